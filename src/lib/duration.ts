@@ -1,0 +1,26 @@
+const UNIT_MS = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+const PART = /(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g;
+
+/** A duration in Go's syntax without sign: `300us`, `2ms`, `1.5s`, `1h30m`. */
+export const DURATION_PATTERN = /^(?:0|(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/;
+
+/** Milliseconds of a duration that matches {@link DURATION_PATTERN}; `undefined` for other text. */
+export function parseDuration(text: string): number | undefined {
+  if (!DURATION_PATTERN.test(text)) return undefined;
+  let totalMs = 0;
+  for (const [, amount, unit] of text.matchAll(PART))
+    totalMs += Number(amount) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  return totalMs;
+}
+
+/** The shortest text of a duration that {@link parseDuration} reads back: `300us`, `2ms`, `1.5s`. */
+export function formatDuration(ms: number): string {
+  if (ms === 0) return "0";
+  if (ms < 1) return `${trim(ms * 1000)}us`;
+  if (ms < 1000) return `${trim(ms)}ms`;
+  return `${trim(ms / 1000)}s`;
+}
+
+function trim(value: number): string {
+  return String(Number(value.toFixed(6)));
+}

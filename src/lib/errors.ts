@@ -1,0 +1,46 @@
+/**
+ * Every code a user can meet, with what it means. `docs/errors.md` is written from this table.
+ * Codes are stable: scripts may match on them.
+ */
+export const ERROR_CODES = {
+  usage: "The command line is wrong: an unknown command or flag, a missing or malformed value.",
+  "topology-invalid": "A topology document has one or more problems; each is listed with its place.",
+  "services-file-invalid":
+    "The services file is missing, is not a JSON list of names, or names a service twice.",
+  "config-invalid":
+    "The configuration file cannot be read, or a line of it is wrong. It is never overwritten.",
+  "file-unreadable": "A file that was named cannot be read.",
+  "file-unwritable": "A file or folder cannot be written. What was there before is unchanged.",
+  "port-busy": "Another process listens on the port, or the address cannot be bound.",
+  "start-failed": "A part of the chain did not start.",
+  "limit-reached": "The operating system's limit (open files, memory) is too low for what was asked.",
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/**
+ * A failure that the user caused or can mend. `message` says what was expected and what was found,
+ * `hint` what to do. Printed without a stack trace; exit code 2 for `usage`, otherwise 1.
+ */
+export class UserError extends Error {
+  override readonly name = "UserError";
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, hint?: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** The text of anything that was thrown. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The `errno` name (`ENOENT`, `EADDRINUSE`, …) of a system error, if it has one. */
+export function errorCode(error: unknown): string | undefined {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
+  return undefined;
+}

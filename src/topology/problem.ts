@@ -1,0 +1,66 @@
+import { UserError } from "../lib/errors.ts";
+
+/** A step into the document: the key of a mapping or the index in a list. */
+export type PathKey = string | number;
+
+/** One thing that is wrong in a document. */
+export interface Problem {
+  readonly path: readonly PathKey[];
+  /** What the document should hold at `path`. */
+  readonly expected: string;
+  /** What it does hold. */
+  readonly found: string;
+  /** The place is that of the key, not of its value. @default false */
+  readonly atKey?: boolean;
+  /** The known key or name that was probably meant. */
+  readonly nearest?: string | undefined;
+}
+
+/** A problem with its place in the source; line and column start at 1. */
+export interface PlacedProblem extends Problem {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** How many problems a message lists before it only counts the rest. */
+const MAX_LISTED = 50;
+
+/** A document with problems, all of them at once. */
+export class TopologyError extends UserError {
+  readonly problems: readonly PlacedProblem[];
+
+  constructor(source: string, problems: readonly PlacedProblem[]) {
+    const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column);
+    const lines = sorted.slice(0, MAX_LISTED).map((problem) => `  ${describeProblem(source, problem)}`);
+    if (sorted.length > MAX_LISTED) lines.push(`  … and ${sorted.length - MAX_LISTED} more`);
+    const count = sorted.length === 1 ? "1 problem" : `${sorted.length} problems`;
+    super("topology-invalid", `${source} has ${count}:\n${lines.join("\n")}`);
+    this.problems = sorted;
+  }
+}
+
+function describeProblem(source: string, problem: PlacedProblem): string {
+  const where = `${source}:${problem.line}:${problem.column}`;
+  const path = problem.path.length === 0 ? "" : `${formatPath(problem.path)}: `;
+  const nearest = problem.nearest === undefined ? "" : ` (did you mean ${JSON.stringify(problem.nearest)}?)`;
+  return `${where}: ${path}expected ${problem.expected}, found ${problem.found}${nearest}`;
+}
+
+/** A path as people write it: `services.frontend.calls[1].timeout`. */
+export function formatPath(path: readonly PathKey[]): string {
+  return path
+    .map((key) =>
+      typeof key === "number" ? `[${key}]` : /^[\w-]+$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`,
+    )
+    .join("")
+    .replace(/^\./, "");
+}
+
+/** A short rendering of any value for "found …". */
+export function describeValue(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (value !== null && typeof value === "object") return "a mapping";
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
