@@ -1,0 +1,120 @@
+import { parseArgs } from "node:util";
+import { UserError } from "../lib/errors.ts";
+import { findNearest } from "../lib/suggestion.ts";
+import type { Command } from "./command.ts";
+import type { FlagTable } from "./flags.ts";
+
+/** A command line taken apart; values are still texts. */
+export interface ParsedArguments {
+  /** `null` when only flags were given. */
+  readonly command: Command | null;
+  /** Texts by flag; a switch that was given has the text `true`. */
+  readonly given: ReadonlyMap<string, readonly string[]>;
+  readonly operands: readonly string[];
+}
+
+/**
+ * Takes a command line apart. Flags may stand before or after the command and between operands.
+ * @throws {UserError} `usage`: an unknown command or flag, with the nearest known one; a flag without its value
+ */
+export function parseArguments(
+  args: readonly string[],
+  commands: readonly Command[],
+  globalFlags: FlagTable,
+): ParsedArguments {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: parserOptions([globalFlags, ...commands.map((command) => command.flags)]),
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  });
+  const words = tokens.filter((token) => token.kind === "positional").map((token) => token.value);
+  const [commandName, ...operands] = words;
+  const command = commandName === undefined ? null : findCommand(commandName, commands);
+  const flags: FlagTable = { ...globalFlags, ...command?.flags };
+  const given = new Map<string, string[]>();
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const flag = flags[token.name];
+    if (flag === undefined) throw unknownFlag(token.rawName, flags, command);
+    const text = readValue(token, flag);
+    const texts = given.get(token.name);
+    if (texts === undefined) given.set(token.name, [text]);
+    else texts.push(text);
+  }
+  if (!given.has("help")) checkOperands(command, operands);
+  return { command, given, operands };
+}
+
+function readValue(
+  token: { rawName: string; value?: string | undefined; inlineValue?: boolean | undefined },
+  flag: FlagTable[string],
+): string {
+  if (flag.placeholder === undefined) {
+    if (token.value !== undefined)
+      throw usage(`${token.rawName} takes no value, found ${JSON.stringify(token.value)}`);
+    return "true";
+  }
+  // Without "=", a flag where a value should stand means that the value was forgotten.
+  const looksLikeFlag = token.inlineValue !== true && /^-[-a-zA-Z]/.test(token.value ?? "");
+  if (token.value === undefined || looksLikeFlag) {
+    throw usage(`${token.rawName} needs a value: ${token.rawName} ${flag.placeholder}`);
+  }
+  return token.value;
+}
+
+function findCommand(name: string, commands: readonly Command[]): Command {
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command !== undefined) return command;
+  const nearest = findNearest(
+    name,
+    commands.filter((it) => !it.isHidden).map((it) => it.name),
+  );
+  throw usage(
+    `unknown command ${JSON.stringify(name)}${suggest(nearest)}`,
+    "See 'chain-link --help' for all commands.",
+  );
+}
+
+function unknownFlag(rawName: string, flags: FlagTable, command: Command | null): UserError {
+  const name = rawName.replace(/^-+/, "");
+  const nearest = name.length > 1 ? findNearest(name, Object.keys(flags)) : undefined;
+  const of = command === null ? "" : ` ${command.name}`;
+  return usage(
+    `unknown flag ${rawName}${suggest(nearest === undefined ? undefined : `--${nearest}`)}`,
+    `See 'chain-link${of} --help' for all flags.`,
+  );
+}
+
+function checkOperands(command: Command | null, operands: readonly string[]): void {
+  if (command === null) return;
+  const { min, max, usage: form } = command.operands ?? { min: 0, max: 0, usage: "" };
+  const [extra] = operands.slice(max);
+  if (extra !== undefined) {
+    throw usage(`unexpected argument ${JSON.stringify(extra)}`, `See 'chain-link ${command.name} --help'.`);
+  }
+  if (operands.length < min)
+    throw usage(`${command.name} needs ${form}`, `See 'chain-link ${command.name} --help'.`);
+}
+
+function parserOptions(
+  tables: readonly FlagTable[],
+): Record<string, { type: "string" | "boolean"; short?: string }> {
+  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
+  for (const [name, flag] of tables.flatMap((table) => Object.entries(table))) {
+    options[name] = {
+      type: flag.placeholder === undefined ? "boolean" : "string",
+      ...(flag.short === undefined ? {} : { short: flag.short }),
+    };
+  }
+  return options;
+}
+
+function suggest(nearest: string | undefined): string {
+  return nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
+}
+
+function usage(message: string, hint?: string): UserError {
+  return new UserError("usage", message, hint);
+}

@@ -1,0 +1,31 @@
+import { defineCommand, EXIT } from "./command.ts";
+
+const SHELLS = ["bash", "zsh", "fish"] as const;
+
+export const completion = defineCommand({
+  name: "completion",
+  summary: "Print a completion script for a shell",
+  examples: [
+    { line: "source <(chain-link completion bash)", says: "for this shell" },
+    { line: "chain-link completion zsh > ~/.zfunc/_chain-link", says: "for every zsh to come" },
+    { line: "chain-link completion fish > ~/.config/fish/completions/chain-link.fish", says: "for fish" },
+  ],
+  operands: { usage: "bash|zsh|fish", summary: "The shell.", min: 1, max: 1 },
+  flags: {},
+  async run({ operands, output }) {
+    const { UserError } = await import("../lib/errors.ts");
+    const shell = SHELLS.find((name) => name === operands[0]);
+    if (shell === undefined) {
+      throw new UserError(
+        "usage",
+        `expected one of ${SHELLS.join(", ")}, found ${JSON.stringify(operands[0])}`,
+      );
+    }
+    const [{ COMMANDS }, { renderCompletion }] = await Promise.all([
+      import("./commands.ts"),
+      import("./completion-script.ts"),
+    ]);
+    await output.result(renderCompletion(shell, COMMANDS));
+    return EXIT.done;
+  },
+});

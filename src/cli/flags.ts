@@ -1,0 +1,188 @@
+import { parseDuration } from "../lib/duration.ts";
+
+/** Text that a flag does not take; `expected` says what it would. */
+export class Unfit {
+  constructor(readonly expected: string) {}
+}
+
+/** One flag: everything that parsing, help, completion and documentation need to know of it. */
+export interface Flag<T> {
+  readonly summary: string;
+  /** One letter, without the dash. */
+  readonly short?: string;
+  /** What stands for the value in help; absent for a switch. */
+  readonly placeholder?: string;
+  /** Value when nobody sets it. */
+  readonly fallback: T;
+  /** The fallback as help shows it, where it is not simply the value. */
+  readonly fallbackText?: string;
+  /** Environment variables, the first that is set wins. @default `CHAIN_LINK_<NAME>` */
+  readonly env?: readonly string[];
+  /** The key in the configuration file. */
+  readonly configKey?: string;
+  /** May be given several times; `parse` sees each value. */
+  readonly isRepeatable?: boolean;
+  /** All values there are, for completion. */
+  readonly choices?: readonly string[];
+  /** What completion offers. */
+  readonly completes?: "file" | "directory";
+  /** The value of one text, or why it is unfit. For a repeatable flag: of all texts. */
+  readonly parse: (texts: readonly string[]) => T | Unfit;
+}
+
+export type FlagTable = Readonly<Record<string, Flag<unknown>>>;
+
+/** The values of a flag table by the flags' names. */
+export type FlagValues<F extends FlagTable> = {
+  readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never;
+};
+
+type Common<T> = Pick<Flag<T>, "summary"> &
+  Partial<Pick<Flag<T>, "short" | "placeholder" | "env" | "configKey" | "fallbackText" | "completes">>;
+
+const last = (texts: readonly string[]): string => texts.at(-1) ?? "";
+
+function single<T>(fallback: T, parse: (text: string) => T | Unfit, common: Common<T>): Flag<T> {
+  return { placeholder: "TEXT", ...common, fallback, parse: (texts) => parse(last(texts)) };
+}
+
+export function switchFlag(common: Common<boolean>): Flag<boolean> {
+  const parse = (texts: readonly string[]) => {
+    const text = last(texts).toLowerCase();
+    if (["true", "1", "yes", "on"].includes(text)) return true;
+    if (["false", "0", "no", "off", ""].includes(text)) return false;
+    return new Unfit("true or false");
+  };
+  return { ...common, fallback: false, parse };
+}
+
+export function textFlag<T extends string | null>(fallback: T, common: Common<string | T>): Flag<string | T> {
+  return single<string | T>(
+    fallback,
+    (text) => (text === "" ? new Unfit("a text that is not empty") : text),
+    common,
+  );
+}
+
+/** A text that a check accepts; `expected` describes such texts. */
+export function checkedFlag<T extends string | null>(
+  fallback: T,
+  isFit: (text: string) => boolean,
+  expected: string,
+  common: Common<string | T>,
+): Flag<string | T> {
+  return single<string | T>(fallback, (text) => (isFit(text) ? text : new Unfit(expected)), common);
+}
+
+export function integerFlag<T extends number | null>(
+  fallback: T,
+  range: { readonly min: number; readonly max: number },
+  common: Common<number | T>,
+): Flag<number | T> {
+  const expected = `a whole number from ${range.min} to ${range.max}`;
+  return single<number | T>(
+    fallback,
+    (text) => {
+      const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+      return value >= range.min && value <= range.max ? value : new Unfit(expected);
+    },
+    { placeholder: "N", ...common },
+  );
+}
+
+/** Milliseconds; a number without unit counts as seconds where `bareSeconds` says so. */
+export function durationFlag<T extends number | null>(
+  fallback: T,
+  common: Common<number | T> & { readonly bareSeconds?: boolean },
+): Flag<number | T> {
+  const { bareSeconds = false, ...rest } = common;
+  const expected = bareSeconds
+    ? "seconds (5) or a duration such as 500ms or 1m30s"
+    : "a duration such as 500ms, 5s or 1m30s";
+  return single<number | T>(
+    fallback,
+    (text) => {
+      const ms = bareSeconds && /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : parseDuration(text);
+      return ms === undefined ? new Unfit(expected) : ms;
+    },
+    { placeholder: "DURATION", ...rest },
+  );
+}
+
+export function choiceFlag<const C extends string, T extends C | null>(
+  fallback: T,
+  choices: readonly C[],
+  common: Common<C | T>,
+): Flag<C | T> {
+  const parse = (text: string) =>
+    choices.find((choice) => choice === text) ?? new Unfit(`one of ${choices.join(", ")}`);
+  return { ...single<C | T>(fallback, parse, { placeholder: choices.join("|"), ...common }), choices };
+}
+
+/** An http or https URL, without a slash at the end. */
+export function urlFlag(common: Common<string | null>): Flag<string | null> {
+  return single<string | null>(null, parseHttpUrl, { placeholder: "URL", ...common });
+}
+
+export function parseHttpUrl(text: string): string | Unfit {
+  const unfit = new Unfit("an http or https URL such as http://localhost:9411");
+  if (!/^https?:\/\/[^/\s]/.test(text)) return unfit;
+  return URL.canParse(text) ? text.replace(/\/+$/, "") : unfit;
+}
+
+/** Requests a second: `200/s`, `5/m`, or a plain number for a second. As the interval in milliseconds. */
+export function rateFlag(common: Common<number | null>): Flag<number | null> {
+  const parse = (text: string) => {
+    const match = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/.exec(text);
+    const perUnit = Number(match?.[1] ?? 0);
+    if (perUnit <= 0 || perUnit > 1e6) return new Unfit("a rate such as 200/s or 5/m");
+    const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? "s"] ?? 1000;
+    return unitMs / perUnit;
+  };
+  return single<number | null>(null, parse, { placeholder: "RATE", ...common });
+}
+
+/** Several `NAME=URL`, repeated or separated by commas. */
+export function nameUrlFlag(common: Common<ReadonlyMap<string, string>>): Flag<ReadonlyMap<string, string>> {
+  const parse = (texts: readonly string[]) => {
+    const urls = new Map<string, string>();
+    for (const text of texts.flatMap((it) => it.split(","))) {
+      const [name, ...rest] = text.split("=");
+      const url = parseHttpUrl(rest.join("="));
+      if (name === undefined || name === "" || url instanceof Unfit)
+        return new Unfit("NAME=URL such as cart=http://localhost:8001");
+      urls.set(name, url);
+    }
+    return urls;
+  };
+  return {
+    placeholder: "NAME=URL",
+    ...common,
+    fallback: new Map(),
+    fallbackText: "",
+    isRepeatable: true,
+    parse,
+  };
+}
+
+/** Several of a few words, separated by commas. */
+export function choicesFlag<const C extends string>(
+  fallback: readonly C[],
+  choices: readonly C[],
+  common: Common<readonly C[]>,
+): Flag<readonly C[]> {
+  const parse = (texts: readonly string[]) => {
+    const words = texts.flatMap((text) => text.split(",")).map((word) => word.trim());
+    const known = words.flatMap((word) => choices.find((choice) => choice === word) ?? []);
+    return known.length === words.length ? known : new Unfit(`a list of ${choices.join(", ")}`);
+  };
+  return {
+    placeholder: "LIST",
+    ...common,
+    fallback,
+    fallbackText: fallback.join(","),
+    isRepeatable: true,
+    choices,
+    parse,
+  };
+}

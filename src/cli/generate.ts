@@ -1,0 +1,97 @@
+import { defineCommand, EXIT } from "./command.ts";
+import { expandHome } from "./config-file.ts";
+import { textFlag } from "./flags.ts";
+import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
+import type { Output } from "./output.ts";
+import { describeRelease, RELEASE_FLAGS } from "./release-flags.ts";
+import { loadTopology, TOPOLOGY_OPERAND } from "./topology-input.ts";
+
+/** Where the original writes manifests. */
+const DEFAULT_DIRECTORY = "~/.config/chain-link/manifests";
+
+/** Lines of the log that are written at a time: one write for each of 20,000 files would take longer than the files. */
+const LINES_AT_A_TIME = 500;
+
+/** Text of a stream that is held before it is written. */
+const PIECE_LENGTH = 1 << 20;
+
+export const generate = defineCommand({
+  name: "generate",
+  summary: "Write the Kubernetes manifests of a chain or a topology",
+  examples: [
+    { line: "chain-link generate --instances 5", says: "15 files in ~/.config/chain-link/manifests" },
+    { line: "chain-link generate -o yaml | kubectl apply -f -", says: "straight into a cluster" },
+    { line: "chain-link generate shop.yaml --output-directory shop", says: "a topology document" },
+  ],
+  operands: TOPOLOGY_OPERAND,
+  usesConfigFile: true,
+  flags: {
+    ...RELEASE_FLAGS,
+    "output-directory": textFlag(DEFAULT_DIRECTORY, {
+      summary: "The folder for the files; those of an earlier run that are no longer needed are removed.",
+      placeholder: "FOLDER",
+      completes: "directory",
+    }),
+    output: outputFlag(
+      ["files", "yaml", "json"],
+      "files",
+      "Files in a folder, or one stream on standard output.",
+    ),
+    ...CONFIG_FILE_FLAG,
+  },
+  async run({ flags, operands, settings, output }) {
+    const slow = flags.slow === "on";
+    const topology = await loadTopology(operands[0], { instances: flags.instances, slow, settings });
+    describeRelease(topology, flags, output);
+    output.info("Generating chain-link kubernetes yaml...");
+    const [{ buildObjects }, { renderManifest, renderStream }] = await Promise.all([
+      import("../kubernetes/objects.ts"),
+      import("../kubernetes/manifest-file.ts"),
+    ]);
+    const objects = buildObjects(topology, {
+      namespace: flags.namespace,
+      image: flags["chain-link-image"],
+      sleepSeconds: flags["sleep-time"],
+    });
+    if (flags.output !== "files") {
+      await writeStream(renderStream(objects, flags.output), output);
+      return EXIT.done;
+    }
+    const { writeManifests } = await import("../kubernetes/manifest-folder.ts");
+    const folder = flags["output-directory"];
+    const lines = new LineBuffer(output);
+    const { removed } = writeManifests(expandHome(folder), objects.values().map(renderManifest), (name) =>
+      lines.add(`Writing manifest ${name} into ${folder}`),
+    );
+    for (const name of removed) lines.add(`Removed manifest ${name} of an earlier run from ${folder}`);
+    lines.flush();
+    return EXIT.done;
+  },
+});
+
+async function writeStream(pieces: Iterable<string>, output: Output): Promise<void> {
+  let held = "";
+  for (const piece of pieces) {
+    held += piece;
+    if (held.length < PIECE_LENGTH) continue;
+    await output.result(held);
+    held = "";
+  }
+  await output.result(held);
+}
+
+class LineBuffer {
+  #lines: string[] = [];
+
+  constructor(readonly output: Output) {}
+
+  add(line: string): void {
+    this.#lines.push(line);
+    if (this.#lines.length >= LINES_AT_A_TIME) this.flush();
+  }
+
+  flush(): void {
+    if (this.#lines.length > 0) this.output.info(...this.#lines);
+    this.#lines = [];
+  }
+}

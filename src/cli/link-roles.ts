@@ -1,0 +1,60 @@
+import { UserError } from "../lib/errors.ts";
+import { findNearest } from "../lib/suggestion.ts";
+import type { RoleSource } from "../link/link.ts";
+import { rolesOf, singleRole } from "../link/roles.ts";
+import { readServicesFile } from "../link/services-file.ts";
+import { type Service, SLOW_REQUEST_MS } from "../topology/model.ts";
+import type { Setting } from "./settings.ts";
+import { readTopologyFile } from "./topology-input.ts";
+
+interface RoleFlags {
+  readonly name: string;
+  readonly "services-file": string;
+  readonly topology: string | null;
+  readonly service: string | null;
+  readonly slow: "on" | "off";
+}
+
+/**
+ * From where a link learns what it does: a topology document, its own entry of one, or the original's list.
+ * @throws {UserError} `usage`, `topology-invalid`, `services-file-invalid`
+ */
+export async function chooseRoles(flags: RoleFlags, settings: readonly Setting[]): Promise<RoleSource> {
+  if (flags.topology !== null && flags.service !== null) {
+    throw new UserError(
+      "usage",
+      "--topology and --service were both given",
+      "One of them says what the link does.",
+    );
+  }
+  if (flags.topology !== null) {
+    const topology = await readTopologyFile(flags.topology, flags.slow === "on");
+    if (!topology.services.has(flags.name)) {
+      const nearest = findNearest(flags.name, topology.services.keys());
+      const hint =
+        nearest === undefined ? "Name one of its services with --name." : `Did you mean --name ${nearest}?`;
+      throw new UserError("usage", `${flags.topology} has no service ${JSON.stringify(flags.name)}`, hint);
+    }
+    return { kind: "roles", roles: rolesOf(topology, Math.random) };
+  }
+  if (flags.service !== null) {
+    const { parseService } = await import("../topology/parse.ts");
+    const names = readServicesFile(flags["services-file"]);
+    const service = parseService(flags.service, flags.name, "--service");
+    // An entry does not say that it belongs to a chain; that its links are slow at times must be said beside it.
+    const isSlow =
+      flags.slow === "on" && settings.some(({ name, origin }) => name === "slow" && origin !== "default");
+    return {
+      kind: "roles",
+      roles: singleRole(isSlow ? withSlow(service, names.length) : service, names, Math.random),
+    };
+  }
+  return { kind: "file", path: flags["services-file"], slow: flags.slow === "on" };
+}
+
+function withSlow(service: Service, links: number): Service {
+  return {
+    ...service,
+    behaviour: { ...service.behaviour, slow: { probability: 1 / links, delayMs: SLOW_REQUEST_MS } },
+  };
+}

@@ -1,0 +1,138 @@
+import { DEFAULT_ZIPKIN_URL } from "../link/export.ts";
+import { LOG_LEVELS } from "../link/log.ts";
+import { DEFAULT_SERVICES_FILE } from "../link/services-file.ts";
+import { TAG_SETS } from "../link/tags.ts";
+import { DEFAULT_PROPAGATORS, PROPAGATORS } from "../trace/context.ts";
+import { defineCommand, EXIT } from "./command.ts";
+import {
+  choiceFlag,
+  choicesFlag,
+  durationFlag,
+  integerFlag,
+  nameUrlFlag,
+  switchFlag,
+  textFlag,
+  urlFlag,
+} from "./flags.ts";
+import { watchInterrupts } from "./interrupt.ts";
+
+/** A link nobody named, as in the original. */
+const UNKNOWN_NAME = "unknown";
+
+export const link = defineCommand({
+  name: "link",
+  summary: "Run one link: the service that forwards each request to the next",
+  examples: [
+    { line: "chain-link link --name a --services-file services.json", says: "link a of a list" },
+    {
+      line: "chain-link link --name cart --topology shop.yaml --port 8001",
+      says: "one service of a topology",
+    },
+    {
+      line: "chain-link link --name a --resolve b=http://localhost:8002",
+      says: "where to find the next link",
+    },
+  ],
+  flags: {
+    name: textFlag(UNKNOWN_NAME, {
+      summary: "This link's service.",
+      placeholder: "NAME",
+      env: ["CHAIN_LINK_SERVICE_NAME", "OTEL_SERVICE_NAME"],
+    }),
+    host: textFlag("0.0.0.0", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
+    // A Service named chain-link would set CHAIN_LINK_PORT; the original's variable has no prefix.
+    port: integerFlag(
+      8000,
+      { min: 0, max: 65_535 },
+      { summary: "Port to listen on; 0 takes a free one.", placeholder: "PORT", env: ["PORT"] },
+    ),
+    "services-file": textFlag(DEFAULT_SERVICES_FILE, {
+      summary: "A JSON list of the services of a chain, in order; read again when it changes.",
+      placeholder: "FILE",
+      completes: "file",
+    }),
+    topology: textFlag(null, {
+      summary: "A topology document instead of the list.",
+      placeholder: "FILE",
+      completes: "file",
+    }),
+    service: textFlag(null, {
+      summary: "This service's own entry of a topology document, as JSON.",
+      placeholder: "JSON",
+    }),
+    resolve: nameUrlFlag({ summary: "Where a service is, instead of http://NAME; may be repeated." }),
+    slow: choiceFlag("on", ["on", "off"], {
+      summary: "Whether a link of a chain draws the original's slow request (2 s, with probability 1/N).",
+    }),
+    "trust-position": choiceFlag("on", ["on", "off"], {
+      summary: "Whether the header X-Current-Service tells the link which service it is.",
+    }),
+    zipkin: urlFlag({
+      summary: "Zipkin to send spans to.",
+      fallbackText: DEFAULT_ZIPKIN_URL,
+      env: ["CHAIN_LINK_ZIPKIN", "OTEL_EXPORTER_ZIPKIN_ENDPOINT"],
+    }),
+    otlp: urlFlag({
+      summary: "OTLP/HTTP receiver to send spans to, instead of Zipkin.",
+      env: ["CHAIN_LINK_OTLP", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+    }),
+    "otlp-protocol": choiceFlag("http/protobuf", ["http/protobuf", "http/json"], {
+      summary: "The form of OTLP.",
+      env: ["CHAIN_LINK_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+    }),
+    propagation: choicesFlag(DEFAULT_PROPAGATORS, PROPAGATORS, {
+      summary: "Forms in which context leaves when none came in.",
+      env: ["CHAIN_LINK_PROPAGATION", "OTEL_PROPAGATORS"],
+    }),
+    tags: choiceFlag("default", TAG_SETS, { summary: "How many tags a span carries." }),
+    "log-level": choiceFlag("info", LOG_LEVELS, { summary: "The least that is logged." }),
+    "log-format": choiceFlag("text", ["text", "json"], { summary: "The form of log lines." }),
+    "access-log": switchFlag({ summary: "Print one JSON line for each request on standard output." }),
+    drain: durationFlag(0, {
+      summary: "How long to go on serving after SIGTERM, with readiness already false.",
+      fallbackText: "0s",
+    }),
+    grace: durationFlag(25_000, {
+      summary: "Longest time from SIGTERM to the end; requests in flight and spans have to be done by then.",
+      fallbackText: "25s",
+    }),
+  },
+  async run({ flags, settings, output }) {
+    const [{ startLink }, { chooseTarget, readOtelEnvironment }, { chooseRoles }] = await Promise.all([
+      import("../link/link.ts"),
+      import("./otel-environment.ts"),
+      import("./link-roles.ts"),
+    ]);
+    const otel = readOtelEnvironment(process.env);
+    const interruption = watchInterrupts();
+    const running = startLink({
+      name: flags.name,
+      host: flags.host,
+      port: flags.port,
+      source: await chooseRoles(flags, settings),
+      resolve: (service) => flags.resolve.get(service),
+      target: chooseTarget(flags, settings, otel.headers),
+      propagators: flags.propagation,
+      sampler: otel.sampler,
+      tagSet: flags.tags,
+      trustPosition: flags["trust-position"] === "on",
+      log: {
+        level: flags["log-level"],
+        format: flags["log-format"],
+        accessLog: flags["access-log"],
+        write: (line) => output.raw(`${line}\n`),
+        writeAccess: (line) => void process.stdout.write(`${line}\n`),
+      },
+      reporter: otel.reporter,
+      resourceAttributes: otel.resourceAttributes,
+      version: (await import("../lib/version.ts")).VERSION,
+      random: Math.random,
+    });
+    if (flags.port === 0) output.info(`listening on ${running.url}`);
+    const signal = await interruption.signal;
+    await running.stop({ drainMs: flags.drain, graceMs: flags.grace });
+    const lost = Object.values(running.reporter.dropped).reduce((sum, count) => sum + count, 0);
+    if (lost > 0) output.warn(`${lost} spans were dropped: ${JSON.stringify(running.reporter.dropped)}`);
+    return signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
+  },
+});

@@ -1,0 +1,58 @@
+import { UserError } from "../lib/errors.ts";
+import { parseArguments } from "./arguments.ts";
+import { EXIT } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { applyConfigFile } from "./config-settings.ts";
+import { GLOBAL_FLAGS } from "./global-flags.ts";
+import { renderCommandHelp, renderHelp } from "./help.ts";
+import { Output, type Verbosity } from "./output.ts";
+import { resolveSettings, type Setting } from "./settings.ts";
+import { renderTable } from "./table.ts";
+
+/** Runs the program with the words after its name; resolves to the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const { env } = process;
+  let output = createOutput("normal");
+  try {
+    const { command, given, operands } = parseArguments(withVersion(args), COMMANDS, GLOBAL_FLAGS);
+    if (given.has("help") || command === null) {
+      await output.result(command === null ? renderHelp(COMMANDS) : renderCommandHelp(command));
+      return EXIT.done;
+    }
+    const globals = resolveSettings(GLOBAL_FLAGS, { given, environment: env, file: null }).values;
+    output = createOutput(globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal");
+    const sources = { given, environment: env, file: null };
+    const { settings, values } = command.usesConfigFile
+      ? applyConfigFile(command.flags, sources, output)
+      : resolveSettings(command.flags, sources);
+    if (globals.info) output.note(renderSettings(settings));
+    return await command.run({ flags: values, operands, settings, output });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    output.error(error.message);
+    if (error.hint !== undefined) output.raw(`         ${output.style("dim", error.hint)}\n`);
+    return error.code === "usage" ? EXIT.usage : EXIT.failed;
+  }
+}
+
+/** `--version` anywhere is the command `version`, as people try it first. */
+function withVersion(args: readonly string[]): readonly string[] {
+  return args[0] === "--version" || args[0] === "-V" ? ["version", ...args.slice(1)] : args;
+}
+
+function createOutput(verbosity: Verbosity): Output {
+  const isTerminal = process.stderr.isTTY === true;
+  const hasColour = isTerminal && (process.env.NO_COLOR ?? "") === "";
+  return new Output({ isTerminal, hasColour, verbosity });
+}
+
+function renderSettings(settings: readonly Setting[]): string {
+  const rows = settings.map(({ name, value, origin }) => [name, formatValue(value), origin]);
+  return renderTable([{ title: "SETTING" }, { title: "VALUE" }, { title: "FROM" }], rows).join("\n");
+}
+
+function formatValue(value: unknown): string {
+  if (value === null) return "-";
+  if (value instanceof Map) return [...value].map(([key, item]) => `${key}=${item}`).join(",") || "-";
+  return Array.isArray(value) ? value.join(",") : String(value);
+}

@@ -1,0 +1,65 @@
+import { UserError } from "../lib/errors.ts";
+import { type FlagTable, type FlagValues, Unfit } from "./flags.ts";
+
+/** One value with where it came from. */
+export interface Setting {
+  /** The flag's name, without dashes. */
+  readonly name: string;
+  readonly value: unknown;
+  /** `--instances`, `CHAIN_LINK_INSTANCES`, a file's name and key, or `default`. */
+  readonly origin: string;
+}
+
+export interface SettingSources {
+  /** Texts given on the command line, by flag. */
+  readonly given: ReadonlyMap<string, readonly string[]>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Texts of the configuration file by its keys, where the command reads it. */
+  readonly file: { readonly path: string; readonly values: ReadonlyMap<string, string> } | null;
+}
+
+/** Environment variables of a flag. */
+export function environmentOf(name: string, flag: FlagTable[string]): readonly string[] {
+  return flag.env ?? [`CHAIN_LINK_${name.toUpperCase().replaceAll("-", "_")}`];
+}
+
+/**
+ * The value of every flag of a table: command line before environment before file before default.
+ * @throws {UserError} `usage` for an unfit text, naming where it stands
+ */
+export function resolveSettings<F extends FlagTable>(
+  table: F,
+  sources: SettingSources,
+): { readonly settings: readonly Setting[]; readonly values: FlagValues<F> } {
+  const settings = Object.entries(table).map(([name, flag]) => resolveSetting(name, flag, sources));
+  const values = Object.fromEntries(settings.map(({ name, value }) => [name, value])) as FlagValues<F>;
+  return { settings, values };
+}
+
+function resolveSetting(name: string, flag: FlagTable[string], sources: SettingSources): Setting {
+  const given = sources.given.get(name);
+  if (given !== undefined) return parseSetting(name, flag, given, `--${name}`, "usage");
+  for (const variable of environmentOf(name, flag)) {
+    const text = sources.environment[variable];
+    if (text !== undefined && text !== "") return parseSetting(name, flag, [text], variable, "usage");
+  }
+  const inFile = flag.configKey === undefined ? undefined : sources.file?.values.get(flag.configKey);
+  if (inFile !== undefined) {
+    return parseSetting(name, flag, [inFile], `${sources.file?.path}: ${flag.configKey}`, "config-invalid");
+  }
+  return { name, value: flag.fallback, origin: "default" };
+}
+
+function parseSetting(
+  name: string,
+  flag: FlagTable[string],
+  texts: readonly string[],
+  origin: string,
+  code: "usage" | "config-invalid",
+): Setting {
+  const value = flag.parse(texts);
+  if (value instanceof Unfit) {
+    throw new UserError(code, `${origin}: expected ${value.expected}, found ${JSON.stringify(texts.at(-1))}`);
+  }
+  return { name, value, origin };
+}

@@ -1,0 +1,172 @@
+import type { Collector } from "../collector/server.ts";
+import type { ExportTarget } from "../link/export.ts";
+import type { Load } from "../load/generator.ts";
+import type { LocalChain } from "../local/local-chain.ts";
+import type { Topology } from "../topology/model.ts";
+import { defineCommand, EXIT } from "./command.ts";
+import { choiceFlag, durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flags.ts";
+import { outputFlag } from "./global-flags.ts";
+import { watchInterrupts } from "./interrupt.ts";
+import { intervalOf, PACE_FLAGS } from "./load.ts";
+import { describeResults, summarizeResults } from "./load-summary.ts";
+import { INSTANCES_FLAG, loadTopology, SLOW_FLAG, TOPOLOGY_OPERAND } from "./topology-input.ts";
+
+export const up = defineCommand({
+  name: "up",
+  summary: "Run a chain or a topology on this machine, with load, traces and their page",
+  examples: [
+    { line: "chain-link up", says: "a chain of 3, one request a second, traces on http://127.0.0.1:9411" },
+    { line: "chain-link up --instances 5 --slow off --rate 20/s", says: "more links, more load" },
+    {
+      line: "chain-link up shop.yaml --zipkin http://localhost:9411",
+      says: "a topology, spans to a Zipkin of yours",
+    },
+  ],
+  operands: TOPOLOGY_OPERAND,
+  flags: {
+    instances: INSTANCES_FLAG,
+    host: textFlag("127.0.0.1", { summary: "Address that everything listens on.", placeholder: "ADDRESS" }),
+    port: integerFlag(
+      9411,
+      { min: 0, max: 65_535 },
+      {
+        summary: "Port of the collector and its page; 0 takes a free one.",
+        placeholder: "PORT",
+      },
+    ),
+    "base-port": integerFlag(
+      null,
+      { min: 1, max: 65_535 },
+      {
+        summary: "Port of the first link, the next ones follow.",
+        placeholder: "PORT",
+        fallbackText: "free ones",
+      },
+    ),
+    zipkin: urlFlag({ summary: "Send spans to this Zipkin instead of the embedded collector." }),
+    otlp: urlFlag({ summary: "Send spans to this OTLP/HTTP receiver instead." }),
+    "otlp-protocol": choiceFlag("http/protobuf", ["http/protobuf", "http/json"], {
+      summary: "The form of OTLP.",
+    }),
+    tags: choiceFlag("default", ["minimal", "default", "full"], { summary: "How many tags a span carries." }),
+    processes: switchFlag({ summary: "Run each link in a process of its own." }),
+    ...PACE_FLAGS,
+    "no-load": switchFlag({ summary: "Send no requests." }),
+    duration: durationFlag(null, { summary: "End by itself after this time." }),
+    slow: SLOW_FLAG,
+    open: switchFlag({ summary: "Open the page in a browser." }),
+    output: outputFlag(
+      ["table", "json"],
+      "table",
+      "json: one line on standard output when all links are ready, nothing else.",
+    ),
+  },
+  async run({ flags, operands, settings, output }) {
+    const interruption = watchInterrupts(() => output.raw("\n"));
+    const [{ startLocalChain }, { LiveTable }, { chooseTarget }, { VERSION }] = await Promise.all([
+      import("../local/local-chain.ts"),
+      import("./live-table.ts"),
+      import("./otel-environment.ts"),
+      import("../lib/version.ts"),
+    ]);
+    const topology = await loadTopology(operands[0], {
+      instances: flags.instances,
+      slow: flags.slow === "on",
+      settings,
+    });
+    const parts: { collector: Collector | null; chain: LocalChain | null; load: Load | null } = {
+      collector: null,
+      chain: null,
+      load: null,
+    };
+    const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
+    if (!isElsewhere) {
+      const { startCollector } = await import("../collector/server.ts");
+      parts.collector = startCollector({ host: flags.host, port: flags.port });
+    }
+    const target: ExportTarget =
+      parts.collector === null
+        ? chooseTarget(flags, settings, {})
+        : { kind: "zipkin", url: parts.collector.url };
+    let table: InstanceType<typeof LiveTable> | null = null;
+    try {
+      const chain = await startLocalChain({
+        topology,
+        host: flags.host,
+        basePort: flags["base-port"],
+        target,
+        tagSet: flags.tags,
+        version: VERSION,
+        processes: flags.processes,
+        write: (line) => (table === null ? output.raw(`${line}\n`) : table.interject(line)),
+      });
+      parts.chain = chain;
+      const page = parts.collector === null ? null : `${parts.collector.url}/`;
+      if (flags.output === "json") {
+        const links = chain.links.map(({ name, url }) => ({ name, url }));
+        const facts = { name: topology.name, page, collector: target.url, entry: chain.entryUrl, links };
+        await output.result(`${JSON.stringify(facts)}\n`);
+      } else {
+        table = new LiveTable({ output, topology, chain, page, collectorUrl: target.url });
+        table.start();
+      }
+      if (flags.open && page !== null) openBrowser(page);
+      if (!flags["no-load"]) {
+        const { startLoad } = await import("../load/generator.ts");
+        const load = startLoad({
+          url: `${chain.entryUrl}/`,
+          intervalMs: intervalOf(flags),
+          timeoutMs: longestAnswerMs(topology),
+        });
+        parts.load = load;
+        table?.showLoad(load.results);
+      }
+      const ends: Promise<unknown>[] = [interruption.signal];
+      if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));
+      const reason = await Promise.race(ends);
+      table?.end();
+      await stopAll(parts);
+      if (flags.output !== "json" && parts.load !== null) {
+        output.note(`\n${describeResults(summarizeResults(parts.load.results))}`);
+        table?.describeSpans();
+      }
+      return reason === "SIGINT" ? EXIT.interrupted : EXIT.done;
+    } catch (error) {
+      await stopAll(parts);
+      throw error;
+    }
+  },
+});
+
+/** Load first, so that nobody waits for an answer; the collector last, so that it gets every span. */
+async function stopAll(parts: {
+  collector: Collector | null;
+  chain: LocalChain | null;
+  load: Load | null;
+}): Promise<void> {
+  await Promise.race([parts.load?.stop(), Bun.sleep(LOAD_GRACE_MS)]);
+  await parts.chain?.stop();
+  await parts.collector?.stop();
+}
+
+/** Time that the load's last requests have: one slow request of the original. */
+const LOAD_GRACE_MS = 2500;
+
+/** What the load waits for an answer: everything that the entry's calls may take, and a little for itself. */
+function longestAnswerMs({ services, entry }: Topology): number {
+  const steps = services.get(entry)?.steps ?? [];
+  const stepMs = steps.map((step) => Math.max(...step.map((call) => call.timeoutMs * (call.retries + 1))));
+  return Math.min(MAX_TIMER_MS, stepMs.reduce((sum, ms) => sum + ms, 0) + 5000);
+}
+
+/** Timers cannot be set further ahead. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+function openBrowser(url: string): void {
+  const opener = process.platform === "darwin" ? "open" : "xdg-open";
+  try {
+    Bun.spawn([opener, url], { stdio: ["ignore", "ignore", "ignore"] }).unref();
+  } catch {
+    // Without a browser the printed address has to do.
+  }
+}

@@ -1,0 +1,19 @@
+import { VERSION } from "../lib/version.ts";
+import { defineCommand, EXIT } from "./command.ts";
+import { outputFlag } from "./global-flags.ts";
+
+export const version = defineCommand({
+  name: "version",
+  summary: "Print the version of chain-link",
+  examples: [{ line: "chain-link version -o json", says: "with the runtime and the platform" }],
+  flags: { output: outputFlag(["text", "json"], "text", "How to print.") },
+  async run({ flags, output }) {
+    const facts = {
+      version: VERSION,
+      runtime: `bun ${Bun.version}`,
+      platform: `${process.platform}-${process.arch}`,
+    };
+    await output.result(flags.output === "json" ? `${JSON.stringify(facts)}\n` : `chain-link ${VERSION}\n`);
+    return EXIT.done;
+  },
+});

@@ -1,0 +1,159 @@
+import type { Random } from "../lib/random.ts";
+import { chainOf } from "../topology/chain.ts";
+import type { Propagator } from "../trace/context.ts";
+import { Caller } from "./caller.ts";
+import { createEncoder, type ExportTarget } from "./export.ts";
+import { createHandler } from "./handler.ts";
+import { LinkLog, type LinkLogOptions } from "./log.ts";
+import { renderMetrics } from "./metrics.ts";
+import { Reporter, type ReporterLimits } from "./reporter.ts";
+import { type Roles, rolesOf } from "./roles.ts";
+import { startServer } from "./server.ts";
+import { readServicesFile, watchServicesFile } from "./services-file.ts";
+import { LinkStats } from "./stats.ts";
+import { commonTags, SCOPE_NAME, type TagSet } from "./tags.ts";
+import { type Sampler, Tracer } from "./tracer.ts";
+
+/** Where a link learns which services there are and what it does itself. */
+export type RoleSource =
+  /** The original's list: a plain chain. Watched for changes. */
+  | { readonly kind: "file"; readonly path: string; readonly slow: boolean }
+  /** Known from the start; links of one process share them. */
+  | { readonly kind: "roles"; readonly roles: Roles };
+
+export interface LinkOptions {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly portFlag?: string;
+  readonly source: RoleSource;
+  /** Base URL of a service by its name, without a slash at the end; `undefined`: `http://NAME`. */
+  readonly resolve: (service: string) => string | undefined;
+  readonly target: ExportTarget;
+  readonly propagators: readonly Propagator[];
+  readonly sampler: Sampler;
+  readonly tagSet: TagSet;
+  /** Believe the header `X-Current-Service`. */
+  readonly trustPosition: boolean;
+  readonly log: Omit<LinkLogOptions, "service">;
+  readonly reporter: ReporterLimits;
+  /** Attributes of the OTLP resource besides `service.name`. */
+  readonly resourceAttributes: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly random: Random;
+}
+
+export interface Link {
+  readonly name: string;
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly stats: LinkStats;
+  readonly reporter: Reporter;
+  /**
+   * Ends well: readiness turns false at once, requests go on being served for `drainMs` and until those in flight are
+   * answered, then spans are flushed. All within `graceMs`.
+   */
+  stop(options: { readonly drainMs: number; readonly graceMs: number }): Promise<void>;
+}
+
+/** Share of the grace period that is kept for sending spans. */
+const FLUSH_SHARE = 0.3;
+const IN_FLIGHT_CHECK_MS = 5;
+
+/**
+ * Starts one link; it is ready when this returns.
+ * @throws {UserError} `port-busy`, `services-file-invalid`
+ */
+export function startLink(options: LinkOptions): Link {
+  const { name, random } = options;
+  const log = new LinkLog({ ...options.log, service: name });
+  const stats = new LinkStats();
+  let roles = loadRoles(options.source, random);
+  const reporter = new Reporter({
+    ...options.reporter,
+    encoder: createEncoder(options.target, {
+      attributes: { ...options.resourceAttributes, "service.name": name },
+      scope: { name: SCOPE_NAME, version: options.version },
+    }),
+    random,
+    log,
+  });
+  const server = startServer(options, (port) => {
+    const tagSource = { tagSet: options.tagSet, port };
+    return createHandler({
+      name,
+      roles: () => roles,
+      trustPosition: options.trustPosition,
+      tracer: new Tracer({
+        serviceName: name,
+        port,
+        propagators: options.propagators,
+        sampler: options.sampler,
+        commonTags: commonTags(options.tagSet, name, options.version),
+        report: (span) => reporter.add(span),
+      }),
+      caller: new Caller({
+        tagSource,
+        random,
+        resolve: (service) => options.resolve(service) ?? `http://${service}`,
+      }),
+      tagSource,
+      random,
+      log,
+      stats,
+      renderMetrics: () => renderMetrics(stats, reporter),
+    });
+  });
+  log.info(`service_name ${name}`);
+  if (log.writes("info")) log.info(`new services: ${formatNames(roles.names)}`);
+  const watched =
+    options.source.kind === "file"
+      ? watchRoles(options.source, random, log, (changed) => {
+          roles = changed;
+        })
+      : null;
+
+  return {
+    name,
+    url: server.url,
+    stats,
+    reporter,
+    async stop({ drainMs, graceMs }) {
+      const startMs = performance.now();
+      stats.isDraining = true;
+      watched?.close();
+      await Bun.sleep(drainMs);
+      server.stopAccepting();
+      const answersUntilMs = startMs + Math.max(drainMs, graceMs * (1 - FLUSH_SHARE));
+      while (stats.inFlight > 0 && performance.now() < answersUntilMs) await Bun.sleep(IN_FLIGHT_CHECK_MS);
+      await reporter.close(Math.max(0, startMs + graceMs - performance.now()));
+      await server.close();
+    },
+  };
+}
+
+function loadRoles(source: RoleSource, random: Random): Roles {
+  if (source.kind === "roles") return source.roles;
+  return rolesOf(chainOf(readServicesFile(source.path), { slow: source.slow }), random);
+}
+
+function watchRoles(
+  source: Extract<RoleSource, { kind: "file" }>,
+  random: Random,
+  log: LinkLog,
+  onChange: (roles: Roles) => void,
+): { close(): void } {
+  return watchServicesFile(
+    source.path,
+    (names) => {
+      onChange(rolesOf(chainOf(names, { slow: source.slow }), random));
+      log.info(`new services: ${formatNames(names)}`);
+    },
+    (message) => log.error(message),
+  );
+}
+
+/** As Python prints a list, which is what the original logs. */
+function formatNames(names: readonly string[]): string {
+  return `[${names.map((name) => `'${name}'`).join(", ")}]`;
+}

@@ -1,0 +1,54 @@
+// https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
+import type { Reporter } from "./reporter.ts";
+import type { LinkStats } from "./stats.ts";
+
+/** Upper bounds of the buckets of request durations, in seconds; Prometheus' own defaults and two finer ones. */
+const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** A link's counters in Prometheus' text format. */
+export function renderMetrics(stats: LinkStats, reporter: Reporter): string {
+  const { latency } = stats;
+  const lines = [
+    ...metric("chain_link_requests_total", "counter", "Answered requests by status code."),
+    ...[...stats.statuses]
+      .sort(([a], [b]) => a - b)
+      .map(([code, count]) => `chain_link_requests_total{code="${code}"} ${count}`),
+    ...metric("chain_link_requests_in_flight", "gauge", "Requests that are not answered yet."),
+    `chain_link_requests_in_flight ${stats.inFlight}`,
+    ...metric(
+      "chain_link_injected_errors_total",
+      "counter",
+      "Answers with an error that the topology asked for.",
+    ),
+    `chain_link_injected_errors_total ${stats.injectedErrors}`,
+    ...metric(
+      "chain_link_request_duration_seconds",
+      "histogram",
+      "Time to answer; bucket counts are right within 6 % of the bound.",
+    ),
+    ...BUCKETS_S.map(
+      (bound) =>
+        `chain_link_request_duration_seconds_bucket{le="${bound}"} ${latency.countUpTo(bound * 1e6)}`,
+    ),
+    `chain_link_request_duration_seconds_bucket{le="+Inf"} ${latency.count}`,
+    `chain_link_request_duration_seconds_sum ${latency.sum / 1e6}`,
+    `chain_link_request_duration_seconds_count ${latency.count}`,
+    ...metric("chain_link_spans_sent_total", "counter", "Spans that the tracing backend took."),
+    `chain_link_spans_sent_total ${reporter.sent}`,
+    ...metric(
+      "chain_link_spans_dropped_total",
+      "counter",
+      "Spans that did not reach the tracing backend, by reason.",
+    ),
+    ...Object.entries(reporter.dropped).map(
+      ([reason, count]) => `chain_link_spans_dropped_total{reason="${reason}"} ${count}`,
+    ),
+    ...metric("chain_link_spans_queued", "gauge", "Spans that wait to be sent."),
+    `chain_link_spans_queued ${reporter.queued}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function metric(name: string, type: "counter" | "gauge" | "histogram", help: string): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+}

@@ -1,0 +1,64 @@
+import type { Random } from "../lib/random.ts";
+import type { Service, Topology } from "../topology/model.ts";
+import { hashServices } from "../topology/services-list.ts";
+import { type BehaviourRunner, prepareBehaviour } from "./behaviour.ts";
+
+/** What a link does when it acts as one service of the topology. */
+export interface Role {
+  /** The service's name as the topology has it. */
+  readonly name: string;
+  readonly steps: Service["steps"];
+  readonly behaviour: BehaviourRunner;
+}
+
+/** The services that a link knows, and the role of each. */
+export interface Roles {
+  readonly names: readonly string[];
+  /** {@link hashServices} of `names`. */
+  readonly hash: string;
+  /** The role of a service by its exact name. */
+  find(name: string): Role | undefined;
+  /** The role of the link that has this name: an entry `host:port` belongs to `host` too. */
+  findOwn(linkName: string): Role | undefined;
+}
+
+/** The roles of a whole topology; each is prepared when it is first played. */
+export function rolesOf(topology: Topology, random: Random): Roles {
+  const names = [...topology.services.keys()];
+  return new PreparedRoles(names, (name) => topology.services.get(name), random);
+}
+
+/** The one role of a link that was given its own service alone, among the names of the whole. */
+export function singleRole(service: Service, names: readonly string[], random: Random): Roles {
+  return new PreparedRoles(names, (name) => (name === service.name ? service : undefined), random);
+}
+
+class PreparedRoles implements Roles {
+  readonly hash: string;
+  readonly #prepared = new Map<string, Role>();
+
+  constructor(
+    readonly names: readonly string[],
+    readonly service: (name: string) => Service | undefined,
+    readonly random: Random,
+  ) {
+    this.hash = hashServices(names);
+  }
+
+  find(name: string): Role | undefined {
+    const prepared = this.#prepared.get(name);
+    if (prepared !== undefined) return prepared;
+    const service = this.service(name);
+    if (service === undefined) return undefined;
+    const role = { name, steps: service.steps, behaviour: prepareBehaviour(service.behaviour, this.random) };
+    this.#prepared.set(name, role);
+    return role;
+  }
+
+  findOwn(linkName: string): Role | undefined {
+    const exact = this.find(linkName);
+    if (exact !== undefined) return exact;
+    const withPort = this.names.find((name) => name.startsWith(`${linkName}:`));
+    return withPort === undefined ? undefined : this.find(withPort);
+  }
+}

@@ -1,0 +1,103 @@
+import { errorCode, errorText, UserError } from "../lib/errors.ts";
+import { type Handler, jsonResponse, type LinkRequest } from "./exchange.ts";
+
+export interface ServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** The flag that sets the port, for messages. @default "--port" */
+  readonly portFlag?: string;
+}
+
+export interface Server {
+  /** Where others on this machine reach it, without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  /** Stops accepting connections; those that are open go on. */
+  stopAccepting(): void;
+  /** Closes all connections. */
+  close(): Promise<void>;
+}
+
+/** A GET has no body worth reading; more than this is refused with 413. */
+const MAX_BODY_BYTES = 1024 * 1024;
+/** Connections on which nothing happens for so long are closed. */
+const IDLE_TIMEOUT_S = 60;
+
+/**
+ * HTTP/1.1 in front of a handler, which is made when the port is known.
+ * @throws {UserError} `port-busy`, `limit-reached`
+ */
+export function startServer(options: ServerOptions, createHandler: (port: number) => Handler): Server {
+  let handler: Handler = () => jsonResponse(503, { message: "starting" });
+  let server: Bun.Server<undefined>;
+  try {
+    server = Bun.serve({
+      hostname: options.host,
+      port: options.port,
+      idleTimeout: IDLE_TIMEOUT_S,
+      maxRequestBodySize: MAX_BODY_BYTES,
+      async fetch(request, bun) {
+        // A link may wait for those below it longer than a connection may be idle.
+        bun.timeout(request, 0);
+        const response = await handler(readRequest(request, bun));
+        return new Response(response.body, {
+          status: response.status,
+          headers: response.headers as [string, string][],
+        });
+      },
+      error: () => {
+        const { status, headers, body } = jsonResponse(500, { message: "Internal Server Error" });
+        return new Response(body, { status, headers: headers as [string, string][] });
+      },
+    });
+  } catch (error) {
+    throw describeListenError(error, options);
+  }
+  const port = server.port ?? options.port;
+  handler = createHandler(port);
+  return {
+    url: `http://${formatHost(options.host)}:${port}`,
+    port,
+    stopAccepting: () => void server.stop(false),
+    close: () => server.stop(true),
+  };
+}
+
+function readRequest(request: Request, server: Bun.Server<undefined>): LinkRequest {
+  const afterScheme = request.url.indexOf("/", "http://".length);
+  const target = afterScheme === -1 ? "/" : request.url.slice(afterScheme);
+  const query = target.indexOf("?");
+  return {
+    method: request.method,
+    path: query === -1 ? target : target.slice(0, query),
+    target,
+    header: (name) => request.headers.get(name),
+    peer: server.requestIP(request),
+  };
+}
+
+/** The name or address that reaches a listener: a wildcard address is reached over loopback. */
+export function formatHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function describeListenError(error: unknown, { host, port, portFlag = "--port" }: ServerOptions): UserError {
+  const code = errorCode(error);
+  if (code === "EADDRINUSE") {
+    const hint = `Choose another with ${portFlag} (0 takes a free one), or stop the process that has it.`;
+    return new UserError("port-busy", `port ${port} on ${host} is in use by another process`, hint, {
+      cause: error,
+    });
+  }
+  if (code === "EMFILE" || code === "ENFILE") {
+    const hint = "Raise the limit with 'ulimit -n', or start fewer links.";
+    return new UserError("limit-reached", "too many open files to listen on another port", hint, {
+      cause: error,
+    });
+  }
+  const message = `cannot listen on ${host} port ${port}: ${errorText(error)}`;
+  return new UserError("port-busy", message, `Check --host and ${portFlag}.`, { cause: error });
+}

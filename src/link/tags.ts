@@ -1,0 +1,103 @@
+import type { LinkRequest } from "./exchange.ts";
+import type { Reply } from "./upstream.ts";
+
+/** `minimal`: the original's four; `default`: and OpenTelemetry's stable ones; `full`: and all others of the original. */
+export type TagSet = "minimal" | "default" | "full";
+
+export const TAG_SETS = ["minimal", "default", "full"] as const satisfies readonly TagSet[];
+
+export interface TagSource {
+  readonly tagSet: TagSet;
+  readonly port: number;
+}
+
+/** Tags of a SERVER span. `route` is absent where no route matched. */
+export function serverTags(
+  { tagSet, port }: TagSource,
+  request: LinkRequest,
+  status: number,
+  route: string | undefined,
+): Record<string, string> {
+  const tags: Record<string, string> = { "http.method": request.method, "http.target": request.target };
+  if (route !== undefined) tags["http.route"] = route;
+  tags["http.status_code"] = String(status);
+  if (tagSet !== "minimal") {
+    tags["http.request.method"] = request.method;
+    tags["url.path"] = request.path;
+    tags["http.response.status_code"] = String(status);
+    Object.assign(tags, splitHost(request.header("host")));
+    if (status >= 500) tags["error.type"] = String(status);
+  }
+  if (tagSet === "full") {
+    const host = request.header("host") ?? "";
+    tags["http.scheme"] = "http";
+    tags["http.flavor"] = "1.1";
+    tags["http.host"] = host;
+    tags["http.server_name"] = host.replace(/:\d+$/, "");
+    tags["http.user_agent"] = request.header("user-agent") ?? "";
+    tags["net.host.port"] = String(port);
+    if (request.peer !== null) {
+      tags["net.peer.ip"] = request.peer.address;
+      tags["net.peer.port"] = String(request.peer.port);
+    }
+  }
+  if (status >= 500) markError(tags, String(status));
+  return tags;
+}
+
+/** Tags of a CLIENT span. `attempt` counts from 0. */
+export function clientTags(
+  { tagSet }: TagSource,
+  url: string,
+  reply: Reply,
+  attempt: number,
+): Record<string, string> {
+  const tags: Record<string, string> = { "http.method": "GET", "http.url": url };
+  if (reply.kind === "answer") tags["http.status_code"] = String(reply.status);
+  if (tagSet !== "minimal") {
+    tags["http.request.method"] = "GET";
+    Object.assign(tags, splitHost(url.slice(url.indexOf("//") + 2).replace(/\/.*/, "")));
+    if (reply.kind === "answer") tags["http.response.status_code"] = String(reply.status);
+    const errorType = describeErrorType(reply);
+    if (errorType !== null) tags["error.type"] = errorType;
+    if (attempt > 0) tags["http.request.resend_count"] = String(attempt);
+  }
+  if (reply.kind === "failure") markError(tags, `${reply.reason}: ${reply.message}`);
+  else if (reply.status >= 400) markError(tags, String(reply.status));
+  return tags;
+}
+
+/** Tags that the original has on every span, in `full`. */
+export function commonTags(tagSet: TagSet, serviceName: string, version: string): Record<string, string> {
+  if (tagSet !== "full") return {};
+  return {
+    "service.name": serviceName,
+    "telemetry.sdk.language": "nodejs",
+    "telemetry.sdk.name": SCOPE_NAME,
+    "telemetry.sdk.version": version,
+    "otel.library.name": SCOPE_NAME,
+    "otel.library.version": version,
+    "otel.scope.name": SCOPE_NAME,
+    "otel.scope.version": version,
+  };
+}
+
+/** OpenTelemetry's name for what recorded the spans. */
+export const SCOPE_NAME = "chain-link";
+
+function describeErrorType(reply: Reply): string | null {
+  if (reply.kind === "failure") return reply.reason;
+  return reply.status >= 400 ? String(reply.status) : null;
+}
+
+function markError(tags: Record<string, string>, text: string): void {
+  tags["otel.status_code"] = "ERROR";
+  tags.error = text;
+}
+
+function splitHost(host: string | null): Record<string, string> {
+  if (host === null || host === "") return {};
+  const match = /^(.*?)(?::(\d+))?$/.exec(host);
+  const port = match?.[2];
+  return { "server.address": match?.[1] ?? host, ...(port === undefined ? {} : { "server.port": port }) };
+}

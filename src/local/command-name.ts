@@ -1,0 +1,2 @@
+/** The command, absent from help, under which this executable is a link's process. */
+export const LINK_PROCESS_COMMAND = "link-process";

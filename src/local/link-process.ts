@@ -1,0 +1,135 @@
+import type { ErrorCode } from "../lib/errors.ts";
+import { UserError } from "../lib/errors.ts";
+import type { ExportTarget } from "../link/export.ts";
+import type { TagSet } from "../link/tags.ts";
+import type { Topology } from "../topology/model.ts";
+import { LINK_PROCESS_COMMAND } from "./command-name.ts";
+import { type LocalChainOptions, type LocalLink, portOf, STOP_GRACE_MS } from "./local-chain.ts";
+import { EMPTY_SNAPSHOT, type LinkSnapshot } from "./snapshot.ts";
+
+/** What a parent says to the process of a link. */
+export type ParentMessage =
+  | {
+      readonly kind: "start";
+      readonly name: string;
+      readonly host: string;
+      readonly port: number;
+      readonly topology: Topology;
+      readonly target: ExportTarget;
+      readonly tagSet: TagSet;
+      readonly version: string;
+    }
+  /** Where every link is; before it comes, calls go nowhere. */
+  | { readonly kind: "urls"; readonly urls: ReadonlyMap<string, string> }
+  | { readonly kind: "stop"; readonly graceMs: number };
+
+/** What the process of a link says to its parent. */
+export type ChildMessage =
+  | { readonly kind: "ready"; readonly url: string }
+  | {
+      readonly kind: "failed";
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly hint: string | undefined;
+    }
+  | { readonly kind: "snapshot"; readonly snapshot: LinkSnapshot };
+
+/** Started at once; more would only fight for the processors. */
+const STARTS_AT_ONCE = 8;
+
+/** Starts each link in a process of its own. They end with this process, however it ends. */
+export async function startLinkProcesses(options: LocalChainOptions): Promise<LocalLink[]> {
+  const names = [...options.topology.services.keys()];
+  const processes: LinkProcess[] = [];
+  try {
+    for (let from = 0; from < names.length; from += STARTS_AT_ONCE) {
+      const group = names.slice(from, from + STARTS_AT_ONCE);
+      const started = group.map(
+        (name, offset) => new LinkProcess(name, portOf(options.basePort, from + offset), options),
+      );
+      processes.push(...started);
+      await Promise.all(started.map((process) => process.ready));
+    }
+  } catch (error) {
+    for (const process of processes) process.kill();
+    throw error;
+  }
+  const urls = new Map(processes.map((process) => [process.name, process.url] as const));
+  for (const process of processes) process.send({ kind: "urls", urls });
+  return processes;
+}
+
+class LinkProcess implements LocalLink {
+  readonly ready: Promise<void>;
+  url = "";
+  #snapshot: LinkSnapshot = EMPTY_SNAPSHOT;
+  #isStopping = false;
+  readonly #child: Bun.Subprocess;
+
+  constructor(
+    readonly name: string,
+    port: number,
+    options: LocalChainOptions,
+  ) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ready = promise;
+    this.#child = Bun.spawn([...ownCommand(), LINK_PROCESS_COMMAND], {
+      stdio: ["ignore", "ignore", "inherit"],
+      serialization: "advanced",
+      // Ctrl-C in a terminal reaches the whole group; the parent alone decides when links end.
+      detached: true,
+      ipc: (message: ChildMessage) => {
+        if (message.kind === "ready") {
+          this.url = message.url;
+          resolve();
+        } else if (message.kind === "failed") {
+          reject(new UserError(message.code, message.message, message.hint));
+        } else {
+          this.#snapshot = message.snapshot;
+        }
+      },
+      onExit: (_child, exitCode, signal) => {
+        const how = signal === null ? `exit code ${exitCode}` : `signal ${signal}`;
+        reject(new UserError("start-failed", `the process of ${name} ended with ${how} before it was ready`));
+        if (!this.#isStopping) options.write(`WARNING  the process of ${name} ended with ${how}`);
+      },
+    });
+    this.send({
+      kind: "start",
+      name,
+      host: options.host,
+      port,
+      topology: options.topology,
+      target: options.target,
+      tagSet: options.tagSet,
+      version: options.version,
+    });
+  }
+
+  snapshot(): LinkSnapshot {
+    return this.#snapshot;
+  }
+
+  send(message: ParentMessage): void {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.send(message);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.send({ kind: "stop", graceMs: STOP_GRACE_MS });
+    const killTimer = setTimeout(() => this.kill(), STOP_GRACE_MS + 1000);
+    await this.#child.exited;
+    clearTimeout(killTimer);
+  }
+
+  kill(): void {
+    this.#isStopping = true;
+    this.#child.kill("SIGKILL");
+  }
+}
+
+/** How this program was started: by `bun FILE`, or as one executable. */
+function ownCommand(): string[] {
+  const main = Bun.main;
+  return main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, ...process.execArgv, main];
+}

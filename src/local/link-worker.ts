@@ -1,0 +1,69 @@
+import { errorText, UserError } from "../lib/errors.ts";
+import { type Link, startLink } from "../link/link.ts";
+import { rolesOf } from "../link/roles.ts";
+import type { ChildMessage, ParentMessage } from "./link-process.ts";
+import { commonLinkOptions } from "./local-chain.ts";
+import { snapshotLink } from "./snapshot.ts";
+
+const SNAPSHOT_INTERVAL_MS = 1000;
+/** Time to end when the parent is gone without a word. */
+const ORPHAN_GRACE_MS = 2000;
+
+/** The other end of `startLinkProcesses`: runs one link until the parent says stop, or is gone. */
+export async function runLinkWorker(): Promise<void> {
+  let link: Link | null = null;
+  const urls = new Map<string, string>();
+  const ended = Promise.withResolvers<number>();
+
+  process.on("message", (message: ParentMessage) => {
+    if (message.kind === "start") {
+      try {
+        link = startFrom(message, urls);
+        say({ kind: "ready", url: link.url });
+      } catch (error) {
+        say(describeFailure(error));
+        ended.resolve(0);
+      }
+    } else if (message.kind === "urls") {
+      for (const [name, url] of message.urls) urls.set(name, url);
+    } else {
+      ended.resolve(message.graceMs);
+    }
+  });
+  process.on("disconnect", () => ended.resolve(ORPHAN_GRACE_MS));
+  const timer = setInterval(() => {
+    if (link !== null) say({ kind: "snapshot", snapshot: snapshotLink(link) });
+  }, SNAPSHOT_INTERVAL_MS);
+
+  const graceMs = await ended.promise;
+  clearInterval(timer);
+  const running = link as Link | null;
+  if (running === null) return;
+  await running.stop({ drainMs: 0, graceMs });
+  say({ kind: "snapshot", snapshot: snapshotLink(running) });
+}
+
+function startFrom(
+  message: Extract<ParentMessage, { kind: "start" }>,
+  urls: ReadonlyMap<string, string>,
+): Link {
+  return startLink({
+    ...commonLinkOptions({ ...message, write: (line) => void process.stderr.write(`${line}\n`) }),
+    name: message.name,
+    host: message.host,
+    port: message.port,
+    portFlag: "--base-port",
+    source: { kind: "roles", roles: rolesOf(message.topology, Math.random) },
+    resolve: (service) => urls.get(service),
+  });
+}
+
+function describeFailure(error: unknown): ChildMessage {
+  if (error instanceof UserError)
+    return { kind: "failed", code: error.code, message: error.message, hint: error.hint };
+  return { kind: "failed", code: "start-failed", message: errorText(error), hint: undefined };
+}
+
+function say(message: ChildMessage): void {
+  if (process.connected) process.send?.(message);
+}

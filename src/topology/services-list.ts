@@ -1,0 +1,10 @@
+/**
+ * Identifies a list of services: the first 16 hex digits of the SHA-256 of its JSON. A link says it in the
+ * header `chain-link-services` of `/readiness`, so that a deployment can tell which list is served.
+ */
+export function hashServices(names: Iterable<string>): string {
+  return new Bun.CryptoHasher("sha256")
+    .update(JSON.stringify([...names]))
+    .digest("hex")
+    .slice(0, 16);
+}
