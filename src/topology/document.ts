@@ -32,7 +32,11 @@ const fraction = v.union(
 /** A mapping with these keys and no others; every unknown key is a problem of its own. */
 function mapping<E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, string> {
   const keys = Object.keys(entries).join(", ");
-  const schema = v.objectWithRest(entries, v.never(`${KNOWN_KEYS}${keys}`), "a mapping");
+  const schema = v.pipe(
+    v.objectWithRest(entries, v.never(`${KNOWN_KEYS}${keys}`), "a mapping"),
+    // For an object schema a list without entries is an object, too.
+    v.check((value) => !Array.isArray(value), "a mapping"),
+  );
   // Accepts what a strict object accepts, but that one stops at the first unknown key.
   return schema as unknown as v.StrictObjectSchema<E, string>;
 }

@@ -41,13 +41,17 @@ export function parseTopology(text: string, sourceName: string, options: ParseOp
   if (!("value" in source)) throw new TopologyError(sourceName, [source]);
   const problems: Problem[] = [...source.duplicates];
   const { value } = source;
-  if (isRecord(value) && "chain" in value && !("services" in value)) {
+  if (!isRecord(value)) {
+    problems.push({ path: [], expected: "a mapping", found: describeValue(value) });
+    throw failure(problems, source, sourceName);
+  }
+  if ("chain" in value && !("services" in value)) {
     const document = check(documentSchemas.chain, value, problems);
     return buildDocumentChain(accept(document, problems, source, sourceName), options);
   }
   const document = check(documentSchemas.graph, value, problems);
   // The graph is checked even where values are wrong, so that everything is reported at once.
-  if (isRecord(value) && isRecord(value.services)) problems.push(...findGraphProblems(value.services));
+  if (isRecord(value.services)) problems.push(...findGraphProblems(value.services));
   return buildGraph(accept(document, problems, source, sourceName));
 }
 
@@ -65,7 +69,11 @@ export function parseService(text: string, name: string, sourceName: string): Se
 
 function accept<T>(document: T | null, problems: readonly Problem[], source: Source, sourceName: string): T {
   if (document !== null && problems.length === 0) return document;
-  throw new TopologyError(
+  throw failure(problems, source, sourceName);
+}
+
+function failure(problems: readonly Problem[], source: Source, sourceName: string): TopologyError {
+  return new TopologyError(
     sourceName,
     problems.map((problem) => source.place(problem)),
   );

@@ -60,7 +60,8 @@ export function formatPath(path: readonly PathKey[]): string {
 export function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
-  if (value !== null && typeof value === "object") return "a mapping";
+  if (value !== null && typeof value === "object")
+    return Object.keys(value).length === 0 ? "an empty mapping" : "a mapping";
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

@@ -5,6 +5,7 @@ import {
   type Event,
   getScalarValue,
   parseEvents,
+  SCALAR_STYLE,
   YAMLException,
 } from "js-yaml";
 import type { PathKey, PlacedProblem, Problem } from "./problem.ts";
@@ -137,7 +138,10 @@ class PlaceIndex {
 }
 
 function startOf(event: Event): number {
-  if ("valueStart" in event) return Math.max(0, event.valueStart);
+  if (event.type === EVENT_ID.SCALAR) {
+    const isQuoted = event.style === SCALAR_STYLE.SINGLE_QUOTED || event.style === SCALAR_STYLE.DOUBLE_QUOTED;
+    return Math.max(0, event.valueStart - (isQuoted ? 1 : 0));
+  }
   if ("start" in event) return event.start;
   return "anchorStart" in event ? Math.max(0, event.anchorStart) : 0;
 }

@@ -1,0 +1,86 @@
+import type { Command } from "../src/cli/command.ts";
+import { COMMANDS } from "../src/cli/commands.ts";
+import type { FlagTable } from "../src/cli/flags.ts";
+import { GLOBAL_FLAGS } from "../src/cli/global-flags.ts";
+import { formatFallback, formatFlag } from "../src/cli/help.ts";
+import { environmentOf } from "../src/cli/settings.ts";
+import { ERROR_CODES } from "../src/lib/errors.ts";
+
+/** `docs/cli.md`, from the tables that the program itself uses. */
+export function renderCliReference(): string {
+  const commands = COMMANDS.filter((command) => !command.isHidden);
+  return `${[
+    "# Command line",
+    "",
+    "Written by `npm run docs` from the command tables in `src/cli/`; a test compares.",
+    "",
+    "Flags may stand before or after the command. A value is taken from the command line, otherwise from the",
+    "environment, otherwise from the configuration file (only where a command has `--config-file`), otherwise it is the",
+    "default; `--info` shows which it was. Results go to standard output, messages to standard error.",
+    "",
+    "| exit code | meaning |",
+    "|---|---|",
+    "| 0 | done |",
+    "| 1 | failed, or found something missing |",
+    "| 2 | wrong usage |",
+    "| 3 | could not tell |",
+    "| 130 | interrupted; the first Ctrl-C ends cleanly, the second at once |",
+    "",
+    "## Flags of every command",
+    "",
+    ...flagTable(GLOBAL_FLAGS),
+    ...commands.flatMap(renderCommand),
+  ].join("\n")}\n`;
+}
+
+/** `docs/errors.md`, from the table of codes. */
+export function renderErrorReference(): string {
+  const rows = Object.entries(ERROR_CODES).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
+  return `${[
+    "# Errors",
+    "",
+    "Written by `npm run docs` from `src/lib/errors.ts`; a test compares. Codes are stable. A message says what was",
+    "expected and what was found, the line below it what to do. `usage` ends with exit code 2, the others with 1.",
+    "",
+    "| code | meaning |",
+    "|---|---|",
+    ...rows,
+  ].join("\n")}\n`;
+}
+
+function renderCommand(command: Command): string[] {
+  const operands = command.operands === undefined ? "" : ` ${command.operands.usage}`;
+  return [
+    "",
+    `## chain-link ${command.name}`,
+    "",
+    `${command.summary}.`,
+    "",
+    "```",
+    `chain-link ${command.name}${operands} [FLAGS]`,
+    "```",
+    "",
+    ...command.examples.map(({ line, says }) => `- \`${line}\`: ${says}`),
+    ...(command.operands === undefined
+      ? []
+      : ["", `\`${command.operands.usage}\`: ${command.operands.summary}`]),
+    ...(Object.keys(command.flags).length === 0 ? [] : ["", ...flagTable(command.flags)]),
+  ];
+}
+
+function flagTable(table: FlagTable): string[] {
+  const rows = Object.entries(table).map(([name, flag]) => {
+    const variables = environmentOf(name, flag)
+      .map((variable) => `\`${variable}\``)
+      .join(", ");
+    const fallback = formatFallback(flag);
+    const cells = [
+      `\`${formatFlag(name, flag).trim()}\``,
+      flag.summary,
+      fallback === "" ? "" : `\`${fallback}\``,
+      variables,
+    ];
+    return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  });
+  return ["| flag | meaning | default | environment |", "|---|---|---|---|", ...rows];
+}

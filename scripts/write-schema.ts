@@ -1,0 +1,3 @@
+import { renderTopologySchema } from "./topology-schema.ts";
+
+await Bun.write("topology.schema.json", renderTopologySchema());

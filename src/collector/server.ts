@@ -1,0 +1,91 @@
+import { errorCode, errorText, UserError } from "../lib/errors.ts";
+import { answer } from "./api.ts";
+import { MemoryStore } from "./memory-store.ts";
+import type { TraceStore } from "./store.ts";
+
+export interface CollectorOptions {
+  /** The address to listen on. */
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** @default DEFAULT_MAX_SPANS of the store */
+  readonly maxSpans?: number | undefined;
+}
+
+export interface Collector {
+  /** Without a trailing slash; loopback when it listens on all addresses. */
+  readonly url: string;
+  readonly port: number;
+  readonly store: TraceStore;
+  /** Refuses new connections, lets requests in flight finish for a second, then closes what is left. */
+  stop(): Promise<void>;
+}
+
+/** Above the pauses of exporters that send every few seconds, so that no batch meets a connection being closed. */
+const IDLE_TIMEOUT_SECONDS = 120;
+
+const STOP_TIMEOUT_MS = 1000;
+
+/**
+ * Starts the trace collector: Zipkin v2 in, Zipkin's queries and the web page out.
+ * @throws {UserError} `port-busy` when the address cannot be bound.
+ */
+export function startCollector({ host, port, maxSpans }: CollectorOptions): Collector {
+  const store = new MemoryStore({ maxSpans });
+  const server = listen(host, port, store);
+  return {
+    url: `http://${addressOf(host)}:${server.port}`,
+    port: server.port as number,
+    store,
+    async stop() {
+      const closed = server.stop();
+      await Promise.race([closed, untilIdle(server)]);
+      await server.stop(true);
+    },
+  };
+}
+
+function listen(host: string, port: number, store: TraceStore): Bun.Server<undefined> {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      idleTimeout: IDLE_TIMEOUT_SECONDS,
+      // The API has its own limit, and answers with a text.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      development: false,
+      // Without this, `development: false` lets a second server share the port, and spans go to either.
+      reusePort: false,
+      fetch: (request) => answer(request, store),
+    });
+  } catch (error) {
+    throw portBusy(host, port, error);
+  }
+}
+
+function portBusy(host: string, port: number, cause: unknown): UserError {
+  if (errorCode(cause) === "EADDRINUSE") {
+    return new UserError(
+      "port-busy",
+      `The collector cannot listen on ${host}:${port}: the port is in use.`,
+      "Stop the process that listens there or give another port; `--port 0` takes a free one.",
+      { cause },
+    );
+  }
+  return new UserError(
+    "port-busy",
+    `The collector cannot listen on ${host}:${port}: ${errorText(cause)}`,
+    "Give an address of this machine and a port that you may use; `--port 0` takes a free one.",
+    { cause },
+  );
+}
+
+async function untilIdle(server: Bun.Server<undefined>): Promise<void> {
+  const deadline = Date.now() + STOP_TIMEOUT_MS;
+  while (server.pendingRequests > 0 && Date.now() < deadline) await Bun.sleep(5);
+}
+
+function addressOf(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
+}

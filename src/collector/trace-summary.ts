@@ -1,0 +1,51 @@
+import type { Span } from "../trace/span.ts";
+
+/** What a list of traces shows of one. */
+export interface TraceSummary {
+  readonly traceId: string;
+  /** Of the root, or of the earliest span when the root is missing. */
+  readonly serviceName?: string;
+  readonly spanName?: string;
+  /** Earliest start, microseconds since 1970; 0 when no span has a timestamp. */
+  readonly timestamp: number;
+  /** From the earliest start to the latest end, microseconds. */
+  readonly duration: number;
+  readonly spanCount: number;
+  /** Spans with the tag `error`, whatever its value. */
+  readonly errorCount: number;
+  readonly serviceCount: number;
+}
+
+/** @param spans of one trace, at least one. */
+export function summarizeTrace(spans: readonly Span[]): TraceSummary {
+  const services = new Set<string>();
+  let root = spans[0] as Span;
+  let start = 0;
+  let end = 0;
+  let errorCount = 0;
+  for (const span of spans) {
+    if (span.localEndpoint?.serviceName !== undefined) services.add(span.localEndpoint.serviceName);
+    if (span.tags !== undefined && Object.hasOwn(span.tags, "error")) errorCount++;
+    if (isBetterRoot(span, root)) root = span;
+    if (span.timestamp === undefined) continue;
+    if (start === 0 || span.timestamp < start) start = span.timestamp;
+    end = Math.max(end, span.timestamp + (span.duration ?? 0));
+  }
+  return {
+    traceId: root.traceId,
+    ...(root.localEndpoint?.serviceName !== undefined && { serviceName: root.localEndpoint.serviceName }),
+    ...(root.name !== undefined && { spanName: root.name }),
+    timestamp: start,
+    duration: end - start,
+    spanCount: spans.length,
+    errorCount,
+    serviceCount: services.size,
+  };
+}
+
+/** A span without a parent is the better root, then the earlier one. */
+function isBetterRoot(span: Span, root: Span): boolean {
+  const hasParent = span.parentId !== undefined;
+  if (hasParent !== (root.parentId !== undefined)) return !hasParent;
+  return (span.timestamp ?? Infinity) < (root.timestamp ?? Infinity);
+}

@@ -1,0 +1,99 @@
+import type { Service } from "../topology/model.ts";
+import {
+  CONTAINER_SECURITY,
+  POD_HARDENING,
+  POD_SECURITY,
+  PROGRESS_DEADLINE_SECONDS,
+  TEMPORARY_MOUNT,
+  TEMPORARY_VOLUME,
+} from "./hardening.ts";
+import { DEFAULT_IMAGE, imagePullPolicy } from "./images.ts";
+import { memberLabels, podLabels } from "./labels.ts";
+import type { KubernetesObject, Labels, ObjectOptions } from "./object.ts";
+import { SERVICES_LIST } from "./services-config-map.ts";
+
+const PORT = 8000;
+
+/** How one link appears in Kubernetes. */
+export interface LinkPlace {
+  readonly service: Service;
+  /** Name of its Deployment; its Service has the service's name. */
+  readonly deployment: string;
+  /** Chooses the link's pods; must never change for a Deployment that exists. */
+  readonly selector: Labels;
+  /** Environment of its container. */
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** The Deployment of one link. It has no command: what the image runs by itself is a link. */
+export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): KubernetesObject {
+  const image = options.image ?? DEFAULT_IMAGE;
+  const { namespace, release } = options;
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { labels: memberLabels("chain-link", release), name: link.deployment, namespace },
+    spec: {
+      progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS,
+      replicas: link.service.replicas,
+      selector: { matchLabels: link.selector },
+      template: {
+        metadata: { labels: { ...link.selector, ...podLabels("chain-link", release) } },
+        spec: {
+          ...POD_HARDENING,
+          containers: [
+            {
+              env: link.env,
+              image,
+              imagePullPolicy: imagePullPolicy(image),
+              name: "chain-link",
+              readinessProbe: READINESS_PROBE,
+              resources: RESOURCES,
+              securityContext: CONTAINER_SECURITY,
+              volumeMounts: VOLUME_MOUNTS,
+            },
+          ],
+          securityContext: SECURITY,
+          // Requests under way may wait for slow links below, then the last spans are sent.
+          terminationGracePeriodSeconds: 30,
+          volumes: VOLUMES,
+        },
+      },
+    },
+  };
+}
+
+export function buildLinkService(link: LinkPlace, options: ObjectOptions): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: {
+      labels: { ...link.selector, ...memberLabels("chain-link", options.release) },
+      name: link.service.name,
+      namespace: options.namespace,
+    },
+    spec: { ports: SERVICE_PORTS, selector: link.selector, type: "ClusterIP" },
+  };
+}
+
+const SECURITY = Object.freeze({ ...POD_SECURITY, runAsUser: 10001 });
+const SERVICE_PORTS = Object.freeze([Object.freeze({ port: 80, targetPort: PORT })]);
+const READINESS_PROBE = Object.freeze({
+  httpGet: Object.freeze({ path: "/readiness", port: PORT }),
+  initialDelaySeconds: 5,
+  periodSeconds: 10,
+});
+/** The original's image takes the larger part of this limit, ours a fifth. */
+const RESOURCES = Object.freeze({
+  limits: Object.freeze({ memory: "256Mi" }),
+  requests: Object.freeze({ cpu: "10m", memory: "64Mi" }),
+});
+const VOLUME_MOUNTS = Object.freeze([
+  Object.freeze({ mountPath: "/etc/chain-link.conf.d", name: SERVICES_LIST, readOnly: true }),
+  // The original's image does not start without a folder for temporary files.
+  TEMPORARY_MOUNT,
+]);
+const VOLUMES = Object.freeze([
+  Object.freeze({ configMap: Object.freeze({ name: SERVICES_LIST }), name: SERVICES_LIST }),
+  TEMPORARY_VOLUME,
+]);

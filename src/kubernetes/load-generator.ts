@@ -1,0 +1,47 @@
+import { CONTAINER_SECURITY, POD_HARDENING, POD_SECURITY } from "./hardening.ts";
+import { DEFAULT_IMAGE, imagePullPolicy } from "./images.ts";
+import { memberLabels } from "./labels.ts";
+import type { KubernetesObject, ObjectOptions } from "./object.ts";
+
+export const LOAD_GENERATOR = "loadgenerator";
+
+/** Seconds between two requests when nobody says how many, as in the original. */
+export const DEFAULT_SLEEP_SECONDS = 60;
+
+/** The Pod that asks the service `entry`, over and over. */
+export function buildLoadGenerator(entry: string, options: ObjectOptions): KubernetesObject {
+  const image = options.image ?? DEFAULT_IMAGE;
+  const sleepSeconds = options.sleepSeconds ?? DEFAULT_SLEEP_SECONDS;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      labels: {
+        app: "chain-link",
+        ...memberLabels(LOAD_GENERATOR, options.release),
+        service: LOAD_GENERATOR,
+      },
+      name: LOAD_GENERATOR,
+      namespace: options.namespace,
+    },
+    spec: {
+      ...POD_HARDENING,
+      containers: [
+        {
+          args: ["load", `http://${entry}`, "--sleep-time", String(sleepSeconds)],
+          image,
+          imagePullPolicy: imagePullPolicy(image),
+          name: LOAD_GENERATOR,
+          resources: {
+            limits: { memory: "256Mi" },
+            requests: { cpu: "10m", memory: "64Mi" },
+          },
+          securityContext: { ...CONTAINER_SECURITY, runAsUser: 65534 },
+        },
+      ],
+      restartPolicy: "Always",
+      securityContext: POD_SECURITY,
+      terminationGracePeriodSeconds: 10,
+    },
+  };
+}

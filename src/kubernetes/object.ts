@@ -1,0 +1,37 @@
+/** A value that JSON and YAML can hold. A key whose value is `undefined` is left out. */
+export type Plain =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | readonly Plain[]
+  | { readonly [key: string]: Plain };
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** A Kubernetes object as its API takes it; plain data, so it can be rendered, compared and sent unchanged. */
+export interface KubernetesObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    /** Absent on a Namespace. */
+    readonly namespace?: string;
+    readonly labels?: Labels;
+    readonly annotations?: Labels;
+  };
+  readonly [field: string]: Plain;
+}
+
+/** What the objects of one topology depend on besides the topology itself. */
+export interface ObjectOptions {
+  /** An RFC 1123 label, see `isNamespaceName`. */
+  readonly namespace: string;
+  /** Image of the links and of the load generator. @default DEFAULT_IMAGE */
+  readonly image?: string;
+  /** Seconds between two requests of the load generator. @default 60, as the original */
+  readonly sleepSeconds?: number;
+  /** Value of the label `app.kubernetes.io/instance`. @default "chain-link" */
+  readonly release?: string;
+}

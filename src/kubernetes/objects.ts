@@ -1,0 +1,122 @@
+import { UserError } from "../lib/errors.ts";
+import { chainOf } from "../topology/chain.ts";
+import type { Service, Topology } from "../topology/model.ts";
+import { buildLinkDeployment, buildLinkService, type LinkPlace } from "./link.ts";
+import { buildLoadGenerator, LOAD_GENERATOR } from "./load-generator.ts";
+import { buildNamespace } from "./namespace.ts";
+import type { KubernetesObject, ObjectOptions } from "./object.ts";
+import { renderServiceEntry } from "./service-entry.ts";
+import { buildServicesList, MAX_LIST_BYTES, SERVICES_LIST } from "./services-config-map.ts";
+import { buildZipkinDeployment, buildZipkinService, ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE } from "./zipkin.ts";
+
+/** Names that our own objects have, or the API server's in the namespace `default`. */
+const TAKEN_NAMES = [ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE, LOAD_GENERATOR, SERVICES_LIST];
+const TAKEN_IN_DEFAULT = "kubernetes";
+
+/** Linux takes 128 KiB for one string of the environment, name included; the kubelet adds nothing to it. */
+const MAX_ENTRY_BYTES = 100 * 1024;
+
+/**
+ * Every object of a topology in the original's order: Namespace, ConfigMap, Zipkin, Deployments of the links,
+ * Services of the links, load generator. The same input gives the same objects.
+ * @throws {UserError} listing all that Kubernetes could not hold
+ */
+export function buildObjects(topology: Topology, options: ObjectOptions): KubernetesObject[] {
+  const links = topology.kind === "chain" ? placeChain(topology) : placeGraph(topology);
+  const list = buildServicesList(topology.services.keys(), options);
+  throwProblems(topology, [
+    ...findClashes(topology, options.namespace),
+    ...findOversize(links),
+    ...findLongList(list),
+  ]);
+  return [
+    buildNamespace(options.namespace),
+    list,
+    buildZipkinDeployment(options),
+    buildZipkinService(options),
+    ...links.map((link) => buildLinkDeployment(link, options)),
+    ...links.map((link) => buildLinkService(link, options)),
+    buildLoadGenerator(topology.entry, options),
+  ];
+}
+
+function placeChain(topology: Topology): LinkPlace[] {
+  const plain = chainOf([...topology.services.keys()]).services;
+  return Array.from(topology.services.values(), (service, instance) => ({
+    service,
+    deployment: `chain-link-deployment-${instance}`,
+    selector: {
+      app: "chain-link",
+      instance: String(instance),
+      "instance-name": `chain-link-${instance}`,
+      "service-name": service.name,
+    },
+    env: chainEnv(service, plain.get(service.name)),
+  }));
+}
+
+/** A plain link knows all from the list; `CHAIN_LINK_SLOW` is given wherever the link could not tell. */
+function chainEnv(service: Service, plain: Service | undefined): LinkPlace["env"] {
+  const entry = podEntry(service);
+  const isPlain = plain !== undefined && entry === podEntry(plain);
+  const slow = service.behaviour.slow === null ? "off" : "on";
+  return [
+    { name: "CHAIN_LINK_SERVICE_NAME", value: service.name },
+    ...(isPlain ? [] : [{ name: "CHAIN_LINK_SERVICE", value: entry }]),
+    ...(isPlain && slow === "on" ? [] : [{ name: "CHAIN_LINK_SLOW", value: slow }]),
+  ];
+}
+
+/** Without `instance`: a service may be called `zipkin`, and Zipkin's pods are chosen by that label. */
+function placeGraph(topology: Topology): LinkPlace[] {
+  return Array.from(topology.services.values(), (service) => ({
+    service,
+    deployment: service.name,
+    selector: { app: "chain-link", "service-name": service.name },
+    env: [
+      { name: "CHAIN_LINK_SERVICE_NAME", value: service.name },
+      { name: "CHAIN_LINK_SERVICE", value: podEntry(service) },
+    ],
+  }));
+}
+
+/** What one pod must know: not how many there are of it, or scaling would restart them all. */
+function podEntry(service: Service): string {
+  return renderServiceEntry({ ...service, replicas: 1 });
+}
+
+function findClashes(topology: Topology, namespace: string): string[] {
+  const taken = namespace === "default" ? [...TAKEN_NAMES, TAKEN_IN_DEFAULT] : TAKEN_NAMES;
+  return taken
+    .filter((name) => topology.services.has(name))
+    .map((name) => `service ${JSON.stringify(name)}: the name is taken by another object of the namespace`);
+}
+
+function findOversize(links: readonly LinkPlace[]): string[] {
+  return links.flatMap(({ service, env }) =>
+    env
+      .map(({ value }) => Buffer.byteLength(value))
+      .filter((sizeBytes) => sizeBytes > MAX_ENTRY_BYTES)
+      .map(
+        (sizeBytes) =>
+          `service ${JSON.stringify(service.name)}: its calls take ${sizeBytes} bytes in the container's ` +
+          `environment, which holds ${MAX_ENTRY_BYTES}`,
+      ),
+  );
+}
+
+function findLongList(list: KubernetesObject): string[] {
+  const sizeBytes = Buffer.byteLength(JSON.stringify(list.data));
+  return sizeBytes <= MAX_LIST_BYTES
+    ? []
+    : [`the list of services takes ${sizeBytes} bytes; a ConfigMap holds ${MAX_LIST_BYTES}`];
+}
+
+function throwProblems(topology: Topology, problems: readonly string[]): void {
+  if (problems.length === 0) return;
+  throw new UserError(
+    "topology-invalid",
+    `topology ${JSON.stringify(topology.name)} does not fit into Kubernetes:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
+    "rename the services, or use fewer services and calls",
+  );
+}

@@ -1,0 +1,65 @@
+import type { Plain } from "./object.ts";
+
+/** Text of a value that takes no lines of its own: a scalar, an empty list or an empty mapping. */
+export function renderScalar(value: Plain): string {
+  if (typeof value === "string") return renderString(value);
+  if (typeof value === "number") return renderNumber(value);
+  if (value !== null && typeof value === "object") return Array.isArray(value) ? "[]" : "{}";
+  return String(value ?? null);
+}
+
+/** A float with an exponent needs a dot, or YAML 1.1 reads it as text. */
+function renderNumber(value: number): string {
+  if (Number.isNaN(value)) return ".nan";
+  if (!Number.isFinite(value)) return value > 0 ? ".inf" : "-.inf";
+  const text = String(value);
+  return text.includes("e") && !text.includes(".") ? text.replace("e", ".0e") : text;
+}
+
+function renderString(text: string): string {
+  if (isPlain(text)) return text;
+  return NEEDS_ESCAPES.test(text) ? renderEscaped(text) : `'${text.replaceAll("'", "''")}'`;
+}
+
+/** Line ends, tabs and what YAML counts as not printable: only double quotes can hold them. */
+const NEEDS_ESCAPES = /[^ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u;
+const NEEDS_ESCAPES_BESIDES_JSON = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
+
+/** JSON's escapes are YAML's too. */
+function renderEscaped(text: string): string {
+  return JSON.stringify(text).replace(
+    NEEDS_ESCAPES_BESIDES_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** The common case: words, paths, image names. A colon only before a visible character. */
+const SIMPLE = /^[A-Za-z/][-A-Za-z0-9_./]*(?::[-A-Za-z0-9_./]+)*$/;
+/** Characters that mean something at the start, inside or at the end of a text without quotes. */
+const SPECIAL = /^[\s,[\]{}#&*!|>'"%@`?:]|^-(?:\s|$)|^(?:---|\.\.\.)|[:\s]$|:\s|\s#/;
+
+/** Whether every reader of YAML 1.1 and 1.2 takes the text, written without quotes, for this very text. */
+function isPlain(text: string): boolean {
+  if (SIMPLE.test(text)) return !WORD.test(text);
+  return (
+    !SPECIAL.test(text) && !NEEDS_ESCAPES.test(text) && !WORD.test(text) && text !== "" && !isNumeric(text)
+  );
+}
+
+/** Words for null, true and false in YAML 1.1 (https://yaml.org/type/bool.html) and 1.2; `=` and `<<` of 1.1. */
+const WORD = /^(?:~|null|y|yes|n|no|true|false|on|off|=|<<)$/i;
+
+/**
+ * Whether a reader could see a number or a date: YAML 1.1 (https://yaml.org/type/int.html, float.html,
+ * timestamp.html) knows base 2, 8, 16 and 60; go-yaml drops every `_` first; some readers drop `,` too.
+ */
+function isNumeric(text: string): boolean {
+  if (!/^[-+.\d]/.test(text)) return false;
+  const bare = text.replace(/[_,]/g, "");
+  return INTEGER.test(bare) || FLOAT.test(bare) || SEXAGESIMAL.test(bare) || DATE.test(text);
+}
+
+const INTEGER = /^[-+]?(?:0b[01]*|0o?[0-7]*|0x[\da-f]*|\d+)$/i;
+const FLOAT = /^[-+]?(?:(?:\d+\.?\d*|\.\d*)(?:e[-+]?\d*)?|\.inf|\.nan)$/i;
+const SEXAGESIMAL = /^[-+]?\d+(?::\d+)+(?:\.\d*)?$/;
+const DATE = /^\d{4}-\d\d?-\d\d?(?:$|[Tt\s])/;

@@ -1,0 +1,87 @@
+import {
+  CONTAINER_SECURITY,
+  POD_HARDENING,
+  POD_SECURITY,
+  PROGRESS_DEADLINE_SECONDS,
+  TEMPORARY_MOUNT,
+  TEMPORARY_VOLUME,
+} from "./hardening.ts";
+import { imagePullPolicy, ZIPKIN_IMAGE } from "./images.ts";
+import { memberLabels, podLabels } from "./labels.ts";
+import type { KubernetesObject, ObjectOptions } from "./object.ts";
+
+export const ZIPKIN_DEPLOYMENT = "zipkin-deployment";
+export const ZIPKIN_SERVICE = "zipkin-service";
+
+const PORT = 9411;
+const SELECTOR = Object.freeze({ app: "chain-link", instance: "zipkin" });
+
+export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject {
+  const { namespace, release } = options;
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { labels: memberLabels("zipkin", release), name: ZIPKIN_DEPLOYMENT, namespace },
+    spec: {
+      progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS,
+      replicas: 1,
+      selector: { matchLabels: SELECTOR },
+      template: {
+        metadata: { labels: { ...SELECTOR, ...podLabels("zipkin", release) } },
+        spec: {
+          ...POD_HARDENING,
+          containers: [ZIPKIN_CONTAINER],
+          // The image names its user by a word, which the kubelet cannot tell from root.
+          securityContext: { ...POD_SECURITY, runAsUser: 1000 },
+          terminationGracePeriodSeconds: 30,
+          volumes: [TEMPORARY_VOLUME],
+        },
+      },
+    },
+  };
+}
+
+export function buildZipkinService(options: ObjectOptions): KubernetesObject {
+  const { namespace, release } = options;
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: {
+      labels: { ...SELECTOR, ...memberLabels("zipkin", release) },
+      name: ZIPKIN_SERVICE,
+      namespace,
+    },
+    spec: { ports: [{ port: 80, targetPort: PORT }], selector: SELECTOR, type: "ClusterIP" },
+  };
+}
+
+/**
+ * Zipkin keeps spans on the heap and knows a limit of their number only. The three figures belong together:
+ * a span of a chain takes about 1.5 KiB there, and the JVM 150 MiB besides its heap.
+ */
+const MAX_SPANS = 200_000;
+const MAX_HEAP_MIB = 512;
+const MEMORY_LIMIT_MIB = 768;
+
+const ZIPKIN_CONTAINER = {
+  env: [
+    { name: "JAVA_OPTS", value: `-Xms128m -Xmx${MAX_HEAP_MIB}m -XX:+ExitOnOutOfMemoryError` },
+    { name: "MEM_MAX_SPANS", value: String(MAX_SPANS) },
+  ],
+  image: ZIPKIN_IMAGE,
+  imagePullPolicy: imagePullPolicy(ZIPKIN_IMAGE),
+  name: "zipkin",
+  ports: [{ containerPort: PORT }],
+  readinessProbe: {
+    httpGet: { path: "/health", port: PORT },
+    initialDelaySeconds: 5,
+    periodSeconds: 5,
+    timeoutSeconds: 5,
+  },
+  resources: {
+    limits: { memory: `${MEMORY_LIMIT_MIB}Mi` },
+    requests: { cpu: "100m", memory: "384Mi" },
+  },
+  securityContext: CONTAINER_SECURITY,
+  volumeMounts: [TEMPORARY_MOUNT],
+} as const;

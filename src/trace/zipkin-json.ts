@@ -1,0 +1,264 @@
+// https://zipkin.io/zipkin-api/#/default/post_spans
+import { isIPv4, isIPv6 } from "node:net";
+import type { Annotation, Endpoint, Span, SpanKind } from "./span.ts";
+
+/** A batch that is not Zipkin v2 JSON. The message is Zipkin's where clients look at it, and names the place otherwise. */
+export class ZipkinJsonError extends Error {
+  override readonly name = "ZipkinJsonError";
+}
+
+/**
+ * The spans of one Zipkin v2 JSON batch, normalised: ids padded, names in lower case, tags and annotations
+ * sorted, absent instead of null, zero or false. So equal spans have equal JSON.
+ * Text that is empty is a batch without spans. Bytes that are not UTF-8 become U+FFFD, as in Zipkin.
+ * @throws {ZipkinJsonError} for the whole batch when one span is wrong.
+ */
+export function decodeZipkinJson(body: Uint8Array | string): Span[] {
+  const text = typeof body === "string" ? body : utf8.decode(body);
+  if (text === "") return [];
+  if (text[0] !== "[") throw new ZipkinJsonError("Expected a JSON_V2 encoded list");
+  try {
+    return readSpans(parseJson(text));
+  } catch (error) {
+    if (error !== NUMBER_FOR_TEXT) throw error;
+    return readSpans(parseJson(text, numberAsText));
+  }
+}
+
+/**
+ * Pads a trace id to 16 or 32 digits; 32 digits whose first 16 are zero become 16.
+ * @throws {ZipkinJsonError} when it is not 1 to 32 lower-case hex digits, or all zero.
+ */
+export function normalizeTraceId(id: string): string {
+  checkId(id, "traceId", 32);
+  if (id.length <= 16) return id.padStart(16, "0");
+  const padded = id.padStart(32, "0");
+  return padded.startsWith(ZERO_ID) ? padded.slice(16) : padded;
+}
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const ZERO_ID = "0".repeat(16);
+const READING = " reading List<Span> from json";
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * A number stands where a string is meant. Zipkin takes the digits as they were written (`1.0`, 64-bit ids), which
+ * `JSON.parse` has lost. The batch is then parsed once more with every number as its text: a reviver makes
+ * parsing several times slower, and next to no client writes numbers there.
+ */
+const NUMBER_FOR_TEXT = Symbol("a number where a string is meant");
+
+type Reviver = (key: string, value: unknown) => unknown;
+
+// The third argument is ES2026 and not yet in TypeScript's library.
+const numberAsText = ((_key: string, value: unknown, context: { readonly source?: string }) =>
+  typeof value === "number" ? context.source : value) as Reviver;
+
+function parseJson(text: string, reviver?: Reviver): unknown {
+  try {
+    return JSON.parse(text, reviver);
+  } catch (error) {
+    // A RangeError when a reviver meets some thousand levels of nesting.
+    throw new ZipkinJsonError(`${(error as Error).message}${READING}`, { cause: error });
+  }
+}
+
+function readSpans(list: unknown): Span[] {
+  // Cannot be anything else: the text starts with `[`.
+  return (list as unknown[]).map((value, index) => {
+    try {
+      return readSpan(value);
+    } catch (error) {
+      if (!(error instanceof Misfit)) throw error;
+      throw new ZipkinJsonError(`${error.message} at $[${index}]${error.path}${READING}`);
+    }
+  });
+}
+
+function readSpan(value: unknown): Span {
+  const json = readObject(value, "");
+  if ("binaryAnnotations" in json) throw jsonV1();
+  const missing = ["traceId", "id"].filter((key) => json[key] === undefined || json[key] === null);
+  if (missing.length > 0) throw new Misfit(`Missing ${missing.join(" and ")}`, "");
+
+  const id = readSpanId(json.id, "id");
+  if (id === ZERO_ID) throw new Misfit("id is all zeros", ".id");
+  const span: Mutable<Span> = { traceId: readTraceId(json.traceId), id };
+
+  const parentId = isAbsent(json.parentId) ? undefined : readSpanId(json.parentId, "parentId");
+  if (parentId !== undefined && parentId !== id && parentId !== ZERO_ID) span.parentId = parentId;
+  if (!isAbsent(json.kind)) span.kind = readKind(json.kind);
+  const name = readText(json.name, ".name")?.toLowerCase();
+  if (name) span.name = name;
+  const timestamp = readWholeNumber(json.timestamp, ".timestamp");
+  if (timestamp !== undefined && timestamp > 0) span.timestamp = timestamp;
+  const duration = readWholeNumber(json.duration, ".duration");
+  if (duration !== undefined && duration > 0) span.duration = duration;
+  const localEndpoint = readEndpoint(json.localEndpoint, ".localEndpoint");
+  if (localEndpoint !== undefined) span.localEndpoint = localEndpoint;
+  const remoteEndpoint = readEndpoint(json.remoteEndpoint, ".remoteEndpoint");
+  if (remoteEndpoint !== undefined) span.remoteEndpoint = remoteEndpoint;
+  const annotations = readAnnotations(json.annotations);
+  if (annotations !== undefined) span.annotations = annotations;
+  const tags = readTags(json.tags);
+  if (tags !== undefined) span.tags = tags;
+  if (readFlag(json.debug, ".debug")) span.debug = true;
+  // As in Zipkin, which drops it where a client sets it by mistake.
+  if (readFlag(json.shared, ".shared") && span.kind !== "CLIENT") span.shared = true;
+  return span;
+}
+
+function readTraceId(value: unknown): string {
+  return rethrowAsMisfit(() => normalizeTraceId(readText(value, ".traceId") ?? ""), ".traceId");
+}
+
+function readSpanId(value: unknown, key: "id" | "parentId"): string {
+  const id = readText(value, `.${key}`) ?? "";
+  rethrowAsMisfit(() => checkId(id, key, 16), `.${key}`);
+  return id.padStart(16, "0");
+}
+
+function checkId(id: string, name: "traceId" | "id" | "parentId", maxLength: number): void {
+  if (id === "") throw new ZipkinJsonError(`${name} is empty`);
+  if (id.length > maxLength) throw new ZipkinJsonError(`${name}.length > ${maxLength}`);
+  if (!/^[0-9a-f]+$/.test(id)) throw new ZipkinJsonError(`${id} should be lower-hex encoded with no prefix`);
+  if (name === "traceId" && /^0+$/.test(id)) throw new ZipkinJsonError("traceId is all zeros");
+}
+
+const KINDS: ReadonlySet<unknown> = new Set([
+  "CLIENT",
+  "SERVER",
+  "PRODUCER",
+  "CONSUMER",
+] satisfies SpanKind[]);
+
+function readKind(value: unknown): SpanKind {
+  if (!KINDS.has(value)) throw misfit(`one of ${[...KINDS].join(", ")}`, value, ".kind");
+  return value as SpanKind;
+}
+
+function readEndpoint(value: unknown, path: string): Endpoint | undefined {
+  if (isAbsent(value)) return undefined;
+  const json = readObject(value, path);
+  const endpoint: Mutable<Endpoint> = {};
+  const serviceName = readText(json.serviceName, `${path}.serviceName`)?.toLowerCase();
+  if (serviceName) endpoint.serviceName = serviceName;
+  // Each address goes where it belongs, whichever field it came in; what is no address is dropped.
+  for (const field of ["ipv4", "ipv6"]) {
+    const address = readText(json[field], `${path}.${field}`)?.replace(/^::ffff:(?=\d+\.)/i, "");
+    if (address === undefined) continue;
+    if (isIPv4(address)) endpoint.ipv4 = address;
+    else if (isIPv6(address)) endpoint.ipv6 = address.toLowerCase();
+  }
+  const port = readWholeNumber(json.port, `${path}.port`);
+  if (port !== undefined && port > 65_535) throw new Misfit(`invalid port ${port}`, `${path}.port`);
+  if (port !== undefined && port > 0) endpoint.port = port;
+  return Object.keys(endpoint).length > 0 ? endpoint : undefined;
+}
+
+function readAnnotations(value: unknown): Annotation[] | undefined {
+  if (isAbsent(value)) return undefined;
+  if (!Array.isArray(value)) throw misfit("a list", value, ".annotations");
+  const annotations = value.map((item, index): Annotation => {
+    const path = `.annotations[${index}]`;
+    const json = readObject(item, path);
+    if ("endpoint" in json) throw jsonV1();
+    const timestamp = readWholeNumber(json.timestamp, `${path}.timestamp`);
+    const text = readText(json.value, `${path}.value`);
+    if (timestamp === undefined || text === undefined) throw new Misfit("Incomplete annotation", path);
+    return { timestamp, value: text };
+  });
+  if (annotations.length === 0) return undefined;
+  annotations.sort((a, b) => a.timestamp - b.timestamp || compareText(a.value, b.value));
+  return annotations.filter(({ timestamp, value }, index) => {
+    const previous = annotations[index - 1];
+    return previous?.timestamp !== timestamp || previous.value !== value;
+  });
+}
+
+function readTags(value: unknown): Record<string, string> | undefined {
+  if (isAbsent(value)) return undefined;
+  const entries: [string, string][] = [];
+  for (const [key, item] of Object.entries(readObject(value, ".tags"))) {
+    const text = readText(item, `.tags.${key}`);
+    if (text === undefined) throw misfit("a string", item, `.tags.${key}`);
+    entries.push([key, text]);
+  }
+  if (entries.length === 0) return undefined;
+  // Not by assignment: a tag may be called `__proto__`.
+  return Object.fromEntries(entries.sort(([a], [b]) => compareText(a, b)));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function readObject(value: unknown, path: string): Json {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw misfit("an object", value, path);
+  }
+  return value as Json;
+}
+
+function readText(value: unknown, path: string): string | undefined {
+  if (typeof value === "string") return value;
+  if (isAbsent(value)) return undefined;
+  if (typeof value === "number") throw NUMBER_FOR_TEXT;
+  throw misfit("a string", value, path);
+}
+
+/** Also from a string of digits, as in Zipkin. */
+function readWholeNumber(value: unknown, path: string): number | undefined {
+  if (isAbsent(value)) return undefined;
+  const number = typeof value === "string" && /^-?\d[\d.eE+-]*$/.test(value) ? Number(value) : value;
+  if (!Number.isInteger(number) || Math.abs(number as number) >= 2 ** 63) {
+    throw misfit("a whole number", value, path);
+  }
+  return number as number;
+}
+
+function readFlag(value: unknown, path: string): boolean {
+  if (isAbsent(value)) return false;
+  if (typeof value !== "boolean") throw misfit("true or false", value, path);
+  return value;
+}
+
+function isAbsent(value: unknown): value is undefined | null {
+  return value === undefined || value === null;
+}
+
+/** What is wrong inside one span; `path` is relative to it. */
+class Misfit extends Error {
+  readonly path: string;
+  constructor(message: string, path: string) {
+    super(message);
+    this.path = path;
+  }
+}
+
+function misfit(expected: string, found: unknown, path: string): Misfit {
+  return new Misfit(`Expected ${expected} but found ${describe(found)}`, path);
+}
+
+/** Short, and never a walk into what may be nested a million levels deep. */
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+function rethrowAsMisfit<T>(read: () => T, path: string): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ZipkinJsonError) throw new Misfit(error.message, path);
+    throw error;
+  }
+}
+
+function jsonV1(): ZipkinJsonError {
+  return new ZipkinJsonError("Expected a JSON_V2 encoded list, but received: JSON_V1");
+}

@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { gzipSync } from "node:zlib";
+import { MAX_BODY_BYTES } from "../../src/collector/request-body.ts";
+import { type Collector, startCollector } from "../../src/collector/server.ts";
+import { makeChain, newTraceId } from "./spans.ts";
+import { describeZipkinContract } from "./zipkin-contract.ts";
+
+let collector: Collector;
+beforeAll(() => {
+  collector = startCollector({ host: "127.0.0.1", port: 0 });
+});
+afterAll(() => collector.stop());
+
+describeZipkinContract("the collector", () => collector.url);
+
+const post = (body: Bun.BodyInit, headers: Record<string, string> = {}) =>
+  fetch(`${collector.url}/api/v2/spans`, { method: "POST", body, headers });
+
+test("a batch is stored when its 202 arrives", async () => {
+  for (let round = 0; round < 20; round++) {
+    const chain = makeChain(newTraceId(), 20, Date.now());
+    expect((await post(JSON.stringify(chain))).status).toBe(202);
+    expect(collector.store.trace(chain[0]?.traceId ?? "")).toHaveLength(39);
+  }
+});
+
+test("protobuf is refused with 415 and a text that says what is expected", async () => {
+  const response = await post("x", { "Content-Type": "application/x-protobuf" });
+  expect(response.status).toBe(415);
+  expect(await response.text()).toBe("Expected spans as application/json but found application/x-protobuf");
+});
+
+test.each(["remoteServiceName=a", "annotationQuery=error", "minDuration=1", "maxDuration=1"])(
+  "the filter %s is refused rather than ignored",
+  async (query) => {
+    const response = await fetch(`${collector.url}/api/v2/traces?${query}`);
+    expect(response.status).toBe(400);
+    expect(await response.text()).toBe(`${query.split("=")[0]} is not supported`);
+  },
+);
+
+test("health says what became of the spans", async () => {
+  const health = (await (await fetch(`${collector.url}/health`)).json()) as object;
+  expect(health).toEqual({ status: "UP", store: { ...collector.store.counts() } });
+});
+
+describe("bodies", () => {
+  const tooLarge = "x".repeat(MAX_BODY_BYTES);
+  const batch = (tag: string) => JSON.stringify([{ traceId: newTraceId(), id: "1", tags: { tag } }]);
+
+  test("over 10 MiB is 413, declared or not", async () => {
+    const declared = await post(batch(tooLarge));
+    expect(declared.status).toBe(413);
+    expect(await declared.text()).toStartWith(`Expected at most ${MAX_BODY_BYTES} bytes`);
+    const undeclared = await post(
+      new ReadableStream({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode(batch(tooLarge)));
+          controller.close();
+        },
+      }),
+    );
+    expect(undeclared.status).toBe(413);
+  });
+
+  test("over 10 MiB after inflation is 413", async () => {
+    const body = gzipSync(batch(tooLarge));
+    expect(body.length).toBeLessThan(MAX_BODY_BYTES / 100);
+    expect((await post(body, { "Content-Encoding": "gzip" })).status).toBe(413);
+  });
+
+  test("a tag of 9 MiB is kept", async () => {
+    const text = batch("x".repeat(9 * 1024 * 1024));
+    expect((await post(text)).status).toBe(202);
+    const { traceId } = JSON.parse(text)[0];
+    expect(collector.store.trace(traceId)?.[0]?.tags?.tag).toHaveLength(9 * 1024 * 1024);
+  });
+
+  test("what claims to be gzip and is not, or is cut, is 400", async () => {
+    const cut = gzipSync(batch("")).subarray(0, 30);
+    for (const body of ["[]", cut]) {
+      const response = await post(body, { "Content-Encoding": "gzip" });
+      expect(response.status).toBe(400);
+      expect(await response.text()).toStartWith("Expected a gzip body");
+    }
+    expect((await post("[]", { "Content-Encoding": "br" })).status).toBe(415);
+    expect((await post("", { "Content-Encoding": "gzip" })).status).toBe(202);
+  });
+
+  test("one that arrives slowly is read to its end, one that is cut off is not stored", async () => {
+    const before = collector.store.counts().spans;
+    const [whole, cut] = [batch("whole"), batch("cut")];
+    const statuses: string[] = [];
+    for (const text of [whole, cut]) {
+      const socket = await Bun.connect({
+        hostname: "127.0.0.1",
+        port: collector.port,
+        socket: { data: (_, data) => void statuses.push(data.toString().split("\r\n")[0] ?? "") },
+      });
+      socket.write(`POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: ${text.length}\r\n\r\n`);
+      for (const character of text.slice(0, 40)) {
+        socket.write(character);
+        await Bun.sleep(1);
+      }
+      if (text === whole) socket.write(text.slice(40));
+      await Bun.sleep(50);
+      socket.end();
+    }
+    expect(statuses).toEqual(["HTTP/1.1 202 Accepted"]);
+    expect(collector.store.counts().spans).toBe(before + 1);
+    expect((await fetch(`${collector.url}/health`)).status).toBe(200);
+  });
+});
+
+describe("page", () => {
+  const PATHS = ["/", "/page.css", "/page.js", "/icon.svg", "/dom.js", "/waterfall.js", "/span-details.js"];
+
+  test.each(PATHS)("%s has a strict policy and a fixed type", async (path) => {
+    const response = await fetch(collector.url + path);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-security-policy")).toStartWith(
+      "default-src 'none'; script-src 'self'",
+    );
+    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+    expect((await response.text()).length).toBeGreaterThan(100);
+  });
+
+  test("every module that the page imports is served", async () => {
+    const seen = new Set<string>();
+    const queue = ["./page.js"];
+    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const response = await fetch(`${collector.url}/${name}`);
+      expect([name, response.status]).toEqual([name, 200]);
+      expect(response.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
+      for (const [, imported = ""] of (await response.text()).matchAll(/from "(.*?)"/g)) queue.push(imported);
+    }
+    expect(seen.size).toBe((await Array.fromAsync(new Bun.Glob("*.ts").scan("ui"))).length);
+  });
+
+  test("the list of the page is summaries, not spans", async () => {
+    const chain = makeChain(newTraceId(), 1000, Date.now() - 1000);
+    await post(JSON.stringify(chain));
+    const response = await fetch(`${collector.url}/page/traces?limit=1000`);
+    const { traces, counts, services } = (await response.json()) as {
+      traces: { traceId: string; spanCount: number }[];
+      counts: unknown;
+      services: unknown;
+    };
+    expect(traces.find((trace) => trace.traceId === chain[0]?.traceId)?.spanCount).toBe(1999);
+    expect(counts).toEqual({ ...collector.store.counts() });
+    expect(services).toEqual(collector.store.services());
+  });
+});

@@ -1,0 +1,82 @@
+import { expect, test } from "bun:test";
+import { startCollector } from "../../src/collector/server.ts";
+import { UserError } from "../../src/lib/errors.ts";
+import { makeChain, newTraceId } from "./spans.ts";
+
+const HOST = "127.0.0.1";
+
+function failure(start: () => unknown): UserError {
+  try {
+    start();
+  } catch (error) {
+    expect(error).toBeInstanceOf(UserError);
+    return error as UserError;
+  }
+  throw new Error("it started");
+}
+
+test("it listens on a free port when asked for port 0, and says where", async () => {
+  const collector = startCollector({ host: HOST, port: 0 });
+  expect(collector.url).toBe(`http://127.0.0.1:${collector.port}`);
+  expect((await fetch(`${collector.url}/health`)).status).toBe(200);
+  await collector.stop();
+});
+
+test("listening on all addresses, its url is one that can be opened", async () => {
+  const collector = startCollector({ host: "0.0.0.0", port: 0 });
+  expect(collector.url).toStartWith("http://127.0.0.1:");
+  await collector.stop();
+});
+
+test("a busy port is the user's to mend", async () => {
+  const collector = startCollector({ host: HOST, port: 0 });
+  const error = failure(() => startCollector({ host: HOST, port: collector.port }));
+  expect(error.code).toBe("port-busy");
+  expect(error.message).toBe(
+    `The collector cannot listen on 127.0.0.1:${collector.port}: the port is in use.`,
+  );
+  expect(error.hint).toContain("`--port 0` takes a free one");
+  await collector.stop();
+});
+
+test.each(["192.0.2.1", "no.such.host.invalid"])("so is an address that is not here: %s", (host) => {
+  expect(failure(() => startCollector({ host, port: 0 })).code).toBe("port-busy");
+});
+
+test("`maxSpans` bounds the store", async () => {
+  const collector = startCollector({ host: HOST, port: 0, maxSpans: 10 });
+  const start = Date.now() - 100;
+  for (let index = 0; index < 4; index++) {
+    const body = JSON.stringify(makeChain(newTraceId(), 3, start + index));
+    expect((await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body })).status).toBe(202);
+  }
+  expect(collector.store.counts()).toMatchObject({ traces: 2, spans: 10, evictedSpans: 10 });
+  await collector.stop();
+});
+
+test("stopping answers the requests in flight, closes idle connections and frees the port", async () => {
+  const collector = startCollector({ host: HOST, port: 0 });
+  await fetch(`${collector.url}/health`);
+  const body = JSON.stringify(makeChain(newTraceId(), 5000, Date.now()));
+  const inFlight = fetch(`${collector.url}/api/v2/spans`, { method: "POST", body });
+  while (collector.store.counts().spans === 0) await Bun.sleep(0);
+  const began = performance.now();
+  const [response] = await Promise.all([inFlight, collector.stop()]);
+  expect(response.status).toBe(202);
+  expect(performance.now() - began).toBeLessThan(900);
+  await startCollector({ host: HOST, port: collector.port }).stop();
+});
+
+test("stopping does not wait for a request that never ends", async () => {
+  const collector = startCollector({ host: HOST, port: 0 });
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const socket = await Bun.connect({
+    hostname: HOST,
+    port: collector.port,
+    socket: { data() {}, close: () => resolve() },
+  });
+  socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n[");
+  await Bun.sleep(50);
+  await collector.stop();
+  await closed;
+});

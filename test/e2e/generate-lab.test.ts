@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { renderManifest, renderStream } from "../../src/kubernetes/manifest-file.ts";
+import { writeManifests } from "../../src/kubernetes/manifest-folder.ts";
+import type { KubernetesObject } from "../../src/kubernetes/object.ts";
+import { buildObjects } from "../../src/kubernetes/objects.ts";
+import { renderYaml } from "../../src/kubernetes/yaml.ts";
+import { buildChain } from "../../src/topology/chain.ts";
+import type { Topology } from "../../src/topology/model.ts";
+import { parseTopology } from "../../src/topology/parse.ts";
+import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+
+const SHOP = new URL("../fixtures/kubernetes/shop.yaml", import.meta.url);
+
+const CASES: readonly { title: string; namespace: string; topology: Topology }[] = [
+  { title: "a chain of 3", namespace: "generate-chain", topology: buildChain(3) },
+  {
+    title: "a graph",
+    namespace: "generate-graph",
+    topology: parseTopology(readFileSync(SHOP, "utf8"), "shop.yaml"),
+  },
+];
+
+describe.skipIf(!hasLab)(`generated manifests on a real API server${LAB_NOTE}`, () => {
+  let lab: Lab;
+  const top = mkdtempSync(join(tmpdir(), "generate-lab-"));
+
+  beforeAll(async () => {
+    lab = await startLab();
+    for (const { namespace } of CASES) await createRestrictedNamespace(namespace);
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    for (const { namespace } of CASES) await remove(namespace);
+    await stopLab();
+    rmSync(top, { recursive: true });
+  }, LAB_START_MS);
+
+  async function createRestrictedNamespace(name: string): Promise<void> {
+    await remove(name);
+    const labels = Object.fromEntries(
+      ["enforce", "warn", "audit"].map((mode) => [`pod-security.kubernetes.io/${mode}`, "restricted"]),
+    );
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
+    await lab.kubectl(["create", "-f", "-"], { input: JSON.stringify(namespace) });
+  }
+
+  function remove(namespace: string): Promise<unknown> {
+    const args = ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=60s"];
+    return lab.kubectl(args, { mayFail: true });
+  }
+
+  function apply(path: string, ...more: string[]) {
+    return lab.kubectl(["apply", "--server-side", "--validate=strict", "-f", path, ...more]);
+  }
+
+  describe.each(CASES)("$title", ({ namespace, topology }) => {
+    const folder = join(top, namespace);
+    const objects = buildObjects(topology, { namespace });
+    const deployments = objects.filter(({ kind }) => kind === "Deployment");
+
+    test("is accepted in a dry run, without a warning", async () => {
+      writeManifests(folder, objects.map(renderManifest));
+      const { stdout, stderr } = await apply(folder, "--dry-run=server");
+      expect(stderr).toBe("");
+      expect(stdout.trimEnd().split("\n")).toHaveLength(objects.length);
+    }, 30_000);
+
+    test.each(["yaml", "json"] as const)(
+      "is accepted as one stream of %s",
+      async (format) => {
+        const input = [...renderStream(objects, format)].join("");
+        const { stdout } = await lab.kubectl(["apply", "--server-side", "--dry-run=server", "-f", "-"], {
+          input,
+        });
+        expect(stdout.trimEnd().split("\n")).toHaveLength(objects.length);
+      },
+      30_000,
+    );
+
+    test("runs under the profile restricted: every pod that is wanted is made", async () => {
+      const { stderr } = await apply(folder);
+      expect(stderr).toBe("");
+      const wanted = Object.fromEntries(
+        deployments.map(({ metadata, spec }) => [metadata.name, (spec as { replicas: number }).replicas]),
+      );
+      expect(await waitForPods(namespace, wanted)).toEqual(wanted);
+      const pod = await lab.query("get", "pod", "loadgenerator", "-n", namespace);
+      expect(pod.spec.containers[0].args[1]).toBe(`http://${topology.entry}`);
+    }, 60_000);
+
+    test("has a Zipkin that starts with these rights and limits", async () => {
+      const name = "deployment/zipkin-deployment";
+      await lab.kubectl(["rollout", "status", name, "-n", namespace, "--timeout=150s"]);
+      const url = `/api/v1/namespaces/${namespace}/services/zipkin-service:80/proxy/api/v2/services`;
+      expect((await lab.kubectl(["get", "--raw", url])).stdout.trim()).toBe("[]");
+    }, 160_000);
+  });
+
+  test("would be warned of if one of the rights were left open", async () => {
+    const [{ namespace = "", topology = buildChain(1) } = {}] = CASES;
+    const object = buildObjects(topology, { namespace }).find(({ kind }) => kind === "Deployment");
+    const open = JSON.parse(
+      JSON.stringify(object).replace('"allowPrivilegeEscalation":false', '"tty":false'),
+    );
+    const args = ["apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f", "-"];
+    const { stderr } = await lab.kubectl(args, { input: renderYaml(open) });
+    expect(stderr).toContain('would violate PodSecurity "restricted:latest": allowPrivilegeEscalation');
+  }, 30_000);
+
+  /** kubectl reads YAML with go-yaml, which sees numbers and dates where other readers do not. */
+  test("kubectl reads every text as text", async () => {
+    const texts = [
+      "1_000",
+      "0b11",
+      "0o17",
+      "017",
+      "1:20",
+      "2001-01-01",
+      "y",
+      "on",
+      "~",
+      "=",
+      "<<",
+      "",
+      " a ",
+      "# a",
+    ];
+    const more = [
+      "0x_1F",
+      "1__",
+      ".5",
+      "1.",
+      "1e3",
+      ".inf",
+      "-.Inf",
+      ".NaN",
+      "NULL",
+      "it's",
+      "a: b",
+      "a\nb\t",
+      "\u2028",
+    ];
+    const data = Object.fromEntries([...texts, ...more].map((text, index) => [`key-${index}`, text]));
+    const object: KubernetesObject = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "texts" },
+      data,
+    };
+    const args = ["create", "--dry-run=client", "--validate=false", "-o", "json", "-f", "-"];
+    const { stdout } = await lab.kubectl(args, { input: renderYaml(object) });
+    expect(JSON.parse(stdout).data).toEqual(data);
+  });
+
+  /** Pods that the newest ReplicaSet of each Deployment has made, once there are as many as wanted or time is up. */
+  async function waitForPods(
+    namespace: string,
+    wanted: Readonly<Record<string, number>>,
+  ): Promise<Record<string, number>> {
+    const giveUpAt = Date.now() + 30_000;
+    for (;;) {
+      const { items } = await lab.query("get", "replicasets", "-n", namespace);
+      const made: Record<string, number> = {};
+      for (const { metadata, status } of items) {
+        const failure = status.conditions?.find(
+          (condition: { type: string }) => condition.type === "ReplicaFailure",
+        );
+        if (failure !== undefined) throw new Error(`${metadata.name}: ${failure.message}`);
+        made[metadata.ownerReferences[0].name] = status.replicas;
+      }
+      if (Bun.deepEquals(made, wanted) || Date.now() > giveUpAt) return made;
+      await Bun.sleep(200);
+    }
+  }
+});

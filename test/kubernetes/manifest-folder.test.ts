@@ -1,0 +1,404 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { type ManifestFile, renderManifest } from "../../src/kubernetes/manifest-file.ts";
+import { writeManifests } from "../../src/kubernetes/manifest-folder.ts";
+import { buildObjects } from "../../src/kubernetes/objects.ts";
+import { UserError } from "../../src/lib/errors.ts";
+import { buildChain } from "../../src/topology/chain.ts";
+
+const WRITE_CHAIN = new URL("../fixtures/kubernetes/write-chain.ts", import.meta.url).pathname;
+
+let top: string;
+let folder: string;
+
+beforeEach(() => {
+  top = realpathSync(mkdtempSync(join(tmpdir(), "manifest-folder-")));
+  folder = join(top, "manifests");
+});
+
+afterEach(() => {
+  rmSync(top, { recursive: true, force: true });
+});
+
+function chainFiles(instances: number, image = "example/link:1", namespace = "chain-link"): ManifestFile[] {
+  return buildObjects(buildChain(instances), { namespace, image }).map(renderManifest);
+}
+
+/** Every file below a folder with its text, hidden ones too. */
+function contentOf(path: string): Record<string, string> {
+  const names = readdirSync(path, { recursive: true, encoding: "utf8" }).sort();
+  const files = names.filter((name) => lstatSync(join(path, name)).isFile());
+  return Object.fromEntries(files.map((name) => [name, readFileSync(join(path, name), "utf8")]));
+}
+
+function textsOf(files: readonly ManifestFile[]): Record<string, string> {
+  return Object.fromEntries(files.map(({ name, text }) => [name, text]));
+}
+
+function failureOf(work: () => unknown): UserError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error("it did not fail");
+}
+
+async function run(...args: string[]): Promise<{ exitCode: number | null; stderr: string }> {
+  const child = Bun.spawn([process.execPath, WRITE_CHAIN, ...args], { stderr: "pipe" });
+  const stderr = await new Response(child.stderr).text();
+  await child.exited;
+  return { exitCode: child.exitCode, stderr };
+}
+
+/** Mounts a small file system of its own, or returns false where that is not allowed. */
+function mount(path: string, options: string): boolean {
+  mkdirSync(path, { recursive: true });
+  return Bun.spawnSync(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path]).success;
+}
+
+const CAN_MOUNT = (() => {
+  const path = mkdtempSync(join(tmpdir(), "manifest-mount-"));
+  const isMounted = process.platform === "linux" && mount(path, "size=64k");
+  if (isMounted) Bun.spawnSync(["umount", path]);
+  rmSync(path, { recursive: true });
+  return isMounted;
+})();
+
+describe("a folder that holds nothing else", () => {
+  test("is made, with the folders above it, and holds exactly the files", () => {
+    const nested = join(top, "a", "b", "manifests");
+    const seen: string[] = [];
+    const files = chainFiles(3);
+    expect(writeManifests(nested, files, (name) => seen.push(name))).toEqual({ written: 11, removed: [] });
+    expect(contentOf(top)).toEqual(
+      Object.fromEntries(files.map(({ name, text }) => [`a/b/manifests/${name}`, text])),
+    );
+    expect(seen).toEqual(files.map(({ name }) => name));
+  });
+
+  test("loses our files of a longer chain and of another namespace", () => {
+    writeManifests(folder, chainFiles(4, undefined, "before"));
+    const { removed } = writeManifests(folder, chainFiles(2, undefined, "after"));
+    expect(removed).toEqual([
+      "before-namespace.yaml",
+      "chain-link-deployment-2-deployment.yaml",
+      "chain-link-deployment-3-deployment.yaml",
+      "chain-link-service-2-service.yaml",
+      "chain-link-service-3-service.yaml",
+    ]);
+    expect(contentOf(top)).toEqual(
+      Object.fromEntries(
+        chainFiles(2, undefined, "after").map(({ name, text }) => [`manifests/${name}`, text]),
+      ),
+    );
+  });
+
+  test("is exchanged as a whole and keeps its permissions", () => {
+    writeManifests(folder, chainFiles(1));
+    chmodSync(folder, 0o2750);
+    const before = statSync(folder);
+    writeManifests(folder, chainFiles(2));
+    const after = statSync(folder);
+    expect(after.ino).not.toBe(before.ino);
+    expect(after.mode).toBe(before.mode);
+  });
+
+  test("keeps the time of change of files that stay the same", () => {
+    writeManifests(folder, chainFiles(2));
+    for (const name of readdirSync(folder)) utimesSync(join(folder, name), 1000, 1000);
+    writeManifests(folder, chainFiles(3));
+    const mtime = (name: string) => statSync(join(folder, name)).mtimeMs;
+    expect(mtime("chain-link-deployment-0-deployment.yaml")).toBe(1_000_000);
+    expect(mtime("chain-link-services-configmap.yaml")).toBeGreaterThan(1_000_000);
+  });
+});
+
+describe("a folder that holds files of other people", () => {
+  const theirs: Record<string, string> = {
+    "kustomization.yaml": "resources: []\n",
+    ".gitkeep": "",
+    "all.yaml": chainFiles(2)
+      .map(({ text }) => `---\n${text}`)
+      .join(""),
+    "chain-link-deployment-9-deployment.yaml": "their own\n",
+    "their-namespace.yaml": "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: their\n",
+    "sub/chain-link-service-9-service.yaml": chainFiles(10).at(-2)?.text ?? "",
+  };
+
+  beforeEach(() => {
+    mkdirSync(join(folder, "sub"), { recursive: true });
+    for (const [name, text] of Object.entries(theirs)) writeFileSync(join(folder, name), text);
+  });
+
+  test("keeps them all, and still loses ours that are obsolete", () => {
+    writeManifests(folder, chainFiles(4));
+    expect(contentOf(folder)).toEqual({ ...theirs, ...textsOf(chainFiles(4)) });
+    const { removed } = writeManifests(folder, chainFiles(3, "example/link:2"));
+    expect(removed).toEqual(["chain-link-deployment-3-deployment.yaml", "chain-link-service-3-service.yaml"]);
+    expect(contentOf(folder)).toEqual({ ...theirs, ...textsOf(chainFiles(3, "example/link:2")) });
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  });
+
+  test("stays the same folder", () => {
+    const { ino } = statSync(folder);
+    writeManifests(folder, chainFiles(1));
+    expect(statSync(folder).ino).toBe(ino);
+  });
+
+  test("is left as it was when a name of ours is a folder there", () => {
+    writeManifests(folder, chainFiles(2));
+    mkdirSync(join(folder, "chain-link-service-2-service.yaml", "x"), { recursive: true });
+    const before = contentOf(top);
+    const failure = failureOf(() => writeManifests(folder, chainFiles(3, "example/link:2")));
+    expect(failure.code).toBe("file-unwritable");
+    expect(failure.message).toBe(
+      `cannot write ${join(folder, "chain-link-service-2-service.yaml")}: it is a folder`,
+    );
+    expect(contentOf(top)).toEqual(before);
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  });
+});
+
+describe("a folder that cannot be exchanged", () => {
+  test("keeps a link to it", () => {
+    const real = join(top, "elsewhere");
+    symlinkSync("elsewhere", folder);
+    writeManifests(folder, chainFiles(3));
+    writeManifests(folder, chainFiles(2));
+    expect(lstatSync(folder).isSymbolicLink()).toBe(true);
+    expect(contentOf(real)).toEqual(textsOf(chainFiles(2)));
+    expect(readdirSync(top).sort()).toEqual(["elsewhere", "manifests"]);
+  });
+
+  test("is not taken from under the working directory", () => {
+    writeManifests(folder, chainFiles(1));
+    const home = process.cwd();
+    process.chdir(folder);
+    try {
+      writeManifests(".", chainFiles(2));
+      expect(contentOf(".")).toEqual(textsOf(chainFiles(2)));
+      expect(contentOf(folder)).toEqual(textsOf(chainFiles(2)));
+    } finally {
+      process.chdir(home);
+    }
+  });
+
+  test.skipIf(!CAN_MOUNT)("because it is a mount point gets its files one by one", () => {
+    expect(mount(folder, "size=4m")).toBe(true);
+    try {
+      writeManifests(folder, chainFiles(4));
+      writeManifests(folder, chainFiles(3, "example/link:2"));
+      expect(contentOf(folder)).toEqual(textsOf(chainFiles(3, "example/link:2")));
+      expect(readdirSync(top)).toEqual(["manifests"]);
+    } finally {
+      Bun.spawnSync(["umount", folder]);
+    }
+  });
+});
+
+describe("a failure leaves everything as it was", () => {
+  test("when the files cannot all be made", () => {
+    writeManifests(folder, chainFiles(2));
+    const before = contentOf(top);
+    const breakOff = (name: string) => {
+      if (name === "loadgenerator-pod.yaml") throw new Error("no more");
+    };
+    const write = (path: string) => writeManifests(path, chainFiles(1, "example/link:2"), breakOff);
+    expect(() => write(folder)).toThrow("no more");
+    expect(contentOf(top)).toEqual(before);
+    expect(readdirSync(top)).toEqual(["manifests"]);
+    expect(() => write(join(top, "x", "y", "z"))).toThrow("no more");
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  });
+
+  test("when a part of the path is a file", () => {
+    writeFileSync(folder, "a file");
+    for (const path of [folder, join(folder, "sub")]) {
+      const failure = failureOf(() => writeManifests(path, chainFiles(1)));
+      expect(failure.code).toBe("file-unwritable");
+      expect(failure.message).toStartWith(`cannot write to ${path}: `);
+      expect(failure.message).toContain("not a folder");
+      expect(failure.hint).toContain("--output-directory");
+    }
+    expect(contentOf(top)).toEqual({ manifests: "a file" });
+  });
+
+  test("when links to the folder go round in a circle", () => {
+    symlinkSync(join(top, "other"), folder);
+    symlinkSync(folder, join(top, "other"));
+    expect(failureOf(() => writeManifests(folder, chainFiles(1))).message).toContain("round in a circle");
+    expect(readdirSync(top).sort()).toEqual(["manifests", "other"]);
+  });
+
+  test.skipIf(!CAN_MOUNT)("when the disk is full", () => {
+    const disk = join(top, "disk");
+    expect(mount(disk, "size=256k")).toBe(true);
+    try {
+      const path = join(disk, "new", "manifests");
+      const failure = failureOf(() => writeManifests(path, chainFiles(100)));
+      expect(failure.message).toBe(`cannot write to ${path}: no space left on the device`);
+      expect(readdirSync(disk)).toEqual([]);
+      for (const kept of ["", "kept.txt"]) {
+        writeManifests(path, chainFiles(3));
+        if (kept !== "") writeFileSync(join(path, kept), "theirs");
+        const before = contentOf(disk);
+        failureOf(() => writeManifests(path, chainFiles(100)));
+        expect(contentOf(disk)).toEqual(before);
+        expect(readdirSync(dirname(path))).toEqual(["manifests"]);
+      }
+    } finally {
+      Bun.spawnSync(["umount", disk]);
+    }
+  });
+
+  test.skipIf(!CAN_MOUNT)("when one of many files cannot be replaced", () => {
+    writeManifests(folder, chainFiles(4));
+    writeFileSync(join(folder, "theirs.txt"), "theirs");
+    const before = contentOf(top);
+    const pinned = join(folder, "loadgenerator-pod.yaml");
+    expect(Bun.spawnSync(["mount", "--bind", pinned, pinned]).success).toBe(true);
+    try {
+      const failure = failureOf(() => writeManifests(folder, chainFiles(5, "example/link:2")));
+      expect(failure.message).toStartWith(`cannot write to ${folder}: EBUSY`);
+    } finally {
+      Bun.spawnSync(["umount", pinned]);
+    }
+    expect(contentOf(top)).toEqual(before);
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  });
+
+  test.skipIf(!CAN_MOUNT)("when the file system is read-only", () => {
+    const disk = join(top, "disk");
+    expect(mount(disk, "size=1m")).toBe(true);
+    try {
+      writeManifests(join(disk, "manifests"), chainFiles(1));
+      expect(Bun.spawnSync(["mount", "-o", "remount,ro", disk]).success).toBe(true);
+      for (const name of ["manifests", "other"]) {
+        const path = join(disk, name);
+        expect(failureOf(() => writeManifests(path, chainFiles(2))).message).toBe(
+          `cannot write to ${path}: the file system is read-only`,
+        );
+      }
+    } finally {
+      Bun.spawnSync(["umount", disk]);
+    }
+  });
+
+  test.skipIf(process.getuid?.() === 0)("when the folder belongs to somebody else", () => {
+    mkdirSync(folder);
+    chmodSync(top, 0o555);
+    chmodSync(folder, 0o555);
+    try {
+      expect(failureOf(() => writeManifests(folder, chainFiles(1))).message).toBe(
+        `cannot write to ${folder}: permission denied`,
+      );
+    } finally {
+      chmodSync(top, 0o755);
+    }
+  });
+});
+
+describe("after a run that was killed", () => {
+  test("while it wrote, the folder is as before and the next run cleans up", async () => {
+    writeManifests(folder, chainFiles(2));
+    const before = contentOf(folder);
+    await run(folder, "5", "7");
+    expect(contentOf(folder)).toEqual(before);
+    expect(readdirSync(top)).toHaveLength(2);
+    writeManifests(folder, chainFiles(3));
+    expect(contentOf(folder)).toEqual(textsOf(chainFiles(3)));
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  });
+
+  test("between its two renames, the next run finds the old files, theirs too", async () => {
+    writeManifests(folder, chainFiles(4));
+    await run(folder, "5", "7");
+    const left = readdirSync(top).find((name) => name.startsWith(".manifests.chain-link-run-")) ?? "";
+    renameSync(folder, join(top, left, "old"));
+    writeFileSync(join(top, left, "old", "theirs.txt"), "theirs");
+    const { removed } = writeManifests(folder, chainFiles(3));
+    expect(removed).toHaveLength(2);
+    expect(contentOf(folder)).toEqual({ ...textsOf(chainFiles(3)), "theirs.txt": "theirs" });
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  });
+
+  test("while it held the lock, the next run does not wait", async () => {
+    await run(folder, "1", "1");
+    const left = readdirSync(top).find((name) => name.includes("-run-")) ?? "";
+    writeFileSync(join(top, left.replace("-run-", "-lock-")), "");
+    const startMs = performance.now();
+    writeManifests(folder, chainFiles(1));
+    expect(performance.now() - startMs).toBeLessThan(1000);
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  });
+
+  test("the folders of runs that still live are left alone", async () => {
+    const sleeper = Bun.spawn(["sleep", "60"]);
+    await run(folder, "1", "1");
+    const left = readdirSync(top).find((name) => name.includes("-run-")) ?? "";
+    const alive = left.replace(/-\d+-([0-9a-f]{12})$/, `-${sleeper.pid}-$1`);
+    renameSync(join(top, left), join(top, alive));
+    writeManifests(folder, chainFiles(1));
+    expect(existsSync(join(top, alive, "new"))).toBe(true);
+    sleeper.kill();
+    await sleeper.exited;
+    writeManifests(folder, chainFiles(1));
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  });
+});
+
+describe("runs at the same time leave the files of one of them", () => {
+  async function runTogether(): Promise<void> {
+    const up = Array.from({ length: 20 }, (_, index) => 2 + (index % 7)).join(",");
+    const down = Array.from({ length: 20 }, (_, index) => 30 - (index % 7)).join(",");
+    const ends = await Promise.all([up, down, up, down].map((lengths) => run(folder, lengths)));
+    expect(ends).toEqual(Array(4).fill({ exitCode: 0, stderr: "" }));
+  }
+
+  function expectOneChain(content: Record<string, string>): void {
+    const instances = (Object.keys(content).length - 5) / 2;
+    expect(content).toEqual(textsOf(chainFiles(instances, `example/link:${instances}`)));
+  }
+
+  test("where the folder is exchanged as a whole", async () => {
+    await runTogether();
+    expectOneChain(contentOf(folder));
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  }, 30_000);
+
+  test("where it is reached by a link", async () => {
+    symlinkSync("elsewhere", folder);
+    await runTogether();
+    expectOneChain(contentOf(join(top, "elsewhere")));
+    expect(readdirSync(top).sort()).toEqual(["elsewhere", "manifests"]);
+  }, 30_000);
+
+  test("where it holds a file of other people", async () => {
+    mkdirSync(folder);
+    writeFileSync(join(folder, "theirs.txt"), "theirs");
+    await runTogether();
+    const { "theirs.txt": theirs, ...content } = contentOf(folder);
+    expect(theirs).toBe("theirs");
+    expectOneChain(content);
+    expect(readdirSync(top)).toEqual(["manifests"]);
+  }, 30_000);
+});

@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { Histogram } from "../../src/lib/histogram.ts";
+
+test("an empty histogram says 0", () => {
+  expect(new Histogram().quantile(0.5)).toBe(0);
+});
+
+test("every quantile is within 6 % of the sorted values' own", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 2 ** 30 - 1 }), { minLength: 1, maxLength: 300 }),
+      fc.double({ min: 0.01, max: 1, noNaN: true }),
+      (values, q) => {
+        const histogram = new Histogram();
+        for (const value of values) histogram.record(value);
+        const sorted = values.toSorted((a, b) => a - b);
+        const exact = sorted[Math.max(1, Math.ceil(q * sorted.length)) - 1] ?? 0;
+        expect(Math.abs(histogram.quantile(q) - exact)).toBeLessThanOrEqual(exact / 16 + 0.5);
+        expect(histogram.count).toBe(values.length);
+        expect(histogram.sum).toBe(values.reduce((sum, value) => sum + value, 0));
+      },
+    ),
+  );
+});
+
+test("counts up to a bound grow with it and end at the total", () => {
+  const histogram = new Histogram();
+  for (let value = 0; value < 5000; value += 7) histogram.record(value);
+  let last = 0;
+  for (let bound = 0; bound <= 8192; bound += 64) {
+    const count = histogram.countUpTo(bound);
+    expect(count).toBeGreaterThanOrEqual(last);
+    last = count;
+  }
+  expect(last).toBe(histogram.count);
+});
+
+test("a value beyond the range is counted, not lost", () => {
+  const histogram = new Histogram();
+  histogram.record(1e15);
+  histogram.record(-5);
+  expect(histogram.count).toBe(2);
+  expect(histogram.quantile(1)).toBeGreaterThan(2 ** 30);
+});

@@ -1,0 +1,281 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import fc from "fast-check";
+import { load } from "js-yaml";
+import { renderTopologySchema } from "../../scripts/topology-schema.ts";
+import { buildChain } from "../../src/topology/chain.ts";
+import { parseService, parseTopology } from "../../src/topology/parse.ts";
+import { TopologyError } from "../../src/topology/problem.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const HEAD = "apiVersion: chain-link.dev/v1\nkind: Topology\n";
+const SHOP = readFileSync(join(ROOT, "examples/shop.yaml"), "utf8");
+
+function problemsOf(text: string): string[] {
+  try {
+    parseTopology(text, "t.yaml");
+  } catch (error) {
+    if (!(error instanceof TopologyError)) throw error;
+    return error.message
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim());
+  }
+  return [];
+}
+
+describe("a document without problems", () => {
+  test("has every value with its defaults", () => {
+    const { name, kind, entry, services } = parseTopology(SHOP, "shop.yaml");
+    expect({ name, kind, entry }).toEqual({ name: "shop", kind: "graph", entry: "frontend" });
+    expect([...services.keys()]).toEqual(["frontend", "catalog", "reviews", "ads", "checkout"]);
+    expect(services.get("frontend")).toEqual({
+      name: "frontend",
+      replicas: 1,
+      behaviour: { latency: { kind: "fixed", ms: 1 }, errors: null, cpuMs: 0, responseBytes: 0, slow: null },
+      steps: [
+        [{ service: "catalog", probability: 1, timeoutMs: 3000, retries: 0 }],
+        [
+          { service: "reviews", probability: 1, timeoutMs: 3000, retries: 0 },
+          { service: "ads", probability: 1, timeoutMs: 3000, retries: 0 },
+        ],
+        [{ service: "checkout", probability: 0.2, timeoutMs: 500, retries: 1 }],
+      ],
+    });
+    expect(services.get("catalog")).toMatchObject({
+      replicas: 2,
+      behaviour: { latency: { kind: "quantiles", p50Ms: 2, p90Ms: 8, p99Ms: 40 } },
+    });
+    expect(services.get("reviews")?.behaviour).toMatchObject({
+      errors: { rate: 0.005, status: 500 },
+      responseBytes: 4096,
+    });
+    expect(services.get("ads")?.behaviour.errors).toEqual({ rate: 0.02, status: 503 });
+    expect(services.get("checkout")?.behaviour.cpuMs).toBeCloseTo(0.3, 9);
+  });
+
+  test("is frozen", () => {
+    const topology = parseTopology(SHOP, "shop.yaml");
+    const frontend = topology.services.get("frontend");
+    for (const part of [
+      topology,
+      frontend,
+      frontend?.behaviour,
+      frontend?.steps,
+      frontend?.steps[0],
+      frontend?.steps[0]?.[0],
+    ]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+  });
+
+  test("gives a call 3 s for every link below", () => {
+    const { services } = parseTopology(
+      `${HEAD}services:\n  a: { entry: true, calls: [b, d] }\n  b: { calls: [c] }\n  c: { calls: [d] }\n  d:\n`,
+      "t.yaml",
+    );
+    expect(services.get("a")?.steps.map(([call]) => call?.timeoutMs)).toEqual([9000, 3000]);
+    expect(services.get("b")?.steps[0]?.[0]?.timeoutMs).toBe(6000);
+  });
+
+  test("may be JSON", () => {
+    expect(parseTopology(JSON.stringify(load(SHOP)), "shop.json")).toEqual(parseTopology(SHOP, "shop.yaml"));
+  });
+
+  test("`chain: N` is what --instances N makes", () => {
+    expect(parseTopology(`${HEAD}chain: 5\n`, "t.yaml")).toEqual(buildChain(5));
+    expect(parseTopology(`${HEAD}chain: 5\n`, "t.yaml", { slow: false })).toEqual(
+      buildChain(5, { slow: false }),
+    );
+  });
+
+  test("a chain's defaults hold for every link", () => {
+    const { services } = parseTopology(
+      `${HEAD}defaults: { latency: 5ms, timeout: 1s, retries: 2, replicas: 0 }\nchain: 2\n`,
+      "t.yaml",
+    );
+    const first = services.get("chain-link-service-0");
+    expect(first).toMatchObject({ replicas: 0, behaviour: { latency: { kind: "fixed", ms: 5 } } });
+    expect(first?.steps).toEqual([
+      [{ service: "chain-link-service-1", probability: 1, timeoutMs: 1000, retries: 2 }],
+    ]);
+  });
+
+  test("an alias stands for what its anchor names", () => {
+    const { services } = parseTopology(
+      `${HEAD}services:\n  a: { entry: true, calls: [b], latency: &l 2ms }\n  b: { latency: *l }\n`,
+      "t.yaml",
+    );
+    expect(services.get("b")?.behaviour.latency).toEqual({ kind: "fixed", ms: 2 });
+  });
+
+  test("10,000 services in a line are no problem", () => {
+    const lines = Array.from(
+      { length: 10_000 },
+      (_, i) => `  s${i}: { ${i === 0 ? "entry: true, " : ""}calls: [${i < 9999 ? `s${i + 1}` : ""}] }`,
+    );
+    const topology = parseTopology(`${HEAD}services:\n${lines.join("\n")}\n`, "t.yaml");
+    expect(topology.services.get("s0")?.steps[0]?.[0]?.timeoutMs).toBe(3000 * 9999);
+  });
+});
+
+describe("problems", () => {
+  test("all are reported at once, in the order of the lines, with place, path, expected, found and nearest", () => {
+    const text = `apiVersion: v1
+kind: Topology
+service: {}
+services:
+  a:
+    entry: true
+    latenc: 1ms
+    entri: true
+    latency: { p50: x, p91: 1ms }
+    errors: "5"
+    calls: [B_b, { service: cc, timout: 1s, probability: 3 }, 5, []]
+  B_b:
+  c: { latency: 5, calls: "x", errors: { status: 200 }, replicas: -1 }
+  d: { entry: true, calls: [e] }
+  e: { calls: [d, e] }
+`;
+    expect(problemsOf(text)).toEqual([
+      't.yaml:1:13: apiVersion: expected chain-link.dev/v1, found "v1"',
+      't.yaml:3:1: service: expected one of apiVersion, kind, metadata, defaults, services, found "service" (did you mean "services"?)',
+      't.yaml:7:5: services.a.latenc: expected one of entry, calls, latency, errors, cpu, response, replicas, found "latenc" (did you mean "latency"?)',
+      't.yaml:8:5: services.a.entri: expected one of entry, calls, latency, errors, cpu, response, replicas, found "entri" (did you mean "entry"?)',
+      't.yaml:9:21: services.a.latency.p50: expected a duration such as 2ms, 300us or 1.5s, found "x"',
+      't.yaml:9:24: services.a.latency.p91: expected one of p50, p90, p99, found "p91" (did you mean "p90"?)',
+      't.yaml:10:13: services.a.errors: expected a percentage such as 0.5% or a number from 0 to 1, found "5"',
+      't.yaml:11:29: services.a.calls[1].service: expected the name of a service of this document, found "cc" (did you mean "c"?)',
+      't.yaml:11:33: services.a.calls[1].timout: expected one of service, probability, timeout, retries, found "timout" (did you mean "timeout"?)',
+      "t.yaml:11:58: services.a.calls[1].probability: expected a percentage such as 0.5% or a number from 0 to 1, found 3",
+      "t.yaml:11:63: services.a.calls[2]: expected a call, or a list of calls made at the same time, found 5",
+      "t.yaml:11:66: services.a.calls[3]: expected at least one call, found an empty list",
+      't.yaml:12:3: services.B_b: expected a DNS label: lower-case letters, digits and -, at most 63, beginning with a letter, found "B_b"',
+      "t.yaml:13:17: services.c.latency: expected a duration such as 2ms or quantiles { p50, p90, p99 }, found 5",
+      't.yaml:13:27: services.c.calls: expected a list of calls, found "x"',
+      't.yaml:13:32: services.c.errors.rate: expected the key "rate", found nothing',
+      "t.yaml:13:50: services.c.errors.status: expected a whole number from 400 to 599, found 200",
+      "t.yaml:13:67: services.c.replicas: expected a whole number from 0 to 1000, found -1",
+      't.yaml:14:15: services.d.entry: expected one entry ("a" is one already), found a second one',
+      "t.yaml:15:16: services.e.calls[0]: expected calls without a cycle, found d -> e -> d",
+      "t.yaml:15:19: services.e.calls[1]: expected calls without a cycle, found e -> e",
+    ]);
+  });
+
+  test.each([
+    ["", "t.yaml:1:1: expected a mapping, found null"],
+    [
+      "a: [1,",
+      "t.yaml:1:7: expected YAML or JSON, found unexpected end of the stream within a flow collection",
+    ],
+    ["- x\n", "t.yaml:1:1: expected a mapping, found a list"],
+    [`${HEAD}chain: 3\n---\n${HEAD}chain: 3\n`, "t.yaml:1:1: expected one document, found 2 documents"],
+    [`${HEAD}chain: 0\n`, "t.yaml:3:8: chain: expected a whole number from 1 to 100000, found 0"],
+    [`${HEAD}chain: 1e9\n`, "t.yaml:3:8: chain: expected a whole number from 1 to 100000, found 1000000000"],
+    [`${HEAD}services: {}\n`, "t.yaml:3:11: services: expected at least one service, found an empty mapping"],
+    [
+      `${HEAD}services:\n  a: { calls: [b] }\n  b:\n`,
+      't.yaml:3:1: services: expected one service with "entry: true" (nobody calls "a"), found none',
+    ],
+    [
+      `${HEAD}services:\n  a: { entry: true }\n  a: {}\n`,
+      't.yaml:5:3: services.a: expected each key once, found "a" again',
+    ],
+    [
+      `${HEAD}services:\n  a: { entry: true, latency: { p50: 5ms, p90: 1ms } }\n`,
+      "t.yaml:4:30: services.a.latency: expected quantiles in order: p50 <= p90 <= p99, found a mapping",
+    ],
+    [
+      `${HEAD}services:\n  a: { entry: true, response: -4KiB }\n`,
+      't.yaml:4:31: services.a.response: expected a size such as 512B or 4KiB, found "-4KiB"',
+    ],
+    [
+      `${HEAD}services:\n  a: { entry: true, replicas: 1.5 }\n`,
+      "t.yaml:4:31: services.a.replicas: expected a whole number from 0 to 1000, found 1.5",
+    ],
+  ])("%j", (text, problem) => {
+    expect(problemsOf(text)).toContain(problem);
+  });
+
+  test("any text gives a topology or a TopologyError, nothing else", () => {
+    const word = fc.constantFrom(
+      "services:",
+      "chain: 3",
+      "a:",
+      "  b: {",
+      "- ",
+      "[",
+      "]",
+      "&x",
+      "*x",
+      "? ",
+      "|",
+      "\n",
+      " ",
+      "!!binary",
+      "'",
+      '"',
+      "\t",
+      "#",
+      "<<: *x",
+    );
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 30 }), (words) => {
+        problemsOf(HEAD + words.join(""));
+        problemsOf(words.join(""));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("a value nested deeply is a problem, not a crash", () => {
+    expect(problemsOf(`${HEAD}services: ${"[".repeat(5000)}`).length).toBeGreaterThan(0);
+    expect(
+      problemsOf(`${HEAD}services:\n  a: { entry: true, calls: ${"[".repeat(90)}${"]".repeat(90)} }\n`)
+        .length,
+    ).toBeGreaterThan(0);
+  });
+
+  test("keys that every object has are names like others", () => {
+    expect(
+      problemsOf(`${HEAD}services:\n  constructor: { entry: true, calls: [tostring] }\n  tostring:\n`),
+    ).toEqual([]);
+    expect(problemsOf(`${HEAD}services:\n  __proto__: { entry: true }\n`).length).toBeGreaterThan(0);
+  });
+});
+
+describe("one service alone", () => {
+  test("is read with its own name", () => {
+    expect(parseService('{"calls":[{"service":"b","timeout":"9s"}]}', "a", "--service")).toMatchObject({
+      name: "a",
+      steps: [[{ service: "b", timeoutMs: 9000 }]],
+    });
+  });
+
+  test("problems name the source", () => {
+    expect(() => parseService('{"call":[]}', "a", "--service")).toThrow(
+      "--service:1:2: call: expected one of",
+    );
+  });
+});
+
+describe("the JSON Schema", () => {
+  const committed = readFileSync(join(ROOT, "topology.schema.json"), "utf8");
+  const validate = new Ajv2020({ strict: false }).compile({ ...JSON.parse(committed), $schema: undefined });
+
+  test("is the one that `npm run schema` writes", () => {
+    expect(committed).toBe(renderTopologySchema());
+  });
+
+  test.each(["shop.yaml", "chain-5.yaml"])("accepts examples/%s, and so does the parser", (name) => {
+    const text = readFileSync(join(ROOT, "examples", name), "utf8");
+    expect(validate(load(text))).toBe(true);
+    expect(problemsOf(text)).toEqual([]);
+  });
+
+  test("refuses an unknown key", () => {
+    expect(validate({ ...(load(SHOP) as object), extra: 1 })).toBe(false);
+  });
+});
