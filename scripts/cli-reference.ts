@@ -1,5 +1,5 @@
 import type { Command } from "../src/cli/command.ts";
-import { COMMANDS } from "../src/cli/commands.ts";
+import { COMMANDS, loadCommands } from "../src/cli/commands.ts";
 import type { FlagTable } from "../src/cli/flags.ts";
 import { GLOBAL_FLAGS } from "../src/cli/global-flags.ts";
 import { formatFallback, formatFlag } from "../src/cli/help.ts";
@@ -7,8 +7,8 @@ import { environmentOf } from "../src/cli/settings.ts";
 import { ERROR_CODES } from "../src/lib/errors.ts";
 
 /** `docs/cli.md`, from the tables that the program itself uses. */
-export function renderCliReference(): string {
-  const commands = COMMANDS.filter((command) => !command.isHidden);
+export async function renderCliReference(): Promise<string> {
+  const commands = await loadCommands(COMMANDS.filter(({ isHidden }) => !isHidden));
   return `${[
     "# Command line",
     "",

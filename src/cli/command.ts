@@ -12,11 +12,8 @@ export interface Invocation<F extends FlagTable = FlagTable> {
   readonly output: Output;
 }
 
-/** One command of the command line. */
-export interface Command<F extends FlagTable = FlagTable> {
-  readonly name: string;
-  /** One line, as it stands in the list of commands. */
-  readonly summary: string;
+/** What a command takes and does. */
+export interface CommandBody<F extends FlagTable = FlagTable> {
   readonly examples: readonly { readonly line: string; readonly says: string }[];
   /** What may stand after the command. */
   readonly operands?: {
@@ -28,16 +25,23 @@ export interface Command<F extends FlagTable = FlagTable> {
   readonly flags: F;
   /** Reads, and on its first run makes, the original's configuration file. */
   readonly usesConfigFile?: boolean;
-  /** Not shown: parts of the program call it. */
-  readonly isHidden?: boolean;
   /** Resolves to the exit code. */
   run(invocation: Invocation<F>): Promise<number>;
 }
 
-/** Infers the flag table's type; the list of commands forgets it. */
-export function defineCommand<const F extends FlagTable>(command: Command<F>): Command {
-  return command as unknown as Command;
+/** One command as the list of commands has it: its body is loaded when it is needed. */
+export interface CommandEntry {
+  readonly name: string;
+  /** One line, as it stands in the list of commands. */
+  readonly summary: string;
+  /** Not shown: parts of the program call it. */
+  readonly isHidden?: boolean;
+  readonly load: () => Promise<CommandBody>;
 }
 
-/** Exit codes that commands share. */
-export const EXIT = { done: 0, failed: 1, usage: 2, unknown: 3, interrupted: 130 } as const;
+export type Command = Omit<CommandEntry, "load"> & CommandBody;
+
+/** Infers the flag table's type; the list of commands forgets it. */
+export function defineCommand<const F extends FlagTable>(command: CommandBody<F>): CommandBody {
+  return command as unknown as CommandBody;
+}

@@ -1,11 +1,57 @@
-import type { Command } from "./command.ts";
-import { completion } from "./completion.ts";
-import { generate } from "./generate.ts";
-import { link } from "./link.ts";
-import { linkProcess } from "./link-process.ts";
-import { load } from "./load.ts";
-import { up } from "./up.ts";
-import { version } from "./version.ts";
+import { LINK_PROCESS_COMMAND } from "../local/command-name.ts";
+import type { Command, CommandEntry } from "./command.ts";
 
-/** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [up, generate, link, load, completion, version, linkProcess];
+/** Every command, in the order of the help. Each module costs half a millisecond: help loads none of them. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: "up",
+    summary: "Run a chain or a topology on this machine, with load, traces and their page",
+    load: async () => (await import("./up.ts")).up,
+  },
+  {
+    name: "generate",
+    summary: "Write the Kubernetes manifests of a chain or a topology",
+    load: async () => (await import("./generate.ts")).generate,
+  },
+  {
+    name: "link",
+    summary: "Run one link: the service that forwards each request to the next",
+    load: async () => (await import("./link.ts")).link,
+  },
+  {
+    name: "load",
+    summary: "Send requests to a URL at a constant rate",
+    load: async () => (await import("./load.ts")).load,
+  },
+  {
+    name: "completion",
+    summary: "Print a completion script for a shell",
+    load: async () => (await import("./completion.ts")).completion,
+  },
+  {
+    name: "version",
+    summary: "Print the version of chain-link",
+    load: async () => (await import("./version.ts")).version,
+  },
+  {
+    name: LINK_PROCESS_COMMAND,
+    summary: "Run one link for a parent process that talks to it (used by up --processes)",
+    isHidden: true,
+    load: async () => (await import("./link-process.ts")).linkProcess,
+  },
+];
+
+/** Commands with their bodies. */
+export function loadCommands(entries: readonly CommandEntry[]): Promise<Command[]> {
+  return Promise.all(entries.map(async ({ load, ...entry }) => ({ ...entry, ...(await load()) })));
+}
+
+/**
+ * The commands whose flags have to be known to take a command line apart: one when it stands first, none when there
+ * are only flags, otherwise all, as any of them may say which word is a flag's value and which the command.
+ */
+export function findCandidates(args: readonly string[]): readonly CommandEntry[] {
+  const first = COMMANDS.find(({ name }) => name === args[0]);
+  if (first !== undefined) return [first];
+  return args.every((arg) => arg.startsWith("-")) ? [] : COMMANDS;
+}

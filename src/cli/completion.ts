@@ -1,10 +1,9 @@
-import { defineCommand, EXIT } from "./command.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
 export const completion = defineCommand({
-  name: "completion",
-  summary: "Print a completion script for a shell",
   examples: [
     { line: "source <(chain-link completion bash)", says: "for this shell" },
     { line: "chain-link completion zsh > ~/.zfunc/_chain-link", says: "for every zsh to come" },
@@ -21,11 +20,11 @@ export const completion = defineCommand({
         `expected one of ${SHELLS.join(", ")}, found ${JSON.stringify(operands[0])}`,
       );
     }
-    const [{ COMMANDS }, { renderCompletion }] = await Promise.all([
+    const [{ COMMANDS, loadCommands }, { renderCompletion }] = await Promise.all([
       import("./commands.ts"),
       import("./completion-script.ts"),
     ]);
-    await output.result(renderCompletion(shell, COMMANDS));
+    await output.result(renderCompletion(shell, await loadCommands(COMMANDS)));
     return EXIT.done;
   },
 });

@@ -1,5 +1,5 @@
-import { defineCommand, EXIT } from "./command.ts";
-import { expandHome } from "./config-file.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
 import { textFlag } from "./flags.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
 import type { Output } from "./output.ts";
@@ -16,8 +16,6 @@ const LINES_AT_A_TIME = 500;
 const PIECE_LENGTH = 1 << 20;
 
 export const generate = defineCommand({
-  name: "generate",
-  summary: "Write the Kubernetes manifests of a chain or a topology",
   examples: [
     { line: "chain-link generate --instances 5", says: "15 files in ~/.config/chain-link/manifests" },
     { line: "chain-link generate -o yaml | kubectl apply -f -", says: "straight into a cluster" },
@@ -57,7 +55,10 @@ export const generate = defineCommand({
       await writeStream(renderStream(objects, flags.output), output);
       return EXIT.done;
     }
-    const { writeManifests } = await import("../kubernetes/manifest-folder.ts");
+    const [{ writeManifests }, { expandHome }] = await Promise.all([
+      import("../kubernetes/manifest-folder.ts"),
+      import("./config-file.ts"),
+    ]);
     const folder = flags["output-directory"];
     const lines = new LineBuffer(output);
     const { removed } = writeManifests(expandHome(folder), objects.values().map(renderManifest), (name) =>

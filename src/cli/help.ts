@@ -1,4 +1,4 @@
-import type { Command } from "./command.ts";
+import type { Command, CommandEntry } from "./command.ts";
 import type { Flag, FlagTable } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { environmentOf } from "./settings.ts";
@@ -7,7 +7,7 @@ const TAGLINE =
   "chain-link puts a chain, or any call graph, of traced services on this machine or on Kubernetes.";
 
 /** The help of the program: examples first. */
-export function renderHelp(commands: readonly Command[]): string {
+export function renderHelp(commands: readonly CommandEntry[]): string {
   const shown = commands.filter((command) => !command.isHidden);
   return sections([
     [TAGLINE],
@@ -27,7 +27,7 @@ export function renderHelp(commands: readonly Command[]): string {
   ]);
 }
 
-/** The help of one command. `extraFlags` are those it takes besides its own and the global ones. */
+/** The help of one command. */
 export function renderCommandHelp(command: Command): string {
   const operands = command.operands === undefined ? "" : ` ${command.operands.usage}`;
   return sections([

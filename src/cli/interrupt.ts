@@ -1,4 +1,4 @@
-import { EXIT } from "./command.ts";
+import { EXIT } from "./exit.ts";
 
 /** How a program that runs until it is told to end was ended. */
 export interface Interruption {

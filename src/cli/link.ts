@@ -1,9 +1,9 @@
-import { DEFAULT_ZIPKIN_URL } from "../link/export.ts";
+import { DEFAULT_SERVICES_FILE, DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
 import { LOG_LEVELS } from "../link/log.ts";
-import { DEFAULT_SERVICES_FILE } from "../link/services-file.ts";
 import { TAG_SETS } from "../link/tags.ts";
 import { DEFAULT_PROPAGATORS, PROPAGATORS } from "../trace/context.ts";
-import { defineCommand, EXIT } from "./command.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
 import {
   choiceFlag,
   choicesFlag,
@@ -20,8 +20,6 @@ import { watchInterrupts } from "./interrupt.ts";
 const UNKNOWN_NAME = "unknown";
 
 export const link = defineCommand({
-  name: "link",
-  summary: "Run one link: the service that forwards each request to the next",
   examples: [
     { line: "chain-link link --name a --services-file services.json", says: "link a of a list" },
     {

@@ -1,4 +1,5 @@
-import { defineCommand, EXIT } from "./command.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
 import { durationFlag, integerFlag, parseHttpUrl, rateFlag, Unfit } from "./flags.ts";
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
@@ -21,8 +22,6 @@ export function intervalOf(flags: { readonly "sleep-time": number; readonly rate
 }
 
 export const load = defineCommand({
-  name: "load",
-  summary: "Send requests to a URL at a constant rate",
   examples: [
     { line: "chain-link load http://localhost:8000 --rate 50/s --duration 10s", says: "500 requests" },
     { line: "chain-link load http://chain-link-service-0 --sleep-time 60", says: "one a minute, for ever" },

@@ -1,29 +1,30 @@
 import { UserError } from "../lib/errors.ts";
 import { parseArguments } from "./arguments.ts";
-import { EXIT } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { applyConfigFile } from "./config-settings.ts";
+import { COMMANDS, findCandidates, loadCommands } from "./commands.ts";
+import { EXIT } from "./exit.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
-import { Output, type Verbosity } from "./output.ts";
+import { Output } from "./output.ts";
 import { resolveSettings, type Setting } from "./settings.ts";
 import { renderTable } from "./table.ts";
 
 /** Runs the program with the words after its name; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const { env } = process;
-  let output = createOutput("normal");
+  let output = new Output("normal");
   try {
-    const { command, given, operands } = parseArguments(withVersion(args), COMMANDS, GLOBAL_FLAGS);
+    const words = withVersion(args);
+    const commands = await loadCommands(findCandidates(words));
+    const { command, given, operands } = parseArguments(words, commands, GLOBAL_FLAGS);
     if (given.has("help") || command === null) {
       await output.result(command === null ? renderHelp(COMMANDS) : renderCommandHelp(command));
       return EXIT.done;
     }
     const globals = resolveSettings(GLOBAL_FLAGS, { given, environment: env, file: null }).values;
-    output = createOutput(globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal");
+    output = new Output(globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal");
     const sources = { given, environment: env, file: null };
     const { settings, values } = command.usesConfigFile
-      ? applyConfigFile(command.flags, sources, output)
+      ? (await import("./config-settings.ts")).applyConfigFile(command.flags, sources, output)
       : resolveSettings(command.flags, sources);
     if (globals.info) output.note(renderSettings(settings));
     return await command.run({ flags: values, operands, settings, output });
@@ -38,12 +39,6 @@ export async function main(args: readonly string[]): Promise<number> {
 /** `--version` anywhere is the command `version`, as people try it first. */
 function withVersion(args: readonly string[]): readonly string[] {
   return args[0] === "--version" || args[0] === "-V" ? ["version", ...args.slice(1)] : args;
-}
-
-function createOutput(verbosity: Verbosity): Output {
-  const isTerminal = process.stderr.isTTY === true;
-  const hasColour = isTerminal && (process.env.NO_COLOR ?? "") === "";
-  return new Output({ isTerminal, hasColour, verbosity });
 }
 
 function renderSettings(settings: readonly Setting[]): string {

@@ -1,6 +1,7 @@
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 import { UserError } from "../lib/errors.ts";
-import { DEFAULT_ZIPKIN_URL, type ExportTarget, type OtlpProtocol } from "../link/export.ts";
+import { DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
+import type { ExportTarget, OtlpProtocol } from "../link/export.ts";
 import { REPORTER_DEFAULTS, type ReporterLimits } from "../link/reporter.ts";
 import { ratioSampler, type Sampler } from "../link/tracer.ts";
 import type { Setting } from "./settings.ts";

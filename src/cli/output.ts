@@ -1,3 +1,6 @@
+import { errorCode } from "../lib/errors.ts";
+import { EXIT } from "./exit.ts";
+
 /** How much the program says besides its results. */
 export type Verbosity = "quiet" | "normal" | "verbose";
 
@@ -18,23 +21,24 @@ export type Style = keyof typeof STYLES;
  * `NO_COLOR` is not set (https://no-color.org).
  */
 export class Output {
-  readonly isTerminal: boolean;
-  readonly verbosity: Verbosity;
-  readonly #hasColour: boolean;
+  #terminal: boolean | null = null;
 
-  constructor(options: {
-    readonly isTerminal: boolean;
-    readonly hasColour: boolean;
-    readonly verbosity: Verbosity;
-  }) {
-    this.isTerminal = options.isTerminal;
-    this.verbosity = options.verbosity;
-    this.#hasColour = options.hasColour;
+  constructor(readonly verbosity: Verbosity) {}
+
+  /** Whether a person reads the messages. Asked late: `process.stderr` takes 11 ms to make, help is there in 20. */
+  get isTerminal(): boolean {
+    this.#terminal ??= process.stderr.isTTY === true;
+    return this.#terminal;
   }
 
-  /** Writes to standard output, all of it before this resolves. */
+  /** Writes to standard output, all of it before this resolves. A reader that went away has had enough. */
   async result(text: string): Promise<void> {
-    await Bun.write(Bun.stdout, text);
+    try {
+      await Bun.write(Bun.stdout, text);
+    } catch (error) {
+      if (errorCode(error) === "EPIPE") process.exit(EXIT.done);
+      throw error;
+    }
   }
 
   /** Lines of the original's log: the level padded to 8, then the text. */
@@ -65,7 +69,8 @@ export class Output {
   }
 
   style(style: Style, text: string): string {
-    return this.#hasColour ? `${STYLES[style]}${text}${RESET}` : text;
+    const hasColour = this.isTerminal && (process.env.NO_COLOR ?? "") === "";
+    return hasColour ? `${STYLES[style]}${text}${RESET}` : text;
   }
 
   #log(level: string, style: Style, ...texts: readonly string[]): void {

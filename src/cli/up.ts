@@ -3,7 +3,8 @@ import type { ExportTarget } from "../link/export.ts";
 import type { Load } from "../load/generator.ts";
 import type { LocalChain } from "../local/local-chain.ts";
 import type { Topology } from "../topology/model.ts";
-import { defineCommand, EXIT } from "./command.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
 import { choiceFlag, durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flags.ts";
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
@@ -12,8 +13,6 @@ import { describeResults, summarizeResults } from "./load-summary.ts";
 import { INSTANCES_FLAG, loadTopology, SLOW_FLAG, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 export const up = defineCommand({
-  name: "up",
-  summary: "Run a chain or a topology on this machine, with load, traces and their page",
   examples: [
     { line: "chain-link up", says: "a chain of 3, one request a second, traces on http://127.0.0.1:9411" },
     { line: "chain-link up --instances 5 --slow off --rate 20/s", says: "more links, more load" },

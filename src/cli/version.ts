@@ -1,10 +1,9 @@
 import { VERSION } from "../lib/version.ts";
-import { defineCommand, EXIT } from "./command.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
 import { outputFlag } from "./global-flags.ts";
 
 export const version = defineCommand({
-  name: "version",
-  summary: "Print the version of chain-link",
   examples: [{ line: "chain-link version -o json", says: "with the runtime and the platform" }],
   flags: { output: outputFlag(["text", "json"], "text", "How to print.") },
   async run({ flags, output }) {

@@ -36,7 +36,7 @@ export interface MemoryStoreOptions {
   readonly maxSpans?: number | undefined;
 }
 
-/** Keeps traces as objects in this process: 28 MB of heap for 50,000 spans of a chain, some 65 MB resident. */
+/** Keeps traces as objects in this process: 28 MB of heap for 50,000 spans of a chain, some 75 MB resident. */
 export class MemoryStore implements TraceStore {
   readonly #maxWeight: number;
   readonly #maxTraceWeight: number;

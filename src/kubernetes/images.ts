@@ -1,7 +1,7 @@
-import packageManifest from "../../package.json" with { type: "json" };
+import { VERSION } from "../lib/version.ts";
 
 /** The image that runs links and load generators; its tag is the version of this package. */
-export const DEFAULT_IMAGE = `ghcr.io/chain-link-dev/chain-link:${packageManifest.version}`;
+export const DEFAULT_IMAGE = `ghcr.io/chain-link-dev/chain-link:${VERSION}`;
 
 export const ZIPKIN_IMAGE = "openzipkin/zipkin:3.6.1";
 

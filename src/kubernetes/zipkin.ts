@@ -56,10 +56,10 @@ export function buildZipkinService(options: ObjectOptions): KubernetesObject {
 }
 
 /**
- * Zipkin keeps spans on the heap and knows a limit of their number only. The three figures belong together:
- * a span of a chain takes about 1.5 KiB there, and the JVM 150 MiB besides its heap.
+ * Zipkin keeps spans on the heap and limits their number only, so the three figures belong together. Measured with
+ * 450,000 spans of a chain of 5: 2.4 kB of heap a span, 3.9 kB with all tags; 160 MB for the JVM besides its heap.
  */
-const MAX_SPANS = 200_000;
+const MAX_SPANS = 100_000;
 const MAX_HEAP_MIB = 512;
 const MEMORY_LIMIT_MIB = 768;
 

@@ -21,9 +21,6 @@ export type ExportTarget =
 
 export type OtlpProtocol = "http/protobuf" | "http/json";
 
-/** Where the original sends its spans. */
-export const DEFAULT_ZIPKIN_URL = "http://zipkin-service";
-
 const ZIPKIN_PATH = "/api/v2/spans";
 const OTLP_PATH = "/v1/traces";
 const JSON_TYPE = "application/json";

@@ -2,9 +2,6 @@ import { type FSWatcher, readFileSync, watch } from "node:fs";
 import { basename, dirname } from "node:path";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 
-/** Where the original's Deployments mount the list. */
-export const DEFAULT_SERVICES_FILE = "/etc/chain-link.conf.d/services.json";
-
 /** A service name, or `host:port`. */
 const ENTRY = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?::\d{1,5})?$/;
 

@@ -63,6 +63,18 @@ describe("bodies", () => {
     expect(undeclared.status).toBe(413);
   });
 
+  test("one that declares more than 10 MiB is refused before it is sent", async () => {
+    const { promise: answer, resolve } = Promise.withResolvers<string>();
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: collector.port,
+      socket: { data: (_, data) => resolve(data.toString()) },
+    });
+    socket.write(`POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: ${MAX_BODY_BYTES + 1}\r\n\r\n`);
+    expect(await answer).toStartWith("HTTP/1.1 413 ");
+    socket.end();
+  });
+
   test("over 10 MiB after inflation is 413", async () => {
     const body = gzipSync(batch(tooLarge));
     expect(body.length).toBeLessThan(MAX_BODY_BYTES / 100);

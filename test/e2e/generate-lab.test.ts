@@ -33,7 +33,7 @@ describe.skipIf(!hasLab)(`generated manifests on a real API server${LAB_NOTE}`, 
   }, LAB_START_MS);
 
   afterAll(async () => {
-    for (const { namespace } of CASES) await remove(namespace);
+    for (const { namespace } of CASES) await remove(namespace, "--wait=false");
     await stopLab();
     rmSync(top, { recursive: true });
   }, LAB_START_MS);
@@ -47,8 +47,8 @@ describe.skipIf(!hasLab)(`generated manifests on a real API server${LAB_NOTE}`, 
     await lab.kubectl(["create", "-f", "-"], { input: JSON.stringify(namespace) });
   }
 
-  function remove(namespace: string): Promise<unknown> {
-    const args = ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=60s"];
+  function remove(namespace: string, ...more: string[]): Promise<unknown> {
+    const args = ["delete", "namespace", namespace, "--ignore-not-found", "--timeout=60s", ...more];
     return lab.kubectl(args, { mayFail: true });
   }
 
@@ -103,7 +103,7 @@ describe.skipIf(!hasLab)(`generated manifests on a real API server${LAB_NOTE}`, 
     const [{ namespace = "", topology = buildChain(1) } = {}] = CASES;
     const object = buildObjects(topology, { namespace }).find(({ kind }) => kind === "Deployment");
     const open = JSON.parse(
-      JSON.stringify(object).replace('"allowPrivilegeEscalation":false', '"tty":false'),
+      JSON.stringify(object).replace('"allowPrivilegeEscalation":false', '"allowPrivilegeEscalation":true'),
     );
     const args = ["apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f", "-"];
     const { stderr } = await lab.kubectl(args, { input: renderYaml(open) });

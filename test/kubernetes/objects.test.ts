@@ -250,7 +250,7 @@ test("the heap of Zipkin fits under its memory limit, with room for the JVM", ()
   const limitMiB = Number(/^(\d+)Mi$/.exec(container.resources.limits.memory)?.[1]);
   expect(heapMiB).toBeGreaterThan(0);
   expect(limitMiB - heapMiB).toBeGreaterThanOrEqual(192);
-  expect((heapMiB * 2 ** 20) / Number(MEM_MAX_SPANS)).toBeGreaterThan(2000);
+  expect((heapMiB * 2 ** 20) / Number(MEM_MAX_SPANS)).toBeGreaterThan(4500);
 });
 
 describe("a chain that is not plain", () => {

@@ -1,0 +1,163 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import manifest from "../../package.json";
+import { renderCliReference, renderErrorReference } from "../../scripts/cli-reference.ts";
+import { COMMANDS as ENTRIES, loadCommands } from "../../src/cli/commands.ts";
+import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
+import { EXECUTABLE, runCli, temporaryFolder } from "../helpers/cli.ts";
+
+const COMMANDS = await loadCommands(ENTRIES);
+const DOCS = join(import.meta.dir, "../../docs");
+
+describe("help", () => {
+  test("no command: help on standard output, exit 0", async () => {
+    const { exitCode, stdout, stderr } = await runCli([]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    expect(stdout).toBe((await runCli(["--help"])).stdout);
+    expect(stdout.indexOf("Examples:")).toBeLessThan(stdout.indexOf("Usage:"));
+  });
+
+  test("lists every command, and none that does not exist yet", async () => {
+    const { stdout } = await runCli(["-h"]);
+    for (const { name, isHidden } of COMMANDS) expect(stdout.includes(`  ${name} `)).toBe(!isHidden);
+    for (const later of ["deploy", "validate", "dry-run"]) expect(stdout).not.toContain(later);
+  });
+
+  test.each(COMMANDS.filter((it) => !it.isHidden).map(({ name }) => name))(
+    "%s --help begins with what it does",
+    async (name) => {
+      const command = COMMANDS.find((it) => it.name === name);
+      for (const args of [
+        [name, "--help"],
+        ["-h", name],
+      ]) {
+        const { exitCode, stdout } = await runCli(args);
+        expect(exitCode).toBe(0);
+        expect(stdout.startsWith(`${command?.summary}.\n\nExamples:\n`)).toBe(true);
+        for (const flag of Object.keys(command?.flags ?? {})) expect(stdout).toContain(`--${flag}`);
+      }
+    },
+  );
+
+  test("help makes no configuration file", async () => {
+    using folder = temporaryFolder();
+    await runCli(["generate", "--help"], { env: { HOME: folder.path } });
+    await runCli(["version"], { env: { HOME: folder.path } });
+    expect(existsSync(join(folder.path, ".config"))).toBe(false);
+  });
+});
+
+describe("wrong usage ends with exit code 2, one clear message and nothing on standard output", () => {
+  test.each([
+    [["uup"], 'unknown command "uup" (did you mean up?)'],
+    [["deploy"], 'unknown command "deploy"'],
+    [["up", "--instanes", "3"], "unknown flag --instanes (did you mean --instances?)"],
+    [["--bogus"], "unknown flag --bogus"],
+    [["up", "-x"], "unknown flag -x"],
+    [["up", "--output-directory", "x"], "unknown flag --output-directory"],
+    [["up", "--instances", "0"], '--instances: expected a whole number from 1 to 100000, found "0"'],
+    [["up", "--instances", "-1"], '--instances: expected a whole number from 1 to 100000, found "-1"'],
+    [["up", "--instances", "1e9"], '--instances: expected a whole number from 1 to 100000, found "1e9"'],
+    [["up", "--instances", "abc"], '--instances: expected a whole number from 1 to 100000, found "abc"'],
+    [["up", "--instances="], '--instances: expected a whole number from 1 to 100000, found ""'],
+    [["up", "--instances"], "--instances needs a value: --instances N"],
+    [["up", "--host", "--no-load"], "--host needs a value: --host ADDRESS"],
+    [["up", "--no-load=yes"], '--no-load takes no value, found "yes"'],
+    [["up", "--port", "65536"], '--port: expected a whole number from 0 to 65535, found "65536"'],
+    [["up", "--duration", "5"], '--duration: expected a duration such as 500ms, 5s or 1m30s, found "5"'],
+    [["up", "--rate", "0"], '--rate: expected a rate such as 200/s or 5/m, found "0"'],
+    [["up", "--slow", "maybe"], '--slow: expected one of on, off, found "maybe"'],
+    [
+      ["up", "--zipkin", "localhost:9411"],
+      "--zipkin: expected an http or https URL such as http://localhost:9411",
+    ],
+    [["up", "--zipkin", "http://a", "--otlp", "http://b"], "both a Zipkin and an OTLP receiver were given"],
+    [["up", "a.yaml", "b.yaml"], 'unexpected argument "b.yaml"'],
+    [["up", "a.yaml", "--instances", "3"], "--instances and a topology document were both given"],
+    [["load"], "load needs URL"],
+    [["load", "nowhere"], "URL: expected an http or https URL"],
+    [["completion", "tcsh"], 'expected one of bash, zsh, fish, found "tcsh"'],
+    [["generate", "--namespace", "A_b"], "--namespace: expected a namespace"],
+    [["generate", "--chain-link-image", "a b"], "--chain-link-image: expected an image"],
+    [["link", "--resolve", "b"], "--resolve: expected NAME=URL"],
+    [
+      ["link", "--propagation", "b3,jaeger"],
+      "--propagation: expected a list of tracecontext, baggage, b3, b3multi",
+    ],
+  ])("%j", async (args, message) => {
+    using folder = temporaryFolder();
+    const { exitCode, stdout, stderr } = await runCli(args, { env: { HOME: folder.path } });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+    expect(stderr).toStartWith("ERROR    ");
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain("    at ");
+    expect(existsSync(join(folder.path, ".config"))).toBe(false);
+  });
+
+  test("a wrong variable is named", async () => {
+    const { exitCode, stderr } = await runCli(["up"], { env: { CHAIN_LINK_INSTANCES: "many" } });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('CHAIN_LINK_INSTANCES: expected a whole number from 1 to 100000, found "many"');
+  });
+});
+
+test("a file that cannot be read is an error of its own", async () => {
+  const { exitCode, stderr } = await runCli(["up", "no-such.yaml"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("cannot read no-such.yaml");
+});
+
+test("version says the package's", async () => {
+  expect((await runCli(["version"])).stdout).toBe(`chain-link ${manifest.version}\n`);
+  expect((await runCli(["--version"])).stdout).toBe(`chain-link ${manifest.version}\n`);
+  expect(JSON.parse((await runCli(["version", "-o", "json"])).stdout)).toMatchObject({
+    version: manifest.version,
+  });
+});
+
+test("the folder one stands in cannot change the program", async () => {
+  using folder = temporaryFolder();
+  await Bun.write(join(folder.path, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
+  await Bun.write(join(folder.path, "evil.ts"), 'console.log("evil")\n');
+  await Bun.write(join(folder.path, ".env"), "CHAIN_LINK_INSTANCES=many\n");
+  await Bun.write(join(folder.path, "tsconfig.json"), "{ broken");
+  const { exitCode, stdout } = await runCli(["generate", "-o", "json", "-q", "--config-file", "c.conf"], {
+    cwd: folder.path,
+  });
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout).items).toHaveLength(2 * 3 + 5);
+});
+
+test("a reader that goes away ends the program quietly", async () => {
+  using folder = temporaryFolder();
+  const script = `'${EXECUTABLE}' generate --instances 2000 -o yaml -q --config-file '${folder.path}/c' | head -1; echo \${PIPESTATUS[0]}`;
+  const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe" });
+  expect(await child.stderr.text()).toBe("");
+  expect((await child.stdout.text()).split("\n")[0]).toBe("---");
+});
+
+test("a flag of the same name takes a value everywhere or nowhere, and short names are unique", () => {
+  const kinds = new Map<string, boolean>();
+  const shorts = new Map<string, string>();
+  for (const table of [GLOBAL_FLAGS, ...COMMANDS.map(({ flags }) => flags)]) {
+    for (const [name, flag] of Object.entries(table)) {
+      const takesValue = flag.placeholder !== undefined;
+      expect([name, kinds.get(name) ?? takesValue]).toEqual([name, takesValue]);
+      kinds.set(name, takesValue);
+      if (flag.short === undefined) continue;
+      expect([flag.short, shorts.get(flag.short) ?? name]).toEqual([flag.short, name]);
+      shorts.set(flag.short, name);
+    }
+  }
+});
+
+describe("references", () => {
+  test("docs/cli.md is the one that `npm run docs` writes", async () => {
+    expect(readFileSync(join(DOCS, "cli.md"), "utf8")).toBe(await renderCliReference());
+  });
+
+  test("docs/errors.md is the one that `npm run docs` writes", () => {
+    expect(readFileSync(join(DOCS, "errors.md"), "utf8")).toBe(renderErrorReference());
+  });
+});

@@ -1,0 +1,182 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Span } from "../../src/trace/span.ts";
+import { eventually, runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
+import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
+
+const SHOP = join(import.meta.dir, "../../examples/shop.yaml");
+
+describe.each([
+  ["in one process", []],
+  ["with a process for each link", ["--processes"]],
+])("up %s", (_title, flags) => {
+  test("runs a chain whose trace is complete, and ends cleanly on Ctrl-C", async () => {
+    const up = await startUp(["--instances", "5", "--slow", "off", "--port", "0", "--no-load", ...flags]);
+    try {
+      expect(up.facts).toMatchObject({ name: "chain-link", page: `${up.facts.collector}/` });
+      expect(up.facts.links.map(({ name }) => name)).toEqual(
+        [0, 1, 2, 3, 4].map((i) => `chain-link-service-${i}`),
+      );
+      expect(up.facts.entry).toBe(up.facts.links[0]?.url ?? "");
+      const response = await fetch(up.facts.entry);
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe(
+        '{"message":"You have reached the final chain link chain-link-service-4"}\n',
+      );
+      expectChainTrace(await fetchTrace(up.facts.collector, traceIdOf(response), 9), 5);
+    } finally {
+      up.signal("SIGINT");
+    }
+    expect(await up.exited).toBe(130);
+    expect(up.stdout().split("\n")).toHaveLength(2);
+    for (const { url } of up.facts.links) await expect(fetch(url)).rejects.toThrow();
+  }, 30_000);
+
+  test("runs a call graph; every link reaches those it calls by name", async () => {
+    const up = await startUp([SHOP, "--port", "0", "--rate", "50/s", "--duration", "2s", ...flags]);
+    // Links send their spans each in its own time.
+    const services = await eventually(async () => {
+      const answer = await fetch(`${up.facts.collector}/api/v2/services`);
+      const names = (await answer.json()) as string[];
+      return names.length === 5 ? names : undefined;
+    });
+    expect(services).toEqual(["ads", "catalog", "checkout", "frontend", "reviews"]);
+    expect(await up.exited).toBe(0);
+  }, 30_000);
+
+  test("a link's port that is busy is named with its flag, and nothing stays behind", async () => {
+    using blocker = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const { exitCode, stdout, stderr } = await runCli([
+      ...["up", "--port", "0", "--base-port", String(blocker.port), "-o", "json", ...flags],
+    ]);
+    expect(exitCode).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(`port ${blocker.port} on 127.0.0.1 is in use`);
+    expect(stderr).toContain("--base-port");
+  }, 30_000);
+});
+
+test("the collector's port that is busy is named with its flag", async () => {
+  using blocker = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { exitCode, stdout, stderr } = await runCli(["up", "--port", String(blocker.port)]);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+  expect(stderr).toContain(String(blocker.port));
+  expect(stderr).toContain("--port 0");
+});
+
+test("--base-port gives the links ports in a row", async () => {
+  const base = 20_000 + Math.floor(Math.random() * 9000);
+  const up = await startUp(["--instances", "3", "--port", "0", "--base-port", String(base), "--no-load"]);
+  expect(up.facts.links.map(({ url }) => url)).toEqual([0, 1, 2].map((i) => `http://127.0.0.1:${base + i}`));
+  up.signal("SIGTERM");
+  expect(await up.exited).toBe(0);
+}, 30_000);
+
+test("spans can go elsewhere; there is no page then", async () => {
+  const bodies: Span[] = [];
+  using backend = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      expect(new URL(request.url).pathname).toBe("/api/v2/spans");
+      bodies.push(...((await request.json()) as Span[]));
+      return new Response(null, { status: 202 });
+    },
+  });
+  const url = `http://127.0.0.1:${backend.port}`;
+  const up = await startUp(["--slow", "off", "--zipkin", url, "--no-load"]);
+  expect(up.facts).toMatchObject({ page: null, collector: url });
+  await fetch(up.facts.entry);
+  up.signal("SIGINT");
+  await up.exited;
+  expectChainTrace(bodies, 3);
+}, 30_000);
+
+test.each([
+  ["refuses", "http://127.0.0.1:1"],
+  ["answers 500", ""],
+])(
+  "with a Zipkin that %s requests flow and lost spans are counted",
+  async (_title, dead) => {
+    using backend = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response("no", { status: 500 }),
+    });
+    const target = dead === "" ? `http://127.0.0.1:${backend.port}` : dead;
+    const finished = await runCli([
+      "up",
+      "--slow",
+      "off",
+      "--zipkin",
+      target,
+      "--rate",
+      "20/s",
+      "--duration",
+      "1s",
+    ]);
+    expect(finished.exitCode).toBe(0);
+    const [, requests] = /(\d+) requests; no failures/.exec(finished.stderr) ?? [];
+    expect(Number(requests)).toBeGreaterThan(10);
+    expect(finished.stderr).toContain("cannot send spans to");
+    expect(finished.stderr).toContain(`0 spans sent, ${Number(requests) * 5} dropped`);
+  },
+  30_000,
+);
+
+test("processes end with a parent that was killed", async () => {
+  const up = await startUp(["--processes", "--port", "0", "--no-load"]);
+  expect(await fetch(up.facts.entry).then((answer) => answer.status)).toBeOneOf([200]);
+  up.signal("SIGKILL");
+  for (const { url } of up.facts.links) {
+    await eventually(() =>
+      fetch(url)
+        .then(() => undefined)
+        .catch(() => true),
+    );
+  }
+}, 30_000);
+
+test("a topology with problems starts nothing", async () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "t.yaml");
+  await Bun.write(
+    file,
+    "apiVersion: chain-link.dev/v1\nkind: Topology\nservices:\n  a: { entry: true, calls: [b] }\n  b: { calls: [a] }\n",
+  );
+  const { exitCode, stdout, stderr } = await runCli(["up", file, "--port", "0"]);
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+  expect(stderr).toContain(
+    `${file}:5:16: services.b.calls[0]: expected calls without a cycle, found a -> b -> a`,
+  );
+});
+
+test("up neither reads nor makes the configuration file", async () => {
+  using folder = temporaryFolder();
+  const { exitCode } = await runCli(["up", "--port", "0", "--no-load", "--duration", "100ms"], {
+    env: { HOME: folder.path },
+  });
+  expect(exitCode).toBe(0);
+  expect(existsSync(join(folder.path, ".config"))).toBe(false);
+}, 30_000);
+
+test("without a terminal there are plain lines: where to look, and what was done", async () => {
+  const { stdout, stderr } = await runCli([
+    "up",
+    "--slow",
+    "off",
+    "--port",
+    "0",
+    "--rate",
+    "20/s",
+    "--duration",
+    "500ms",
+  ]);
+  expect(stdout).toBe("");
+  expect(stderr).not.toContain("\x1b");
+  expect(stderr).toMatch(
+    /chain-link: 3 links up\n\n {2}page {4}http:\/\/127\.0\.0\.1:\d+\/\n {2}entry {3}http/,
+  );
+  expect(stderr).toMatch(/\d+ requests; no failures; p50 [\d.]+ ms.*\n\d+ spans sent, none dropped\n$/);
+}, 30_000);
