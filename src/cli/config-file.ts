@@ -87,13 +87,20 @@ export function writeConfigFile(
   const target = expandHome(path);
   try {
     mkdirSync(dirname(target), { recursive: true });
-    // A second run at the same moment may have made it: that one stays.
-    writeFileSync(target, `[DEFAULT]\n${lines.join("\n")}\n\n`, { flag: "wx" });
+    writeNew(target, `[DEFAULT]\n${lines.join("\n")}\n\n`);
   } catch (error) {
-    if (errorCode(error) === "EEXIST") return;
     const hint = "Name a file that can be written with --config-file.";
     throw new UserError("file-unwritable", `cannot make ${path}: ${errorText(error)}`, hint, {
       cause: error,
     });
+  }
+}
+
+/** A second run at the same moment may have made the file: that one stays. */
+function writeNew(target: string, text: string): void {
+  try {
+    writeFileSync(target, text, { flag: "wx" });
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
   }
 }

@@ -18,7 +18,7 @@ test("different spans whose hashes collide are both kept, and still count once e
 function findCollision(): [Span, Span] {
   const byHash = new Map<number, Span>();
   for (let number = 1; ; number++) {
-    const span = makeSpan({ id: hexId(number) });
+    const span = makeSpan({ id: Bun.hash(String(number)).toString(16).padStart(16, "0") });
     const hash = Bun.hash.xxHash32(JSON.stringify(span));
     const other = byHash.get(hash);
     if (other !== undefined) return [other, span];

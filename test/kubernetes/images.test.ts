@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import packageManifest from "../../package.json" with { type: "json" };
 import { DEFAULT_IMAGE, imagePullPolicy } from "../../src/kubernetes/images.ts";
+import { VERSION } from "../../src/lib/version.ts";
 
 test("the default image carries the version of the package", () => {
-  expect(DEFAULT_IMAGE).toBe(`ghcr.io/chain-link-dev/chain-link:${packageManifest.version}`);
+  expect(DEFAULT_IMAGE).toBe(`ghcr.io/chain-link-dev/chain-link:${VERSION}`);
 });
 
 const DIGEST = `sha256:${"0".repeat(64)}`;

@@ -1,0 +1,21 @@
+/**
+ * Runs the benchmarks, or those that are named: `npm run bench`, `npm run bench -- help up`.
+ * Each is a program of its own whose first lines say what it does; run them while the machine does nothing else.
+ */
+const BENCHES = ["help", "rest", "up", "generate"] as const;
+
+const named = process.argv.slice(2);
+const unknown = named.filter((name) => !BENCHES.some((bench) => bench === name));
+if (unknown.length > 0) {
+  console.error(`unknown benchmark ${unknown.join(", ")}: there are ${BENCHES.join(", ")}`);
+  process.exit(2);
+}
+let hasFailed = false;
+for (const bench of named.length > 0 ? named : BENCHES) {
+  console.log(`\n# ${bench}`);
+  const child = Bun.spawn([process.execPath, `${import.meta.dir}/${bench}.ts`], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if ((await child.exited) !== 0) hasFailed = true;
+}
+process.exit(hasFailed ? 1 : 0);

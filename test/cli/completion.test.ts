@@ -1,0 +1,46 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { runCli, temporaryFolder } from "../helpers/cli.ts";
+
+/** What bash offers for the last of these words. */
+async function completeInBash(words: readonly string[]): Promise<string[]> {
+  const { stdout: script } = await runCli(["completion", "bash"]);
+  const list = words.map((word) => `'${word}'`).join(" ");
+  const ask = `COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _chain_link 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const child = Bun.spawn(["bash", "--norc", "-c", `${script}\n${ask}`], { stdout: "pipe" });
+  return (await child.stdout.text()).trim().split("\n");
+}
+
+describe("bash", () => {
+  test("offers commands", async () => {
+    const offered = await completeInBash(["chain-link", ""]);
+    expect(offered).toContain("generate");
+    expect(offered).not.toContain("link-process");
+    expect(await completeInBash(["chain-link", "gen"])).toEqual(["generate"]);
+  });
+
+  test("offers a command's flags, wherever the command stands", async () => {
+    expect(await completeInBash(["chain-link", "up", "--inst"])).toEqual(["--instances"]);
+    expect(await completeInBash(["chain-link", "--quiet", "up", "--base"])).toEqual(["--base-port"]);
+    expect(await completeInBash(["chain-link", "generate", "--base"])).toEqual([""]);
+  });
+
+  test("offers the values of a flag that has few", async () => {
+    expect(await completeInBash(["chain-link", "up", "--slow", ""])).toEqual(["on", "off"]);
+    expect(await completeInBash(["chain-link", "completion", "z"])).toEqual(["zsh"]);
+  });
+});
+
+describe.each(["bash", "zsh", "fish"])("%s", (shell) => {
+  test.skipIf(Bun.which(shell) === null)(
+    `takes the script without a complaint (skipped where there is no ${shell})`,
+    async () => {
+      using folder = temporaryFolder();
+      const file = join(folder.path, "script");
+      await Bun.write(file, (await runCli(["completion", shell])).stdout);
+      const child = Bun.spawn([shell, "-n", file], { stdout: "pipe", stderr: "pipe" });
+      expect(await child.stderr.text()).toBe("");
+      expect(await child.exited).toBe(0);
+    },
+  );
+});
