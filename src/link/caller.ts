@@ -82,10 +82,7 @@ function toResponse(service: string, reply: Reply): LinkResponse {
     const status = reply.reason === "timeout" ? 504 : 502;
     return jsonResponse(status, { message: `call to ${service} failed: ${reply.message}`, service });
   }
-  const headers: (readonly [string, string])[] = [];
-  if (reply.contentType !== null) headers.push(["Content-Type", reply.contentType]);
-  if (reply.location !== null) headers.push(["Location", reply.location]);
-  return { status: reply.status, headers, body: reply.body };
+  return { status: reply.status, headers: reply.headers, body: reply.body };
 }
 
 /** An entry of the services list may be `host:port`; the service is the host. */

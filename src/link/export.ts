@@ -1,4 +1,4 @@
-import { encodeOtlpJson, encodeOtlpProtobuf, type OtlpResource } from "../trace/otlp.ts";
+import { countRejectedSpans, encodeOtlpJson, encodeOtlpProtobuf, type OtlpResource } from "../trace/otlp.ts";
 import type { Span } from "../trace/span.ts";
 
 /** How spans leave a link: where to, and in which form. */
@@ -8,6 +8,8 @@ export interface SpanEncoder {
   /** Statuses after which the same batch may be sent again. */
   readonly retryStatuses: ReadonlySet<number>;
   encode(spans: readonly Span[]): string | Uint8Array<ArrayBuffer>;
+  /** How many spans of a batch were not taken, by the body of the answer that accepted it. */
+  countRejected(answer: Uint8Array): number;
 }
 
 export type ExportTarget =
@@ -37,6 +39,7 @@ export function createEncoder(target: ExportTarget, resource: OtlpResource): Spa
       headers: { "Content-Type": JSON_TYPE },
       retryStatuses: ZIPKIN_RETRY,
       encode: (spans) => JSON.stringify(spans),
+      countRejected: () => 0,
     };
   }
   const isJson = target.protocol === "http/json";
@@ -45,6 +48,7 @@ export function createEncoder(target: ExportTarget, resource: OtlpResource): Spa
     headers: { ...target.headers, "Content-Type": isJson ? JSON_TYPE : "application/x-protobuf" },
     retryStatuses: OTLP_RETRY,
     encode: (spans) => (isJson ? encodeOtlpJson(spans, resource) : encodeOtlpProtobuf(spans, resource)),
+    countRejected: countRejectedSpans,
   };
 }
 

@@ -56,6 +56,7 @@ export class Reporter {
   sent = 0;
   readonly dropped: Record<DropReason, number> = { queue_full: 0, rejected: 0, unavailable: 0, shutdown: 0 };
   readonly #options: ReporterOptions;
+  readonly #batchSize: number;
   #queue: Span[] = [];
   /** Spans of the batch under way. */
   #underWay = 0;
@@ -63,11 +64,15 @@ export class Reporter {
   #running: Promise<void> | null = null;
   /** Set at the end: spans are no longer held for longer than this (in `performance.now()`). */
   #deadline = Number.POSITIVE_INFINITY;
+  #closing: Promise<void> | null = null;
+  /** Ends the request under way when the deadline has come. */
+  readonly #cut = new AbortController();
   #wakeUp: (() => void) | null = null;
   #isFailing = false;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
+    this.#batchSize = Math.min(options.batchSize, options.queueSize);
   }
 
   /** Spans that wait to be sent. */
@@ -76,72 +81,89 @@ export class Reporter {
   }
 
   add(span: Span): void {
-    const { queueSize, batchSize, delayMs } = this.#options;
-    if (this.#deadline !== Number.POSITIVE_INFINITY) {
+    if (this.#closing !== null) {
       this.dropped.shutdown++;
       return;
     }
-    if (this.queued >= queueSize) {
+    if (this.queued >= this.#options.queueSize) {
       this.dropped.queue_full++;
       return;
     }
     this.#queue.push(span);
-    if (this.#running !== null) return;
-    if (this.#queue.length >= batchSize) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), delayMs);
+    if (this.#running === null) this.#schedule();
   }
 
-  /** Sends what waits, for at most `graceMs`; the rest is dropped as `shutdown`. */
-  async close(graceMs: number): Promise<void> {
+  /** Sends what waits, for at most `graceMs`; the rest is dropped as `shutdown`. The first call counts. */
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#flush(graceMs);
+    return this.#closing;
+  }
+
+  async #flush(graceMs: number): Promise<void> {
     this.#deadline = performance.now() + graceMs;
+    const cutTimer = setTimeout(() => this.#cut.abort(), graceMs);
     this.#wakeUp?.();
-    this.#start();
+    if (this.#queue.length > 0) this.#start();
     await this.#running;
-    clearTimeout(this.#timer);
+    clearTimeout(cutTimer);
     this.dropped.shutdown += this.#queue.length;
     this.#queue = [];
+  }
+
+  /** A full batch leaves at once, others when they have waited long enough. */
+  #schedule(): void {
+    if (this.#queue.length >= this.#batchSize) this.#start();
+    else if (this.#queue.length > 0) this.#timer ??= setTimeout(() => this.#start(), this.#options.delayMs);
   }
 
   #start(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#running !== null || this.#queue.length === 0) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = null;
-      if (this.#queue.length > 0 && performance.now() < this.#deadline) this.#start();
-    });
+    this.#running ??= this.#run();
   }
 
-  /** Sends batches until the queue is nearly empty; a short rest waits for the timer. */
+  /** Sends one batch, then all that are full; at the end all there are. */
   async #run(): Promise<void> {
     do {
-      const batch = this.#queue.splice(0, this.#options.batchSize);
+      const batch = this.#queue.splice(0, this.#batchSize);
       this.#underWay = batch.length;
       const outcome = await this.#sendUntilSettled(batch);
       this.#underWay = 0;
-      if (outcome === "sent") this.sent += batch.length;
-      else this.dropped[outcome] += batch.length;
-    } while (this.#queue.length > 0 && performance.now() < this.#deadline);
+      if (outcome.kind === "dropped") this.dropped[outcome.reason] += batch.length;
+      else {
+        this.dropped.rejected += outcome.rejected;
+        this.sent += batch.length - outcome.rejected;
+      }
+    } while (this.#isNextDue());
+    this.#running = null;
+    if (this.#closing === null) this.#schedule();
   }
 
-  async #sendUntilSettled(batch: readonly Span[]): Promise<"sent" | DropReason> {
-    const { encoder, giveUpMs } = this.#options;
+  #isNextDue(): boolean {
+    if (this.#closing === null) return this.#queue.length >= this.#batchSize;
+    return this.#queue.length > 0 && performance.now() < this.#deadline;
+  }
+
+  async #sendUntilSettled(batch: readonly Span[]): Promise<Outcome> {
+    const { encoder, giveUpMs, random } = this.#options;
     const body = encoder.encode(batch);
     const startMs = performance.now();
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2)) {
       const attempt = await this.#send(body);
       if (attempt.kind === "sent") {
-        this.#noteRecovery();
-        return "sent";
+        if (attempt.rejected === 0) this.#noteRecovery();
+        else this.#noteFailure(`it rejected ${attempt.rejected} of ${batch.length} spans`);
+        return { kind: "sent", rejected: Math.min(attempt.rejected, batch.length) };
       }
       this.#noteFailure(attempt.message);
-      if (attempt.kind === "rejected") return "rejected";
+      if (attempt.kind === "rejected") return { kind: "dropped", reason: "rejected" };
       // Half of the back-off is random, so that links that lost the same backend do not return as one.
-      const waitMs = Math.max(attempt.retryAfterMs, backoffMs * (0.5 + this.#options.random() / 2));
-      const nowMs = performance.now();
-      if (nowMs + waitMs > this.#deadline) return "shutdown";
-      if (nowMs + waitMs - startMs > giveUpMs) return "unavailable";
+      const waitMs = Math.max(attempt.retryAfterMs, backoffMs * (0.5 + random() / 2));
+      if (performance.now() + waitMs > this.#deadline) return { kind: "dropped", reason: "shutdown" };
+      // Also before the batch is given up: the next one must not disturb the backend earlier.
       await this.#sleep(waitMs);
+      const isOver = this.#closing === null && performance.now() - startMs > giveUpMs;
+      if (isOver) return { kind: "dropped", reason: "unavailable" };
     }
   }
 
@@ -153,19 +175,17 @@ export class Reporter {
         method: "POST",
         headers: encoder.headers,
         body,
-        signal: AbortSignal.timeout(limitMs),
+        // A redirected POST would become a GET, and the page that it finds would count as sent.
+        redirect: "manual",
+        signal: AbortSignal.any([AbortSignal.timeout(limitMs), this.#cut.signal]),
       });
+      if (response.ok) return { kind: "sent", rejected: await readRejected(response, encoder) };
       const text = await response.text();
-      if (response.ok) return { kind: "sent" };
       const message = `${response.status} ${text.slice(0, 200).trim()}`.trim();
       if (!encoder.retryStatuses.has(response.status)) return { kind: "rejected", message };
       return { kind: "unable", message, retryAfterMs: readRetryAfter(response.headers.get("retry-after")) };
     } catch (error) {
-      const isTimeout = error instanceof Error && error.name === "TimeoutError";
-      const message = isTimeout
-        ? `no answer within ${Math.round(limitMs)} ms`
-        : (errorCode(error) ?? errorText(error));
-      return { kind: "unable", message, retryAfterMs: 0 };
+      return { kind: "unable", message: describeSendError(error, limitMs), retryAfterMs: 0 };
     }
   }
 
@@ -193,13 +213,34 @@ export class Reporter {
   }
 }
 
+type Outcome =
+  | { readonly kind: "sent"; readonly rejected: number }
+  | { readonly kind: "dropped"; readonly reason: DropReason };
+
 type Attempt =
-  | { readonly kind: "sent" }
+  /** Also where some of the spans were not taken. */
+  | { readonly kind: "sent"; readonly rejected: number }
   | { readonly kind: "rejected"; readonly message: string }
   | { readonly kind: "unable"; readonly message: string; readonly retryAfterMs: number };
 
-/** Longest `Retry-After` that is believed. */
-const LONGEST_RETRY_AFTER_MS = 60_000;
+/** Spans of an accepted batch that the backend did not take. */
+async function readRejected(response: Response, encoder: SpanEncoder): Promise<number> {
+  try {
+    return encoder.countRejected(new Uint8Array(await response.arrayBuffer()));
+  } catch {
+    // The status has come, so the batch was taken: to send it again would double it.
+    return 0;
+  }
+}
+
+function describeSendError(error: unknown, limitMs: number): string {
+  const isLate = error instanceof Error && (error.name === "TimeoutError" || error.name === "AbortError");
+  if (isLate) return `no answer within ${Math.round(limitMs)} ms`;
+  return errorCode(error) ?? errorText(error);
+}
+
+/** Longest `Retry-After` that is believed: a batch that waits that long is still tried again. */
+const LONGEST_RETRY_AFTER_MS = 30_000;
 
 /** Milliseconds of a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); 0 when absent or unreadable. */
 function readRetryAfter(text: string | null): number {

@@ -13,8 +13,11 @@ export interface Server {
   /** Where others on this machine reach it, without a slash at the end. */
   readonly url: string;
   readonly port: number;
-  /** Stops accepting connections; those that are open go on. */
-  stopAccepting(): void;
+  /**
+   * Stops accepting connections and closes those on which nothing is asked. Resolves when the answers to all requests
+   * in flight are written.
+   */
+  stopAccepting(): Promise<void>;
   /** Closes all connections. */
   close(): Promise<void>;
 }
@@ -38,9 +41,11 @@ export function startServer(options: ServerOptions, createHandler: (port: number
       idleTimeout: IDLE_TIMEOUT_S,
       maxRequestBodySize: MAX_BODY_BYTES,
       async fetch(request, bun) {
-        // A link may wait for those below it longer than a connection may be idle.
+        // A link may wait for those below it longer than a connection may be idle. The limit has to be set again, as
+        // Bun keeps it for the connection and not for the request.
         bun.timeout(request, 0);
         const response = await handler(readRequest(request, bun));
+        bun.timeout(request, IDLE_TIMEOUT_S);
         return new Response(response.body, {
           status: response.status,
           headers: response.headers as [string, string][],
@@ -59,14 +64,13 @@ export function startServer(options: ServerOptions, createHandler: (port: number
   return {
     url: `http://${formatHost(options.host)}:${port}`,
     port,
-    stopAccepting: () => void server.stop(false),
+    stopAccepting: () => server.stop(false),
     close: () => server.stop(true),
   };
 }
 
 function readRequest(request: Request, server: Bun.Server<undefined>): LinkRequest {
-  const afterScheme = request.url.indexOf("/", "http://".length);
-  const target = afterScheme === -1 ? "/" : request.url.slice(afterScheme);
+  const target = readTarget(request.url);
   const query = target.indexOf("?");
   return {
     method: request.method,
@@ -75,6 +79,14 @@ function readRequest(request: Request, server: Bun.Server<undefined>): LinkReque
     header: (name) => request.headers.get(name),
     peer: server.requestIP(request),
   };
+}
+
+/** Path and query of a request's URL, which is the bare path where `Host` is absent (HTTP/1.0) or no host. */
+export function readTarget(url: string): string {
+  if (url.startsWith("/")) return url;
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.indexOf("#", start);
+  return url.slice(start, end === -1 ? undefined : end);
 }
 
 /** The name or address that reaches a listener: a wildcard address is reached over loopback. */

@@ -1,5 +1,6 @@
 // OTLP 1.x traces: https://opentelemetry.io/docs/specs/otlp/
 // https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
+import { findProtobufField, ProtobufWriter } from "./protobuf.ts";
 import type { Span } from "./span.ts";
 
 /** What is the same for all spans of a batch. */
@@ -64,35 +65,36 @@ function jsonAttribute({ key, value }: Attribute): object {
 
 /** One `ExportTraceServiceRequest` as protobuf. */
 export function encodeOtlpProtobuf(spans: readonly Span[], resource: OtlpResource): Uint8Array<ArrayBuffer> {
-  const request = new Message().nested(1, (resourceSpans) => {
-    resourceSpans.nested(1, (message) => {
-      for (const attribute of toAttributes(resource.attributes))
-        message.nested(1, (it) => writeAttribute(it, attribute));
-    });
-    resourceSpans.nested(2, (scopeSpans) => {
-      scopeSpans.nested(1, (scope) => scope.text(1, resource.scope.name).text(2, resource.scope.version));
-      for (const span of spans) scopeSpans.nested(2, (message) => writeSpan(message, span));
-    });
-  });
-  return request.finish();
+  return new ProtobufWriter()
+    .nested(1, (resourceSpans) => {
+      resourceSpans.nested(1, (message) => writeAttributes(message, 1, toAttributes(resource.attributes)));
+      resourceSpans.nested(2, (scopeSpans) => {
+        scopeSpans.nested(1, (scope) => scope.text(1, resource.scope.name).text(2, resource.scope.version));
+        for (const span of spans) scopeSpans.nested(2, (message) => writeSpan(message, span));
+      });
+    })
+    .finish();
 }
 
-function writeSpan(message: Message, span: Span): void {
+function writeSpan(message: ProtobufWriter, span: Span): void {
   const error = span.tags?.error;
-  message.bytes(1, Buffer.from(span.traceId.padStart(32, "0"), "hex")).bytes(2, Buffer.from(span.id, "hex"));
-  if (span.parentId !== undefined) message.bytes(4, Buffer.from(span.parentId, "hex"));
+  message.hex(1, span.traceId.padStart(32, "0")).hex(2, span.id);
+  if (span.parentId !== undefined) message.hex(4, span.parentId);
   message.text(5, span.name ?? "").varint(6, KINDS[span.kind ?? "INTERNAL"]);
   message
     .fixed64(7, nanos(span.timestamp ?? 0))
     .fixed64(8, nanos((span.timestamp ?? 0) + (span.duration ?? 0)));
-  for (const attribute of spanAttributes(span)) message.nested(9, (it) => writeAttribute(it, attribute));
+  writeAttributes(message, 9, spanAttributes(span));
   if (error !== undefined) message.nested(15, (status) => status.text(2, error).varint(3, STATUS_ERROR));
 }
 
-function writeAttribute(message: Message, { key, value }: Attribute): void {
-  message
-    .text(1, key)
-    .nested(2, (any) => (typeof value === "number" ? any.varint(3, value) : any.text(1, value)));
+function writeAttributes(message: ProtobufWriter, field: number, attributes: readonly Attribute[]): void {
+  for (const { key, value } of attributes) {
+    message.nested(field, (attribute) => {
+      attribute.text(1, key);
+      attribute.nested(2, (any) => (typeof value === "number" ? any.varint(3, value) : any.text(1, value)));
+    });
+  }
 }
 
 function spanAttributes(span: Span): Attribute[] {
@@ -109,49 +111,19 @@ function nanos(micros: number): bigint {
   return BigInt(Math.round(micros)) * 1000n;
 }
 
-/** A protobuf message under construction. https://protobuf.dev/programming-guides/encoding/ */
-class Message {
-  readonly #bytes: number[] = [];
-
-  varint(field: number, value: number): this {
-    this.#number(field << 3);
-    this.#number(value);
-    return this;
-  }
-
-  fixed64(field: number, value: bigint): this {
-    this.#number((field << 3) | 1);
-    for (let shift = 0n; shift < 64n; shift += 8n) this.#bytes.push(Number((value >> shift) & 0xffn));
-    return this;
-  }
-
-  bytes(field: number, value: Uint8Array): this {
-    this.#number((field << 3) | 2);
-    this.#number(value.length);
-    for (const byte of value) this.#bytes.push(byte);
-    return this;
-  }
-
-  text(field: number, value: string): this {
-    return this.bytes(field, Buffer.from(value));
-  }
-
-  nested(field: number, write: (message: Message) => void): this {
-    const inner = new Message();
-    write(inner);
-    return this.bytes(field, inner.finish());
-  }
-
-  finish(): Uint8Array<ArrayBuffer> {
-    return Uint8Array.from(this.#bytes);
-  }
-
-  #number(value: number): void {
-    let rest = value;
-    while (rest > 0x7f) {
-      this.#bytes.push((rest & 0x7f) | 0x80);
-      rest = Math.floor(rest / 128);
-    }
-    this.#bytes.push(rest);
-  }
+/**
+ * How many spans of a batch a receiver did not take, as the body of its 200 says (`ExportTraceServiceResponse`,
+ * JSON or protobuf).
+ */
+export function countRejectedSpans(answer: Uint8Array): number {
+  const partial = answer[0] === OPENING_BRACE ? answer : findProtobufField(answer, 1);
+  if (!(partial instanceof Uint8Array)) return 0;
+  const rejected =
+    partial === answer
+      ? JSON.parse(new TextDecoder().decode(answer)).partialSuccess?.rejectedSpans
+      : findProtobufField(partial, 1);
+  return Number(rejected) || 0;
 }
+
+/** `{`, which is no field that a protobuf answer can begin with. */
+const OPENING_BRACE = 0x7b;
