@@ -129,8 +129,9 @@ export const link = defineCommand({
     if (flags.port === 0) output.info(`listening on ${running.url}`);
     const signal = await interruption.signal;
     await running.stop({ drainMs: flags.drain, graceMs: flags.grace });
-    const lost = Object.values(running.reporter.dropped).reduce((sum, count) => sum + count, 0);
-    if (lost > 0) output.warn(`${lost} spans were dropped: ${JSON.stringify(running.reporter.dropped)}`);
+    const lost = Object.entries(running.reporter.dropped).filter(([, count]) => count > 0);
+    if (lost.length > 0)
+      output.warn(`spans dropped: ${lost.map(([reason, count]) => `${count} ${reason}`).join(", ")}`);
     return signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
   },
 });

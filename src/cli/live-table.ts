@@ -98,7 +98,7 @@ export class LiveTable {
 
   /** Back to where the table began, everything below cleared. */
   #erase(): void {
-    if (this.#drawnLines > 0) this.#options.output.raw(`\x1b[${this.#drawnLines}A\x1b[0J`);
+    if (this.#drawnLines > 0) this.#options.output.raw(`\r\x1b[${this.#drawnLines}A\x1b[0J`);
     this.#drawnLines = 0;
   }
 
