@@ -29,7 +29,7 @@ export function describeResults(summary: LoadSummary): string {
   const { requests, failed, failures, missed, latencyMs } = summary;
   const kinds = Object.entries(failures).map(([kind, count]) => `${count} × ${kind}`);
   const parts = [
-    `${requests} requests`,
+    requests === 1 ? "1 request" : `${requests} requests`,
     failed === 0 ? "no failures" : `${failed} failed (${kinds.join(", ")})`,
     `p50 ${latencyMs.p50} ms, p90 ${latencyMs.p90} ms, p99 ${latencyMs.p99} ms`,
   ];

@@ -4,7 +4,7 @@ import type { ExportTarget } from "../link/export.ts";
 import type { TagSet } from "../link/tags.ts";
 import type { Topology } from "../topology/model.ts";
 import { LINK_PROCESS_COMMAND } from "./command-name.ts";
-import { type LocalChainOptions, type LocalLink, portOf, STOP_GRACE_MS } from "./local-chain.ts";
+import { type LocalChainOptions, type LocalLink, portOf, STOP_GRACE_MS } from "./local-link.ts";
 import { EMPTY_SNAPSHOT, type LinkSnapshot } from "./snapshot.ts";
 
 /** What a parent says to the process of a link. */

@@ -2,7 +2,7 @@ import { errorText, UserError } from "../lib/errors.ts";
 import { type Link, startLink } from "../link/link.ts";
 import { rolesOf } from "../link/roles.ts";
 import type { ChildMessage, ParentMessage } from "./link-process.ts";
-import { commonLinkOptions } from "./local-chain.ts";
+import { commonLinkOptions } from "./local-link.ts";
 import { snapshotLink } from "./snapshot.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1000;

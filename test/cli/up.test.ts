@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Span } from "../../src/trace/span.ts";
-import { eventually, runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
+import { EXECUTABLE, eventually, runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 
 const SHOP = join(import.meta.dir, "../../examples/shop.yaml");
@@ -151,6 +151,30 @@ test("a topology with problems starts nothing", async () => {
     `${file}:5:16: services.b.calls[0]: expected calls without a cycle, found a -> b -> a`,
   );
 });
+
+test("more links than ports is said before anything starts", async () => {
+  const { exitCode, stderr } = await runCli([
+    "up",
+    "--instances",
+    "1000",
+    "--base-port",
+    "65000",
+    "--port",
+    "0",
+  ]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("--base-port 65000: 1000 links would need ports up to 65999");
+});
+
+test.skipIf(process.platform !== "linux")(
+  "more links than open files is said before anything starts (Linux only)",
+  async () => {
+    const script = `ulimit -n 256; exec '${EXECUTABLE}' up --instances 200 --port 0`;
+    const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe" });
+    expect(await child.stderr.text()).toContain("200 links need 664 open files, this process may have 256");
+    expect(await child.exited).toBe(1);
+  },
+);
 
 test("up neither reads nor makes the configuration file", async () => {
   using folder = temporaryFolder();

@@ -1,0 +1,62 @@
+import type { ExportTarget } from "../link/export.ts";
+import { REPORTER_DEFAULTS } from "../link/reporter.ts";
+import type { TagSet } from "../link/tags.ts";
+import { ratioSampler } from "../link/tracer.ts";
+import type { Topology } from "../topology/model.ts";
+import { DEFAULT_PROPAGATORS } from "../trace/context.ts";
+import type { LinkSnapshot } from "./snapshot.ts";
+
+export interface LocalChainOptions {
+  readonly topology: Topology;
+  readonly host: string;
+  /** Port of the first link, the others follow; `null` takes free ones. */
+  readonly basePort: number | null;
+  readonly target: ExportTarget;
+  readonly tagSet: TagSet;
+  readonly version: string;
+  /** Each link in a process of its own. */
+  readonly processes: boolean;
+  /** Takes the lines that links log. */
+  readonly write: (line: string) => void;
+}
+
+export interface LocalLink {
+  readonly name: string;
+  /** Without a slash at the end. */
+  readonly url: string;
+  /** What it has done so far; of a process, as of its last word, at most a second ago. */
+  snapshot(): LinkSnapshot;
+  stop(): Promise<void>;
+}
+
+/** Time that links have to answer and to send their spans when the chain ends. */
+export const STOP_GRACE_MS = 5000;
+
+/** The port of the link at `index`; 0 takes a free one. */
+export function portOf(basePort: number | null, index: number): number {
+  return basePort === null ? 0 : basePort + index;
+}
+
+/** What all links of a local chain have in common, in this process or in one of their own. */
+export function commonLinkOptions(
+  options: Pick<LocalChainOptions, "target" | "tagSet" | "version" | "write">,
+) {
+  return {
+    target: options.target,
+    propagators: DEFAULT_PROPAGATORS,
+    sampler: ratioSampler(1),
+    tagSet: options.tagSet,
+    trustPosition: true,
+    log: {
+      level: "warn",
+      format: "text",
+      accessLog: false,
+      write: options.write,
+      writeAccess: options.write,
+    },
+    reporter: REPORTER_DEFAULTS,
+    resourceAttributes: {},
+    version: options.version,
+    random: Math.random,
+  } as const;
+}
