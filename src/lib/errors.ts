@@ -4,7 +4,8 @@
  */
 export const ERROR_CODES = {
   usage: "The command line is wrong: an unknown command or flag, a missing or malformed value.",
-  "topology-invalid": "A topology document has one or more problems; each is listed with its place.",
+  "topology-invalid":
+    "A topology has one or more problems, each listed, with its place in the document; or it does not fit into Kubernetes.",
   "services-file-invalid":
     "The services file is missing, is not a JSON list of names, or names a service twice.",
   "config-invalid":

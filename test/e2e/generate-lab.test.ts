@@ -25,17 +25,18 @@ const CASES: readonly { title: string; namespace: string; topology: Topology }[]
 
 describe.skipIf(!hasLab)(`generated manifests on a real API server${LAB_NOTE}`, () => {
   let lab: Lab;
-  const top = mkdtempSync(join(tmpdir(), "generate-lab-"));
+  let top: string;
 
   beforeAll(async () => {
     lab = await startLab();
+    top = mkdtempSync(join(tmpdir(), "generate-lab-"));
     for (const { namespace } of CASES) await createRestrictedNamespace(namespace);
   }, LAB_START_MS);
 
   afterAll(async () => {
     for (const { namespace } of CASES) await remove(namespace, "--wait=false");
     await stopLab();
-    rmSync(top, { recursive: true });
+    rmSync(top, { recursive: true, force: true });
   }, LAB_START_MS);
 
   async function createRestrictedNamespace(name: string): Promise<void> {
@@ -57,13 +58,13 @@ describe.skipIf(!hasLab)(`generated manifests on a real API server${LAB_NOTE}`, 
   }
 
   describe.each(CASES)("$title", ({ namespace, topology }) => {
-    const folder = join(top, namespace);
+    const folder = () => join(top, namespace);
     const objects = buildObjects(topology, { namespace });
     const deployments = objects.filter(({ kind }) => kind === "Deployment");
 
     test("is accepted in a dry run, without a warning", async () => {
-      writeManifests(folder, objects.map(renderManifest));
-      const { stdout, stderr } = await apply(folder, "--dry-run=server");
+      writeManifests(folder(), objects.map(renderManifest));
+      const { stdout, stderr } = await apply(folder(), "--dry-run=server");
       expect(stderr).toBe("");
       expect(stdout.trimEnd().split("\n")).toHaveLength(objects.length);
     }, 30_000);
@@ -81,7 +82,7 @@ describe.skipIf(!hasLab)(`generated manifests on a real API server${LAB_NOTE}`, 
     );
 
     test("runs under the profile restricted: every pod that is wanted is made", async () => {
-      const { stderr } = await apply(folder);
+      const { stderr } = await apply(folder());
       expect(stderr).toBe("");
       const wanted = Object.fromEntries(
         deployments.map(({ metadata, spec }) => [metadata.name, (spec as { replicas: number }).replicas]),
