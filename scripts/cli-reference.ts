@@ -1,5 +1,5 @@
-import type { Command } from "../src/cli/command.ts";
-import { COMMANDS, loadCommands } from "../src/cli/commands.ts";
+import { type Command, loadCommands } from "../src/cli/command.ts";
+import { COMMANDS } from "../src/cli/commands.ts";
 import type { FlagTable } from "../src/cli/flags.ts";
 import { GLOBAL_FLAGS } from "../src/cli/global-flags.ts";
 import { formatFallback, formatFlag } from "../src/cli/help.ts";

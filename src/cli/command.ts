@@ -10,6 +10,8 @@ export interface Invocation<F extends FlagTable = FlagTable> {
   /** Every setting with where its value came from, in the order of the flag table. */
   readonly settings: readonly Setting[];
   readonly output: Output;
+  /** Every command there is. */
+  readonly commands: readonly CommandEntry[];
 }
 
 /** What a command takes and does. */
@@ -44,4 +46,9 @@ export type Command = Omit<CommandEntry, "load"> & CommandBody;
 /** Infers the flag table's type; the list of commands forgets it. */
 export function defineCommand<const F extends FlagTable>(command: CommandBody<F>): CommandBody {
   return command as unknown as CommandBody;
+}
+
+/** Commands with their bodies. */
+export function loadCommands(entries: readonly CommandEntry[]): Promise<Command[]> {
+  return Promise.all(entries.map(async ({ load, ...entry }) => ({ ...entry, ...(await load()) })));
 }

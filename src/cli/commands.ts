@@ -1,5 +1,5 @@
 import { LINK_PROCESS_COMMAND } from "../local/command-name.ts";
-import type { Command, CommandEntry } from "./command.ts";
+import type { CommandEntry } from "./command.ts";
 
 /** Every command, in the order of the help. Each module costs half a millisecond: help loads none of them. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -40,11 +40,6 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./link-process.ts")).linkProcess,
   },
 ];
-
-/** Commands with their bodies. */
-export function loadCommands(entries: readonly CommandEntry[]): Promise<Command[]> {
-  return Promise.all(entries.map(async ({ load, ...entry }) => ({ ...entry, ...(await load()) })));
-}
 
 /**
  * The commands whose flags have to be known to take a command line apart: one when it stands first, none when there

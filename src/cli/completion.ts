@@ -1,4 +1,4 @@
-import { defineCommand } from "./command.ts";
+import { defineCommand, loadCommands } from "./command.ts";
 import { EXIT } from "./exit.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -11,7 +11,7 @@ export const completion = defineCommand({
   ],
   operands: { usage: "bash|zsh|fish", summary: "The shell.", min: 1, max: 1 },
   flags: {},
-  async run({ operands, output }) {
+  async run({ operands, output, commands }) {
     const { UserError } = await import("../lib/errors.ts");
     const shell = SHELLS.find((name) => name === operands[0]);
     if (shell === undefined) {
@@ -20,11 +20,8 @@ export const completion = defineCommand({
         `expected one of ${SHELLS.join(", ")}, found ${JSON.stringify(operands[0])}`,
       );
     }
-    const [{ COMMANDS, loadCommands }, { renderCompletion }] = await Promise.all([
-      import("./commands.ts"),
-      import("./completion-script.ts"),
-    ]);
-    await output.result(renderCompletion(shell, await loadCommands(COMMANDS)));
+    const { renderCompletion } = await import("./completion-script.ts");
+    await output.result(renderCompletion(shell, await loadCommands(commands)));
     return EXIT.done;
   },
 });

@@ -1,6 +1,7 @@
 import { UserError } from "../lib/errors.ts";
 import { parseArguments } from "./arguments.ts";
-import { COMMANDS, findCandidates, loadCommands } from "./commands.ts";
+import { loadCommands } from "./command.ts";
+import { COMMANDS, findCandidates } from "./commands.ts";
 import { EXIT } from "./exit.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
@@ -27,7 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
       ? (await import("./config-settings.ts")).applyConfigFile(command.flags, sources, output)
       : resolveSettings(command.flags, sources);
     if (globals.info) output.note(renderSettings(settings));
-    return await command.run({ flags: values, operands, settings, output });
+    return await command.run({ flags: values, operands, settings, output, commands: COMMANDS });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     output.error(error.message);

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import manifest from "../../package.json";
 import { renderCliReference, renderErrorReference } from "../../scripts/cli-reference.ts";
-import { COMMANDS as ENTRIES, loadCommands } from "../../src/cli/commands.ts";
+import { loadCommands } from "../../src/cli/command.ts";
+import { COMMANDS as ENTRIES } from "../../src/cli/commands.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
 import { EXECUTABLE, runCli, temporaryFolder } from "../helpers/cli.ts";
 
