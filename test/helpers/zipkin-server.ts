@@ -4,7 +4,7 @@ import { eventually } from "./cli.ts";
 
 /** The real Zipkin, where `test/helpers/get-zipkin` put it or `ZIPKIN_JAR` says. */
 export const ZIPKIN_JAR =
-  process.env["ZIPKIN_JAR"] ?? join(import.meta.dir, "../../.cache/zipkin/zipkin-server-3.6.1-exec.jar");
+  process.env.ZIPKIN_JAR ?? join(import.meta.dir, "../../.cache/zipkin/zipkin-server-3.6.1-exec.jar");
 
 export const hasZipkin = existsSync(ZIPKIN_JAR) && Bun.which("java") !== null;
 
