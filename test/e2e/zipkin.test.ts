@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describeZipkinContract } from "../collector/zipkin-contract.ts";
 import { startUp } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
@@ -36,6 +37,9 @@ describe.skipIf(!hasZipkin)("with a real Zipkin (skipped where test/helpers/get-
     },
     60_000,
   );
+
+  // What the embedded collector is held to, held against the original.
+  describeZipkinContract("a real Zipkin", () => zipkin.url);
 
   test("the dependencies are a line of links", async () => {
     const up = await startUp(["--instances", "3", "--slow", "off", "--zipkin", zipkin.url, "--no-load"]);
