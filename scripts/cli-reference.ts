@@ -2,8 +2,8 @@ import { type Command, loadCommands } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import type { FlagTable } from "../src/cli/flags.ts";
 import { GLOBAL_FLAGS } from "../src/cli/global-flags.ts";
-import { formatFallback, formatFlag } from "../src/cli/help.ts";
-import { environmentOf } from "../src/cli/settings.ts";
+import { formatFlag } from "../src/cli/help.ts";
+import { environmentOf, formatFallback } from "../src/cli/settings.ts";
 import { ERROR_CODES } from "../src/lib/errors.ts";
 
 /** `docs/cli.md`, from the tables that the program itself uses. */

@@ -1,3 +1,4 @@
+import { UserError } from "../lib/errors.ts";
 import { type CONFIG_KEYS, readConfigFile, writeConfigFile } from "./config-file.ts";
 import type { FlagTable, FlagValues } from "./flags.ts";
 import { CONFIG_FILE_FLAG } from "./global-flags.ts";
@@ -14,14 +15,25 @@ export function applyConfigFile<F extends FlagTable>(
   sources: Omit<SettingSources, "file">,
   output: Output,
 ): { readonly settings: readonly Setting[]; readonly values: FlagValues<F> } {
-  const path = resolveSettings(CONFIG_FILE_FLAG, { ...sources, file: null }).values["config-file"];
+  const { values: own, settings: ownSettings } = resolveSettings(CONFIG_FILE_FLAG, {
+    ...sources,
+    file: null,
+  });
+  const path = own["config-file"];
   const file = readConfigFile(path);
   if (file === null) {
     // Checked as a whole first: a run with wrong flags leaves nothing behind.
     const resolved = resolveSettings(table, { ...sources, file: null });
     output.warn("Config file does not exist, creating one now");
-    writeConfigFile(path, fileTexts(table, sources.given));
-    output.info(`Created config file: ${path}`);
+    try {
+      writeConfigFile(path, fileTexts(table, sources.given));
+      output.info(`Created config file: ${path}`);
+    } catch (error) {
+      // Nobody asked for a file in this place: a run in a container without a home goes on.
+      const isAsked = ownSettings.some(({ origin }) => origin !== "default");
+      if (isAsked || !(error instanceof UserError)) throw error;
+      output.warn(`${error.message}; going on without it`);
+    }
     return resolved;
   }
   output.warn(`Using existing config file: ${path}`);

@@ -135,7 +135,7 @@ export function rateFlag(common: Common<number | null>): Flag<number | null> {
   const parse = (text: string) => {
     const match = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/.exec(text);
     const perUnit = Number(match?.[1] ?? 0);
-    if (perUnit <= 0 || perUnit > 1e6) return new Unfit("a rate such as 200/s or 5/m");
+    if (perUnit <= 0 || perUnit > 1e6) return new Unfit("a rate such as 200/s, 5/m or 50/h");
     const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? "s"] ?? 1000;
     return unitMs / perUnit;
   };

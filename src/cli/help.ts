@@ -1,7 +1,7 @@
 import type { Command, CommandEntry } from "./command.ts";
 import type { Flag, FlagTable } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
-import { environmentOf } from "./settings.ts";
+import { environmentOf, formatFallback } from "./settings.ts";
 
 const TAGLINE =
   "chain-link puts a chain, or any call graph, of traced services on this machine or on Kubernetes.";
@@ -49,21 +49,11 @@ export function formatFlag(name: string, flag: Flag<unknown>): string {
   return `${short}--${name}${value}`;
 }
 
-/** The default as help shows it; empty where there is none worth showing. */
-export function formatFallback(flag: Flag<unknown>): string {
-  if (flag.fallbackText !== undefined) return flag.fallbackText;
-  if (flag.fallback === null || flag.fallback === false) return "";
-  return String(flag.fallback);
-}
-
 function flagRows(table: FlagTable): [string, string][] {
   return Object.entries(table).map(([name, flag]) => {
     const fallback = formatFallback(flag);
-    const [variable] = environmentOf(name, flag);
-    const notes = [
-      fallback === "" ? "" : `default ${fallback}`,
-      variable === undefined ? "" : `$${variable}`,
-    ];
+    const variables = environmentOf(name, flag).map((variable) => `$${variable}`);
+    const notes = [fallback === "" ? "" : `default ${fallback}`, variables.join(", ")];
     const shown = notes.filter((note) => note !== "");
     return [formatFlag(name, flag), `${flag.summary}${shown.length === 0 ? "" : ` (${shown.join("; ")})`}`];
   });

@@ -45,7 +45,15 @@ export class LiveTable {
     output.note(`${output.style("bold", topology.name)}: ${count} up\n`);
     if (page !== null) output.note(`  page    ${output.style("cyan", page)}`);
     else output.note(`  spans   ${output.style("cyan", collectorUrl)}`);
-    output.note(`  entry   ${output.style("cyan", `${chain.entryUrl}/`)}\n`);
+    output.note(`  entry   ${output.style("cyan", `${chain.entryUrl}/`)}`);
+    const slow = topology.services.get(topology.entry)?.behaviour.slow;
+    if (slow) {
+      const share = `1 in ${Math.round(1 / slow.probability)} requests`;
+      output.note(
+        `  slow    each link waits ${slow.delayMs / 1000} s in ${share}, as the original; --slow off ends that`,
+      );
+    }
+    output.note("");
     if (!output.isTerminal) {
       for (const line of this.#linkLines()) output.note(line);
       return;
@@ -71,16 +79,6 @@ export class LiveTable {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#draw();
-  }
-
-  /** Says what became of the spans. */
-  describeSpans(): void {
-    const { output, chain } = this.#options;
-    const snapshots = chain.links.map((link) => link.snapshot());
-    const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
-    const dropped = snapshots.reduce((sum, { spansDropped }) => sum + spansDropped, 0);
-    const loss = dropped === 0 ? "none dropped" : `${dropped} dropped`;
-    output.note(`${sent} spans sent, ${loss}`);
   }
 
   #draw(): void {

@@ -13,7 +13,9 @@ export const PACE_FLAGS = {
     bareSeconds: true,
     fallbackText: "1",
   }),
-  rate: rateFlag({ summary: "Requests a second (200/s) or a minute (5/m); overrides --sleep-time." }),
+  rate: rateFlag({
+    summary: "Requests a second (200/s), a minute (5/m) or an hour (50/h); overrides --sleep-time.",
+  }),
 } as const;
 
 /** Milliseconds from one request to the next. */

@@ -14,7 +14,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const { env } = process;
   let output = new Output("normal");
   try {
-    const words = withVersion(args);
+    const words = translateHabits(args);
     const commands = await loadCommands(findCandidates(words));
     const { command, given, operands } = parseArguments(words, commands, GLOBAL_FLAGS);
     if (given.has("help") || command === null) {
@@ -37,18 +37,14 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** `--version` anywhere is the command `version`, as people try it first. */
-function withVersion(args: readonly string[]): readonly string[] {
-  return args[0] === "--version" || args[0] === "-V" ? ["version", ...args.slice(1)] : args;
+/** What people try first: `help COMMAND` is `COMMAND --help`, and `--version` the command `version`. */
+function translateHabits(args: readonly string[]): readonly string[] {
+  const [first, ...rest] = args;
+  if (first === "help") return [...rest, "--help"];
+  return first === "--version" || first === "-V" ? ["version", ...rest] : args;
 }
 
 function renderSettings(settings: readonly Setting[]): string {
-  const rows = settings.map(({ name, value, origin }) => [name, formatValue(value), origin]);
+  const rows = settings.map(({ name, text, origin }) => [name, text || "-", origin]);
   return renderTable([{ title: "SETTING" }, { title: "VALUE" }, { title: "FROM" }], rows).join("\n");
-}
-
-function formatValue(value: unknown): string {
-  if (value === null) return "-";
-  if (value instanceof Map) return [...value].map(([key, item]) => `${key}=${item}`).join(",") || "-";
-  return Array.isArray(value) ? value.join(",") : String(value);
 }

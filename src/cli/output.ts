@@ -1,4 +1,4 @@
-import { errorCode } from "../lib/errors.ts";
+import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import { EXIT } from "./exit.ts";
 
 /** How much the program says besides its results. */
@@ -37,7 +37,14 @@ export class Output {
       await Bun.write(Bun.stdout, text);
     } catch (error) {
       if (errorCode(error) === "EPIPE") process.exit(EXIT.done);
-      throw error;
+      throw new UserError(
+        "file-unwritable",
+        `cannot write to standard output: ${errorText(error)}`,
+        undefined,
+        {
+          cause: error,
+        },
+      );
     }
   }
 

@@ -22,6 +22,7 @@ export const RELEASE_FLAGS = {
     {
       summary: "Image of the links and of the load generator.",
       placeholder: "IMAGE",
+      env: ["CHAIN_LINK_IMAGE"],
       configKey: "chain_link_image",
     },
   ),

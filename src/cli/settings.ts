@@ -6,6 +6,8 @@ export interface Setting {
   /** The flag's name, without dashes. */
   readonly name: string;
   readonly value: unknown;
+  /** The value as people write it. */
+  readonly text: string;
   /** `--instances`, `CHAIN_LINK_INSTANCES`, a file's name and key, or `default`. */
   readonly origin: string;
 }
@@ -16,6 +18,13 @@ export interface SettingSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Texts of the configuration file by its keys, where the command reads it. */
   readonly file: { readonly path: string; readonly values: ReadonlyMap<string, string> } | null;
+}
+
+/** The default as people write it; empty where there is none worth showing. */
+export function formatFallback(flag: FlagTable[string]): string {
+  if (flag.fallbackText !== undefined) return flag.fallbackText;
+  if (flag.fallback === null || flag.fallback === false) return "";
+  return String(flag.fallback);
 }
 
 /** Environment variables of a flag. */
@@ -47,7 +56,7 @@ function resolveSetting(name: string, flag: FlagTable[string], sources: SettingS
   if (inFile !== undefined) {
     return parseSetting(name, flag, [inFile], `${sources.file?.path}: ${flag.configKey}`, "config-invalid");
   }
-  return { name, value: flag.fallback, origin: "default" };
+  return { name, value: flag.fallback, text: formatFallback(flag), origin: "default" };
 }
 
 function parseSetting(
@@ -61,5 +70,5 @@ function parseSetting(
   if (value instanceof Unfit) {
     throw new UserError(code, `${origin}: expected ${value.expected}, found ${JSON.stringify(texts.at(-1))}`);
   }
-  return { name, value, origin };
+  return { name, value, text: texts.join(","), origin };
 }

@@ -10,6 +10,7 @@ import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { intervalOf, PACE_FLAGS } from "./load.ts";
 import { describeResults, summarizeResults } from "./load-summary.ts";
+import type { Output } from "./output.ts";
 import { INSTANCES_FLAG, loadTopology, SLOW_FLAG, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 export const up = defineCommand({
@@ -34,12 +35,11 @@ export const up = defineCommand({
       },
     ),
     "base-port": integerFlag(
-      null,
-      { min: 1, max: 65_535 },
+      0,
+      { min: 0, max: 65_535 },
       {
-        summary: "Port of the first link, the next ones follow.",
+        summary: "Port of the first link, the next ones follow; 0 takes free ones.",
         placeholder: "PORT",
-        fallbackText: "free ones",
       },
     ),
     zipkin: urlFlag({ summary: "Send spans to this Zipkin instead of the embedded collector." }),
@@ -73,11 +73,7 @@ export const up = defineCommand({
       slow: flags.slow === "on",
       settings,
     });
-    const parts: { collector: Collector | null; chain: LocalChain | null; load: Load | null } = {
-      collector: null,
-      chain: null,
-      load: null,
-    };
+    const parts: Parts = { collector: null, chain: null, load: null };
     const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
     if (!isElsewhere) {
       const { startCollector } = await import("../collector/server.ts");
@@ -124,12 +120,12 @@ export const up = defineCommand({
       if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));
       const reason = await Promise.race(ends);
       table?.end();
+      const underWay = parts.load === null ? 0 : parts.load.results.sent - parts.load.results.latency.count;
+      if (underWay > 0) output.note(`waiting for ${underWay} of the load's requests; Ctrl-C ends at once`);
       await stopAll(parts);
-      if (flags.output !== "json" && parts.load !== null) {
-        output.note(`\n${describeResults(summarizeResults(parts.load.results))}`);
-        table?.describeSpans();
-      }
-      return reason === "SIGINT" ? EXIT.interrupted : EXIT.done;
+      const isWhole = describeEnd(parts, output);
+      if (reason === "SIGINT") return EXIT.interrupted;
+      return isWhole ? EXIT.done : EXIT.failed;
     } catch (error) {
       await stopAll(parts);
       throw error;
@@ -137,19 +133,29 @@ export const up = defineCommand({
   },
 });
 
-/** Load first, so that nobody waits for an answer; the collector last, so that it gets every span. */
-async function stopAll(parts: {
+interface Parts {
   collector: Collector | null;
   chain: LocalChain | null;
   load: Load | null;
-}): Promise<void> {
-  await Promise.race([parts.load?.stop(), Bun.sleep(LOAD_GRACE_MS)]);
+}
+
+/** Load first, so that every request is answered; the collector last, so that it gets every span. */
+async function stopAll(parts: Parts): Promise<void> {
+  await parts.load?.stop();
   await parts.chain?.stop();
   await parts.collector?.stop();
 }
 
-/** Time that the load's last requests have: one slow request of the original. */
-const LOAD_GRACE_MS = 2500;
+/** Says what became of requests and spans; false when spans were lost or no request at all succeeded. */
+function describeEnd({ chain, load }: Parts, output: Output): boolean {
+  const snapshots = chain?.links.map((link) => link.snapshot()) ?? [];
+  const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
+  const dropped = snapshots.reduce((sum, { spansDropped }) => sum + spansDropped, 0);
+  if (load !== null) output.note(`\n${describeResults(summarizeResults(load.results))}`);
+  output.note(`${sent} spans sent, ${dropped === 0 ? "none" : dropped} dropped`);
+  const isServed = load === null || load.results.sent === 0 || load.results.succeeded > 0;
+  return dropped === 0 && isServed;
+}
 
 /** What the load waits for an answer: everything that the entry's calls may take, and a little for itself. */
 function longestAnswerMs({ services, entry }: Topology): number {

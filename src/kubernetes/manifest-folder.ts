@@ -43,7 +43,7 @@ export function writeManifests(
     throw new UserError(
       "file-unwritable",
       `cannot write to ${directory}: ${REASONS[code] ?? errorText(error)}`,
-      "mend that, or choose another folder with --output-directory",
+      "Mend that, or choose another folder with --output-directory.",
       { cause: error },
     );
   }

@@ -117,6 +117,6 @@ function throwProblems(topology: Topology, problems: readonly string[]): void {
   throw new UserError(
     "topology-invalid",
     `topology ${JSON.stringify(topology.name)} does not fit into Kubernetes:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
-    "rename the services, or use fewer services and calls",
+    "Rename the services, or use fewer services and calls.",
   );
 }

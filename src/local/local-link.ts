@@ -9,8 +9,8 @@ import type { LinkSnapshot } from "./snapshot.ts";
 export interface LocalChainOptions {
   readonly topology: Topology;
   readonly host: string;
-  /** Port of the first link, the others follow; `null` takes free ones. */
-  readonly basePort: number | null;
+  /** Port of the first link, the others follow; 0 takes free ones. */
+  readonly basePort: number;
   readonly target: ExportTarget;
   readonly tagSet: TagSet;
   readonly version: string;
@@ -33,8 +33,8 @@ export interface LocalLink {
 export const STOP_GRACE_MS = 5000;
 
 /** The port of the link at `index`; 0 takes a free one. */
-export function portOf(basePort: number | null, index: number): number {
-  return basePort === null ? 0 : basePort + index;
+export function portOf(basePort: number, index: number): number {
+  return basePort === 0 ? 0 : basePort + index;
 }
 
 /** What all links of a local chain have in common, in this process or in one of their own. */

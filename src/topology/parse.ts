@@ -45,7 +45,11 @@ export function parseTopology(text: string, sourceName: string, options: ParseOp
     problems.push({ path: [], expected: "a mapping", found: describeValue(value) });
     throw failure(problems, source, sourceName);
   }
-  if ("chain" in value && !("services" in value)) {
+  if ("chain" in value && "services" in value) {
+    problems.push({ path: ["chain"], expected: "chain or services, not both", found: "both", atKey: true });
+    throw failure(problems, source, sourceName);
+  }
+  if ("chain" in value) {
     const document = check(documentSchemas.chain, value, problems);
     return buildDocumentChain(accept(document, problems, source, sourceName), options);
   }

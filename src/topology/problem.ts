@@ -59,9 +59,9 @@ export function formatPath(path: readonly PathKey[]): string {
 /** A short rendering of any value for "found …". */
 export function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
-  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
-  if (value !== null && typeof value === "object")
-    return Object.keys(value).length === 0 ? "an empty mapping" : "a mapping";
+  if (Array.isArray(value) && value.length === 0) return "an empty list";
+  if (value !== null && typeof value === "object" && Object.keys(value).length === 0)
+    return "an empty mapping";
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

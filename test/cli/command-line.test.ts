@@ -67,7 +67,7 @@ describe("wrong usage ends with exit code 2, one clear message and nothing on st
     [["up", "--no-load=yes"], '--no-load takes no value, found "yes"'],
     [["up", "--port", "65536"], '--port: expected a whole number from 0 to 65535, found "65536"'],
     [["up", "--duration", "5"], '--duration: expected a duration such as 500ms, 5s or 1m30s, found "5"'],
-    [["up", "--rate", "0"], '--rate: expected a rate such as 200/s or 5/m, found "0"'],
+    [["up", "--rate", "0"], '--rate: expected a rate such as 200/s, 5/m or 50/h, found "0"'],
     [["up", "--slow", "maybe"], '--slow: expected one of on, off, found "maybe"'],
     [
       ["up", "--zipkin", "localhost:9411"],
@@ -107,6 +107,19 @@ test("a file that cannot be read is an error of its own", async () => {
   const { exitCode, stderr } = await runCli(["up", "no-such.yaml"]);
   expect(exitCode).toBe(1);
   expect(stderr).toContain("cannot read no-such.yaml");
+});
+
+test("a full disk behind standard output is one clear error", async () => {
+  const child = Bun.spawn(["sh", "-c", `'${EXECUTABLE}' version > /dev/full`], { stderr: "pipe" });
+  expect(await child.stderr.text()).toBe(
+    "ERROR    cannot write to standard output: ENOSPC: no space left on device, write\n",
+  );
+  expect(await child.exited).toBe(1);
+});
+
+test("help COMMAND is COMMAND --help", async () => {
+  expect((await runCli(["help"])).stdout).toBe((await runCli(["--help"])).stdout);
+  expect((await runCli(["help", "up"])).stdout).toBe((await runCli(["up", "--help"])).stdout);
 });
 
 test("version says the package's", async () => {

@@ -38,7 +38,16 @@ describe("the first run", () => {
     expect(existsSync(join(home.path, ".config"))).toBe(false);
   });
 
-  test("that cannot make the file says so", async () => {
+  test("that cannot make the file in its usual place goes on without it", async () => {
+    using home = temporaryFolder();
+    symlinkSync(join(home.path, "nowhere"), join(home.path, ".config"));
+    const { exitCode, stdout, stderr } = await generate(home.path, []);
+    expect(exitCode).toBe(0);
+    expect(instancesIn(stdout)).toBe(3);
+    expect(stderr).toMatch(/^WARNING {2}cannot make ~\/.*; going on without it$/m);
+  });
+
+  test("that cannot make the file it was asked for says so", async () => {
     using home = temporaryFolder();
     symlinkSync(join(home.path, "nowhere"), join(home.path, "file"));
     const { exitCode, stderr, stdout } = await generate(home.path, [

@@ -116,7 +116,7 @@ test.each([
       "--duration",
       "1s",
     ]);
-    expect(finished.exitCode).toBe(0);
+    expect(finished.exitCode).toBe(1);
     const [, requests] = /(\d+) requests; no failures/.exec(finished.stderr) ?? [];
     expect(Number(requests)).toBeGreaterThan(10);
     expect(finished.stderr).toContain("cannot send spans to");
@@ -137,6 +137,14 @@ test("processes end with a parent that was killed", async () => {
     );
   }
 }, 30_000);
+
+test("at the end requests under way are answered, slow ones too", async () => {
+  const { exitCode, stderr } = await runCli(["up", "--port", "0", "--rate", "20/s", "--duration", "1s"]);
+  expect(exitCode).toBe(0);
+  expect(stderr).toMatch(/waiting for \d+ of the load's requests/);
+  expect(stderr).toMatch(/\d\d requests; no failures/);
+  expect(stderr).toContain("none dropped");
+}, 60_000);
 
 test("a topology with problems starts nothing", async () => {
   using folder = temporaryFolder();

@@ -170,7 +170,11 @@ services:
       "a: [1,",
       "t.yaml:1:7: expected YAML or JSON, found unexpected end of the stream within a flow collection",
     ],
-    ["- x\n", "t.yaml:1:1: expected a mapping, found a list"],
+    ["- x\n", 't.yaml:1:1: expected a mapping, found ["x"]'],
+    [
+      `${HEAD}chain: 3\nservices: { a: { entry: true } }\n`,
+      "t.yaml:3:1: chain: expected chain or services, not both, found both",
+    ],
     [`${HEAD}chain: 3\n---\n${HEAD}chain: 3\n`, "t.yaml:1:1: expected one document, found 2 documents"],
     [`${HEAD}chain: 0\n`, "t.yaml:3:8: chain: expected a whole number from 1 to 100000, found 0"],
     [`${HEAD}chain: 1e9\n`, "t.yaml:3:8: chain: expected a whole number from 1 to 100000, found 1000000000"],
@@ -185,7 +189,7 @@ services:
     ],
     [
       `${HEAD}services:\n  a: { entry: true, latency: { p50: 5ms, p90: 1ms } }\n`,
-      "t.yaml:4:30: services.a.latency: expected quantiles in order: p50 <= p90 <= p99, found a mapping",
+      't.yaml:4:30: services.a.latency: expected quantiles in order: p50 <= p90 <= p99, found {"p50":"5ms","p90":"1ms"}',
     ],
     [
       `${HEAD}services:\n  a: { entry: true, response: -4KiB }\n`,
