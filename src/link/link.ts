@@ -51,14 +51,13 @@ export interface Link {
   readonly reporter: Reporter;
   /**
    * Ends well: readiness turns false at once, requests go on being served for `drainMs` and until those in flight are
-   * answered, then spans are flushed. All within `graceMs`.
+   * answered, then spans are flushed. All within `graceMs`; the first call counts.
    */
   stop(options: { readonly drainMs: number; readonly graceMs: number }): Promise<void>;
 }
 
 /** Share of the grace period that is kept for sending spans. */
 const FLUSH_SHARE = 0.3;
-const IN_FLIGHT_CHECK_MS = 5;
 
 /**
  * Starts one link; it is ready when this returns.
@@ -108,28 +107,42 @@ export function startLink(options: LinkOptions): Link {
   if (log.writes("info")) log.info(`new services: ${formatNames(roles.names)}`);
   const watched =
     options.source.kind === "file"
-      ? watchRoles(options.source, random, log, (changed) => {
+      ? watchRoles(options.source, roles.names, random, log, (changed) => {
           roles = changed;
         })
       : null;
+
+  async function shutDown(drainMs: number, graceMs: number): Promise<void> {
+    const startMs = performance.now();
+    const leftMs = (share: number) => Math.max(0, startMs + graceMs * share - performance.now());
+    stats.isDraining = true;
+    watched?.close();
+    await Bun.sleep(Math.min(drainMs, leftMs(1 - FLUSH_SHARE)));
+    await waitFor(server.stopAccepting(), leftMs(1 - FLUSH_SHARE));
+    await reporter.close(leftMs(1));
+    await server.close();
+    log.close();
+  }
+  let stopped: Promise<void> | undefined;
 
   return {
     name,
     url: server.url,
     stats,
     reporter,
-    async stop({ drainMs, graceMs }) {
-      const startMs = performance.now();
-      stats.isDraining = true;
-      watched?.close();
-      await Bun.sleep(drainMs);
-      server.stopAccepting();
-      const answersUntilMs = startMs + Math.max(drainMs, graceMs * (1 - FLUSH_SHARE));
-      while (stats.inFlight > 0 && performance.now() < answersUntilMs) await Bun.sleep(IN_FLIGHT_CHECK_MS);
-      await reporter.close(Math.max(0, startMs + graceMs - performance.now()));
-      await server.close();
+    stop({ drainMs, graceMs }) {
+      stopped ??= shutDown(drainMs, graceMs);
+      return stopped;
     },
   };
+}
+
+/** Resolves with the promise, but after `limitMs` at the latest. */
+async function waitFor(promise: Promise<void>, limitMs: number): Promise<void> {
+  const { promise: limit, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, limitMs);
+  await Promise.race([promise, limit]);
+  clearTimeout(timer);
 }
 
 function loadRoles(source: RoleSource, random: Random): Roles {
@@ -139,12 +152,14 @@ function loadRoles(source: RoleSource, random: Random): Roles {
 
 function watchRoles(
   source: Extract<RoleSource, { kind: "file" }>,
+  current: readonly string[],
   random: Random,
   log: LinkLog,
   onChange: (roles: Roles) => void,
 ): { close(): void } {
   return watchServicesFile(
     source.path,
+    current,
     (names) => {
       onChange(rolesOf(chainOf(names, { slow: source.slow }), random));
       log.info(`new services: ${formatNames(names)}`);

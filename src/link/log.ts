@@ -31,7 +31,8 @@ const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, e
 export class LinkLog {
   readonly #options: LinkLogOptions;
   readonly #rank: number;
-  #secondStart = 0;
+  /** Runs from the first request of a second to its end. */
+  #second: Timer | undefined;
   #admitted = 0;
   #suppressed = 0;
 
@@ -43,19 +44,26 @@ export class LinkLog {
   /** Whether the lines of one more request are to be written in this second. */
   admitRequest(): boolean {
     if (!this.writes("info")) return false;
-    const now = performance.now();
-    if (now - this.#secondStart >= 1000) {
-      if (this.#suppressed > 0) this.info(`${this.#suppressed} requests not logged`);
-      this.#secondStart = now;
-      this.#admitted = 0;
-      this.#suppressed = 0;
-    }
+    this.#second ??= setTimeout(() => this.#endSecond(), 1000);
     if (this.#admitted < REQUESTS_PER_SECOND) {
       this.#admitted++;
       return true;
     }
     this.#suppressed++;
     return false;
+  }
+
+  /** Says what is left to say. */
+  close(): void {
+    this.#endSecond();
+  }
+
+  #endSecond(): void {
+    clearTimeout(this.#second);
+    this.#second = undefined;
+    if (this.#suppressed > 0) this.info(`${this.#suppressed} requests not logged`);
+    this.#admitted = 0;
+    this.#suppressed = 0;
   }
 
   writes(level: "info" | "warn" | "error"): boolean {

@@ -26,6 +26,8 @@ export interface ReporterOptions {
   readonly timeoutMs: number;
   /** A batch is tried again until it is this old. */
   readonly giveUpMs: number;
+  /** First pause after a failure; it doubles from one to the next. */
+  readonly backoffMs: number;
   readonly random: Random;
   readonly log: LinkLog;
 }
@@ -33,7 +35,7 @@ export interface ReporterOptions {
 /** The numbers of {@link ReporterOptions}. */
 export type ReporterLimits = Pick<
   ReporterOptions,
-  "queueSize" | "batchSize" | "delayMs" | "timeoutMs" | "giveUpMs"
+  "queueSize" | "batchSize" | "delayMs" | "timeoutMs" | "giveUpMs" | "backoffMs"
 >;
 
 export const REPORTER_DEFAULTS: ReporterLimits = {
@@ -42,9 +44,9 @@ export const REPORTER_DEFAULTS: ReporterLimits = {
   delayMs: 1000,
   timeoutMs: 10_000,
   giveUpMs: 60_000,
+  backoffMs: 500,
 };
 
-const FIRST_BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 10_000;
 
 /**
@@ -148,7 +150,7 @@ export class Reporter {
     const { encoder, giveUpMs, random } = this.#options;
     const body = encoder.encode(batch);
     const startMs = performance.now();
-    for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2)) {
+    for (let { backoffMs } = this.#options; ; backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2)) {
       const attempt = await this.#send(body);
       if (attempt.kind === "sent") {
         if (attempt.rejected === 0) this.#noteRecovery();

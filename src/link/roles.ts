@@ -36,6 +36,8 @@ export function singleRole(service: Service, names: readonly string[], random: R
 class PreparedRoles implements Roles {
   readonly hash: string;
   readonly #prepared = new Map<string, Role>();
+  /** The entry `host:port` of each `host`. */
+  readonly #withPort: ReadonlyMap<string, string>;
 
   constructor(
     readonly names: readonly string[],
@@ -43,6 +45,9 @@ class PreparedRoles implements Roles {
     readonly random: Random,
   ) {
     this.hash = hashServices(names);
+    const entries = names.filter((name) => name.includes(":")).reverse();
+    // Reversed, so that of several ports the first one stays.
+    this.#withPort = new Map(entries.map((name) => [name.slice(0, name.indexOf(":")), name]));
   }
 
   find(name: string): Role | undefined {
@@ -58,7 +63,7 @@ class PreparedRoles implements Roles {
   findOwn(linkName: string): Role | undefined {
     const exact = this.find(linkName);
     if (exact !== undefined) return exact;
-    const withPort = this.names.find((name) => name.startsWith(`${linkName}:`));
+    const withPort = this.#withPort.get(linkName);
     return withPort === undefined ? undefined : this.find(withPort);
   }
 }

@@ -7,6 +7,8 @@ export interface ServerOptions {
   readonly port: number;
   /** The flag that sets the port, for messages. @default "--port" */
   readonly portFlag?: string;
+  /** Connections on which nothing happens for so many seconds are closed. @default 60 */
+  readonly idleTimeoutS?: number;
 }
 
 export interface Server {
@@ -22,9 +24,8 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** A GET has no body worth reading; more than this is refused with 413. */
+/** Bodies are never asked for; a connection that sends more than this is closed. */
 const MAX_BODY_BYTES = 1024 * 1024;
-/** Connections on which nothing happens for so long are closed. */
 const IDLE_TIMEOUT_S = 60;
 
 /**
@@ -32,20 +33,21 @@ const IDLE_TIMEOUT_S = 60;
  * @throws {UserError} `port-busy`, `limit-reached`
  */
 export function startServer(options: ServerOptions, createHandler: (port: number) => Handler): Server {
+  const { idleTimeoutS = IDLE_TIMEOUT_S } = options;
   let handler: Handler = () => jsonResponse(503, { message: "starting" });
   let server: Bun.Server<undefined>;
   try {
     server = Bun.serve({
       hostname: options.host,
       port: options.port,
-      idleTimeout: IDLE_TIMEOUT_S,
+      idleTimeout: idleTimeoutS,
       maxRequestBodySize: MAX_BODY_BYTES,
       async fetch(request, bun) {
         // A link may wait for those below it longer than a connection may be idle. The limit has to be set again, as
         // Bun keeps it for the connection and not for the request.
         bun.timeout(request, 0);
         const response = await handler(readRequest(request, bun));
-        bun.timeout(request, IDLE_TIMEOUT_S);
+        bun.timeout(request, idleTimeoutS);
         return new Response(response.body, {
           status: response.status,
           headers: response.headers as [string, string][],

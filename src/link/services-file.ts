@@ -1,9 +1,10 @@
 import { type FSWatcher, readFileSync, watch } from "node:fs";
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 
 /** A service name, or `host:port`. */
-const ENTRY = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?::\d{1,5})?$/;
+const ENTRY = /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?::(\d{1,5}))?$/;
+const MAX_PORT = 65_535;
 
 /** Changes come in bursts: a ConfigMap volume swaps links and removes folders. */
 const SETTLE_MS = 100;
@@ -39,54 +40,71 @@ function parseServices(text: string, path: string): string[] {
   } catch (error) {
     throw invalid(`no JSON (${errorText(error)})`);
   }
-  if (!Array.isArray(content)) throw invalid(content === null ? "null" : `a ${typeof content}`);
+  if (!Array.isArray(content)) throw invalid(describeKind(content));
   if (content.length === 0) throw invalid("an empty list");
   const seen = new Set<string>();
   for (const [index, entry] of content.entries()) {
-    if (typeof entry !== "string" || !ENTRY.test(entry))
-      throw invalid(`${JSON.stringify(entry)} at position ${index}`);
+    if (!isEntry(entry)) throw invalid(`${JSON.stringify(entry)} at position ${index}`);
     if (seen.has(entry)) throw invalid(`${JSON.stringify(entry)} twice`);
     seen.add(entry);
   }
   return [...seen];
 }
 
+function describeKind(content: unknown): string {
+  if (content === null) return "null";
+  return typeof content === "object" ? "an object" : `a ${typeof content}`;
+}
+
+function isEntry(entry: unknown): entry is string {
+  const match = typeof entry === "string" ? ENTRY.exec(entry) : null;
+  if (match === null) return false;
+  const port = Number(match[1] ?? 1);
+  return port >= 1 && port <= MAX_PORT;
+}
+
 /**
- * Calls `onChange` with the new list whenever the file holds another one. A list that cannot be used is reported and
- * the last good one stays. The folder is watched, as a ConfigMap volume swaps a link beside the file.
+ * Calls `onChange` with the new list whenever the file holds another one than last, which is `current` at first. A list
+ * that cannot be used is reported once and the last good one stays. The folder is watched, as a ConfigMap volume swaps a
+ * link beside the file.
  */
 export function watchServicesFile(
   path: string,
+  current: readonly string[],
   onChange: (names: readonly string[]) => void,
   onError: (message: string) => void,
 ): { close(): void } {
-  let last = "";
+  let last = JSON.stringify(current);
+  let lastProblem = "";
   let timer: Timer | undefined;
   const reload = () => {
+    timer = undefined;
     try {
       const names = readServicesFile(path);
+      lastProblem = "";
       const text = JSON.stringify(names);
       if (text !== last) onChange(names);
       last = text;
     } catch (error) {
-      onError(errorText(error));
+      const problem = errorText(error);
+      if (problem !== lastProblem) onError(problem);
+      lastProblem = problem;
     }
   };
-  try {
-    last = JSON.stringify(readServicesFile(path));
-  } catch {
-    // The caller has read it once already and decides what a bad file means at start.
-  }
+  // Whatever happens in the folder, as events are not reliable about names. Later ones do not push the reading back, so
+  // that a busy folder cannot keep it from happening.
+  const onEvent = () => {
+    timer ??= setTimeout(reload, SETTLE_MS);
+  };
   let watcher: FSWatcher | undefined;
+  const onWatchError = (error: unknown) => onError(`cannot watch ${dirname(path)}: ${errorText(error)}`);
   try {
-    watcher = watch(dirname(path), (_event, name) => {
-      if (name !== null && name !== basename(path) && !name.startsWith("..")) return;
-      clearTimeout(timer);
-      timer = setTimeout(reload, SETTLE_MS);
-    });
-    watcher.on("error", (error) => onError(`cannot watch ${dirname(path)}: ${errorText(error)}`));
+    watcher = watch(dirname(path), onEvent);
+    watcher.on("error", onWatchError);
+    // What changed between the first reading and now.
+    onEvent();
   } catch (error) {
-    onError(`cannot watch ${dirname(path)}: ${errorText(error)}`);
+    onWatchError(error);
   }
   return {
     close() {

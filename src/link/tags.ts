@@ -56,7 +56,7 @@ export function clientTags(
   if (reply.kind === "answer") tags["http.status_code"] = String(reply.status);
   if (tagSet !== "minimal") {
     tags["http.request.method"] = "GET";
-    Object.assign(tags, splitHost(url.slice(url.indexOf("//") + 2).replace(/\/.*/, "")));
+    Object.assign(tags, splitHost(authorityOf(url), url.startsWith("https:") ? "443" : "80"));
     if (reply.kind === "answer") tags["http.response.status_code"] = String(reply.status);
     const errorType = describeErrorType(reply);
     if (errorType !== null) tags["error.type"] = errorType;
@@ -95,9 +95,15 @@ function markError(tags: Record<string, string>, text: string): void {
   tags.error = text;
 }
 
-function splitHost(host: string | null): Record<string, string> {
+function authorityOf(url: string): string {
+  return url.slice(url.indexOf("//") + 2).replace(/\/.*/, "");
+}
+
+/** `host`, `host:port` or `[IPv6]:port` as tags. */
+function splitHost(host: string | null, defaultPort?: string): Record<string, string> {
   if (host === null || host === "") return {};
-  const match = /^(.*?)(?::(\d+))?$/.exec(host);
-  const port = match?.[2];
-  return { "server.address": match?.[1] ?? host, ...(port === undefined ? {} : { "server.port": port }) };
+  const match = /^(?:\[(.*)\]|(.*?))(?::(\d+))?$/.exec(host);
+  const address = match?.[1] ?? match?.[2] ?? host;
+  const port = match?.[3] ?? defaultPort;
+  return { "server.address": address, ...(port === undefined ? {} : { "server.port": port }) };
 }

@@ -8,6 +8,7 @@ import {
 } from "../trace/context.ts";
 import { newSpanId, newTraceId } from "../trace/ids.ts";
 import type { Endpoint, Span, SpanKind } from "../trace/span.ts";
+import { MACHINE_CLOCK, type WallClock } from "./wall-clock.ts";
 
 /** Decides about a trace that begins here, or whose caller left it to us. */
 export type Sampler = (traceId: string) => boolean;
@@ -23,6 +24,8 @@ export interface TracerOptions {
   readonly commonTags: Readonly<Record<string, string>>;
   /** Takes each finished span. */
   readonly report: (span: Span) => void;
+  /** @default the machine's */
+  readonly clock?: WallClock;
 }
 
 /** The part of one trace that a request makes in this link. */
@@ -49,10 +52,12 @@ const CALL_SPAN_NAME = "http get";
 export class Tracer {
   readonly #options: TracerOptions;
   readonly #localEndpoint: Endpoint;
+  readonly #clock: WallClock;
 
   constructor(options: TracerOptions) {
     this.#options = options;
     this.#localEndpoint = { serviceName: options.serviceName.toLowerCase(), port: options.port };
+    this.#clock = options.clock ?? MACHINE_CLOCK;
   }
 
   startRequest(header: HeaderReader): RequestTrace {
@@ -62,7 +67,7 @@ export class Tracer {
     const sampled = incoming.sampled ?? sampler(traceId);
     const forms = incoming.forms.length === 0 ? propagators : incoming.forms;
     const serverId = newSpanId();
-    const startMicros = nowMicros();
+    const startMs = performance.now();
     const parentId = recordedParent(incoming);
     return {
       traceId,
@@ -77,19 +82,19 @@ export class Tracer {
           debug: incoming.debug,
           tracestate: incoming.tracestate,
         };
-        const callMicros = sampled ? nowMicros() : 0;
+        const callStartMs = performance.now();
         return {
           headers: injectContext(context, forms),
           finish: (tags, remote) => {
             if (!sampled) return;
-            this.#record("CLIENT", CALL_SPAN_NAME, context, callMicros, tags, remote);
+            this.#record("CLIENT", CALL_SPAN_NAME, context, callStartMs, tags, remote);
           },
         };
       },
       finish: (name, tags, remote) => {
         if (!sampled) return;
         const ids = { traceId, spanId: serverId, parentId, debug: incoming.debug };
-        this.#record("SERVER", name.toLowerCase(), ids, startMicros, tags, remote);
+        this.#record("SERVER", name.toLowerCase(), ids, startMs, tags, remote);
       },
     };
   }
@@ -98,7 +103,7 @@ export class Tracer {
     kind: SpanKind,
     name: string,
     ids: Pick<OutgoingContext, "traceId" | "spanId" | "parentId" | "debug">,
-    startMicros: number,
+    startMs: number,
     tags: Record<string, string>,
     remote: Endpoint | undefined,
   ): void {
@@ -108,8 +113,8 @@ export class Tracer {
       ...(ids.parentId === null ? {} : { parentId: ids.parentId }),
       kind,
       name,
-      timestamp: startMicros,
-      duration: Math.max(1, nowMicros() - startMicros),
+      timestamp: this.#clock.toMicros(startMs),
+      duration: Math.max(1, Math.round((performance.now() - startMs) * 1000)),
       localEndpoint: this.#localEndpoint,
       ...(remote === undefined ? {} : { remoteEndpoint: remote }),
       tags: { ...tags, ...this.#options.commonTags },
@@ -119,17 +124,12 @@ export class Tracer {
 }
 
 /**
- * A load generator records no span: it names the low half of the trace id as parent, which makes this link's span
- * the root.
+ * A load generator records no span: it names the low half of the trace id as parent in its `traceparent`, which makes
+ * this link's span the root. In B3 the equality says nothing: Zipkin's own tracers number the root span so.
  */
-function recordedParent(incoming: IncomingContext): string | null {
-  return incoming.traceId !== null && incoming.traceId.slice(-16) === incoming.parentId
-    ? null
-    : incoming.parentId;
-}
-
-function nowMicros(): number {
-  return Math.round((performance.timeOrigin + performance.now()) * 1000);
+function recordedParent({ traceId, parentId, source }: IncomingContext): string | null {
+  const isGenerated = source === "tracecontext" && traceId?.slice(-16) === parentId;
+  return isGenerated ? null : parentId;
 }
 
 /** Always or never, or the given share of traces, by the low half of the id as OpenTelemetry's TraceIdRatioBased. */

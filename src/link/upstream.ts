@@ -61,7 +61,8 @@ export async function callUpstream(
       return failure("malformed_answer", `the answer's status is ${status}`);
     }
     const body = await readBody(response);
-    if (body === null) return failure("answer_too_large", `the answer is longer than ${MAX_BODY_BYTES} bytes`);
+    if (body === null)
+      return failure("answer_too_large", `the answer is longer than ${MAX_BODY_BYTES} bytes`);
     return { kind: "answer", status, headers: passedHeaders(response.headers), body };
   } catch (error) {
     return describeFailure(error, timeoutMs);
@@ -80,8 +81,13 @@ function passedHeaders(headers: Headers): [name: string, value: string][] {
 /** `null` when it is too long. */
 async function readBody(response: Response): Promise<Uint8Array<ArrayBuffer> | null> {
   const length = response.headers.get("content-length");
-  if (length !== null && Number(length) <= MAX_BODY_BYTES) return new Uint8Array(await response.arrayBuffer());
+  if (length !== null && Number(length) <= MAX_BODY_BYTES)
+    return new Uint8Array(await response.arrayBuffer());
   if (response.body === null) return new Uint8Array();
+  if (length !== null) {
+    await response.body.cancel();
+    return null;
+  }
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body) {

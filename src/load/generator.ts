@@ -3,7 +3,7 @@ import { Histogram } from "../lib/histogram.ts";
 
 export interface LoadOptions {
   readonly url: string;
-  /** Time from the beginning of one request to that of the next. */
+  /** Time from the beginning of one request to that of the next; more than 0. */
   readonly intervalMs: number;
   /** Limit of a request. */
   readonly timeoutMs: number;
@@ -31,6 +31,9 @@ export interface Load {
   /** Begins no more requests and waits for those under way. */
   stop(): Promise<void>;
 }
+
+/** Timers cannot be set further ahead (2^31 - 1 ms). */
+const MAX_TIMER_MS = 2_147_483_647;
 
 /** Requests under way at once; more would only measure this machine. */
 const MAX_IN_FLIGHT = 1024;
@@ -78,16 +81,23 @@ export function startLoad(options: LoadOptions): Load {
       else results.missed++;
     }
     if (results.sent >= maxRequests) void stop();
-    else timer = setTimeout(tick, Math.max(1, startMs + due * intervalMs - performance.now()));
+    else timer = setTimeout(tick, clampTimer(startMs + due * intervalMs - performance.now()));
   };
   tick();
   return { results, done, stop };
 }
 
+function clampTimer(ms: number): number {
+  return Math.min(MAX_TIMER_MS, Math.max(1, ms));
+}
+
 /** `null` when the answer was below 400, otherwise what went wrong. */
 async function request({ url, timeoutMs }: LoadOptions): Promise<string | null> {
   try {
-    const response = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(timeoutMs) });
+    const response = await fetch(url, {
+      redirect: "manual",
+      signal: AbortSignal.timeout(clampTimer(timeoutMs)),
+    });
     await response.arrayBuffer();
     return response.status < 400 ? null : String(response.status);
   } catch (error) {

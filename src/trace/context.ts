@@ -20,6 +20,8 @@ export interface IncomingContext {
   readonly traceId: string | null;
   /** The caller's span, 16 digits. */
   readonly parentId: string | null;
+  /** The form that the ids came in. */
+  readonly source: Propagator | null;
   /** The caller's decision; `null` leaves it to us. */
   readonly sampled: boolean | null;
   /** B3's debug flag: sampled, and never dropped on the way. */
@@ -56,40 +58,55 @@ interface ParsedIds {
 }
 
 interface ParsedForm {
+  readonly form: Propagator;
   readonly ids: ParsedIds | null;
   readonly sampled: boolean | null;
   readonly debug: boolean;
 }
 
-/** Takes the context from a request: W3C before `b3` before `X-B3-*`; a malformed form counts as absent. */
+/**
+ * Takes the context from a request: W3C before `b3` before `X-B3-*`; a malformed form counts as absent. Where no form
+ * has ids the first that says whether to sample decides.
+ */
 export function extractContext(header: HeaderReader): IncomingContext {
   const traceparent = header("traceparent");
   const b3 = header("b3");
   const b3TraceId = header("x-b3-traceid");
   const b3Sampled = header("x-b3-sampled");
   const b3Flags = header("x-b3-flags");
+  const parsed: ParsedForm[] = [];
   const forms: Propagator[] = [];
-  if (traceparent !== null) forms.push("tracecontext");
-  if (b3 !== null) forms.push("b3");
-  const isMulti = b3TraceId !== null || b3Sampled !== null || b3Flags !== null;
-  if (isMulti) forms.push("b3multi");
+  const add = (form: Propagator, context: ParsedForm | null) => {
+    forms.push(form);
+    if (context !== null) parsed.push(context);
+  };
+  if (traceparent !== null) add("tracecontext", parseTraceparent(traceparent));
+  if (b3 !== null) add("b3", parseB3Single(b3));
+  if (b3TraceId !== null || b3Sampled !== null || b3Flags !== null)
+    add("b3multi", parseB3Multi(b3TraceId, header("x-b3-spanid"), b3Sampled, b3Flags));
 
-  const w3c = traceparent === null ? null : parseTraceparent(traceparent);
-  const single = w3c !== null || b3 === null ? null : parseB3Single(b3);
-  const multi =
-    w3c !== null || single?.ids || !isMulti
-      ? null
-      : parseB3Multi(b3TraceId, header("x-b3-spanid"), b3Sampled, b3Flags);
-  const chosen = w3c ?? (single?.ids ? single : multi?.ids ? multi : (single ?? multi));
+  const chosen = parsed.find(({ ids }) => ids !== null) ?? parsed.find(({ sampled }) => sampled !== null);
+  const isW3c = chosen?.form === "tracecontext";
   return {
     traceId: chosen?.ids?.traceId ?? null,
     parentId: chosen?.ids?.parentId ?? null,
+    source: chosen?.ids ? chosen.form : null,
     sampled: chosen?.sampled ?? null,
-    debug: chosen?.debug ?? false,
+    // W3C has no word for it, so a B3 form may add it, of the same trace or without ids; what is not sampled stays so.
+    debug: chosen?.sampled === true && parsed.some((form) => form.debug && isSameTrace(form, chosen)),
     // Without a valid traceparent a tracestate means nothing (Trace Context, 3.3).
-    tracestate: w3c === null ? null : header("tracestate"),
+    tracestate: isW3c ? readTracestate(header("tracestate")) : null,
     forms,
   };
+}
+
+function isSameTrace(one: ParsedForm, other: ParsedForm): boolean {
+  return one.ids === null || one.ids.traceId.padStart(32, "0") === other.ids?.traceId.padStart(32, "0");
+}
+
+/** What cannot be a tracestate must not be passed on (Trace Context, 3.3.1.3): its characters are printable ASCII. */
+function readTracestate(text: string | null): string | null {
+  return text !== null && /^[\t\x20-\x7e]+$/.test(text) ? text : null;
 }
 
 /** The headers of one outgoing call in the given forms. `baggage` is passed on by the caller as it came. */
@@ -128,21 +145,22 @@ function parseTraceparent(text: string): ParsedForm | null {
   const [, version = "", traceId = "", parentId = "", flags = "", rest] = match;
   if (version === "ff" || (version === "00" && rest !== undefined)) return null;
   if (ZEROS.test(traceId) || ZEROS.test(parentId)) return null;
-  return { ids: { traceId, parentId }, sampled: (Number.parseInt(flags, 16) & 1) === 1, debug: false };
+  const sampled = (Number.parseInt(flags, 16) & 1) === 1;
+  return { form: "tracecontext", ids: { traceId, parentId }, sampled, debug: false };
 }
 
 function parseB3Single(text: string): ParsedForm | null {
   const value = text.trim();
   if (value === "0" || value === "1" || value === "d") {
-    return { ids: null, sampled: value !== "0", debug: value === "d" };
+    return { form: "b3", ids: null, sampled: value !== "0", debug: value === "d" };
   }
   const match = B3_SINGLE.exec(value);
   if (match === null) return null;
   const ids = toIds(match[1] ?? "", match[2] ?? "");
+  if (ids === null) return null;
   const decision = match[3]?.toLowerCase();
-  return ids === null
-    ? null
-    : { ids, sampled: decision === undefined ? null : decision !== "0", debug: decision === "d" };
+  const sampled = decision === undefined ? null : decision !== "0";
+  return { form: "b3", ids, sampled, debug: decision === "d" };
 }
 
 function parseB3Multi(
@@ -157,7 +175,8 @@ function parseB3Multi(
     decision === "1" || decision === "true" ? true : decision === "0" || decision === "false" ? false : null;
   const valid =
     traceId !== null && spanId !== null && TRACE_ID.test(traceId.trim()) && SPAN_ID.test(spanId.trim());
-  return { ids: valid ? toIds(traceId.trim(), spanId.trim()) : null, sampled: debug ? true : sampled, debug };
+  const ids = valid ? toIds(traceId.trim(), spanId.trim()) : null;
+  return { form: "b3multi", ids, sampled: debug ? true : sampled, debug };
 }
 
 function toIds(traceId: string, parentId: string): ParsedIds | null {

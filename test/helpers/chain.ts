@@ -1,0 +1,132 @@
+import { type Link, type LinkOptions, startLink } from "../../src/link/link.ts";
+import { REPORTER_DEFAULTS } from "../../src/link/reporter.ts";
+import { rolesOf } from "../../src/link/roles.ts";
+import { ratioSampler } from "../../src/link/tracer.ts";
+import { chainOf } from "../../src/topology/chain.ts";
+import { type Call, PLAIN_BEHAVIOUR, type Service, type Topology } from "../../src/topology/model.ts";
+import { DEFAULT_PROPAGATORS } from "../../src/trace/context.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { type Backend, startBackend } from "./zipkin-backend.ts";
+
+export interface TestChain {
+  readonly url: string;
+  readonly links: ReadonlyMap<string, Link>;
+  readonly backend: Backend;
+  readonly logLines: string[];
+  readonly accessLines: string[];
+  link(name: string): Link;
+  /** Ends the links, so that all spans are delivered, and gives those. */
+  stop(): Promise<readonly Span[]>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface TestChainOptions {
+  /** Instead of the defaults of a test: silent, batches at once, random 0.5. */
+  readonly link?: Partial<LinkOptions>;
+  /** Base URLs that no link serves. */
+  readonly urls?: Readonly<Record<string, string>>;
+  /** Services that are not started; calls to them go to `urls` or are refused. */
+  readonly absent?: readonly string[];
+}
+
+/** All links of a topology in this process, and a backend for their spans. */
+export function startChain(topology: Topology, options: TestChainOptions = {}): TestChain {
+  const backend = startBackend();
+  const links = new Map<string, Link>();
+  const logLines: string[] = [];
+  const accessLines: string[] = [];
+  const random = options.link?.random ?? (() => 0.5);
+  const resolve = (service: string) => links.get(service)?.url ?? options.urls?.[service] ?? CLOSED_PORT;
+  for (const name of topology.services.keys()) {
+    if (options.absent?.includes(name)) continue;
+    links.set(
+      name,
+      startLink({
+        name,
+        host: "127.0.0.1",
+        port: 0,
+        source: { kind: "roles", roles: rolesOf(topology, random) },
+        resolve,
+        target: { kind: "zipkin", url: backend.url },
+        propagators: DEFAULT_PROPAGATORS,
+        sampler: ratioSampler(1),
+        tagSet: "default",
+        trustPosition: true,
+        log: {
+          level: "off",
+          format: "text",
+          accessLog: false,
+          write: (line) => logLines.push(line),
+          writeAccess: (line) => accessLines.push(line),
+        },
+        reporter: { ...REPORTER_DEFAULTS, delayMs: 10 },
+        resourceAttributes: {},
+        version: "0.0.0-test",
+        random,
+        ...options.link,
+      }),
+    );
+  }
+  const stop = async () => {
+    await Promise.all([...links.values()].map((link) => link.stop({ drainMs: 0, graceMs: 5000 })));
+    return backend.spans;
+  };
+  const link = (name: string) => {
+    const found = links.get(name);
+    if (found === undefined) throw new Error(`no link ${name}`);
+    return found;
+  };
+  return {
+    url: link(topology.entry).url,
+    links,
+    backend,
+    logLines,
+    accessLines,
+    link,
+    stop,
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await backend.stop();
+    },
+  };
+}
+
+/** Nobody listens there. */
+export const CLOSED_PORT = "http://127.0.0.1:1";
+
+/** A plain chain without slow requests. */
+export function quickChain(...names: readonly string[]): Topology {
+  return chainOf(names, { slow: false });
+}
+
+export interface ServiceFields extends Partial<Omit<Service, "name" | "steps">> {
+  /** In order; a nested list at the same time. */
+  readonly calls?: readonly (CallFields | readonly CallFields[])[];
+}
+
+type CallFields = string | ({ readonly service: string } & Partial<Call>);
+
+/** A call graph; the first service is the entry. */
+export function graphOf(services: Readonly<Record<string, ServiceFields>>): Topology {
+  const call = (fields: CallFields): Call => ({
+    probability: 1,
+    timeoutMs: 3000,
+    retries: 0,
+    ...(typeof fields === "string" ? { service: fields } : fields),
+  });
+  const entries = Object.entries(services).map(([name, { calls = [], ...rest }]): [string, Service] => [
+    name,
+    {
+      replicas: 1,
+      behaviour: PLAIN_BEHAVIOUR,
+      ...rest,
+      name,
+      steps: calls.map((step) => (isGroup(step) ? step.map(call) : [call(step)])),
+    },
+  ]);
+  return { name: "graph", kind: "graph", entry: entries[0]?.[0] ?? "", services: new Map(entries) };
+}
+
+function isGroup(step: CallFields | readonly CallFields[]): step is readonly CallFields[] {
+  return Array.isArray(step);
+}

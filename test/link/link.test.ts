@@ -1,0 +1,253 @@
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { UserError } from "../../src/lib/errors.ts";
+import { CLOSED_PORT, quickChain, startChain } from "../helpers/chain.ts";
+import { eventually, runCli, temporaryFolder } from "../helpers/cli.ts";
+import { type LinkProcess, startLinkProcess } from "../helpers/link-process.ts";
+import { openRaw, rawGet } from "../helpers/raw-http.ts";
+import { startBackend } from "../helpers/zipkin-backend.ts";
+
+/** A service that answers when it is told to. */
+function startPatient() {
+  const { promise: release, resolve } = Promise.withResolvers<void>();
+  let asked = 0;
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async () => {
+      asked++;
+      await release;
+      return new Response("at last");
+    },
+  });
+  return {
+    url: `http://127.0.0.1:${server.port}`,
+    answer: resolve,
+    isAsked: () => eventually(() => (asked > 0 ? true : undefined)),
+    [Symbol.asyncDispose]: () => server.stop(true),
+  };
+}
+
+describe("stopping a link", () => {
+  test("answers what is in flight, closes what is idle, sends the spans, and is not there any more", async () => {
+    await using patient = startPatient();
+    await using chain = startChain(quickChain("a", "b"), { absent: ["b"], urls: { b: patient.url } });
+    const idle = await openRaw(chain.url);
+    idle.socket.write(rawGet("/readiness"));
+    await idle.waitFor(/ok/);
+    const pending = fetch(chain.url);
+    await patient.isAsked();
+    const stopped = chain.link("a").stop({ drainMs: 0, graceMs: 5000 });
+    await idle.closed;
+    await Bun.sleep(20);
+    expect(chain.backend.spans.length).toBe(0);
+    patient.answer();
+    const response = await pending;
+    expect(await response.text()).toBe("at last");
+    expect(response.headers.get("connection")).toBe("close");
+    await stopped;
+    expect(chain.backend.spans.length).toBe(2);
+    await expect(fetch(chain.url)).rejects.toThrow();
+  });
+
+  test("a large answer that is still being read is not cut off", async () => {
+    await using chain = startChain(quickChain("a", "b"), {
+      absent: ["b"],
+      urls: { b: startLarge().url },
+    });
+    const connection = await openRaw(chain.url);
+    connection.socket.pause();
+    connection.socket.write(rawGet("/"));
+    await eventually(() => (chain.link("a").stats.requests > 0 ? true : undefined));
+    const stopped = chain.link("a").stop({ drainMs: 0, graceMs: 10_000 });
+    await Bun.sleep(50);
+    connection.socket.resume();
+    const text = await connection.closed;
+    expect(text.length - text.indexOf("\r\n\r\n") - 4).toBe(LARGE);
+    await stopped;
+  });
+
+  test("does not wait for longer than the grace period, whatever is in flight", async () => {
+    await using patient = startPatient();
+    await using chain = startChain(quickChain("a", "b"), { absent: ["b"], urls: { b: patient.url } });
+    const pending = fetch(chain.url).catch(() => "cut");
+    await patient.isAsked();
+    const startMs = performance.now();
+    await chain.link("a").stop({ drainMs: 60_000, graceMs: 300 });
+    expect(performance.now() - startMs).toBeWithin(200, 2000);
+    expect(await pending).toBe("cut");
+  });
+
+  test("twice is once", async () => {
+    await using chain = startChain(quickChain("a"));
+    await fetch(chain.url);
+    const link = chain.link("a");
+    const startMs = performance.now();
+    await Promise.all([
+      link.stop({ drainMs: 0, graceMs: 2000 }),
+      link.stop({ drainMs: 60_000, graceMs: 100_000 }),
+    ]);
+    expect(performance.now() - startMs).toBeLessThan(2000);
+    expect(link.reporter.sent).toBe(1);
+  });
+});
+
+async function isRefused(url: string): Promise<true | undefined> {
+  try {
+    (await openRaw(url)).socket.destroy();
+    return undefined;
+  } catch {
+    return true;
+  }
+}
+
+const LARGE = 20_000_000;
+
+function startLarge() {
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => new Response(new Uint8Array(LARGE).fill(120)),
+  });
+  server.unref();
+  return { url: `http://127.0.0.1:${server.port}` };
+}
+
+describe("a backend that is no use", () => {
+  test.each([
+    ["refuses connections", null],
+    ["answers 500", () => new Response(null, { status: 500 })],
+    ["hangs", () => new Promise<Response>(() => {})],
+  ] as const)("%s: requests flow as ever, and every span is counted", async (_what, react) => {
+    await using backend = startBackend(react === null ? {} : { react });
+    const url = react === null ? CLOSED_PORT : backend.url;
+    await using chain = startChain(quickChain("a", "b"), { link: { target: { kind: "zipkin", url } } });
+    const startMs = performance.now();
+    for (let count = 0; count < 50; count++) expect((await fetch(chain.url)).status).toBe(200);
+    expect(performance.now() - startMs).toBeLessThan(3000);
+    await Promise.all([...chain.links.values()].map((link) => link.stop({ drainMs: 0, graceMs: 200 })));
+    for (const [name, spans] of [
+      ["a", 100],
+      ["b", 50],
+    ] as const) {
+      const { sent, dropped, queued } = chain.link(name).reporter;
+      expect(Object.values(dropped).reduce((sum, count) => sum + count, sent + queued)).toBe(spans);
+      expect(sent).toBe(0);
+    }
+  });
+});
+
+test("a busy port is the user's to mend", async () => {
+  await using chain = startChain(quickChain("a"));
+  const port = Number(new URL(chain.url).port);
+  const start = () => startChain(quickChain("b"), { link: { port, portFlag: "--base-port" } });
+  expect(start).toThrow(UserError);
+  expect(start).toThrow(`port ${port} on 127.0.0.1 is in use by another process`);
+});
+
+describe("the executable", () => {
+  /** Link `a` of a chain of two whose `b` is somewhere else. */
+  async function startA(b: string, zipkin: string, ...args: readonly string[]): Promise<LinkProcess> {
+    const folder = temporaryFolder();
+    const path = join(folder.path, "services.json");
+    writeFileSync(path, '["a", "b"]');
+    const common = ["--name", "a", "--services-file", path, "--resolve", `b=${b}`, "--zipkin", zipkin];
+    const process = await startLinkProcess([...common, "--slow", "off", ...args]);
+    void process.exited.then(() => folder[Symbol.dispose]());
+    return process;
+  }
+
+  test("SIGTERM: readiness is false first, the request in flight is answered, spans are sent, exit 0", async () => {
+    await using patient = startPatient();
+    await using backend = startBackend();
+    await using link = await startA(patient.url, backend.url, "--drain", "300ms");
+    expect((await fetch(`${link.url}/readiness`)).status).toBe(200);
+    const pending = fetch(link.url);
+    await patient.isAsked();
+    link.kill("SIGTERM");
+    const unready = await eventually(async () => {
+      const response = await fetch(`${link.url}/readiness`);
+      return response.status === 503 ? response : undefined;
+    });
+    expect(await unready.json()).toEqual({ message: "shutting down" });
+    // Requests are served as long as callers may not know it yet.
+    expect((await fetch(`${link.url}/metrics`)).status).toBe(200);
+    patient.answer();
+    expect(await (await pending).text()).toBe("at last");
+    expect(await link.exited).toBe(0);
+    expect(backend.spans.map(({ kind }) => kind).sort()).toEqual(["CLIENT", "SERVER"]);
+  });
+
+  test("SIGTERM without drain: nobody is let in any more, the request in flight is answered", async () => {
+    await using patient = startPatient();
+    await using backend = startBackend();
+    await using link = await startA(patient.url, backend.url);
+    const connection = await openRaw(link.url);
+    connection.socket.write(rawGet("/"));
+    await patient.isAsked();
+    link.kill("SIGTERM");
+    await eventually(() => isRefused(link.url));
+    patient.answer();
+    expect(await connection.closed).toContain("at last");
+    expect(await link.exited).toBe(0);
+    expect(backend.spans.length).toBe(2);
+  });
+
+  test("SIGINT ends as well, with exit 130", async () => {
+    await using backend = startBackend();
+    await using link = await startA(CLOSED_PORT, backend.url);
+    expect((await fetch(link.url)).status).toBe(502);
+    link.kill("SIGINT");
+    expect(await link.exited).toBe(130);
+    expect(backend.spans.length).toBe(2);
+  });
+
+  test.each([
+    ["SIGTERM", 143],
+    ["SIGINT", 130],
+  ] as const)("a second %s ends at once", async (signal, exitCode) => {
+    await using patient = startPatient();
+    await using link = await startA(patient.url, CLOSED_PORT, "--drain", "20s");
+    const pending = fetch(link.url).catch(() => "cut");
+    await patient.isAsked();
+    link.kill(signal);
+    await eventually(async () => ((await fetch(`${link.url}/readiness`)).status === 503 ? true : undefined));
+    link.kill(signal);
+    expect(await link.exited).toBe(exitCode);
+    expect(await pending).toBe("cut");
+  });
+
+  test("spans that cannot be sent are said to be lost, and do not hold it up", async () => {
+    await using link = await startA(CLOSED_PORT, CLOSED_PORT, "--grace", "500ms");
+    await fetch(link.url);
+    link.kill("SIGTERM");
+    expect(await link.exited).toBe(0);
+    expect(link.stderr()).toContain("spans dropped: 2 shutdown");
+  });
+
+  test("the access log goes to standard output, the log to standard error", async () => {
+    await using backend = startBackend();
+    await using link = await startA(CLOSED_PORT, backend.url, "--access-log", "--log-format", "json");
+    await fetch(`${link.url}/?x=1`);
+    link.kill("SIGTERM");
+    await link.exited;
+    expect(JSON.parse(link.stdout())).toMatchObject({ method: "GET", path: "/?x=1", status: 502 });
+    expect(link.stderr()).toContain('"message":"service_name a"');
+  });
+
+  test.each([
+    ["missing", null, "does not exist"],
+    ["not JSON", "a\nb", "found no JSON"],
+    ["not a list", "{}", "found an object"],
+    ["doubled", '["a", "a"]', 'found "a" twice'],
+  ])("a services file that is %s is an error without a stack trace", async (_what, content, message) => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "services.json");
+    if (content !== null) writeFileSync(path, content);
+    const { exitCode, stderr } = await runCli(["link", "--services-file", path, "--port", "0"]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});

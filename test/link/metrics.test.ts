@@ -1,0 +1,99 @@
+import { expect, test } from "bun:test";
+import { PLAIN_BEHAVIOUR } from "../../src/topology/model.ts";
+import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
+import { type Metric, readPrometheusText } from "../helpers/prometheus-text.ts";
+
+async function scrape(chain: TestChain, name: string): Promise<ReadonlyMap<string, Metric>> {
+  const response = await fetch(`${chain.link(name).url}/metrics`);
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  return readPrometheusText(await response.text());
+}
+
+function valuesOf(metric: Metric | undefined): Record<string, number> {
+  return Object.fromEntries(
+    (metric?.samples ?? []).map(({ labels, value }) => [Object.values(labels).join(), value]),
+  );
+}
+
+test("before the first request everything is zero", async () => {
+  await using chain = startChain(graphOf({ a: {} }));
+  const metrics = await scrape(chain, "a");
+  expect([...metrics].map(([name, { type }]) => `${name} ${type}`)).toEqual([
+    "chain_link_requests_total counter",
+    "chain_link_requests_in_flight gauge",
+    "chain_link_injected_errors_total counter",
+    "chain_link_request_duration_seconds histogram",
+    "chain_link_spans_sent_total counter",
+    "chain_link_spans_dropped_total counter",
+    "chain_link_spans_queued gauge",
+  ]);
+  for (const { samples } of metrics.values()) for (const { value } of samples) expect(value).toBe(0);
+  expect(valuesOf(metrics.get("chain_link_spans_dropped_total"))).toEqual({
+    queue_full: 0,
+    rejected: 0,
+    unavailable: 0,
+    shutdown: 0,
+  });
+});
+
+test("every request is counted once, by status and by time; readiness and scrapes are not", async () => {
+  const behaviour = { ...PLAIN_BEHAVIOUR, latency: { kind: "fixed", ms: 30 } as const };
+  await using chain = startChain(graphOf({ a: { calls: ["b"] }, b: { behaviour } }));
+  for (let count = 0; count < 3; count++) await fetch(chain.url);
+  await fetch(`${chain.url}/nowhere`);
+  await fetch(chain.url, { method: "POST" });
+  await fetch(chain.url, { headers: { "X-Current-Service": "nobody" } });
+  await fetch(`${chain.url}/readiness`);
+  await scrape(chain, "a");
+  // The backend has them a moment before the link knows it.
+  while (chain.link("a").reporter.queued > 0) await Bun.sleep(1);
+  const metrics = await scrape(chain, "a");
+  expect(valuesOf(metrics.get("chain_link_requests_total"))).toEqual({ 200: 3, 400: 1, 404: 1, 405: 1 });
+  const duration = metrics.get("chain_link_request_duration_seconds")?.samples ?? [];
+  const bucket = (le: string) => duration.find(({ labels }) => labels.le === le)?.value;
+  expect(bucket("0.025")).toBeLessThanOrEqual(3);
+  expect(bucket("10")).toBe(6);
+  expect(bucket("+Inf")).toBe(6);
+  const sum = duration.find(({ name }) => name.endsWith("_sum"))?.value ?? 0;
+  expect(sum).toBeWithin(0.089, 5);
+  expect(valuesOf(metrics.get("chain_link_spans_sent_total"))).toEqual({ "": 9 });
+  expect(valuesOf(metrics.get("chain_link_spans_queued"))).toEqual({ "": 0 });
+});
+
+test("requests in flight are a gauge, and injected errors are told from others", async () => {
+  const draws = [0, 1, 1];
+  const behaviour = { ...PLAIN_BEHAVIOUR, errors: { rate: 0.5, status: 503 } };
+  const { promise: release, resolve } = Promise.withResolvers<void>();
+  const callee = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => release.then(() => new Response()),
+  });
+  await using chain = startChain(graphOf({ a: { behaviour, calls: ["b"] }, b: {} }), {
+    absent: ["b"],
+    urls: { b: `http://127.0.0.1:${callee.port}` },
+    link: { random: () => draws.shift() ?? 1 },
+  });
+  expect((await fetch(chain.url)).status).toBe(503);
+  const pending = [fetch(chain.url), fetch(chain.url)];
+  while (chain.link("a").stats.inFlight < 2) await Bun.sleep(1);
+  const during = await scrape(chain, "a");
+  expect(valuesOf(during.get("chain_link_requests_in_flight"))).toEqual({ "": 2 });
+  expect(valuesOf(during.get("chain_link_injected_errors_total"))).toEqual({ "": 1 });
+  resolve();
+  await Promise.all(pending);
+  expect(valuesOf((await scrape(chain, "a")).get("chain_link_requests_in_flight"))).toEqual({ "": 0 });
+  await callee.stop(true);
+});
+
+test("lost spans are there with their reason", async () => {
+  await using chain = startChain(graphOf({ a: {} }));
+  chain.backend.react = () => new Response(null, { status: 400 });
+  await fetch(chain.url);
+  await chain.backend.waitForDeliveries(1);
+  while (chain.link("a").reporter.queued > 0) await Bun.sleep(1);
+  const metrics = await scrape(chain, "a");
+  expect(valuesOf(metrics.get("chain_link_spans_dropped_total"))).toMatchObject({ rejected: 1 });
+  expect(valuesOf(metrics.get("chain_link_spans_sent_total"))).toEqual({ "": 0 });
+});

@@ -1,0 +1,484 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { createEncoder, type ExportTarget } from "../../src/link/export.ts";
+import { LinkLog } from "../../src/link/log.ts";
+import {
+  type DropReason,
+  REPORTER_DEFAULTS,
+  Reporter,
+  type ReporterLimits,
+} from "../../src/link/reporter.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { CLOSED_PORT } from "../helpers/chain.ts";
+import { accept, type Reaction, startBackend } from "../helpers/zipkin-backend.ts";
+
+const RESOURCE = { attributes: { "service.name": "a" }, scope: { name: "chain-link", version: "1" } };
+const NONE: Record<DropReason, number> = { queue_full: 0, rejected: 0, unavailable: 0, shutdown: 0 };
+
+function newReporter(target: ExportTarget | string, limits: Partial<ReporterLimits> = {}) {
+  const lines: string[] = [];
+  const reporter = new Reporter({
+    ...REPORTER_DEFAULTS,
+    delayMs: 10,
+    backoffMs: 10,
+    ...limits,
+    encoder: createEncoder(typeof target === "string" ? { kind: "zipkin", url: target } : target, RESOURCE),
+    random: () => 0,
+    log: new LinkLog({
+      service: "a",
+      level: "info",
+      format: "text",
+      accessLog: false,
+      write: (line) => lines.push(line),
+      writeAccess: () => {},
+    }),
+  });
+  return { reporter, lines };
+}
+
+let made = 0;
+
+function newSpans(count: number): Span[] {
+  return Array.from({ length: count }, () => ({
+    traceId: "463ac35c9f6413ad48485a3953bb6124",
+    id: (++made).toString(16).padStart(16, "0"),
+    kind: "SERVER",
+    name: "/",
+    timestamp: 1_700_000_000_000_000,
+    duration: 1,
+    localEndpoint: { serviceName: "a" },
+  }));
+}
+
+function addAll(reporter: Reporter, spans: readonly Span[]): void {
+  for (const span of spans) reporter.add(span);
+}
+
+function lossOf(reporter: Reporter): number {
+  return Object.values(reporter.dropped).reduce((sum, count) => sum + count, 0);
+}
+
+/** The first answers as given, then acceptance. */
+function answers(...first: readonly (() => Response)[]): Reaction {
+  return (_delivery, index) => (first[index] ?? accept)();
+}
+
+const status =
+  (code: number, headers: Record<string, string> = {}) =>
+  () =>
+    new Response("trouble", { status: code, headers });
+
+describe("batches", () => {
+  test("spans wait for one another, and leave together after the delay", async () => {
+    await using backend = startBackend();
+    const { reporter } = newReporter(backend.url, { delayMs: 30 });
+    const spans = newSpans(3);
+    const startMs = performance.now();
+    addAll(reporter, spans);
+    expect(reporter.queued).toBe(3);
+    await backend.waitForSpans(3);
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(25);
+    expect(backend.deliveries.length).toBe(1);
+    expect(backend.deliveries[0]?.path).toBe("/api/v2/spans");
+    expect(backend.deliveries[0]?.headers.get("content-type")).toBe("application/json");
+    expect(backend.spans).toEqual(spans);
+  });
+
+  test("a full batch leaves at once; what is left after it waits for more", async () => {
+    await using backend = startBackend();
+    const { reporter } = newReporter(backend.url, { delayMs: 60_000, batchSize: 10 });
+    addAll(reporter, newSpans(25));
+    await backend.waitForSpans(20);
+    await Bun.sleep(20);
+    expect(backend.spans.length).toBe(20);
+    expect(reporter.queued).toBe(5);
+    addAll(reporter, newSpans(5));
+    await backend.waitForSpans(30);
+    expect(backend.deliveries.length).toBe(3);
+  });
+
+  test("under a steady stream batches are full, however quick the backend is", async () => {
+    await using backend = startBackend();
+    const { reporter } = newReporter(backend.url, { delayMs: 60_000, batchSize: 50 });
+    for (let count = 0; count < 500; count++) {
+      addAll(reporter, newSpans(1));
+      if (count % 5 === 0) await Bun.sleep(0);
+    }
+    await backend.waitForSpans(500);
+    expect(backend.deliveries.length).toBe(10);
+  });
+
+  test("a batch is never larger than the queue", async () => {
+    await using backend = startBackend();
+    const { reporter } = newReporter(backend.url, { delayMs: 60_000, queueSize: 5, batchSize: 512 });
+    addAll(reporter, newSpans(5));
+    await backend.waitForSpans(5);
+    expect(reporter.dropped).toEqual(NONE);
+  });
+
+  test("only one batch is under way; what comes meanwhile waits, up to the bound", async () => {
+    const { promise: release, resolve } = Promise.withResolvers<void>();
+    await using backend = startBackend({ react: () => release.then(accept) });
+    const { reporter } = newReporter(backend.url, { queueSize: 20, batchSize: 10 });
+    addAll(reporter, newSpans(10));
+    await backend.waitForDeliveries(1);
+    addAll(reporter, newSpans(13));
+    expect(reporter.queued).toBe(20);
+    expect(reporter.dropped).toEqual({ ...NONE, queue_full: 3 });
+    await Bun.sleep(20);
+    expect(backend.deliveries.length).toBe(1);
+    resolve();
+    await reporter.close(2000);
+    expect(reporter.sent).toBe(20);
+    expect(reporter.queued).toBe(0);
+  });
+});
+
+describe("a backend that fails for a while", () => {
+  test.each([429, 500, 502, 503, 504])("after %d the same batch is sent again", async (code) => {
+    await using backend = startBackend({ react: answers(status(code), status(code)) });
+    const { reporter } = newReporter(backend.url);
+    addAll(reporter, newSpans(3));
+    await backend.waitForSpans(3);
+    await reporter.close(1000);
+    expect(backend.deliveries.length).toBe(3);
+    expect(reporter.sent).toBe(3);
+    expect(reporter.dropped).toEqual(NONE);
+  });
+
+  test("the pauses grow, and half of each is left to chance", async () => {
+    await using backend = startBackend({ react: answers(...Array.from({ length: 4 }, () => status(503))) });
+    const { reporter } = newReporter(backend.url, { backoffMs: 40 });
+    addAll(reporter, newSpans(1));
+    await backend.waitForSpans(1);
+    const times = backend.deliveries.map(({ atMs }) => atMs);
+    const pauses = times.slice(1).map((at, index) => at - (times[index] ?? 0));
+    // random is 0: half of 40, 80, 160, 320.
+    for (const [index, atLeast] of [20, 40, 80, 160].entries())
+      expect(pauses[index]).toBeGreaterThanOrEqual(atLeast - 2);
+    await reporter.close(100);
+  });
+
+  test("Retry-After in seconds is honoured", async () => {
+    await using backend = startBackend({ react: answers(status(503, { "Retry-After": "1" })) });
+    const { reporter } = newReporter(backend.url);
+    addAll(reporter, newSpans(1));
+    await backend.waitForSpans(1);
+    const [first, second] = backend.deliveries;
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(990);
+    await reporter.close(100);
+  });
+
+  test("Retry-After as a date is honoured", async () => {
+    const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000);
+    await using backend = startBackend({
+      react: answers(status(429, { "Retry-After": date.toUTCString() })),
+    });
+    const { reporter } = newReporter(backend.url);
+    addAll(reporter, newSpans(1));
+    await backend.waitForSpans(1);
+    expect(Date.now()).toBeGreaterThanOrEqual(date.getTime() - 5);
+    await reporter.close(100);
+  });
+
+  test.each(["soon", "-5", "", "Thu, 01 Jan 1970 00:00:00 GMT"])(
+    "Retry-After: %j is as none",
+    async (text) => {
+      await using backend = startBackend({ react: answers(status(503, { "Retry-After": text })) });
+      const { reporter } = newReporter(backend.url);
+      addAll(reporter, newSpans(1));
+      await backend.waitForSpans(1);
+      expect(reporter.dropped).toEqual(NONE);
+      await reporter.close(100);
+    },
+  );
+
+  test("refused and then back: nothing is lost, and it is said once that it failed and once that it is back", async () => {
+    const gone = startBackend();
+    const port = Number(new URL(gone.url).port);
+    await gone.stop();
+    const { reporter, lines } = newReporter(gone.url, { batchSize: 10 });
+    addAll(reporter, newSpans(25));
+    while (lines.length === 0) await Bun.sleep(5);
+    await using backend = startBackend({ port });
+    await backend.waitForSpans(25);
+    await reporter.close(1000);
+    expect(reporter.sent).toBe(25);
+    expect(reporter.dropped).toEqual(NONE);
+    expect(lines).toEqual([
+      `WARNING  cannot send spans to ${backend.url}/api/v2/spans: ECONNREFUSED`,
+      `INFO     spans are sent to ${backend.url}/api/v2/spans again`,
+    ]);
+  });
+
+  test("a backend that hangs is given up after the time limit, and asked again", async () => {
+    const react: Reaction = (_delivery, index) => (index === 0 ? new Promise<Response>(() => {}) : accept());
+    await using backend = startBackend({ react });
+    const { reporter, lines } = newReporter(backend.url, { timeoutMs: 50 });
+    addAll(reporter, newSpans(2));
+    await backend.waitForSpans(2);
+    await reporter.close(1000);
+    expect(reporter.sent).toBe(2);
+    expect(lines[0]).toEndWith("no answer within 50 ms");
+  });
+
+  test("a batch that grew too old is dropped as unavailable, and the next one tried", async () => {
+    await using backend = startBackend({ react: status(503) });
+    const { reporter } = newReporter(backend.url, { batchSize: 4, giveUpMs: 60 });
+    addAll(reporter, newSpans(4));
+    while (reporter.dropped.unavailable === 0) await Bun.sleep(5);
+    expect(reporter.dropped).toEqual({ ...NONE, unavailable: 4 });
+    backend.react = accept;
+    addAll(reporter, newSpans(4));
+    await backend.waitForSpans(4);
+    await reporter.close(1000);
+    expect(reporter.sent).toBe(4);
+  });
+
+  test("also a batch that was given up leaves the backend in peace as long as it asked", async () => {
+    await using backend = startBackend({ react: answers(status(503, { "Retry-After": "1" })) });
+    const { reporter } = newReporter(backend.url, { batchSize: 4, giveUpMs: 10 });
+    addAll(reporter, newSpans(8));
+    await backend.waitForSpans(4);
+    const [first, second] = backend.deliveries;
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(990);
+    await reporter.close(1000);
+    expect(reporter.dropped).toEqual({ ...NONE, unavailable: 4 });
+    expect(reporter.sent).toBe(4);
+  });
+});
+
+describe("a backend that refuses", () => {
+  test.each([400, 401, 403, 404, 413])(
+    "%d drops the batch as rejected, without another try",
+    async (code) => {
+      await using backend = startBackend({ react: answers(status(code)) });
+      const { reporter, lines } = newReporter(backend.url, { batchSize: 3 });
+      addAll(reporter, newSpans(6));
+      await backend.waitForSpans(3);
+      await reporter.close(1000);
+      expect(reporter.dropped).toEqual({ ...NONE, rejected: 3 });
+      expect(reporter.sent).toBe(3);
+      expect(lines[0]).toEndWith(`: ${code} trouble`);
+    },
+  );
+
+  test("a redirect is no acceptance, wherever it leads", async () => {
+    await using elsewhere = startBackend({ react: () => new Response("please sign in") });
+    await using backend = startBackend({ react: () => Response.redirect(elsewhere.url, 302) });
+    const { reporter } = newReporter(backend.url);
+    addAll(reporter, newSpans(2));
+    await reporter.close(1000);
+    expect(elsewhere.deliveries.length).toBe(0);
+    expect(reporter.dropped).toEqual({ ...NONE, rejected: 2 });
+    expect(reporter.sent).toBe(0);
+  });
+
+  test("OTLP's 500 is final, where Zipkin's may pass", async () => {
+    await using backend = startBackend({ react: status(500) });
+    const target = { kind: "otlp", url: backend.url, protocol: "http/json", headers: {} } as const;
+    const { reporter } = newReporter(target);
+    addAll(reporter, newSpans(2));
+    await backend.waitForDeliveries(1);
+    while (lossOf(reporter) === 0) await Bun.sleep(2);
+    expect(reporter.dropped).toEqual({ ...NONE, rejected: 2 });
+    await reporter.close(100);
+  });
+
+  const PARTIAL_JSON = '{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}';
+
+  test.each([
+    ["http/json", new TextEncoder().encode(PARTIAL_JSON)],
+    ["http/protobuf", Uint8Array.of(0x0a, 0x02, 0x08, 0x02)],
+  ] as const)("the part of a batch that an %s receiver rejects is counted so", async (protocol, body) => {
+    await using backend = startBackend({ react: () => new Response(body) });
+    const { reporter, lines } = newReporter({ kind: "otlp", url: backend.url, protocol, headers: {} });
+    addAll(reporter, newSpans(5));
+    await reporter.close(1000);
+    expect(reporter.sent).toBe(3);
+    expect(reporter.dropped).toEqual({ ...NONE, rejected: 2 });
+    expect(lines[0]).toEndWith("it rejected 2 of 5 spans");
+  });
+});
+
+describe("OTLP", () => {
+  test("goes to /v1/traces with the headers given", async () => {
+    await using backend = startBackend({ react: () => new Response(null) });
+    const headers = { "X-Api-Key": "secret" };
+    for (const protocol of ["http/json", "http/protobuf"] as const) {
+      const { reporter } = newReporter({ kind: "otlp", url: backend.url, protocol, headers });
+      addAll(reporter, newSpans(1));
+      await reporter.close(1000);
+      expect(reporter.sent).toBe(1);
+    }
+    expect(backend.deliveries.map(({ path }) => path)).toEqual(["/v1/traces", "/v1/traces"]);
+    expect(backend.deliveries.map((it) => it.headers.get("content-type"))).toEqual([
+      "application/json",
+      "application/x-protobuf",
+    ]);
+    expect(backend.deliveries.map((it) => it.headers.get("x-api-key"))).toEqual(["secret", "secret"]);
+  });
+
+  test("a URL with a path is taken as it is", async () => {
+    await using backend = startBackend();
+    const target = {
+      kind: "otlp",
+      url: `${backend.url}/own/path`,
+      protocol: "http/json",
+      headers: {},
+    } as const;
+    const { reporter } = newReporter(target);
+    addAll(reporter, newSpans(1));
+    await reporter.close(1000);
+    const { reporter: zipkin } = newReporter(`${backend.url}/zipkin/api/v2/spans`);
+    addAll(zipkin, newSpans(1));
+    await zipkin.close(1000);
+    expect(backend.deliveries.map(({ path }) => path)).toEqual(["/own/path", "/zipkin/api/v2/spans"]);
+  });
+});
+
+describe("the end", () => {
+  test("sends everything that waits", async () => {
+    await using backend = startBackend();
+    const { reporter } = newReporter(backend.url, { delayMs: 60_000, batchSize: 100 });
+    addAll(reporter, newSpans(250));
+    await reporter.close(5000);
+    expect(backend.spans.length).toBe(250);
+    expect(reporter.sent).toBe(250);
+    expect(reporter.queued).toBe(0);
+  });
+
+  test("waits for the batch under way", async () => {
+    const { promise: release, resolve } = Promise.withResolvers<void>();
+    await using backend = startBackend({ react: () => release.then(accept) });
+    const { reporter } = newReporter(backend.url);
+    addAll(reporter, newSpans(1));
+    await backend.waitForDeliveries(1);
+    addAll(reporter, newSpans(1));
+    const closed = reporter.close(5000);
+    resolve();
+    await closed;
+    expect(reporter.sent).toBe(2);
+  });
+
+  test("does not sit out a pause: the backend is asked once more at once", async () => {
+    await using backend = startBackend({ react: answers(status(503, { "Retry-After": "20" })) });
+    const { reporter } = newReporter(backend.url);
+    addAll(reporter, newSpans(1));
+    await backend.waitForDeliveries(1);
+    await Bun.sleep(20);
+    const startMs = performance.now();
+    await reporter.close(5000);
+    expect(performance.now() - startMs).toBeLessThan(2000);
+    expect(reporter.sent).toBe(1);
+  });
+
+  test.each([
+    ["refuses connections", null],
+    ["is never able", status(503)],
+    ["hangs", () => new Promise<Response>(() => {})],
+  ] as const)(
+    "with a backend that %s comes within the grace period, and counts what is lost",
+    async (_what, react) => {
+      await using backend = startBackend(react === null ? {} : { react });
+      const { reporter } = newReporter(react === null ? CLOSED_PORT : backend.url, { batchSize: 10 });
+      addAll(reporter, newSpans(35));
+      if (react !== null) await backend.waitForDeliveries(1);
+      const startMs = performance.now();
+      await reporter.close(200);
+      expect(performance.now() - startMs).toBeLessThan(1000);
+      expect(reporter.sent).toBe(0);
+      expect(reporter.dropped).toEqual({ ...NONE, shutdown: 35 });
+      expect(reporter.queued).toBe(0);
+    },
+  );
+
+  test("without any grace it comes at once", async () => {
+    await using backend = startBackend({ react: () => new Promise<Response>(() => {}) });
+    const { reporter } = newReporter(backend.url);
+    addAll(reporter, newSpans(1));
+    await reporter.close(0);
+    expect(reporter.dropped.shutdown).toBe(1);
+  });
+
+  test("comes once: later calls wait for the first", async () => {
+    await using backend = startBackend();
+    const { reporter } = newReporter(backend.url, { delayMs: 60_000 });
+    addAll(reporter, newSpans(3));
+    await Promise.all([reporter.close(2000), reporter.close(0), reporter.close(2000)]);
+    await reporter.close(0);
+    expect(reporter.sent).toBe(3);
+    expect(reporter.dropped).toEqual(NONE);
+  });
+
+  test("spans that come during and after it are counted as dropped", async () => {
+    const { promise: release, resolve } = Promise.withResolvers<void>();
+    await using backend = startBackend({ react: () => release.then(accept) });
+    const { reporter } = newReporter(backend.url);
+    addAll(reporter, newSpans(1));
+    const closed = reporter.close(5000);
+    addAll(reporter, newSpans(2));
+    resolve();
+    await closed;
+    addAll(reporter, newSpans(4));
+    expect(reporter.sent).toBe(1);
+    expect(reporter.dropped).toEqual({ ...NONE, shutdown: 6 });
+  });
+});
+
+test("whatever the backend does, every span is counted exactly once, and what is sent was accepted", async () => {
+  const mood = fc.constantFrom("accept", "accept", "accept", "busy", "reject", "hang", "slow", "redirect");
+  const load = fc.record({
+    moods: fc.array(mood, { minLength: 1, maxLength: 12 }),
+    bursts: fc.array(fc.nat({ max: 12 }), { minLength: 1, maxLength: 12 }),
+    queueSize: fc.integer({ min: 1, max: 40 }),
+    batchSize: fc.integer({ min: 1, max: 20 }),
+    giveUpMs: fc.constantFrom(1, 30, 1000),
+    graceMs: fc.constantFrom(0, 30, 300),
+  });
+  const react =
+    (moods: readonly string[]): Reaction =>
+    async (_delivery, index) => {
+      switch (moods[index % moods.length]) {
+        case "busy":
+          return new Response(null, { status: 503 });
+        case "reject":
+          return new Response(null, { status: 400 });
+        case "redirect":
+          return Response.redirect("/elsewhere", 307);
+        case "slow":
+          await Bun.sleep(5);
+          return accept();
+        case "hang":
+          return new Promise<Response>(() => {});
+        default:
+          return accept();
+      }
+    };
+  await fc.assert(
+    fc.asyncProperty(load, async ({ moods, bursts, graceMs, ...limits }) => {
+      await using backend = startBackend({ react: react(moods) });
+      const { reporter } = newReporter(backend.url, { ...limits, delayMs: 1, backoffMs: 2, timeoutMs: 20 });
+      let recorded = 0;
+      const feed = async () => {
+        for (const burst of bursts) {
+          addAll(reporter, newSpans(burst));
+          recorded += burst;
+          expect(reporter.queued).toBeLessThanOrEqual(limits.queueSize);
+          expect(reporter.sent + lossOf(reporter) + reporter.queued).toBe(recorded);
+          await Bun.sleep(0);
+        }
+      };
+      // The end may come while spans are still recorded.
+      const feeding = feed();
+      await Bun.sleep(bursts.length % 3);
+      await reporter.close(graceMs);
+      await feeding;
+      expect(reporter.queued).toBe(0);
+      expect(reporter.sent + lossOf(reporter)).toBe(recorded);
+      // What was accepted too late to be heard is counted as lost, never the other way round.
+      expect(new Set(backend.spans.map(({ id }) => id)).size).toBeGreaterThanOrEqual(reporter.sent);
+    }),
+    { numRuns: 60 },
+  );
+}, 20_000);
