@@ -119,7 +119,7 @@ export const link = defineCommand({
         format: flags["log-format"],
         accessLog: flags["access-log"],
         write: (line) => output.raw(`${line}\n`),
-        writeAccess: (line) => void process.stdout.write(`${line}\n`),
+        writeAccess: (line) => output.line(line),
       },
       reporter: otel.reporter,
       resourceAttributes: otel.resourceAttributes,
@@ -128,6 +128,7 @@ export const link = defineCommand({
     });
     if (flags.port === 0) output.info(`listening on ${running.url}`);
     const signal = await interruption.signal;
+    output.info("ending: answering what is under way, sending spans; a second signal ends at once");
     await running.stop({ drainMs: flags.drain, graceMs: flags.grace });
     const lost = Object.entries(running.reporter.dropped).filter(([, count]) => count > 0);
     if (lost.length > 0)

@@ -22,6 +22,8 @@ export type Style = keyof typeof STYLES;
  */
 export class Output {
   #terminal: boolean | null = null;
+  #messages: NodeJS.WriteStream | null = null;
+  #lines: NodeJS.WriteStream | null = null;
 
   constructor(readonly verbosity: Verbosity) {}
 
@@ -72,7 +74,14 @@ export class Output {
 
   /** Writes to standard error as it is. */
   raw(text: string): void {
-    process.stderr.write(text);
+    this.#messages ??= withoutPipeErrors(process.stderr);
+    this.#messages.write(text);
+  }
+
+  /** A line of a running log on standard output. */
+  line(text: string): void {
+    this.#lines ??= withoutPipeErrors(process.stdout);
+    this.#lines.write(`${text}\n`);
   }
 
   style(style: Style, text: string): string {
@@ -84,4 +93,9 @@ export class Output {
     const label = this.style(style, level.padEnd(8));
     this.raw(texts.map((text) => `${label} ${text}\n`).join(""));
   }
+}
+
+/** A program that serves goes on when nobody reads its log any more. */
+function withoutPipeErrors(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  return stream.on("error", () => {});
 }

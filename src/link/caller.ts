@@ -64,14 +64,15 @@ export class Caller {
       const span = trace.startCall();
       const headers = [[POSITION_HEADER, call.service] as const, ...span.headers, ...passed];
       const reply = await callUpstream(url, headers, call.timeoutMs);
-      span.finish(clientTags(this.#options.tagSource, url, reply, attempt), {
-        serviceName: hostOf(call.service).toLowerCase(),
-      });
+      const tags = clientTags(this.#options.tagSource, url, reply, attempt);
+      span.finish(hostOf(call.service).toLowerCase(), tags, reply.kind === "answer" ? reply : NO_ACCOUNT);
       if (attempt < call.retries && deservesRetry(reply)) continue;
       return toResponse(call.service, reply);
     }
   }
 }
+
+const NO_ACCOUNT = { ledger: null, traceResponse: null };
 
 function deservesRetry(reply: Reply): boolean {
   return reply.kind === "failure" || reply.status >= 500;

@@ -1,4 +1,6 @@
 import type { Random } from "../lib/random.ts";
+import { formatTraceResponse, TRACE_RESPONSE_HEADER } from "../trace/context.ts";
+import { LEDGER_HEADER } from "../trace/ledger.ts";
 import { type Caller, POSITION_HEADER } from "./caller.ts";
 import { type Handler, jsonResponse, type LinkRequest, type LinkResponse } from "./exchange.ts";
 import type { LinkLog } from "./log.ts";
@@ -6,6 +8,7 @@ import type { Role, Roles } from "./roles.ts";
 import type { LinkStats } from "./stats.ts";
 import { serverTags, type TagSource } from "./tags.ts";
 import type { RequestTrace, Tracer } from "./tracer.ts";
+import { waitFor } from "./wait.ts";
 
 export interface HandlerParts {
   /** The link's own name, whatever position a request gives it. */
@@ -88,7 +91,8 @@ async function answerTraced(
     traceId: trace.traceId,
   });
   const added: (readonly [string, string])[] = [];
-  if (trace.isStart) added.push(["traceresponse", formatTraceResponse(trace)]);
+  added.push([LEDGER_HEADER, trace.ledger()]);
+  if (trace.isStart) added.push([TRACE_RESPONSE_HEADER, formatTraceResponse(trace.traceId, trace.sampled)]);
   // The caller shall take its next request elsewhere.
   if (parts.stats.isDraining) added.push(["Connection", "close"]);
   return added.length === 0 ? response : { ...response, headers: [...response.headers, ...added] };
@@ -113,7 +117,7 @@ async function forward(
     }
   }
   if (isLogged) log.info(`current_service: ${role.name}`);
-  if (behaviour.drawLatencyMs !== null) await Bun.sleep(behaviour.drawLatencyMs());
+  if (behaviour.drawLatencyMs !== null) await waitFor(behaviour.drawLatencyMs());
   behaviour.burn?.();
   const failure = behaviour.drawError?.() ?? null;
   if (failure !== null) {
@@ -160,9 +164,4 @@ function peerEndpoint(peer: { address: string; port: number }): {
   const { address, port } = peer;
   const mapped = address.startsWith("::ffff:") ? address.slice(7) : address;
   return mapped.includes(":") ? { ipv6: mapped, port } : { ipv4: mapped, port };
-}
-
-/** https://www.w3.org/TR/trace-context-2/#trace-context-http-response-headers-format, without a span id. */
-function formatTraceResponse(trace: RequestTrace): string {
-  return `00-${trace.traceId.padStart(32, "0")}--${trace.sampled ? "01" : "00"}`;
 }

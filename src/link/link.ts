@@ -90,6 +90,7 @@ export function startLink(options: LinkOptions): Link {
         sampler: options.sampler,
         commonTags: commonTags(options.tagSet, name, options.version),
         report: (span) => reporter.add(span),
+        onBrokenContext: (service) => stats.recordBrokenContext(service),
       }),
       caller: new Caller({
         tagSource,

@@ -33,6 +33,14 @@ export function renderMetrics(stats: LinkStats, reporter: Reporter): string {
     `chain_link_request_duration_seconds_bucket{le="+Inf"} ${latency.count}`,
     `chain_link_request_duration_seconds_sum ${latency.sum / 1e6}`,
     `chain_link_request_duration_seconds_count ${latency.count}`,
+    ...metric(
+      "chain_link_broken_contexts_total",
+      "counter",
+      "Answers of callees that had to begin a trace although they were sent ours.",
+    ),
+    ...[...stats.brokenContexts].map(
+      ([service, count]) => `chain_link_broken_contexts_total{service="${service}"} ${count}`,
+    ),
     ...metric("chain_link_spans_sent_total", "counter", "Spans that the tracing backend took."),
     `chain_link_spans_sent_total ${reporter.sent}`,
     ...metric(

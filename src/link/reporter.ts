@@ -47,6 +47,8 @@ export const REPORTER_DEFAULTS: ReporterLimits = {
   backoffMs: 500,
 };
 
+/** Time to send what waits at the end, when nothing could be sent before. */
+const LAST_CHANCE_MS = 2000;
 const LONGEST_BACKOFF_MS = 10_000;
 
 /**
@@ -102,8 +104,10 @@ export class Reporter {
   }
 
   async #flush(graceMs: number): Promise<void> {
-    this.#deadline = performance.now() + graceMs;
-    const cutTimer = setTimeout(() => this.#cut.abort(), graceMs);
+    // A backend that has been failing gets a last chance, not the whole grace period.
+    const limitMs = this.#isFailing ? Math.min(graceMs, LAST_CHANCE_MS) : graceMs;
+    this.#deadline = performance.now() + limitMs;
+    const cutTimer = setTimeout(() => this.#cut.abort(), limitMs);
     this.#wakeUp?.();
     if (this.#queue.length > 0) this.#start();
     await this.#running;

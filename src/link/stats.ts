@@ -9,12 +9,18 @@ export class LinkStats {
   /** Answers with 5xx. */
   errors = 0;
   injectedErrors = 0;
+  /** Answers of callees that had to begin a trace of their own, by callee. */
+  readonly brokenContexts = new Map<string, number>();
   inFlight = 0;
   /** Readiness says no; requests are still served. */
   isDraining = false;
 
   get requests(): number {
     return this.latency.count;
+  }
+
+  recordBrokenContext(service: string): void {
+    this.brokenContexts.set(service, (this.brokenContexts.get(service) ?? 0) + 1);
   }
 
   recordRequest(status: number, durationMs: number): void {

@@ -7,6 +7,16 @@ import {
   type Propagator,
 } from "../trace/context.ts";
 import { newSpanId, newTraceId } from "../trace/ids.ts";
+import {
+  addLedger,
+  addSpan,
+  addUnknown,
+  EMPTY_LEDGER,
+  formatLedger,
+  hashService,
+  parseLedger,
+  type ServiceHash,
+} from "../trace/ledger.ts";
 import type { Endpoint, Span, SpanKind } from "../trace/span.ts";
 import { MACHINE_CLOCK, type WallClock } from "./wall-clock.ts";
 
@@ -24,6 +34,8 @@ export interface TracerOptions {
   readonly commonTags: Readonly<Record<string, string>>;
   /** Takes each finished span. */
   readonly report: (span: Span) => void;
+  /** A callee that had to begin a trace although it was sent ours. */
+  readonly onBrokenContext: (service: string) => void;
   /** @default the machine's */
   readonly clock?: WallClock;
 }
@@ -38,11 +50,27 @@ export interface RequestTrace {
   startCall(): CallTrace;
   /** Closes the SERVER span. */
   finish(name: string, tags: Record<string, string>, remote: Endpoint | undefined): void;
+  /** The account of all spans that this link and those below it recorded for this request, as a header's value. */
+  ledger(): string;
 }
 
 export interface CallTrace {
   readonly headers: readonly (readonly [name: string, value: string])[];
-  finish(tags: Record<string, string>, remote: Endpoint): void;
+  /** Closes the CLIENT span of an attempt and takes the callee's account into this request's. */
+  finish(service: string, tags: Record<string, string>, account: CalleeAccount): void;
+}
+
+/** What an answer says of the spans below; both are `null` where there was no answer, or one of a foreign service. */
+export interface CalleeAccount {
+  readonly ledger: string | null;
+  readonly traceResponse: string | null;
+}
+
+type SpanIds = Pick<OutgoingContext, "traceId" | "spanId" | "parentId" | "debug">;
+
+interface SpanDetails {
+  readonly tags: Record<string, string>;
+  readonly remote: Endpoint | undefined;
 }
 
 /** The original's name of every CLIENT span, as Zipkin shows it. */
@@ -52,11 +80,13 @@ const CALL_SPAN_NAME = "http get";
 export class Tracer {
   readonly #options: TracerOptions;
   readonly #localEndpoint: Endpoint;
+  readonly #serviceHash: ServiceHash;
   readonly #clock: WallClock;
 
   constructor(options: TracerOptions) {
     this.#options = options;
     this.#localEndpoint = { serviceName: options.serviceName.toLowerCase(), port: options.port };
+    this.#serviceHash = hashService(options.serviceName);
     this.#clock = options.clock ?? MACHINE_CLOCK;
   }
 
@@ -69,6 +99,17 @@ export class Tracer {
     const serverId = newSpanId();
     const startMs = performance.now();
     const parentId = recordedParent(incoming);
+    let ledger = EMPTY_LEDGER;
+    const record = (kind: SpanKind, name: string, ids: SpanIds, startedMs: number, details: SpanDetails) => {
+      if (!sampled) return;
+      this.#record(kind, name, ids, startedMs, details);
+      const { serviceName } = this.#options;
+      ledger = addSpan(
+        ledger,
+        { id: ids.spanId, parentId: ids.parentId, kind, serviceName },
+        this.#serviceHash,
+      );
+    };
     return {
       traceId,
       sampled,
@@ -85,28 +126,28 @@ export class Tracer {
         const callStartMs = performance.now();
         return {
           headers: injectContext(context, forms),
-          finish: (tags, remote) => {
-            if (!sampled) return;
-            this.#record("CLIENT", CALL_SPAN_NAME, context, callStartMs, tags, remote);
+          finish: (service, tags, account) => {
+            record("CLIENT", CALL_SPAN_NAME, context, callStartMs, {
+              tags,
+              remote: { serviceName: service },
+            });
+            const isBroken = isOtherTrace(account.traceResponse, traceId);
+            if (isBroken) this.#options.onBrokenContext(service);
+            // An account of another trace is not part of this one.
+            const below = isBroken || account.ledger === null ? null : parseLedger(account.ledger);
+            ledger = below === null ? addUnknown(ledger) : addLedger(ledger, below);
           },
         };
       },
       finish: (name, tags, remote) => {
-        if (!sampled) return;
         const ids = { traceId, spanId: serverId, parentId, debug: incoming.debug };
-        this.#record("SERVER", name.toLowerCase(), ids, startMs, tags, remote);
+        record("SERVER", name.toLowerCase(), ids, startMs, { tags, remote });
       },
+      ledger: () => formatLedger(ledger),
     };
   }
 
-  #record(
-    kind: SpanKind,
-    name: string,
-    ids: Pick<OutgoingContext, "traceId" | "spanId" | "parentId" | "debug">,
-    startMs: number,
-    tags: Record<string, string>,
-    remote: Endpoint | undefined,
-  ): void {
+  #record(kind: SpanKind, name: string, ids: SpanIds, startMs: number, { tags, remote }: SpanDetails): void {
     this.#options.report({
       traceId: ids.traceId,
       id: ids.spanId,
@@ -121,6 +162,11 @@ export class Tracer {
       ...(ids.debug ? { debug: true } : {}),
     });
   }
+}
+
+/** Whether a callee's `traceresponse` names another trace than ours. */
+function isOtherTrace(traceResponse: string | null, traceId: string): boolean {
+  return traceResponse !== null && traceResponse.split("-")[1] !== traceId.padStart(32, "0");
 }
 
 /**

@@ -1,4 +1,6 @@
 import { errorCode, errorText } from "../lib/errors.ts";
+import { TRACE_RESPONSE_HEADER } from "../trace/context.ts";
+import { LEDGER_HEADER } from "../trace/ledger.ts";
 
 /** What became of one attempt to call another service. */
 export type Reply =
@@ -8,6 +10,10 @@ export type Reply =
       readonly status: number;
       /** Those of {@link PASSED_HEADERS} that came. */
       readonly headers: readonly (readonly [name: string, value: string])[];
+      /** The account of the callee's spans, as it came. */
+      readonly ledger: string | null;
+      /** Says which trace the callee began, where it did not take ours. */
+      readonly traceResponse: string | null;
       /** As it was sent: what is compressed stays so. */
       readonly body: Uint8Array<ArrayBuffer>;
     }
@@ -63,7 +69,14 @@ export async function callUpstream(
     const body = await readBody(response);
     if (body === null)
       return failure("answer_too_large", `the answer is longer than ${MAX_BODY_BYTES} bytes`);
-    return { kind: "answer", status, headers: passedHeaders(response.headers), body };
+    return {
+      kind: "answer",
+      status,
+      headers: passedHeaders(response.headers),
+      ledger: response.headers.get(LEDGER_HEADER),
+      traceResponse: response.headers.get(TRACE_RESPONSE_HEADER),
+      body,
+    };
   } catch (error) {
     return describeFailure(error, timeoutMs);
   }

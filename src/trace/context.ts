@@ -14,6 +14,17 @@ export const PROPAGATORS = [
 /** What an entry sends on when nothing came in and nothing is configured: the original's. */
 export const DEFAULT_PROPAGATORS: readonly Propagator[] = ["tracecontext", "baggage"];
 
+/**
+ * The header with which a link that had to begin a trace says which.
+ * https://www.w3.org/TR/trace-context-2/#trace-context-http-response-headers-format
+ */
+export const TRACE_RESPONSE_HEADER = "traceresponse";
+
+/** The value of {@link TRACE_RESPONSE_HEADER}, without a span id, which may be left out. */
+export function formatTraceResponse(traceId: string, sampled: boolean): string {
+  return `00-${traceId.padStart(32, "0")}--${sampled ? "01" : "00"}`;
+}
+
 /** What a request said about its trace. */
 export interface IncomingContext {
   /** Lower-case hex, 32 digits, or 16 where a B3 caller sent 16; `null` when no valid ids came in. */

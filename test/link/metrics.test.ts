@@ -24,6 +24,7 @@ test("before the first request everything is zero", async () => {
     "chain_link_requests_in_flight gauge",
     "chain_link_injected_errors_total counter",
     "chain_link_request_duration_seconds histogram",
+    "chain_link_broken_contexts_total counter",
     "chain_link_spans_sent_total counter",
     "chain_link_spans_dropped_total counter",
     "chain_link_spans_queued gauge",

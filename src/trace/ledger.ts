@@ -1,0 +1,130 @@
+/**
+ * The ledger: an account, carried in each answer, of the spans that a request has made in a link and below it. Two
+ * ledgers of the same spans are equal in whatever order the spans were added, and a lost, doubled or altered span
+ * changes the digest (but for a chance of 2^-64).
+ */
+
+/** The response header of a ledger. */
+export const LEDGER_HEADER = "chain-link-ledger";
+
+export interface Ledger {
+  /** Spans recorded. */
+  readonly count: number;
+  /** XOR of the spans' hashes: two lanes of 32 bits, unsigned. */
+  readonly high: number;
+  readonly low: number;
+  /** Calls whose spans below are not known, and repeated attempts. */
+  readonly unknown: number;
+}
+
+export const EMPTY_LEDGER: Ledger = Object.freeze({ count: 0, high: 0, low: 0, unknown: 0 });
+
+/** What of a span is accounted for. Ids are hex digits; `parentId` is `null` for a root. */
+export interface LedgerSpan {
+  readonly id: string;
+  readonly parentId: string | null;
+  readonly kind: string | undefined;
+  readonly serviceName: string;
+}
+
+const KIND_WORDS: Readonly<Record<string, number>> = { SERVER: 1, CLIENT: 2, PRODUCER: 3, CONSUMER: 4 };
+
+/** Seeds of the two lanes, which differ in nothing else: the first 64 bits of the fraction of pi. */
+const SEED_HIGH = 0x243f6a88;
+const SEED_LOW = 0x85a308d3;
+
+/** A service name's part of the hash, made once for each service. */
+export interface ServiceHash {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** Hashes the UTF-8 bytes of the lower-cased name, a byte as a word. */
+export function hashService(serviceName: string): ServiceHash {
+  let high = SEED_HIGH;
+  let low = SEED_LOW;
+  for (const byte of new TextEncoder().encode(serviceName.toLowerCase())) {
+    high = mix(high, byte);
+    low = mix(low, byte);
+  }
+  return { high: finish(high), low: finish(low) };
+}
+
+/** A ledger with one more span. */
+export function addSpan(ledger: Ledger, span: LedgerSpan, service = hashService(span.serviceName)): Ledger {
+  const id = words(span.id);
+  const parent = span.parentId === null ? NO_PARENT : words(span.parentId);
+  const kind = KIND_WORDS[span.kind ?? ""] ?? 0;
+  const lane = (seed: number, name: number) =>
+    finish(mix(mix(mix(mix(mix(mix(seed, id.high), id.low), parent.high), parent.low), kind), name));
+  return {
+    count: ledger.count + 1,
+    high: (ledger.high ^ lane(SEED_HIGH, service.high)) >>> 0,
+    low: (ledger.low ^ lane(SEED_LOW, service.low)) >>> 0,
+    unknown: ledger.unknown,
+  };
+}
+
+/** The account of both. */
+export function addLedger(a: Ledger, b: Ledger): Ledger {
+  return {
+    count: a.count + b.count,
+    high: (a.high ^ b.high) >>> 0,
+    low: (a.low ^ b.low) >>> 0,
+    unknown: a.unknown + b.unknown,
+  };
+}
+
+/** A ledger that misses the spans of one more call or attempt. */
+export function addUnknown(ledger: Ledger): Ledger {
+  return { ...ledger, unknown: ledger.unknown + 1 };
+}
+
+/** `<count>-<digest>[-<unknown>]`: decimal, 16 lower-case hex digits, decimal. */
+export function formatLedger({ count, high, low, unknown }: Ledger): string {
+  const digest = high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
+  return unknown === 0 ? `${count}-${digest}` : `${count}-${digest}-${unknown}`;
+}
+
+const LEDGER = /^(\d{1,9})-([0-9a-f]{8})([0-9a-f]{8})(?:-([1-9]\d{0,8}))?$/;
+
+/** The ledger of a header's value; `null` when it is none. */
+export function parseLedger(text: string): Ledger | null {
+  const match = LEDGER.exec(text);
+  if (match === null) return null;
+  const [, count = "", high = "", low = "", unknown = "0"] = match;
+  return {
+    count: Number(count),
+    high: Number.parseInt(high, 16),
+    low: Number.parseInt(low, 16),
+    unknown: Number(unknown),
+  };
+}
+
+interface Words {
+  readonly high: number;
+  readonly low: number;
+}
+
+const NO_PARENT: Words = { high: 0, low: 0 };
+
+function words(id: string): Words {
+  return { high: Number.parseInt(id.slice(0, 8), 16), low: Number.parseInt(id.slice(8, 16), 16) };
+}
+
+/** One word into a lane: the step of MurmurHash3 x86_32. */
+function mix(state: number, word: number): number {
+  let k = Math.imul(word, 0xcc9e2d51);
+  k = (k << 15) | (k >>> 17);
+  const h = state ^ Math.imul(k, 0x1b873593);
+  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+/** The final avalanche of MurmurHash3 x86_32. */
+function finish(state: number): number {
+  let h = state ^ (state >>> 16);
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

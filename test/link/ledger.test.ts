@@ -1,0 +1,146 @@
+import { describe, expect, test } from "bun:test";
+import { buildChain } from "../../src/topology/chain.ts";
+import { parseTopology } from "../../src/topology/parse.ts";
+import { addSpan, EMPTY_LEDGER, formatLedger, LEDGER_HEADER } from "../../src/trace/ledger.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { startChain } from "../helpers/chain.ts";
+
+/** The account of spans as a backend returns them. */
+function accountOf(spans: readonly Span[], unknown = 0): string {
+  const ledger = spans.reduce(
+    (sum, { id, parentId = null, kind, localEndpoint }) =>
+      addSpan(sum, { id, parentId, kind, serviceName: localEndpoint?.serviceName ?? "" }),
+    EMPTY_LEDGER,
+  );
+  return formatLedger({ ...ledger, unknown });
+}
+
+function topologyOf(services: string) {
+  return parseTopology(`apiVersion: chain-link.dev/v1\nkind: Topology\nservices:\n${services}`, "t.yaml");
+}
+
+async function ledgerOf(url: string, headers: Record<string, string> = {}): Promise<string | null> {
+  const response = await fetch(url, { headers });
+  await response.text();
+  return response.headers.get(LEDGER_HEADER);
+}
+
+describe("the answer's ledger is the account of the spans that the backend has", () => {
+  test("for a chain", async () => {
+    await using chain = startChain(buildChain(5, { slow: false }));
+    const ledger = await ledgerOf(chain.url);
+    const spans = await chain.stop();
+    expect(spans).toHaveLength(9);
+    expect(ledger).toBe(accountOf(spans));
+  });
+
+  test("for a trace that the caller began, in each form", async () => {
+    for (const headers of [
+      { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
+      { b3: "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1" },
+      { "x-b3-traceid": "a3ce929d0e0e4736", "x-b3-spanid": "00f067aa0ba902b7", "x-b3-sampled": "1" },
+      { "x-b3-traceid": "0000000000000000a3ce929d0e0e4736", "x-b3-spanid": "00f067aa0ba902b7" },
+    ] as Record<string, string>[]) {
+      await using chain = startChain(buildChain(3, { slow: false }));
+      const ledger = await ledgerOf(chain.url, headers);
+      expect(ledger).toBe(accountOf(await chain.stop()));
+    }
+  });
+
+  test("for steps in order and at the same time, with retries of answered attempts and error answers", async () => {
+    const topology = topologyOf(
+      `  a: { entry: true, calls: [b, [c, { service: d, retries: 2 }], b] }
+  b: { calls: [c] }
+  c:
+  d: { errors: 100% }
+`,
+    );
+    await using chain = startChain(topology);
+    const response = await fetch(chain.url);
+    expect(response.status).toBe(500);
+    const spans = await chain.stop();
+    expect(
+      spans.filter(({ kind, localEndpoint }) => kind === "SERVER" && localEndpoint?.serviceName === "d"),
+    ).toHaveLength(3);
+    expect(response.headers.get(LEDGER_HEADER)).toBe(accountOf(spans));
+  });
+
+  test("for 400, 404 and 405", async () => {
+    await using chain = startChain(buildChain(2, { slow: false }));
+    const ledgers = [
+      await ledgerOf(chain.url, { "X-Current-Service": "nobody" }),
+      await ledgerOf(`${chain.url}/nope`),
+      await fetch(chain.url, { method: "DELETE" }).then(({ headers }) => headers.get(LEDGER_HEADER)),
+    ];
+    const spans = await chain.stop();
+    const accounts = spans.map((span) => accountOf([span]));
+    expect(ledgers).toEqual(accounts);
+  });
+});
+
+describe("what is not known is counted", () => {
+  test("a callee that is gone", async () => {
+    await using chain = startChain(buildChain(2, { slow: false }), { absent: ["chain-link-service-1"] });
+    const ledger = await ledgerOf(chain.url);
+    expect(ledger).toBe(accountOf(await chain.stop(), 1));
+  });
+
+  test("each attempt at a callee that does not answer in time", async () => {
+    const topology = topologyOf(
+      `  a: { entry: true, calls: [{ service: b, timeout: 30ms, retries: 2 }] }\n  b: { latency: 200ms }\n`,
+    );
+    await using chain = startChain(topology);
+    const ledger = await ledgerOf(chain.url);
+    const spans = await chain.stop();
+    expect(ledger).toBe(
+      accountOf(
+        spans.filter(({ localEndpoint }) => localEndpoint?.serviceName === "a"),
+        3,
+      ),
+    );
+  });
+
+  test.each([
+    ["without a ledger", null],
+    ["with something else in its place", "many"],
+  ])("a foreign callee %s", async (_title, value) => {
+    const headers: Record<string, string> = value === null ? {} : { [LEDGER_HEADER]: value };
+    using foreign = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response("hello", { headers }),
+    });
+    await using chain = startChain(buildChain(2, { slow: false }), {
+      absent: ["chain-link-service-1"],
+      urls: { "chain-link-service-1": `http://127.0.0.1:${foreign.port}` },
+    });
+    const ledger = await ledgerOf(chain.url);
+    expect(ledger).toBe(accountOf(await chain.stop(), 1));
+  });
+
+  test("a callee that lost the context: its account stays out, and the caller counts the broken edge", async () => {
+    await using behind = startChain(buildChain(1, { slow: false }));
+    using proxy = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => fetch(behind.url) });
+    await using chain = startChain(buildChain(2, { slow: false }), {
+      absent: ["chain-link-service-1"],
+      urls: { "chain-link-service-1": `http://127.0.0.1:${proxy.port}` },
+    });
+    const ledger = await ledgerOf(chain.url);
+    const metrics = await (await fetch(`${chain.url}/metrics`)).text();
+    expect(ledger).toBe(accountOf(await chain.stop(), 1));
+    expect(metrics).toContain('chain_link_broken_contexts_total{service="chain-link-service-1"} 1');
+  });
+});
+
+test("an unsampled request accounts for nothing", async () => {
+  await using chain = startChain(buildChain(3, { slow: false }));
+  const flags = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00" };
+  expect(await ledgerOf(chain.url, flags)).toBe("0-0000000000000000");
+  expect(await chain.stop()).toEqual([]);
+});
+
+test("readiness and metrics have no ledger, as they make no span", async () => {
+  await using chain = startChain(buildChain(1, { slow: false }));
+  expect(await ledgerOf(`${chain.url}/readiness`)).toBeNull();
+  expect(await ledgerOf(`${chain.url}/metrics`)).toBeNull();
+});
