@@ -1,4 +1,4 @@
-import type { Behaviour, Call, Latency, Service } from "../topology/model.ts";
+import type { Behaviour, Call, Distribution, Latency, Service } from "../topology/model.ts";
 import type { Plain } from "./object.ts";
 
 /**
@@ -23,13 +23,36 @@ function renderBehaviour(behaviour: Behaviour): Record<string, Plain> {
   };
 }
 
-function renderLatency(latency: Latency): Plain {
-  if (latency.kind === "fixed") return exactDuration(latency.ms);
-  return {
-    p50: exactDuration(latency.p50Ms),
-    p90: latency.p90Ms === null ? undefined : exactDuration(latency.p90Ms),
-    p99: latency.p99Ms === null ? undefined : exactDuration(latency.p99Ms),
-  };
+function renderLatency({ probability, ...distribution }: Latency): Plain {
+  if (probability === 1) {
+    return distribution.kind === "fixed" ? exactDuration(distribution.ms) : renderDistribution(distribution);
+  }
+  return { ...renderDistribution(distribution), probability };
+}
+
+function renderDistribution(distribution: Distribution): Record<string, Plain> {
+  switch (distribution.kind) {
+    case "fixed":
+      return { fixed: exactDuration(distribution.ms) };
+    case "uniform":
+      return { uniform: [exactDuration(distribution.minMs), exactDuration(distribution.maxMs)] };
+    case "normal":
+      return { normal: renderSpread(distribution) };
+    case "lognormal":
+      return { lognormal: renderSpread(distribution) };
+    case "exponential":
+      return { exponential: exactDuration(distribution.meanMs) };
+    case "quantiles":
+      return {
+        p50: exactDuration(distribution.p50Ms),
+        p90: distribution.p90Ms === null ? undefined : exactDuration(distribution.p90Ms),
+        p99: distribution.p99Ms === null ? undefined : exactDuration(distribution.p99Ms),
+      };
+  }
+}
+
+function renderSpread({ meanMs, deviationMs }: { meanMs: number; deviationMs: number }): Plain {
+  return { mean: exactDuration(meanMs), deviation: exactDuration(deviationMs) };
 }
 
 function renderStep(step: readonly Call[]): Plain {

@@ -1,5 +1,5 @@
 import { drawNormal, type Random } from "../lib/random.ts";
-import type { Behaviour, Latency } from "../topology/model.ts";
+import type { Behaviour, Distribution, Latency } from "../topology/model.ts";
 
 /** A behaviour made ready to run: what is not used is `null` and costs nothing. */
 export interface BehaviourRunner {
@@ -29,10 +29,51 @@ const Z_P90 = 1.2815515655446004;
 const Z_P99 = 2.3263478740408408;
 
 function latencySampler(latency: Latency, random: Random): () => number {
-  if (latency.kind === "fixed") return () => latency.ms;
-  const knots = [{ z: 0, ms: latency.p50Ms }];
-  if (latency.p90Ms !== null) knots.push({ z: Z_P90, ms: latency.p90Ms });
-  if (latency.p99Ms !== null) knots.push({ z: Z_P99, ms: latency.p99Ms });
+  const draw = distributionSampler(latency, random);
+  const { probability } = latency;
+  return probability >= 1 ? draw : () => (random() < probability ? draw() : 0);
+}
+
+function distributionSampler(distribution: Distribution, random: Random): () => number {
+  switch (distribution.kind) {
+    case "fixed":
+      return () => distribution.ms;
+    case "uniform": {
+      const { minMs, maxMs } = distribution;
+      return () => minMs + random() * (maxMs - minMs);
+    }
+    case "normal": {
+      const { meanMs, deviationMs } = distribution;
+      return () => Math.max(0, meanMs + deviationMs * drawNormal(random));
+    }
+    case "lognormal":
+      return lognormalSampler(distribution, random);
+    case "exponential":
+      return () => -distribution.meanMs * Math.log(1 - random());
+    case "quantiles":
+      return quantileSampler(distribution, random);
+  }
+}
+
+/** https://en.wikipedia.org/wiki/Log-normal_distribution#Arithmetic_moments, solved for the normal's parameters. */
+function lognormalSampler(
+  { meanMs, deviationMs }: Extract<Distribution, { kind: "lognormal" }>,
+  random: Random,
+): () => number {
+  if (meanMs === 0) return () => 0;
+  const variance = Math.log(1 + (deviationMs / meanMs) ** 2);
+  const mu = Math.log(meanMs) - variance / 2;
+  const sigma = Math.sqrt(variance);
+  return () => Math.exp(mu + sigma * drawNormal(random));
+}
+
+function quantileSampler(
+  { p50Ms, p90Ms, p99Ms }: Extract<Distribution, { kind: "quantiles" }>,
+  random: Random,
+): () => number {
+  const knots = [{ z: 0, ms: p50Ms }];
+  if (p90Ms !== null) knots.push({ z: Z_P90, ms: p90Ms });
+  if (p99Ms !== null) knots.push({ z: Z_P99, ms: p99Ms });
   const points = knots.map(({ z, ms }) => ({ z, log: Math.log(Math.max(ms, 1e-3)) }));
   return () => Math.exp(interpolate(points, drawNormal(random)));
 }

@@ -51,16 +51,51 @@ function count(min: number, max: number) {
   );
 }
 
-const quantiles = mapping({ p50: duration, p90: v.optional(duration), p99: v.optional(duration) });
+const spread = mapping({ mean: duration, deviation: duration });
 
-function areOrdered({ p50, p90, p99 }: v.InferOutput<typeof quantiles>): boolean {
-  const given = [p50, p90, p99].flatMap((text) => (text === undefined ? [] : [parseDuration(text) ?? 0]));
-  return given.every((ms, index) => ms >= (given[index - 1] ?? 0));
+/** The keys of which a latency has exactly one. */
+const SHAPES = ["fixed", "p50", "uniform", "normal", "lognormal", "exponential"] as const;
+
+const distribution = mapping({
+  fixed: v.optional(duration),
+  p50: v.optional(duration),
+  p90: v.optional(duration),
+  p99: v.optional(duration),
+  uniform: v.optional(v.tuple([duration, duration], "a list of two durations: [least, most]")),
+  normal: v.optional(spread),
+  lognormal: v.optional(spread),
+  exponential: v.optional(v.pipe(duration, v.description("The mean."))),
+  probability: v.optional(v.pipe(fraction, v.description("Share of requests that wait at all."))),
+});
+
+type DistributionEntry = v.InferOutput<typeof distribution>;
+
+function hasOneShape(entry: DistributionEntry): boolean {
+  return SHAPES.filter((shape) => entry[shape] !== undefined).length === 1;
+}
+
+function hasOwnQuantiles({ p50, p90, p99 }: DistributionEntry): boolean {
+  return p50 !== undefined || (p90 === undefined && p99 === undefined);
+}
+
+function areOrdered({ p50, p90, p99, uniform }: DistributionEntry): boolean {
+  return [[p50, p90, p99], uniform ?? []].every((texts) => {
+    const given = texts.flatMap((text) => (text === undefined ? [] : [parseDuration(text) ?? 0]));
+    return given.every((ms, index) => ms >= (given[index - 1] ?? 0));
+  });
 }
 
 const latency = v.union(
-  [duration, v.pipe(quantiles, v.check(areOrdered, "quantiles in order: p50 <= p90 <= p99"))],
-  "a duration such as 2ms or quantiles { p50, p90, p99 }",
+  [
+    duration,
+    v.pipe(
+      distribution,
+      v.check(hasOneShape, `exactly one of ${SHAPES.join(", ")}`),
+      v.check(hasOwnQuantiles, "p90 and p99 beside p50"),
+      v.check(areOrdered, "times in order: p50 <= p90 <= p99, least <= most"),
+    ),
+  ],
+  "a duration such as 2ms, or a distribution such as { p50, p90, p99 }",
 );
 
 const errors = v.union(
@@ -90,10 +125,7 @@ const step = v.union(
 
 const behaviour = {
   latency: v.optional(
-    v.pipe(
-      latency,
-      v.description("Time before the calls are made: fixed, or a distribution by its quantiles."),
-    ),
+    v.pipe(latency, v.description("Time before the calls are made: fixed, or drawn from a distribution.")),
   ),
   errors: v.optional(
     v.pipe(errors, v.description("Share of requests answered with an error status (500 unless given).")),

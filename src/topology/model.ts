@@ -12,8 +12,17 @@ export interface Behaviour {
   readonly slow: { readonly probability: number; readonly delayMs: number } | null;
 }
 
-export type Latency =
+/** A distribution of times, and the share of requests (0 to 1) that wait at all. */
+export type Latency = Distribution & { readonly probability: number };
+
+/** Draws below 0 count as 0. */
+export type Distribution =
   | { readonly kind: "fixed"; readonly ms: number }
+  | { readonly kind: "uniform"; readonly minMs: number; readonly maxMs: number }
+  | { readonly kind: "normal"; readonly meanMs: number; readonly deviationMs: number }
+  /** Mean and standard deviation are those of the times, not of their logarithms. */
+  | { readonly kind: "lognormal"; readonly meanMs: number; readonly deviationMs: number }
+  | { readonly kind: "exponential"; readonly meanMs: number }
   /** Passes exactly through the given quantiles; log-normal between and beyond them. */
   | {
       readonly kind: "quantiles";

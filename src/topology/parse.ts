@@ -19,6 +19,7 @@ import {
   type Behaviour,
   CALL_TIMEOUT_MS,
   type Call,
+  type Distribution,
   type Latency,
   type Service,
   type Step,
@@ -198,14 +199,29 @@ function buildBehaviour(entry: Defaults | ServiceEntry): Behaviour {
 }
 
 function buildLatency(entry: NonNullable<Defaults["latency"]>): Latency {
-  if (typeof entry === "string") return Object.freeze({ kind: "fixed", ms: parseDuration(entry) ?? 0 });
-  const read = (text: string | undefined) => (text === undefined ? null : (parseDuration(text) ?? null));
-  return Object.freeze({
-    kind: "quantiles",
-    p50Ms: parseDuration(entry.p50) ?? 0,
-    p90Ms: read(entry.p90),
-    p99Ms: read(entry.p99),
-  });
+  if (typeof entry === "string") return Object.freeze({ kind: "fixed", ms: readMs(entry), probability: 1 });
+  const probability = entry.probability === undefined ? 1 : readFraction(entry.probability);
+  return Object.freeze({ ...buildDistribution(entry), probability });
+}
+
+function buildDistribution(entry: Exclude<NonNullable<Defaults["latency"]>, string>): Distribution {
+  const { fixed, p50, p90, p99, uniform, normal, lognormal, exponential } = entry;
+  if (uniform !== undefined) return { kind: "uniform", minMs: readMs(uniform[0]), maxMs: readMs(uniform[1]) };
+  if (normal !== undefined) return { kind: "normal", ...readSpread(normal) };
+  if (lognormal !== undefined) return { kind: "lognormal", ...readSpread(lognormal) };
+  if (exponential !== undefined) return { kind: "exponential", meanMs: readMs(exponential) };
+  if (p50 === undefined) return { kind: "fixed", ms: readMs(fixed ?? "0") };
+  const readOptional = (text: string | undefined) => (text === undefined ? null : readMs(text));
+  return { kind: "quantiles", p50Ms: readMs(p50), p90Ms: readOptional(p90), p99Ms: readOptional(p99) };
+}
+
+function readSpread({ mean, deviation }: { mean: string; deviation: string }) {
+  return { meanMs: readMs(mean), deviationMs: readMs(deviation) };
+}
+
+/** Of a text that the schema has let through. */
+function readMs(text: string): number {
+  return parseDuration(text) ?? 0;
 }
 
 function buildErrors(entry: NonNullable<Defaults["errors"]>): NonNullable<Behaviour["errors"]> {

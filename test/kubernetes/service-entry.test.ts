@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { renderServiceEntry } from "../../src/kubernetes/service-entry.ts";
-import { type Latency, PLAIN_BEHAVIOUR, type Service } from "../../src/topology/model.ts";
+import { type Distribution, type Latency, PLAIN_BEHAVIOUR, type Service } from "../../src/topology/model.ts";
 import { parseService } from "../../src/topology/parse.ts";
 
 /** From parts of a nanosecond to days, as a document could say them. */
@@ -13,8 +13,16 @@ const positiveMs = ms.map((value) => value || 1);
 const fraction = fc.double({ min: 0, max: 1, noNaN: true }).map((value) => value + 0);
 const name = fc.stringMatching(/^[a-z](?:[-a-z0-9]{0,10}[a-z0-9])?$/);
 
-const latency: fc.Arbitrary<Latency> = fc.oneof(
+const spread = { meanMs: ms, deviationMs: ms };
+const distribution: fc.Arbitrary<Distribution> = fc.oneof(
   fc.record({ kind: fc.constant("fixed" as const), ms }),
+  fc.record({ kind: fc.constant("normal" as const), ...spread }),
+  fc.record({ kind: fc.constant("lognormal" as const), ...spread }),
+  fc.record({ kind: fc.constant("exponential" as const), meanMs: ms }),
+  fc.tuple(ms, ms).map((times) => {
+    const [minMs = 0, maxMs = 0] = times.sort((a, b) => a - b);
+    return { kind: "uniform" as const, minMs, maxMs };
+  }),
   fc
     .tuple(fc.array(ms, { minLength: 3, maxLength: 3 }), fc.boolean(), fc.boolean())
     .map(([times, hasP90, hasP99]) => {
@@ -27,6 +35,9 @@ const latency: fc.Arbitrary<Latency> = fc.oneof(
       };
     }),
 );
+const latency: fc.Arbitrary<Latency> = fc
+  .tuple(distribution, fc.oneof(fc.constant(1), fraction))
+  .map(([shape, probability]) => ({ ...shape, probability }));
 const call = fc.record({
   service: name,
   probability: fc.oneof(fc.constant(1), fraction),

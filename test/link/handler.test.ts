@@ -257,7 +257,11 @@ describe("behaviour", () => {
   });
 
   test("latency and processor time pass before the answer", async () => {
-    const behaviour = { ...PLAIN_BEHAVIOUR, latency: { kind: "fixed", ms: 60 } as const, cpuMs: 20 };
+    const behaviour = {
+      ...PLAIN_BEHAVIOUR,
+      latency: { kind: "fixed", ms: 60, probability: 1 } as const,
+      cpuMs: 20,
+    };
     await using graph = startChain(graphOf({ a: { behaviour } }));
     const startMs = performance.now();
     await fetch(graph.url);

@@ -39,7 +39,7 @@ test("before the first request everything is zero", async () => {
 });
 
 test("every request is counted once, by status and by time; readiness and scrapes are not", async () => {
-  const behaviour = { ...PLAIN_BEHAVIOUR, latency: { kind: "fixed", ms: 30 } as const };
+  const behaviour = { ...PLAIN_BEHAVIOUR, latency: { kind: "fixed", ms: 30, probability: 1 } as const };
   await using chain = startChain(graphOf({ a: { calls: ["b"] }, b: { behaviour } }));
   for (let count = 0; count < 3; count++) await fetch(chain.url);
   await fetch(`${chain.url}/nowhere`);

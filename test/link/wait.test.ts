@@ -5,7 +5,7 @@ test.each([0.3, 0.7, 1.5, 2.7, 12.4])(
   "a latency of %d ms is never cut short, to the part of a millisecond",
   async (ms) => {
     const behaviour = {
-      latency: { kind: "fixed", ms },
+      latency: { kind: "fixed", ms, probability: 1 },
       errors: null,
       cpuMs: 0,
       responseBytes: 0,
@@ -20,7 +20,7 @@ test.each([0.3, 0.7, 1.5, 2.7, 12.4])(
 );
 
 test("others are served while one waits for part of a millisecond", async () => {
-  const latency = { kind: "fixed", ms: 0.9 } as const;
+  const latency = { kind: "fixed", ms: 0.9, probability: 1 } as const;
   const behaviour = { latency, errors: null, cpuMs: 0, responseBytes: 0, slow: null } as const;
   await using chain = startChain(graphOf({ a: { behaviour } }));
   const answers = await Promise.all(Array.from({ length: 100 }, () => fetch(chain.url)));
