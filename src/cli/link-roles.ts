@@ -1,4 +1,5 @@
 import { UserError } from "../lib/errors.ts";
+import type { RandomSource } from "../lib/random.ts";
 import { findNearest } from "../lib/suggestion.ts";
 import type { RoleSource } from "../link/link.ts";
 import { rolesOf, singleRole } from "../link/roles.ts";
@@ -19,7 +20,11 @@ interface RoleFlags {
  * From where a link learns what it does: a topology document, its own entry of one, or the original's list.
  * @throws {UserError} `usage`, `topology-invalid`, `services-file-invalid`
  */
-export async function chooseRoles(flags: RoleFlags, settings: readonly Setting[]): Promise<RoleSource> {
+export async function chooseRoles(
+  flags: RoleFlags,
+  settings: readonly Setting[],
+  randomOf: RandomSource,
+): Promise<RoleSource> {
   if (flags.topology !== null && flags.service !== null) {
     throw new UserError(
       "usage",
@@ -35,7 +40,7 @@ export async function chooseRoles(flags: RoleFlags, settings: readonly Setting[]
         nearest === undefined ? "Name one of its services with --name." : `Did you mean --name ${nearest}?`;
       throw new UserError("usage", `${flags.topology} has no service ${JSON.stringify(flags.name)}`, hint);
     }
-    return { kind: "roles", roles: rolesOf(topology, Math.random) };
+    return { kind: "roles", roles: rolesOf(topology, randomOf) };
   }
   if (flags.service !== null) {
     const { parseService } = await import("../topology/parse.ts");
@@ -46,7 +51,7 @@ export async function chooseRoles(flags: RoleFlags, settings: readonly Setting[]
       flags.slow === "on" && settings.some(({ name, origin }) => name === "slow" && origin !== "default");
     return {
       kind: "roles",
-      roles: singleRole(isSlow ? withSlow(service, names.length) : service, names, Math.random),
+      roles: singleRole(isSlow ? withSlow(service, names.length) : service, names, randomOf),
     };
   }
   return { kind: "file", path: flags["services-file"], slow: flags.slow === "on" };

@@ -1,3 +1,4 @@
+import { randomSource } from "../lib/random.ts";
 import { DEFAULT_SERVICES_FILE, DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
 import { LOG_LEVELS } from "../link/log.ts";
 import { TAG_SETS } from "../link/tags.ts";
@@ -15,6 +16,7 @@ import {
   urlFlag,
 } from "./flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
+import { SEED_FLAG } from "./seed.ts";
 
 /** A link nobody named, as in the original. */
 const UNKNOWN_NAME = "unknown";
@@ -62,6 +64,7 @@ export const link = defineCommand({
     slow: choiceFlag("on", ["on", "off"], {
       summary: "Whether a link of a chain draws the original's slow request (2 s, with probability 1/N).",
     }),
+    seed: SEED_FLAG,
     "trust-position": choiceFlag("on", ["on", "off"], {
       summary: "Whether the header X-Current-Service tells the link which service it is.",
     }),
@@ -102,12 +105,13 @@ export const link = defineCommand({
       import("./link-roles.ts"),
     ]);
     const otel = readOtelEnvironment(process.env);
+    const randomOf = randomSource(flags.seed);
     const interruption = watchInterrupts();
     const running = startLink({
       name: flags.name,
       host: flags.host,
       port: flags.port,
-      source: await chooseRoles(flags, settings),
+      source: await chooseRoles(flags, settings, randomOf),
       resolve: (service) => flags.resolve.get(service),
       target: chooseTarget(flags, settings, otel.headers),
       propagators: flags.propagation,
@@ -124,7 +128,7 @@ export const link = defineCommand({
       reporter: otel.reporter,
       resourceAttributes: otel.resourceAttributes,
       version: (await import("../lib/version.ts")).VERSION,
-      random: Math.random,
+      randomOf,
     });
     if (flags.port === 0) output.info(`listening on ${running.url}`);
     const signal = await interruption.signal;

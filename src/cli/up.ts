@@ -11,6 +11,7 @@ import { watchInterrupts } from "./interrupt.ts";
 import { intervalOf, PACE_FLAGS } from "./load.ts";
 import { describeResults, summarizeResults } from "./load-summary.ts";
 import type { Output } from "./output.ts";
+import { SEED_FLAG } from "./seed.ts";
 import { INSTANCES_FLAG, loadTopology, SLOW_FLAG, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 export const up = defineCommand({
@@ -53,6 +54,7 @@ export const up = defineCommand({
     "no-load": switchFlag({ summary: "Send no requests." }),
     duration: durationFlag(null, { summary: "End by itself after this time." }),
     slow: SLOW_FLAG,
+    seed: SEED_FLAG,
     open: switchFlag({ summary: "Open the page in a browser." }),
     output: outputFlag(
       ["table", "json"],
@@ -93,6 +95,7 @@ export const up = defineCommand({
         tagSet: flags.tags,
         version: VERSION,
         processes: flags.processes,
+        seed: flags.seed,
         write: (line) => (table === null ? output.raw(`${line}\n`) : table.interject(line)),
       });
       parts.chain = chain;

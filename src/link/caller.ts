@@ -1,6 +1,6 @@
-import type { Random } from "../lib/random.ts";
-import type { Call, Step } from "../topology/model.ts";
+import type { Call } from "../topology/model.ts";
 import { jsonResponse, type LinkRequest, type LinkResponse } from "./exchange.ts";
+import type { Role } from "./roles.ts";
 import { clientTags, type TagSource } from "./tags.ts";
 import type { RequestTrace } from "./tracer.ts";
 import { callUpstream, type Reply } from "./upstream.ts";
@@ -13,7 +13,6 @@ const PASSED_HEADERS = ["baggage", "x-request-id"] as const;
 
 export interface CallerOptions {
   readonly tagSource: TagSource;
-  readonly random: Random;
   /** Base URL of a service, without a slash at the end. */
   readonly resolve: (service: string) => string;
 }
@@ -31,7 +30,7 @@ export class Caller {
    * After a step with a failed call no further step is begun.
    */
   async makeCalls(
-    steps: readonly Step[],
+    { steps, random }: Role,
     request: LinkRequest,
     trace: RequestTrace,
   ): Promise<LinkResponse | null> {
@@ -41,7 +40,7 @@ export class Caller {
     });
     let last: LinkResponse | null = null;
     for (const step of steps) {
-      const drawn = step.filter((call) => call.probability >= 1 || this.#options.random() < call.probability);
+      const drawn = step.filter((call) => call.probability >= 1 || random() < call.probability);
       const [only] = drawn;
       const replies =
         drawn.length === 1 && only !== undefined

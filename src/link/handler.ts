@@ -1,4 +1,3 @@
-import type { Random } from "../lib/random.ts";
 import { formatTraceResponse, TRACE_RESPONSE_HEADER } from "../trace/context.ts";
 import { LEDGER_HEADER } from "../trace/ledger.ts";
 import { type Caller, POSITION_HEADER } from "./caller.ts";
@@ -20,7 +19,6 @@ export interface HandlerParts {
   readonly tracer: Tracer;
   readonly caller: Caller;
   readonly tagSource: TagSource;
-  readonly random: Random;
   readonly log: LinkLog;
   readonly stats: LinkStats;
   readonly renderMetrics: () => string;
@@ -103,13 +101,13 @@ async function forward(
   request: LinkRequest,
   trace: RequestTrace,
 ): Promise<LinkResponse> {
-  const { log, random, stats } = parts;
+  const { log, stats } = parts;
   const isLogged = log.admitRequest();
   const role = findRole(parts, request);
   if (role === undefined) return jsonResponse(400, { message: "Invalid service" });
   const { behaviour } = role;
   if (behaviour.slow !== null) {
-    const draw = random();
+    const draw = role.random();
     if (isLogged) log.info(`Node's random_number: ${draw}`);
     if (draw < behaviour.slow.probability) {
       if (isLogged) log.info(`This node is sleeping for ${behaviour.slow.delayMs / 1000} seconds`);
@@ -127,7 +125,7 @@ async function forward(
   if (isLogged) {
     for (const call of role.steps.flat()) log.info(`next_service: ${call.service}`);
   }
-  const answer = role.steps.length === 0 ? null : await parts.caller.makeCalls(role.steps, request, trace);
+  const answer = role.steps.length === 0 ? null : await parts.caller.makeCalls(role, request, trace);
   if (answer !== null && (answer.status >= 300 || behaviour.responseBytes === 0)) return answer;
   return finalAnswer(role);
 }

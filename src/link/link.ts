@@ -1,4 +1,4 @@
-import type { Random } from "../lib/random.ts";
+import type { RandomSource } from "../lib/random.ts";
 import { chainOf } from "../topology/chain.ts";
 import type { Propagator } from "../trace/context.ts";
 import { Caller } from "./caller.ts";
@@ -40,7 +40,8 @@ export interface LinkOptions {
   /** Attributes of the OTLP resource besides `service.name`. */
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly version: string;
-  readonly random: Random;
+  /** For everything that is left to chance, by service. */
+  readonly randomOf: RandomSource;
 }
 
 export interface Link {
@@ -64,17 +65,17 @@ const FLUSH_SHARE = 0.3;
  * @throws {UserError} `port-busy`, `services-file-invalid`
  */
 export function startLink(options: LinkOptions): Link {
-  const { name, random } = options;
+  const { name, randomOf } = options;
   const log = new LinkLog({ ...options.log, service: name });
   const stats = new LinkStats();
-  let roles = loadRoles(options.source, random);
+  let roles = loadRoles(options.source, randomOf);
   const reporter = new Reporter({
     ...options.reporter,
     encoder: createEncoder(options.target, {
       attributes: { ...options.resourceAttributes, "service.name": name },
       scope: { name: SCOPE_NAME, version: options.version },
     }),
-    random,
+    random: Math.random,
     log,
   });
   const server = startServer(options, (port) => {
@@ -94,11 +95,9 @@ export function startLink(options: LinkOptions): Link {
       }),
       caller: new Caller({
         tagSource,
-        random,
         resolve: (service) => options.resolve(service) ?? `http://${service}`,
       }),
       tagSource,
-      random,
       log,
       stats,
       renderMetrics: () => renderMetrics(stats, reporter),
@@ -108,7 +107,7 @@ export function startLink(options: LinkOptions): Link {
   if (log.writes("info")) log.info(`new services: ${formatNames(roles.names)}`);
   const watched =
     options.source.kind === "file"
-      ? watchRoles(options.source, roles.names, random, log, (changed) => {
+      ? watchRoles(options.source, roles.names, randomOf, log, (changed) => {
           roles = changed;
         })
       : null;
@@ -146,15 +145,15 @@ async function waitFor(promise: Promise<void>, limitMs: number): Promise<void> {
   clearTimeout(timer);
 }
 
-function loadRoles(source: RoleSource, random: Random): Roles {
+function loadRoles(source: RoleSource, randomOf: RandomSource): Roles {
   if (source.kind === "roles") return source.roles;
-  return rolesOf(chainOf(readServicesFile(source.path), { slow: source.slow }), random);
+  return rolesOf(chainOf(readServicesFile(source.path), { slow: source.slow }), randomOf);
 }
 
 function watchRoles(
   source: Extract<RoleSource, { kind: "file" }>,
   current: readonly string[],
-  random: Random,
+  randomOf: RandomSource,
   log: LinkLog,
   onChange: (roles: Roles) => void,
 ): { close(): void } {
@@ -162,7 +161,7 @@ function watchRoles(
     source.path,
     current,
     (names) => {
-      onChange(rolesOf(chainOf(names, { slow: source.slow }), random));
+      onChange(rolesOf(chainOf(names, { slow: source.slow }), randomOf));
       log.info(`new services: ${formatNames(names)}`);
     },
     (message) => log.error(message),

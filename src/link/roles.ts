@@ -1,4 +1,4 @@
-import type { Random } from "../lib/random.ts";
+import type { Random, RandomSource } from "../lib/random.ts";
 import type { Service, Topology } from "../topology/model.ts";
 import { hashServices } from "../topology/services-list.ts";
 import { type BehaviourRunner, prepareBehaviour } from "./behaviour.ts";
@@ -9,6 +9,8 @@ export interface Role {
   readonly name: string;
   readonly steps: Service["steps"];
   readonly behaviour: BehaviourRunner;
+  /** Everything that this service leaves to chance is drawn from it. */
+  readonly random: Random;
 }
 
 /** The services that a link knows, and the role of each. */
@@ -23,14 +25,14 @@ export interface Roles {
 }
 
 /** The roles of a whole topology; each is prepared when it is first played. */
-export function rolesOf(topology: Topology, random: Random): Roles {
+export function rolesOf(topology: Topology, randomOf: RandomSource): Roles {
   const names = [...topology.services.keys()];
-  return new PreparedRoles(names, (name) => topology.services.get(name), random);
+  return new PreparedRoles(names, (name) => topology.services.get(name), randomOf);
 }
 
 /** The one role of a link that was given its own service alone, among the names of the whole. */
-export function singleRole(service: Service, names: readonly string[], random: Random): Roles {
-  return new PreparedRoles(names, (name) => (name === service.name ? service : undefined), random);
+export function singleRole(service: Service, names: readonly string[], randomOf: RandomSource): Roles {
+  return new PreparedRoles(names, (name) => (name === service.name ? service : undefined), randomOf);
 }
 
 class PreparedRoles implements Roles {
@@ -42,7 +44,7 @@ class PreparedRoles implements Roles {
   constructor(
     readonly names: readonly string[],
     readonly service: (name: string) => Service | undefined,
-    readonly random: Random,
+    readonly randomOf: RandomSource,
   ) {
     this.hash = hashServices(names);
     const entries = names.filter((name) => name.includes(":")).reverse();
@@ -55,7 +57,13 @@ class PreparedRoles implements Roles {
     if (prepared !== undefined) return prepared;
     const service = this.service(name);
     if (service === undefined) return undefined;
-    const role = { name, steps: service.steps, behaviour: prepareBehaviour(service.behaviour, this.random) };
+    const random = this.randomOf(name);
+    const role = {
+      name,
+      steps: service.steps,
+      behaviour: prepareBehaviour(service.behaviour, random),
+      random,
+    };
     this.#prepared.set(name, role);
     return role;
   }

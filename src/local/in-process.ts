@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { UserError } from "../lib/errors.ts";
+import { randomSource } from "../lib/random.ts";
 import { startLink } from "../link/link.ts";
 import { rolesOf } from "../link/roles.ts";
 import {
@@ -24,7 +25,7 @@ export function startInProcess(options: LocalChainOptions): LocalLink[] {
   const { topology } = options;
   checkOpenFiles(topology.services.size);
   const urls = new Map<string, string>();
-  const roles = rolesOf(topology, Math.random);
+  const roles = rolesOf(topology, randomSource(options.seed));
   const links: LocalLink[] = [];
   try {
     for (const name of topology.services.keys()) {

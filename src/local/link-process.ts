@@ -18,6 +18,7 @@ export type ParentMessage =
       readonly target: ExportTarget;
       readonly tagSet: TagSet;
       readonly version: string;
+      readonly seed: string | null;
     }
   /** Where every link is; before it comes, calls go nowhere. */
   | { readonly kind: "urls"; readonly urls: ReadonlyMap<string, string> }
@@ -103,6 +104,7 @@ class LinkProcess implements LocalLink {
       target: options.target,
       tagSet: options.tagSet,
       version: options.version,
+      seed: options.seed,
     });
   }
 

@@ -1,4 +1,5 @@
 import { errorText, UserError } from "../lib/errors.ts";
+import { randomSource } from "../lib/random.ts";
 import { type Link, startLink } from "../link/link.ts";
 import { rolesOf } from "../link/roles.ts";
 import type { ChildMessage, ParentMessage } from "./link-process.ts";
@@ -53,7 +54,7 @@ function startFrom(
     host: message.host,
     port: message.port,
     portFlag: "--base-port",
-    source: { kind: "roles", roles: rolesOf(message.topology, Math.random) },
+    source: { kind: "roles", roles: rolesOf(message.topology, randomSource(message.seed)) },
     resolve: (service) => urls.get(service),
   });
 }

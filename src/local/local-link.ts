@@ -1,3 +1,4 @@
+import { randomSource } from "../lib/random.ts";
 import type { ExportTarget } from "../link/export.ts";
 import { REPORTER_DEFAULTS } from "../link/reporter.ts";
 import type { TagSet } from "../link/tags.ts";
@@ -14,6 +15,8 @@ export interface LocalChainOptions {
   readonly target: ExportTarget;
   readonly tagSet: TagSet;
   readonly version: string;
+  /** What is left to chance is the same for the same seed; `null`: different each time. */
+  readonly seed: string | null;
   /** Each link in a process of its own. */
   readonly processes: boolean;
   /** Takes the lines that links log. */
@@ -39,7 +42,7 @@ export function portOf(basePort: number, index: number): number {
 
 /** What all links of a local chain have in common, in this process or in one of their own. */
 export function commonLinkOptions(
-  options: Pick<LocalChainOptions, "target" | "tagSet" | "version" | "write">,
+  options: Pick<LocalChainOptions, "target" | "tagSet" | "version" | "seed" | "write">,
 ) {
   return {
     target: options.target,
@@ -57,6 +60,6 @@ export function commonLinkOptions(
     reporter: REPORTER_DEFAULTS,
     resourceAttributes: {},
     version: options.version,
-    random: Math.random,
+    randomOf: randomSource(options.seed),
   } as const;
 }

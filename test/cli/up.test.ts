@@ -138,6 +138,30 @@ test("processes end with a parent that was killed", async () => {
   }
 }, 30_000);
 
+test.each([[[]], [["--processes"]]])(
+  "the same seed gives the same answers, %j",
+  async (flags) => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "t.yaml");
+    const services =
+      "  a: { entry: true, calls: [{ service: b, probability: 50% }] }\n  b: { errors: 50% }\n";
+    await Bun.write(file, `apiVersion: chain-link.dev/v1\nkind: Topology\nservices:\n${services}`);
+    const statuses = async (seed: string) => {
+      const up = await startUp([file, "--port", "0", "--no-load", "--seed", seed, ...flags]);
+      const found: number[] = [];
+      for (let request = 0; request < 40; request++) found.push((await fetch(up.facts.entry)).status);
+      up.signal("SIGTERM");
+      await up.exited;
+      return found.join(" ");
+    };
+    const first = await statuses("7");
+    expect(await statuses("7")).toBe(first);
+    expect(await statuses("8")).not.toBe(first);
+    expect(new Set(first.split(" "))).toEqual(new Set(["200", "500"]));
+  },
+  60_000,
+);
+
 test("at the end requests under way are answered, slow ones too", async () => {
   const { exitCode, stderr } = await runCli(["up", "--port", "0", "--rate", "20/s", "--duration", "1s"]);
   expect(exitCode).toBe(0);

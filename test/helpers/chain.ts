@@ -35,7 +35,7 @@ export function startChain(topology: Topology, options: TestChainOptions = {}): 
   const links = new Map<string, Link>();
   const logLines: string[] = [];
   const accessLines: string[] = [];
-  const random = options.link?.random ?? (() => 0.5);
+  const randomOf = options.link?.randomOf ?? (() => () => 0.5);
   const resolve = (service: string) => links.get(service)?.url ?? options.urls?.[service] ?? CLOSED_PORT;
   for (const name of topology.services.keys()) {
     if (options.absent?.includes(name)) continue;
@@ -45,7 +45,7 @@ export function startChain(topology: Topology, options: TestChainOptions = {}): 
         name,
         host: "127.0.0.1",
         port: 0,
-        source: { kind: "roles", roles: rolesOf(topology, random) },
+        source: { kind: "roles", roles: rolesOf(topology, randomOf) },
         resolve,
         target: { kind: "zipkin", url: backend.url },
         propagators: DEFAULT_PROPAGATORS,
@@ -62,7 +62,7 @@ export function startChain(topology: Topology, options: TestChainOptions = {}): 
         reporter: { ...REPORTER_DEFAULTS, delayMs: 10 },
         resourceAttributes: {},
         version: "0.0.0-test",
-        random,
+        randomOf,
         ...options.link,
       }),
     );

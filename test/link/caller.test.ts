@@ -157,7 +157,7 @@ describe("probability", () => {
         expect((await fetch(url)).status).toBe(200);
         expect([b, c, d].map((it) => it?.requests.length)).toEqual([0, 0, 2]);
       },
-      { random: () => draws.shift() ?? 0 },
+      { randomOf: () => () => draws.shift() ?? 0 },
     );
   });
 
@@ -170,7 +170,7 @@ describe("probability", () => {
           message: "You have reached the final chain link a",
         });
       },
-      { random: () => 0.4 },
+      { randomOf: () => () => 0.4 },
     );
   });
 
@@ -178,7 +178,9 @@ describe("probability", () => {
     const random = () => {
       throw new Error("drawn");
     };
-    await withGraph(["b"], { b: ok("b") }, async (url) => void (await fetch(url)), { random });
+    await withGraph(["b"], { b: ok("b") }, async (url) => void (await fetch(url)), {
+      randomOf: () => random,
+    });
   });
 });
 

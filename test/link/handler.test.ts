@@ -165,7 +165,7 @@ describe("the slow request", () => {
     for (const service of topology.services.values())
       expect(service.behaviour.slow).toEqual({ probability: 1 / 3, delayMs: 2000 });
     const random = () => left.shift() ?? 0.99;
-    return { chain: startChain(topology, { link: { random } }), left };
+    return { chain: startChain(topology, { link: { randomOf: () => random } }), left };
   }
 
   test("takes two seconds, is drawn by each link for itself, and twice is no error", async () => {
@@ -205,7 +205,7 @@ describe("the slow request", () => {
       draws++;
       return 0;
     };
-    await using quick = startChain(quickChain("a", "b"), { link: { random } });
+    await using quick = startChain(quickChain("a", "b"), { link: { randomOf: () => random } });
     expect((await fetch(quick.url)).status).toBe(200);
     expect(draws).toBe(0);
   });
@@ -250,7 +250,7 @@ describe("behaviour", () => {
     const draws = [0.09, 0.1, 0.11, 0];
     const behaviour = { ...PLAIN_BEHAVIOUR, errors: { rate: 0.1, status: 500 } };
     const random = () => draws.shift() ?? 1;
-    await using graph = startChain(graphOf({ a: { behaviour } }), { link: { random } });
+    await using graph = startChain(graphOf({ a: { behaviour } }), { link: { randomOf: () => random } });
     const statuses: number[] = [];
     for (let count = 0; count < 4; count++) statuses.push((await fetch(graph.url)).status);
     expect(statuses).toEqual([500, 200, 200, 500]);

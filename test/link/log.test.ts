@@ -88,7 +88,7 @@ describe("a chain", () => {
     const draws = [0.75, 0.25];
     await using chain = startChain(chainOf(["a", "b"]), {
       link: {
-        random: () => draws.shift() ?? 1,
+        randomOf: () => () => draws.shift() ?? 1,
         log: {
           level: "info",
           format: "text",

@@ -74,7 +74,7 @@ test("requests in flight are a gauge, and injected errors are told from others",
   await using chain = startChain(graphOf({ a: { behaviour, calls: ["b"] }, b: {} }), {
     absent: ["b"],
     urls: { b: `http://127.0.0.1:${callee.port}` },
-    link: { random: () => draws.shift() ?? 1 },
+    link: { randomOf: () => () => draws.shift() ?? 1 },
   });
   expect((await fetch(chain.url)).status).toBe(503);
   const pending = [fetch(chain.url), fetch(chain.url)];

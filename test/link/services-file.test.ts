@@ -212,7 +212,7 @@ describe("a link", () => {
       reporter: REPORTER_DEFAULTS,
       resourceAttributes: {},
       version: "0",
-      random: Math.random,
+      randomOf: () => Math.random,
     });
   const stop = (link: Link) => link.stop({ drainMs: 0, graceMs: 1000 });
 
