@@ -1,0 +1,121 @@
+/** https://www.rfc-editor.org/rfc/rfc9112#section-6 */
+import { ByteWriter } from "./byte-writer.ts";
+import { ChunkReader } from "./chunks.ts";
+import { BODY_TOO_LARGE } from "./problem.ts";
+
+const EMPTY = Buffer.alloc(0);
+/** What a sender announces is believed up to here; more memory is taken as bytes come. */
+const FIRST_CAPACITY = 64 * 1024;
+
+/** Reads the body of one message, in whatever pieces it comes. What came in one piece is not copied. */
+export class BodyReader {
+  /** Of the body, between {@link start} and {@link end}, once {@link isDone}. */
+  bytes: Buffer = EMPTY;
+  start = 0;
+  end = 0;
+  isDone = true;
+  /** The end of the connection is the end of the body. */
+  isUntilClose = false;
+  #length = 0;
+  #isChunked = false;
+  #limitBytes = 0;
+  #parts: ByteWriter | null = null;
+  #chunks: ChunkReader | null = null;
+
+  beginEmpty(): void {
+    this.bytes = EMPTY;
+    this.start = 0;
+    this.end = 0;
+    this.isDone = true;
+    this.isUntilClose = false;
+  }
+
+  /** Returns 0, or a problem. */
+  beginLength(length: number, limitBytes: number): number {
+    this.beginEmpty();
+    if (length > limitBytes) return BODY_TOO_LARGE;
+    this.#length = length;
+    this.#parts = null;
+    this.#isChunked = false;
+    this.isDone = length === 0;
+    return 0;
+  }
+
+  beginChunked(limitBytes: number): void {
+    this.beginEmpty();
+    this.#isChunked = true;
+    this.isDone = false;
+    this.#parts = new ByteWriter();
+    this.#chunks ??= new ChunkReader();
+    this.#chunks.start(limitBytes);
+  }
+
+  beginUntilClose(limitBytes: number): void {
+    this.beginEmpty();
+    this.#isChunked = false;
+    this.#limitBytes = limitBytes;
+    this.isUntilClose = true;
+    this.isDone = false;
+    this.#parts = new ByteWriter();
+  }
+
+  /** Returns the position behind what belongs to the body, or a problem. */
+  read(bytes: Buffer, at: number, end: number): number {
+    if (this.#isChunked) return this.#readChunks(bytes, at, end);
+    if (this.isUntilClose) return this.#readRest(bytes, at, end);
+    if (this.#parts === null && end - at >= this.#length) {
+      this.#finish(bytes, at, at + this.#length);
+      return this.end;
+    }
+    return this.#readPart(bytes, at, end);
+  }
+
+  /** The connection ended, and with it the body. */
+  finishAtClose(): void {
+    if (this.#parts !== null) this.#finish(this.#parts.bytes, 0, this.#parts.length);
+  }
+
+  /** A view of the whole; empty without body. */
+  view(): Buffer {
+    return this.start === this.end ? EMPTY : this.bytes.subarray(this.start, this.end);
+  }
+
+  /** Lets go of the bytes. */
+  clear(): void {
+    this.beginEmpty();
+    this.#parts = null;
+    this.#isChunked = false;
+  }
+
+  #readPart(bytes: Buffer, at: number, end: number): number {
+    this.#parts ??= new ByteWriter(Math.min(this.#length, FIRST_CAPACITY));
+    const parts = this.#parts;
+    const next = Math.min(end, at + this.#length - parts.length);
+    parts.copy(bytes, at, next);
+    if (parts.length === this.#length) this.#finish(parts.bytes, 0, parts.length);
+    return next;
+  }
+
+  #readRest(bytes: Buffer, at: number, end: number): number {
+    const parts = this.#parts as ByteWriter;
+    if (parts.length + end - at > this.#limitBytes) return BODY_TOO_LARGE;
+    parts.copy(bytes, at, end);
+    return end;
+  }
+
+  #readChunks(bytes: Buffer, at: number, end: number): number {
+    const parts = this.#parts as ByteWriter;
+    const chunks = this.#chunks as ChunkReader;
+    const next = chunks.read(bytes, at, end, parts);
+    if (next >= 0 && chunks.isDone) this.#finish(parts.bytes, 0, parts.length);
+    return next;
+  }
+
+  #finish(bytes: Buffer, start: number, end: number): void {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.isDone = true;
+    this.#parts = null;
+  }
+}

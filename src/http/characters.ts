@@ -1,0 +1,50 @@
+/** Classes of bytes in RFC 9110 (5.6.2, 5.5) and RFC 9112, as tables: one look-up a byte instead of comparisons. */
+
+export const TAB = 0x09;
+export const LF = 0x0a;
+export const CR = 0x0d;
+export const SPACE = 0x20;
+export const COMMA = 0x2c;
+export const ZERO = 0x30;
+export const NINE = 0x39;
+export const COLON = 0x3a;
+export const SEMICOLON = 0x3b;
+
+/** 1 for the bytes of a `token`: methods, field names. */
+export const TOKEN = tableOf(
+  (byte) => /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)) && byte < 0x80,
+);
+
+/** 1 for what a field value may hold: visible characters, space, tab and bytes from 0x80 up. No control characters. */
+export const FIELD_VALUE = tableOf((byte) => byte === TAB || (byte >= SPACE && byte !== 0x7f));
+
+/** 1 for what a request target may hold: visible ASCII. */
+export const TARGET = tableOf((byte) => byte > SPACE && byte < 0x7f);
+
+/** ASCII letters in lower case, everything else as it is. */
+export const LOWER = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte,
+);
+
+/** Value of a hexadecimal digit; 255 for what is none. */
+export const HEX_VALUE = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const value = "0123456789abcdef".indexOf(String.fromCharCode(LOWER[byte] as number));
+  return value === -1 ? 255 : value;
+});
+
+function tableOf(holds: (byte: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => (holds(byte) ? 1 : 0));
+}
+
+/** Whether `bytes` has at `start` what `lower` spells, in whatever case. The range must lie within `bytes`. */
+export function equalsAt(bytes: Uint8Array, start: number, lower: Uint8Array): boolean {
+  for (let i = 0; i < lower.length; i++) {
+    if (LOWER[bytes[start + i] as number] !== lower[i]) return false;
+  }
+  return true;
+}
+
+/** Bytes of a Latin-1 text, as {@link equalsAt} and header look-ups take them. */
+export function lowerBytes(text: string): Uint8Array {
+  return Buffer.from(text.toLowerCase(), "latin1");
+}

@@ -1,0 +1,121 @@
+/** https://www.rfc-editor.org/rfc/rfc9112#section-7.1 */
+import type { ByteWriter } from "./byte-writer.ts";
+import { CR, FIELD_VALUE, HEX_VALUE, LF, SEMICOLON, SPACE, TAB } from "./characters.ts";
+import { BAD_CHUNK, BODY_TOO_LARGE } from "./problem.ts";
+
+/** More than any limit, and exact in a double. */
+const MAX_SIZE_DIGITS = 12;
+/** Extensions and trailers of one body together: they are read and thrown away. */
+const MAX_EXTRA_BYTES = 16 * 1024;
+
+type State =
+  | "size"
+  | "blank"
+  | "extension"
+  | "size-lf"
+  | "data"
+  | "data-cr"
+  | "data-lf"
+  | "line"
+  | "trailer"
+  | "trailer-lf"
+  | "last-lf"
+  | "done";
+
+/** Takes a chunked body apart, in whatever pieces it comes. */
+export class ChunkReader {
+  #state: State = "size";
+  /** Of the chunk that is read. */
+  #missing = 0;
+  #digits = 0;
+  #extraBytes = 0;
+  #limitBytes = 0;
+
+  start(limitBytes: number): void {
+    this.#state = "size";
+    this.#missing = 0;
+    this.#digits = 0;
+    this.#extraBytes = 0;
+    this.#limitBytes = limitBytes;
+  }
+
+  get isDone(): boolean {
+    return this.#state === "done";
+  }
+
+  /** Appends data to `body` and returns the position behind what was read, or a problem. */
+  read(bytes: Buffer, start: number, end: number, body: ByteWriter): number {
+    let at = start;
+    while (at < end && this.#state !== "done") {
+      if (this.#state === "data") {
+        const count = Math.min(this.#missing, end - at);
+        body.copy(bytes, at, at + count);
+        at += count;
+        this.#missing -= count;
+        if (this.#missing === 0) this.#state = "data-cr";
+        continue;
+      }
+      const next = this.#step(bytes[at++] as number);
+      if (next === null) return BAD_CHUNK;
+      this.#state = next;
+      if (this.#missing + body.length > this.#limitBytes) return BODY_TOO_LARGE;
+      if (this.#extraBytes > MAX_EXTRA_BYTES) return BAD_CHUNK;
+    }
+    return at;
+  }
+
+  /** The state behind one byte that is no data; `null` when it may not stand there. */
+  #step(byte: number): State | null {
+    switch (this.#state) {
+      case "size":
+        return this.#readSize(byte);
+      case "blank":
+        // Whitespace may stand before an extension, not before the end of the line.
+        this.#extraBytes++;
+        if (byte === SEMICOLON) return "extension";
+        return byte === SPACE || byte === TAB ? "blank" : null;
+      case "extension":
+        this.#extraBytes++;
+        if (byte === CR) return "size-lf";
+        return FIELD_VALUE[byte] === 1 ? "extension" : null;
+      case "size-lf":
+        if (byte !== LF) return null;
+        this.#digits = 0;
+        return this.#missing === 0 ? "line" : "data";
+      case "data-cr":
+        return byte === CR ? "data-lf" : null;
+      case "data-lf":
+        return byte === LF ? "size" : null;
+      case "line":
+        if (byte === CR) return "last-lf";
+        return this.#readTrailer(byte);
+      case "trailer":
+        return this.#readTrailer(byte);
+      case "trailer-lf":
+        return byte === LF ? "line" : null;
+      case "last-lf":
+        return byte === LF ? "done" : null;
+      default:
+        return null;
+    }
+  }
+
+  #readSize(byte: number): State | null {
+    const digit = HEX_VALUE[byte] as number;
+    if (digit !== 255) {
+      if (++this.#digits > MAX_SIZE_DIGITS) return null;
+      this.#missing = this.#missing * 16 + digit;
+      return "size";
+    }
+    if (this.#digits === 0) return null;
+    if (byte === CR) return "size-lf";
+    if (byte === SEMICOLON) return "extension";
+    return byte === SPACE || byte === TAB ? "blank" : null;
+  }
+
+  #readTrailer(byte: number): State | null {
+    this.#extraBytes++;
+    if (byte === CR) return "trailer-lf";
+    return FIELD_VALUE[byte] === 1 ? "trailer" : null;
+  }
+}

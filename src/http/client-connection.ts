@@ -1,0 +1,281 @@
+import type { Socket } from "bun";
+import { BodyReader } from "./body-reader.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { type Failure, RESET, TOO_LARGE } from "./failure.ts";
+import { Input } from "./input.ts";
+import type { ClientLimits } from "./limits.ts";
+import { BAD_STATUS, BODY_TOO_LARGE, HEAD_TOO_LARGE, INCOMPLETE, problemOf } from "./problem.ts";
+import { type CallListener, Reply } from "./reply.ts";
+import { isHeadMethod } from "./request-head.ts";
+import { ResponseHead } from "./response-head.ts";
+
+/** What a connection tells the pool that made it. */
+export interface ConnectionOwner {
+  readonly limits: ClientLimits;
+  /** The call is over, and the connection may carry another. */
+  keep(connection: ClientConnection): void;
+  /** The connection is gone. */
+  forget(connection: ClientConnection): void;
+  /** The connection was closed when it was used again: the call goes to another. */
+  repeat(connection: ClientConnection, listener: CallListener): void;
+}
+
+/**
+ *     connecting -> idle -> head -> body -> idle     `head` and `body` are what is expected next
+ *          |          |       |       |
+ *          +----------+-------+-------+-> closed
+ */
+type State = "connecting" | "idle" | "head" | "body" | "closed";
+
+/** Answers with a status below 200 before the one that counts. Go bears five. */
+const MAX_INTERIM = 8;
+
+/** One connection of a client: it carries one call at a time. */
+export class ClientConnection {
+  /** When the call must be over, on the clock of `performance.now()`. */
+  deadlineMs = Number.POSITIVE_INFINITY;
+  /** When it was last given back, and made, in ticks of the pool. */
+  idleTick = 0;
+  bornTick = 0;
+  /** It is not to be used again. */
+  isOld = false;
+  /** Where the pool keeps it. */
+  index = -1;
+  readonly request = new ByteWriter(512);
+  readonly #owner: ConnectionOwner;
+  readonly #head = new ResponseHead();
+  readonly #body = new BodyReader();
+  readonly #reply = new Reply(this.#head, this.#body);
+  readonly #input = new Input();
+  #socket: Socket<ClientConnection> | null = null;
+  #state: State = "connecting";
+  #listener: CallListener | null = null;
+  /** Of the request. */
+  #sentBytes = 0;
+  /** It has carried a call before. */
+  #isUsed = false;
+  #isRepeated = false;
+  #hasHeard = false;
+  #asksHead = false;
+  #interim = 0;
+
+  constructor(owner: ConnectionOwner) {
+    this.#owner = owner;
+  }
+
+  get hasCall(): boolean {
+    return this.#listener !== null;
+  }
+
+  /** There is nothing yet that could be closed. */
+  get isConnecting(): boolean {
+    return this.#state === "connecting" && this.#socket === null;
+  }
+
+  /** Sends a request, or keeps it until the connection is made. */
+  start(
+    bytes: Uint8Array,
+    length: number,
+    deadlineMs: number,
+    listener: CallListener,
+    isRepeated: boolean,
+  ): void {
+    this.request.length = 0;
+    this.request.copy(bytes, 0, length);
+    this.deadlineMs = deadlineMs;
+    this.#listener = listener;
+    this.#isRepeated = isRepeated;
+    this.#sentBytes = 0;
+    this.#hasHeard = false;
+    this.#interim = 0;
+    this.#asksHead = isHeadMethod(bytes, 0);
+    if (this.#state === "connecting") return;
+    this.#state = "head";
+    this.drain();
+  }
+
+  /** The connection is made, but its TLS session is not. */
+  attach(socket: Socket<ClientConnection>): void {
+    this.#socket = socket;
+    if (this.#state === "closed") socket.terminate();
+  }
+
+  /** The connection is made. */
+  open(socket: Socket<ClientConnection>): void {
+    this.#socket = socket;
+    if (this.#state === "closed") {
+      socket.terminate();
+      return;
+    }
+    if (this.#listener === null) {
+      this.#state = "idle";
+      this.#owner.keep(this);
+      return;
+    }
+    this.#state = "head";
+    this.drain();
+  }
+
+  /** Sends what is left of the request. */
+  drain(): void {
+    const { bytes, length } = this.request;
+    if (
+      this.#socket === null ||
+      this.#state === "connecting" ||
+      this.#listener === null ||
+      this.#sentBytes === length
+    )
+      return;
+    const count = this.#socket.write(bytes, this.#sentBytes, length - this.#sentBytes);
+    if (count > 0) this.#sentBytes += count;
+  }
+
+  receive(chunk: Buffer): void {
+    if (this.#state === "idle") {
+      // Nobody asked: two replies for one request, or a 408 before the connection is closed.
+      this.destroy();
+      return;
+    }
+    if (this.#state === "closed") return;
+    this.#hasHeard = true;
+    this.#input.push(chunk);
+    if (this.#state === "head" && !this.#readHead()) return;
+    if (this.#state === "body") this.#readBody();
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    if (this.#state === "closed") return;
+    if (this.#state === "body" && this.#body.isUntilClose) {
+      this.#body.finishAtClose();
+      this.#complete();
+      return;
+    }
+    // Never twice: the second goes to a connection that is new.
+    const mayRepeat = this.#isUsed && !this.#hasHeard && isSafe(this.request.bytes);
+    const listener = this.#listener;
+    if (mayRepeat && listener !== null) {
+      this.destroy();
+      this.#owner.repeat(this, listener);
+      return;
+    }
+    this.fail(RESET);
+  }
+
+  /** Ends the call, if there is one, and the connection. */
+  fail(failure: Failure): void {
+    const listener = this.#listener;
+    if (this.#state === "closed") return;
+    // What the server still does for this call is in vain: a reset tells it at once.
+    const socket = this.#socket;
+    this.#socket = listener === null ? socket : null;
+    this.destroy();
+    if (listener !== null) socket?.terminate();
+    listener?.onFailure(failure, this.#isRepeated);
+  }
+
+  /** Ends the call only: an attempt to connect cannot be taken back, and what comes of it is kept. */
+  abandon(failure: Failure): void {
+    const listener = this.#listener;
+    this.#listener = null;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    listener?.onFailure(failure, this.#isRepeated);
+  }
+
+  destroy(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#listener = null;
+    this.#input.clear();
+    this.#socket?.end();
+    this.#owner.forget(this);
+  }
+
+  /** Whether the head is whole and asked for. */
+  #readHead(): boolean {
+    const input = this.#input;
+    const head = this.#head;
+    const { headBytes } = this.#owner.limits;
+    for (;;) {
+      const next = head.scan(input.bytes, input.at, input.end);
+      if (next < 0) {
+        if (next !== INCOMPLETE) this.#failFor(next);
+        else if (input.size > headBytes) this.#failFor(HEAD_TOO_LARGE);
+        return false;
+      }
+      if (next - input.at > headBytes) {
+        this.#failFor(HEAD_TOO_LARGE);
+        return false;
+      }
+      input.at = next;
+      if (head.status >= 200) break;
+      // An upgrade was not asked for, and no sender needs so many of the others.
+      if (head.status === 101 || ++this.#interim > MAX_INTERIM) {
+        this.#failFor(BAD_STATUS);
+        return false;
+      }
+      if (input.at === input.end) return false;
+    }
+    return this.#beginBody();
+  }
+
+  #beginBody(): boolean {
+    const { fields } = this.#head;
+    const { bodyBytes } = this.#owner.limits;
+    this.#state = "body";
+    if (this.#asksHead || this.#head.isBodiless) this.#body.beginEmpty();
+    else if (fields.isChunked) this.#body.beginChunked(bodyBytes);
+    else if (fields.contentLength === -1) this.#body.beginUntilClose(bodyBytes);
+    else if (this.#body.beginLength(fields.contentLength, bodyBytes) !== 0) {
+      this.fail(TOO_LARGE);
+      return false;
+    }
+    return true;
+  }
+
+  #readBody(): void {
+    const input = this.#input;
+    if (!this.#body.isDone) {
+      const next = this.#body.read(input.bytes, input.at, input.end);
+      if (next < 0) {
+        this.#failFor(next);
+        return;
+      }
+      input.at = next;
+      if (!this.#body.isDone) return;
+    }
+    this.#complete();
+  }
+
+  #complete(): void {
+    const listener = this.#listener as CallListener;
+    const isReusable =
+      this.#head.keepsAlive &&
+      !this.#body.isUntilClose &&
+      this.#input.size === 0 &&
+      this.#sentBytes === this.request.length &&
+      !this.isOld;
+    this.#listener = null;
+    this.#input.clear();
+    this.#isUsed = true;
+    if (isReusable) {
+      this.#state = "idle";
+      this.#owner.keep(this);
+    } else {
+      this.destroy();
+    }
+    listener.onReply(this.#reply, this.#isRepeated);
+  }
+
+  #failFor(problem: number): void {
+    if (problem === BODY_TOO_LARGE) this.fail(TOO_LARGE);
+    else this.fail({ reason: "malformed_response", message: problemOf(problem).text });
+  }
+}
+
+const SAFE_METHODS = ["GET ", "HEAD ", "OPTIONS "].map((method) => Buffer.from(method));
+
+/** Whether a request may be sent twice (RFC 9110, 9.2.1). */
+function isSafe(request: Uint8Array): boolean {
+  return SAFE_METHODS.some((method) => method.every((byte, i) => request[i] === byte));
+}

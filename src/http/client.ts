@@ -1,0 +1,145 @@
+import { DeadlineTimer } from "./deadline-timer.ts";
+import type { Failure } from "./failure.ts";
+import { isField } from "./fields.ts";
+import { CLIENT_LIMITS, type ClientLimits } from "./limits.ts";
+import type { CallListener, Reply } from "./reply.ts";
+import { Sweeper } from "./sweeper.ts";
+import { type ClientContext, type TlsOptions, Upstream } from "./upstream.ts";
+
+export interface ClientOptions {
+  /** @default CLIENT_LIMITS */
+  readonly limits?: Partial<ClientLimits>;
+  /** For upstreams with `https:`. */
+  readonly tls?: TlsOptions;
+}
+
+export interface RequestOptions {
+  /** @default "GET" */
+  readonly method?: string;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly body?: string | Uint8Array;
+  readonly timeoutMs: number;
+}
+
+/** What became of a request: a reply, or why there was none. */
+export type Outcome =
+  | {
+      readonly kind: "reply";
+      /** 200 to 599. */
+      readonly status: number;
+      readonly headers: readonly (readonly [name: string, value: string])[];
+      /** As it was sent. */
+      readonly body: Buffer;
+      /** {@link CallListener} */
+      readonly isRepeated: boolean;
+    }
+  | ({ readonly kind: "failure"; readonly isRepeated: boolean } & Failure);
+
+/** Calls servers, and keeps the connections to them. Redirects are not followed, bodies not decoded. */
+export class Client {
+  readonly #options: ClientOptions;
+  readonly #context: ClientContext;
+  readonly #upstreams = new Map<string, Upstream>();
+
+  constructor(options: ClientOptions = {}) {
+    const limits: ClientLimits = { ...CLIENT_LIMITS, ...options.limits };
+    this.#options = options;
+    this.#context = {
+      limits,
+      sweeper: new Sweeper(Math.min(limits.idleTimeoutMs, limits.maxAgeMs), () => this.#sweep()),
+      deadlines: new DeadlineTimer((nowMs) => this.#expire(nowMs)),
+      isClosed: false,
+    };
+  }
+
+  /**
+   * The upstream of a URL, which is the same for the same scheme, host and port. Looked up at start, not for each call.
+   * @throws {TypeError} The URL is none of `http:` or `https:`.
+   */
+  upstream(url: string): Upstream {
+    const { origin, hostname, protocol, port } = new URL(url);
+    const known = this.#upstreams.get(origin);
+    if (known !== undefined) return known;
+    if (protocol !== "http:" && protocol !== "https:") {
+      throw new TypeError(`expected an http: or https: URL, got ${url}`);
+    }
+    const isTls = protocol === "https:";
+    const made = new Upstream(
+      {
+        host: hostname.replace(/^\[(.*)\]$/, "$1"),
+        port: port === "" ? (isTls ? 443 : 80) : Number(port),
+        tls: isTls ? (this.#options.tls ?? {}) : null,
+      },
+      this.#context,
+    );
+    this.#upstreams.set(origin, made);
+    return made;
+  }
+
+  /**
+   * One request in plain terms. A failure is a value.
+   * @throws {TypeError} The URL or a header cannot be sent.
+   */
+  request(url: string, options: RequestOptions): Promise<Outcome> {
+    const bytes = renderRequest(new URL(url), options);
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.upstream(url).call(
+      bytes,
+      bytes.length,
+      performance.now() + options.timeoutMs,
+      new PromiseListener(resolve),
+    );
+    return promise;
+  }
+
+  /** Ends all calls and closes all connections. */
+  close(): void {
+    this.#context.isClosed = true;
+    for (const upstream of this.#upstreams.values()) upstream.close();
+    this.#context.sweeper.stop();
+    this.#context.deadlines.stop();
+  }
+
+  #expire(nowMs: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const upstream of this.#upstreams.values()) next = Math.min(next, upstream.expire(nowMs));
+    return next;
+  }
+
+  #sweep(): void {
+    let size = 0;
+    for (const upstream of this.#upstreams.values()) {
+      upstream.sweep();
+      size += upstream.size;
+    }
+    if (size === 0) this.#context.sweeper.stop();
+  }
+}
+
+class PromiseListener implements CallListener {
+  readonly #resolve: (outcome: Outcome) => void;
+
+  constructor(resolve: (outcome: Outcome) => void) {
+    this.#resolve = resolve;
+  }
+
+  onReply({ status, fields, body }: Reply, isRepeated: boolean): void {
+    this.#resolve({ kind: "reply", status, headers: fields.list(), body, isRepeated });
+  }
+
+  onFailure(failure: Failure, isRepeated: boolean): void {
+    this.#resolve({ kind: "failure", ...failure, isRepeated });
+  }
+}
+
+function renderRequest(url: URL, { method = "GET", headers = [], body }: RequestOptions): Buffer {
+  const lines = [["Host", url.host] as const, ...headers].map(([name, value]) => {
+    if (!isField(name, value)) throw new TypeError(`the header ${JSON.stringify(name)} cannot be sent`);
+    return `${name}: ${value}\r\n`;
+  });
+  if (!isField(method, "")) throw new TypeError(`${JSON.stringify(method)} is no method`);
+  const content = body === undefined ? Buffer.alloc(0) : Buffer.from(body as string);
+  if (body !== undefined) lines.push(`Content-Length: ${content.length}\r\n`);
+  const head = `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}\r\n`;
+  return Buffer.concat([Buffer.from(head, "latin1"), content]);
+}

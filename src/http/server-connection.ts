@@ -1,0 +1,316 @@
+import type { Socket } from "bun";
+import { prepareHead } from "./answer.ts";
+import { BodyReader } from "./body-reader.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+import { LF } from "./characters.ts";
+import { dateLine } from "./date.ts";
+import { Exchange, FAILURE, type Peer } from "./exchange.ts";
+import { Input } from "./input.ts";
+import { Output } from "./output.ts";
+import { BODY_TOO_LARGE, HEAD_TOO_LARGE, INCOMPLETE, problemOf } from "./problem.ts";
+import { RequestHead } from "./request-head.ts";
+import type { ServerContext } from "./server-context.ts";
+
+/**
+ *     idle -> head -> body -> answering -> flushing -> idle      a request that comes in one piece goes
+ *                                 |            |                 from idle to answering at once
+ *                                 +------------+-> lingering -> closed
+ *
+ * `flushing`: the peer does not read, and no further request is until it does. `lingering`: the answer is out and we
+ * have ended our side, but what the peer still sends is read and thrown away, because closing would reset the
+ * connection and take the answer with it (RFC 9112, 9.6).
+ */
+type State = "idle" | "head" | "body" | "answering" | "flushing" | "lingering" | "closed";
+
+const LINGER_MS = 2000;
+/** Requests sent ahead of answers are kept up to here; then the peer is not read. */
+const MAX_AHEAD_BYTES = 64 * 1024;
+/** Larger bodies are written behind their head, not copied to it. */
+const MAX_COPIED_BYTES = 64 * 1024;
+
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const CONTENT_LENGTH = Buffer.from("Content-Length: ");
+const LINE_END = Buffer.from("\r\n");
+const CLOSE = Buffer.from("Connection: close\r\n");
+const KEEP_ALIVE = Buffer.from("Connection: keep-alive\r\n");
+const JSON_TYPE = [["Content-Type", "application/json"]] as const;
+
+/** One connection of a server: requests are read and answered in order, one at a time. */
+export class ServerConnection {
+  readonly body = new BodyReader();
+  readonly #head = new RequestHead();
+  readonly #exchange = new Exchange(this, this.#head);
+  readonly #input = new Input();
+  readonly #output: Output;
+  readonly #context: ServerContext;
+  readonly #socket: Socket<ServerConnection>;
+  #state: State = "idle";
+  /** When the state was entered, or the peer last read. */
+  #sinceTick: number;
+  #closesAfter = false;
+  #hasUnreadBody = false;
+  #isBodiless = false;
+  /** The peer sends nothing more, but may read. */
+  #isHalfClosed = false;
+  #isAdvancing = false;
+  #isPaused = false;
+  #peer: Peer | null = null;
+
+  constructor(context: ServerContext, socket: Socket<ServerConnection>) {
+    this.#context = context;
+    this.#socket = socket;
+    this.#output = new Output(socket);
+    this.#sinceTick = context.sweeper.tick;
+  }
+
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  get peer(): Peer | null {
+    if (this.#peer === null && this.#state !== "closed") {
+      this.#peer = { address: this.#socket.remoteAddress, port: this.#socket.remotePort };
+    }
+    return this.#peer;
+  }
+
+  receive(chunk: Buffer): void {
+    switch (this.#state) {
+      case "lingering":
+      case "closed":
+        return;
+      case "answering":
+      case "flushing":
+        this.#keepForLater(chunk);
+        return;
+      case "head":
+        this.#input.push(chunk);
+        // Without another line end a head cannot be whole: a peer that sends byte by byte costs no scan for each.
+        if (chunk.includes(LF) || this.#input.size > this.#context.limits.headBytes) this.#advance();
+        return;
+      default:
+        this.#input.push(chunk);
+        this.#advance();
+    }
+  }
+
+  /** The peer takes bytes again. */
+  drain(): void {
+    if (this.#output.drain() > 0) this.#sinceTick = this.#context.sweeper.tick;
+    if (this.#state === "flushing" && this.#output.isFlushed) this.#endAnswer();
+  }
+
+  /** The peer ended its side. */
+  endInput(): void {
+    this.#isHalfClosed = true;
+    if (this.#state !== "answering" && this.#state !== "flushing") this.#socket.end();
+  }
+
+  /** The connection is gone. */
+  forget(): void {
+    this.#state = "closed";
+    this.#output.clear();
+    this.#input.clear();
+    this.body.clear();
+  }
+
+  /** Closes it unless a request is being read or answered. */
+  closeIfIdle(): void {
+    if (this.#state === "idle") this.#socket.end();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  /** Closes it when its state has lasted too long. */
+  checkTime(): void {
+    const { sweeper, limits } = this.#context;
+    const ticks = sweeper.tick - this.#sinceTick;
+    switch (this.#state) {
+      case "idle":
+        if (ticks >= sweeper.ticksOf(limits.idleTimeoutMs)) this.#socket.end();
+        return;
+      case "head":
+        if (ticks >= sweeper.ticksOf(limits.headTimeoutMs)) this.#refuse(408, "the headers took too long");
+        return;
+      case "body":
+        if (ticks >= sweeper.ticksOf(limits.bodyTimeoutMs)) this.#refuse(408, "the body took too long");
+        return;
+      case "flushing":
+        if (ticks >= sweeper.ticksOf(limits.idleTimeoutMs)) this.#socket.terminate();
+        return;
+      case "lingering":
+        if (ticks >= sweeper.ticksOf(LINGER_MS)) this.#socket.terminate();
+        return;
+      default:
+        return;
+    }
+  }
+
+  closeAfterAnswer(): void {
+    this.#closesAfter = true;
+  }
+
+  beginAnswer(head: Uint8Array, status: number): ByteWriter {
+    const { out } = this.#context;
+    this.#isBodiless = status === 204 || status === 304;
+    out.length = 0;
+    out.copy(head);
+    out.copy(dateLine());
+    return out;
+  }
+
+  finishAnswer(body: Uint8Array, start: number, end: number): void {
+    if (this.#state === "closed") return;
+    if (this.#state !== "answering") throw new Error("the request was answered before");
+    const { out } = this.#context;
+    if (this.#context.isStopping) this.#closesAfter = true;
+    if (!this.#isBodiless) {
+      out.copy(CONTENT_LENGTH);
+      out.decimal(end - start);
+      out.copy(LINE_END);
+    }
+    if (this.#closesAfter) out.copy(CLOSE);
+    else if (this.#head.isOld) out.copy(KEEP_ALIVE);
+    out.copy(LINE_END);
+    const hasBody = !this.#isBodiless && !this.#head.isHead;
+    if (hasBody && end - start > MAX_COPIED_BYTES) {
+      this.#output.write(out.bytes, 0, out.length);
+      this.#output.write(body, start, end);
+    } else {
+      if (hasBody) out.copy(body, start, end);
+      this.#output.write(out.bytes, 0, out.length);
+    }
+    this.#endAnswer();
+  }
+
+  #advance(): void {
+    // An answer that is given at once comes back here from within the loop.
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    while (this.#readRequest()) this.#handle();
+    this.#isAdvancing = false;
+    if (this.#isHalfClosed && this.#state !== "answering" && this.#state !== "flushing") this.#socket.end();
+  }
+
+  /** Whether there is a request to answer. */
+  #readRequest(): boolean {
+    if (this.#state === "idle" || this.#state === "head") return this.#readHead();
+    return this.#state === "body" && this.#readBody();
+  }
+
+  #readHead(): boolean {
+    const input = this.#input;
+    if (input.at === input.end) return false;
+    const head = this.#head;
+    const next = head.scan(input.bytes, input.at, input.end);
+    if (next < 0) return this.#waitForHead(next);
+    if (next - input.at > this.#context.limits.headBytes) return this.#refuseFor(HEAD_TOO_LARGE);
+    input.at = next;
+    this.#closesAfter = !head.keepsAlive;
+    if (head.fields.contentLength > 0 || head.fields.isChunked) return this.#beginBody();
+    this.body.beginEmpty();
+    this.#state = "answering";
+    return true;
+  }
+
+  #waitForHead(problem: number): boolean {
+    if (problem !== INCOMPLETE) return this.#refuseFor(problem);
+    if (this.#input.size > this.#context.limits.headBytes) return this.#refuseFor(HEAD_TOO_LARGE);
+    if (this.#state === "idle") this.#enter("head");
+    return false;
+  }
+
+  #beginBody(): boolean {
+    const { fields, isOld } = this.#head;
+    const { bodyBytes } = this.#context.limits;
+    if (fields.isChunked) this.body.beginChunked(bodyBytes);
+    else if (this.body.beginLength(fields.contentLength, bodyBytes) !== 0)
+      return this.#refuseFor(BODY_TOO_LARGE);
+    this.#enter("body");
+    if (fields.expectsContinue && !isOld && this.#input.size === 0)
+      this.#output.write(CONTINUE, 0, CONTINUE.length);
+    return this.#readBody();
+  }
+
+  #readBody(): boolean {
+    const { body } = this;
+    const input = this.#input;
+    const next = body.read(input.bytes, input.at, input.end);
+    if (next < 0) return this.#refuseFor(next);
+    input.at = next;
+    if (!body.isDone) return false;
+    this.#state = "answering";
+    return true;
+  }
+
+  #handle(): void {
+    this.#exchange.renew();
+    try {
+      this.#context.handler(this.#exchange);
+    } catch {
+      if (this.#state === "answering") this.#exchange.answer(FAILURE);
+    }
+  }
+
+  #endAnswer(): void {
+    if (!this.#output.isFlushed) {
+      this.#enter("flushing");
+      return;
+    }
+    if (this.#closesAfter) {
+      this.#closeGently();
+      return;
+    }
+    this.#enter("idle");
+    if (this.#input.size === 0) this.#input.clear();
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#socket.resume();
+    }
+    if (this.#input.size > 0 || this.#isHalfClosed) this.#advance();
+  }
+
+  #closeGently(): void {
+    if (this.#isHalfClosed || (!this.#hasUnreadBody && this.#input.size === 0)) {
+      this.#state = "closed";
+      this.#socket.end();
+      return;
+    }
+    this.#enter("lingering");
+    this.#input.clear();
+    if (this.#isPaused) this.#socket.resume();
+    this.#socket.shutdown();
+  }
+
+  /** Never a request to answer. */
+  #refuseFor(problem: number): false {
+    const { status, text } = problemOf(problem);
+    this.#refuse(status, text);
+    return false;
+  }
+
+  /** Where the next request would begin is not known: the connection ends with this. */
+  #refuse(status: number, message: string): void {
+    this.#state = "answering";
+    this.#head.isHead = false;
+    this.#closesAfter = true;
+    this.#hasUnreadBody = true;
+    const body = Buffer.from(`${JSON.stringify({ message })}\n`);
+    this.beginAnswer(prepareHead(status, JSON_TYPE), status);
+    this.finishAnswer(body, 0, body.length);
+  }
+
+  #keepForLater(chunk: Buffer): void {
+    this.#input.push(chunk);
+    if (this.#input.size < MAX_AHEAD_BYTES || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  #enter(state: State): void {
+    this.#state = state;
+    this.#sinceTick = this.#context.sweeper.tick;
+  }
+}

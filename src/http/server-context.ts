@@ -1,0 +1,15 @@
+import type { ByteWriter } from "./byte-writer.ts";
+import type { Handler } from "./exchange.ts";
+import type { ServerLimits } from "./limits.ts";
+import type { Sweeper } from "./sweeper.ts";
+
+/** What the connections of a server share. */
+export interface ServerContext {
+  readonly handler: Handler;
+  readonly limits: ServerLimits;
+  readonly sweeper: Sweeper;
+  /** Answers are put together here; each is written before the next is begun. */
+  readonly out: ByteWriter;
+  /** Every answer is the last on its connection. */
+  isStopping: boolean;
+}

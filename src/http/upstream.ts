@@ -1,0 +1,192 @@
+import { ClientConnection, type ConnectionOwner } from "./client-connection.ts";
+import type { DeadlineTimer } from "./deadline-timer.ts";
+import { CLIENT_CLOSED, connectFailure, TIMEOUT } from "./failure.ts";
+import { exposeMistake } from "./handler-error.ts";
+import type { ClientLimits } from "./limits.ts";
+import type { CallListener } from "./reply.ts";
+import type { Sweeper } from "./sweeper.ts";
+
+/** A server that is called. */
+export interface Origin {
+  /** A name or an address, without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** `null` for plain TCP. */
+  readonly tls: TlsOptions | null;
+}
+
+export interface TlsOptions {
+  /** PEM; without it the authorities that the runtime knows. */
+  readonly ca?: string;
+  /** @default true */
+  readonly rejectUnauthorized?: boolean;
+}
+
+/** What the upstreams of a client share. */
+export interface ClientContext {
+  readonly limits: ClientLimits;
+  readonly sweeper: Sweeper;
+  readonly deadlines: DeadlineTimer;
+  isClosed: boolean;
+}
+
+/**
+ * An attempt to connect cannot be taken back. More of them than this are not left behind by calls that timed out: a
+ * further call waits for one of those.
+ */
+const MAX_ABANDONED = 16;
+
+const HANDLERS: Bun.SocketHandler<ClientConnection> = {
+  open: (socket) => socket.data.open(socket),
+  data: (socket, chunk) => socket.data.receive(chunk),
+  drain: (socket) => socket.data.drain(),
+  close: (socket) => socket.data.close(),
+  connectError: (socket, error) => socket.data.fail(connectFailure(error)),
+  error: (_, error) => exposeMistake(error),
+};
+
+/** A request is sent when the server is known to be the one that was meant, and not before. */
+const TLS_HANDLERS: Bun.SocketHandler<ClientConnection> = {
+  ...HANDLERS,
+  open: (socket) => socket.data.attach(socket),
+  handshake(socket, isTrusted, error) {
+    if (isTrusted) socket.data.open(socket);
+    else socket.data.fail({ reason: "connection_failed", message: error?.message ?? "TLS failed" });
+  },
+};
+
+/** The connections to one server: those that carry a call, and those that wait for the next. */
+export class Upstream implements ConnectionOwner {
+  readonly origin: Origin;
+  readonly limits: ClientLimits;
+  readonly #context: ClientContext;
+  readonly #all: ClientConnection[] = [];
+  /** The last that was used is the first to be used again, so that the others grow old. */
+  readonly #idle: ClientConnection[] = [];
+  /** Attempts to connect whose calls timed out. */
+  readonly #abandoned = new Set<ClientConnection>();
+
+  constructor(origin: Origin, context: ClientContext) {
+    this.origin = origin;
+    this.limits = context.limits;
+    this.#context = context;
+  }
+
+  /** All connections, those in the making included. */
+  get size(): number {
+    return this.#all.length;
+  }
+
+  get idleSize(): number {
+    return this.#idle.length;
+  }
+
+  /**
+   * Sends a request and tells the listener how it ended. The bytes are copied.
+   * @param bytes A whole request, from its method on, in the first `length` bytes. Without `Connection`.
+   * @param deadlineMs On the clock of `performance.now()`.
+   */
+  call(bytes: Uint8Array, length: number, deadlineMs: number, listener: CallListener): void {
+    if (this.#context.isClosed) {
+      queueMicrotask(() => listener.onFailure(CLIENT_CLOSED, false));
+      return;
+    }
+    const idle = this.#idle.pop();
+    if (idle === undefined) this.#connect(bytes, length, deadlineMs, listener, false);
+    else idle.start(bytes, length, deadlineMs, listener, false);
+    this.#context.deadlines.watch(deadlineMs);
+  }
+
+  keep(connection: ClientConnection): void {
+    if (this.#abandoned.size > 0) this.#abandoned.delete(connection);
+    connection.idleTick = this.#context.sweeper.tick;
+    if (this.#idle.length < this.limits.idleConnections) this.#idle.push(connection);
+    else connection.destroy();
+  }
+
+  forget(connection: ClientConnection): void {
+    this.#abandoned.delete(connection);
+    const last = this.#all.pop();
+    if (last !== undefined && last !== connection) {
+      this.#all[connection.index] = last;
+      last.index = connection.index;
+    }
+    const at = this.#idle.indexOf(connection);
+    if (at !== -1) this.#idle.splice(at, 1);
+  }
+
+  repeat({ request, deadlineMs }: ClientConnection, listener: CallListener): void {
+    this.#connect(request.bytes, request.length, deadlineMs, listener, true);
+  }
+
+  /** Ends the calls that are due; returns the earliest deadline that is left. */
+  expire(nowMs: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const connection of this.#all.slice()) {
+      if (!connection.hasCall) continue;
+      if (connection.deadlineMs > nowMs) {
+        next = Math.min(next, connection.deadlineMs);
+      } else if (connection.isConnecting) {
+        this.#abandoned.add(connection);
+        connection.abandon(TIMEOUT);
+      } else {
+        connection.fail(TIMEOUT);
+      }
+    }
+    return next;
+  }
+
+  /** Closes what was not used for long, and marks what is old. */
+  sweep(): void {
+    const { sweeper, limits } = this.#context;
+    const idleTicks = sweeper.ticksOf(limits.idleTimeoutMs);
+    const ageTicks = sweeper.ticksOf(limits.maxAgeMs);
+    for (const connection of this.#all.slice()) {
+      if (sweeper.tick - connection.bornTick >= ageTicks) connection.isOld = true;
+      if (connection.hasCall || connection.isConnecting) continue;
+      if (connection.isOld || sweeper.tick - connection.idleTick >= idleTicks) connection.destroy();
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#all.slice()) connection.fail(CLIENT_CLOSED);
+  }
+
+  #connect(
+    bytes: Uint8Array,
+    length: number,
+    deadlineMs: number,
+    listener: CallListener,
+    isRepeated: boolean,
+  ): void {
+    if (this.#abandoned.size >= MAX_ABANDONED) {
+      for (const left of this.#abandoned) {
+        this.#abandoned.delete(left);
+        left.start(bytes, length, deadlineMs, listener, isRepeated);
+        return;
+      }
+    }
+    const connection = new ClientConnection(this);
+    connection.index = this.#all.push(connection) - 1;
+    connection.bornTick = this.#context.sweeper.tick;
+    this.#context.sweeper.start();
+    connection.start(bytes, length, deadlineMs, listener, isRepeated);
+    this.#open(connection);
+  }
+
+  #open(connection: ClientConnection): void {
+    const { host: hostname, port, tls } = this.origin;
+    const made =
+      tls === null
+        ? Bun.connect({ hostname, port, socket: HANDLERS, data: connection })
+        : Bun.connect({
+            hostname,
+            port,
+            socket: TLS_HANDLERS,
+            data: connection,
+            tls: { serverName: hostname, ...tls },
+          });
+    // The handlers hear what comes of it; the promise says the same again.
+    made.catch(() => {});
+  }
+}

@@ -1,0 +1,74 @@
+import type { Socket } from "bun";
+
+/** A raw connection to a server: sends what it is told, and keeps what comes. */
+export class RawCaller {
+  text = "";
+  isEnded = false;
+  #socket: Socket<unknown> | null = null;
+  #wake: () => void = () => {};
+
+  static async connect(port: number): Promise<RawCaller> {
+    const caller = new RawCaller();
+    caller.#socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      allowHalfOpen: true,
+      socket: {
+        data(_, chunk) {
+          caller.text += chunk.toString("latin1");
+          caller.#wake();
+        },
+        end(socket) {
+          caller.isEnded = true;
+          socket.end();
+          caller.#wake();
+        },
+        close() {
+          caller.isEnded = true;
+          caller.#wake();
+        },
+        error() {},
+      },
+    });
+    return caller;
+  }
+
+  send(text: string): void {
+    this.#socket?.write(Buffer.from(text, "latin1"));
+  }
+
+  /** Ends its side only. */
+  shutdown(): void {
+    this.#socket?.shutdown();
+  }
+
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
+  }
+
+  close(): void {
+    this.#socket?.terminate();
+  }
+
+  /** Waits until `isThere` holds, which is asked whenever something came. */
+  async until(isThere: () => boolean): Promise<string> {
+    while (!isThere()) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+    return this.text;
+  }
+
+  untilEnd(): Promise<string> {
+    return this.until(() => this.isEnded);
+  }
+
+  untilText(text: string): Promise<string> {
+    return this.until(() => this.text.includes(text));
+  }
+}
