@@ -259,7 +259,8 @@ export class ServerConnection {
       this.#enter("flushing");
       return;
     }
-    if (this.#closesAfter) {
+    // The server may have begun to stop while the last of the answer waited for its reader.
+    if (this.#closesAfter || this.#context.isStopping) {
       this.#closeGently();
       return;
     }

@@ -3,7 +3,7 @@ import { jsonResponse, type LinkRequest, type LinkResponse } from "./exchange.ts
 import type { Role } from "./roles.ts";
 import { clientTags, type TagSource } from "./tags.ts";
 import type { RequestTrace } from "./tracer.ts";
-import { callUpstream, type Reply } from "./upstream.ts";
+import type { Reply, UpstreamClient } from "./upstream.ts";
 
 /** The header that tells the receiver which service it is. */
 export const POSITION_HEADER = "X-Current-Service";
@@ -13,6 +13,7 @@ const PASSED_HEADERS = ["baggage", "x-request-id"] as const;
 
 export interface CallerOptions {
   readonly tagSource: TagSource;
+  readonly client: UpstreamClient;
   /** Base URL of a service, without a slash at the end. */
   readonly resolve: (service: string) => string;
 }
@@ -62,9 +63,13 @@ export class Caller {
     for (let attempt = 0; ; attempt++) {
       const span = trace.startCall();
       const headers = [[POSITION_HEADER, call.service] as const, ...span.headers, ...passed];
-      const reply = await callUpstream(url, headers, call.timeoutMs);
+      const reply = await this.#options.client.get(url, headers, call.timeoutMs);
       const tags = clientTags(this.#options.tagSource, url, reply, attempt);
-      span.finish(hostOf(call.service).toLowerCase(), tags, reply.kind === "answer" ? reply : NO_ACCOUNT);
+      span.finish(
+        hostOf(call.service).toLowerCase(),
+        tags,
+        reply.kind === "answer" ? reply : { ...NO_ACCOUNT, isRepeated: reply.isRepeated },
+      );
       if (attempt < call.retries && deservesRetry(reply)) continue;
       return toResponse(call.service, reply);
     }

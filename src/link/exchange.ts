@@ -15,7 +15,7 @@ export interface LinkRequest {
 export interface LinkResponse {
   readonly status: number;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: string | Uint8Array<ArrayBuffer>;
+  readonly body: string | Uint8Array;
 }
 
 export type Handler = (request: LinkRequest) => Promise<LinkResponse> | LinkResponse;

@@ -13,6 +13,7 @@ import { readServicesFile, watchServicesFile } from "./services-file.ts";
 import { LinkStats } from "./stats.ts";
 import { commonTags, SCOPE_NAME, type TagSet } from "./tags.ts";
 import { type Sampler, Tracer } from "./tracer.ts";
+import { UpstreamClient } from "./upstream.ts";
 
 /** Where a link learns which services there are and what it does itself. */
 export type RoleSource =
@@ -78,6 +79,7 @@ export function startLink(options: LinkOptions): Link {
     random: Math.random,
     log,
   });
+  const client = new UpstreamClient();
   const server = startServer(options, (port) => {
     const tagSource = { tagSet: options.tagSet, port };
     return createHandler({
@@ -95,6 +97,7 @@ export function startLink(options: LinkOptions): Link {
       }),
       caller: new Caller({
         tagSource,
+        client,
         resolve: (service) => options.resolve(service) ?? `http://${service}`,
       }),
       tagSource,
@@ -121,6 +124,7 @@ export function startLink(options: LinkOptions): Link {
     await waitFor(server.stopAccepting(), leftMs(1 - FLUSH_SHARE));
     await reporter.close(leftMs(1));
     await server.close();
+    client.close();
     log.close();
   }
   let stopped: Promise<void> | undefined;

@@ -1,5 +1,8 @@
+import { answerWith } from "../http/exchange.ts";
+import type { ServerLimits } from "../http/limits.ts";
+import { type Server as HttpServer, startServer as startHttpServer } from "../http/server.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
-import { type Handler, jsonResponse, type LinkRequest } from "./exchange.ts";
+import { type Handler, jsonResponse } from "./exchange.ts";
 
 export interface ServerOptions {
   readonly host: string;
@@ -7,8 +10,8 @@ export interface ServerOptions {
   readonly port: number;
   /** The flag that sets the port, for messages. @default "--port" */
   readonly portFlag?: string;
-  /** Connections on which nothing happens for so many seconds are closed. @default 60 */
-  readonly idleTimeoutS?: number;
+  /** @default SERVER_LIMITS */
+  readonly limits?: Partial<ServerLimits>;
 }
 
 export interface Server {
@@ -17,78 +20,36 @@ export interface Server {
   readonly port: number;
   /**
    * Stops accepting connections and closes those on which nothing is asked. Resolves when the answers to all requests
-   * in flight are written.
+   * in flight are written and their connections closed.
    */
   stopAccepting(): Promise<void>;
   /** Closes all connections. */
   close(): Promise<void>;
 }
 
-/** Bodies are never asked for; a connection that sends more than this is closed. */
-const MAX_BODY_BYTES = 1024 * 1024;
-const IDLE_TIMEOUT_S = 60;
-
 /**
  * HTTP/1.1 in front of a handler, which is made when the port is known.
  * @throws {UserError} `port-busy`, `limit-reached`
  */
 export function startServer(options: ServerOptions, createHandler: (port: number) => Handler): Server {
-  const { idleTimeoutS = IDLE_TIMEOUT_S } = options;
   let handler: Handler = () => jsonResponse(503, { message: "starting" });
-  let server: Bun.Server<undefined>;
+  const server = listen(options, (request) => handler(request));
+  handler = createHandler(server.port);
+  return {
+    url: `http://${formatHost(options.host)}:${server.port}`,
+    port: server.port,
+    stopAccepting: () => server.stopAccepting(),
+    close: () => server.close(),
+  };
+}
+
+function listen(options: ServerOptions, handler: Handler): HttpServer {
+  const { host, port, limits = {} } = options;
   try {
-    server = Bun.serve({
-      hostname: options.host,
-      port: options.port,
-      idleTimeout: idleTimeoutS,
-      maxRequestBodySize: MAX_BODY_BYTES,
-      async fetch(request, bun) {
-        // A link may wait for those below it longer than a connection may be idle. The limit has to be set again, as
-        // Bun keeps it for the connection and not for the request.
-        bun.timeout(request, 0);
-        const response = await handler(readRequest(request, bun));
-        bun.timeout(request, idleTimeoutS);
-        return new Response(response.body, {
-          status: response.status,
-          headers: response.headers as [string, string][],
-        });
-      },
-      error: () => {
-        const { status, headers, body } = jsonResponse(500, { message: "Internal Server Error" });
-        return new Response(body, { status, headers: headers as [string, string][] });
-      },
-    });
+    return startHttpServer({ host, port, limits }, answerWith(handler));
   } catch (error) {
     throw describeListenError(error, options);
   }
-  const port = server.port ?? options.port;
-  handler = createHandler(port);
-  return {
-    url: `http://${formatHost(options.host)}:${port}`,
-    port,
-    stopAccepting: () => server.stop(false),
-    close: () => server.stop(true),
-  };
-}
-
-function readRequest(request: Request, server: Bun.Server<undefined>): LinkRequest {
-  const target = readTarget(request.url);
-  const query = target.indexOf("?");
-  return {
-    method: request.method,
-    path: query === -1 ? target : target.slice(0, query),
-    target,
-    header: (name) => request.headers.get(name),
-    peer: server.requestIP(request),
-  };
-}
-
-/** Path and query of a request's URL, which is the bare path where `Host` is absent (HTTP/1.0) or no host. */
-export function readTarget(url: string): string {
-  if (url.startsWith("/")) return url;
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  const end = url.indexOf("#", start);
-  return url.slice(start, end === -1 ? undefined : end);
 }
 
 /** The name or address that reaches a listener: a wildcard address is reached over loopback. */

@@ -64,6 +64,8 @@ export interface CallTrace {
 export interface CalleeAccount {
   readonly ledger: string | null;
   readonly traceResponse: string | null;
+  /** The attempt was sent twice on its way; the first may have made spans that nobody accounts for. */
+  readonly isRepeated: boolean;
 }
 
 type SpanIds = Pick<OutgoingContext, "traceId" | "spanId" | "parentId" | "debug">;
@@ -136,6 +138,7 @@ export class Tracer {
             // An account of another trace is not part of this one.
             const below = isBroken || account.ledger === null ? null : parseLedger(account.ledger);
             ledger = below === null ? addUnknown(ledger) : addLedger(ledger, below);
+            if (account.isRepeated) ledger = addUnknown(ledger);
           },
         };
       },

@@ -89,7 +89,7 @@ describe("routes", () => {
   test("a target in absolute form is read", async () => {
     const connection = await openRaw(urlOf("a"));
     connection.socket.write(
-      "GET http://elsewhere/readiness#x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+      "GET http://elsewhere/readiness HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     );
     expect(await connection.closed).toEndWith('{"message":"ok"}\n');
   });

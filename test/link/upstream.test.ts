@@ -55,6 +55,8 @@ function expectFailure({ response, body, spans }: Outcome, status: number, reaso
   }
 }
 
+const STATUS = "the status is not a number from 100 to 599, or was not asked for";
+
 describe("a call that fails", () => {
   test("refused is 502", async () => {
     expectFailure(await askThrough(CLOSED_PORT), 502, "connection_refused", "connection refused");
@@ -65,7 +67,7 @@ describe("a call that fails", () => {
     expectFailure(outcome, 502, "name_not_resolved", "name not known");
   });
 
-  const CUT = "connection closed before the answer was complete";
+  const CUT = "connection closed before the response was complete";
 
   test("closed before an answer is 502", async () => {
     expectFailure(await askRaw((socket) => socket.end()), 502, "connection_reset", CUT);
@@ -83,22 +85,31 @@ describe("a call that fails", () => {
     expectFailure(await askRaw((socket) => socket.end(half)), 502, "connection_reset", CUT);
   });
 
-  const GARBAGE = "the answer is not HTTP that can be understood";
-
   test.each([
-    ["another protocol", "SSH-2.0-OpenSSH_9.6\r\n\r\n"],
-    ["a length that is none", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"],
-    ["a chunk size that is none", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
-    ["an upgrade", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"],
-    ["a header with NUL", "HTTP/1.1 200 OK\r\nContent-Type: a\0b\r\nContent-Length: 0\r\n\r\n"],
-  ])("answered with %s is 502", async (_what, bytes) => {
-    expectFailure(await askRaw((socket) => socket.write(bytes)), 502, "malformed_answer", GARBAGE);
+    ["another protocol", "SSH-2.0-OpenSSH_9.6\r\n\r\n", "the first line is not that of an HTTP/1.1 message"],
+    [
+      "a length that is none",
+      "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+      "Content-Length is not one decimal number",
+    ],
+    [
+      "a chunk size that is none",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+      "the chunks of the body are malformed",
+    ],
+    ["an upgrade", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", STATUS],
+    [
+      "a header with NUL",
+      "HTTP/1.1 200 OK\r\nContent-Type: a\0b\r\nContent-Length: 0\r\n\r\n",
+      "a header value holds a control character",
+    ],
+  ])("answered with %s is 502", async (_what, bytes, message) => {
+    expectFailure(await askRaw((socket) => socket.write(bytes)), 502, "malformed_response", message);
   });
 
   test.each([99, 600, 999])("answered with status %d, which nobody could pass on, is 502", async (status) => {
     const answer = rawAnswer(status, "abc").replace(` ${status} `, ` ${String(status).padStart(3, "0")} `);
-    const outcome = await askRaw((socket) => socket.write(answer));
-    expectFailure(outcome, 502, "malformed_answer", `the answer's status is ${status}`);
+    expectFailure(await askRaw((socket) => socket.write(answer)), 502, "malformed_response", STATUS);
   });
 
   test("answered without end is 502, and does not fill the memory", async () => {
@@ -111,14 +122,14 @@ describe("a call that fails", () => {
       socket.on("drain", writeMore);
       writeMore();
     });
-    expectFailure(outcome, 502, "answer_too_large", "the answer is longer than 67108864 bytes");
+    expectFailure(outcome, 502, "response_too_large", "the response is too large");
   });
 
   test("announced as too long is 502 at once", async () => {
     const outcome = await askRaw((socket) =>
       socket.write("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nabc"),
     );
-    expectFailure(outcome, 502, "answer_too_large", "the answer is longer than 67108864 bytes");
+    expectFailure(outcome, 502, "response_too_large", "the response is too large");
   });
 });
 
@@ -153,11 +164,10 @@ describe("an answer passes through unchanged:", () => {
     expect(response.headers.get("content-type")).toBe("application/json");
   });
 
-  test("of no type, which is what octet-stream says", async () => {
+  test("of no type", async () => {
     const untyped = await askRaw((socket) => socket.write(rawAnswer(200, "abc")));
     expect(untyped.body).toEqual(new TextEncoder().encode("abc"));
-    // Bun's server does not leave the header out.
-    expect(untyped.response.headers.get("content-type")).toBe("application/octet-stream");
+    expect(untyped.response.headers.get("content-type")).toBeNull();
   });
 
   test("without body", async () => {
