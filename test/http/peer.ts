@@ -33,8 +33,9 @@ export class RawCaller {
     return caller;
   }
 
-  send(text: string): void {
-    this.#socket?.write(Buffer.from(text, "latin1"));
+  /** Returns how many bytes went on their way; the others are dropped. */
+  send(text: string): number {
+    return this.#socket?.write(Buffer.from(text, "latin1")) ?? 0;
   }
 
   /** Ends its side only. */
