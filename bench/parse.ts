@@ -1,0 +1,33 @@
+/**
+ * How long a topology document of 10,000 services takes to become a model.
+ *
+ * - Metric: wall time in a warm process, the median of several runs, and of the first one.
+ * - Asserted first: every service is there, and the deadline of the first call covers all links below.
+ * - Goal: under a second.
+ */
+import assert from "node:assert/strict";
+import { parseTopology } from "../src/topology/parse.ts";
+import { median } from "./process.ts";
+
+const SERVICES = 10_000;
+const ROUNDS = 7;
+const GOAL_MS = 1000;
+
+const lines = Array.from({ length: SERVICES }, (_, index) => {
+  const entry = index === 0 ? "entry: true, " : "";
+  const calls = index === SERVICES - 1 ? "" : `s${index + 1}`;
+  return `  s${index}: { ${entry}latency: { p50: 2ms, p99: 40ms }, calls: [${calls}] }`;
+});
+const text = `apiVersion: chain-link.dev/v1\nkind: Topology\nservices:\n${lines.join("\n")}\n`;
+const times: number[] = [];
+for (let round = 0; round < ROUNDS; round++) {
+  const startMs = performance.now();
+  const { services } = parseTopology(text, "bench.yaml");
+  times.push(performance.now() - startMs);
+  assert.equal(services.size, SERVICES);
+  assert.equal(services.get("s0")?.steps[0]?.[0]?.timeoutMs, 3000 * (SERVICES - 1));
+}
+const firstMs = times[0] ?? 0;
+console.log(`${SERVICES} services, ${(text.length / 1e6).toFixed(2)} MB of YAML`);
+console.log(`first ${firstMs.toFixed(0)} ms, median ${median(times).toFixed(0)} ms`);
+console.log(`goal of ${GOAL_MS} ms ${firstMs < GOAL_MS ? "holds" : "EXCEEDED"}`);
