@@ -44,7 +44,15 @@ export function equalsAt(bytes: Uint8Array, start: number, lower: Uint8Array): b
   return true;
 }
 
-/** Bytes of a Latin-1 text, as {@link equalsAt} and header look-ups take them. */
+/** Names that were asked for; programs ask for few, but nothing holds them to that. */
+const MAX_KNOWN = 256;
+const known = new Map<string, Uint8Array>();
+
+/** Bytes of a Latin-1 text in lower case, as {@link equalsAt} and header look-ups take them. */
 export function lowerBytes(text: string): Uint8Array {
-  return Buffer.from(text.toLowerCase(), "latin1");
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const bytes = Buffer.from(text.toLowerCase(), "latin1");
+  if (known.size < MAX_KNOWN) known.set(text, bytes);
+  return bytes;
 }

@@ -5,9 +5,6 @@ import { clientTags, type TagSource } from "./tags.ts";
 import type { RequestTrace } from "./tracer.ts";
 import type { Reply, UpstreamClient } from "./upstream.ts";
 
-/** The header that tells the receiver which service it is. */
-export const POSITION_HEADER = "X-Current-Service";
-
 /** Headers that pass through a link as they came. */
 const PASSED_HEADERS = ["baggage", "x-request-id"] as const;
 
@@ -62,8 +59,8 @@ export class Caller {
     const url = `${this.#options.resolve(call.service)}/forward`;
     for (let attempt = 0; ; attempt++) {
       const span = trace.startCall();
-      const headers = [[POSITION_HEADER, call.service] as const, ...span.headers, ...passed];
-      const reply = await this.#options.client.get(url, headers, call.timeoutMs);
+      const headers = [...span.headers, ...passed];
+      const reply = await this.#options.client.get(call.service, url, headers, call.timeoutMs);
       const tags = clientTags(this.#options.tagSource, url, reply, attempt);
       span.finish(
         hostOf(call.service).toLowerCase(),

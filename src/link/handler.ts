@@ -1,12 +1,13 @@
 import { formatTraceResponse, TRACE_RESPONSE_HEADER } from "../trace/context.ts";
 import { LEDGER_HEADER } from "../trace/ledger.ts";
-import { type Caller, POSITION_HEADER } from "./caller.ts";
+import type { Caller } from "./caller.ts";
 import { type Handler, jsonResponse, type LinkRequest, type LinkResponse } from "./exchange.ts";
 import type { LinkLog } from "./log.ts";
 import type { Role, Roles } from "./roles.ts";
 import type { LinkStats } from "./stats.ts";
 import { serverTags, type TagSource } from "./tags.ts";
 import type { RequestTrace, Tracer } from "./tracer.ts";
+import { POSITION_HEADER } from "./upstream.ts";
 import { waitFor } from "./wait.ts";
 
 export interface HandlerParts {
