@@ -46,6 +46,7 @@ export const generate = defineCommand({
       import("../kubernetes/objects.ts"),
       import("../kubernetes/manifest-file.ts"),
     ]);
+    output.detail(`topology ${topology.name}: ${topology.services.size} services, entry ${topology.entry}`);
     const objects = buildObjects(topology, {
       namespace: flags.namespace,
       image: flags["chain-link-image"],

@@ -4,6 +4,7 @@ import { durationFlag, integerFlag, parseHttpUrl, rateFlag, Unfit } from "./flag
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { describeResults, summarizeResults } from "./load-summary.ts";
+import type { Setting } from "./settings.ts";
 
 /** How requests follow one another. */
 export const PACE_FLAGS = {
@@ -18,9 +19,14 @@ export const PACE_FLAGS = {
   }),
 } as const;
 
-/** Milliseconds from one request to the next. */
-export function intervalOf(flags: { readonly "sleep-time": number; readonly rate: number | null }): number {
-  return flags.rate ?? Math.max(1, flags["sleep-time"]);
+/** Milliseconds from one request to the next: a rate, unless only the time stands on the command line. */
+export function intervalOf(
+  flags: { readonly "sleep-time": number; readonly rate: number | null },
+  settings: readonly Setting[],
+): number {
+  const isGiven = (name: string) => settings.some((it) => it.name === name && it.origin === `--${name}`);
+  const sleepMs = Math.max(1, flags["sleep-time"]);
+  return flags.rate === null || (isGiven("sleep-time") && !isGiven("rate")) ? sleepMs : flags.rate;
 }
 
 export const load = defineCommand({
@@ -36,7 +42,7 @@ export const load = defineCommand({
     requests: integerFlag(null, { min: 1, max: 1e9 }, { summary: "End by itself after so many requests." }),
     output: outputFlag(["table", "json"], "table", "How to print the results."),
   },
-  async run({ flags, operands, output }) {
+  async run({ flags, operands, settings, output }) {
     const [{ UserError }, { startLoad }] = await Promise.all([
       import("../lib/errors.ts"),
       import("../load/generator.ts"),
@@ -48,7 +54,7 @@ export const load = defineCommand({
     const interruption = watchInterrupts();
     const running = startLoad({
       url,
-      intervalMs: intervalOf(flags),
+      intervalMs: intervalOf(flags, settings),
       timeoutMs: flags.timeout,
       ...(flags.requests === null ? {} : { maxRequests: flags.requests }),
     });

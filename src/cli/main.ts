@@ -1,4 +1,5 @@
 import { UserError } from "../lib/errors.ts";
+import { VERSION } from "../lib/version.ts";
 import { parseArguments } from "./arguments.ts";
 import { loadCommands } from "./command.ts";
 import { COMMANDS, findCandidates } from "./commands.ts";
@@ -27,6 +28,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const { settings, values } = command.usesConfigFile
       ? (await import("./config-settings.ts")).applyConfigFile(command.flags, sources, output)
       : resolveSettings(command.flags, sources);
+    output.detail(`chain-link ${VERSION}, bun ${Bun.version}, ${process.platform}-${process.arch}`);
     if (globals.info) output.note(renderSettings(settings));
     return await command.run({ flags: values, operands, settings, output, commands: COMMANDS });
   } catch (error) {

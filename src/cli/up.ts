@@ -63,18 +63,20 @@ export const up = defineCommand({
     ),
   },
   async run({ flags, operands, settings, output }) {
-    const interruption = watchInterrupts(() => output.raw("\n"));
-    const [{ startLocalChain }, { LiveTable }, { chooseTarget }, { VERSION }] = await Promise.all([
-      import("../local/local-chain.ts"),
-      import("./live-table.ts"),
-      import("./otel-environment.ts"),
-      import("../lib/version.ts"),
-    ]);
+    const [{ startLocalChain }, { LiveTable }, { chooseTarget, readOtelEnvironment }, { VERSION }] =
+      await Promise.all([
+        import("../local/local-chain.ts"),
+        import("./live-table.ts"),
+        import("./otel-environment.ts"),
+        import("../lib/version.ts"),
+      ]);
     const topology = await loadTopology(operands[0], {
       instances: flags.instances,
       slow: flags.slow === "on",
       settings,
     });
+    // Not before the document was read: standard input may never end.
+    const interruption = watchInterrupts(() => output.raw("\n"));
     const parts: Parts = { collector: null, chain: null, load: null };
     const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
     if (!isElsewhere) {
@@ -83,11 +85,11 @@ export const up = defineCommand({
     }
     const target: ExportTarget =
       parts.collector === null
-        ? chooseTarget(flags, settings, {})
+        ? chooseTarget(flags, settings, readOtelEnvironment(process.env).headers)
         : { kind: "zipkin", url: parts.collector.url };
     let table: InstanceType<typeof LiveTable> | null = null;
     try {
-      const chain = await startLocalChain({
+      const starting = startLocalChain({
         topology,
         host: flags.host,
         basePort: flags["base-port"],
@@ -98,7 +100,14 @@ export const up = defineCommand({
         seed: flags.seed,
         write: (line) => (table === null ? output.raw(`${line}\n`) : table.interject(line)),
       });
+      const chain = await Promise.race([starting, interruption.signal.then(() => null)]);
+      if (chain === null) {
+        // Links in processes of their own end with this one.
+        await parts.collector?.stop();
+        return EXIT.interrupted;
+      }
       parts.chain = chain;
+      output.detail(`${chain.links.length} links ready after ${Math.round(performance.now())} ms`);
       const page = parts.collector === null ? null : `${parts.collector.url}/`;
       if (flags.output === "json") {
         const links = chain.links.map(({ name, url }) => ({ name, url }));
@@ -108,12 +117,13 @@ export const up = defineCommand({
         table = new LiveTable({ output, topology, chain, page, collectorUrl: target.url });
         table.start();
       }
+      if (flags.open && page === null) output.warn("there is no page to open: spans go elsewhere");
       if (flags.open && page !== null) openBrowser(page);
       if (!flags["no-load"]) {
         const { startLoad } = await import("../load/generator.ts");
         const load = startLoad({
           url: `${chain.entryUrl}/`,
-          intervalMs: intervalOf(flags),
+          intervalMs: intervalOf(flags, settings),
           timeoutMs: longestAnswerMs(topology),
         });
         parts.load = load;
@@ -156,19 +166,21 @@ function describeEnd({ chain, load }: Parts, output: Output): boolean {
   const dropped = snapshots.reduce((sum, { spansDropped }) => sum + spansDropped, 0);
   if (load !== null) output.note(`\n${describeResults(summarizeResults(load.results))}`);
   output.note(`${sent} spans sent, ${dropped === 0 ? "none" : dropped} dropped`);
+  const lost = chain?.links.filter((link) => link.isLost).map(({ name }) => name) ?? [];
+  if (lost.length > 0) output.warn(`what became of the last spans of ${lost.join(", ")} is not known`);
   const isServed = load === null || load.results.sent === 0 || load.results.succeeded > 0;
-  return dropped === 0 && isServed;
+  return dropped === 0 && lost.length === 0 && isServed;
 }
 
-/** What the load waits for an answer: everything that the entry's calls may take, and a little for itself. */
+/** What the load waits for an answer: everything that the entry's calls may take, and its own work. */
 function longestAnswerMs({ services, entry }: Topology): number {
   const steps = services.get(entry)?.steps ?? [];
   const stepMs = steps.map((step) => Math.max(...step.map((call) => call.timeoutMs * (call.retries + 1))));
-  return Math.min(MAX_TIMER_MS, stepMs.reduce((sum, ms) => sum + ms, 0) + 5000);
+  return stepMs.reduce((sum, ms) => sum + ms, 0) + OWN_WORK_MS;
 }
 
-/** Timers cannot be set further ahead. */
-const MAX_TIMER_MS = 2_147_483_647;
+/** What an entry's own latency and work may take; distributions have no upper bound. */
+const OWN_WORK_MS = 60_000;
 
 function openBrowser(url: string): void {
   const opener = process.platform === "darwin" ? "open" : "xdg-open";

@@ -7,8 +7,8 @@ import type { StoreCounts, TraceQuery, TraceStore } from "./store.ts";
 //
 // `byStart` and `services` hold nothing that could not be computed from `byId`.
 
-/** 25 traces of a chain of 1,000 links. */
-export const DEFAULT_MAX_SPANS = 50_000;
+/** 15 traces of a chain of 1,000 links. */
+export const DEFAULT_MAX_SPANS = 30_000;
 
 /** A span counts as one more for each so many characters of JSON. Ordinary spans have 400 to 800. */
 const CHARACTERS_PER_WEIGHT = 2048;

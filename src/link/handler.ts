@@ -63,38 +63,39 @@ async function answerTraced(
   const startMs = performance.now();
   parts.stats.inFlight++;
   const trace = parts.tracer.startRequest(request.header);
-  let response: LinkResponse;
   try {
-    if (route === undefined) response = jsonResponse(404, { message: "Not Found" });
-    else if (isRead(request)) response = await forward(parts, request, trace);
-    else response = refuseMethod(request);
+    const response = await respond(parts, request, route, trace);
+    const { status } = response;
+    // As the original names them: a route by its path, what has none by its method.
+    const isRouted = route !== undefined && status !== 405;
+    trace.finish(
+      isRouted ? route : `HTTP ${request.method}`,
+      serverTags(parts.tagSource, request, status, isRouted ? route : undefined),
+      request.peer === null ? undefined : peerEndpoint(request.peer),
+    );
+    const durationMs = performance.now() - startMs;
+    const { traceId, sampled } = trace;
+    parts.stats.recordRequest(status, durationMs);
+    parts.log.access({ method: request.method, path: request.target, status, durationMs, traceId });
+    const added: (readonly [string, string])[] = [[LEDGER_HEADER, trace.ledger()]];
+    if (trace.isStart) added.push([TRACE_RESPONSE_HEADER, formatTraceResponse(traceId, sampled)]);
+    // The caller shall take its next request elsewhere.
+    if (parts.stats.isDraining) added.push(["Connection", "close"]);
+    return { ...response, headers: [...response.headers, ...added] };
   } finally {
+    // Not before the span is recorded: the end of the link waits for this.
     parts.stats.inFlight--;
   }
-  const { status } = response;
-  // As the original names them: a route by its path, what has none by its method.
-  const isRouted = route !== undefined && status !== 405;
-  const remote = request.peer === null ? undefined : peerEndpoint(request.peer);
-  trace.finish(
-    isRouted ? route : `HTTP ${request.method}`,
-    serverTags(parts.tagSource, request, status, isRouted ? route : undefined),
-    remote,
-  );
-  const durationMs = performance.now() - startMs;
-  parts.stats.recordRequest(status, durationMs);
-  parts.log.access({
-    method: request.method,
-    path: request.target,
-    status,
-    durationMs,
-    traceId: trace.traceId,
-  });
-  const added: (readonly [string, string])[] = [];
-  added.push([LEDGER_HEADER, trace.ledger()]);
-  if (trace.isStart) added.push([TRACE_RESPONSE_HEADER, formatTraceResponse(trace.traceId, trace.sampled)]);
-  // The caller shall take its next request elsewhere.
-  if (parts.stats.isDraining) added.push(["Connection", "close"]);
-  return added.length === 0 ? response : { ...response, headers: [...response.headers, ...added] };
+}
+
+function respond(
+  parts: HandlerParts,
+  request: LinkRequest,
+  route: string | undefined,
+  trace: RequestTrace,
+): Promise<LinkResponse> | LinkResponse {
+  if (route === undefined) return jsonResponse(404, { message: "Not Found" });
+  return isRead(request) ? forward(parts, request, trace) : refuseMethod(request);
 }
 
 async function forward(

@@ -60,6 +60,7 @@ export interface Link {
 
 /** Share of the grace period that is kept for sending spans. */
 const FLUSH_SHARE = 0.3;
+const IN_FLIGHT_CHECK_MS = 5;
 
 /**
  * Starts one link; it is ready when this returns.
@@ -121,7 +122,9 @@ export function startLink(options: LinkOptions): Link {
     stats.isDraining = true;
     watched?.close();
     await Bun.sleep(Math.min(drainMs, leftMs(1 - FLUSH_SHARE)));
-    await waitFor(server.stopAccepting(), leftMs(1 - FLUSH_SHARE));
+    await settleWithin(server.stopAccepting(), leftMs(1 - FLUSH_SHARE));
+    // Requests whose callers have gone have no connection any more, but spans to come.
+    while (stats.inFlight > 0 && leftMs(1 - FLUSH_SHARE) > 0) await Bun.sleep(IN_FLIGHT_CHECK_MS);
     await reporter.close(leftMs(1));
     await server.close();
     client.close();
@@ -142,7 +145,7 @@ export function startLink(options: LinkOptions): Link {
 }
 
 /** Resolves with the promise, but after `limitMs` at the latest. */
-async function waitFor(promise: Promise<void>, limitMs: number): Promise<void> {
+async function settleWithin(promise: Promise<void>, limitMs: number): Promise<void> {
   const { promise: limit, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, limitMs);
   await Promise.race([promise, limit]);

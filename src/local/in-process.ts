@@ -43,6 +43,7 @@ export function startInProcess(options: LocalChainOptions): LocalLink[] {
         name,
         url: link.url,
         snapshot: () => snapshotLink(link),
+        isLost: false,
         stop: () => link.stop({ drainMs: 0, graceMs: STOP_GRACE_MS }),
       });
     }

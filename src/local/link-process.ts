@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../lib/errors.ts";
-import { UserError } from "../lib/errors.ts";
+import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { TagSet } from "../link/tags.ts";
 import type { Topology } from "../topology/model.ts";
@@ -45,26 +45,38 @@ export async function startLinkProcesses(options: LocalChainOptions): Promise<Lo
   try {
     for (let from = 0; from < names.length; from += STARTS_AT_ONCE) {
       const group = names.slice(from, from + STARTS_AT_ONCE);
-      const started = group.map(
-        (name, offset) => new LinkProcess(name, portOf(options.basePort, from + offset), options),
-      );
-      processes.push(...started);
-      await Promise.all(started.map((process) => process.ready));
+      for (const [offset, name] of group.entries()) {
+        processes.push(new LinkProcess(name, portOf(options.basePort, from + offset), options));
+      }
+      await Promise.all(processes.slice(from).map((process) => process.ready));
     }
   } catch (error) {
-    for (const process of processes) process.kill();
-    throw error;
+    for (const process of processes) process.abandon();
+    throw describeStartError(error, names.length);
   }
   const urls = new Map(processes.map((process) => [process.name, process.url] as const));
   for (const process of processes) process.send({ kind: "urls", urls });
   return processes;
 }
 
+/** What the system says when there are too many processes, pipes or pages. */
+const LIMIT_CODES = ["EMFILE", "ENFILE", "EAGAIN", "ENOMEM"];
+
+function describeStartError(error: unknown, links: number): unknown {
+  if (!LIMIT_CODES.includes(errorCode(error) ?? "")) return error;
+  const hint = "Raise the limits with 'ulimit', start fewer links, or leave --processes out.";
+  return new UserError("limit-reached", `${links} processes are too many here: ${errorText(error)}`, hint, {
+    cause: error,
+  });
+}
+
 class LinkProcess implements LocalLink {
   readonly ready: Promise<void>;
   url = "";
+  isLost = false;
   #snapshot: LinkSnapshot = EMPTY_SNAPSHOT;
   #isStopping = false;
+  #isAbandoned = false;
   readonly #child: Bun.Subprocess;
 
   constructor(
@@ -92,7 +104,9 @@ class LinkProcess implements LocalLink {
       onExit: (_child, exitCode, signal) => {
         const how = signal === null ? `exit code ${exitCode}` : `signal ${signal}`;
         reject(new UserError("start-failed", `the process of ${name} ended with ${how} before it was ready`));
-        if (!this.#isStopping) options.write(`WARNING  the process of ${name} ended with ${how}`);
+        if (this.#isAbandoned || (this.#isStopping && exitCode === 0)) return;
+        this.isLost = true;
+        options.write(`WARNING  the process of ${name} ended with ${how}`);
       },
     });
     this.send({
@@ -117,15 +131,17 @@ class LinkProcess implements LocalLink {
   }
 
   async stop(): Promise<void> {
+    if (this.#isStopping) return void (await this.#child.exited);
     this.#isStopping = true;
     this.send({ kind: "stop", graceMs: STOP_GRACE_MS });
-    const killTimer = setTimeout(() => this.kill(), STOP_GRACE_MS + 1000);
+    const killTimer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_GRACE_MS + 1000);
     await this.#child.exited;
     clearTimeout(killTimer);
   }
 
-  kill(): void {
-    this.#isStopping = true;
+  /** Ends it at once, as the start has failed. */
+  abandon(): void {
+    this.#isAbandoned = true;
     this.#child.kill("SIGKILL");
   }
 }

@@ -27,6 +27,8 @@ export async function startLocalChain(options: LocalChainOptions): Promise<Local
     links,
     entryUrl: entry.url,
     stop: async () => {
+      // A request at the entry needs all the others until it is answered.
+      await entry.stop();
       await Promise.all(links.map((link) => link.stop()));
     },
   };

@@ -29,6 +29,8 @@ export interface LocalLink {
   readonly url: string;
   /** What it has done so far; of a process, as of its last word, at most a second ago. */
   snapshot(): LinkSnapshot;
+  /** It ended without a word: what it did last, and its spans that waited, are not known. */
+  readonly isLost: boolean;
   stop(): Promise<void>;
 }
 

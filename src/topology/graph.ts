@@ -1,5 +1,5 @@
 import { findNearest } from "../lib/suggestion.ts";
-import { describeValue, type PathKey, type Problem } from "./problem.ts";
+import { describeValue, MAX_LISTED, type PathKey, type Problem } from "./problem.ts";
 
 /** Names that can be a Kubernetes Service: RFC 1035 labels. */
 const SERVICE_NAME = /^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -34,7 +34,8 @@ export function findGraphProblems(services: Readonly<Record<string, unknown>>): 
       path: edge.path,
       expected: "the name of a service of this document",
       found: describeValue(edge.target),
-      nearest: findNearest(edge.target, edges.keys()),
+      // Of thousands only the first are shown, and each search looks at every name.
+      nearest: problems.length < MAX_LISTED ? findNearest(edge.target, edges.keys()) : undefined,
     });
   }
   problems.push(...findCycles(edges), ...findEntryProblems(entries, edges));

@@ -23,7 +23,7 @@ export interface PlacedProblem extends Problem {
 }
 
 /** How many problems a message lists before it only counts the rest. */
-const MAX_LISTED = 50;
+export const MAX_LISTED = 50;
 
 /** A document with problems, all of them at once. */
 export class TopologyError extends UserError {

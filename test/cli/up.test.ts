@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Span } from "../../src/trace/span.ts";
 import { EXECUTABLE, eventually, runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
@@ -169,6 +169,61 @@ test("at the end requests under way are answered, slow ones too", async () => {
   expect(stderr).toMatch(/\d\d requests; no failures/);
   expect(stderr).toContain("none dropped");
 }, 60_000);
+
+async function withTopology<T>(services: string, use: (file: string) => Promise<T>): Promise<T> {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "t.yaml");
+  await Bun.write(file, `apiVersion: chain-link.dev/v1\nkind: Topology\nservices:\n${services}`);
+  return await use(file);
+}
+
+test("a span whose caller has given up is waited for at the end", async () => {
+  const services =
+    "  a: { entry: true, calls: [{ service: b, timeout: 200ms }] }\n  b: { latency: 1500ms }\n";
+  await withTopology(services, async (file) => {
+    const { stderr } = await runCli(["up", file, "--port", "0", "--duration", "700ms", "--sleep-time", "10"]);
+    expect(stderr).toContain("3 spans sent, none dropped");
+  });
+}, 30_000);
+
+test.each([[[]], [["--processes"]]])(
+  "a request from outside is answered although the end has begun, %j",
+  async (flags) => {
+    await withTopology("  a: { entry: true, latency: 800ms, calls: [b] }\n  b:\n", async (file) => {
+      const up = await startUp([file, "--port", "0", "--no-load", ...flags]);
+      const pending = fetch(up.facts.entry);
+      await Bun.sleep(200);
+      up.signal("SIGTERM");
+      expect((await pending).status).toBe(200);
+      expect(await up.exited).toBe(0);
+    });
+  },
+  30_000,
+);
+
+test.skipIf(process.platform !== "linux")(
+  "a link's process that dies is named, and the end is not called whole (Linux only)",
+  async () => {
+    const up = await startUp(["--processes", "--port", "0", "--no-load", "--slow", "off"]);
+    const [child] = readFileSync(`/proc/${up.pid}/task/${up.pid}/children`, "utf8").trim().split(" ");
+    process.kill(Number(child), "SIGKILL");
+    await Bun.sleep(300);
+    up.signal("SIGTERM");
+    expect(await up.exited).toBe(1);
+  },
+  30_000,
+);
+
+test("Ctrl-C during the start ends it", async () => {
+  const child = Bun.spawn([EXECUTABLE, "up", "--instances", "100", "--processes", "--port", "0"], {
+    stderr: "pipe",
+  });
+  await Bun.sleep(500);
+  const startMs = performance.now();
+  child.kill("SIGINT");
+  expect(await child.exited).toBe(130);
+  expect(performance.now() - startMs).toBeLessThan(4000);
+}, 30_000);
 
 test("a topology with problems starts nothing", async () => {
   using folder = temporaryFolder();
