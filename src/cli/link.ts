@@ -1,7 +1,6 @@
 import { randomSource } from "../lib/random.ts";
 import { DEFAULT_SERVICES_FILE, DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
 import { LOG_LEVELS } from "../link/log.ts";
-import { TAG_SETS } from "../link/tags.ts";
 import { DEFAULT_PROPAGATORS, PROPAGATORS } from "../trace/context.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -16,7 +15,8 @@ import {
   urlFlag,
 } from "./flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
-import { SEED_FLAG } from "./seed.ts";
+import { LINK_FLAGS } from "./shared-flags.ts";
+import { SLOW_FLAG } from "./topology-input.ts";
 
 /** A link nobody named, as in the original. */
 const UNKNOWN_NAME = "unknown";
@@ -61,10 +61,7 @@ export const link = defineCommand({
       placeholder: "JSON",
     }),
     resolve: nameUrlFlag({ summary: "Where a service is, instead of http://NAME; may be repeated." }),
-    slow: choiceFlag("on", ["on", "off"], {
-      summary: "Whether a link of a chain draws the original's slow request (2 s, with probability 1/N).",
-    }),
-    seed: SEED_FLAG,
+    slow: SLOW_FLAG,
     "trust-position": choiceFlag("on", ["on", "off"], {
       summary: "Whether the header X-Current-Service tells the link which service it is.",
     }),
@@ -77,15 +74,11 @@ export const link = defineCommand({
       summary: "OTLP/HTTP receiver to send spans to, instead of Zipkin.",
       env: ["CHAIN_LINK_OTLP", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
     }),
-    "otlp-protocol": choiceFlag("http/protobuf", ["http/protobuf", "http/json"], {
-      summary: "The form of OTLP.",
-      env: ["CHAIN_LINK_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
-    }),
+    ...LINK_FLAGS,
     propagation: choicesFlag(DEFAULT_PROPAGATORS, PROPAGATORS, {
       summary: "Forms in which context leaves when none came in.",
       env: ["CHAIN_LINK_PROPAGATION", "OTEL_PROPAGATORS"],
     }),
-    tags: choiceFlag("default", TAG_SETS, { summary: "How many tags a span carries." }),
     "log-level": choiceFlag("info", LOG_LEVELS, { summary: "The least that is logged." }),
     "log-format": choiceFlag("text", ["text", "json"], { summary: "The form of log lines." }),
     "access-log": switchFlag({ summary: "Print one JSON line for each request on standard output." }),

@@ -5,13 +5,13 @@ import type { LocalChain } from "../local/local-chain.ts";
 import type { Topology } from "../topology/model.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
-import { choiceFlag, durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flags.ts";
+import { durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flags.ts";
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { intervalOf, PACE_FLAGS } from "./load.ts";
 import { describeResults, summarizeResults } from "./load-summary.ts";
 import type { Output } from "./output.ts";
-import { SEED_FLAG } from "./seed.ts";
+import { LINK_FLAGS } from "./shared-flags.ts";
 import { INSTANCES_FLAG, loadTopology, SLOW_FLAG, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 export const up = defineCommand({
@@ -45,16 +45,12 @@ export const up = defineCommand({
     ),
     zipkin: urlFlag({ summary: "Send spans to this Zipkin instead of the embedded collector." }),
     otlp: urlFlag({ summary: "Send spans to this OTLP/HTTP receiver instead." }),
-    "otlp-protocol": choiceFlag("http/protobuf", ["http/protobuf", "http/json"], {
-      summary: "The form of OTLP.",
-    }),
-    tags: choiceFlag("default", ["minimal", "default", "full"], { summary: "How many tags a span carries." }),
+    ...LINK_FLAGS,
     processes: switchFlag({ summary: "Run each link in a process of its own." }),
     ...PACE_FLAGS,
     "no-load": switchFlag({ summary: "Send no requests." }),
     duration: durationFlag(null, { summary: "End by itself after this time." }),
     slow: SLOW_FLAG,
-    seed: SEED_FLAG,
     open: switchFlag({ summary: "Open the page in a browser." }),
     output: outputFlag(
       ["table", "json"],
