@@ -96,6 +96,8 @@ export const up = defineCommand({
         seed: flags.seed,
         write: (line) => (table === null ? output.raw(`${line}\n`) : table.interject(line)),
       });
+      // Nobody waits for it any more when the end comes first.
+      starting.catch(() => {});
       const chain = await Promise.race([starting, interruption.signal.then(() => null)]);
       if (chain === null) {
         // Links in processes of their own end with this one.

@@ -1,6 +1,6 @@
-export type LogLevel = "debug" | "info" | "warn" | "error" | "off";
+export type LogLevel = "info" | "warn" | "error" | "off";
 
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const satisfies readonly LogLevel[];
+export const LOG_LEVELS = ["info", "warn", "error", "off"] as const satisfies readonly LogLevel[];
 
 export interface AccessEntry {
   readonly method: string;
@@ -25,7 +25,7 @@ export interface LinkLogOptions {
 /** Log lines of so many requests are written each second; the rest are counted. */
 const REQUESTS_PER_SECOND = 50;
 
-const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, off: 4 };
+const RANK: Readonly<Record<LogLevel, number>> = { info: 1, warn: 2, error: 3, off: 4 };
 
 /** The log of one link: the original's lines, each once, and never more than a terminal can bear. */
 export class LinkLog {

@@ -1,3 +1,4 @@
+import { isRecord } from "../lib/record.ts";
 import { findNearest } from "../lib/suggestion.ts";
 import { describeValue, MAX_LISTED, type PathKey, type Problem } from "./problem.ts";
 
@@ -146,8 +147,4 @@ function readEdge(call: unknown, path: readonly PathKey[]): Edge[] {
   if (isRecord(call) && typeof call.service === "string")
     return [{ target: call.service, path: [...path, "service"] }];
   return [];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { parseDuration } from "../lib/duration.ts";
 import { parsePercentage } from "../lib/percentage.ts";
+import { isRecord } from "../lib/record.ts";
 import { parseSize } from "../lib/size.ts";
 import { findNearest } from "../lib/suggestion.ts";
 import { buildChain } from "./chain.ts";
@@ -231,8 +232,4 @@ function buildErrors(entry: NonNullable<Defaults["errors"]>): NonNullable<Behavi
 
 function readFraction(value: string | number): number {
   return typeof value === "number" ? value : (parsePercentage(value) ?? 0);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

@@ -41,7 +41,6 @@ describe("lines", () => {
   });
 
   test.each([
-    ["debug", 3],
     ["info", 3],
     ["warn", 2],
     ["error", 1],
