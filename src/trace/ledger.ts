@@ -1,3 +1,5 @@
+import { finish, mix } from "./murmur.ts";
+
 /**
  * The ledger: an account, carried in each answer, of the spans that a request has made in a link and below it. Two
  * ledgers of the same spans are equal in whatever order the spans were added, and a lost, doubled or altered span
@@ -110,21 +112,4 @@ const NO_PARENT: Words = { high: 0, low: 0 };
 
 function words(id: string): Words {
   return { high: Number.parseInt(id.slice(0, 8), 16), low: Number.parseInt(id.slice(8, 16), 16) };
-}
-
-/** One word into a lane: the step of MurmurHash3 x86_32. */
-function mix(state: number, word: number): number {
-  let k = Math.imul(word, 0xcc9e2d51);
-  k = (k << 15) | (k >>> 17);
-  const h = state ^ Math.imul(k, 0x1b873593);
-  return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
-}
-
-/** The final avalanche of MurmurHash3 x86_32. */
-function finish(state: number): number {
-  let h = state ^ (state >>> 16);
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
 }

@@ -1,0 +1,98 @@
+import type { Ledger } from "./ledger.ts";
+
+/**
+ * The account of a run, as the load generator writes it: one line of text that says what it is, then a record of
+ * {@link RECORD_BYTES} for each request in the order in which they ended.
+ *
+ *     chain-link-run 1 {"run":"9f86d081884c7d65","startMs":1764000000000,"url":"http://…"}\n
+ *
+ * | at | bytes | little-endian |
+ * |---|---|---|
+ * | 0 | 4 | sequence number, from 0 |
+ * | 4 | 4 | end of the request, milliseconds after `startMs` |
+ * | 8 | 8 | digest: low word, high word |
+ * | 16 | 4 | count |
+ * | 20 | 2 | status of the answer; 0: there was none |
+ * | 22 | 1 | unknown, 255 for more |
+ * | 23 | 1 | flags: 1 the answer had a ledger, 2 sampled, 4 the entry began a trace of its own |
+ */
+export interface RunHeader {
+  /** 16 lower-case hex digits. */
+  readonly run: string;
+  /** Start, milliseconds since 1970. */
+  readonly startMs: number;
+  /** Where the requests went. */
+  readonly url: string;
+}
+
+export interface RunRecord {
+  readonly sequence: number;
+  /** Milliseconds after the start of the run. */
+  readonly endMs: number;
+  /** 0 when there was no answer. */
+  readonly status: number;
+  /** `null` when the answer had none, or there was no answer. */
+  readonly ledger: Ledger | null;
+  /** The request asked to be recorded. */
+  readonly isSampled: boolean;
+  /** The entry said, in `traceresponse`, that it began another trace than the one that was sent. */
+  readonly isBroken: boolean;
+}
+
+export const RECORD_BYTES = 24;
+const MAGIC = "chain-link-run 1 ";
+const MAX_UNKNOWN = 255;
+const HAS_LEDGER = 1;
+const IS_SAMPLED = 2;
+const IS_BROKEN = 4;
+
+export function formatRunHeader(header: RunHeader): string {
+  return `${MAGIC}${JSON.stringify(header)}\n`;
+}
+
+/** The header of a line without its line feed; `null` when it is none. */
+export function parseRunHeader(line: string): RunHeader | null {
+  if (!line.startsWith(MAGIC)) return null;
+  try {
+    const { run, startMs, url } = JSON.parse(line.slice(MAGIC.length)) as Partial<RunHeader>;
+    if (typeof run !== "string" || typeof startMs !== "number" || typeof url !== "string") return null;
+    return { run, startMs, url };
+  } catch {
+    return null;
+  }
+}
+
+/** Writes a record at `at`. */
+export function writeRunRecord(view: DataView, at: number, record: RunRecord): void {
+  const { ledger } = record;
+  view.setUint32(at, record.sequence, true);
+  view.setUint32(at + 4, record.endMs, true);
+  view.setUint32(at + 8, ledger?.low ?? 0, true);
+  view.setUint32(at + 12, ledger?.high ?? 0, true);
+  view.setUint32(at + 16, ledger?.count ?? 0, true);
+  view.setUint16(at + 20, record.status, true);
+  view.setUint8(at + 22, Math.min(MAX_UNKNOWN, ledger?.unknown ?? 0));
+  const flags =
+    (ledger === null ? 0 : HAS_LEDGER) |
+    (record.isSampled ? IS_SAMPLED : 0) |
+    (record.isBroken ? IS_BROKEN : 0);
+  view.setUint8(at + 23, flags);
+}
+
+export function readRunRecord(view: DataView, at: number): RunRecord {
+  const flags = view.getUint8(at + 23);
+  const ledger = {
+    count: view.getUint32(at + 16, true),
+    high: view.getUint32(at + 12, true),
+    low: view.getUint32(at + 8, true),
+    unknown: view.getUint8(at + 22),
+  };
+  return {
+    sequence: view.getUint32(at, true),
+    endMs: view.getUint32(at + 4, true),
+    status: view.getUint16(at + 20, true),
+    ledger: (flags & HAS_LEDGER) === 0 ? null : ledger,
+    isSampled: (flags & IS_SAMPLED) !== 0,
+    isBroken: (flags & IS_BROKEN) !== 0,
+  };
+}

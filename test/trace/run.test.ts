@@ -1,0 +1,93 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { newRunId, RunIds } from "../../src/trace/run.ts";
+import {
+  formatRunHeader,
+  parseRunHeader,
+  RECORD_BYTES,
+  type RunRecord,
+  readRunRecord,
+  writeRunRecord,
+} from "../../src/trace/run-ledger.ts";
+
+const runIds = fc.tuple(fc.integer({ min: 1, max: 2 ** 32 - 1 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
+const toRunId = ([high, low]: readonly [number, number]) =>
+  high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
+
+describe("the trace ids of a run", () => {
+  test("begin with the run id and lead back to the sequence number", () => {
+    fc.assert(
+      fc.property(runIds, fc.maxSafeNat(), (run, number) => {
+        const sequence = Math.min(number, Number.MAX_SAFE_INTEGER - 1);
+        const ids = new RunIds(toRunId(run));
+        const traceId = ids.traceId(sequence);
+        expect(traceId).toStartWith(ids.runId);
+        expect(traceId.slice(16)).not.toBe("0".repeat(16));
+        expect(ids.sequenceOf(traceId)).toBe(sequence);
+        expect(ids.sequenceOf(traceId.slice(16))).toBe(sequence);
+      }),
+    );
+  });
+
+  test("differ, and their low halves spread evenly", () => {
+    const ids = new RunIds(newRunId());
+    const seen = new Set(Array.from({ length: 100_000 }, (_, sequence) => ids.traceId(sequence)));
+    expect(seen.size).toBe(100_000);
+    // A backend that samples 1 % by the low half gets 1 %: 1,000 give or take five standard deviations.
+    const kept = [...seen].filter((id) => BigInt(`0x${id.slice(16)}`) % 100n === 0n).length;
+    expect(Math.abs(kept - 1000)).toBeLessThan(160);
+  });
+
+  test("of another run are not taken for ours", () => {
+    const ids = new RunIds("00000000000000aa");
+    expect(ids.sequenceOf(new RunIds("00000000000000ab").traceId(7))).toBeNull();
+    expect(ids.sequenceOf("abc")).toBeNull();
+  });
+
+  test("are the ones that other implementations make", () => {
+    const ids = new RunIds("0123456789abcdef");
+    expect([0, 1, 2 ** 40].map((sequence) => ids.traceId(sequence))).toMatchInlineSnapshot(`
+      [
+        "0123456789abcdef4af6960343bdce5b",
+        "0123456789abcdefaac1ccbcc045f1d1",
+        "0123456789abcdefee36fce9865fc7f6",
+      ]
+    `);
+  });
+
+  test("need a run id that is one", () => {
+    for (const text of ["", "0000000000000000", "0123456789ABCDEF", "0123456789abcde"])
+      expect(() => new RunIds(text)).toThrow(TypeError);
+  });
+});
+
+describe("the account of a run", () => {
+  const words = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+  const records: fc.Arbitrary<RunRecord> = fc.record({
+    sequence: words,
+    endMs: words,
+    status: fc.integer({ min: 0, max: 599 }),
+    ledger: fc.option(
+      fc.record({ count: words, high: words, low: words, unknown: fc.integer({ min: 0, max: 255 }) }),
+    ),
+    isSampled: fc.boolean(),
+    isBroken: fc.boolean(),
+  });
+
+  test("reads back as it was written", () => {
+    fc.assert(
+      fc.property(records, (record) => {
+        const view = new DataView(new ArrayBuffer(RECORD_BYTES * 2));
+        writeRunRecord(view, RECORD_BYTES, record);
+        expect(readRunRecord(view, RECORD_BYTES)).toEqual(record);
+      }),
+    );
+  });
+
+  test("begins with a line that says which run it is", () => {
+    const header = { run: "0123456789abcdef", startMs: 1764000000000, url: "http://localhost:8000/" };
+    expect(parseRunHeader(formatRunHeader(header).trimEnd())).toEqual(header);
+    for (const line of ["", "chain-link-run 2 {}", "chain-link-run 1 {}", "chain-link-run 1 {"])
+      expect(parseRunHeader(line)).toBeNull();
+  });
+});
