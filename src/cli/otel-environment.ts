@@ -3,7 +3,7 @@ import { UserError } from "../lib/errors.ts";
 import { DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
 import type { ExportTarget, OtlpProtocol } from "../link/export.ts";
 import { REPORTER_DEFAULTS, type ReporterLimits } from "../link/reporter.ts";
-import { ratioSampler, type Sampler } from "../link/tracer.ts";
+import { ratioSampler, type Sampler } from "../link/sampler.ts";
 import type { Setting } from "./settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;

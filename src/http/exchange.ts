@@ -24,6 +24,8 @@ const ORIGIN = /^https?:\/\/[^/?]*/i;
  */
 export class Exchange {
   readonly head: RequestHead;
+  /** What the handler keeps for the connection. */
+  attachment: unknown = null;
   readonly #connection: ServerConnection;
   #target: string | null = null;
 

@@ -3,6 +3,8 @@ import type { Behaviour, Distribution, Latency } from "../topology/model.ts";
 
 /** A behaviour made ready to run: what is not used is `null` and costs nothing. */
 export interface BehaviourRunner {
+  /** Nothing is to be done but the calls. */
+  readonly isPlain: boolean;
   /** Milliseconds to wait before the calls are made. */
   readonly drawLatencyMs: (() => number) | null;
   /** The status to answer with instead of serving, or `null` to serve. */
@@ -16,6 +18,7 @@ export interface BehaviourRunner {
 export function prepareBehaviour(behaviour: Behaviour, random: Random): BehaviourRunner {
   const { latency, errors, cpuMs } = behaviour;
   return {
+    isPlain: latency === null && errors === null && cpuMs === 0 && behaviour.slow === null,
     drawLatencyMs: latency === null ? null : latencySampler(latency, random),
     drawError: errors === null ? null : () => (random() < errors.rate ? errors.status : null),
     burn: cpuMs === 0 ? null : () => burnFor(cpuMs),

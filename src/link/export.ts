@@ -1,16 +1,7 @@
-import { countRejectedSpans, encodeOtlpJson, encodeOtlpProtobuf, type OtlpResource } from "../trace/otlp.ts";
-import type { Span } from "../trace/span.ts";
-
-/** How spans leave a link: where to, and in which form. */
-export interface SpanEncoder {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Statuses after which the same batch may be sent again. */
-  readonly retryStatuses: ReadonlySet<number>;
-  encode(spans: readonly Span[]): string | Uint8Array<ArrayBuffer>;
-  /** How many spans of a batch were not taken, by the body of the answer that accepted it. */
-  countRejected(answer: Uint8Array): number;
-}
+import { countRejectedSpans, type OtlpResource } from "../trace/otlp.ts";
+import { OtlpJsonFormat, OtlpProtobufFormat } from "./otlp-format.ts";
+import type { SpanFormat, SpanSource } from "./span-format.ts";
+import { ZipkinFormat } from "./zipkin-format.ts";
 
 export type ExportTarget =
   | { readonly kind: "zipkin"; readonly url: string }
@@ -23,6 +14,17 @@ export type ExportTarget =
 
 export type OtlpProtocol = "http/protobuf" | "http/json";
 
+/** How spans leave a link: where to, and in which form. */
+export interface Exporter {
+  readonly url: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Statuses after which the same batch may be sent again. */
+  readonly retryStatuses: ReadonlySet<number>;
+  readonly format: SpanFormat;
+  /** How many spans of a batch were not taken, by the body of the answer that accepted it. */
+  countRejected(answer: Uint8Array): number;
+}
+
 const ZIPKIN_PATH = "/api/v2/spans";
 const OTLP_PATH = "/v1/traces";
 const JSON_TYPE = "application/json";
@@ -32,22 +34,23 @@ const OTLP_RETRY: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 /** Zipkin answers 500 to what may pass, too. */
 const ZIPKIN_RETRY: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
-export function createEncoder(target: ExportTarget, resource: OtlpResource): SpanEncoder {
+export function createExporter(target: ExportTarget, source: SpanSource, resource: OtlpResource): Exporter {
   if (target.kind === "zipkin") {
     return {
       url: withPath(target.url, ZIPKIN_PATH),
-      headers: { "Content-Type": JSON_TYPE },
+      headers: [["Content-Type", JSON_TYPE]],
       retryStatuses: ZIPKIN_RETRY,
-      encode: (spans) => JSON.stringify(spans),
+      format: new ZipkinFormat(source),
       countRejected: () => 0,
     };
   }
   const isJson = target.protocol === "http/json";
+  const type = isJson ? JSON_TYPE : "application/x-protobuf";
   return {
     url: withPath(target.url, OTLP_PATH),
-    headers: { ...target.headers, "Content-Type": isJson ? JSON_TYPE : "application/x-protobuf" },
+    headers: [...Object.entries(target.headers), ["Content-Type", type]],
     retryStatuses: OTLP_RETRY,
-    encode: (spans) => (isJson ? encodeOtlpJson(spans, resource) : encodeOtlpProtobuf(spans, resource)),
+    format: isJson ? new OtlpJsonFormat(resource) : new OtlpProtobufFormat(resource),
     countRejected: countRejectedSpans,
   };
 }

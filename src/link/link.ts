@@ -1,19 +1,21 @@
+import { Client } from "../http/client.ts";
 import type { RandomSource } from "../lib/random.ts";
 import { chainOf } from "../topology/chain.ts";
 import type { Propagator } from "../trace/context.ts";
-import { Caller } from "./caller.ts";
-import { createEncoder, type ExportTarget } from "./export.ts";
+import { hashService } from "../trace/ledger.ts";
+import { createExporter, type ExportTarget } from "./export.ts";
 import { createHandler } from "./handler.ts";
 import { LinkLog, type LinkLogOptions } from "./log.ts";
 import { renderMetrics } from "./metrics.ts";
+import { Plans } from "./plans.ts";
 import { Reporter, type ReporterLimits } from "./reporter.ts";
 import { type Roles, rolesOf } from "./roles.ts";
+import type { Sampler } from "./sampler.ts";
 import { startServer } from "./server.ts";
+import { ServerTemplates } from "./server-templates.ts";
 import { readServicesFile, watchServicesFile } from "./services-file.ts";
 import { LinkStats } from "./stats.ts";
 import { commonTags, SCOPE_NAME, type TagSet } from "./tags.ts";
-import { type Sampler, Tracer } from "./tracer.ts";
-import { UpstreamClient } from "./upstream.ts";
 
 /** Where a link learns which services there are and what it does itself. */
 export type RoleSource =
@@ -71,42 +73,46 @@ export function startLink(options: LinkOptions): Link {
   const log = new LinkLog({ ...options.log, service: name });
   const stats = new LinkStats();
   let roles = loadRoles(options.source, randomOf);
-  const reporter = new Reporter({
-    ...options.reporter,
-    encoder: createEncoder(options.target, {
+  const client = new Client();
+  const server = startServer(options);
+  const { port } = server;
+  const exporter = createExporter(
+    options.target,
+    { serviceName: name, port },
+    {
       attributes: { ...options.resourceAttributes, "service.name": name },
       scope: { name: SCOPE_NAME, version: options.version },
-    }),
-    random: Math.random,
-    log,
-  });
-  const client = new UpstreamClient();
-  const server = startServer(options, (port) => {
-    const tagSource = { tagSet: options.tagSet, port };
-    return createHandler({
-      name,
+    },
+  );
+  const { format } = exporter;
+  const reporter = new Reporter({ ...options.reporter, exporter, random: Math.random, log });
+  const spanParts = {
+    format,
+    tagSource: { tagSet: options.tagSet, port },
+    commonTags: commonTags(options.tagSet, name, options.version),
+  };
+  server.serve(
+    createHandler({
       roles: () => roles,
-      trustPosition: options.trustPosition,
-      tracer: new Tracer({
-        serviceName: name,
-        port,
-        propagators: options.propagators,
-        sampler: options.sampler,
-        commonTags: commonTags(options.tagSet, name, options.version),
-        report: (span) => reporter.add(span),
-        onBrokenContext: (service) => stats.recordBrokenContext(service),
-      }),
-      caller: new Caller({
-        tagSource,
+      plans: new Plans({
+        ...spanParts,
+        name,
+        roles: () => roles,
+        trustPosition: options.trustPosition,
         client,
         resolve: (service) => options.resolve(service) ?? `http://${service}`,
       }),
-      tagSource,
+      propagators: options.propagators,
+      sampler: options.sampler,
+      serviceHash: hashService(name),
+      format,
+      serverTemplates: new ServerTemplates(spanParts),
+      reporter,
       log,
       stats,
       renderMetrics: () => renderMetrics(stats, reporter),
-    });
-  });
+    }),
+  );
   log.info(`service_name ${name}`);
   if (log.writes("info")) log.info(`new services: ${formatNames(roles.names)}`);
   const watched =

@@ -53,6 +53,10 @@ export class LinkLog {
     return false;
   }
 
+  get hasAccessLog(): boolean {
+    return this.#options.accessLog;
+  }
+
   /** Says what is left to say. */
   close(): void {
     this.#endSecond();

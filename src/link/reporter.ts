@@ -1,12 +1,13 @@
-import { errorCode, errorText } from "../lib/errors.ts";
+import { ByteWriter } from "../http/byte-writer.ts";
 import type { Random } from "../lib/random.ts";
-import type { Span } from "../trace/span.ts";
-import type { SpanEncoder } from "./export.ts";
+import type { Exporter } from "./export.ts";
 import type { LinkLog } from "./log.ts";
+import { Sender } from "./sender.ts";
+import type { SpanRecord } from "./span-format.ts";
 
 /** Why a span did not reach the backend. */
 export type DropReason =
-  /** The queue was full when the span ended. */
+  /** The queue was full, in spans or in bytes, when the span ended. */
   | "queue_full"
   /** The backend answered that it will not take the batch. */
   | "rejected"
@@ -16,7 +17,7 @@ export type DropReason =
   | "shutdown";
 
 export interface ReporterOptions {
-  readonly encoder: SpanEncoder;
+  readonly exporter: Exporter;
   /** Most spans that wait, those in the batch under way included. */
   readonly queueSize: number;
   readonly batchSize: number;
@@ -50,51 +51,81 @@ export const REPORTER_DEFAULTS: ReporterLimits = {
 /** Time to send what waits at the end, when nothing could be sent before. */
 const LAST_CHANCE_MS = 2000;
 const LONGEST_BACKOFF_MS = 10_000;
+/** A link that is asked now and then needs no more; there may be thousands in this process. */
+const FIRST_BATCH_BYTES = 2048;
+/** A batch of this size leaves although more spans would fit by their number. */
+const FULL_BATCH_BYTES = 512 * 1024;
+/** Most bytes that wait: what foreign headers put into tags must not fill the memory. */
+const QUEUE_BYTES = 32 * 1024 * 1024;
+/**
+ * Large buffers are used again, by all links of the process: new ones for each batch would be most of the garbage that
+ * a link makes.
+ */
+const spare: ByteWriter[] = [];
+const MAX_SPARE = 8;
+const LARGE_BYTES = 64 * 1024;
+
+/** Spans as bytes, on their way into one request. */
+interface Batch {
+  readonly out: ByteWriter;
+  spans: number;
+}
 
 /**
  * Exports spans in batches, one at a time. Bounded, so that a request never waits and memory never grows; every span
  * ends in exactly one counter, {@link sent} or one of {@link dropped}.
+ *
+ *     add -> filling -> full, full, … -> under way -> sent, or dropped for a reason
  */
 export class Reporter {
   /** Spans that the backend has taken. */
   sent = 0;
   readonly dropped: Record<DropReason, number> = { queue_full: 0, rejected: 0, unavailable: 0, shutdown: 0 };
+  /** Spans that wait to be sent. */
+  queued = 0;
   readonly #options: ReporterOptions;
   readonly #batchSize: number;
-  #queue: Span[] = [];
-  /** Spans of the batch under way. */
-  #underWay = 0;
+  readonly #sender: Sender;
+  #filling: Batch;
+  /** The oldest first. */
+  readonly #full: Batch[] = [];
+  #fullBytes = 0;
   #timer: Timer | undefined;
   #running: Promise<void> | null = null;
   /** Set at the end: spans are no longer held for longer than this (in `performance.now()`). */
   #deadline = Number.POSITIVE_INFINITY;
   #closing: Promise<void> | null = null;
-  /** Ends the request under way when the deadline has come. */
-  readonly #cut = new AbortController();
   #wakeUp: (() => void) | null = null;
   #isFailing = false;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
     this.#batchSize = Math.min(options.batchSize, options.queueSize);
+    this.#sender = new Sender(options.exporter);
+    this.#filling = newBatch();
   }
 
-  /** Spans that wait to be sent. */
-  get queued(): number {
-    return this.#queue.length + this.#underWay;
-  }
-
-  add(span: Span): void {
+  /** Takes a finished span: its bytes are written, the record may be used again. */
+  add(span: SpanRecord): void {
     if (this.#closing !== null) {
       this.dropped.shutdown++;
       return;
     }
-    if (this.queued >= this.#options.queueSize) {
+    const batch = this.#filling;
+    const { out } = batch;
+    if (this.queued >= this.#options.queueSize || this.#fullBytes + out.length > QUEUE_BYTES) {
       this.dropped.queue_full++;
       return;
     }
-    this.#queue.push(span);
-    if (this.#running === null) this.#schedule();
+    const { format } = this.#options.exporter;
+    if (batch.spans === 0) {
+      format.begin(out);
+      this.#timer = setTimeout(() => this.#closeBatch(), this.#options.delayMs);
+    }
+    format.write(out, span, batch.spans === 0);
+    batch.spans++;
+    this.queued++;
+    if (batch.spans >= this.#batchSize || out.length >= FULL_BATCH_BYTES) this.#closeBatch();
   }
 
   /** Sends what waits, for at most `graceMs`; the rest is dropped as `shutdown`. The first call counts. */
@@ -107,59 +138,56 @@ export class Reporter {
     // A backend that has been failing gets a last chance, not the whole grace period.
     const limitMs = this.#isFailing ? Math.min(graceMs, LAST_CHANCE_MS) : graceMs;
     this.#deadline = performance.now() + limitMs;
-    const cutTimer = setTimeout(() => this.#cut.abort(), limitMs);
+    const cutTimer = setTimeout(() => this.#sender.close(), limitMs);
     this.#wakeUp?.();
-    if (this.#queue.length > 0) this.#start();
+    if (this.#filling.spans > 0) this.#closeBatch();
     await this.#running;
     clearTimeout(cutTimer);
-    this.dropped.shutdown += this.#queue.length;
-    this.#queue = [];
+    this.#sender.close();
+    this.dropped.shutdown += this.queued;
+    this.queued = 0;
+    this.#full.length = 0;
   }
 
-  /** A full batch leaves at once, others when they have waited long enough. */
-  #schedule(): void {
-    if (this.#queue.length >= this.#batchSize) this.#start();
-    else if (this.#queue.length > 0) this.#timer ??= setTimeout(() => this.#start(), this.#options.delayMs);
-  }
-
-  #start(): void {
+  /** The batch that was being filled leaves, behind those before it. */
+  #closeBatch(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#full.push(this.#filling);
+    this.#fullBytes += this.#filling.out.length;
+    this.#filling = newBatch();
     this.#running ??= this.#run();
   }
 
-  /** Sends one batch, then all that are full; at the end all there are. */
+  /** Sends one batch after the other. */
   async #run(): Promise<void> {
-    do {
-      const batch = this.#queue.splice(0, this.#batchSize);
-      this.#underWay = batch.length;
+    for (let batch = this.#full[0]; batch !== undefined; batch = this.#full[0]) {
+      if (performance.now() >= this.#deadline) break;
+      const bytes = batch.out.length;
       const outcome = await this.#sendUntilSettled(batch);
-      this.#underWay = 0;
-      if (outcome.kind === "dropped") this.dropped[outcome.reason] += batch.length;
+      this.#full.shift();
+      this.#fullBytes -= bytes;
+      this.queued -= batch.spans;
+      if (outcome.kind === "dropped") this.dropped[outcome.reason] += batch.spans;
       else {
         this.dropped.rejected += outcome.rejected;
-        this.sent += batch.length - outcome.rejected;
+        this.sent += batch.spans - outcome.rejected;
       }
-    } while (this.#isNextDue());
+      recycle(batch);
+    }
     this.#running = null;
-    if (this.#closing === null) this.#schedule();
   }
 
-  #isNextDue(): boolean {
-    if (this.#closing === null) return this.#queue.length >= this.#batchSize;
-    return this.#queue.length > 0 && performance.now() < this.#deadline;
-  }
-
-  async #sendUntilSettled(batch: readonly Span[]): Promise<Outcome> {
-    const { encoder, giveUpMs, random } = this.#options;
-    const body = encoder.encode(batch);
+  async #sendUntilSettled({ out, spans }: Batch): Promise<Outcome> {
+    const { exporter, giveUpMs, timeoutMs, random } = this.#options;
+    const body = exporter.format.end(out);
     const startMs = performance.now();
     for (let { backoffMs } = this.#options; ; backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2)) {
-      const attempt = await this.#send(body);
+      const limitMs = Math.max(1, Math.min(timeoutMs, this.#deadline - performance.now()));
+      const attempt = await this.#sender.send(body, limitMs);
       if (attempt.kind === "sent") {
         if (attempt.rejected === 0) this.#noteRecovery();
-        else this.#noteFailure(`it rejected ${attempt.rejected} of ${batch.length} spans`);
-        return { kind: "sent", rejected: Math.min(attempt.rejected, batch.length) };
+        else this.#noteFailure(`it rejected ${attempt.rejected} of ${spans} spans`);
+        return { kind: "sent", rejected: Math.min(attempt.rejected, spans) };
       }
       this.#noteFailure(attempt.message);
       if (attempt.kind === "rejected") return { kind: "dropped", reason: "rejected" };
@@ -173,39 +201,17 @@ export class Reporter {
     }
   }
 
-  async #send(body: string | Uint8Array<ArrayBuffer>): Promise<Attempt> {
-    const { encoder, timeoutMs } = this.#options;
-    const limitMs = Math.max(1, Math.min(timeoutMs, this.#deadline - performance.now()));
-    try {
-      const response = await fetch(encoder.url, {
-        method: "POST",
-        headers: encoder.headers,
-        body,
-        // A redirected POST would become a GET, and the page that it finds would count as sent.
-        redirect: "manual",
-        signal: AbortSignal.any([AbortSignal.timeout(limitMs), this.#cut.signal]),
-      });
-      if (response.ok) return { kind: "sent", rejected: await readRejected(response, encoder) };
-      const text = await response.text();
-      const message = `${response.status} ${text.slice(0, 200).trim()}`.trim();
-      if (!encoder.retryStatuses.has(response.status)) return { kind: "rejected", message };
-      return { kind: "unable", message, retryAfterMs: readRetryAfter(response.headers.get("retry-after")) };
-    } catch (error) {
-      return { kind: "unable", message: describeSendError(error, limitMs), retryAfterMs: 0 };
-    }
-  }
-
   /** Says once that the backend fails and once that it is back, whatever the number of batches. */
   #noteFailure(message: string): void {
     if (this.#isFailing) return;
     this.#isFailing = true;
-    this.#options.log.warn(`cannot send spans to ${this.#options.encoder.url}: ${message}`);
+    this.#options.log.warn(`cannot send spans to ${this.#options.exporter.url}: ${message}`);
   }
 
   #noteRecovery(): void {
     if (!this.#isFailing) return;
     this.#isFailing = false;
-    this.#options.log.info(`spans are sent to ${this.#options.encoder.url} again`);
+    this.#options.log.info(`spans are sent to ${this.#options.exporter.url} again`);
   }
 
   #sleep(ms: number): Promise<void> {
@@ -219,38 +225,17 @@ export class Reporter {
   }
 }
 
+function newBatch(): Batch {
+  return { out: spare.pop() ?? new ByteWriter(FIRST_BATCH_BYTES), spans: 0 };
+}
+
+function recycle({ out }: Batch): void {
+  if (spare.length === MAX_SPARE || out.bytes.length < LARGE_BYTES) return;
+  if (out.bytes.length > 2 * FULL_BATCH_BYTES) return;
+  out.length = 0;
+  spare.push(out);
+}
+
 type Outcome =
   | { readonly kind: "sent"; readonly rejected: number }
   | { readonly kind: "dropped"; readonly reason: DropReason };
-
-type Attempt =
-  /** Also where some of the spans were not taken. */
-  | { readonly kind: "sent"; readonly rejected: number }
-  | { readonly kind: "rejected"; readonly message: string }
-  | { readonly kind: "unable"; readonly message: string; readonly retryAfterMs: number };
-
-/** Spans of an accepted batch that the backend did not take. */
-async function readRejected(response: Response, encoder: SpanEncoder): Promise<number> {
-  try {
-    return encoder.countRejected(new Uint8Array(await response.arrayBuffer()));
-  } catch {
-    // The status has come, so the batch was taken: to send it again would double it.
-    return 0;
-  }
-}
-
-function describeSendError(error: unknown, limitMs: number): string {
-  const isLate = error instanceof Error && (error.name === "TimeoutError" || error.name === "AbortError");
-  if (isLate) return `no answer within ${Math.round(limitMs)} ms`;
-  return errorCode(error) ?? errorText(error);
-}
-
-/** Longest `Retry-After` that is believed: a batch that waits that long is still tried again. */
-const LONGEST_RETRY_AFTER_MS = 30_000;
-
-/** Milliseconds of a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); 0 when absent or unreadable. */
-function readRetryAfter(text: string | null): number {
-  if (text === null) return 0;
-  const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isNaN(ms) ? 0 : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms));
-}

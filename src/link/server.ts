@@ -1,8 +1,8 @@
-import { answerWith } from "../http/exchange.ts";
+import type { Handler } from "../http/exchange.ts";
 import type { ServerLimits } from "../http/limits.ts";
 import { type Server as HttpServer, startServer as startHttpServer } from "../http/server.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
-import { type Handler, jsonResponse } from "./exchange.ts";
+import { jsonResponse } from "./response.ts";
 
 export interface ServerOptions {
   readonly host: string;
@@ -18,6 +18,8 @@ export interface Server {
   /** Where others on this machine reach it, without a slash at the end. */
   readonly url: string;
   readonly port: number;
+  /** From now on requests go to this handler; before they are answered with 503. */
+  serve(handler: Handler): void;
   /**
    * Stops accepting connections and closes those on which nothing is asked. Resolves when the answers to all requests
    * in flight are written and their connections closed.
@@ -28,16 +30,18 @@ export interface Server {
 }
 
 /**
- * HTTP/1.1 in front of a handler, which is made when the port is known.
+ * HTTP/1.1 in front of a handler, which may be made when the port is known.
  * @throws {UserError} `port-busy`, `limit-reached`
  */
-export function startServer(options: ServerOptions, createHandler: (port: number) => Handler): Server {
-  let handler: Handler = () => jsonResponse(503, { message: "starting" });
-  const server = listen(options, (request) => handler(request));
-  handler = createHandler(server.port);
+export function startServer(options: ServerOptions): Server {
+  let handler: Handler = (exchange) => exchange.answer(jsonResponse(503, { message: "starting" }));
+  const server = listen(options, (exchange) => handler(exchange));
   return {
     url: `http://${formatHost(options.host)}:${server.port}`,
     port: server.port,
+    serve(next) {
+      handler = next;
+    },
     stopAccepting: () => server.stopAccepting(),
     close: () => server.close(),
   };
@@ -46,7 +50,7 @@ export function startServer(options: ServerOptions, createHandler: (port: number
 function listen(options: ServerOptions, handler: Handler): HttpServer {
   const { host, port, limits = {} } = options;
   try {
-    return startHttpServer({ host, port, limits }, answerWith(handler));
+    return startHttpServer({ host, port, limits }, handler);
   } catch (error) {
     throw describeListenError(error, options);
   }

@@ -1,5 +1,6 @@
-import type { LinkRequest } from "./exchange.ts";
-import type { Reply } from "./upstream.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { Failure } from "../http/failure.ts";
+import type { SpanFormat } from "./span-format.ts";
 
 /** `minimal`: the original's four; `default`: and OpenTelemetry's stable ones; `full`: and all others of the original. */
 export type TagSet = "minimal" | "default" | "full";
@@ -11,10 +12,24 @@ export interface TagSource {
   readonly port: number;
 }
 
+/** What templates of spans are made with: the same for all of a link. */
+export interface TemplateParts {
+  readonly format: SpanFormat;
+  readonly tagSource: TagSource;
+  /** Of every span. */
+  readonly commonTags: Readonly<Record<string, string>>;
+}
+
+/** What of a request becomes tags. */
+export type TaggedRequest = Pick<Exchange, "method" | "target" | "path" | "header" | "peer">;
+
+/** How an attempt to call ended: with an answer, or why without. */
+export type CallResult = { readonly status: number } | Failure;
+
 /** Tags of a SERVER span. `route` is absent where no route matched. */
 export function serverTags(
   { tagSet, port }: TagSource,
-  request: LinkRequest,
+  request: TaggedRequest,
   status: number,
   route: string | undefined,
 ): Record<string, string> {
@@ -49,21 +64,21 @@ export function serverTags(
 export function clientTags(
   { tagSet }: TagSource,
   url: string,
-  reply: Reply,
+  result: CallResult,
   attempt: number,
 ): Record<string, string> {
   const tags: Record<string, string> = { "http.method": "GET", "http.url": url };
-  if (reply.kind === "answer") tags["http.status_code"] = String(reply.status);
+  if ("status" in result) tags["http.status_code"] = String(result.status);
   if (tagSet !== "minimal") {
     tags["http.request.method"] = "GET";
     Object.assign(tags, splitHost(authorityOf(url), url.startsWith("https:") ? "443" : "80"));
-    if (reply.kind === "answer") tags["http.response.status_code"] = String(reply.status);
-    const errorType = describeErrorType(reply);
+    if ("status" in result) tags["http.response.status_code"] = String(result.status);
+    const errorType = describeErrorType(result);
     if (errorType !== null) tags["error.type"] = errorType;
     if (attempt > 0) tags["http.request.resend_count"] = String(attempt);
   }
-  if (reply.kind === "failure") markError(tags, `${reply.reason}: ${reply.message}`);
-  else if (reply.status >= 400) markError(tags, String(reply.status));
+  if (!("status" in result)) markError(tags, `${result.reason}: ${result.message}`);
+  else if (result.status >= 400) markError(tags, String(result.status));
   return tags;
 }
 
@@ -85,9 +100,9 @@ export function commonTags(tagSet: TagSet, serviceName: string, version: string)
 /** OpenTelemetry's name for what recorded the spans. */
 export const SCOPE_NAME = "chain-link";
 
-function describeErrorType(reply: Reply): string | null {
-  if (reply.kind === "failure") return reply.reason;
-  return reply.status >= 400 ? String(reply.status) : null;
+function describeErrorType(result: CallResult): string | null {
+  if (!("status" in result)) return result.reason;
+  return result.status >= 400 ? String(result.status) : null;
 }
 
 function markError(tags: Record<string, string>, text: string): void {

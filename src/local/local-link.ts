@@ -1,8 +1,8 @@
 import { randomSource } from "../lib/random.ts";
 import type { ExportTarget } from "../link/export.ts";
 import { REPORTER_DEFAULTS } from "../link/reporter.ts";
+import { ratioSampler } from "../link/sampler.ts";
 import type { TagSet } from "../link/tags.ts";
-import { ratioSampler } from "../link/tracer.ts";
 import type { Topology } from "../topology/model.ts";
 import { DEFAULT_PROPAGATORS } from "../trace/context.ts";
 import type { LinkSnapshot } from "./snapshot.ts";

@@ -1,31 +1,34 @@
 /** Random bytes drawn from the system at a time; one draw serves many ids. */
 const POOL_BYTES = 4096;
-const pool = new Uint8Array(POOL_BYTES);
-let used = POOL_BYTES;
+const pool = new Uint32Array(POOL_BYTES / 4);
+let used = pool.length;
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+/** 32 random bits, unsigned. */
+export function randomWord(): number {
+  if (used === pool.length) {
+    crypto.getRandomValues(pool);
+    used = 0;
+  }
+  return pool[used++] as number;
+}
 
 /** A new trace id: 32 lower-case hex digits, never all zero. */
 export function newTraceId(): string {
-  return randomHex(16);
+  return randomHex(4);
 }
 
 /** A new span id: 16 lower-case hex digits, never all zero. */
 export function newSpanId(): string {
-  return randomHex(8);
+  return randomHex(2);
 }
 
-function randomHex(bytes: number): string {
-  if (used + bytes > POOL_BYTES) {
-    crypto.getRandomValues(pool);
-    used = 0;
-  }
+function randomHex(words: number): string {
   let text = "";
   let sum = 0;
-  for (let end = used + bytes; used < end; used++) {
-    const byte = pool[used] ?? 0;
-    sum |= byte;
-    text += HEX[byte];
+  for (let i = 0; i < words; i++) {
+    const word = randomWord();
+    sum |= word;
+    text += word.toString(16).padStart(8, "0");
   }
-  return sum === 0 ? randomHex(bytes) : text;
+  return sum === 0 ? randomHex(words) : text;
 }

@@ -29,7 +29,13 @@ export interface LedgerSpan {
   readonly serviceName: string;
 }
 
-const KIND_WORDS: Readonly<Record<string, number>> = { SERVER: 1, CLIENT: 2, PRODUCER: 3, CONSUMER: 4 };
+/** The word of each kind; a span without one has 0. */
+export const KIND_WORDS: Readonly<Record<string, number>> = {
+  SERVER: 1,
+  CLIENT: 2,
+  PRODUCER: 3,
+  CONSUMER: 4,
+};
 
 /** Seeds of the two lanes, which differ in nothing else: the first 64 bits of the fraction of pi. */
 const SEED_HIGH = 0x243f6a88;
@@ -57,14 +63,29 @@ export function addSpan(ledger: Ledger, span: LedgerSpan, service = hashService(
   const id = words(span.id);
   const parent = span.parentId === null ? NO_PARENT : words(span.parentId);
   const kind = KIND_WORDS[span.kind ?? ""] ?? 0;
-  const lane = (seed: number, name: number) =>
-    finish(mix(mix(mix(mix(mix(mix(seed, id.high), id.low), parent.high), parent.low), kind), name));
+  const lane = (isHigh: boolean, name: number) =>
+    hashSpan(isHigh, id.high, id.low, parent.high, parent.low, kind, name);
   return {
     count: ledger.count + 1,
-    high: (ledger.high ^ lane(SEED_HIGH, service.high)) >>> 0,
-    low: (ledger.low ^ lane(SEED_LOW, service.low)) >>> 0,
+    high: (ledger.high ^ lane(true, service.high)) >>> 0,
+    low: (ledger.low ^ lane(false, service.low)) >>> 0,
     unknown: ledger.unknown,
   };
+}
+
+/** One lane of a span's hash, from words. `service` is the same lane of the service's hash. */
+export function hashSpan(
+  isHigh: boolean,
+  idHigh: number,
+  idLow: number,
+  parentHigh: number,
+  parentLow: number,
+  kind: number,
+  service: number,
+): number {
+  let state = mix(isHigh ? SEED_HIGH : SEED_LOW, idHigh);
+  state = mix(mix(state, idLow), parentHigh);
+  return finish(mix(mix(mix(state, parentLow), kind), service));
 }
 
 /** The account of both. */

@@ -34,30 +34,46 @@ interface Attribute {
 
 /** One `ExportTraceServiceRequest` as JSON. */
 export function encodeOtlpJson(spans: readonly Span[], resource: OtlpResource): string {
+  const source = describeOtlpSource(resource);
   return JSON.stringify({
     resourceSpans: [
       {
-        resource: { attributes: toAttributes(resource.attributes).map(jsonAttribute) },
-        scopeSpans: [{ scope: resource.scope, spans: spans.map(jsonSpan) }],
+        resource: source.resource,
+        scopeSpans: [{ scope: source.scope, spans: spans.map(jsonSpan) }],
       },
     ],
   });
 }
 
 function jsonSpan(span: Span): object {
-  const error = span.tags?.error;
   return {
     traceId: span.traceId.padStart(32, "0"),
     spanId: span.id,
     ...(span.parentId === undefined ? {} : { parentSpanId: span.parentId }),
-    name: span.name ?? "",
-    kind: KINDS[span.kind ?? "INTERNAL"],
     startTimeUnixNano: nanos(span.timestamp ?? 0).toString(),
     endTimeUnixNano: nanos((span.timestamp ?? 0) + (span.duration ?? 0)).toString(),
+    ...describeOtlpJson(span),
+  };
+}
+
+/** What many spans have in common: name, kind, attributes and status. */
+export function describeOtlpJson(span: SpanShape): object {
+  const error = span.tags?.error;
+  return {
+    name: span.name ?? "",
+    kind: KINDS[span.kind ?? "INTERNAL"],
     attributes: spanAttributes(span).map(jsonAttribute),
     ...(error === undefined ? {} : { status: { code: STATUS_ERROR, message: error } }),
   };
 }
+
+/** The resource and the scope of a batch. */
+export function describeOtlpSource({ attributes, scope }: OtlpResource): { resource: object; scope: object } {
+  return { resource: { attributes: toAttributes(attributes).map(jsonAttribute) }, scope };
+}
+
+/** What of a span is the same for many. */
+export type SpanShape = Pick<Span, "name" | "kind" | "tags">;
 
 function jsonAttribute({ key, value }: Attribute): object {
   return { key, value: typeof value === "number" ? { intValue: String(value) } : { stringValue: value } };
@@ -67,23 +83,38 @@ function jsonAttribute({ key, value }: Attribute): object {
 export function encodeOtlpProtobuf(spans: readonly Span[], resource: OtlpResource): Uint8Array<ArrayBuffer> {
   return new ProtobufWriter()
     .nested(1, (resourceSpans) => {
-      resourceSpans.nested(1, (message) => writeAttributes(message, 1, toAttributes(resource.attributes)));
+      writeOtlpResource(resourceSpans, resource);
       resourceSpans.nested(2, (scopeSpans) => {
-        scopeSpans.nested(1, (scope) => scope.text(1, resource.scope.name).text(2, resource.scope.version));
+        writeOtlpScope(scopeSpans, resource);
         for (const span of spans) scopeSpans.nested(2, (message) => writeSpan(message, span));
       });
     })
     .finish();
 }
 
+/** Field 1 of `ResourceSpans`. */
+export function writeOtlpResource(resourceSpans: ProtobufWriter, { attributes }: OtlpResource): void {
+  resourceSpans.nested(1, (message) => writeAttributes(message, 1, toAttributes(attributes)));
+}
+
+/** Field 1 of `ScopeSpans`. */
+export function writeOtlpScope(scopeSpans: ProtobufWriter, { scope }: OtlpResource): void {
+  scopeSpans.nested(1, (message) => message.text(1, scope.name).text(2, scope.version));
+}
+
 function writeSpan(message: ProtobufWriter, span: Span): void {
-  const error = span.tags?.error;
   message.hex(1, span.traceId.padStart(32, "0")).hex(2, span.id);
   if (span.parentId !== undefined) message.hex(4, span.parentId);
-  message.text(5, span.name ?? "").varint(6, KINDS[span.kind ?? "INTERNAL"]);
   message
     .fixed64(7, nanos(span.timestamp ?? 0))
     .fixed64(8, nanos((span.timestamp ?? 0) + (span.duration ?? 0)));
+  writeOtlpShape(message, span);
+}
+
+/** What many spans have in common: fields 5, 6, 9 and 15 of `Span`. */
+export function writeOtlpShape(message: ProtobufWriter, span: SpanShape): void {
+  const error = span.tags?.error;
+  message.text(5, span.name ?? "").varint(6, KINDS[span.kind ?? "INTERNAL"]);
   writeAttributes(message, 9, spanAttributes(span));
   if (error !== undefined) message.nested(15, (status) => status.text(2, error).varint(3, STATUS_ERROR));
 }
@@ -97,7 +128,7 @@ function writeAttributes(message: ProtobufWriter, field: number, attributes: rea
   }
 }
 
-function spanAttributes(span: Span): Attribute[] {
+function spanAttributes(span: SpanShape): Attribute[] {
   return toAttributes(span.tags ?? {}).filter(({ key }) => !STATUS_TAGS.has(key));
 }
 

@@ -1,7 +1,7 @@
 import { type Link, type LinkOptions, startLink } from "../../src/link/link.ts";
 import { REPORTER_DEFAULTS } from "../../src/link/reporter.ts";
 import { rolesOf } from "../../src/link/roles.ts";
-import { ratioSampler } from "../../src/link/tracer.ts";
+import { ratioSampler } from "../../src/link/sampler.ts";
 import { chainOf } from "../../src/topology/chain.ts";
 import { type Call, PLAIN_BEHAVIOUR, type Service, type Topology } from "../../src/topology/model.ts";
 import { DEFAULT_PROPAGATORS } from "../../src/trace/context.ts";

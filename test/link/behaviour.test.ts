@@ -21,7 +21,14 @@ function quantilesOf(latency: Latency): (q: number) => number {
 
 test("what a behaviour does not have costs nothing", () => {
   const runner = prepareBehaviour(PLAIN_BEHAVIOUR, Math.random);
-  expect(runner).toEqual({ drawLatencyMs: null, drawError: null, burn: null, responseBytes: 0, slow: null });
+  expect(runner).toEqual({
+    isPlain: true,
+    drawLatencyMs: null,
+    drawError: null,
+    burn: null,
+    responseBytes: 0,
+    slow: null,
+  });
 });
 
 describe("latency", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { createEncoder, type ExportTarget } from "../../src/link/export.ts";
+import { createExporter, type ExportTarget } from "../../src/link/export.ts";
 import { LinkLog } from "../../src/link/log.ts";
 import {
   type DropReason,
@@ -8,21 +8,29 @@ import {
   Reporter,
   type ReporterLimits,
 } from "../../src/link/reporter.ts";
+import type { SpanFormat } from "../../src/link/span-format.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { CLOSED_PORT } from "../helpers/chain.ts";
+import { recordOf } from "../helpers/span-record.ts";
 import { accept, type Reaction, startBackend } from "../helpers/zipkin-backend.ts";
 
+const SOURCE = { serviceName: "a", port: 3000 };
 const RESOURCE = { attributes: { "service.name": "a" }, scope: { name: "chain-link", version: "1" } };
 const NONE: Record<DropReason, number> = { queue_full: 0, rejected: 0, unavailable: 0, shutdown: 0 };
 
+/** Of each reporter: what it is given is rendered for it. */
+const formats = new WeakMap<Reporter, SpanFormat>();
+
 function newReporter(target: ExportTarget | string, limits: Partial<ReporterLimits> = {}) {
   const lines: string[] = [];
+  const exportTarget = typeof target === "string" ? ({ kind: "zipkin", url: target } as const) : target;
+  const exporter = createExporter(exportTarget, SOURCE, RESOURCE);
   const reporter = new Reporter({
     ...REPORTER_DEFAULTS,
     delayMs: 10,
     backoffMs: 10,
     ...limits,
-    encoder: createEncoder(typeof target === "string" ? { kind: "zipkin", url: target } : target, RESOURCE),
+    exporter,
     random: () => 0,
     log: new LinkLog({
       service: "a",
@@ -33,6 +41,7 @@ function newReporter(target: ExportTarget | string, limits: Partial<ReporterLimi
       writeAccess: () => {},
     }),
   });
+  formats.set(reporter, exporter.format);
   return { reporter, lines };
 }
 
@@ -46,12 +55,15 @@ function newSpans(count: number): Span[] {
     name: "/",
     timestamp: 1_700_000_000_000_000,
     duration: 1,
-    localEndpoint: { serviceName: "a" },
+    localEndpoint: SOURCE,
+    tags: {},
   }));
 }
 
 function addAll(reporter: Reporter, spans: readonly Span[]): void {
-  for (const span of spans) reporter.add(span);
+  const format = formats.get(reporter);
+  if (format === undefined) throw new Error("not made by newReporter");
+  for (const span of spans) reporter.add(recordOf(span, format));
 }
 
 function lossOf(reporter: Reporter): number {
@@ -206,7 +218,7 @@ describe("a backend that fails for a while", () => {
     expect(reporter.sent).toBe(25);
     expect(reporter.dropped).toEqual(NONE);
     expect(lines).toEqual([
-      `WARNING  cannot send spans to ${backend.url}/api/v2/spans: ECONNREFUSED`,
+      `WARNING  cannot send spans to ${backend.url}/api/v2/spans: connection refused`,
       `INFO     spans are sent to ${backend.url}/api/v2/spans again`,
     ]);
   });

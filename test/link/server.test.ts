@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { jsonResponse } from "../../src/link/exchange.ts";
+import { answerWith } from "../../src/http/exchange.ts";
+import { jsonResponse } from "../../src/link/response.ts";
 import { formatHost, startServer } from "../../src/link/server.ts";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
 import { type LinkProcess, startLinkProcess } from "../helpers/link-process.ts";
@@ -206,13 +207,12 @@ test("after all that, every span that was recorded is accounted for", async () =
 });
 
 test("a connection that stays idle after an answer is closed; one that waits for its answer is not", async () => {
-  const server = startServer(
-    { host: "127.0.0.1", port: 0, limits: { idleTimeoutMs: 1000 } },
-    () =>
-      async ({ path }) => {
-        if (path === "/slow") await Bun.sleep(3000);
-        return jsonResponse(200, { path });
-      },
+  const server = startServer({ host: "127.0.0.1", port: 0, limits: { idleTimeoutMs: 1000 } });
+  server.serve(
+    answerWith(async ({ path }) => {
+      if (path === "/slow") await Bun.sleep(3000);
+      return jsonResponse(200, { path });
+    }),
   );
   const [idle, waiting] = await Promise.all([openRaw(server.url), openRaw(server.url)]);
   idle.socket.write(rawGet("/quick"));

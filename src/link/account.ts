@@ -1,0 +1,84 @@
+import type { ByteWriter } from "../http/byte-writer.ts";
+import { NINE, ZERO } from "../http/characters.ts";
+import { readWord, writeWord } from "../trace/hex.ts";
+import { hashSpan, type ServiceHash } from "../trace/ledger.ts";
+
+const DASH = 0x2d;
+/** Digits of a count that is believed. */
+const MAX_DIGITS = 9;
+const DIGEST_DIGITS = 16;
+
+/** The ledger of one request while it is being made: `src/trace/ledger.ts` on bytes and without objects. */
+export class Account {
+  count = 0;
+  high = 0;
+  low = 0;
+  unknown = 0;
+
+  clear(): void {
+    this.count = 0;
+    this.high = 0;
+    this.low = 0;
+    this.unknown = 0;
+  }
+
+  /** One more span, by positions of ids in hex digits; a `parentAt` of -1 is a root. */
+  addSpan(ids: Uint8Array, idAt: number, parentAt: number, kind: number, service: ServiceHash): void {
+    const idHigh = readWord(ids, idAt);
+    const idLow = readWord(ids, idAt + 8);
+    const parentHigh = parentAt === -1 ? 0 : readWord(ids, parentAt);
+    const parentLow = parentAt === -1 ? 0 : readWord(ids, parentAt + 8);
+    this.count++;
+    this.high ^= hashSpan(true, idHigh, idLow, parentHigh, parentLow, kind, service.high);
+    this.low ^= hashSpan(false, idHigh, idLow, parentHigh, parentLow, kind, service.low);
+  }
+
+  /** Takes in the ledger that a header's value spells; `false` when it is none. */
+  takeIn(bytes: Uint8Array, start: number, end: number): boolean {
+    let at = start;
+    let count = 0;
+    for (; at < end && isDigit(bytes[at]); at++) count = count * 10 + (bytes[at] as number) - ZERO;
+    if (at === start || at - start > MAX_DIGITS || bytes[at] !== DASH) return false;
+    const digest = at + 1;
+    if (digest + DIGEST_DIGITS > end) return false;
+    const high = readWord(bytes, digest);
+    const low = readWord(bytes, digest + 8);
+    if (high === -1 || low === -1) return false;
+    const unknown = readUnknown(bytes, digest + DIGEST_DIGITS, end);
+    if (unknown === -1) return false;
+    this.count += count;
+    this.high ^= high;
+    this.low ^= low;
+    this.unknown += unknown;
+    return true;
+  }
+
+  write(out: ByteWriter): void {
+    out.decimal(this.count);
+    out.reserve(DIGEST_DIGITS + 2);
+    out.bytes[out.length] = DASH;
+    writeWord(out.bytes, out.length + 1, this.high);
+    writeWord(out.bytes, out.length + 9, this.low);
+    out.length += DIGEST_DIGITS + 1;
+    if (this.unknown === 0) return;
+    out.bytes[out.length++] = DASH;
+    out.decimal(this.unknown);
+  }
+}
+
+/** The number behind the digest: 0 when there is none, -1 when it is not one. */
+function readUnknown(bytes: Uint8Array, start: number, end: number): number {
+  if (start === end) return 0;
+  const digits = end - start - 1;
+  if (bytes[start] !== DASH || digits < 1 || digits > MAX_DIGITS || bytes[start + 1] === ZERO) return -1;
+  let unknown = 0;
+  for (let at = start + 1; at < end; at++) {
+    if (!isDigit(bytes[at])) return -1;
+    unknown = unknown * 10 + (bytes[at] as number) - ZERO;
+  }
+  return unknown;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= ZERO && byte <= NINE;
+}

@@ -1,0 +1,169 @@
+import { ByteWriter } from "../http/byte-writer.ts";
+import { equalsAt, lowerBytes } from "../http/characters.ts";
+import type { Failure } from "../http/failure.ts";
+import type { Fields } from "../http/fields.ts";
+import type { CallListener, Reply } from "../http/reply.ts";
+import { errorText } from "../lib/errors.ts";
+import type { CallPlan } from "./plan.ts";
+import { writeNewId } from "./request-context.ts";
+import { jsonResponse, type LinkResponse } from "./response.ts";
+import type { CallResult } from "./tags.ts";
+import type { Visit } from "./visit.ts";
+
+const LEDGER = lowerBytes("chain-link-ledger");
+const TRACE_RESPONSE = lowerBytes("traceresponse");
+const CONTENT_TYPE = lowerBytes("content-type");
+const JSON_VALUE = lowerBytes("application/json");
+const LINE_END = Buffer.from("\r\n");
+
+/** Headers of an answer without which its body or status cannot be understood. */
+const PASSED_HEADERS = ["Content-Type", "Content-Encoding", "Location"] as const;
+/** Lengths of those that tell whether an answer is plain JSON. */
+const CONTENT_ENCODING_LENGTH = 16;
+const LOCATION_LENGTH = 8;
+
+/** The request that is being written: calls copy it. */
+const request = new ByteWriter();
+
+/**
+ * One call of a visit, attempt after attempt, and what came of it. It belongs to its visit and serves many requests, one
+ * at a time.
+ */
+export class CallRun implements CallListener {
+  /** Id of the CLIENT span under way. */
+  readonly id = new Uint8Array(16);
+  /** 0 as long as there is no answer. */
+  status = 0;
+  /** The body of the answer: in `bytes` from `start` to `end`, which nobody overwrites. */
+  bytes: Uint8Array = request.bytes;
+  start = 0;
+  end = 0;
+  readonly #visit: Visit;
+  #plan: CallPlan | null = null;
+  #attempt = 0;
+  #startMs = 0;
+  /** Instead of the answer in place: it has more headers than `Content-Type: application/json`, or there was none. */
+  #response: LinkResponse | null = null;
+
+  constructor(visit: Visit) {
+    this.#visit = visit;
+  }
+
+  /** Begins the first attempt. It ends in {@link Visit.endCall}, never before this returns. */
+  begin(plan: CallPlan): void {
+    this.#plan = plan;
+    this.#attempt = 0;
+    this.#send(plan);
+  }
+
+  /** The answer, if it is more than a status and a JSON body in place. */
+  get response(): LinkResponse | null {
+    return this.#response;
+  }
+
+  onReply(reply: Reply, isRepeated: boolean): void {
+    const plan = this.#plan as CallPlan;
+    const { status, fields, content } = reply;
+    const visit = this.#visit;
+    if (visit.context.isSampled) {
+      const isPlain = this.#attempt === 0;
+      const template = isPlain ? plan.templateOf(status) : plan.renderTemplate({ status }, this.#attempt);
+      visit.recordCall(this.id, this.#startMs, template);
+    }
+    this.#settleAccount(fields, isRepeated, plan.service);
+    if (status >= 500 && this.#attempt < plan.call.retries) {
+      this.#retry(plan);
+      return;
+    }
+    this.status = status;
+    this.bytes = content.bytes;
+    this.start = content.start;
+    this.end = content.end;
+    this.#response = isPlainJson(fields) ? null : { status, headers: passedHeaders(reply), body: reply.body };
+    visit.endCall();
+  }
+
+  onFailure({ reason, message }: Failure, isRepeated: boolean): void {
+    const plan = this.#plan as CallPlan;
+    const { timeoutMs, retries, service } = plan.call;
+    const text = reason === "timeout" ? `no answer within ${timeoutMs} ms` : message;
+    const visit = this.#visit;
+    if (visit.context.isSampled) {
+      const failure: CallResult = { reason, message: text };
+      visit.recordCall(this.id, this.#startMs, plan.renderTemplate(failure, this.#attempt));
+    }
+    visit.account.unknown += isRepeated ? 2 : 1;
+    if (this.#attempt < retries) {
+      this.#retry(plan);
+      return;
+    }
+    this.status = reason === "timeout" ? 504 : 502;
+    this.#response = jsonResponse(this.status, { message: `call to ${service} failed: ${text}`, service });
+    visit.endCall();
+  }
+
+  #retry(plan: CallPlan): void {
+    this.#attempt++;
+    this.#send(plan);
+  }
+
+  #send(plan: CallPlan): void {
+    const { context, fields } = this.#visit;
+    this.status = 0;
+    this.#response = null;
+    writeNewId(this.id, 0);
+    this.#startMs = performance.now();
+    try {
+      const upstream = plan.findUpstream();
+      request.length = 0;
+      request.copy(plan.start);
+      context.writeTo(request, fields, this.id);
+      request.copy(LINE_END);
+      upstream.call(request.bytes, request.length, this.#startMs + plan.call.timeoutMs, this);
+    } catch (error) {
+      // What cannot be sent: a name that makes no URL.
+      const failure: Failure = { reason: "connection_failed", message: errorText(error) };
+      queueMicrotask(() => this.onFailure(failure, false));
+    }
+  }
+
+  /** Takes the callee's ledger into the request's. */
+  #settleAccount(fields: Fields, isRepeated: boolean, service: string): void {
+    const { account, context } = this.#visit;
+    const { bytes } = fields;
+    const other = fields.find(TRACE_RESPONSE);
+    const isBroken =
+      other !== -1 && context.isOtherTrace(bytes, fields.valueStart(other), fields.valueEnd(other));
+    if (isBroken) this.#visit.noteBrokenContext(service);
+    const ledger = fields.find(LEDGER);
+    // An account of another trace is not part of this one.
+    const isTaken =
+      !isBroken && ledger !== -1 && account.takeIn(bytes, fields.valueStart(ledger), fields.valueEnd(ledger));
+    if (!isTaken) account.unknown++;
+    if (isRepeated) account.unknown++;
+  }
+}
+
+/** Whether an answer's `Content-Type: application/json` is all that has to be passed on of its headers. */
+function isPlainJson(fields: Fields): boolean {
+  const { positions, bytes, count } = fields;
+  let isJson = false;
+  for (let i = 0; i < count; i++) {
+    const start = positions[i * 4] as number;
+    const length = (positions[i * 4 + 1] as number) - start;
+    if (length === CONTENT_TYPE.length && equalsAt(bytes, start, CONTENT_TYPE)) {
+      const value = fields.valueStart(i);
+      const isSame = fields.valueEnd(i) - value === JSON_VALUE.length && equalsAt(bytes, value, JSON_VALUE);
+      if (isJson || !isSame) return false;
+      isJson = true;
+    } else if (length === CONTENT_ENCODING_LENGTH || length === LOCATION_LENGTH) return false;
+  }
+  return isJson;
+}
+
+function passedHeaders(reply: Reply): LinkResponse["headers"] {
+  return PASSED_HEADERS.flatMap((name) => {
+    const value = reply.header(name);
+    return value === null ? [] : [[name, value] as const];
+  });
+}

@@ -1,0 +1,262 @@
+import type { ByteWriter } from "../http/byte-writer.ts";
+import { equalsAt, lowerBytes } from "../http/characters.ts";
+import type { Exchange } from "../http/exchange.ts";
+import type { Fields } from "../http/fields.ts";
+import {
+  extractContext,
+  formatTraceResponse,
+  type IncomingContext,
+  injectContext,
+  type Propagator,
+} from "../trace/context.ts";
+import { readDigit, readWord, writeWord } from "../trace/hex.ts";
+import { randomWord } from "../trace/ids.ts";
+import type { Sampler } from "./sampler.ts";
+
+/** Positions of ids in {@link RequestContext.ids}. */
+const TRACE = 0;
+const TRACE_LOW = 16;
+export const TRACE_END = 32;
+const PARENT = 32;
+export const SERVER = 48;
+export const CALL = 64;
+const IDS_BYTES = 80;
+
+const POSITION = lowerBytes("x-current-service");
+const TRACEPARENT = lowerBytes("traceparent");
+const BAGGAGE = lowerBytes("baggage");
+const REQUEST_ID = lowerBytes("x-request-id");
+/** `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits. */
+const TRACEPARENT_BYTES = 55;
+const TRACEPARENT_NAME = Buffer.from("traceparent: 00-");
+const SAMPLED_END = Buffer.from("-01\r\n");
+const UNSAMPLED_END = Buffer.from("-00\r\n");
+const TRACE_RESPONSE_NAME = Buffer.from("traceresponse: ");
+const LINE_END = Buffer.from("\r\n");
+const DASH = 0x2d;
+const ZERO = 0x30;
+
+/**
+ * The trace of one request, in bytes: its ids as hex digits, and whether and how it is passed on. `traceparent` alone,
+ * which is what nearly all requests bring, is read and written in place; every other form by `src/trace/context.ts`.
+ *
+ *     ids:  trace id (32) | parent id (16) | id of the SERVER span (16) | id of the CLIENT span being written (16)
+ */
+export class RequestContext {
+  readonly ids = new Uint8Array(IDS_BYTES);
+  isSampled = false;
+  isDebug = false;
+  /** No context came in: the trace begins here. */
+  isStart = false;
+  /** Position of the parent id, or -1. */
+  parentAt = -1;
+  /** Position of the trace id, of which B3 may bring only the low half. */
+  traceAt = TRACE;
+  /** Index of the header that says who the receiver is; -1 when there is none. */
+  positionIndex = -1;
+  /** What passes through as it came: `baggage`, `x-request-id`. */
+  #hasPassed = false;
+  #traceparentIndex = -1;
+  /** Another form than one `traceparent`. */
+  #hasOther = false;
+  /** What is passed on, if it is not `traceparent` alone. */
+  #general: { readonly incoming: IncomingContext; readonly forms: readonly Propagator[] } | null = null;
+
+  /** Reads the context of a request, or begins one. */
+  start(exchange: Exchange, propagators: readonly Propagator[], sampler: Sampler): void {
+    const { fields } = exchange.head;
+    this.#findHeaders(fields);
+    this.isStart = false;
+    this.isDebug = false;
+    this.traceAt = TRACE;
+    this.#general = null;
+    if (this.#hasOther || this.#traceparentIndex === -1 || !this.#readTraceparent(fields)) {
+      this.#startGeneral(exchange, propagators, sampler);
+    }
+    writeNewId(this.ids, SERVER);
+  }
+
+  /** The trace id in hex digits, for a log. */
+  get traceId(): string {
+    return Buffer.from(this.ids.buffer).toString("latin1", this.traceAt, TRACE_END);
+  }
+
+  /** Header lines of a call: its context in all forms that are to leave, and what passes through. */
+  writeTo(out: ByteWriter, fields: Fields, callId: Uint8Array): void {
+    if (this.#general === null) {
+      out.copy(TRACEPARENT_NAME);
+      out.copy(this.ids, TRACE, TRACE_END);
+      out.reserve(1);
+      out.bytes[out.length++] = DASH;
+      if (this.isSampled) out.copy(callId, 0, 16);
+      else out.copy(this.ids, SERVER, SERVER + 16);
+      out.copy(this.isSampled ? SAMPLED_END : UNSAMPLED_END);
+    } else {
+      this.#writeGeneral(out, callId);
+    }
+    if (this.#hasPassed) copyPassed(out, fields);
+  }
+
+  /** Says in an answer which trace this link began. */
+  writeTraceResponse(out: ByteWriter): void {
+    out.copy(TRACE_RESPONSE_NAME);
+    out.latin1(formatTraceResponse(this.traceId, this.isSampled));
+    out.copy(LINE_END);
+  }
+
+  /** Whether the value of a callee's `traceresponse` names another trace than this one. */
+  isOtherTrace(bytes: Uint8Array, start: number, end: number): boolean {
+    if (end - start < 3 + TRACE_END) return true;
+    for (let i = 0; i < TRACE_END; i++) if (bytes[start + 3 + i] !== this.ids[i]) return true;
+    return bytes[start + 3 + TRACE_END] !== DASH;
+  }
+
+  /** One pass over the names; their lengths rule out nearly all. */
+  #findHeaders(fields: Fields): void {
+    this.positionIndex = -1;
+    this.#traceparentIndex = -1;
+    this.#hasPassed = false;
+    this.#hasOther = false;
+    const { positions, bytes, count } = fields;
+    for (let i = 0; i < count; i++) {
+      const start = positions[i * 4] as number;
+      switch ((positions[i * 4 + 1] as number) - start) {
+        case 2:
+          // `b3`, or a name that nobody uses.
+          this.#hasOther = true;
+          break;
+        case 7:
+          if (equalsAt(bytes, start, BAGGAGE)) this.#hasPassed = true;
+          break;
+        case 10:
+          // `tracestate` and `x-b3-flags`; of others of this length `user-agent` and `connection` are common.
+          if (isTraceName(bytes[start])) this.#hasOther = true;
+          break;
+        case 11:
+          if (!equalsAt(bytes, start, TRACEPARENT)) break;
+          // Given twice it is malformed, as the general way will find.
+          if (this.#traceparentIndex !== -1) this.#hasOther = true;
+          this.#traceparentIndex = i;
+          break;
+        case 12:
+          if (equalsAt(bytes, start, REQUEST_ID)) this.#hasPassed = true;
+          else if (isTraceName(bytes[start])) this.#hasOther = true;
+          break;
+        case 17:
+          if (this.positionIndex === -1 && equalsAt(bytes, start, POSITION)) this.positionIndex = i;
+          break;
+        default:
+      }
+    }
+  }
+
+  /** `false` when it is malformed, or of a later version. */
+  #readTraceparent(fields: Fields): boolean {
+    const { bytes } = fields;
+    const at = fields.valueStart(this.#traceparentIndex);
+    if (fields.valueEnd(this.#traceparentIndex) - at !== TRACEPARENT_BYTES) return false;
+    if (bytes[at] !== ZERO || bytes[at + 1] !== ZERO || bytes[at + 2] !== DASH) return false;
+    if (bytes[at + 35] !== DASH || bytes[at + 52] !== DASH) return false;
+    const trace0 = readWord(bytes, at + 3);
+    const trace1 = readWord(bytes, at + 11);
+    const low0 = readWord(bytes, at + 19);
+    const low1 = readWord(bytes, at + 27);
+    const parent0 = readWord(bytes, at + 36);
+    const parent1 = readWord(bytes, at + 44);
+    const flags = readDigit(bytes, at + 53) | readDigit(bytes, at + 54);
+    if (trace0 < 0 || trace1 < 0 || low0 < 0 || low1 < 0 || parent0 < 0 || parent1 < 0 || flags < 0)
+      return false;
+    if ((trace0 | trace1 | low0 | low1) === 0 || (parent0 | parent1) === 0) return false;
+    const { ids } = this;
+    for (let i = 0; i < 32; i++) ids[TRACE + i] = bytes[at + 3 + i] as number;
+    for (let i = 0; i < 16; i++) ids[PARENT + i] = bytes[at + 36 + i] as number;
+    // A load generator records no span: it names the low half of the trace id, and this link's span is the root.
+    this.parentAt = parent0 === low0 && parent1 === low1 ? -1 : PARENT;
+    this.isSampled = (readDigit(bytes, at + 54) & 1) === 1;
+    return true;
+  }
+
+  #startGeneral(exchange: Exchange, propagators: readonly Propagator[], sampler: Sampler): void {
+    const incoming = extractContext(exchange.header);
+    const { ids } = this;
+    if (incoming.traceId === null) {
+      for (let at = TRACE; at < TRACE_END; at += 8) writeWord(ids, at, randomWord() || 1);
+    } else {
+      this.traceAt = TRACE_END - incoming.traceId.length;
+      writeText(ids, TRACE, incoming.traceId.padStart(32, "0"));
+    }
+    this.isStart = incoming.traceId === null;
+    this.isSampled = incoming.sampled ?? sampler(readWord(ids, TRACE_LOW), readWord(ids, TRACE_LOW + 8));
+    this.isDebug = incoming.debug;
+    this.parentAt = -1;
+    if (incoming.parentId !== null && !isGenerated(incoming)) {
+      writeText(ids, PARENT, incoming.parentId);
+      this.parentAt = PARENT;
+    }
+    const forms = incoming.forms.length === 0 ? propagators : incoming.forms;
+    const isPlain =
+      incoming.tracestate === null &&
+      forms.includes("tracecontext") &&
+      !forms.includes("b3") &&
+      !forms.includes("b3multi");
+    if (!isPlain) this.#general = { incoming, forms };
+  }
+
+  #writeGeneral(out: ByteWriter, callId: Uint8Array): void {
+    if (this.#general === null) return;
+    const { incoming, forms } = this.#general;
+    const server = textOf(this.ids, SERVER);
+    const parent = this.parentAt === -1 ? null : textOf(this.ids, this.parentAt);
+    const lines = injectContext(
+      {
+        traceId: this.traceId,
+        spanId: this.isSampled ? textOf(callId, 0) : server,
+        parentId: this.isSampled ? server : parent,
+        sampled: this.isSampled,
+        debug: this.isDebug,
+        tracestate: incoming.tracestate,
+      },
+      forms,
+    );
+    for (const [name, value] of lines) out.latin1(`${name}: ${value}\r\n`);
+  }
+}
+
+/** A new span id at `at`, never all zero. */
+export function writeNewId(bytes: Uint8Array, at: number): void {
+  writeWord(bytes, at, randomWord());
+  writeWord(bytes, at + 8, randomWord() || 1);
+}
+
+/**
+ * In B3 the equality says nothing: Zipkin's own tracers number the root span so.
+ * @see RequestContext.parentAt
+ */
+function isGenerated({ traceId, parentId, source }: IncomingContext): boolean {
+  return source === "tracecontext" && traceId?.slice(-16) === parentId;
+}
+
+/** Whether a name begins with `t` or `x`, in either case. */
+function isTraceName(first: number | undefined): boolean {
+  const lower = (first ?? 0) | 0x20;
+  return lower === 0x74 || lower === 0x78;
+}
+
+function copyPassed(out: ByteWriter, fields: Fields): void {
+  for (const name of [BAGGAGE, REQUEST_ID]) {
+    for (let i = fields.find(name); i !== -1; i = fields.find(name, i + 1)) {
+      out.copy(fields.bytes, fields.positions[i * 4] as number, fields.positions[i * 4 + 1] as number);
+      out.latin1(": ");
+      out.copy(fields.bytes, fields.valueStart(i), fields.valueEnd(i));
+      out.copy(LINE_END);
+    }
+  }
+}
+
+function writeText(bytes: Uint8Array, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+}
+
+function textOf(ids: Uint8Array, at: number): string {
+  return String.fromCharCode(...ids.subarray(at, at + 16));
+}

@@ -1,0 +1,44 @@
+import type { Exchange } from "../http/exchange.ts";
+import type { RequestHead } from "../http/request-head.ts";
+
+/** What a link serves: `/` and `/forward` of the original, `/readiness` and `/metrics`. */
+export type Route = "/" | "/forward" | "/readiness" | "/metrics";
+
+const FORWARD = Buffer.from("/forward");
+const SLASH = 0x2f;
+const [G, E, T] = Buffer.from("GET") as unknown as [number, number, number];
+
+/** `null` where there is none. The two that count are compared in place. */
+export function findRoute(exchange: Exchange): Route | null {
+  const { fields, targetStart, targetEnd } = exchange.head;
+  const { bytes } = fields;
+  const length = targetEnd - targetStart;
+  if (length === 1 && bytes[targetStart] === SLASH) return "/";
+  if (length === FORWARD.length && isForward(bytes, targetStart)) return "/forward";
+  return findGeneral(exchange.path);
+}
+
+function isForward(bytes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < FORWARD.length; i++) if (bytes[start + i] !== FORWARD[i]) return false;
+  return true;
+}
+
+/** With a query, or as a proxy writes it. */
+function findGeneral(path: string): Route | null {
+  if (path === "//") return "/";
+  return path === "/" || path === "/forward" || path === "/readiness" || path === "/metrics" ? path : null;
+}
+
+/** `GET` or `HEAD`. */
+export function isRead(head: RequestHead): boolean {
+  return head.isHead || isGet(head);
+}
+
+export function isGet({ fields: { bytes }, methodStart, methodEnd }: RequestHead): boolean {
+  return (
+    methodEnd - methodStart === 3 &&
+    bytes[methodStart] === G &&
+    bytes[methodStart + 1] === E &&
+    bytes[methodStart + 2] === T
+  );
+}

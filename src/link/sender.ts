@@ -1,0 +1,72 @@
+import { Client, type Outcome } from "../http/client.ts";
+import { errorText } from "../lib/errors.ts";
+import type { Exporter } from "./export.ts";
+
+/** What became of one try to send a batch. */
+export type Attempt =
+  /** Also where some of the spans were not taken. */
+  | { readonly kind: "sent"; readonly rejected: number }
+  /** The backend will not take it. */
+  | { readonly kind: "rejected"; readonly message: string }
+  /** The backend could not be reached, or was not able. */
+  | { readonly kind: "unable"; readonly message: string; readonly retryAfterMs: number };
+
+/** Longest `Retry-After` that is believed: a batch that waits that long is still tried again. */
+const LONGEST_RETRY_AFTER_MS = 30_000;
+const LONGEST_MESSAGE = 200;
+
+/** Posts batches to a backend. */
+export class Sender {
+  readonly #exporter: Exporter;
+  readonly #client = new Client();
+
+  constructor(exporter: Exporter) {
+    this.#exporter = exporter;
+  }
+
+  async send(body: Uint8Array, timeoutMs: number): Promise<Attempt> {
+    const { url, headers } = this.#exporter;
+    let outcome: Outcome;
+    try {
+      // Redirects are not followed: a redirected POST would become a GET, and the page that it finds would count as sent.
+      outcome = await this.#client.request(url, { method: "POST", headers, body, timeoutMs });
+    } catch (error) {
+      // A header that cannot be sent, as it was configured.
+      return { kind: "rejected", message: errorText(error) };
+    }
+    if (outcome.kind === "reply") return this.#judge(outcome);
+    const isLate = outcome.reason === "timeout" || outcome.reason === "client_closed";
+    const message = isLate ? `no answer within ${Math.round(timeoutMs)} ms` : outcome.message;
+    return { kind: "unable", message, retryAfterMs: 0 };
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#client.close();
+  }
+
+  #judge({ status, headers, body }: Extract<Outcome, { kind: "reply" }>): Attempt {
+    if (status < 300) return { kind: "sent", rejected: this.#readRejected(body) };
+    const message = `${status} ${body.toString().slice(0, LONGEST_MESSAGE).trim()}`.trim();
+    if (!this.#exporter.retryStatuses.has(status)) return { kind: "rejected", message };
+    const retryAfter = headers.find(([name]) => name.toLowerCase() === "retry-after")?.[1];
+    return { kind: "unable", message, retryAfterMs: readRetryAfter(retryAfter) };
+  }
+
+  /** Spans of an accepted batch that the backend did not take. */
+  #readRejected(body: Uint8Array): number {
+    try {
+      return this.#exporter.countRejected(body);
+    } catch {
+      // The status has come, so the batch was taken: to send it again would double it.
+      return 0;
+    }
+  }
+}
+
+/** Milliseconds of a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); 0 when absent or unreadable. */
+function readRetryAfter(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(ms) ? 0 : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms));
+}

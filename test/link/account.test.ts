@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { ByteWriter } from "../../src/http/byte-writer.ts";
+import { Account } from "../../src/link/account.ts";
+import {
+  addLedger,
+  addSpan,
+  EMPTY_LEDGER,
+  formatLedger,
+  hashService,
+  KIND_WORDS,
+  type Ledger,
+  parseLedger,
+} from "../../src/trace/ledger.ts";
+
+const word = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const ledgers: fc.Arbitrary<Ledger> = fc.record({
+  count: fc.nat({ max: 999_999_999 }),
+  high: word,
+  low: word,
+  unknown: fc.nat({ max: 999_999_999 }),
+});
+const ids = fc.tuple(word, word).map((words) => words.map((it) => it.toString(16).padStart(8, "0")).join(""));
+
+function textOf(account: Account): string {
+  const out = new ByteWriter(0);
+  account.write(out);
+  return out.take().toString();
+}
+
+function takeIn(account: Account, text: string): boolean {
+  const bytes = Buffer.from(`x${text}y`, "latin1");
+  return account.takeIn(bytes, 1, bytes.length - 1);
+}
+
+test("spans and ledgers add up as in the plain implementation", () => {
+  const spans = fc.record({
+    id: ids,
+    parentId: fc.option(ids),
+    kind: fc.constantFrom("CLIENT", "SERVER"),
+    serviceName: fc.string(),
+  });
+  fc.assert(
+    fc.property(fc.array(spans), fc.array(ledgers, { maxLength: 1 }), (added, below) => {
+      const account = new Account();
+      let plain = EMPTY_LEDGER;
+      for (const span of added) {
+        const bytes = Buffer.from(span.id + (span.parentId ?? ""));
+        const service = hashService(span.serviceName);
+        account.addSpan(bytes, 0, span.parentId === null ? -1 : 16, KIND_WORDS[span.kind] ?? 0, service);
+        plain = addSpan(plain, span);
+      }
+      for (const ledger of below) {
+        expect(takeIn(account, formatLedger(ledger))).toBeTrue();
+        plain = addLedger(plain, ledger);
+      }
+      expect(textOf(account)).toBe(formatLedger(plain));
+    }),
+  );
+});
+
+test("what is no ledger is refused, as by the plain implementation, and changes nothing", () => {
+  const altered = fc
+    .tuple(ledgers, fc.nat({ max: 40 }), fc.constantFrom("", "-", "0", "A", "z", " ", "é", "--"))
+    .map(([ledger, at, text]) => {
+      const line = formatLedger(ledger);
+      return line.slice(0, at) + text + line.slice(at + 1);
+    });
+  fc.assert(
+    fc.property(fc.oneof(altered, fc.string({ unit: "binary-ascii" })), (text) => {
+      const account = new Account();
+      const isTaken = takeIn(account, text);
+      const plain = parseLedger(text);
+      expect(isTaken).toBe(plain !== null);
+      expect(textOf(account)).toBe(formatLedger(plain ?? EMPTY_LEDGER));
+    }),
+    { numRuns: 2000 },
+  );
+});
