@@ -56,7 +56,7 @@ export interface SpanSource {
 const SECOND = 1_000_000;
 const secondDigits = { second: -1, digits: Buffer.alloc(0) };
 
-/** Decimal digits of microseconds since 1970. The seconds are spelled once a second. */
+/** Decimal digits of microseconds since 1970, at least a second. The seconds are spelled once a second. */
 export function writeMicros(out: ByteWriter, micros: number): void {
   const second = Math.floor(micros / SECOND);
   if (second !== secondDigits.second) {

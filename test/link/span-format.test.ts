@@ -32,7 +32,7 @@ const spans: fc.Arbitrary<Span> = fc.record(
     parentId: hex(16),
     kind: fc.constantFrom("CLIENT" as const, "SERVER" as const),
     name: text,
-    timestamp: fc.integer({ min: 1, max: 4_102_444_800_000_000 }),
+    timestamp: fc.integer({ min: 1_000_000, max: 4_102_444_800_000_000 }),
     duration: fc.integer({ min: 1, max: 100_000_000_000 }),
     tags,
     localEndpoint: fc.constant(LOCAL),
