@@ -1,10 +1,14 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
-import { topologySchema } from "../src/topology/document.ts";
+import { sharedSchemas, topologySchema } from "../src/topology/document.ts";
 
 /** The JSON Schema of topology documents, made from the checks that the parser uses. */
 export function renderTopologySchema(): string {
   // Checks across values (quantiles in order) have no counterpart; the parser makes them.
-  const schema = toJsonSchema(topologySchema, { typeMode: "input", errorMode: "ignore" });
+  const schema = toJsonSchema(topologySchema, {
+    typeMode: "input",
+    errorMode: "ignore",
+    definitions: sharedSchemas,
+  });
   const { $schema, ...rest } = schema;
   const described = {
     $schema,

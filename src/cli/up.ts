@@ -2,7 +2,7 @@ import type { Collector } from "../collector/server.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { Load } from "../load/generator.ts";
 import type { LocalChain } from "../local/local-chain.ts";
-import type { Topology } from "../topology/model.ts";
+import { isCall, MAX_BACKOFF_FACTOR, type Topology } from "../topology/model.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flags.ts";
@@ -173,7 +173,15 @@ function describeEnd({ chain, load }: Parts, output: Output): boolean {
 /** What the load waits for an answer: everything that the entry's calls may take, and its own work. */
 function longestAnswerMs({ services, entry }: Topology): number {
   const steps = services.get(entry)?.steps ?? [];
-  const stepMs = steps.map((step) => Math.max(...step.map((call) => call.timeoutMs * (call.retries + 1))));
+  const stepMs = steps.map((step) =>
+    Math.max(
+      0,
+      ...step.filter(isCall).map(({ timeoutMs, retries, retry }) => {
+        const pauseMs = retry.backoffMs * MAX_BACKOFF_FACTOR;
+        return timeoutMs * (retries + 1) + pauseMs * retries;
+      }),
+    ),
+  );
   return stepMs.reduce((sum, ms) => sum + ms, 0) + OWN_WORK_MS;
 }
 

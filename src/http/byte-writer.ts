@@ -63,6 +63,13 @@ export class ByteWriter {
     this.length += digits;
   }
 
+  /** So many times the same byte. */
+  fill(byte: number, count: number): void {
+    this.reserve(count);
+    this.bytes.fill(byte, this.length, this.length + count);
+    this.length += count;
+  }
+
   /** A copy of what was written. */
   take(): Buffer {
     return Buffer.from(this.bytes.subarray(0, this.length));

@@ -26,6 +26,8 @@ export class Exchange {
   readonly head: RequestHead;
   /** What the handler keeps for the connection. */
   attachment: unknown = null;
+  /** Hears that the connection is gone before the answer. The handler sets it for the connection. */
+  onGone: (() => void) | null = null;
   readonly #connection: ServerConnection;
   #target: string | null = null;
 
@@ -70,6 +72,19 @@ export class Exchange {
   /** The caller is gone, and an answer would go nowhere. */
   get isGone(): boolean {
     return this.#connection.isClosed;
+  }
+
+  /**
+   * Instead of an answer, nothing, ever: the connection is closed when the caller ends its side or the server stops.
+   * {@link onGone} hears of it, perhaps before this returns.
+   */
+  leaveUnanswered(): void {
+    this.#connection.leaveUnanswered();
+  }
+
+  /** Instead of an answer, a reset of the connection. {@link onGone} hears of it, perhaps before this returns. */
+  reset(): void {
+    this.#connection.terminate();
   }
 
   /** The answer is the last on this connection. */

@@ -54,6 +54,8 @@ export class ServerConnection {
   #isHalfClosed = false;
   #isAdvancing = false;
   #isPaused = false;
+  /** There will be no answer. */
+  #isMute = false;
   #peer: Peer | null = null;
 
   constructor(context: ServerContext, socket: Socket<ServerConnection>) {
@@ -72,6 +74,11 @@ export class ServerConnection {
       this.#peer = { address: this.#socket.remoteAddress, port: this.#socket.remotePort };
     }
     return this.#peer;
+  }
+
+  /** The request that is to be answered now. */
+  get openExchange(): Exchange | null {
+    return this.#state === "answering" ? this.#exchange : null;
   }
 
   receive(chunk: Buffer): void {
@@ -103,20 +110,30 @@ export class ServerConnection {
   /** The peer ended its side. */
   endInput(): void {
     this.#isHalfClosed = true;
+    if (this.#isMute) this.#socket.end();
     if (this.#state !== "answering" && this.#state !== "flushing") this.#socket.end();
   }
 
   /** The connection is gone. */
   forget(): void {
+    const isAnswering = this.#state === "answering";
     this.#state = "closed";
     this.#output.clear();
     this.#input.clear();
     this.body.clear();
+    if (isAnswering) this.#exchange.onGone?.();
   }
 
-  /** Closes it unless a request is being read or answered. */
+  /** Closes it unless a request is being read or will be answered. */
   closeIfIdle(): void {
     if (this.#state === "idle") this.#socket.end();
+    else if (this.#isMute) this.#socket.terminate();
+  }
+
+  leaveUnanswered(): void {
+    this.#isMute = true;
+    if (this.#state === "closed") this.#exchange.onGone?.();
+    else if (this.#isHalfClosed || this.#context.isStopping) this.#socket.terminate();
   }
 
   terminate(): void {

@@ -1,6 +1,6 @@
 import { prepareHead } from "./answer.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import type { Handler } from "./exchange.ts";
+import type { Exchange, Handler } from "./exchange.ts";
 import { exposeMistake } from "./handler-error.ts";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.ts";
 import { ServerConnection } from "./server-connection.ts";
@@ -21,6 +21,8 @@ export interface Server {
   readonly connections: number;
   /** Connections that were turned away because there were too many. */
   readonly refusedConnections: number;
+  /** Requests that are being answered. */
+  openExchanges(): Exchange[];
   /**
    * Accepts no more connections, closes those on which nothing is asked, and the others behind their answer, which
    * says `Connection: close`. Resolves when all are closed.
@@ -102,6 +104,7 @@ export function startServer(options: ServerOptions, handler: Handler): Server {
     get refusedConnections() {
       return refusedConnections;
     },
+    openExchanges: () => [...connections].flatMap(({ openExchange }) => openExchange ?? []),
     stopAccepting,
     close() {
       const closed = stopAccepting();

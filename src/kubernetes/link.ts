@@ -1,4 +1,4 @@
-import type { Service } from "../topology/model.ts";
+import type { Behaviour, Service } from "../topology/model.ts";
 import {
   CONTAINER_SECURITY,
   POD_HARDENING,
@@ -9,7 +9,7 @@ import {
 } from "./hardening.ts";
 import { DEFAULT_IMAGE, imagePullPolicy } from "./images.ts";
 import { memberLabels, podLabels } from "./labels.ts";
-import type { KubernetesObject, Labels, ObjectOptions } from "./object.ts";
+import type { KubernetesObject, Labels, ObjectOptions, Plain } from "./object.ts";
 import { SERVICES_LIST } from "./services-config-map.ts";
 
 const PORT = 8000;
@@ -48,7 +48,7 @@ export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): Ku
               imagePullPolicy: imagePullPolicy(image),
               name: "chain-link",
               readinessProbe: READINESS_PROBE,
-              resources: RESOURCES,
+              resources: buildResources(link.service.behaviour),
               securityContext: CONTAINER_SECURITY,
               volumeMounts: VOLUME_MOUNTS,
             },
@@ -83,11 +83,23 @@ const READINESS_PROBE = Object.freeze({
   initialDelaySeconds: 5,
   periodSeconds: 10,
 });
+const MIB = 1024 ** 2;
 /** The original's image takes the larger part of this limit, ours a fifth. */
-const RESOURCES = Object.freeze({
-  limits: Object.freeze({ memory: "256Mi" }),
-  requests: Object.freeze({ cpu: "10m", memory: "64Mi" }),
-});
+const LIMIT_MIB = 256;
+const REQUEST_MIB = 64;
+/** For how many requests at a time there is memory, where the topology sets no limit to them. */
+const ASSUMED_REQUESTS = 64;
+
+/** What a link needs by itself, and what its topology has it hold. */
+function buildResources({ memory, concurrency }: Behaviour): Plain {
+  const heldMib = Math.ceil(memory.heldBytes / MIB);
+  const requestsMib = Math.ceil((memory.requestBytes * (concurrency?.limit ?? ASSUMED_REQUESTS)) / MIB);
+  return {
+    limits: { memory: `${LIMIT_MIB + heldMib + requestsMib}Mi` },
+    requests: { cpu: "10m", memory: `${REQUEST_MIB + heldMib}Mi` },
+  };
+}
+
 const VOLUME_MOUNTS = Object.freeze([
   Object.freeze({ mountPath: "/etc/chain-link.conf.d", name: SERVICES_LIST, readOnly: true }),
   // The original's image does not start without a folder for temporary files.

@@ -1,4 +1,17 @@
-import type { Behaviour, Call, Distribution, Latency, Service } from "../topology/model.ts";
+import {
+  type Behaviour,
+  type Call,
+  type Concurrency,
+  DEFAULT_RETRY,
+  type Distribution,
+  type Fault,
+  isCall,
+  type Latency,
+  type RetryPolicy,
+  type Service,
+  type Sleep,
+  type Step,
+} from "../topology/model.ts";
 import type { Plain } from "./object.ts";
 
 /**
@@ -15,58 +28,106 @@ export function renderServiceEntry(service: Service): string {
 }
 
 function renderBehaviour(behaviour: Behaviour): Record<string, Plain> {
+  const { latency, cpu, errors, response, memory, concurrency, startupMs, slowStart } = behaviour;
   return {
-    latency: behaviour.latency === null ? undefined : renderLatency(behaviour.latency),
-    errors: behaviour.errors === null ? undefined : { ...behaviour.errors },
-    cpu: behaviour.cpuMs === 0 ? undefined : exactDuration(behaviour.cpuMs),
-    response: behaviour.responseBytes === 0 ? undefined : decimal(behaviour.responseBytes),
+    latency: latency === null ? undefined : renderLatency(latency),
+    cpu: cpu === null ? undefined : renderLatency(cpu),
+    errors: renderFaults(errors),
+    response: response === null ? undefined : renderAmount(response, exactBytes),
+    memory: renderMemory(memory),
+    concurrency: concurrency === null ? undefined : renderConcurrency(concurrency),
+    startup: startupMs === 0 ? undefined : exactDuration(startupMs),
+    slowStart:
+      slowStart === null ? undefined : { for: exactDuration(slowStart.durationMs), factor: slowStart.factor },
   };
 }
 
-function renderLatency({ probability, ...distribution }: Latency): Plain {
-  if (probability === 1) {
-    return distribution.kind === "fixed" ? exactDuration(distribution.ms) : renderDistribution(distribution);
-  }
-  return { ...renderDistribution(distribution), probability };
+function renderFaults(faults: readonly Fault[]): Plain {
+  const [first, ...others] = faults;
+  if (first === undefined) return undefined;
+  return others.length === 0 ? renderFault(first) : faults.map(renderFault);
 }
 
-function renderDistribution(distribution: Distribution): Record<string, Plain> {
+function renderFault(fault: Fault): Plain {
+  const how = fault.kind === "status" ? { status: fault.status } : { kind: fault.kind };
+  const after = fault.after === null ? undefined : renderAmount(fault.after, exactDuration);
+  return { rate: fault.rate, ...how, after };
+}
+
+function renderMemory({ heldBytes, requestBytes }: Behaviour["memory"]): Plain {
+  if (heldBytes === 0 && requestBytes === 0) return undefined;
+  return { held: exactBytes(heldBytes), perRequest: exactBytes(requestBytes) };
+}
+
+function renderConcurrency({ limit, queue, waitMs }: Concurrency): Plain {
+  return { limit, queue, wait: waitMs === null ? undefined : exactDuration(waitMs) };
+}
+
+function renderLatency({ probability, ...distribution }: Latency): Plain {
+  if (probability === 1) return renderAmount(distribution, exactDuration);
+  return { ...renderDistribution(distribution, exactDuration), probability };
+}
+
+type Render = (value: number) => string;
+
+function renderAmount(distribution: Distribution, exact: Render): Plain {
+  return distribution.kind === "fixed" ? exact(distribution.value) : renderDistribution(distribution, exact);
+}
+
+function renderDistribution(distribution: Distribution, exact: Render): Record<string, Plain> {
   switch (distribution.kind) {
     case "fixed":
-      return { fixed: exactDuration(distribution.ms) };
+      return { fixed: exact(distribution.value) };
     case "uniform":
-      return { uniform: [exactDuration(distribution.minMs), exactDuration(distribution.maxMs)] };
+      return { uniform: [exact(distribution.min), exact(distribution.max)] };
     case "normal":
-      return { normal: renderSpread(distribution) };
+      return { normal: renderSpread(distribution, exact) };
     case "lognormal":
-      return { lognormal: renderSpread(distribution) };
+      return { lognormal: renderSpread(distribution, exact) };
     case "exponential":
-      return { exponential: exactDuration(distribution.meanMs) };
+      return { exponential: exact(distribution.mean) };
     case "quantiles":
       return {
-        p50: exactDuration(distribution.p50Ms),
-        p90: distribution.p90Ms === null ? undefined : exactDuration(distribution.p90Ms),
-        p99: distribution.p99Ms === null ? undefined : exactDuration(distribution.p99Ms),
+        p50: exact(distribution.p50),
+        p90: distribution.p90 === null ? undefined : exact(distribution.p90),
+        p99: distribution.p99 === null ? undefined : exact(distribution.p99),
       };
   }
 }
 
-function renderSpread({ meanMs, deviationMs }: { meanMs: number; deviationMs: number }): Plain {
-  return { mean: exactDuration(meanMs), deviation: exactDuration(deviationMs) };
+function renderSpread({ mean, deviation }: { mean: number; deviation: number }, exact: Render): Plain {
+  return { mean: exact(mean), deviation: exact(deviation) };
 }
 
-function renderStep(step: readonly Call[]): Plain {
+function renderStep(step: Step): Plain {
   const [first, ...others] = step;
-  return first !== undefined && others.length === 0 ? renderCall(first) : step.map(renderCall);
+  return first !== undefined && others.length === 0 ? renderAction(first) : step.map(renderAction);
 }
 
-function renderCall(call: Call): Plain {
+function renderAction(action: Call | Sleep): Plain {
+  if (!isCall(action)) return { sleep: renderAmount(action.sleep, exactDuration) };
+  const { service, probability, timeoutMs, retries, retry, request } = action;
   return {
-    service: call.service,
-    probability: call.probability === 1 ? undefined : call.probability,
-    timeout: exactDuration(call.timeoutMs),
-    retries: call.retries === 0 ? undefined : call.retries,
+    service,
+    probability: probability === 1 ? undefined : probability,
+    timeout: exactDuration(timeoutMs),
+    retries: retries === 0 ? undefined : retries,
+    ...renderRetry(retry),
+    request: request === null ? undefined : renderAmount(request, exactBytes),
   };
+}
+
+function renderRetry({ on, backoffMs, budget }: RetryPolicy): Record<string, Plain> {
+  return {
+    retryOn: on.join() === DEFAULT_RETRY.on.join() ? undefined : [...on],
+    backoff: backoffMs === 0 ? undefined : exactDuration(backoffMs),
+    retryBudget: budget === null ? undefined : { ...budget },
+  };
+}
+
+/** Sizes are whole bytes. */
+function exactBytes(bytes: number): string {
+  return decimal(bytes);
 }
 
 /** Always in `ms`: any other unit would be multiplied on reading and could come back rounded. */

@@ -26,3 +26,14 @@ export function parseSize(text: string): number | undefined {
   const factor = FACTORS[text.slice(digits.length)];
   return factor === undefined ? undefined : Math.round(Number(digits) * factor);
 }
+
+const BINARY_UNITS = ["GiB", "MiB", "KiB"] as const;
+
+/** The shortest text of whole bytes that {@link parseSize} reads back: `512`, `4KiB`, `64MiB`. */
+export function formatSize(bytes: number): string {
+  for (const unit of BINARY_UNITS) {
+    const factor = FACTORS[unit] ?? 1;
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`;
+  }
+  return String(bytes);
+}

@@ -1,102 +1,80 @@
-import { drawNormal, type Random } from "../lib/random.ts";
-import type { Behaviour, Distribution, Latency } from "../topology/model.ts";
+import type { Random } from "../lib/random.ts";
+import type { Behaviour, Fault } from "../topology/model.ts";
+import { calibrateWork } from "./busy-work.ts";
+import { prepareDraw, prepareOccasionalDraw } from "./distribution.ts";
 
 /** A behaviour made ready to run: what is not used is `null` and costs nothing. */
-export interface BehaviourRunner {
-  /** Nothing is to be done but the calls. */
+export interface BehaviourRunner
+  extends Pick<Behaviour, "memory" | "concurrency" | "startupMs" | "slowStart" | "slow"> {
+  /** Nothing is to be done but the calls and the answer. */
   readonly isPlain: boolean;
   /** Milliseconds to wait before the calls are made. */
   readonly drawLatencyMs: (() => number) | null;
-  /** The status to answer with instead of serving, or `null` to serve. */
-  readonly drawError: (() => number | null) | null;
-  /** Keeps the processor busy. */
-  readonly burn: (() => void) | null;
-  readonly responseBytes: number;
-  readonly slow: Behaviour["slow"];
+  /** Milliseconds of busy work. */
+  readonly drawCpuMs: (() => number) | null;
+  /** How to fail instead of serving, or `null` to serve. */
+  readonly drawFault: (() => PreparedFault | null) | null;
+  /** Size of the answer's body. */
+  readonly drawResponseBytes: (() => number) | null;
+  /** It is the same for all answers. */
+  readonly hasFixedResponse: boolean;
 }
 
-export function prepareBehaviour(behaviour: Behaviour, random: Random): BehaviourRunner {
-  const { latency, errors, cpuMs } = behaviour;
+export interface PreparedFault {
+  readonly fault: Fault;
+  /** When it fails; `null`: after latency and processor work. */
+  readonly drawAfterMs: (() => number) | null;
+}
+
+/** `randomOf` gives a source of its own to each part, so that none changes what another draws. */
+export function prepareBehaviour(behaviour: Behaviour, randomOf: (part: string) => Random): BehaviourRunner {
+  const { latency, cpu, errors, response, memory, concurrency, startupMs, slowStart, slow } = behaviour;
+  if (cpu !== null) calibrateWork();
   return {
-    isPlain: latency === null && errors === null && cpuMs === 0 && behaviour.slow === null,
-    drawLatencyMs: latency === null ? null : latencySampler(latency, random),
-    drawError: errors === null ? null : () => (random() < errors.rate ? errors.status : null),
-    burn: cpuMs === 0 ? null : () => burnFor(cpuMs),
-    responseBytes: behaviour.responseBytes,
-    slow: behaviour.slow,
+    isPlain:
+      latency === null &&
+      cpu === null &&
+      errors.length === 0 &&
+      memory.requestBytes === 0 &&
+      concurrency === null &&
+      startupMs === 0 &&
+      slow === null,
+    drawLatencyMs: latency === null ? null : prepareOccasionalDraw(latency, randomOf("latency")),
+    drawCpuMs: cpu === null ? null : prepareOccasionalDraw(cpu, randomOf("cpu")),
+    drawFault: errors.length === 0 ? null : prepareFaults(errors, randomOf),
+    drawResponseBytes: response === null ? null : prepareDraw(response, randomOf("response")),
+    hasFixedResponse: response?.kind === "fixed",
+    memory,
+    concurrency,
+    startupMs,
+    slowStart,
+    slow,
   };
 }
 
-/** Standard normal scores of the quantiles that a latency may give. */
-const Z_P90 = 1.2815515655446004;
-const Z_P99 = 2.3263478740408408;
-
-function latencySampler(latency: Latency, random: Random): () => number {
-  const draw = distributionSampler(latency, random);
-  const { probability } = latency;
-  return probability >= 1 ? draw : () => (random() < probability ? draw() : 0);
+/** One draw decides between all kinds: their rates are shares of all requests. */
+function prepareFaults(
+  faults: readonly Fault[],
+  randomOf: (part: string) => Random,
+): () => PreparedFault | null {
+  const random = randomOf("errors");
+  let sum = 0;
+  const prepared = faults.map((fault, index) => {
+    sum += fault.rate;
+    const { after } = fault;
+    const drawAfterMs = after === null ? null : prepareDraw(after, randomOf(`errors/${index}`));
+    return { below: sum, prepared: { fault, drawAfterMs } };
+  });
+  return () => {
+    const drawn = random();
+    for (const { below, prepared: candidate } of prepared) if (drawn < below) return candidate;
+    return null;
+  };
 }
 
-function distributionSampler(distribution: Distribution, random: Random): () => number {
-  switch (distribution.kind) {
-    case "fixed":
-      return () => distribution.ms;
-    case "uniform": {
-      const { minMs, maxMs } = distribution;
-      return () => minMs + random() * (maxMs - minMs);
-    }
-    case "normal": {
-      const { meanMs, deviationMs } = distribution;
-      return () => Math.max(0, meanMs + deviationMs * drawNormal(random));
-    }
-    case "lognormal":
-      return lognormalSampler(distribution, random);
-    case "exponential":
-      return () => -distribution.meanMs * Math.log(1 - random());
-    case "quantiles":
-      return quantileSampler(distribution, random);
-  }
-}
-
-/** https://en.wikipedia.org/wiki/Log-normal_distribution#Arithmetic_moments, solved for the normal's parameters. */
-function lognormalSampler(
-  { meanMs, deviationMs }: Extract<Distribution, { kind: "lognormal" }>,
-  random: Random,
-): () => number {
-  if (meanMs === 0) return () => 0;
-  const variance = Math.log(1 + (deviationMs / meanMs) ** 2);
-  const mu = Math.log(meanMs) - variance / 2;
-  const sigma = Math.sqrt(variance);
-  return () => Math.exp(mu + sigma * drawNormal(random));
-}
-
-function quantileSampler(
-  { p50Ms, p90Ms, p99Ms }: Extract<Distribution, { kind: "quantiles" }>,
-  random: Random,
-): () => number {
-  const knots = [{ z: 0, ms: p50Ms }];
-  if (p90Ms !== null) knots.push({ z: Z_P90, ms: p90Ms });
-  if (p99Ms !== null) knots.push({ z: Z_P99, ms: p99Ms });
-  const points = knots.map(({ z, ms }) => ({ z, log: Math.log(Math.max(ms, 1e-3)) }));
-  return () => Math.exp(interpolate(points, drawNormal(random)));
-}
-
-/** The line through the two points around `z`; beyond the ends, the line of the outermost two. */
-function interpolate(points: readonly { z: number; log: number }[], z: number): number {
-  const [first] = points;
-  if (first === undefined) return 0;
-  let left = first;
-  let right = points[1];
-  for (const next of points.slice(2)) {
-    if (right === undefined || z <= right.z) break;
-    left = right;
-    right = next;
-  }
-  if (right === undefined) return first.log;
-  return left.log + ((z - left.z) / (right.z - left.z)) * (right.log - left.log);
-}
-
-function burnFor(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
+/** How many times slower a link is `sinceMs` after it became ready: from `factor` down to 1 in a straight line. */
+export function slownessAt(sinceMs: number, slowStart: NonNullable<Behaviour["slowStart"]>): number {
+  const { durationMs, factor } = slowStart;
+  if (sinceMs >= durationMs) return 1;
+  return factor - ((factor - 1) * Math.max(0, sinceMs)) / durationMs;
 }

@@ -2,19 +2,26 @@ import { ByteWriter } from "../http/byte-writer.ts";
 import { equalsAt, lowerBytes } from "../http/characters.ts";
 import type { Failure } from "../http/failure.ts";
 import type { Fields } from "../http/fields.ts";
+import { exposeMistake } from "../http/handler-error.ts";
 import type { CallListener, Reply } from "../http/reply.ts";
 import { errorText } from "../lib/errors.ts";
+import { MAX_REQUEST_BYTES } from "../topology/model.ts";
 import type { CallPlan } from "./plan.ts";
 import { writeNewId } from "./request-context.ts";
 import { jsonResponse, type LinkResponse } from "./response.ts";
 import type { CallResult } from "./tags.ts";
 import type { Visit } from "./visit.ts";
+import { waitFor } from "./wait.ts";
 
 const LEDGER = lowerBytes("chain-link-ledger");
 const TRACE_RESPONSE = lowerBytes("traceresponse");
 const CONTENT_TYPE = lowerBytes("content-type");
 const JSON_VALUE = lowerBytes("application/json");
 const LINE_END = Buffer.from("\r\n");
+const CONTENT_LENGTH = Buffer.from("Content-Length: ");
+const HEAD_END = Buffer.from("\r\n\r\n");
+/** What bodies of requests consist of: `x`. */
+const FILLER = 0x78;
 
 /** Headers of an answer without which its body or status cannot be understood. */
 const PASSED_HEADERS = ["Content-Type", "Content-Encoding", "Location"] as const;
@@ -53,6 +60,7 @@ export class CallRun implements CallListener {
   begin(plan: CallPlan): void {
     this.#plan = plan;
     this.#attempt = 0;
+    if (plan.budget !== null) plan.budget.countCall(performance.now());
     this.#send(plan);
   }
 
@@ -71,10 +79,7 @@ export class CallRun implements CallListener {
       visit.recordCall(this.id, this.#startMs, template);
     }
     this.#settleAccount(fields, isRepeated, plan.service);
-    if (status >= 500 && this.#attempt < plan.call.retries) {
-      this.#retry(plan);
-      return;
-    }
+    if (this.#attempt < plan.call.retries && plan.retry.wantsStatus(status) && this.#retry(plan)) return;
     this.status = status;
     this.bytes = content.bytes;
     this.start = content.start;
@@ -93,18 +98,30 @@ export class CallRun implements CallListener {
       visit.recordCall(this.id, this.#startMs, plan.renderTemplate(failure, this.#attempt));
     }
     visit.account.unknown += isRepeated ? 2 : 1;
-    if (this.#attempt < retries) {
-      this.#retry(plan);
-      return;
-    }
+    if (this.#attempt < retries && plan.retry.wantsFailure(reason) && this.#retry(plan)) return;
     this.status = reason === "timeout" ? 504 : 502;
     this.#response = jsonResponse(this.status, { message: `call to ${service} failed: ${text}`, service });
     visit.endCall();
   }
 
-  #retry(plan: CallPlan): void {
+  /** Whether there will be another attempt. */
+  #retry(plan: CallPlan): boolean {
+    const { stats } = this.#visit;
+    if (plan.budget !== null && !plan.budget.spend(performance.now())) {
+      stats.refusedRetries.add(plan.service);
+      return false;
+    }
+    stats.retries.add(plan.service);
     this.#attempt++;
-    this.#send(plan);
+    const backoffMs = plan.retry.drawBackoffMs(this.#attempt);
+    if (backoffMs === 0) this.#send(plan);
+    else this.#sendLater(plan, backoffMs).catch(exposeMistake);
+    return true;
+  }
+
+  async #sendLater(plan: CallPlan, ms: number): Promise<void> {
+    await waitFor(ms);
+    if (!this.#visit.isOver) this.#send(plan);
   }
 
   #send(plan: CallPlan): void {
@@ -118,7 +135,8 @@ export class CallRun implements CallListener {
       request.length = 0;
       request.copy(plan.start);
       context.writeTo(request, fields, this.id);
-      request.copy(LINE_END);
+      if (plan.drawRequestBytes === null) request.copy(LINE_END);
+      else writeBody(plan.drawRequestBytes());
       upstream.call(request.bytes, request.length, this.#startMs + plan.call.timeoutMs, this);
     } catch (error) {
       // What cannot be sent: a name that makes no URL.
@@ -142,6 +160,15 @@ export class CallRun implements CallListener {
     if (!isTaken) account.unknown++;
     if (isRepeated) account.unknown++;
   }
+}
+
+/** Ends the head of the request that is being written with a body of so many bytes. */
+function writeBody(drawnBytes: number): void {
+  const bytes = Math.min(Math.round(drawnBytes), MAX_REQUEST_BYTES);
+  request.copy(CONTENT_LENGTH);
+  request.decimal(bytes);
+  request.copy(HEAD_END);
+  request.fill(FILLER, bytes);
 }
 
 /** Whether an answer's `Content-Type: application/json` is all that has to be passed on of its headers. */

@@ -6,6 +6,8 @@ import { Visit, type VisitParts } from "./visit.ts";
 
 export interface HandlerParts extends VisitParts {
   readonly roles: () => Roles;
+  /** Before it the link says that it is not ready, on the clock of `performance.now()`. */
+  readonly readyAtMs: number;
   readonly renderMetrics: () => string;
 }
 
@@ -28,11 +30,15 @@ export function createHandler(parts: HandlerParts): Handler {
   };
 }
 
-function answerUntraced({ roles, stats, renderMetrics }: HandlerParts, route: Route): LinkResponse {
+function answerUntraced(
+  { roles, stats, readyAtMs, renderMetrics }: HandlerParts,
+  route: Route,
+): LinkResponse {
   if (route === "/metrics") {
     return { status: 200, headers: [["Content-Type", PROMETHEUS_TYPE]], body: renderMetrics() };
   }
   const services = ["chain-link-services", roles().hash] as const;
   if (stats.isDraining) return jsonResponse(503, { message: "shutting down" }, [services]);
+  if (performance.now() < readyAtMs) return jsonResponse(503, { message: "starting" }, [services]);
   return jsonResponse(200, { message: "ok" }, [services]);
 }

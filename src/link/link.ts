@@ -6,6 +6,7 @@ import { hashService } from "../trace/ledger.ts";
 import { createExporter, type ExportTarget } from "./export.ts";
 import { createHandler } from "./handler.ts";
 import { LinkLog, type LinkLogOptions } from "./log.ts";
+import { HeldMemory } from "./memory.ts";
 import { renderMetrics } from "./metrics.ts";
 import { Plans } from "./plans.ts";
 import { Reporter, type ReporterLimits } from "./reporter.ts";
@@ -16,6 +17,7 @@ import { ServerTemplates } from "./server-templates.ts";
 import { readServicesFile, watchServicesFile } from "./services-file.ts";
 import { LinkStats } from "./stats.ts";
 import { commonTags, SCOPE_NAME, type TagSet } from "./tags.ts";
+import { Visit } from "./visit.ts";
 
 /** Where a link learns which services there are and what it does itself. */
 export type RoleSource =
@@ -65,14 +67,19 @@ const FLUSH_SHARE = 0.3;
 const IN_FLIGHT_CHECK_MS = 5;
 
 /**
- * Starts one link; it is ready when this returns.
- * @throws {UserError} `port-busy`, `services-file-invalid`
+ * Starts one link; it is ready when this returns, unless its topology says otherwise.
+ * @throws {UserError} `port-busy`, `services-file-invalid`, `limit-reached`
  */
 export function startLink(options: LinkOptions): Link {
   const { name, randomOf } = options;
   const log = new LinkLog({ ...options.log, service: name });
   const stats = new LinkStats();
+  const startedAtMs = performance.now();
   let roles = loadRoles(options.source, randomOf);
+  // Prepared now, not with the first request.
+  const own = roles.findOwn(name)?.behaviour;
+  const memory = new HeldMemory(own?.memory.heldBytes ?? 0);
+  const abandoned = new Set<Visit>();
   const client = new Client();
   const server = startServer(options);
   const { port } = server;
@@ -100,6 +107,7 @@ export function startLink(options: LinkOptions): Link {
         roles: () => roles,
         trustPosition: options.trustPosition,
         client,
+        startedAtMs,
         resolve: (service) => options.resolve(service) ?? `http://${service}`,
       }),
       propagators: options.propagators,
@@ -110,6 +118,8 @@ export function startLink(options: LinkOptions): Link {
       reporter,
       log,
       stats,
+      abandoned,
+      readyAtMs: startedAtMs + (own?.startupMs ?? 0),
       renderMetrics: () => renderMetrics(stats, reporter),
     }),
   );
@@ -131,9 +141,15 @@ export function startLink(options: LinkOptions): Link {
     await settleWithin(server.stopAccepting(), leftMs(1 - FLUSH_SHARE));
     // Requests whose callers have gone have no connection any more, but spans to come.
     while (stats.inFlight > 0 && leftMs(1 - FLUSH_SHARE) > 0) await Bun.sleep(IN_FLIGHT_CHECK_MS);
+    // What is not done by now ends here, with its spans: first calls, which answer their requests, then what waits.
+    client.close();
+    for (const { attachment } of server.openExchanges()) {
+      if (attachment instanceof Visit) attachment.cancel();
+    }
+    for (const visit of abandoned) visit.cancel();
     await reporter.close(leftMs(1));
     await server.close();
-    client.close();
+    memory.release();
     log.close();
   }
   let stopped: Promise<void> | undefined;

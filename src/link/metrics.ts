@@ -15,12 +15,33 @@ export function renderMetrics(stats: LinkStats, reporter: Reporter): string {
       .map(([code, count]) => `chain_link_requests_total{code="${code}"} ${count}`),
     ...metric("chain_link_requests_in_flight", "gauge", "Requests that are not answered yet."),
     `chain_link_requests_in_flight ${stats.inFlight}`,
-    ...metric(
-      "chain_link_injected_errors_total",
-      "counter",
-      "Answers with an error that the topology asked for.",
+    ...counter(
+      "chain_link_unanswered_requests_total",
+      "Requests that ended without an answer.",
+      "reason",
+      stats.unanswered,
     ),
-    `chain_link_injected_errors_total ${stats.injectedErrors}`,
+    ...counter(
+      "chain_link_injected_errors_total",
+      "Failures that the topology asked for.",
+      "kind",
+      stats.injected,
+    ),
+    ...counter(
+      "chain_link_refused_requests_total",
+      "Requests turned away with 503 by a link that starts or has too many.",
+      "reason",
+      stats.refused,
+    ),
+    ...metric("chain_link_requests_queued", "gauge", "Requests that wait in line for others to end."),
+    `chain_link_requests_queued ${stats.queued}`,
+    ...counter("chain_link_retries_total", "Attempts of calls after the first.", "service", stats.retries),
+    ...counter(
+      "chain_link_refused_retries_total",
+      "Attempts that a retry budget did not allow.",
+      "service",
+      stats.refusedRetries,
+    ),
     ...metric(
       "chain_link_request_duration_seconds",
       "histogram",
@@ -33,13 +54,11 @@ export function renderMetrics(stats: LinkStats, reporter: Reporter): string {
     `chain_link_request_duration_seconds_bucket{le="+Inf"} ${latency.count}`,
     `chain_link_request_duration_seconds_sum ${latency.sum / 1e6}`,
     `chain_link_request_duration_seconds_count ${latency.count}`,
-    ...metric(
+    ...counter(
       "chain_link_broken_contexts_total",
-      "counter",
       "Answers of callees that had to begin a trace although they were sent ours.",
-    ),
-    ...[...stats.brokenContexts].map(
-      ([service, count]) => `chain_link_broken_contexts_total{service="${service}"} ${count}`,
+      "service",
+      stats.brokenContexts,
     ),
     ...metric("chain_link_spans_sent_total", "counter", "Spans that the tracing backend took."),
     `chain_link_spans_sent_total ${reporter.sent}`,
@@ -55,6 +74,14 @@ export function renderMetrics(stats: LinkStats, reporter: Reporter): string {
     `chain_link_spans_queued ${reporter.queued}`,
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** A counter with one label. */
+function counter(name: string, help: string, label: string, counts: ReadonlyMap<string, number>): string[] {
+  return [
+    ...metric(name, "counter", help),
+    ...[...counts].map(([value, count]) => `${name}{${label}="${value}"} ${count}`),
+  ];
 }
 
 function metric(name: string, type: "counter" | "gauge" | "histogram", help: string): string[] {

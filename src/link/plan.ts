@@ -2,8 +2,14 @@ import { prepareHead } from "../http/answer.ts";
 import type { Client } from "../http/client.ts";
 import { isField } from "../http/fields.ts";
 import type { Upstream } from "../http/upstream.ts";
-import type { Call } from "../topology/model.ts";
+import type { Random } from "../lib/random.ts";
+import { type Call, isCall, type Step } from "../topology/model.ts";
+import { renderFinalBody } from "./body.ts";
+import { Conduct } from "./conduct.ts";
+import { prepareDraw } from "./distribution.ts";
 import { JSON_TYPE } from "./response.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import { RetryRule } from "./retry-rule.ts";
 import type { Role } from "./roles.ts";
 import { type CallResult, clientTags, type TemplateParts } from "./tags.ts";
 
@@ -12,13 +18,14 @@ export interface PlanParts extends TemplateParts {
   readonly client: Client;
   /** Base URL of a service, without a slash at the end. */
   readonly resolve: (service: string) => string;
+  /** When the link was started, on the clock of `performance.now()`. */
+  readonly startedAtMs: number;
 }
 
 /** The header that tells the receiver which service it is. */
 export const POSITION_HEADER = "X-Current-Service";
 
-/** The original's name of every CLIENT span, as Zipkin shows it. */
-const CALL_SPAN_NAME = "http get";
+const BODY_TYPE = "Content-Type: application/octet-stream\r\n";
 
 /** A role made ready for one link: bytes that would otherwise be made for each request. */
 export class Plan {
@@ -26,15 +33,48 @@ export class Plan {
   /** Of the role's name, as it stands in {@link POSITION_HEADER}. */
   readonly name: Uint8Array;
   /** As the role's steps. */
-  readonly steps: readonly (readonly CallPlan[])[];
-  /** Of the answer of a link that calls nobody. */
-  readonly finalBody: Uint8Array;
+  readonly steps: readonly StepPlan[];
+  /** `null`: the role does nothing but call others and answer. */
+  readonly conduct: Conduct | null;
+  /** The link gives an answer of its own even when it calls others. */
+  readonly hasOwnAnswer: boolean;
+  /** The body of the link's own answer, unless its size is drawn. */
+  readonly #finalBody: Uint8Array;
+  readonly #drawBytes: (() => number) | null;
 
   constructor(role: Role, parts: PlanParts) {
+    const { isPlain, drawResponseBytes, hasFixedResponse } = role.behaviour;
     this.role = role;
     this.name = Buffer.from(role.name, "latin1");
-    this.steps = role.steps.map((step) => step.map((call) => new CallPlan(call, parts)));
-    this.finalBody = Buffer.from(renderFinalBody(role));
+    this.steps = role.steps.map((step, index) => new StepPlan(step, `calls/${index}`, role, parts));
+    this.conduct = isPlain ? null : new Conduct(role, parts.startedAtMs);
+    this.hasOwnAnswer = drawResponseBytes !== null;
+    this.#finalBody = renderFinalBody(role.name, hasFixedResponse ? (drawResponseBytes?.() ?? 0) : 0);
+    this.#drawBytes = hasFixedResponse ? null : drawResponseBytes;
+  }
+
+  /** Valid as long as nobody writes to it. */
+  finalBody(): Uint8Array {
+    return this.#drawBytes === null ? this.#finalBody : renderFinalBody(this.role.name, this.#drawBytes());
+  }
+}
+
+/** What a link does at the same time. */
+export class StepPlan {
+  readonly calls: readonly CallPlan[];
+  /** Each draws the milliseconds that pass beside the calls. */
+  readonly sleeps: readonly (() => number)[];
+
+  constructor(step: Step, part: string, role: Role, parts: PlanParts) {
+    const calls: CallPlan[] = [];
+    const sleeps: (() => number)[] = [];
+    for (const [index, action] of step.entries()) {
+      const own = `${part}/${index}`;
+      if (isCall(action)) calls.push(new CallPlan(action, own, role, parts));
+      else sleeps.push(prepareDraw(action.sleep, role.randomOf(own)));
+    }
+    this.calls = calls;
+    this.sleeps = sleeps;
   }
 }
 
@@ -43,6 +83,12 @@ export class CallPlan {
   readonly call: Call;
   /** An entry of the services list may be `host:port`; the service is the host. */
   readonly service: string;
+  /** Whether a request makes the call. */
+  readonly draw: Random;
+  /** Bytes of the request's body; `null`: there is none. */
+  readonly drawRequestBytes: (() => number) | null;
+  readonly retry: RetryRule;
+  readonly budget: RetryBudget | null;
   readonly #parts: PlanParts;
   readonly #templates = new Map<number, Uint8Array>();
   #baseUrl = "";
@@ -50,14 +96,25 @@ export class CallPlan {
   #start: Uint8Array = Buffer.alloc(0);
   #upstream: Upstream | null = null;
 
-  constructor(call: Call, parts: PlanParts) {
+  /** `part` names the call among what the role leaves to chance. */
+  constructor(call: Call, part: string, { randomOf }: Role, parts: PlanParts) {
+    const { retry, request } = call;
     this.call = call;
+    this.draw = randomOf(part);
+    this.drawRequestBytes = request === null ? null : prepareDraw(request, randomOf(`${part}/request`));
+    this.retry = new RetryRule(retry, randomOf(`${part}/backoff`));
+    this.budget = retry.budget === null ? null : new RetryBudget(retry.budget);
     this.service = call.service.replace(/:\d+$/, "").toLowerCase();
     this.#parts = parts;
   }
 
   get url(): string {
     return this.#url;
+  }
+
+  /** A body makes it a POST: in a GET it has no meaning (RFC 9110, 9.3.1), and many servers and proxies refuse it. */
+  get method(): "GET" | "POST" {
+    return this.call.request === null ? "GET" : "POST";
   }
 
   /** Request line and headers that do not change. Valid behind {@link findUpstream}. */
@@ -78,8 +135,9 @@ export class CallPlan {
     const { host, pathname, search } = new URL(this.#url);
     if (!isField(POSITION_HEADER, service)) throw new TypeError(`${JSON.stringify(service)} cannot be sent`);
     const upstream = client.upstream(this.#url);
+    const type = this.method === "GET" ? "" : BODY_TYPE;
     this.#start = Buffer.from(
-      `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n${POSITION_HEADER}: ${service}\r\n`,
+      `${this.method} ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n${POSITION_HEADER}: ${service}\r\n${type}`,
       "latin1",
     );
     this.#templates.clear();
@@ -97,14 +155,14 @@ export class CallPlan {
     return made;
   }
 
-  /** Of the CLIENT span of an attempt; `attempt` counts from 0. */
+  /** Of the CLIENT span of an attempt, which is named as the original's; `attempt` counts from 0. */
   renderTemplate(result: CallResult, attempt: number): Uint8Array {
     const { format, tagSource, commonTags } = this.#parts;
     return format.render({
       kind: "CLIENT",
-      name: CALL_SPAN_NAME,
+      name: `http ${this.method.toLowerCase()}`,
       remoteService: this.service,
-      tags: { ...clientTags(tagSource, this.#url, result, attempt), ...commonTags },
+      tags: { ...clientTags(tagSource, this.method, this.#url, result, attempt), ...commonTags },
     });
   }
 }
@@ -119,12 +177,3 @@ export function jsonHead(status: number): Uint8Array {
 }
 
 const jsonHeads = new Map<number, Uint8Array>();
-
-/** Bytes of `,"padding":""` and the line feed. */
-const PADDING_BYTES = 14;
-
-function renderFinalBody({ name, behaviour }: Role): string {
-  const content = { message: `You have reached the final chain link ${name}` };
-  const missing = behaviour.responseBytes - JSON.stringify(content).length - PADDING_BYTES;
-  return `${JSON.stringify(missing > 0 ? { ...content, padding: "x".repeat(missing) } : content)}\n`;
-}

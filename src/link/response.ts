@@ -7,6 +7,7 @@ export interface LinkResponse {
 
 export const JSON_TYPE = "application/json";
 const ALLOW = ["Allow", "GET, HEAD, OPTIONS"] as const;
+const ALLOW_WITH_POST = ["Allow", "GET, HEAD, OPTIONS, POST"] as const;
 
 /** A JSON answer in the original's form: the object and a line feed. */
 export function jsonResponse(
@@ -17,8 +18,9 @@ export function jsonResponse(
   return { status, headers: [["Content-Type", JSON_TYPE], ...headers], body: `${JSON.stringify(content)}\n` };
 }
 
-/** The answer to a method other than `GET` and `HEAD`. */
-export function refuseMethod(method: string): LinkResponse {
-  if (method === "OPTIONS") return { status: 200, headers: [ALLOW], body: "" };
-  return jsonResponse(405, { message: "Method Not Allowed" }, [ALLOW]);
+/** The answer to a method that is not served; `/forward` takes bodies by POST. */
+export function refuseMethod(method: string, takesBodies = false): LinkResponse {
+  const allow = takesBodies ? ALLOW_WITH_POST : ALLOW;
+  if (method === "OPTIONS") return { status: 200, headers: [allow], body: "" };
+  return jsonResponse(405, { message: "Method Not Allowed" }, [allow]);
 }

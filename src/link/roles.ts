@@ -9,8 +9,10 @@ export interface Role {
   readonly name: string;
   readonly steps: Service["steps"];
   readonly behaviour: BehaviourRunner;
-  /** Everything that this service leaves to chance is drawn from it. */
+  /** Says who has a slow request in a plain chain. */
   readonly random: Random;
+  /** For each part of this service that leaves something to chance, by the part's name. */
+  readonly randomOf: RandomSource;
 }
 
 /** The services that a link knows, and the role of each. */
@@ -57,12 +59,13 @@ class PreparedRoles implements Roles {
     if (prepared !== undefined) return prepared;
     const service = this.service(name);
     if (service === undefined) return undefined;
-    const random = this.randomOf(name);
+    const randomOf = (part: string) => this.randomOf(`${name}/${part}`);
     const role = {
       name,
       steps: service.steps,
-      behaviour: prepareBehaviour(service.behaviour, random),
-      random,
+      behaviour: prepareBehaviour(service.behaviour, randomOf),
+      random: this.randomOf(name),
+      randomOf,
     };
     this.#prepared.set(name, role);
     return role;

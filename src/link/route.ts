@@ -6,7 +6,8 @@ export type Route = "/" | "/forward" | "/readiness" | "/metrics";
 
 const FORWARD = Buffer.from("/forward");
 const SLASH = 0x2f;
-const [G, E, T] = Buffer.from("GET") as unknown as [number, number, number];
+const GET = Buffer.from("GET");
+const POST = Buffer.from("POST");
 
 /** `null` where there is none. The two that count are compared in place. */
 export function findRoute(exchange: Exchange): Route | null {
@@ -34,11 +35,16 @@ export function isRead(head: RequestHead): boolean {
   return head.isHead || isGet(head);
 }
 
-export function isGet({ fields: { bytes }, methodStart, methodEnd }: RequestHead): boolean {
-  return (
-    methodEnd - methodStart === 3 &&
-    bytes[methodStart] === G &&
-    bytes[methodStart + 1] === E &&
-    bytes[methodStart + 2] === T
-  );
+export function isGet(head: RequestHead): boolean {
+  return isMethod(head, GET);
+}
+
+export function isPost(head: RequestHead): boolean {
+  return isMethod(head, POST);
+}
+
+function isMethod({ fields: { bytes }, methodStart, methodEnd }: RequestHead, method: Uint8Array): boolean {
+  if (methodEnd - methodStart !== method.length) return false;
+  for (let i = 0; i < method.length; i++) if (bytes[methodStart + i] !== method[i]) return false;
+  return true;
 }

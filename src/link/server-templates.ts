@@ -1,12 +1,15 @@
 import { lowerBytes } from "../http/characters.ts";
 import type { Exchange } from "../http/exchange.ts";
-import { isGet, type Route } from "./route.ts";
-import { serverTags, type TemplateParts } from "./tags.ts";
+import { isGet, isPost, type Route } from "./route.ts";
+import { type Cause, serverTags, type TemplateParts } from "./tags.ts";
 
-/** What the template of a SERVER span was made for, besides `GET` and a target that is the route. */
+/** What the template of a SERVER span was made for, besides a target that is the route. */
 interface Known {
+  /** `GET`, otherwise `POST`. */
+  readonly isGet: boolean;
   readonly route: Route;
   readonly status: number;
+  readonly cause: Cause | null;
   readonly host: Uint8Array;
   readonly template: Uint8Array;
 }
@@ -25,11 +28,16 @@ export class ServerTemplates {
     this.#parts = parts;
   }
 
-  find(exchange: Exchange, route: Route | null, status: number): Uint8Array {
+  /** `cause` says why the link itself is the reason; a `status` of 0 is no answer. */
+  find(exchange: Exchange, route: Route | null, status: number, cause: Cause | null): Uint8Array {
     const { head } = exchange;
-    const isPlain = route !== null && head.targetEnd - head.targetStart === route.length && isGet(head);
+    const isOfGet = isGet(head);
+    const isPlain =
+      route !== null && head.targetEnd - head.targetStart === route.length && (isOfGet || isPost(head));
     // The full set has what differs with every connection.
-    if (!isPlain || this.#parts.tagSource.tagSet === "full") return this.#render(exchange, route, status);
+    if (!isPlain || this.#parts.tagSource.tagSet === "full") {
+      return this.#render(exchange, route, status, cause);
+    }
     const { fields } = head;
     const at = fields.find(HOST);
     const start = at === -1 ? 0 : fields.valueStart(at);
@@ -38,25 +46,27 @@ export class ServerTemplates {
       const isSame =
         known.status === status &&
         known.route === route &&
+        known.cause === cause &&
+        known.isGet === isOfGet &&
         known.host.length === length &&
         isEqual(known.host, fields.bytes, start);
       if (isSame) return known.template;
     }
-    const template = this.#render(exchange, route, status);
+    const template = this.#render(exchange, route, status, cause);
     const host = at === -1 ? NOTHING : Uint8Array.from(fields.bytes.subarray(start, start + length));
     if (this.#known.length === MAX_KNOWN) this.#known.shift();
-    this.#known.push({ route, status, host, template });
+    this.#known.push({ isGet: isOfGet, route, status, cause, host, template });
     return template;
   }
 
-  #render(exchange: Exchange, route: Route | null, status: number): Uint8Array {
+  #render(exchange: Exchange, route: Route | null, status: number, cause: Cause | null): Uint8Array {
     // As the original names them: a route by its path, what has none by its method.
     const routed = route === null || status === 405 ? undefined : route;
     const { format, tagSource, commonTags } = this.#parts;
     return format.render({
       kind: "SERVER",
       name: (routed ?? `HTTP ${exchange.method}`).toLowerCase(),
-      tags: { ...serverTags(tagSource, exchange, status, routed), ...commonTags },
+      tags: { ...serverTags(tagSource, exchange, { status, cause }, routed), ...commonTags },
     });
   }
 }

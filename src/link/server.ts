@@ -1,7 +1,8 @@
-import type { Handler } from "../http/exchange.ts";
+import type { Exchange, Handler } from "../http/exchange.ts";
 import type { ServerLimits } from "../http/limits.ts";
 import { type Server as HttpServer, startServer as startHttpServer } from "../http/server.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
+import { MAX_REQUEST_BYTES } from "../topology/model.ts";
 import { jsonResponse } from "./response.ts";
 
 export interface ServerOptions {
@@ -10,7 +11,7 @@ export interface ServerOptions {
   readonly port: number;
   /** The flag that sets the port, for messages. @default "--port" */
   readonly portFlag?: string;
-  /** @default SERVER_LIMITS */
+  /** @default SERVER_LIMITS, but bodies as large as calls send them */
   readonly limits?: Partial<ServerLimits>;
 }
 
@@ -20,6 +21,8 @@ export interface Server {
   readonly port: number;
   /** From now on requests go to this handler; before they are answered with 503. */
   serve(handler: Handler): void;
+  /** Requests that are being answered. */
+  openExchanges(): Exchange[];
   /**
    * Stops accepting connections and closes those on which nothing is asked. Resolves when the answers to all requests
    * in flight are written and their connections closed.
@@ -42,13 +45,15 @@ export function startServer(options: ServerOptions): Server {
     serve(next) {
       handler = next;
     },
+    openExchanges: () => server.openExchanges(),
     stopAccepting: () => server.stopAccepting(),
     close: () => server.close(),
   };
 }
 
 function listen(options: ServerOptions, handler: Handler): HttpServer {
-  const { host, port, limits = {} } = options;
+  const { host, port } = options;
+  const limits = { bodyBytes: MAX_REQUEST_BYTES, ...options.limits };
   try {
     return startHttpServer({ host, port, limits }, handler);
   } catch (error) {

@@ -1,4 +1,20 @@
 import { Histogram } from "../lib/histogram.ts";
+import type { FaultKind } from "../topology/model.ts";
+import type { Refusal } from "./conduct.ts";
+import type { Cause } from "./tags.ts";
+
+/** How often each of a few things has happened. */
+export class Counts<K extends string> extends Map<K, number> {
+  add(key: K): void {
+    this.set(key, (this.get(key) ?? 0) + 1);
+  }
+
+  get total(): number {
+    let total = 0;
+    for (const count of this.values()) total += count;
+    return total;
+  }
+}
 
 /** What one link has done since its start. */
 export class LinkStats {
@@ -6,26 +22,37 @@ export class LinkStats {
   readonly latency = new Histogram();
   /** Answers by status code. */
   readonly statuses = new Map<number, number>();
-  /** Answers with 5xx. */
+  /** Answers with 5xx, and requests that got none. */
   errors = 0;
-  injectedErrors = 0;
+  /** Failures that the topology asked for, by kind. */
+  readonly injected = new Counts<FaultKind>();
+  /** Requests turned away with 503, by reason. */
+  readonly refused = new Counts<Refusal>();
+  /** Requests that ended without an answer, by reason. */
+  readonly unanswered = new Counts<Cause>();
+  /** Attempts after the first, and those that a budget did not allow, by callee. */
+  readonly retries = new Counts<string>();
+  readonly refusedRetries = new Counts<string>();
   /** Answers of callees that had to begin a trace of their own, by callee. */
-  readonly brokenContexts = new Map<string, number>();
+  readonly brokenContexts = new Counts<string>();
   inFlight = 0;
+  /** Of these: waiting in line for others to end. */
+  queued = 0;
   /** Readiness says no; requests are still served. */
   isDraining = false;
 
   get requests(): number {
-    return this.latency.count;
-  }
-
-  recordBrokenContext(service: string): void {
-    this.brokenContexts.set(service, (this.brokenContexts.get(service) ?? 0) + 1);
+    return this.latency.count + this.unanswered.total;
   }
 
   recordRequest(status: number, durationMs: number): void {
     this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
     if (status >= 500) this.errors++;
     this.latency.record(durationMs * 1000);
+  }
+
+  recordUnanswered(cause: Cause): void {
+    this.unanswered.add(cause);
+    this.errors++;
   }
 }

@@ -1,5 +1,7 @@
 import type { Exchange } from "../http/exchange.ts";
 import type { Failure } from "../http/failure.ts";
+import type { FaultKind } from "../topology/model.ts";
+import type { Refusal } from "./conduct.ts";
 import type { SpanFormat } from "./span-format.ts";
 
 /** `minimal`: the original's four; `default`: and OpenTelemetry's stable ones; `full`: and all others of the original. */
@@ -26,22 +28,36 @@ export type TaggedRequest = Pick<Exchange, "method" | "target" | "path" | "heade
 /** How an attempt to call ended: with an answer, or why without. */
 export type CallResult = { readonly status: number } | Failure;
 
+/** How a request ended: with a status, or with none; and why, where the link itself is the reason. */
+export interface ServerOutcome {
+  /** 0: it was not answered. */
+  readonly status: number;
+  readonly cause: Cause | null;
+}
+
+/** A failure that the topology asked for, a refusal, or the end of the link. */
+export type Cause = FaultKind | Refusal | "shutdown";
+
 /** Tags of a SERVER span. `route` is absent where no route matched. */
 export function serverTags(
   { tagSet, port }: TagSource,
   request: TaggedRequest,
-  status: number,
+  { status, cause }: ServerOutcome,
   route: string | undefined,
 ): Record<string, string> {
+  const isAnswered = status !== 0;
+  const isError = status >= 500 || !isAnswered;
   const tags: Record<string, string> = { "http.method": request.method, "http.target": request.target };
   if (route !== undefined) tags["http.route"] = route;
-  tags["http.status_code"] = String(status);
+  if (isAnswered) tags["http.status_code"] = String(status);
+  const error = isAnswered ? String(status) : `${cause}`;
   if (tagSet !== "minimal") {
     tags["http.request.method"] = request.method;
     tags["url.path"] = request.path;
-    tags["http.response.status_code"] = String(status);
+    if (isAnswered) tags["http.response.status_code"] = String(status);
     Object.assign(tags, splitHost(request.header("host")));
-    if (status >= 500) tags["error.type"] = String(status);
+    if (isError) tags["error.type"] = error;
+    if (cause !== null) tags["chain_link.cause"] = cause;
   }
   if (tagSet === "full") {
     const host = request.header("host") ?? "";
@@ -56,21 +72,22 @@ export function serverTags(
       tags["net.peer.port"] = String(request.peer.port);
     }
   }
-  if (status >= 500) markError(tags, String(status));
+  if (isError) markError(tags, error);
   return tags;
 }
 
 /** Tags of a CLIENT span. `attempt` counts from 0. */
 export function clientTags(
   { tagSet }: TagSource,
+  method: "GET" | "POST",
   url: string,
   result: CallResult,
   attempt: number,
 ): Record<string, string> {
-  const tags: Record<string, string> = { "http.method": "GET", "http.url": url };
+  const tags: Record<string, string> = { "http.method": method, "http.url": url };
   if ("status" in result) tags["http.status_code"] = String(result.status);
   if (tagSet !== "minimal") {
-    tags["http.request.method"] = "GET";
+    tags["http.request.method"] = method;
     Object.assign(tags, splitHost(authorityOf(url), url.startsWith("https:") ? "443" : "80"));
     if ("status" in result) tags["http.response.status_code"] = String(result.status);
     const errorType = describeErrorType(result);

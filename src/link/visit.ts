@@ -3,21 +3,24 @@ import type { ByteWriter } from "../http/byte-writer.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Fields } from "../http/fields.ts";
 import { exposeMistake } from "../http/handler-error.ts";
+import type { Fault } from "../topology/model.ts";
 import type { Propagator } from "../trace/context.ts";
 import { KIND_WORDS, type ServiceHash } from "../trace/ledger.ts";
 import { Account } from "./account.ts";
 import { CallRun } from "./call-run.ts";
+import { type Conduct, type Refusal, Stay } from "./conduct.ts";
 import type { LinkLog } from "./log.ts";
-import { type CallPlan, jsonHead, type Plan } from "./plan.ts";
+import { jsonHead, type Plan, type StepPlan } from "./plan.ts";
 import type { Plans } from "./plans.ts";
 import type { Reporter } from "./reporter.ts";
 import { CALL, RequestContext, SERVER, TRACE_END } from "./request-context.ts";
 import { jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
-import { isRead, type Route } from "./route.ts";
+import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
 import type { ServerTemplates } from "./server-templates.ts";
 import { type SpanFormat, SpanRecord } from "./span-format.ts";
 import type { LinkStats } from "./stats.ts";
+import type { Cause } from "./tags.ts";
 import { waitFor } from "./wait.ts";
 import { MACHINE_CLOCK } from "./wall-clock.ts";
 
@@ -33,6 +36,8 @@ export interface VisitParts {
   readonly reporter: Reporter;
   readonly log: LinkLog;
   readonly stats: LinkStats;
+  /** Visits under way whose callers have gone: nothing else knows of them. */
+  readonly abandoned: Set<Visit>;
 }
 
 const LEDGER_NAME = Buffer.from("chain-link-ledger: ");
@@ -41,6 +46,12 @@ const NO_PEER = Buffer.alloc(0);
 const SERVER_WORD = KIND_WORDS.SERVER as number;
 const CLIENT_WORD = KIND_WORDS.CLIENT as number;
 
+const REFUSALS: Readonly<Record<Refusal, string>> = {
+  starting: "starting",
+  queue_full: "overloaded: the line is full",
+  queue_timeout: "overloaded: the wait in line was too long",
+};
+
 /** The span that is being written. */
 const record = new SpanRecord();
 
@@ -48,16 +59,23 @@ const record = new SpanRecord();
  * One request on its way through a link, from its context to its answer. A connection has one of these for its whole
  * life, as it carries one request at a time, so that a request makes no objects.
  *
- *     begin -> behaviour -> step -> step -> … -> answer
- *                            |  calls at the same time, each a CallRun
+ *     begin -> stay -> step -> step -> … -> answer
+ *                |       |  calls at the same time, each a CallRun
+ *                +-> refusal, error status, reset, silence
  *
- * A request without behaviour runs down this file without a promise.
+ * A request to a service without behaviours runs down this file without a promise.
  */
 export class Visit {
   readonly context = new RequestContext();
   readonly account = new Account();
   readonly #parts: VisitParts;
   readonly #exchange: Exchange;
+  /** The link ended before the request did; what is still to come has no effect. */
+  isOver = false;
+  #isUnderWay = false;
+  #isSilent = false;
+  /** In the care of the service's behaviours. */
+  #stay: Stay | null = null;
   #route: Route | null = null;
   #startMs = 0;
   #plan: Plan | null = null;
@@ -76,6 +94,11 @@ export class Visit {
   constructor(parts: VisitParts, exchange: Exchange) {
     this.#parts = parts;
     this.#exchange = exchange;
+    exchange.onGone = () => this.#loseCaller();
+  }
+
+  get stats(): LinkStats {
+    return this.#parts.stats;
   }
 
   get fields(): Fields {
@@ -87,12 +110,21 @@ export class Visit {
     const { stats, propagators, sampler } = this.#parts;
     this.#startMs = performance.now();
     this.#route = route;
+    this.#isUnderWay = true;
     stats.inFlight++;
     this.account.clear();
     this.context.start(this.#exchange, propagators, sampler);
+    const { head } = this.#exchange;
     if (route === null) this.#answer(jsonResponse(404, { message: "Not Found" }));
-    else if (isRead(this.#exchange.head)) this.#serve();
-    else this.#answer(refuseMethod(this.#exchange.method));
+    else if (isRead(head) || (route === "/forward" && isPost(head))) this.#serve();
+    else this.#answer(refuseMethod(this.#exchange.method, route === "/forward"));
+  }
+
+  /** Answers now, whatever is still to come: the link is ending. */
+  cancel(): void {
+    if (!this.#isUnderWay) return;
+    this.isOver = true;
+    this.#answer(jsonResponse(503, { message: "shutting down" }), "shutdown");
   }
 
   /** Records the CLIENT span of an attempt. */
@@ -104,12 +136,12 @@ export class Visit {
   }
 
   noteBrokenContext(service: string): void {
-    this.#parts.stats.recordBrokenContext(service);
+    this.#parts.stats.brokenContexts.add(service);
   }
 
   /** A call of the step has ended. */
   endCall(): void {
-    if (--this.#pending > 0) return;
+    if (--this.#pending > 0 || this.isOver) return;
     for (let i = 0; i < this.#calls; i++) {
       const run = this.#runs[i] as CallRun;
       if (run.status >= 400) {
@@ -117,7 +149,7 @@ export class Visit {
         return;
       }
     }
-    this.#keepLast(this.#calls - 1);
+    if (this.#calls > 0) this.#keepLast(this.#calls - 1);
     this.#step++;
     this.#makeCalls();
   }
@@ -134,45 +166,78 @@ export class Visit {
     this.#step = 0;
     this.#spare ??= this.#last;
     this.#last = null;
-    if (plan.role.behaviour.isPlain && !isLogged) this.#makeCalls();
-    else this.#behave(plan, isLogged).catch(exposeMistake);
-  }
-
-  /** What a link does besides calling others. */
-  async #behave({ role }: Plan, isLogged: boolean): Promise<void> {
-    const { log, stats } = this.#parts;
-    const { behaviour } = role;
-    if (behaviour.slow !== null) {
-      const draw = role.random();
-      if (isLogged) log.info(`Node's random_number: ${draw}`);
-      if (draw < behaviour.slow.probability) {
-        if (isLogged) log.info(`This node is sleeping for ${behaviour.slow.delayMs / 1000} seconds`);
-        await Bun.sleep(behaviour.slow.delayMs);
-      }
-    }
-    if (isLogged) log.info(`current_service: ${role.name}`);
-    if (behaviour.drawLatencyMs !== null) await waitFor(behaviour.drawLatencyMs());
-    behaviour.burn?.();
-    const failure = behaviour.drawError?.() ?? null;
-    if (failure !== null) {
-      stats.injectedErrors++;
-      this.#answer(jsonResponse(failure, { message: "injected error", service: role.name }));
+    const { conduct } = plan;
+    if (conduct !== null) {
+      this.#behave(conduct, isLogged).catch(exposeMistake);
       return;
     }
-    if (isLogged) {
-      for (const call of role.steps.flat()) log.info(`next_service: ${call.service}`);
-    }
+    if (isLogged) this.#logService(plan);
     this.#makeCalls();
   }
 
-  /** Begins the next step that has calls to make; without one, answers. */
+  #logService({ role, steps }: Plan): void {
+    const { log } = this.#parts;
+    log.info(`current_service: ${role.name}`);
+    for (const { calls } of steps) for (const { call } of calls) log.info(`next_service: ${call.service}`);
+  }
+
+  /** What a link does besides calling others. */
+  async #behave(conduct: Conduct, isLogged: boolean): Promise<void> {
+    const { log, stats } = this.#parts;
+    const stay = new Stay(conduct);
+    this.#stay = stay;
+    const verdict = await stay.begin(stats, isLogged ? log : null);
+    if (this.isOver) return;
+    if (isLogged) this.#logService(this.#plan as Plan);
+    if (verdict === "serve") this.#makeCalls();
+    else if (typeof verdict === "object") this.#fail(verdict, conduct.role.name);
+    else {
+      stats.refused.add(verdict);
+      const content = { message: REFUSALS[verdict], service: conduct.role.name };
+      this.#answer(jsonResponse(503, content), verdict);
+    }
+  }
+
+  /** Fails as the topology asks. */
+  #fail(fault: Fault, service: string): void {
+    this.#parts.stats.injected.add(fault.kind);
+    if (fault.kind === "status") {
+      this.#answer(jsonResponse(fault.status, { message: "injected error", service }), "status");
+    } else if (fault.kind === "reset") {
+      this.#endUnanswered("reset");
+      this.#exchange.reset();
+    } else {
+      this.#isSilent = true;
+      this.#exchange.leaveUnanswered();
+    }
+  }
+
+  /** The caller has gone before the answer. */
+  #loseCaller(): void {
+    if (!this.#isUnderWay) return;
+    if (this.#isSilent) this.#endUnanswered("silence");
+    else this.#parts.abandoned.add(this);
+  }
+
+  /** Records and counts the request, which gets no answer. */
+  #endUnanswered(cause: Cause): void {
+    const { stats, log } = this.#parts;
+    const endMs = performance.now();
+    this.#recordServer(endMs, 0, cause);
+    stats.recordUnanswered(cause);
+    if (log.hasAccessLog) this.#logAccess(0, endMs - this.#startMs);
+    this.#end();
+  }
+
+  /** Begins the next step that has anything to do; without one, answers. */
   #makeCalls(): void {
-    const { steps, role } = this.#plan as Plan;
+    const { steps } = this.#plan as Plan;
     for (; this.#step < steps.length; this.#step++) {
+      const { calls: planned, sleeps } = steps[this.#step] as StepPlan;
       let calls = 0;
       // A call never ends before `begin` returns.
-      for (const plan of steps[this.#step] as readonly CallPlan[]) {
-        if (plan.call.probability < 1 && role.random() >= plan.call.probability) continue;
+      for (const plan of planned) {
+        if (plan.call.probability < 1 && plan.draw() >= plan.call.probability) continue;
         let run = this.#runs[calls];
         if (run === undefined) {
           run = new CallRun(this);
@@ -183,9 +248,20 @@ export class Visit {
       }
       this.#calls = calls;
       this.#pending = calls;
-      if (calls > 0) return;
+      if (sleeps.length > 0) this.#sleep(sleeps);
+      if (this.#pending > 0) return;
     }
     this.#answerServed();
+  }
+
+  #sleep(sleeps: StepPlan["sleeps"]): void {
+    this.#pending += sleeps.length;
+    for (const draw of sleeps) {
+      // Not before the step is whole, even if it takes no time.
+      waitFor(draw())
+        .then(() => this.endCall())
+        .catch(exposeMistake);
+    }
   }
 
   /** The answer of a call outlives its step: another takes its place. */
@@ -197,14 +273,15 @@ export class Visit {
   }
 
   #answerServed(): void {
-    const { role, finalBody } = this.#plan as Plan;
+    const plan = this.#plan as Plan;
     const last = this.#last;
-    if (last !== null && (last.status >= 300 || role.behaviour.responseBytes === 0)) {
+    if (last !== null && (last.status >= 300 || !plan.hasOwnAnswer)) {
       this.#passOn(last);
       return;
     }
+    const body = plan.finalBody();
     this.#begin(jsonHead(200), 200);
-    this.#exchange.finish(finalBody, 0, finalBody.length);
+    this.#exchange.finish(body, 0, body.length);
   }
 
   /** A callee's answer is ours. */
@@ -217,32 +294,46 @@ export class Visit {
     this.#exchange.finish(run.bytes, run.start, run.end);
   }
 
-  #answer({ status, headers, body }: LinkResponse): void {
+  #answer({ status, headers, body }: LinkResponse, cause: Cause | null = null): void {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
-    this.#begin(prepareHead(status, headers), status);
+    this.#begin(prepareHead(status, headers), status, cause);
     this.#exchange.finish(bytes, 0, bytes.length);
   }
 
   /** Records and counts the request, and begins its answer. */
-  #begin(head: Uint8Array, status: number): void {
-    const { stats, log, serverTemplates, serviceHash } = this.#parts;
-    const { context, account } = this;
+  #begin(head: Uint8Array, status: number, cause: Cause | null = null): void {
+    const { stats, log } = this.#parts;
     const endMs = performance.now();
-    if (context.isSampled) {
-      this.#peer ??= this.#parts.format.renderPeer(this.#exchange.peer);
-      const template = serverTemplates.find(this.#exchange, this.#route, status);
-      this.#record(SERVER, context.parentAt, this.#startMs, endMs, template, this.#peer);
-      account.addSpan(context.ids, SERVER, context.parentAt, SERVER_WORD, serviceHash);
-    }
+    this.#recordServer(endMs, status, cause);
     const durationMs = endMs - this.#startMs;
     stats.recordRequest(status, durationMs);
     if (log.hasAccessLog) this.#logAccess(status, durationMs);
     // The caller shall take its next request elsewhere.
     if (stats.isDraining) this.#exchange.closeAfter();
-    // Not before the span is recorded: the end of the link waits for this.
-    stats.inFlight--;
+    this.#end();
     const out = this.#exchange.begin(head, status);
     this.#writeHeaders(out);
+  }
+
+  #recordServer(endMs: number, status: number, cause: Cause | null): void {
+    const { context, account } = this;
+    if (!context.isSampled) return;
+    const { serverTemplates, serviceHash, format } = this.#parts;
+    this.#peer ??= format.renderPeer(this.#exchange.peer);
+    const template = serverTemplates.find(this.#exchange, this.#route, status, cause);
+    this.#record(SERVER, context.parentAt, this.#startMs, endMs, template, this.#peer);
+    account.addSpan(context.ids, SERVER, context.parentAt, SERVER_WORD, serviceHash);
+  }
+
+  /** Not before the span is recorded: the end of the link waits for this. */
+  #end(): void {
+    const { stats, abandoned } = this.#parts;
+    this.#isUnderWay = false;
+    stats.inFlight--;
+    if (abandoned.size > 0) abandoned.delete(this);
+    if (this.#stay === null) return;
+    this.#stay.end();
+    this.#stay = null;
   }
 
   #writeHeaders(out: ByteWriter): void {

@@ -1,7 +1,11 @@
 import {
   type Behaviour,
   CALL_TIMEOUT_MS,
+  DEFAULT_RETRY,
+  type Distribution,
   PLAIN_BEHAVIOUR,
+  PLAIN_CALL,
+  type RetryPolicy,
   type Service,
   SLOW_REQUEST_MS,
   type Topology,
@@ -17,6 +21,9 @@ export interface ChainOptions {
   /** Limit of each call. @default 3 s for every link still below the caller */
   readonly timeoutMs?: number;
   readonly retries?: number;
+  readonly retry?: RetryPolicy;
+  /** Bytes of the body of each call's request. @default none */
+  readonly request?: Distribution | null;
 }
 
 /** The name that the original gives to a link: `chain-link-service-<i>`. */
@@ -48,7 +55,14 @@ export function chainOf(names: readonly string[], options: ChainOptions = {}): T
     const linksBelow = names.length - 1 - position;
     const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS * linksBelow;
     const call = (service: string) =>
-      Object.freeze({ service, probability: 1, timeoutMs, retries: options.retries ?? 0 });
+      Object.freeze({
+        ...PLAIN_CALL,
+        service,
+        timeoutMs,
+        retries: options.retries ?? 0,
+        retry: options.retry ?? DEFAULT_RETRY,
+        request: options.request ?? null,
+      });
     const steps = next === undefined ? [] : [Object.freeze([call(next)])];
     services.set(
       name,

@@ -1,138 +1,212 @@
 import * as v from "valibot";
-import { DURATION_PATTERN, parseDuration } from "../lib/duration.ts";
-import { PERCENTAGE_PATTERN } from "../lib/percentage.ts";
-import { SIZE_PATTERN } from "../lib/size.ts";
-import { MAX_SERVICES } from "./model.ts";
+import { parsePercentage } from "../lib/percentage.ts";
+import { isRecord } from "../lib/record.ts";
+import { MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, MAX_SERVICES } from "./model.ts";
+import {
+  count,
+  duration,
+  fraction,
+  mapping,
+  occasionalTime,
+  oneOf,
+  plainOrMapping,
+  sizes,
+  sizeUpTo,
+  time,
+} from "./values.ts";
 
-/**
- * The topology document as people write it, before defaults. Also the source of `topology.schema.json`.
- * The message of each check says what was expected; the place and what was found are added by the parser.
- */
+/** The topology document as people write it, before defaults. Also the source of `topology.schema.json`. */
 
-/** Begins the message of an unknown key; the keys that would do follow. */
-export const KNOWN_KEYS = "one of ";
-
-const duration = v.pipe(
-  v.string("a duration such as 2ms, 300us or 1.5s"),
-  v.regex(DURATION_PATTERN, "a duration such as 2ms, 300us or 1.5s"),
-);
-const size = v.pipe(
-  v.string("a size such as 512B or 4KiB"),
-  v.regex(SIZE_PATTERN, "a size such as 512B or 4KiB"),
-);
-const fractionExpected = "a percentage such as 0.5% or a number from 0 to 1";
-const fraction = v.union(
-  [
-    v.pipe(v.string(fractionExpected), v.regex(PERCENTAGE_PATTERN, fractionExpected)),
-    v.pipe(v.number(fractionExpected), v.minValue(0, fractionExpected), v.maxValue(1, fractionExpected)),
-  ],
-  fractionExpected,
-);
-
-/** A mapping with these keys and no others; every unknown key is a problem of its own. */
-function mapping<E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, string> {
-  const keys = Object.keys(entries).join(", ");
-  const schema = v.pipe(
-    v.objectWithRest(entries, v.never(`${KNOWN_KEYS}${keys}`), "a mapping"),
-    // For an object schema a list without entries is an object, too.
-    v.check((value) => !Array.isArray(value), "a mapping"),
-  );
-  // Accepts what a strict object accepts, but that one stops at the first unknown key.
-  return schema as unknown as v.StrictObjectSchema<E, string>;
-}
-
-function count(min: number, max: number) {
-  const expected = `a whole number from ${min} to ${max}`;
-  return v.pipe(
-    v.number(expected),
-    v.integer(expected),
-    v.minValue(min, expected),
-    v.maxValue(max, expected),
-  );
-}
-
-const spread = mapping({ mean: duration, deviation: duration });
-
-/** The keys of which a latency has exactly one. */
-const SHAPES = ["fixed", "p50", "uniform", "normal", "lognormal", "exponential"] as const;
-
-const distribution = mapping({
-  fixed: v.optional(duration),
-  p50: v.optional(duration),
-  p90: v.optional(duration),
-  p99: v.optional(duration),
-  uniform: v.optional(v.tuple([duration, duration], "a list of two durations: [least, most]")),
-  normal: v.optional(spread),
-  lognormal: v.optional(spread),
-  exponential: v.optional(v.pipe(duration, v.description("The mean."))),
-  probability: v.optional(v.pipe(fraction, v.description("Share of requests that wait at all."))),
-});
-
-type DistributionEntry = v.InferOutput<typeof distribution>;
-
-function hasOneShape(entry: DistributionEntry): boolean {
-  return SHAPES.filter((shape) => entry[shape] !== undefined).length === 1;
-}
-
-function hasOwnQuantiles({ p50, p90, p99 }: DistributionEntry): boolean {
-  return p50 !== undefined || (p90 === undefined && p99 === undefined);
-}
-
-function areOrdered({ p50, p90, p99, uniform }: DistributionEntry): boolean {
-  return [[p50, p90, p99], uniform ?? []].every((texts) => {
-    const given = texts.flatMap((text) => (text === undefined ? [] : [parseDuration(text) ?? 0]));
-    return given.every((ms, index) => ms >= (given[index - 1] ?? 0));
-  });
-}
-
-const latency = v.union(
-  [
-    duration,
-    v.pipe(
-      distribution,
-      v.check(hasOneShape, `exactly one of ${SHAPES.join(", ")}`),
-      v.check(hasOwnQuantiles, "p90 and p99 beside p50"),
-      v.check(areOrdered, "times in order: p50 <= p90 <= p99, least <= most"),
+const fault = v.pipe(
+  mapping({
+    rate: v.pipe(fraction, v.description("Share of all requests.")),
+    kind: v.optional(
+      v.pipe(
+        v.picklist(["status", "reset", "silence"], "status, reset or silence"),
+        v.description("An error status (default), a connection reset, or no answer ever."),
+      ),
     ),
-  ],
-  "a duration such as 2ms, or a distribution such as { p50, p90, p99 }",
+    status: v.optional(v.pipe(count(400, 599), v.description("Of kind status: 500 unless given."))),
+    after: v.optional(
+      v.pipe(time, v.description("When it fails, instead of latency and cpu; without it, after these.")),
+    ),
+  }),
+  v.check(
+    ({ kind, status }) => status === undefined || kind === undefined || kind === "status",
+    "a status with kind status only",
+  ),
 );
 
-const errors = v.union(
-  [fraction, mapping({ rate: fraction, status: v.optional(count(400, 599)) })],
-  "a percentage such as 0.5% or { rate, status }",
+const faults = v.pipe(
+  v.array(fault, "a list of errors"),
+  v.minLength(1, "at least one error"),
+  v.check(
+    (list) => list.reduce((sum, { rate }) => sum + readFraction(rate), 0) <= 1 + 1e-9,
+    "rates that add up to 100% at most",
+  ),
 );
+
+const errors = oneOf(
+  [fraction, fault, faults],
+  (value) => (Array.isArray(value) ? faults : isRecord(value) ? fault : fraction),
+  "a percentage such as 0.5%, { rate, status } or a list of those",
+);
+
+/** For the checks here and for building: of a value that the schema has let through. */
+export function readFraction(value: string | number): number {
+  return typeof value === "number" ? value : (parsePercentage(value) ?? 0);
+}
+
+const MAX_LIMIT = 1_000_000;
+
+const concurrency = plainOrMapping(
+  count(1, MAX_LIMIT),
+  mapping({
+    limit: v.pipe(count(1, MAX_LIMIT), v.description("Requests that are served at a time.")),
+    queue: v.optional(v.pipe(count(0, MAX_LIMIT), v.description("Requests that wait in line: 1024."))),
+    wait: v.optional(v.pipe(duration, v.description("Longest time in line: no limit."))),
+  }),
+  "a whole number, or { limit, queue, wait }",
+);
+
+const memorySize = sizeUpTo(64 * 1024 ** 3, "64GiB");
+const memory = plainOrMapping(
+  memorySize,
+  mapping({
+    held: v.optional(v.pipe(memorySize, v.description("All the time."))),
+    perRequest: v.optional(
+      v.pipe(sizeUpTo(1024 ** 3, "1GiB"), v.description("By each request as long as it is under way.")),
+    ),
+  }),
+  "a size such as 64MiB, or { held, perRequest }",
+);
+
+const FACTOR_EXPECTED = "a number from 1 to 1000";
+const slowStart = plainOrMapping(
+  duration,
+  mapping({
+    for: v.pipe(duration, v.description("Until the link is as fast as it gets.")),
+    factor: v.optional(
+      v.pipe(
+        v.number(FACTOR_EXPECTED),
+        v.minValue(1, FACTOR_EXPECTED),
+        v.maxValue(1000, FACTOR_EXPECTED),
+        v.description("How many times slower it begins: 10."),
+      ),
+    ),
+  }),
+  "a duration such as 30s, or { for, factor }",
+);
+
+const retryStatus = count(400, 599);
+const retryKind = v.picklist(["5xx", "timeout", "disconnect"], "5xx, timeout, disconnect or a status");
+const retryCondition = oneOf(
+  [retryKind, retryStatus],
+  (value) => (typeof value === "number" ? retryStatus : retryKind),
+  "5xx, timeout, disconnect or a status",
+);
+
+const retryBudget = plainOrMapping(
+  fraction,
+  mapping({
+    ratio: v.pipe(fraction, v.description("Retries for each request of the last 10 s.")),
+    minPerSecond: v.optional(
+      v.pipe(count(0, MAX_LIMIT), v.description("Retries a second that are always allowed: 10.")),
+    ),
+  }),
+  "a percentage such as 20%, or { ratio, minPerSecond }",
+);
+
+/** What a call says, and `defaults` for all of them. Each is one definition of the JSON Schema. */
+const callValues = {
+  timeout: v.pipe(duration, v.description("Total deadline of one attempt.")),
+  retries: v.pipe(count(0, 100), v.description("Attempts after the first.")),
+  retryOn: v.pipe(
+    v.array(retryCondition, "a list such as [5xx, timeout, disconnect]"),
+    v.minLength(1, "at least one condition"),
+    v.description("Which attempts are repeated: [5xx, timeout, disconnect]."),
+  ),
+  backoff: v.pipe(
+    duration,
+    v.description("Longest pause before the first retry; it doubles with each: none."),
+  ),
+  retryBudget: v.pipe(
+    retryBudget,
+    v.description("Retries may be at most this share of the call's requests."),
+  ),
+  request: v.pipe(
+    sizes(MAX_REQUEST_BYTES, "16MiB"),
+    v.description("Size of the request's body: fixed, or drawn from a distribution."),
+  ),
+};
+
+const callSettings = {
+  timeout: v.optional(callValues.timeout),
+  retries: v.optional(callValues.retries),
+  retryOn: v.optional(callValues.retryOn),
+  backoff: v.optional(callValues.backoff),
+  retryBudget: v.optional(callValues.retryBudget),
+  request: v.optional(callValues.request),
+};
 
 const serviceName = v.string("the name of a service");
 
-const call = v.union(
-  [
-    serviceName,
-    mapping({
-      service: serviceName,
-      probability: v.optional(fraction),
-      timeout: v.optional(duration),
-      retries: v.optional(count(0, 100)),
-    }),
-  ],
-  "the name of a service or { service, probability, timeout, retries }",
+const callMapping = mapping({ service: serviceName, probability: v.optional(fraction), ...callSettings });
+const sleep = mapping({ sleep: v.pipe(time, v.description("Time that passes before the next step.")) });
+
+const action = oneOf(
+  [serviceName, callMapping, sleep],
+  (value) => (isRecord(value) ? ("sleep" in value ? sleep : callMapping) : undefined),
+  "the name of a service, { service, probability, timeout, retries } or { sleep }",
 );
 
-const step = v.union(
-  [call, v.pipe(v.array(call), v.minLength(1, "at least one call"))],
+const group = v.pipe(v.array(action), v.minLength(1, "at least one call"));
+
+const step = oneOf(
+  [action, group],
+  (value) =>
+    Array.isArray(value) ? group : typeof value === "string" || isRecord(value) ? action : undefined,
   "a call, or a list of calls made at the same time",
 );
 
+/** Each of them is one definition of the JSON Schema. */
+const behaviourValues = {
+  latency: v.pipe(
+    occasionalTime,
+    v.description("Time before the calls are made: fixed, or drawn from a distribution."),
+  ),
+  cpu: v.pipe(
+    occasionalTime,
+    v.description("Busy work on the processor: fixed, or drawn from a distribution."),
+  ),
+  errors: v.pipe(errors, v.description("Share of requests that fail instead of being served.")),
+  response: v.pipe(
+    sizes(MAX_RESPONSE_BYTES, "64MiB"),
+    v.description("Size to which the answer is padded: fixed, or drawn from a distribution."),
+  ),
+  memory: v.pipe(memory, v.description("Memory that the service holds.")),
+  concurrency: v.pipe(
+    concurrency,
+    v.description("Requests that are served at a time; further ones wait, or get 503."),
+  ),
+  startup: v.pipe(
+    duration,
+    v.description("How long the service is not ready, and answers 503, after its start."),
+  ),
+  slowStart: v.pipe(slowStart, v.description("Latency and cpu are larger at first, and decline.")),
+  replicas: v.pipe(count(0, 1000), v.description("Pods of this service in Kubernetes.")),
+};
+
 const behaviour = {
-  latency: v.optional(
-    v.pipe(latency, v.description("Time before the calls are made: fixed, or drawn from a distribution.")),
-  ),
-  errors: v.optional(
-    v.pipe(errors, v.description("Share of requests answered with an error status (500 unless given).")),
-  ),
-  cpu: v.optional(v.pipe(duration, v.description("Busy work on the processor for each request."))),
-  response: v.optional(v.pipe(size, v.description("Size to which the answer is padded."))),
-  replicas: v.optional(v.pipe(count(0, 1000), v.description("Pods of this service in Kubernetes."))),
+  latency: v.optional(behaviourValues.latency),
+  cpu: v.optional(behaviourValues.cpu),
+  errors: v.optional(behaviourValues.errors),
+  response: v.optional(behaviourValues.response),
+  memory: v.optional(behaviourValues.memory),
+  concurrency: v.optional(behaviourValues.concurrency),
+  startup: v.optional(behaviourValues.startup),
+  slowStart: v.optional(behaviourValues.slowStart),
+  replicas: v.optional(behaviourValues.replicas),
 };
 
 export const serviceSchema = mapping({
@@ -154,7 +228,7 @@ const header = {
   metadata: v.optional(mapping({ name: v.optional(v.string("a name")) })),
   defaults: v.optional(
     v.pipe(
-      mapping({ ...behaviour, timeout: v.optional(duration), retries: v.optional(count(0, 100)) }),
+      mapping({ ...behaviour, ...callSettings }),
       v.description("For every service and call that does not say otherwise."),
     ),
   ),
@@ -178,8 +252,12 @@ export const documentSchemas = { graph: graphDocument, chain: chainDocument } as
 
 export const topologySchema = v.union([graphDocument, chainDocument]);
 
+/** What the JSON Schema says once, by name. */
+export const sharedSchemas = { duration, fraction, fault, action, ...behaviourValues, ...callValues };
+
 export type ServiceEntry = v.InferOutput<typeof serviceSchema>;
 export type GraphDocument = v.InferOutput<typeof graphDocument>;
 export type ChainDocument = v.InferOutput<typeof chainDocument>;
 export type Defaults = NonNullable<GraphDocument["defaults"]>;
-export type CallEntry = v.InferOutput<typeof call>;
+export type ActionEntry = v.InferOutput<typeof action>;
+export type CallEntry = v.InferOutput<typeof callMapping>;

@@ -1,33 +1,21 @@
 import * as v from "valibot";
 import { parseDuration } from "../lib/duration.ts";
-import { parsePercentage } from "../lib/percentage.ts";
 import { isRecord } from "../lib/record.ts";
-import { parseSize } from "../lib/size.ts";
 import { findNearest } from "../lib/suggestion.ts";
+import { buildBehaviour, buildRetry, buildService, buildSizes } from "./build.ts";
 import { buildChain } from "./chain.ts";
 import {
-  type CallEntry,
   type ChainDocument,
-  type Defaults,
   documentSchemas,
   type GraphDocument,
-  KNOWN_KEYS,
   type ServiceEntry,
   serviceSchema,
 } from "./document.ts";
 import { findGraphProblems, measureDepths } from "./graph.ts";
-import {
-  type Behaviour,
-  CALL_TIMEOUT_MS,
-  type Call,
-  type Distribution,
-  type Latency,
-  type Service,
-  type Step,
-  type Topology,
-} from "./model.ts";
+import { CALL_TIMEOUT_MS, type Service, type Topology } from "./model.ts";
 import { describeValue, type PathKey, type Problem, TopologyError } from "./problem.ts";
 import { readSource, type Source } from "./source.ts";
+import { KNOWN_KEYS } from "./values.ts";
 
 export interface ParseOptions {
   /** Chains draw the original's slow request. @default true */
@@ -70,7 +58,7 @@ export function parseService(text: string, name: string, sourceName: string): Se
   if (!("value" in source)) throw new TopologyError(sourceName, [source]);
   const problems: Problem[] = [...source.duplicates];
   const entry = check(serviceSchema, source.value, problems);
-  return buildService(name, accept(entry, problems, source, sourceName), {}, () => 1);
+  return buildService(name, accept(entry, problems, source, sourceName), {}, () => CALL_TIMEOUT_MS);
 }
 
 function accept<T>(document: T | null, problems: readonly Problem[], source: Source, sourceName: string): T {
@@ -127,26 +115,27 @@ function reachesInside(issue: v.BaseIssue<unknown>): boolean {
 
 function buildDocumentChain(document: ChainDocument, options: ParseOptions): Topology {
   const defaults = document.defaults ?? {};
+  const behaviour = buildBehaviour(defaults);
   return buildChain(document.chain, {
     name: document.metadata?.name ?? "chain-link",
     slow: options.slow ?? true,
-    behaviour: buildBehaviour(defaults),
+    behaviour,
     replicas: defaults.replicas ?? 1,
     ...(defaults.timeout === undefined ? {} : { timeoutMs: parseDuration(defaults.timeout) ?? 0 }),
     retries: defaults.retries ?? 0,
+    retry: buildRetry(defaults),
+    request: buildSizes(defaults.request),
   });
 }
 
 function buildGraph(document: GraphDocument): Topology {
   const entries = Object.entries(document.services).map(([name, entry]) => [name, entry ?? {}] as const);
   const depths = measureDepths(new Map(entries.map(([name, entry]) => [name, targetsOf(entry)])));
+  const callTimeoutOf = (service: string) => CALL_TIMEOUT_MS * (depths.get(service) ?? 1);
   const defaults = document.defaults ?? {};
   const services = new Map<string, Service>();
   for (const [name, entry] of entries) {
-    services.set(
-      name,
-      buildService(name, entry, defaults, (service) => depths.get(service) ?? 1),
-    );
+    services.set(name, buildService(name, entry, defaults, callTimeoutOf));
   }
   const entryName = entries.find(([, entry]) => entry.entry === true)?.[0] ?? "";
   return Object.freeze({
@@ -158,78 +147,8 @@ function buildGraph(document: GraphDocument): Topology {
 }
 
 function targetsOf(entry: ServiceEntry): string[] {
-  return (entry.calls ?? []).flat().map((call) => (typeof call === "string" ? call : call.service));
-}
-
-function buildService(
-  name: string,
-  entry: ServiceEntry,
-  defaults: Defaults,
-  depthOf: (service: string) => number,
-): Service {
-  const buildCall = (call: CallEntry): Call => {
-    const given = typeof call === "string" ? { service: call } : call;
-    const timeout = given.timeout ?? defaults.timeout;
-    return Object.freeze({
-      service: given.service,
-      probability: given.probability === undefined ? 1 : readFraction(given.probability),
-      timeoutMs:
-        timeout === undefined ? CALL_TIMEOUT_MS * depthOf(given.service) : (parseDuration(timeout) ?? 0),
-      retries: given.retries ?? defaults.retries ?? 0,
-    });
-  };
-  const steps: Step[] = (entry.calls ?? []).map((step) =>
-    Object.freeze(Array.isArray(step) ? step.map(buildCall) : [buildCall(step)]),
-  );
-  return Object.freeze({
-    name,
-    replicas: entry.replicas ?? defaults.replicas ?? 1,
-    behaviour: buildBehaviour({ ...defaults, ...entry }),
-    steps: Object.freeze(steps),
+  return (entry.calls ?? []).flat().flatMap((action) => {
+    if (typeof action === "string") return [action];
+    return "service" in action ? [action.service] : [];
   });
-}
-
-function buildBehaviour(entry: Defaults | ServiceEntry): Behaviour {
-  return Object.freeze({
-    latency: entry.latency === undefined ? null : buildLatency(entry.latency),
-    errors: entry.errors === undefined ? null : buildErrors(entry.errors),
-    cpuMs: entry.cpu === undefined ? 0 : (parseDuration(entry.cpu) ?? 0),
-    responseBytes: entry.response === undefined ? 0 : (parseSize(entry.response) ?? 0),
-    slow: null,
-  });
-}
-
-function buildLatency(entry: NonNullable<Defaults["latency"]>): Latency {
-  if (typeof entry === "string") return Object.freeze({ kind: "fixed", ms: readMs(entry), probability: 1 });
-  const probability = entry.probability === undefined ? 1 : readFraction(entry.probability);
-  return Object.freeze({ ...buildDistribution(entry), probability });
-}
-
-function buildDistribution(entry: Exclude<NonNullable<Defaults["latency"]>, string>): Distribution {
-  const { fixed, p50, p90, p99, uniform, normal, lognormal, exponential } = entry;
-  if (uniform !== undefined) return { kind: "uniform", minMs: readMs(uniform[0]), maxMs: readMs(uniform[1]) };
-  if (normal !== undefined) return { kind: "normal", ...readSpread(normal) };
-  if (lognormal !== undefined) return { kind: "lognormal", ...readSpread(lognormal) };
-  if (exponential !== undefined) return { kind: "exponential", meanMs: readMs(exponential) };
-  if (p50 === undefined) return { kind: "fixed", ms: readMs(fixed ?? "0") };
-  const readOptional = (text: string | undefined) => (text === undefined ? null : readMs(text));
-  return { kind: "quantiles", p50Ms: readMs(p50), p90Ms: readOptional(p90), p99Ms: readOptional(p99) };
-}
-
-function readSpread({ mean, deviation }: { mean: string; deviation: string }) {
-  return { meanMs: readMs(mean), deviationMs: readMs(deviation) };
-}
-
-/** Of a text that the schema has let through. */
-function readMs(text: string): number {
-  return parseDuration(text) ?? 0;
-}
-
-function buildErrors(entry: NonNullable<Defaults["errors"]>): NonNullable<Behaviour["errors"]> {
-  if (typeof entry !== "object") return Object.freeze({ rate: readFraction(entry), status: 500 });
-  return Object.freeze({ rate: readFraction(entry.rate), status: entry.status ?? 500 });
-}
-
-function readFraction(value: string | number): number {
-  return typeof value === "number" ? value : (parsePercentage(value) ?? 0);
 }

@@ -3,7 +3,15 @@ import { REPORTER_DEFAULTS } from "../../src/link/reporter.ts";
 import { rolesOf } from "../../src/link/roles.ts";
 import { ratioSampler } from "../../src/link/sampler.ts";
 import { chainOf } from "../../src/topology/chain.ts";
-import { type Call, PLAIN_BEHAVIOUR, type Service, type Topology } from "../../src/topology/model.ts";
+import {
+  type Behaviour,
+  type Call,
+  PLAIN_BEHAVIOUR,
+  PLAIN_CALL,
+  type Service,
+  type Sleep,
+  type Topology,
+} from "../../src/topology/model.ts";
 import { DEFAULT_PROPAGATORS } from "../../src/trace/context.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { type Backend, startBackend } from "./zipkin-backend.ts";
@@ -99,31 +107,33 @@ export function quickChain(...names: readonly string[]): Topology {
   return chainOf(names, { slow: false });
 }
 
-export interface ServiceFields extends Partial<Omit<Service, "name" | "steps">> {
+export interface ServiceFields extends Partial<Omit<Service, "name" | "steps" | "behaviour">> {
+  /** What is not said is plain. */
+  readonly behaviour?: Partial<Behaviour>;
   /** In order; a nested list at the same time. */
   readonly calls?: readonly (CallFields | readonly CallFields[])[];
 }
 
-type CallFields = string | ({ readonly service: string } & Partial<Call>);
+type CallFields = string | ({ readonly service: string } & Partial<Call>) | Sleep;
 
 /** A call graph; the first service is the entry. */
 export function graphOf(services: Readonly<Record<string, ServiceFields>>): Topology {
-  const call = (fields: CallFields): Call => ({
-    probability: 1,
-    timeoutMs: 3000,
-    retries: 0,
-    ...(typeof fields === "string" ? { service: fields } : fields),
-  });
-  const entries = Object.entries(services).map(([name, { calls = [], ...rest }]): [string, Service] => [
-    name,
-    {
-      replicas: 1,
-      behaviour: PLAIN_BEHAVIOUR,
-      ...rest,
+  const action = (fields: CallFields): Call | Sleep => {
+    if (typeof fields === "object" && "sleep" in fields) return fields;
+    return { ...PLAIN_CALL, timeoutMs: 3000, ...(typeof fields === "string" ? { service: fields } : fields) };
+  };
+  const entries = Object.entries(services).map(
+    ([name, { calls = [], behaviour, ...rest }]): [string, Service] => [
       name,
-      steps: calls.map((step) => (isGroup(step) ? step.map(call) : [call(step)])),
-    },
-  ]);
+      {
+        replicas: 1,
+        behaviour: { ...PLAIN_BEHAVIOUR, ...behaviour },
+        ...rest,
+        name,
+        steps: calls.map((step) => (isGroup(step) ? step.map(action) : [action(step)])),
+      },
+    ],
+  );
   return { name: "graph", kind: "graph", entry: entries[0]?.[0] ?? "", services: new Map(entries) };
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../src/lib/errors.ts";
-import { CLOSED_PORT, quickChain, startChain } from "../helpers/chain.ts";
+import { CLOSED_PORT, graphOf, quickChain, startChain } from "../helpers/chain.ts";
 import { eventually, runCli, temporaryFolder } from "../helpers/cli.ts";
 import { type LinkProcess, startLinkProcess } from "../helpers/link-process.ts";
 import { openRaw, rawGet } from "../helpers/raw-http.ts";
@@ -68,15 +68,39 @@ describe("stopping a link", () => {
     await stopped;
   });
 
-  test("does not wait for longer than the grace period, whatever is in flight", async () => {
+  test("does not wait for longer than the grace period: what is in flight is answered, with its spans", async () => {
     await using patient = startPatient();
     await using chain = startChain(quickChain("a", "b"), { absent: ["b"], urls: { b: patient.url } });
-    const pending = fetch(chain.url).catch(() => "cut");
+    const pending = fetch(chain.url);
     await patient.isAsked();
     const startMs = performance.now();
     await chain.link("a").stop({ drainMs: 60_000, graceMs: 300 });
-    expect(performance.now() - startMs).toBeWithin(200, 2000);
-    expect(await pending).toBe("cut");
+    expect(performance.now() - startMs).toBeWithin(200, 5000);
+    const response = await pending;
+    expect(response.status).toBe(502);
+    expect(response.headers.get("chain-link-ledger")).toMatch(/^2-[0-9a-f]{16}-1$/);
+    expect(chain.backend.spans.map(({ kind, tags }) => [kind, tags?.error])).toEqual([
+      ["CLIENT", "client_closed: the client was closed"],
+      ["SERVER", "502"],
+    ]);
+    expect(chain.link("a").stats.inFlight).toBe(0);
+  });
+
+  test("a request whose caller has gone has its span at the end, too", async () => {
+    const behaviour = { latency: { kind: "fixed", value: 3_600_000, probability: 1 } } as const;
+    await using chain = startChain(graphOf({ a: { behaviour } }));
+    const { stats } = chain.link("a");
+    const connections = [await openRaw(chain.url), await openRaw(chain.url)];
+    for (const { socket } of connections) socket.write(rawGet("/"));
+    await eventually(() => (stats.inFlight === 2 ? true : undefined));
+    connections[0]?.socket.resetAndDestroy();
+    await chain.link("a").stop({ drainMs: 0, graceMs: 300 });
+    expect(stats.inFlight).toBe(0);
+    expect(chain.backend.spans.map(({ tags }) => tags?.["chain_link.cause"])).toEqual([
+      "shutdown",
+      "shutdown",
+    ]);
+    expect(await connections[1]?.closed).toStartWith("HTTP/1.1 503 ");
   });
 
   test("twice is once", async () => {

@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { PLAIN_BEHAVIOUR } from "../../src/topology/model.ts";
 import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
 import { type Metric, readPrometheusText } from "../helpers/prometheus-text.ts";
 
@@ -22,7 +21,12 @@ test("before the first request everything is zero", async () => {
   expect([...metrics].map(([name, { type }]) => `${name} ${type}`)).toEqual([
     "chain_link_requests_total counter",
     "chain_link_requests_in_flight gauge",
+    "chain_link_unanswered_requests_total counter",
     "chain_link_injected_errors_total counter",
+    "chain_link_refused_requests_total counter",
+    "chain_link_requests_queued gauge",
+    "chain_link_retries_total counter",
+    "chain_link_refused_retries_total counter",
     "chain_link_request_duration_seconds histogram",
     "chain_link_broken_contexts_total counter",
     "chain_link_spans_sent_total counter",
@@ -39,7 +43,7 @@ test("before the first request everything is zero", async () => {
 });
 
 test("every request is counted once, by status and by time; readiness and scrapes are not", async () => {
-  const behaviour = { ...PLAIN_BEHAVIOUR, latency: { kind: "fixed", ms: 30, probability: 1 } as const };
+  const behaviour = { latency: { kind: "fixed", value: 30, probability: 1 } } as const;
   await using chain = startChain(graphOf({ a: { calls: ["b"] }, b: { behaviour } }));
   for (let count = 0; count < 3; count++) await fetch(chain.url);
   await fetch(`${chain.url}/nowhere`);
@@ -64,7 +68,7 @@ test("every request is counted once, by status and by time; readiness and scrape
 
 test("requests in flight are a gauge, and injected errors are told from others", async () => {
   const draws = [0, 1, 1];
-  const behaviour = { ...PLAIN_BEHAVIOUR, errors: { rate: 0.5, status: 503 } };
+  const behaviour = { errors: [{ kind: "status", rate: 0.5, status: 503, after: null }] } as const;
   const { promise: release, resolve } = Promise.withResolvers<void>();
   const callee = Bun.serve({
     hostname: "127.0.0.1",
@@ -81,7 +85,7 @@ test("requests in flight are a gauge, and injected errors are told from others",
   while (chain.link("a").stats.inFlight < 2) await Bun.sleep(1);
   const during = await scrape(chain, "a");
   expect(valuesOf(during.get("chain_link_requests_in_flight"))).toEqual({ "": 2 });
-  expect(valuesOf(during.get("chain_link_injected_errors_total"))).toEqual({ "": 1 });
+  expect(valuesOf(during.get("chain_link_injected_errors_total"))).toEqual({ status: 1 });
   resolve();
   await Promise.all(pending);
   expect(valuesOf((await scrape(chain, "a")).get("chain_link_requests_in_flight"))).toEqual({ "": 0 });

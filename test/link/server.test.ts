@@ -113,7 +113,7 @@ describe("requests that take their time", () => {
       });
       connection.socket.write(chunk);
       await expectServing();
-      for (let count = 0; count < 200 && isOpen; count++) {
+      for (let count = 0; count < 1000 && isOpen; count++) {
         if (!connection.socket.write(chunk)) await Bun.sleep(1);
       }
       await connection.waitFor(/^HTTP\/1\.1 413 /);

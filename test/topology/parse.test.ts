@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { load } from "js-yaml";
 import { renderTopologySchema } from "../../scripts/topology-schema.ts";
 import { buildChain } from "../../src/topology/chain.ts";
+import { isCall, PLAIN_BEHAVIOUR, PLAIN_CALL } from "../../src/topology/model.ts";
 import { parseService, parseTopology } from "../../src/topology/parse.ts";
 import { TopologyError } from "../../src/topology/problem.ts";
 
@@ -34,32 +35,29 @@ describe("a document without problems", () => {
     expect(services.get("frontend")).toEqual({
       name: "frontend",
       replicas: 1,
-      behaviour: {
-        latency: { kind: "fixed", ms: 1, probability: 1 },
-        errors: null,
-        cpuMs: 0,
-        responseBytes: 0,
-        slow: null,
-      },
+      behaviour: { ...PLAIN_BEHAVIOUR, latency: { kind: "fixed", value: 1, probability: 1 } },
       steps: [
-        [{ service: "catalog", probability: 1, timeoutMs: 3000, retries: 0 }],
+        [{ ...PLAIN_CALL, service: "catalog", timeoutMs: 3000 }],
         [
-          { service: "reviews", probability: 1, timeoutMs: 3000, retries: 0 },
-          { service: "ads", probability: 1, timeoutMs: 3000, retries: 0 },
+          { ...PLAIN_CALL, service: "reviews", timeoutMs: 3000 },
+          { ...PLAIN_CALL, service: "ads", timeoutMs: 3000 },
         ],
-        [{ service: "checkout", probability: 0.2, timeoutMs: 500, retries: 1 }],
+        [{ ...PLAIN_CALL, service: "checkout", probability: 0.2, timeoutMs: 500, retries: 1 }],
       ],
     });
     expect(services.get("catalog")).toMatchObject({
       replicas: 2,
-      behaviour: { latency: { kind: "quantiles", p50Ms: 2, p90Ms: 8, p99Ms: 40, probability: 1 } },
+      behaviour: { latency: { kind: "quantiles", p50: 2, p90: 8, p99: 40, probability: 1 } },
     });
     expect(services.get("reviews")?.behaviour).toMatchObject({
-      errors: { rate: 0.005, status: 500 },
-      responseBytes: 4096,
+      errors: [{ kind: "status", rate: 0.005, status: 500, after: null }],
+      response: { kind: "fixed", value: 4096 },
     });
-    expect(services.get("ads")?.behaviour.errors).toEqual({ rate: 0.02, status: 503 });
-    expect(services.get("checkout")?.behaviour.cpuMs).toBeCloseTo(0.3, 9);
+    expect(services.get("ads")?.behaviour.errors).toEqual([
+      { kind: "status", rate: 0.02, status: 503, after: null },
+    ]);
+    const cpu = services.get("checkout")?.behaviour.cpu;
+    expect(cpu?.kind === "fixed" ? cpu.value : undefined).toBeCloseTo(0.3, 9);
   });
 
   test("is frozen", () => {
@@ -82,8 +80,10 @@ describe("a document without problems", () => {
       `${HEAD}services:\n  a: { entry: true, calls: [b, d] }\n  b: { calls: [c] }\n  c: { calls: [d] }\n  d:\n`,
       "t.yaml",
     );
-    expect(services.get("a")?.steps.map(([call]) => call?.timeoutMs)).toEqual([9000, 3000]);
-    expect(services.get("b")?.steps[0]?.[0]?.timeoutMs).toBe(6000);
+    const timeoutsOf = (name: string) =>
+      services.get(name)?.steps.flatMap((step) => step.filter(isCall).map(({ timeoutMs }) => timeoutMs));
+    expect(timeoutsOf("a")).toEqual([9000, 3000]);
+    expect(timeoutsOf("b")).toEqual([6000]);
   });
 
   test("may be JSON", () => {
@@ -105,10 +105,10 @@ describe("a document without problems", () => {
     const first = services.get("chain-link-service-0");
     expect(first).toMatchObject({
       replicas: 0,
-      behaviour: { latency: { kind: "fixed", ms: 5, probability: 1 } },
+      behaviour: { latency: { kind: "fixed", value: 5, probability: 1 } },
     });
     expect(first?.steps).toEqual([
-      [{ service: "chain-link-service-1", probability: 1, timeoutMs: 1000, retries: 2 }],
+      [{ ...PLAIN_CALL, service: "chain-link-service-1", timeoutMs: 1000, retries: 2 }],
     ]);
   });
 
@@ -117,21 +117,18 @@ describe("a document without problems", () => {
       `${HEAD}services:\n  a: { entry: true, calls: [b], latency: &l 2ms }\n  b: { latency: *l }\n`,
       "t.yaml",
     );
-    expect(services.get("b")?.behaviour.latency).toEqual({ kind: "fixed", ms: 2, probability: 1 });
+    expect(services.get("b")?.behaviour.latency).toEqual({ kind: "fixed", value: 2, probability: 1 });
   });
 
   test.each([
-    ["{ fixed: 2s, probability: 10% }", { kind: "fixed", ms: 2000, probability: 0.1 }],
-    ["{ uniform: [1ms, 5ms] }", { kind: "uniform", minMs: 1, maxMs: 5, probability: 1 }],
-    [
-      "{ normal: { mean: 5ms, deviation: 1ms } }",
-      { kind: "normal", meanMs: 5, deviationMs: 1, probability: 1 },
-    ],
+    ["{ fixed: 2s, probability: 10% }", { kind: "fixed", value: 2000, probability: 0.1 }],
+    ["{ uniform: [1ms, 5ms] }", { kind: "uniform", min: 1, max: 5, probability: 1 }],
+    ["{ normal: { mean: 5ms, deviation: 1ms } }", { kind: "normal", mean: 5, deviation: 1, probability: 1 }],
     [
       "{ lognormal: { mean: 5ms, deviation: 9ms }, probability: 0.5 }",
-      { kind: "lognormal", meanMs: 5, deviationMs: 9, probability: 0.5 },
+      { kind: "lognormal", mean: 5, deviation: 9, probability: 0.5 },
     ],
-    ["{ exponential: 300us }", { kind: "exponential", meanMs: 0.3, probability: 1 }],
+    ["{ exponential: 300us }", { kind: "exponential", mean: 0.3, probability: 1 }],
   ])("a latency may be %s", (text, latency) => {
     const { services } = parseTopology(
       `${HEAD}services:\n  a: { entry: true, latency: ${text} }\n`,
@@ -146,7 +143,9 @@ describe("a document without problems", () => {
       (_, i) => `  s${i}: { ${i === 0 ? "entry: true, " : ""}calls: [${i < 9999 ? `s${i + 1}` : ""}] }`,
     );
     const topology = parseTopology(`${HEAD}services:\n${lines.join("\n")}\n`, "t.yaml");
-    expect(topology.services.get("s0")?.steps[0]?.[0]?.timeoutMs).toBe(3000 * 9999);
+    expect(topology.services.get("s0")?.steps).toEqual([
+      [{ ...PLAIN_CALL, service: "s1", timeoutMs: 3000 * 9999 }],
+    ]);
   });
 });
 
@@ -171,13 +170,13 @@ services:
     expect(problemsOf(text)).toEqual([
       't.yaml:1:13: apiVersion: expected chain-link.dev/v1, found "v1"',
       't.yaml:3:1: service: expected one of apiVersion, kind, metadata, defaults, services, found "service" (did you mean "services"?)',
-      't.yaml:7:5: services.a.latenc: expected one of entry, calls, latency, errors, cpu, response, replicas, found "latenc" (did you mean "latency"?)',
-      't.yaml:8:5: services.a.entri: expected one of entry, calls, latency, errors, cpu, response, replicas, found "entri" (did you mean "entry"?)',
+      't.yaml:7:5: services.a.latenc: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, startup, slowStart, replicas, found "latenc" (did you mean "latency"?)',
+      't.yaml:8:5: services.a.entri: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, startup, slowStart, replicas, found "entri" (did you mean "entry"?)',
       't.yaml:9:21: services.a.latency.p50: expected a duration such as 2ms, 300us or 1.5s, found "x"',
       't.yaml:9:24: services.a.latency.p91: expected one of fixed, p50, p90, p99, uniform, normal, lognormal, exponential, probability, found "p91" (did you mean "p90"?)',
       't.yaml:10:13: services.a.errors: expected a percentage such as 0.5% or a number from 0 to 1, found "5"',
       't.yaml:11:29: services.a.calls[1].service: expected the name of a service of this document, found "cc" (did you mean "c"?)',
-      't.yaml:11:33: services.a.calls[1].timout: expected one of service, probability, timeout, retries, found "timout" (did you mean "timeout"?)',
+      't.yaml:11:33: services.a.calls[1].timout: expected one of service, probability, timeout, retries, retryOn, backoff, retryBudget, request, found "timout" (did you mean "timeout"?)',
       "t.yaml:11:58: services.a.calls[1].probability: expected a percentage such as 0.5% or a number from 0 to 1, found 3",
       "t.yaml:11:63: services.a.calls[2]: expected a call, or a list of calls made at the same time, found 5",
       "t.yaml:11:66: services.a.calls[3]: expected at least one call, found an empty list",

@@ -1,0 +1,105 @@
+import { type BehaviourRunner, type PreparedFault, slownessAt } from "./behaviour.ts";
+import { doWork } from "./busy-work.ts";
+import { Gate } from "./gate.ts";
+import type { LinkLog } from "./log.ts";
+import { HeldMemory } from "./memory.ts";
+import type { Role } from "./roles.ts";
+import type { LinkStats } from "./stats.ts";
+import { waitFor } from "./wait.ts";
+
+/** Why a link turns a request away with 503. */
+export type Refusal = "starting" | "queue_full" | "queue_timeout";
+
+/** What a request's stay came to: it is to be served, to fail as asked for, or turned away. */
+export type Verdict = "serve" | Refusal | PreparedFault["fault"];
+
+/** How one link behaves in one role, besides calling others. */
+export class Conduct {
+  readonly role: Role;
+  readonly gate: Gate | null;
+  /** When the link is ready, on the clock of `performance.now()`. */
+  readonly #readyAtMs: number;
+
+  constructor(role: Role, startedAtMs: number) {
+    const { concurrency, startupMs } = role.behaviour;
+    this.role = role;
+    this.gate = concurrency === null ? null : new Gate(concurrency);
+    this.#readyAtMs = startedAtMs + startupMs;
+  }
+
+  get isReady(): boolean {
+    return performance.now() >= this.#readyAtMs;
+  }
+
+  /** How many times slower than it will be it is now. */
+  get slowness(): number {
+    const { slowStart } = this.role.behaviour;
+    return slowStart === null ? 1 : slownessAt(performance.now() - this.#readyAtMs, slowStart);
+  }
+}
+
+/** One request in the care of a {@link Conduct}. */
+export class Stay {
+  readonly #conduct: Conduct;
+  #hasPlace = false;
+  #memory: HeldMemory | null = null;
+  #isOver = false;
+
+  constructor(conduct: Conduct) {
+    this.#conduct = conduct;
+  }
+
+  /** Takes the time that the behaviour says. Not more than once. */
+  async begin(stats: LinkStats, log: LinkLog | null): Promise<Verdict> {
+    const { behaviour, random } = this.#conduct.role;
+    if (behaviour.startupMs > 0 && !this.#conduct.isReady) return "starting";
+    if (this.#conduct.gate !== null) {
+      const refusal = await this.#enter(this.#conduct.gate, stats);
+      if (refusal !== null) return refusal;
+    }
+    const { requestBytes } = behaviour.memory;
+    if (requestBytes > 0 && !this.#isOver) this.#memory = new HeldMemory(requestBytes);
+    if (behaviour.slow !== null) {
+      const draw = random();
+      log?.info(`Node's random_number: ${draw}`);
+      if (draw < behaviour.slow.probability) {
+        log?.info(`This node is sleeping for ${behaviour.slow.delayMs / 1000} seconds`);
+        await waitFor(behaviour.slow.delayMs);
+      }
+    }
+    return this.#work(behaviour);
+  }
+
+  /** Gives back what it has, now or as soon as it gets it. */
+  end(): void {
+    this.#isOver = true;
+    this.#memory?.release();
+    this.#memory = null;
+    if (!this.#hasPlace) return;
+    this.#hasPlace = false;
+    this.#conduct.gate?.leave();
+  }
+
+  async #enter(gate: Gate, stats: LinkStats): Promise<Refusal | null> {
+    const entering = gate.enter();
+    stats.queued++;
+    const admission = await entering;
+    stats.queued--;
+    if (admission !== "admitted") return admission;
+    if (this.#isOver) gate.leave();
+    else this.#hasPlace = true;
+    return null;
+  }
+
+  async #work({ drawFault, drawLatencyMs, drawCpuMs, slowStart }: BehaviourRunner): Promise<Verdict> {
+    const failure = drawFault === null ? null : drawFault();
+    if (failure !== null && failure.drawAfterMs !== null) {
+      await waitFor(failure.drawAfterMs());
+      return failure.fault;
+    }
+    const slowness = slowStart === null ? 1 : this.#conduct.slowness;
+    if (drawLatencyMs !== null) await waitFor(drawLatencyMs() * slowness);
+    if (drawCpuMs !== null && !this.#isOver) doWork(drawCpuMs() * slowness);
+    return failure === null ? "serve" : failure.fault;
+  }
+}

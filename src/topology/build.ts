@@ -1,0 +1,166 @@
+import { parseDuration } from "../lib/duration.ts";
+import { parseSize } from "../lib/size.ts";
+import { type ActionEntry, type Defaults, readFraction, type ServiceEntry } from "./document.ts";
+import {
+  type Behaviour,
+  type Call,
+  type Concurrency,
+  DEFAULT_RETRY,
+  type Distribution,
+  type Fault,
+  type Latency,
+  PLAIN_BEHAVIOUR,
+  type RetryPolicy,
+  type Service,
+  type Sleep,
+} from "./model.ts";
+import type { DistributionEntry } from "./values.ts";
+
+/** Parts of the model from entries of a document that the schema has let through. */
+
+/** Places in line when nobody says how many, as Envoy's `max_pending_requests`. */
+const DEFAULT_QUEUE = 1024;
+/** As Linkerd's `minRetriesPerSecond`. */
+const DEFAULT_RETRIES_PER_SECOND = 10;
+const DEFAULT_SLOWNESS = 10;
+
+/** `callTimeoutOf` gives the time-out of a call to a service when nobody says one. */
+export function buildService(
+  name: string,
+  entry: ServiceEntry,
+  defaults: Defaults,
+  callTimeoutOf: (service: string) => number,
+): Service {
+  const build = (action: ActionEntry) => buildAction(action, defaults, callTimeoutOf);
+  const steps = (entry.calls ?? []).map((step) =>
+    Object.freeze(Array.isArray(step) ? step.map(build) : [build(step)]),
+  );
+  return Object.freeze({
+    name,
+    replicas: entry.replicas ?? defaults.replicas ?? 1,
+    behaviour: buildBehaviour({ ...defaults, ...entry }),
+    steps: Object.freeze(steps),
+  });
+}
+
+function buildAction(
+  entry: ActionEntry,
+  defaults: Defaults,
+  callTimeoutOf: (service: string) => number,
+): Call | Sleep {
+  if (typeof entry === "object" && "sleep" in entry) {
+    return Object.freeze({ sleep: Object.freeze(readTimes(entry.sleep)) });
+  }
+  const given = typeof entry === "string" ? { service: entry } : entry;
+  const timeout = given.timeout ?? defaults.timeout;
+  return Object.freeze({
+    service: given.service,
+    probability: given.probability === undefined ? 1 : readFraction(given.probability),
+    timeoutMs: timeout === undefined ? callTimeoutOf(given.service) : readMs(timeout),
+    retries: given.retries ?? defaults.retries ?? 0,
+    retry: buildRetry({ ...defaults, ...given }),
+    request: buildSizes(given.request ?? defaults.request),
+  });
+}
+
+export function buildRetry({ retryOn, backoff, retryBudget }: Omit<Defaults, "latency">): RetryPolicy {
+  if (retryOn === undefined && backoff === undefined && retryBudget === undefined) return DEFAULT_RETRY;
+  return Object.freeze({
+    on: Object.freeze(retryOn === undefined ? DEFAULT_RETRY.on : [...retryOn]),
+    backoffMs: backoff === undefined ? 0 : readMs(backoff),
+    budget: retryBudget === undefined ? null : buildBudget(retryBudget),
+  });
+}
+
+function buildBudget(entry: NonNullable<Defaults["retryBudget"]>): RetryPolicy["budget"] {
+  const { ratio, minPerSecond } = typeof entry === "object" ? entry : { ratio: entry };
+  return Object.freeze({
+    ratio: readFraction(ratio),
+    minPerSecond: minPerSecond ?? DEFAULT_RETRIES_PER_SECOND,
+  });
+}
+
+export function buildBehaviour(entry: Defaults | ServiceEntry): Behaviour {
+  return Object.freeze({
+    latency: buildOccasional(entry.latency),
+    cpu: buildOccasional(entry.cpu),
+    errors: entry.errors === undefined ? PLAIN_BEHAVIOUR.errors : Object.freeze(buildFaults(entry.errors)),
+    response: buildSizes(entry.response),
+    memory: entry.memory === undefined ? PLAIN_BEHAVIOUR.memory : Object.freeze(buildMemory(entry.memory)),
+    concurrency: entry.concurrency === undefined ? null : Object.freeze(buildConcurrency(entry.concurrency)),
+    startupMs: entry.startup === undefined ? 0 : readMs(entry.startup),
+    slowStart: entry.slowStart === undefined ? null : Object.freeze(buildSlowStart(entry.slowStart)),
+    slow: null,
+  });
+}
+
+function buildOccasional(entry: Defaults["latency"]): Latency | null {
+  if (entry === undefined) return null;
+  const given = typeof entry === "string" ? undefined : entry.probability;
+  return Object.freeze({
+    ...readTimes(entry),
+    probability: given === undefined ? 1 : readFraction(given),
+  });
+}
+
+function buildFaults(entry: NonNullable<Defaults["errors"]>): Fault[] {
+  if (typeof entry !== "object") {
+    return [Object.freeze({ kind: "status", rate: readFraction(entry), status: 500, after: null })];
+  }
+  return (Array.isArray(entry) ? entry : [entry]).map(({ rate, kind = "status", status = 500, after }) => {
+    const base = {
+      rate: readFraction(rate),
+      after: after === undefined ? null : Object.freeze(readTimes(after)),
+    };
+    return Object.freeze(kind === "status" ? { ...base, kind, status } : { ...base, kind });
+  });
+}
+
+function buildMemory(entry: NonNullable<Defaults["memory"]>): Behaviour["memory"] {
+  const { held = "0", perRequest = "0" } =
+    typeof entry === "string" ? { held: entry } : (entry as { held?: string; perRequest?: string });
+  return { heldBytes: readBytes(held), requestBytes: readBytes(perRequest) };
+}
+
+function buildConcurrency(entry: NonNullable<Defaults["concurrency"]>): Concurrency {
+  if (typeof entry === "number") return { limit: entry, queue: DEFAULT_QUEUE, waitMs: null };
+  const { limit, queue = DEFAULT_QUEUE, wait } = entry;
+  return { limit, queue, waitMs: wait === undefined ? null : readMs(wait) };
+}
+
+function buildSlowStart(entry: NonNullable<Defaults["slowStart"]>): NonNullable<Behaviour["slowStart"]> {
+  if (typeof entry === "string") return { durationMs: readMs(entry), factor: DEFAULT_SLOWNESS };
+  return { durationMs: readMs(entry.for), factor: entry.factor ?? DEFAULT_SLOWNESS };
+}
+
+export function buildSizes(entry: Defaults["response"]): Distribution | null {
+  return entry === undefined ? null : Object.freeze(buildDistribution(entry, readBytes));
+}
+
+function readTimes(entry: string | DistributionEntry): Distribution {
+  return buildDistribution(entry, readMs);
+}
+
+function buildDistribution(entry: string | DistributionEntry, read: (text: string) => number): Distribution {
+  if (typeof entry === "string") return { kind: "fixed", value: read(entry) };
+  const { fixed, p50, p90, p99, uniform, normal, lognormal, exponential } = entry;
+  if (uniform !== undefined) return { kind: "uniform", min: read(uniform[0]), max: read(uniform[1]) };
+  if (normal !== undefined) {
+    return { kind: "normal", mean: read(normal.mean), deviation: read(normal.deviation) };
+  }
+  if (lognormal !== undefined) {
+    return { kind: "lognormal", mean: read(lognormal.mean), deviation: read(lognormal.deviation) };
+  }
+  if (exponential !== undefined) return { kind: "exponential", mean: read(exponential) };
+  if (p50 === undefined) return { kind: "fixed", value: read(fixed ?? "0") };
+  const readOptional = (text: string | undefined) => (text === undefined ? null : read(text));
+  return { kind: "quantiles", p50: read(p50), p90: readOptional(p90), p99: readOptional(p99) };
+}
+
+function readMs(text: string): number {
+  return parseDuration(text) ?? 0;
+}
+
+function readBytes(text: string): number {
+  return parseSize(text) ?? 0;
+}

@@ -1,0 +1,184 @@
+import * as v from "valibot";
+import { DURATION_PATTERN, parseDuration } from "../lib/duration.ts";
+import { PERCENTAGE_PATTERN } from "../lib/percentage.ts";
+import { isRecord } from "../lib/record.ts";
+import { parseSize, SIZE_PATTERN } from "../lib/size.ts";
+
+/**
+ * What the values of a topology document may be. The message of each check says what was expected; the place and what
+ * was found are added by the parser.
+ */
+
+/** Begins the message of an unknown key; the keys that would do follow. */
+export const KNOWN_KEYS = "one of ";
+
+const DURATION_EXPECTED = "a duration such as 2ms, 300us or 1.5s";
+export const duration = v.pipe(v.string(DURATION_EXPECTED), v.regex(DURATION_PATTERN, DURATION_EXPECTED));
+
+const SIZE_EXPECTED = "a size such as 512B or 4KiB";
+
+/** A size of at most `maxBytes`, which a person writes as `maxText`. */
+export function sizeUpTo(maxBytes: number, maxText: string) {
+  return v.pipe(
+    v.string(SIZE_EXPECTED),
+    v.regex(SIZE_PATTERN, SIZE_EXPECTED),
+    v.check((text) => (parseSize(text) ?? 0) <= maxBytes, `a size up to ${maxText}`),
+  );
+}
+
+const FRACTION_EXPECTED = "a percentage such as 0.5% or a number from 0 to 1";
+export const fraction = v.union(
+  [
+    v.pipe(v.string(FRACTION_EXPECTED), v.regex(PERCENTAGE_PATTERN, FRACTION_EXPECTED)),
+    v.pipe(v.number(FRACTION_EXPECTED), v.minValue(0, FRACTION_EXPECTED), v.maxValue(1, FRACTION_EXPECTED)),
+  ],
+  FRACTION_EXPECTED,
+);
+
+export function count(min: number, max: number) {
+  const expected = `a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.number(expected),
+    v.integer(expected),
+    v.minValue(min, expected),
+    v.maxValue(max, expected),
+  );
+}
+
+/** A mapping with these keys and no others; every unknown key is a problem of its own. */
+export function mapping<E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, string> {
+  const keys = Object.keys(entries).join(", ");
+  const schema = v.pipe(
+    v.objectWithRest(entries, v.never(`${KNOWN_KEYS}${keys}`), "a mapping"),
+    // For an object schema a list without entries is an object, too.
+    v.check((value) => !Array.isArray(value), "a mapping"),
+  );
+  // Accepts what a strict object accepts, but that one stops at the first unknown key.
+  return schema as unknown as v.StrictObjectSchema<E, string>;
+}
+
+/**
+ * One of several forms. Which one is meant is told by `pick` from the value, so that problems are those of that form;
+ * `undefined` means none.
+ */
+export function oneOf<const O extends v.UnionOptions>(
+  options: O,
+  pick: (value: unknown) => O[number] | undefined,
+  expected: string,
+): v.UnionSchema<O, string> {
+  const union = v.union(options, expected);
+  return {
+    ...union,
+    "~run"(dataset, config) {
+      return (pick(dataset.value) ?? union)["~run"](dataset, config);
+    },
+  } as v.UnionSchema<O, string>;
+}
+
+/** Either a plain value or a mapping. */
+export function plainOrMapping<P extends v.GenericSchema, M extends v.GenericSchema>(
+  plain: P,
+  full: M,
+  expected: string,
+) {
+  return oneOf([plain, full], (value) => (isRecord(value) ? full : undefined), expected);
+}
+
+type Quantity = v.GenericSchema<string>;
+
+/** The keys of which a distribution has exactly one. */
+const SHAPES = ["fixed", "p50", "uniform", "normal", "lognormal", "exponential"] as const;
+
+function shapesOf(quantity: Quantity, noun: string) {
+  const spread = mapping({ mean: quantity, deviation: quantity });
+  return {
+    fixed: v.optional(quantity),
+    p50: v.optional(quantity),
+    p90: v.optional(quantity),
+    p99: v.optional(quantity),
+    uniform: v.optional(v.tuple([quantity, quantity], `a list of two ${noun}s: [least, most]`)),
+    normal: v.optional(spread),
+    lognormal: v.optional(spread),
+    exponential: v.optional(v.pipe(quantity, v.description("The mean."))),
+  };
+}
+
+/** A distribution as people write it, of durations or of sizes. */
+export interface DistributionEntry {
+  readonly fixed?: string | undefined;
+  readonly p50?: string | undefined;
+  readonly p90?: string | undefined;
+  readonly p99?: string | undefined;
+  readonly uniform?: readonly [string, string] | undefined;
+  readonly normal?: SpreadEntry | undefined;
+  readonly lognormal?: SpreadEntry | undefined;
+  readonly exponential?: string | undefined;
+}
+
+export interface SpreadEntry {
+  readonly mean: string;
+  readonly deviation: string;
+}
+
+function hasOneShape(entry: DistributionEntry): boolean {
+  return SHAPES.filter((shape) => entry[shape] !== undefined).length === 1;
+}
+
+function hasOwnQuantiles({ p50, p90, p99 }: DistributionEntry): boolean {
+  return p50 !== undefined || (p90 === undefined && p99 === undefined);
+}
+
+function areOrdered({ p50, p90, p99, uniform }: DistributionEntry, parse: Parse): boolean {
+  return [[p50, p90, p99], uniform ?? []].every((texts) => {
+    const given = texts.flatMap((text) => (text === undefined ? [] : [parse(text) ?? 0]));
+    return given.every((value, index) => value >= (given[index - 1] ?? 0));
+  });
+}
+
+type Parse = (text: string) => number | undefined;
+
+function distributionOf<E extends v.ObjectEntries>(
+  quantity: Quantity,
+  parse: Parse,
+  noun: "duration" | "size",
+  extra: E,
+) {
+  const plural = noun === "size" ? "sizes" : "times";
+  return v.pipe(
+    mapping({ ...shapesOf(quantity, noun), ...extra }),
+    v.check((entry) => hasOneShape(entry as DistributionEntry), `exactly one of ${SHAPES.join(", ")}`),
+    v.check((entry) => hasOwnQuantiles(entry as DistributionEntry), "p90 and p99 beside p50"),
+    v.check(
+      (entry) => areOrdered(entry as DistributionEntry, parse),
+      `${plural} in order: p50 <= p90 <= p99, least <= most`,
+    ),
+  );
+}
+
+const TIME_EXPECTED = "a duration such as 2ms, or a distribution such as { p50, p90, p99 }";
+
+/** Of times: a duration or a distribution. */
+export const time = plainOrMapping(
+  duration,
+  distributionOf(duration, parseDuration, "duration", {}),
+  TIME_EXPECTED,
+);
+
+/** Of times, for all requests or for a share of them. */
+export const occasionalTime = plainOrMapping(
+  duration,
+  distributionOf(duration, parseDuration, "duration", {
+    probability: v.optional(v.pipe(fraction, v.description("Share of requests that take any time at all."))),
+  }),
+  TIME_EXPECTED,
+);
+
+/** Of sizes: one or a distribution of them, at most `maxBytes`. */
+export function sizes(maxBytes: number, maxText: string) {
+  const size = sizeUpTo(maxBytes, maxText);
+  return plainOrMapping(
+    size,
+    distributionOf(size, parseSize, "size", {}),
+    "a size such as 4KiB, or a distribution such as { p50, p90, p99 }",
+  );
+}
