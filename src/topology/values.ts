@@ -13,15 +13,29 @@ import { parseSize, SIZE_PATTERN } from "../lib/size.ts";
 export const KNOWN_KEYS = "one of ";
 
 const DURATION_EXPECTED = "a duration such as 2ms, 300us or 1.5s";
-export const duration = v.pipe(v.string(DURATION_EXPECTED), v.regex(DURATION_PATTERN, DURATION_EXPECTED));
+/** YAML reads a plain 0 as a number. */
+export const duration = v.pipe(
+  v.union(
+    [v.pipe(v.string(), v.regex(DURATION_PATTERN, DURATION_EXPECTED)), v.literal(0)],
+    DURATION_EXPECTED,
+  ),
+  v.transform(String),
+);
 
 const SIZE_EXPECTED = "a size such as 512B or 4KiB";
 
-/** A size of at most `maxBytes`, which a person writes as `maxText`. */
+const wholeBytes = v.pipe(
+  v.number(SIZE_EXPECTED),
+  v.integer(SIZE_EXPECTED),
+  v.minValue(0, SIZE_EXPECTED),
+  v.maxValue(Number.MAX_SAFE_INTEGER, SIZE_EXPECTED),
+);
+
+/** A size, or a number of bytes, of at most `maxBytes`, which a person writes as `maxText`. */
 export function sizeUpTo(maxBytes: number, maxText: string) {
   return v.pipe(
-    v.string(SIZE_EXPECTED),
-    v.regex(SIZE_PATTERN, SIZE_EXPECTED),
+    v.union([v.pipe(v.string(), v.regex(SIZE_PATTERN, SIZE_EXPECTED)), wholeBytes], SIZE_EXPECTED),
+    v.transform(String),
     v.check((text) => (parseSize(text) ?? 0) <= maxBytes, `a size up to ${maxText}`),
   );
 }
@@ -84,7 +98,7 @@ export function plainOrMapping<P extends v.GenericSchema, M extends v.GenericSch
   return oneOf([plain, full], (value) => (isRecord(value) ? full : undefined), expected);
 }
 
-type Quantity = v.GenericSchema<string>;
+type Quantity = v.GenericSchema<string | number, string>;
 
 /** The keys of which a distribution has exactly one. */
 const SHAPES = ["fixed", "p50", "uniform", "normal", "lognormal", "exponential"] as const;

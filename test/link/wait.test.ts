@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { waitFor } from "../../src/link/wait.ts";
 import { graphOf, startChain } from "../helpers/chain.ts";
 
 test.each([0.3, 0.7, 1.5, 2.7, 12.4])(
@@ -18,4 +19,41 @@ test("others are served while one waits for part of a millisecond", async () => 
   await using chain = startChain(graphOf({ a: { behaviour } }));
   const answers = await Promise.all(Array.from({ length: 100 }, () => fetch(chain.url)));
   expect(answers.every(({ ok }) => ok)).toBe(true);
+});
+
+test("waits of all lengths end in their order, never early", async () => {
+  const lengths = Array.from({ length: 300 }, (_, index) => ((index * 37) % 25) / 4);
+  const startMs = performance.now();
+  const ended = await Promise.all(
+    lengths.map(async (ms) => {
+      await waitFor(ms);
+      return performance.now() - startMs - ms;
+    }),
+  );
+  expect(Math.min(...ended)).toBeGreaterThanOrEqual(0);
+});
+
+test("a wait below 2 ms ends in the first turn of the event loop after its time, without a timer", async () => {
+  for (const ms of [0.05, 0.4, 1.1]) {
+    const startMs = performance.now();
+    let isOver = false;
+    let turnsAfter = 0;
+    const watch = () => {
+      if (isOver) return;
+      if (performance.now() - startMs > ms) turnsAfter++;
+      setImmediate(watch);
+    };
+    const waiting = waitFor(ms).then(() => {
+      isOver = true;
+    });
+    setImmediate(watch);
+    await waiting;
+    // One in which the time passed between both looks at the clock, one in which the waiting ended.
+    expect(turnsAfter).toBeLessThanOrEqual(2);
+  }
+});
+
+test("a wait of years does not end at once", async () => {
+  const race = await Promise.race([waitFor(1e12).then(() => "over"), Bun.sleep(30).then(() => "waiting")]);
+  expect(race).toBe("waiting");
 });

@@ -5,8 +5,15 @@ import { Ajv } from "ajv";
 import fc from "fast-check";
 import { load } from "js-yaml";
 import { renderTopologySchema } from "../../scripts/topology-schema.ts";
+import { prepareBehaviour } from "../../src/link/behaviour.ts";
 import { buildChain } from "../../src/topology/chain.ts";
-import { isCall, PLAIN_BEHAVIOUR, PLAIN_CALL } from "../../src/topology/model.ts";
+import {
+  type Behaviour,
+  DEFAULT_RETRY,
+  isCall,
+  PLAIN_BEHAVIOUR,
+  PLAIN_CALL,
+} from "../../src/topology/model.ts";
 import { parseService, parseTopology } from "../../src/topology/parse.ts";
 import { TopologyError } from "../../src/topology/problem.ts";
 
@@ -137,6 +144,82 @@ describe("a document without problems", () => {
     expect(services.get("a")?.behaviour.latency as unknown).toEqual(latency);
   });
 
+  const behaviourOf = (text: string) =>
+    parseTopology(`${HEAD}services:\n  a: { entry: true, ${text} }\n`, "t.yaml").services.get("a")?.behaviour;
+
+  test.each([
+    ["errors: 0.5%", { errors: [{ kind: "status", rate: 0.005, status: 500, after: null }] }],
+    [
+      "errors: [{ rate: 1%, kind: reset, after: 5ms }, { rate: 0.5, kind: silence }]",
+      {
+        errors: [
+          { kind: "reset", rate: 0.01, after: { kind: "fixed", value: 5 } },
+          { kind: "silence", rate: 0.5, after: null },
+        ],
+      },
+    ],
+    [
+      "errors: { rate: 1, status: 429, after: { uniform: [0, 1s] } }",
+      { errors: [{ kind: "status", rate: 1, status: 429, after: { kind: "uniform", min: 0, max: 1000 } }] },
+    ],
+    [
+      "response: { p50: 1KiB, p99: 1MiB }",
+      { response: { kind: "quantiles", p50: 1024, p90: null, p99: 2 ** 20 } },
+    ],
+    [
+      "cpu: { exponential: 1ms, probability: 10% }",
+      { cpu: { kind: "exponential", mean: 1, probability: 0.1 } },
+    ],
+    [
+      "latency: 0, response: 512",
+      {
+        latency: { kind: "fixed", value: 0, probability: 1 },
+        response: { kind: "fixed", value: 512 },
+      },
+    ],
+    ["memory: 64MiB", { memory: { heldBytes: 2 ** 26, requestBytes: 0 } }],
+    ["memory: { perRequest: 1KiB }", { memory: { heldBytes: 0, requestBytes: 1024 } }],
+    ["concurrency: 10", { concurrency: { limit: 10, queue: 1024, waitMs: null } }],
+    ["concurrency: { limit: 1, queue: 0, wait: 1s }", { concurrency: { limit: 1, queue: 0, waitMs: 1000 } }],
+    ["startup: 5s, slowStart: 30s", { startupMs: 5000, slowStart: { durationMs: 30_000, factor: 10 } }],
+    ["slowStart: { for: 1m, factor: 2.5 }", { slowStart: { durationMs: 60_000, factor: 2.5 } }],
+  ] as [string, Partial<Behaviour>][])("a behaviour may be %s", (text, expected) => {
+    expect(behaviourOf(text)).toEqual({ ...PLAIN_BEHAVIOUR, ...expected });
+  });
+
+  test("calls say how they are repeated and what they send; defaults say it for all of them", () => {
+    const { services } = parseTopology(
+      `${HEAD}defaults: { retryBudget: 20%, request: 1KiB, backoff: 5ms }
+services:
+  a:
+    entry: true
+    calls:
+      - { service: b, retries: 2, retryOn: [disconnect, 429], retryBudget: { ratio: 1%, minPerSecond: 0 } }
+      - sleep: 10ms
+      - [b, { sleep: { uniform: [1ms, 2ms] } }]
+  b:
+`,
+      "t.yaml",
+    );
+    const request = { kind: "fixed", value: 1024 } as const;
+    const call = { service: "b", probability: 1, timeoutMs: 3000, request };
+    const { on } = DEFAULT_RETRY;
+    expect(services.get("a")?.steps).toEqual([
+      [
+        {
+          ...call,
+          retries: 2,
+          retry: { on: ["disconnect", 429], backoffMs: 5, budget: { ratio: 0.01, minPerSecond: 0 } },
+        },
+      ],
+      [{ sleep: { kind: "fixed", value: 10 } }],
+      [
+        { ...call, retries: 0, retry: { on, backoffMs: 5, budget: { ratio: 0.2, minPerSecond: 10 } } },
+        { sleep: { kind: "uniform", min: 1, max: 2 } },
+      ],
+    ]);
+  });
+
   test("10,000 services in a line are no problem", () => {
     const lines = Array.from(
       { length: 10_000 },
@@ -243,6 +326,127 @@ services:
     expect(problemsOf(text)).toContain(problem);
   });
 
+  test.each([
+    ["errors: { rate: 1%, kind: resett }", 'errors.kind: expected status, reset or silence, found "resett"'],
+    [
+      "errors: { rate: 1%, kind: reset, status: 500 }",
+      'errors: expected a status with kind status only, found {"rate":"1%","kind":"reset","status":500}',
+    ],
+    [
+      "errors: [{ rate: 60% }, { rate: 41% }]",
+      'errors: expected rates that add up to 100% at most, found [{"rate":"60%"},{"rate":"41%"}]',
+    ],
+    ["errors: []", "errors: expected at least one error, found an empty list"],
+    ["errors: [5]", "errors[0]: expected a mapping, found 5"],
+    [
+      "errors: [{ rate: 1%, statu: 5 }]",
+      'errors[0].statu: expected one of rate, kind, status, after, found "statu" (did you mean "status"?)',
+    ],
+    ["response: 65MiB", 'response: expected a size up to 64MiB, found "65MiB"'],
+    [
+      "response: { p50: 2KiB, p90: 1KiB }",
+      'response: expected sizes in order: p50 <= p90 <= p99, least <= most, found {"p50":"2KiB","p90":"1KiB"}',
+    ],
+    [
+      "response: { uniform: [1KiB] }",
+      "response.uniform[1]: expected a size such as 512B or 4KiB, found nothing",
+    ],
+    [
+      "response: true",
+      "response: expected a size such as 4KiB, or a distribution such as { p50, p90, p99 }, found true",
+    ],
+    ["response: 40.5", "response: expected a size such as 512B or 4KiB, found 40.5"],
+    ["memory: 65GiB", 'memory: expected a size up to 64GiB, found "65GiB"'],
+    [
+      "memory: { hold: 1MiB }",
+      'memory.hold: expected one of held, perRequest, found "hold" (did you mean "held"?)',
+    ],
+    ["concurrency: 0", "concurrency: expected a whole number from 1 to 1000000, found 0"],
+    ["concurrency: { queue: 5 }", 'concurrency.limit: expected the key "limit", found nothing'],
+    ["concurrency: ten", 'concurrency: expected a whole number, or { limit, queue, wait }, found "ten"'],
+    ["slowStart: { factor: 2 }", 'slowStart.for: expected the key "for", found nothing'],
+    ["slowStart: { for: 1s, factor: 0.5 }", "slowStart.factor: expected a number from 1 to 1000, found 0.5"],
+    [
+      "cpu: 300",
+      "cpu: expected a duration such as 2ms, or a distribution such as { p50, p90, p99 }, found 300",
+    ],
+    ["calls: [{ sleep: x }]", 'calls[0].sleep: expected a duration such as 2ms, 300us or 1.5s, found "x"'],
+    ["calls: [{ sleep: 1ms, service: a }]", 'calls[0].service: expected one of sleep, found "service"'],
+    [
+      "calls: [[{ sleep: 1ms }, 5]]",
+      "calls[0][1]: expected the name of a service, { service, probability, timeout, retries } or { sleep }, found 5",
+    ],
+    [
+      "calls: [{ service: a, retryOn: [4xx] }]",
+      'calls[0].retryOn[0]: expected 5xx, timeout, disconnect or a status, found "4xx"',
+    ],
+    [
+      "calls: [{ service: a, retryOn: [200] }]",
+      "calls[0].retryOn[0]: expected a whole number from 400 to 599, found 200",
+    ],
+    [
+      "calls: [{ service: a, retryBudget: 2 }]",
+      "calls[0].retryBudget: expected a percentage such as 0.5% or a number from 0 to 1, found 2",
+    ],
+    [
+      "calls: [{ service: a, request: 17MiB }]",
+      'calls[0].request: expected a size up to 16MiB, found "17MiB"',
+    ],
+  ])("%s is one", (text, problem) => {
+    const found = problemsOf(`${HEAD}services:\n  a: { entry: true, ${text} }\n`);
+    const own = found.map((line) => line.replace(/^t.yaml:4:\d+: services\.a\./, ""));
+    expect(own).toContain(problem);
+    // The call to itself is a cycle; nothing else is to be said.
+    expect(own.filter((line) => !line.includes("without a cycle"))).toHaveLength(1);
+  });
+
+  test("any document of known keys gives a topology or a TopologyError, and a topology can be prepared", () => {
+    const scalar = fc.constantFrom<unknown>(
+      ..."1ms 0 5% 1KiB 64MiB a b status reset silence 5xx timeout".split(" "),
+      0,
+      1,
+      0.5,
+      500,
+      -1,
+      true,
+      null,
+    );
+    const keys =
+      "latency cpu errors response memory concurrency startup slowStart calls entry rate kind status after held perRequest limit queue wait for factor service sleep retries retryOn backoff retryBudget request ratio minPerSecond fixed p50 p99 uniform normal mean deviation probability timeout";
+    const { value } = fc.letrec<{ value: unknown }>((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 4, depthSize: "medium" },
+        scalar,
+        fc.dictionary(fc.constantFrom(...keys.split(" ")), tie("value"), { maxKeys: 4 }),
+        fc.array(tie("value"), { maxLength: 3 }),
+      ),
+    }));
+    const service = fc.dictionary(fc.constantFrom(...keys.split(" ").slice(0, 10)), value, { maxKeys: 4 });
+    const isPrepared: boolean[] = [];
+    fc.assert(
+      fc.property(service, service, (a, b) => {
+        const text = `${HEAD}services: ${JSON.stringify({ a: { ...a, entry: true }, b })}`;
+        try {
+          const { services } = parseTopology(text, "t.yaml");
+          for (const { behaviour } of services.values()) {
+            const runner = prepareBehaviour(behaviour, () => () => 0.5);
+            for (const draw of [runner.drawLatencyMs, runner.drawCpuMs, runner.drawResponseBytes]) {
+              if (draw !== null) expect(draw()).toBeGreaterThanOrEqual(0);
+            }
+            runner.drawFault?.();
+          }
+          isPrepared.push(true);
+        } catch (error) {
+          if (!(error instanceof TopologyError)) throw error;
+          for (const { line, column } of error.problems) expect(Math.min(line, column)).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+    // Not all of them are refused.
+    expect(isPrepared.length).toBeGreaterThan(20);
+  });
+
   test("any text gives a topology or a TopologyError, nothing else", () => {
     const word = fc.constantFrom(
       "services:",
@@ -313,11 +517,14 @@ describe("the JSON Schema", () => {
     expect(committed).toBe(renderTopologySchema());
   });
 
-  test.each(["shop.yaml", "chain-5.yaml"])("accepts examples/%s, and so does the parser", (name) => {
-    const text = readFileSync(join(ROOT, "examples", name), "utf8");
-    expect(validate(load(text))).toBe(true);
-    expect(problemsOf(text)).toEqual([]);
-  });
+  test.each(["shop.yaml", "chain-5.yaml", "faults.yaml"])(
+    "accepts examples/%s, and so does the parser",
+    (name) => {
+      const text = readFileSync(join(ROOT, "examples", name), "utf8");
+      expect(validate(load(text))).toBe(true);
+      expect(problemsOf(text)).toEqual([]);
+    },
+  );
 
   test("refuses an unknown key", () => {
     expect(validate({ ...(load(SHOP) as object), extra: 1 })).toBe(false);
