@@ -1,6 +1,8 @@
 import { errorText } from "../lib/errors.ts";
 import { decodeZipkinJson, normalizeTraceId, ZipkinJsonError } from "../trace/zipkin-json.ts";
 import { HttpError } from "./http-error.ts";
+import type { LiveRecorder } from "./live-recorder.ts";
+import { respondLive } from "./live-stream.ts";
 import { servePage } from "./page.ts";
 import { readBody } from "./request-body.ts";
 import { respondError, respondJson } from "./response.ts";
@@ -8,14 +10,20 @@ import type { TraceStore } from "./store.ts";
 import { parseTraceQuery } from "./trace-query.ts";
 import { summarizeTrace } from "./trace-summary.ts";
 
+/** What the API answers from. */
+export interface ApiParts {
+  readonly store: TraceStore;
+  readonly live: LiveRecorder;
+}
+
 /**
  * Answers one HTTP request from the store: Zipkin's v2 API, also under `/zipkin`, and the web page.
  * A method that a path does not have is 404, and so is a trailing slash, as in Zipkin.
  */
-export async function answer(request: Request, store: TraceStore): Promise<Response> {
+export async function answer(request: Request, parts: ApiParts): Promise<Response> {
   let response: Response;
   try {
-    response = await route(request, new URL(request.url), store);
+    response = await route(request, new URL(request.url), parts);
   } catch (error) {
     response = respondError(statusOf(error), errorText(error));
   }
@@ -30,7 +38,8 @@ function statusOf(error: unknown): number {
 
 const TRACE_PATH = "/api/v2/trace/";
 
-async function route(request: Request, url: URL, store: TraceStore): Promise<Response> {
+async function route(request: Request, url: URL, parts: ApiParts): Promise<Response> {
+  const { store } = parts;
   const path = url.pathname.startsWith("/zipkin/api/v2/")
     ? url.pathname.slice("/zipkin".length)
     : url.pathname;
@@ -40,7 +49,7 @@ async function route(request: Request, url: URL, store: TraceStore): Promise<Res
   }
   switch (`${request.method} ${path}`) {
     case "POST /api/v2/spans":
-      return addSpans(request, store);
+      return addSpans(request, parts);
     case "GET /api/v2/spans":
       return respondJson(request, store.spanNames(requiredServiceName(url)));
     case "GET /api/v2/services":
@@ -49,6 +58,8 @@ async function route(request: Request, url: URL, store: TraceStore): Promise<Res
       return respondJson(request, store.traces(parseTraceQuery(url.searchParams)));
     case "GET /health":
       return respondJson(request, { status: "UP", store: store.counts() });
+    case "GET /api/live":
+      return respondLive(parts.live);
     case "GET /page/traces":
       return respondJson(request, listForPage(store, url));
     default: {
@@ -59,12 +70,14 @@ async function route(request: Request, url: URL, store: TraceStore): Promise<Res
   }
 }
 
-async function addSpans(request: Request, store: TraceStore): Promise<Response> {
+async function addSpans(request: Request, { store, live }: ApiParts): Promise<Response> {
   const contentType = request.headers.get("content-type") ?? "";
   if (/protobuf/i.test(contentType)) {
     throw new HttpError(415, `Expected spans as application/json but found ${contentType}`);
   }
-  store.add(decodeZipkinJson(await readBody(request)));
+  const spans = decodeZipkinJson(await readBody(request));
+  store.add(spans);
+  live.record(spans);
   return new Response(null, { status: 202 });
 }
 

@@ -1,5 +1,6 @@
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
-import { answer } from "./api.ts";
+import { type ApiParts, answer } from "./api.ts";
+import { LiveRecorder } from "./live-recorder.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type { TraceStore } from "./store.ts";
 
@@ -32,7 +33,8 @@ const STOP_TIMEOUT_MS = 1000;
  */
 export function startCollector({ host, port, maxSpans }: CollectorOptions): Collector {
   const store = new MemoryStore({ maxSpans });
-  const server = listen(host, port, store);
+  const live = new LiveRecorder(() => store.counts());
+  const server = listen(host, port, { store, live });
   return {
     url: `http://${addressOf(host)}:${server.port}`,
     port: server.port as number,
@@ -45,7 +47,7 @@ export function startCollector({ host, port, maxSpans }: CollectorOptions): Coll
   };
 }
 
-function listen(host: string, port: number, store: TraceStore): Bun.Server<undefined> {
+function listen(host: string, port: number, parts: ApiParts): Bun.Server<undefined> {
   try {
     return Bun.serve({
       hostname: host,
@@ -56,7 +58,11 @@ function listen(host: string, port: number, store: TraceStore): Bun.Server<undef
       development: false,
       // Without this, `development: false` lets a second server share the port, and spans go to either.
       reusePort: false,
-      fetch: (request) => answer(request, store),
+      fetch: (request, server) => {
+        // A stream may be silent for longer than the idle time-out, which other connections keep.
+        if (request.url.endsWith("/api/live")) server.timeout(request, 0);
+        return answer(request, parts);
+      },
     });
   } catch (error) {
     throw portBusy(host, port, error);

@@ -1,0 +1,39 @@
+/**
+ * What `GET /api/live` tells, as server-sent events: `history` once, with the seconds there are (at most 120, oldest
+ * first), then `second` for each second. Times of durations are microseconds.
+ */
+export interface LiveSecond {
+  /** Start of the second, milliseconds since 1970. A span belongs to the second in which it ended. */
+  readonly time: number;
+  /** Those with requests in it. */
+  readonly services: readonly LiveService[];
+  readonly edges: readonly LiveEdge[];
+  /** `accepted` and `dropped` count this second, `held` and `evicted` are the store's at its end. */
+  readonly spans: LiveSpans;
+}
+
+export interface LiveNumbers {
+  readonly requests: number;
+  readonly errors: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+}
+
+/** From SERVER spans. */
+export interface LiveService extends LiveNumbers {
+  readonly name: string;
+}
+
+/** From CLIENT spans that name the other side. */
+export interface LiveEdge extends LiveNumbers {
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface LiveSpans {
+  readonly accepted: number;
+  readonly dropped: number;
+  readonly held: number;
+  readonly evicted: number;
+}
