@@ -24,6 +24,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./load.ts")).load,
   },
   {
+    name: "import",
+    summary: "Turn a service graph of isotope into a topology document",
+    load: async () => (await import("./import.ts")).importCommand,
+  },
+  {
     name: "completion",
     summary: "Print a completion script for a shell",
     load: async () => (await import("./completion.ts")).completion,

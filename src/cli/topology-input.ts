@@ -45,14 +45,22 @@ export async function loadTopology(
 
 /** @throws {UserError} `file-unreadable`, `topology-invalid` */
 export async function readTopologyFile(file: string, slow: boolean): Promise<Topology> {
-  let text: string;
+  const { text, name } = await readDocument(file);
+  const { parseTopology } = await import("../topology/parse.ts");
+  return parseTopology(text, name, { slow });
+}
+
+/**
+ * The text of a document, and its name in messages; `-` is standard input.
+ * @throws {UserError} `file-unreadable`
+ */
+export async function readDocument(file: string): Promise<{ text: string; name: string }> {
   try {
-    text = await (file === "-" ? Bun.stdin : Bun.file(file)).text();
+    const text = await (file === "-" ? Bun.stdin : Bun.file(file)).text();
+    return { text, name: file === "-" ? "standard input" : file };
   } catch (error) {
     throw new UserError("file-unreadable", `cannot read ${file}: ${errorText(error)}`, undefined, {
       cause: error,
     });
   }
-  const { parseTopology } = await import("../topology/parse.ts");
-  return parseTopology(text, file === "-" ? "standard input" : file, { slow });
 }
