@@ -30,6 +30,8 @@ type State = "connecting" | "idle" | "head" | "body" | "closed";
 /** Answers with a status below 200 before the one that counts. Go bears five. */
 const MAX_INTERIM = 8;
 
+const NO_BODY = new Uint8Array(0);
+
 /** One connection of a client: it carries one call at a time. */
 export class ClientConnection {
   /** When the call must be over, on the clock of `performance.now()`. */
@@ -42,6 +44,8 @@ export class ClientConnection {
   /** Where the pool keeps it. */
   index = -1;
   readonly request = new ByteWriter(512);
+  /** What follows it, where it was given: not copied. */
+  body: Uint8Array = NO_BODY;
   readonly #owner: ConnectionOwner;
   readonly #head = new ResponseHead();
   readonly #body = new BodyReader();
@@ -79,7 +83,9 @@ export class ClientConnection {
     deadlineMs: number,
     listener: CallListener,
     isRepeated: boolean,
+    body: Uint8Array = NO_BODY,
   ): void {
+    this.body = body;
     this.request.length = 0;
     this.request.copy(bytes, 0, length);
     this.deadlineMs = deadlineMs;
@@ -119,14 +125,15 @@ export class ClientConnection {
   /** Sends what is left of the request. */
   drain(): void {
     const { bytes, length } = this.request;
-    if (
-      this.#socket === null ||
-      this.#state === "connecting" ||
-      this.#listener === null ||
-      this.#sentBytes === length
-    )
-      return;
-    const count = this.#socket.write(bytes, this.#sentBytes, length - this.#sentBytes);
+    if (this.#socket === null || this.#state === "connecting" || this.#listener === null) return;
+    if (this.#sentBytes < length) {
+      const count = this.#socket.write(bytes, this.#sentBytes, length - this.#sentBytes);
+      if (count > 0) this.#sentBytes += count;
+    }
+    const { body } = this;
+    const sentBody = this.#sentBytes - length;
+    if (sentBody < 0 || sentBody === body.length) return;
+    const count = this.#socket.write(body, sentBody, body.length - sentBody);
     if (count > 0) this.#sentBytes += count;
   }
 
@@ -253,9 +260,10 @@ export class ClientConnection {
       this.#head.keepsAlive &&
       !this.#body.isUntilClose &&
       this.#input.size === 0 &&
-      this.#sentBytes === this.request.length &&
+      this.#sentBytes === this.request.length + this.body.length &&
       !this.isOld;
     this.#listener = null;
+    this.body = NO_BODY;
     this.#input.clear();
     this.#isUsed = true;
     if (isReusable) {

@@ -17,6 +17,7 @@ export interface RequestOptions {
   /** @default "GET" */
   readonly method?: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
+  /** Bytes must not change until the request has ended. */
   readonly body?: string | Uint8Array;
   readonly timeoutMs: number;
 }
@@ -81,13 +82,16 @@ export class Client {
    * @throws {TypeError} The URL or a header cannot be sent.
    */
   request(url: string, options: RequestOptions): Promise<Outcome> {
-    const bytes = renderRequest(new URL(url), options);
+    const { body } = options;
+    const content = typeof body === "string" ? Buffer.from(body) : body;
+    const bytes = renderHead(new URL(url), options, content?.length);
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     this.upstream(url).call(
       bytes,
       bytes.length,
       performance.now() + options.timeoutMs,
       new PromiseListener(resolve),
+      content,
     );
     return promise;
   }
@@ -132,14 +136,16 @@ class PromiseListener implements CallListener {
   }
 }
 
-function renderRequest(url: URL, { method = "GET", headers = [], body }: RequestOptions): Buffer {
+function renderHead(
+  url: URL,
+  { method = "GET", headers = [] }: RequestOptions,
+  bodyBytes: number | undefined,
+): Buffer {
   const lines = [["Host", url.host] as const, ...headers].map(([name, value]) => {
     if (!isField(name, value)) throw new TypeError(`the header ${JSON.stringify(name)} cannot be sent`);
     return `${name}: ${value}\r\n`;
   });
   if (!isField(method, "")) throw new TypeError(`${JSON.stringify(method)} is no method`);
-  const content = body === undefined ? Buffer.alloc(0) : Buffer.from(body as string);
-  if (body !== undefined) lines.push(`Content-Length: ${content.length}\r\n`);
-  const head = `${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}\r\n`;
-  return Buffer.concat([Buffer.from(head, "latin1"), content]);
+  if (bodyBytes !== undefined) lines.push(`Content-Length: ${bodyBytes}\r\n`);
+  return Buffer.from(`${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
 }

@@ -85,15 +85,22 @@ export class Upstream implements ConnectionOwner {
    * Sends a request and tells the listener how it ended. The bytes are copied.
    * @param bytes A whole request, from its method on, in the first `length` bytes. Without `Connection`.
    * @param deadlineMs On the clock of `performance.now()`.
+   * @param body What follows `bytes`, where it is large: it is not copied, and must not change until the call has ended.
    */
-  call(bytes: Uint8Array, length: number, deadlineMs: number, listener: CallListener): void {
+  call(
+    bytes: Uint8Array,
+    length: number,
+    deadlineMs: number,
+    listener: CallListener,
+    body?: Uint8Array,
+  ): void {
     if (this.#context.isClosed) {
       queueMicrotask(() => listener.onFailure(CLIENT_CLOSED, false));
       return;
     }
     const idle = this.#idle.pop();
-    if (idle === undefined) this.#connect(bytes, length, deadlineMs, listener, false);
-    else idle.start(bytes, length, deadlineMs, listener, false);
+    if (idle === undefined) this.#connect(bytes, length, deadlineMs, listener, false, body);
+    else idle.start(bytes, length, deadlineMs, listener, false, body);
     this.#context.deadlines.watch(deadlineMs);
   }
 
@@ -115,8 +122,8 @@ export class Upstream implements ConnectionOwner {
     if (at !== -1) this.#idle.splice(at, 1);
   }
 
-  repeat({ request, deadlineMs }: ClientConnection, listener: CallListener): void {
-    this.#connect(request.bytes, request.length, deadlineMs, listener, true);
+  repeat({ request, body, deadlineMs }: ClientConnection, listener: CallListener): void {
+    this.#connect(request.bytes, request.length, deadlineMs, listener, true, body);
   }
 
   /** Ends the calls that are due; returns the earliest deadline that is left. */
@@ -158,11 +165,12 @@ export class Upstream implements ConnectionOwner {
     deadlineMs: number,
     listener: CallListener,
     isRepeated: boolean,
+    body: Uint8Array | undefined,
   ): void {
     if (this.#abandoned.size >= MAX_ABANDONED) {
       for (const left of this.#abandoned) {
         this.#abandoned.delete(left);
-        left.start(bytes, length, deadlineMs, listener, isRepeated);
+        left.start(bytes, length, deadlineMs, listener, isRepeated, body);
         return;
       }
     }
@@ -170,7 +178,7 @@ export class Upstream implements ConnectionOwner {
     connection.index = this.#all.push(connection) - 1;
     connection.bornTick = this.#context.sweeper.tick;
     this.#context.sweeper.start();
-    connection.start(bytes, length, deadlineMs, listener, isRepeated);
+    connection.start(bytes, length, deadlineMs, listener, isRepeated, body);
     this.#open(connection);
   }
 
