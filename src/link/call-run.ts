@@ -60,7 +60,7 @@ export class CallRun implements CallListener {
   begin(plan: CallPlan): void {
     this.#plan = plan;
     this.#attempt = 0;
-    if (plan.budget !== null) plan.budget.countCall(performance.now());
+    if (plan.budget !== null) plan.budget.countCall(this.#visit.nowMs);
     this.#send(plan);
   }
 
@@ -73,6 +73,7 @@ export class CallRun implements CallListener {
     const plan = this.#plan as CallPlan;
     const { status, fields, content } = reply;
     const visit = this.#visit;
+    visit.noteTime();
     if (visit.context.isSampled) {
       const isPlain = this.#attempt === 0;
       const template = isPlain ? plan.templateOf(status) : plan.renderTemplate({ status }, this.#attempt);
@@ -93,6 +94,7 @@ export class CallRun implements CallListener {
     const { timeoutMs, retries, service } = plan.call;
     const text = reason === "timeout" ? `no answer within ${timeoutMs} ms` : message;
     const visit = this.#visit;
+    visit.noteTime();
     if (visit.context.isSampled) {
       const failure: CallResult = { reason, message: text };
       visit.recordCall(this.id, this.#startMs, plan.renderTemplate(failure, this.#attempt));
@@ -106,8 +108,8 @@ export class CallRun implements CallListener {
 
   /** Whether there will be another attempt. */
   #retry(plan: CallPlan): boolean {
-    const { stats } = this.#visit;
-    if (plan.budget !== null && !plan.budget.spend(performance.now())) {
+    const { stats, nowMs } = this.#visit;
+    if (plan.budget !== null && !plan.budget.spend(nowMs)) {
       stats.refusedRetries.add(plan.service);
       return false;
     }
@@ -121,15 +123,17 @@ export class CallRun implements CallListener {
 
   async #sendLater(plan: CallPlan, ms: number): Promise<void> {
     await waitFor(ms);
-    if (!this.#visit.isOver) this.#send(plan);
+    if (this.#visit.isOver) return;
+    this.#visit.noteTime();
+    this.#send(plan);
   }
 
   #send(plan: CallPlan): void {
-    const { context, fields } = this.#visit;
+    const { context, fields, nowMs } = this.#visit;
     this.status = 0;
     this.#response = null;
     writeNewId(this.id, 0);
-    this.#startMs = performance.now();
+    this.#startMs = nowMs;
     try {
       const upstream = plan.findUpstream();
       request.length = 0;

@@ -1,5 +1,6 @@
 import { countRejectedSpans, type OtlpResource } from "../trace/otlp.ts";
-import { OtlpJsonFormat, OtlpProtobufFormat } from "./otlp-format.ts";
+import { OtlpJsonFormat } from "./otlp-json-format.ts";
+import { OtlpProtobufFormat } from "./otlp-protobuf-format.ts";
 import type { SpanFormat, SpanSource } from "./span-format.ts";
 import { ZipkinFormat } from "./zipkin-format.ts";
 

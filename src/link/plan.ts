@@ -11,6 +11,7 @@ import { JSON_TYPE } from "./response.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { RetryRule } from "./retry-rule.ts";
 import type { Role } from "./roles.ts";
+import type { Skeleton } from "./span-format.ts";
 import { type CallResult, clientTags, type TemplateParts } from "./tags.ts";
 
 /** What plans are made with: the same for all of a link. */
@@ -90,7 +91,7 @@ export class CallPlan {
   readonly retry: RetryRule;
   readonly budget: RetryBudget | null;
   readonly #parts: PlanParts;
-  readonly #templates = new Map<number, Uint8Array>();
+  readonly #templates = new Map<number, Skeleton>();
   #baseUrl = "";
   #url = "";
   #start: Uint8Array = Buffer.alloc(0);
@@ -147,7 +148,7 @@ export class CallPlan {
   }
 
   /** Of the CLIENT span of a first attempt that was answered. */
-  templateOf(status: number): Uint8Array {
+  templateOf(status: number): Skeleton {
     const known = this.#templates.get(status);
     if (known !== undefined) return known;
     const made = this.renderTemplate({ status }, 0);
@@ -156,7 +157,7 @@ export class CallPlan {
   }
 
   /** Of the CLIENT span of an attempt, which is named as the original's; `attempt` counts from 0. */
-  renderTemplate(result: CallResult, attempt: number): Uint8Array {
+  renderTemplate(result: CallResult, attempt: number): Skeleton {
     const { format, tagSource, commonTags } = this.#parts;
     return format.render({
       kind: "CLIENT",

@@ -122,7 +122,7 @@ export class Reporter {
       format.begin(out);
       this.#timer = setTimeout(() => this.#closeBatch(), this.#options.delayMs);
     }
-    format.write(out, span, batch.spans === 0);
+    format.write(out, span);
     batch.spans++;
     this.queued++;
     if (batch.spans >= this.#batchSize || out.length >= FULL_BATCH_BYTES) this.#closeBatch();

@@ -1,6 +1,7 @@
 import { lowerBytes } from "../http/characters.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { isGet, isPost, type Route } from "./route.ts";
+import type { Skeleton } from "./span-format.ts";
 import { type Cause, serverTags, type TemplateParts } from "./tags.ts";
 
 /** What the template of a SERVER span was made for, besides a target that is the route. */
@@ -11,7 +12,7 @@ interface Known {
   readonly status: number;
   readonly cause: Cause | null;
   readonly host: Uint8Array;
-  readonly template: Uint8Array;
+  readonly template: Skeleton;
 }
 
 /** Callers use few names for a link, and it gives few statuses. */
@@ -29,7 +30,7 @@ export class ServerTemplates {
   }
 
   /** `cause` says why the link itself is the reason; a `status` of 0 is no answer. */
-  find(exchange: Exchange, route: Route | null, status: number, cause: Cause | null): Uint8Array {
+  find(exchange: Exchange, route: Route | null, status: number, cause: Cause | null): Skeleton {
     const { head } = exchange;
     const isOfGet = isGet(head);
     const isPlain =
@@ -59,7 +60,7 @@ export class ServerTemplates {
     return template;
   }
 
-  #render(exchange: Exchange, route: Route | null, status: number, cause: Cause | null): Uint8Array {
+  #render(exchange: Exchange, route: Route | null, status: number, cause: Cause | null): Skeleton {
     // As the original names them: a route by its path, what has none by its method.
     const routed = route === null || status === 405 ? undefined : route;
     const { format, tagSource, commonTags } = this.#parts;

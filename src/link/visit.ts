@@ -18,7 +18,7 @@ import { jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
 import type { ServerTemplates } from "./server-templates.ts";
-import { type SpanFormat, SpanRecord } from "./span-format.ts";
+import { type Skeleton, type SpanFormat, SpanRecord } from "./span-format.ts";
 import type { LinkStats } from "./stats.ts";
 import type { Cause } from "./tags.ts";
 import { waitFor } from "./wait.ts";
@@ -42,7 +42,6 @@ export interface VisitParts {
 
 const LEDGER_NAME = Buffer.from("chain-link-ledger: ");
 const LINE_END = Buffer.from("\r\n");
-const NO_PEER = Buffer.alloc(0);
 const SERVER_WORD = KIND_WORDS.SERVER as number;
 const CLIENT_WORD = KIND_WORDS.CLIENT as number;
 
@@ -70,6 +69,8 @@ export class Visit {
   readonly account = new Account();
   readonly #parts: VisitParts;
   readonly #exchange: Exchange;
+  /** When the event came that is being handled, on the clock of `performance.now()`: read once for each. */
+  nowMs = 0;
   /** The link ended before the request did; what is still to come has no effect. */
   isOver = false;
   #isUnderWay = false;
@@ -88,10 +89,12 @@ export class Visit {
   /** The last call of the last step that made any, and the one whose place it takes. */
   #last: CallRun | null = null;
   #spare: CallRun | null = null;
-  /** The caller's address, as spans have it. */
+  /** The caller's address, as spans have it, and none. */
   #peer: Uint8Array | null = null;
+  readonly #noPeer: Uint8Array;
 
   constructor(parts: VisitParts, exchange: Exchange) {
+    this.#noPeer = parts.format.renderPeer(null);
     this.#parts = parts;
     this.#exchange = exchange;
     exchange.onGone = () => this.#loseCaller();
@@ -105,10 +108,16 @@ export class Visit {
     return this.#exchange.head.fields;
   }
 
+  /** Something has happened: what is done about it takes no time by our clock. */
+  noteTime(): void {
+    this.nowMs = performance.now();
+  }
+
   /** Takes a request. */
   begin(route: Route | null): void {
     const { stats, propagators, sampler } = this.#parts;
-    this.#startMs = performance.now();
+    this.noteTime();
+    this.#startMs = this.nowMs;
     this.#route = route;
     this.#isUnderWay = true;
     stats.inFlight++;
@@ -124,14 +133,15 @@ export class Visit {
   cancel(): void {
     if (!this.#isUnderWay) return;
     this.isOver = true;
+    this.noteTime();
     this.#answer(jsonResponse(503, { message: "shutting down" }), "shutdown");
   }
 
   /** Records the CLIENT span of an attempt. */
-  recordCall(id: Uint8Array, startMs: number, template: Uint8Array): void {
+  recordCall(id: Uint8Array, startMs: number, template: Skeleton): void {
     const { ids } = this.context;
     for (let i = 0; i < 16; i++) ids[CALL + i] = id[i] as number;
-    this.#record(CALL, SERVER, startMs, performance.now(), template, NO_PEER);
+    this.#record(CALL, SERVER, startMs, template, this.#noPeer);
     this.account.addSpan(ids, CALL, SERVER, CLIENT_WORD, this.#parts.serviceHash);
   }
 
@@ -188,6 +198,7 @@ export class Visit {
     this.#stay = stay;
     const verdict = await stay.begin(stats, isLogged ? log : null);
     if (this.isOver) return;
+    this.noteTime();
     if (isLogged) this.#logService(this.#plan as Plan);
     if (verdict === "serve") this.#makeCalls();
     else if (typeof verdict === "object") this.#fail(verdict, conduct.role.name);
@@ -222,10 +233,10 @@ export class Visit {
   /** Records and counts the request, which gets no answer. */
   #endUnanswered(cause: Cause): void {
     const { stats, log } = this.#parts;
-    const endMs = performance.now();
-    this.#recordServer(endMs, 0, cause);
+    this.noteTime();
+    this.#recordServer(0, cause);
     stats.recordUnanswered(cause);
-    if (log.hasAccessLog) this.#logAccess(0, endMs - this.#startMs);
+    if (log.hasAccessLog) this.#logAccess(0, this.nowMs - this.#startMs);
     this.#end();
   }
 
@@ -259,7 +270,10 @@ export class Visit {
     for (const draw of sleeps) {
       // Not before the step is whole, even if it takes no time.
       waitFor(draw())
-        .then(() => this.endCall())
+        .then(() => {
+          this.noteTime();
+          this.endCall();
+        })
         .catch(exposeMistake);
     }
   }
@@ -303,9 +317,8 @@ export class Visit {
   /** Records and counts the request, and begins its answer. */
   #begin(head: Uint8Array, status: number, cause: Cause | null = null): void {
     const { stats, log } = this.#parts;
-    const endMs = performance.now();
-    this.#recordServer(endMs, status, cause);
-    const durationMs = endMs - this.#startMs;
+    this.#recordServer(status, cause);
+    const durationMs = this.nowMs - this.#startMs;
     stats.recordRequest(status, durationMs);
     if (log.hasAccessLog) this.#logAccess(status, durationMs);
     // The caller shall take its next request elsewhere.
@@ -315,13 +328,13 @@ export class Visit {
     this.#writeHeaders(out);
   }
 
-  #recordServer(endMs: number, status: number, cause: Cause | null): void {
+  #recordServer(status: number, cause: Cause | null): void {
     const { context, account } = this;
     if (!context.isSampled) return;
     const { serverTemplates, serviceHash, format } = this.#parts;
     this.#peer ??= format.renderPeer(this.#exchange.peer);
     const template = serverTemplates.find(this.#exchange, this.#route, status, cause);
-    this.#record(SERVER, context.parentAt, this.#startMs, endMs, template, this.#peer);
+    this.#record(SERVER, context.parentAt, this.#startMs, template, this.#peer);
     account.addSpan(context.ids, SERVER, context.parentAt, SERVER_WORD, serviceHash);
   }
 
@@ -343,14 +356,7 @@ export class Visit {
     if (this.context.isStart) this.context.writeTraceResponse(out);
   }
 
-  #record(
-    idAt: number,
-    parentAt: number,
-    startMs: number,
-    endMs: number,
-    template: Uint8Array,
-    peer: Uint8Array,
-  ): void {
+  #record(idAt: number, parentAt: number, startMs: number, template: Skeleton, peer: Uint8Array): void {
     const { context } = this;
     record.ids = context.ids;
     record.traceAt = context.traceAt;
@@ -359,7 +365,7 @@ export class Visit {
     record.parentAt = parentAt;
     record.template = template;
     record.startMicros = MACHINE_CLOCK.toMicros(startMs);
-    record.durationMicros = Math.max(1, Math.round((endMs - startMs) * 1000));
+    record.durationMicros = Math.max(1, Math.floor((this.nowMs - startMs) * 1000 + 0.5));
     record.peer = peer;
     record.isDebug = context.isDebug;
     this.#parts.reporter.add(record);

@@ -31,7 +31,8 @@ export class WallClock {
   /** Microseconds since 1970 at a reading of the steady clock. */
   toMicros(steadyMs: number): number {
     if (steadyMs - this.#checkedMs > CHECK_EVERY_MS) this.#check();
-    return Math.round((this.#originMs + steadyMs) * 1000);
+    // `Math.round` of large numbers takes 100 ns.
+    return Math.floor((this.#originMs + steadyMs) * 1000 + 0.5);
   }
 
   #check(): void {

@@ -2,29 +2,36 @@
 import type { ByteWriter } from "../http/byte-writer.ts";
 import type { Peer } from "../http/exchange.ts";
 import {
+  MICROS_DIGITS,
+  patchDigits,
+  patchMicros,
+  Skeleton,
   type SpanFormat,
   type SpanRecord,
   type SpanSource,
   type SpanTemplate,
-  writeMicros,
 } from "./span-format.ts";
 
-const OPEN = Buffer.from("[");
+const START = ',{"traceId":"';
+const ID = '","id":"';
+const PARENT = '","parentId":"';
+const TIMESTAMP = '","timestamp":';
+const LONG_TRACE = 32;
+const SHORT_TRACE = 16;
+const ID_DIGITS = 16;
+/** Bits of a variant. */
+const HAS_PARENT = 1;
+const IS_SHORT = 2;
+
+const OPEN = 0x5b;
 const CLOSE = Buffer.from("]");
-const FIRST = Buffer.from('{"traceId":"');
-const NEXT = Buffer.from(',{"traceId":"');
-const ID = Buffer.from('","id":"');
-const PARENT = Buffer.from('","parentId":"');
-const TIMESTAMP = Buffer.from(',"timestamp":');
-const DURATION = Buffer.from(',"duration":');
 const DEBUG = Buffer.from(',"debug":true');
 const END = Buffer.from("}");
-const NOTHING = Buffer.alloc(0);
 
 /**
- * A list of Zipkin v2 spans as JSON:
+ * A list of Zipkin v2 spans as JSON. The comma before the first becomes the opening bracket.
  *
- *     {"traceId":"T","id":"I","parentId":"P" TEMPLATE ,"timestamp":N,"duration":D PEER }
+ *     ,{"traceId":"T","id":"I","parentId":"P","timestamp":N SHAPE ,"duration": | D PEER }
  */
 export class ZipkinFormat implements SpanFormat {
   readonly #localEndpoint: { readonly serviceName: string; readonly port: number };
@@ -33,36 +40,37 @@ export class ZipkinFormat implements SpanFormat {
     this.#localEndpoint = { serviceName: serviceName.toLowerCase(), port };
   }
 
-  begin(out: ByteWriter): void {
-    out.copy(OPEN);
-  }
+  begin(): void {}
 
-  write(out: ByteWriter, span: SpanRecord, isFirst: boolean): void {
-    const { ids, idAt, parentAt } = span;
-    out.copy(isFirst ? FIRST : NEXT);
-    out.copy(ids, span.traceAt, span.traceEnd);
-    out.copy(ID);
-    out.copy(ids, idAt, idAt + 16);
+  write(out: ByteWriter, span: SpanRecord): void {
+    const { ids, parentAt, template } = span;
+    const traceDigits = span.traceEnd - span.traceAt;
+    const variant = (parentAt === -1 ? 0 : HAS_PARENT) | (traceDigits === LONG_TRACE ? 0 : IS_SHORT);
+    let at = out.length + START.length;
+    out.copy(template.variants[variant] ?? addVariant(template, variant));
+    const { bytes } = out;
+    patchDigits(bytes, at, ids, span.traceAt, traceDigits);
+    at += traceDigits + ID.length;
+    patchDigits(bytes, at, ids, span.idAt, ID_DIGITS);
+    at += ID_DIGITS;
     if (parentAt !== -1) {
-      out.copy(PARENT);
-      out.copy(ids, parentAt, parentAt + 16);
+      at += PARENT.length;
+      patchDigits(bytes, at, ids, parentAt, ID_DIGITS);
+      at += ID_DIGITS;
     }
-    out.copy(span.template);
-    out.copy(TIMESTAMP);
-    writeMicros(out, span.startMicros);
-    out.copy(DURATION);
+    patchMicros(bytes, at + TIMESTAMP.length, span.startMicros);
     out.decimal(span.durationMicros);
-    out.copy(span.peer);
     if (span.isDebug) out.copy(DEBUG);
-    out.copy(END);
+    out.copy(span.peer);
   }
 
   end(out: ByteWriter): Uint8Array {
+    out.bytes[0] = OPEN;
     out.copy(CLOSE);
     return out.bytes.subarray(0, out.length);
   }
 
-  render({ kind, name, tags, remoteService }: SpanTemplate): Uint8Array {
+  render({ kind, name, tags, remoteService }: SpanTemplate): Skeleton {
     const fields = JSON.stringify({
       kind,
       name,
@@ -70,15 +78,26 @@ export class ZipkinFormat implements SpanFormat {
       ...(remoteService === undefined ? {} : { remoteEndpoint: { serviceName: remoteService } }),
       tags,
     });
-    return Buffer.from(`",${fields.slice(1, -1)}`);
+    return new Skeleton(Buffer.from(`,${fields.slice(1, -1)},"duration":`));
   }
 
+  /** And the end of the span. */
   renderPeer(peer: Peer | null): Uint8Array {
-    if (peer === null) return NOTHING;
+    if (peer === null) return END;
     const { address, port } = peer;
     // What the system calls an IPv4 address when a socket serves both.
     const plain = address.startsWith("::ffff:") ? address.slice(7) : address;
     const endpoint = plain.includes(":") ? { ipv6: plain, port } : { ipv4: plain, port };
-    return Buffer.from(`,"remoteEndpoint":${JSON.stringify(endpoint)}`);
+    return Buffer.from(`,"remoteEndpoint":${JSON.stringify(endpoint)}}`);
   }
+}
+
+function addVariant(template: Skeleton, variant: number): Uint8Array {
+  const trace = " ".repeat((variant & IS_SHORT) === 0 ? LONG_TRACE : SHORT_TRACE);
+  const id = " ".repeat(ID_DIGITS);
+  const parent = (variant & HAS_PARENT) === 0 ? "" : PARENT + id;
+  const time = TIMESTAMP + " ".repeat(MICROS_DIGITS);
+  const made = Buffer.concat([Buffer.from(START + trace + ID + id + parent + time), template.shape]);
+  template.variants[variant] = made;
+  return made;
 }
