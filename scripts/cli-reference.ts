@@ -23,6 +23,7 @@ export async function renderCliReference(): Promise<string> {
     "| 0 | done |",
     "| 1 | failed, or found something missing |",
     "| 2 | wrong usage |",
+    "| 3 | could not tell |",
     "| 130 | interrupted; the first Ctrl-C ends cleanly, the second at once |",
     "",
     "## Flags of every command",

@@ -52,9 +52,10 @@ function readValue(
   flag: FlagTable[string],
 ): string {
   if (flag.placeholder === undefined) {
-    if (token.value !== undefined)
-      throw usage(`${token.rawName} takes no value, found ${JSON.stringify(token.value)}`);
-    return "true";
+    // A switch that is on by default is turned off: --wait=false, as with kubectl.
+    if (token.value === undefined || token.value === "true") return "true";
+    if (token.value === "false") return "false";
+    throw usage(`${token.rawName} takes no value but true or false, found ${JSON.stringify(token.value)}`);
   }
   // Without "=", a flag where a value should stand means that the value was forgotten.
   const looksLikeFlag = token.inlineValue !== true && /^-[-a-zA-Z]/.test(token.value ?? "");

@@ -14,6 +14,41 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./generate.ts")).generate,
   },
   {
+    name: "deploy",
+    summary: "Install or upgrade a chain or a topology on Kubernetes",
+    load: async () => (await import("./deploy.ts")).deploy,
+  },
+  {
+    name: "dry-run",
+    summary: "Show what deploy would change, field by field",
+    load: async () => (await import("./dry-run.ts")).dryRun,
+  },
+  {
+    name: "validate",
+    summary: "Check that every object of a release is ready, and say why not",
+    load: async () => (await import("./validate.ts")).validate,
+  },
+  {
+    name: "status",
+    summary: "Show the links of a release",
+    load: async () => (await import("./status.ts")).status,
+  },
+  {
+    name: "history",
+    summary: "List the revisions of a release",
+    load: async () => (await import("./history.ts")).history,
+  },
+  {
+    name: "rollback",
+    summary: "Apply an earlier revision of a release again",
+    load: async () => (await import("./rollback.ts")).rollback,
+  },
+  {
+    name: "delete",
+    summary: "Remove a release from Kubernetes",
+    load: async () => (await import("./delete.ts")).deleteRelease,
+  },
+  {
     name: "link",
     summary: "Run one link: the service that forwards each request to the next",
     load: async () => (await import("./link.ts")).link,

@@ -1,2 +1,2 @@
 /** Exit codes that commands share. */
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+export const EXIT = { done: 0, failed: 1, usage: 2, couldNotTell: 3, interrupted: 130 } as const;

@@ -46,14 +46,18 @@ function single<T>(fallback: T, parse: (text: string) => T | Unfit, common: Comm
   return { placeholder: "TEXT", ...common, fallback, parse: (texts) => parse(last(texts)) };
 }
 
-export function switchFlag(common: Common<boolean>): Flag<boolean> {
+/** A switch that is on by default is turned off by `--name=false`. */
+export function switchFlag({
+  fallback = false,
+  ...common
+}: Common<boolean> & { readonly fallback?: boolean }): Flag<boolean> {
   const parse = (texts: readonly string[]) => {
     const text = last(texts).toLowerCase();
     if (["true", "1", "yes", "on"].includes(text)) return true;
     if (["false", "0", "no", "off", ""].includes(text)) return false;
     return new Unfit("true or false");
   };
-  return { ...common, fallback: false, parse };
+  return { ...common, fallback, parse };
 }
 
 export function textFlag<T extends string | null>(fallback: T, common: Common<string | T>): Flag<string | T> {

@@ -17,6 +17,7 @@ export function renderHelp(commands: readonly CommandEntry[]): string {
         ["chain-link up", "a chain of 3 links, its traces and their page"],
         ["chain-link up --instances 5 --slow off", "5 links, none of them slow"],
         ["chain-link up shop.yaml", "the call graph of a topology document"],
+        ["chain-link deploy --instances 5", "the chain on Kubernetes"],
         ["chain-link generate --instances 5", "the chain as Kubernetes manifests"],
       ]),
     ],

@@ -1,7 +1,6 @@
 import { DEFAULT_IMAGE } from "../kubernetes/images.ts";
 import { DEFAULT_SLEEP_SECONDS } from "../kubernetes/load-generator.ts";
 import { isImageReference, isNamespaceName } from "../kubernetes/names.ts";
-import type { Topology } from "../topology/model.ts";
 import { checkedFlag, integerFlag } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
@@ -40,13 +39,13 @@ export const RELEASE_FLAGS = {
 
 /** The lines with which the original begins. */
 export function describeRelease(
-  topology: Topology,
+  links: number,
   flags: { readonly namespace: string; readonly "chain-link-image": string; readonly "sleep-time": number },
   output: Output,
 ): void {
   output.info(
     "Using the following configuration...",
-    `Number of instances: ${topology.services.size}`,
+    `Number of instances: ${links}`,
     `Namespace: ${flags.namespace}`,
     `ChainLink image: ${flags["chain-link-image"]}`,
     `Loadgenerator sleep time: ${flags["sleep-time"]}`,

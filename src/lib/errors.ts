@@ -15,6 +15,21 @@ export const ERROR_CODES = {
   "port-busy": "Another process listens on the port, or the address cannot be bound.",
   "start-failed": "A part of the chain did not start.",
   "limit-reached": "The operating system's limit (open files, memory) is too low for what was asked.",
+  "kubeconfig-invalid":
+    "There is no kubeconfig, it cannot be read, or it does not say how to reach a cluster.",
+  "credentials-invalid": "The API server does not accept who we are, or a credential could not be had.",
+  "cluster-unreachable":
+    "The API server does not answer, answers too late, or its certificate is not trusted.",
+  "cluster-error": "The API server answered a request with an error that trying again did not cure.",
+  forbidden: "The API server does not allow something that the command needs; the message lists what.",
+  "namespace-unusable": "The namespace is being deleted, does not exist, or has no room by its quota.",
+  "release-conflict":
+    "Objects are owned by others, or fields of them were changed by others; each is listed. Nothing was changed.",
+  "release-invalid": "What the cluster says about a release contradicts itself: somebody changed it.",
+  "release-locked": "Another process works on the release; the message says who.",
+  "release-failed":
+    "The release was applied, but objects did not become ready, or the API server refused one.",
+  "release-not-found": "There is no release, or no revision, of that name in the namespace.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -64,7 +64,7 @@ describe("wrong usage ends with exit code 2, one clear message and nothing on st
     [["up", "--instances="], '--instances: expected a whole number from 1 to 100000, found ""'],
     [["up", "--instances"], "--instances needs a value: --instances N"],
     [["up", "--host", "--no-load"], "--host needs a value: --host ADDRESS"],
-    [["up", "--no-load=yes"], '--no-load takes no value, found "yes"'],
+    [["up", "--no-load=yes"], '--no-load takes no value but true or false, found "yes"'],
     [["up", "--port", "65536"], '--port: expected a whole number from 0 to 65535, found "65536"'],
     [["up", "--duration", "5"], '--duration: expected a duration such as 500ms, 5s or 1m30s, found "5"'],
     [["up", "--rate", "0"], '--rate: expected a rate such as 200/s, 5/m or 50/h, found "0"'],

@@ -35,6 +35,8 @@ export interface Lab {
 export interface KubectlOptions {
   readonly input?: string;
   readonly mayFail?: boolean;
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 let running: Promise<Lab> | undefined;
@@ -60,8 +62,8 @@ async function start(): Promise<Lab> {
   if (!existsSync(kubeconfig)) throw new Error(`lab up printed no kubeconfig but ${JSON.stringify(stdout)}`);
   const program = findKubectl();
   const env = { ...process.env, KUBECONFIG: kubeconfig };
-  const kubectl: Lab["kubectl"] = async (args, { input = "", mayFail = false } = {}) => {
-    const result = await run([program, ...args], { env, input });
+  const kubectl: Lab["kubectl"] = async (args, { input = "", mayFail = false, env: added = {} } = {}) => {
+    const result = await run([program, ...args], { env: { ...env, ...added }, input });
     return mayFail ? result : expectSuccess(result);
   };
   return {

@@ -1,0 +1,69 @@
+import type { ApiClient } from "../kubernetes/api/client.ts";
+import { DEFAULT_RELEASE } from "../kubernetes/labels.ts";
+import { isNamespaceName } from "../kubernetes/names.ts";
+import type { ReleaseStore } from "../kubernetes/release/store.ts";
+import { checkedFlag, durationFlag, switchFlag, textFlag } from "./flags.ts";
+import type { Output } from "./output.ts";
+
+/** How to reach the cluster: the flags are kubectl's. */
+export const CLUSTER_FLAGS = {
+  release: checkedFlag(
+    DEFAULT_RELEASE,
+    isNamespaceName,
+    "a release name: lower-case letters, digits and -, at most 63",
+    { summary: "Name of the release in its namespace.", placeholder: "NAME" },
+  ),
+  kubeconfig: textFlag(null, {
+    summary: "The kubeconfig file; otherwise $KUBECONFIG or ~/.kube/config.",
+    placeholder: "FILE",
+    completes: "file",
+    env: [],
+  }),
+  context: textFlag(null, {
+    summary: "Context of the kubeconfig; otherwise the current one.",
+    placeholder: "NAME",
+  }),
+  "request-timeout": durationFlag(20_000, {
+    summary: "How long one answer of the API server may take.",
+    fallbackText: "20s",
+  }),
+} as const;
+
+export const WAIT_FLAGS = {
+  timeout: durationFlag(300_000, { summary: "How long to wait.", fallbackText: "5m" }),
+} as const;
+
+export const YES_FLAG = {
+  yes: switchFlag({ summary: "Do not ask.", short: "y" }),
+} as const;
+
+export interface ClusterValues {
+  readonly release: string;
+  readonly namespace: string;
+  readonly kubeconfig: string | null;
+  readonly context: string | null;
+  readonly "request-timeout": number;
+}
+
+/**
+ * A client of the cluster that was asked for, and the place of the release in it. Loaded late: only some commands need
+ * a cluster.
+ * @throws {UserError} `kubeconfig-invalid`
+ */
+export async function openRelease(
+  flags: ClusterValues,
+  output: Output,
+): Promise<{ readonly client: ApiClient; readonly store: ReleaseStore }> {
+  const [{ ApiClient }, { openCluster }, { ReleaseStore }] = await Promise.all([
+    import("../kubernetes/api/client.ts"),
+    import("../kubernetes/api/kubeconfig.ts"),
+    import("../kubernetes/release/store.ts"),
+  ]);
+  const access = openCluster({ file: flags.kubeconfig, context: flags.context, environment: process.env });
+  output.detail(`API server ${access.server}, context ${access.contextName}`);
+  const client = new ApiClient(access, {
+    requestTimeoutMs: flags["request-timeout"],
+    onWarning: (text) => output.warn(text),
+  });
+  return { client, store: new ReleaseStore(client, flags.namespace, flags.release) };
+}

@@ -1,0 +1,69 @@
+import { ask, canAsk } from "./ask.ts";
+import { CLUSTER_FLAGS, openRelease, WAIT_FLAGS, YES_FLAG } from "./cluster-flags.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
+import { switchFlag } from "./flags.ts";
+import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
+import { watchInterrupts } from "./interrupt.ts";
+import { RELEASE_FLAGS } from "./release-flags.ts";
+
+export const deleteRelease = defineCommand({
+  examples: [
+    { line: "chain-link delete", says: "the release in the namespace chain-link; the namespace stays" },
+    {
+      line: "chain-link delete -n shop --yes --delete-namespace",
+      says: "with its namespace, if deploy made it",
+    },
+  ],
+  usesConfigFile: true,
+  flags: {
+    ...RELEASE_FLAGS,
+    ...CLUSTER_FLAGS,
+    "delete-namespace": switchFlag({ summary: "Delete the namespace, too, if this release made it." }),
+    wait: switchFlag({ summary: "Wait until all pods have ended.", fallback: true }),
+    ...WAIT_FLAGS,
+    ...YES_FLAG,
+    output: outputFlag(
+      ["table", "json", "yaml"],
+      "table",
+      "json, yaml: what was deleted, on standard output.",
+    ),
+    ...CONFIG_FILE_FLAG,
+  },
+  async run({ flags, output }) {
+    const [{ planRemoval, removeNamespace, removeRelease }, { Interrupted }, { ReleaseLog }] =
+      await Promise.all([
+        import("../kubernetes/release/remove.ts"),
+        import("../kubernetes/release/apply.ts"),
+        import("./release-log.ts"),
+      ]);
+    const { store } = await openRelease(flags, output);
+    const { namespace, release } = store;
+    const { members } = await planRemoval(store);
+    if (!flags.yes && canAsk(output)) {
+      const question = `Delete release '${release}' with ${members.length} objects from namespace '${namespace}'?`;
+      if (!(await ask(question, output))) return EXIT.failed;
+    }
+    const stop = new AbortController();
+    void watchInterrupts().signal.then(() => {
+      output.warn("Stopping when the requests under way are done; Ctrl-C again stops at once");
+      stop.abort();
+    });
+    const log = new ReleaseLog(output, namespace);
+    const options = { wait: flags.wait, timeoutMs: flags.timeout, stop: stop.signal, report: log };
+    try {
+      await removeRelease(store, options);
+      output.info(`Release '${release}' was deleted from namespace '${namespace}'`);
+      if (flags["delete-namespace"]) await removeNamespace(store, options);
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      output.warn("Interrupted. The same command deletes the rest");
+      return EXIT.interrupted;
+    }
+    if (flags.output !== "table") {
+      const { renderData } = await import("./data-output.ts");
+      await output.result(renderData(flags.output, { release, namespace, deleted: log.counts.deleted }));
+    }
+    return EXIT.done;
+  },
+});

@@ -1,0 +1,29 @@
+import { CLUSTER_FLAGS, openRelease } from "./cluster-flags.ts";
+import { defineCommand } from "./command.ts";
+import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
+import { PLAN_FLAGS } from "./plan-flags.ts";
+import { describeRelease, RELEASE_FLAGS } from "./release-flags.ts";
+import { readWanted } from "./release-target.ts";
+import { runDryRun } from "./run-dry-run.ts";
+import { TOPOLOGY_OPERAND } from "./topology-input.ts";
+
+export const dryRun = defineCommand({
+  examples: [
+    { line: "chain-link dry-run --instances 9", says: "what a deploy would change, field by field" },
+    { line: "chain-link dry-run shop.yaml -n shop -o json", says: "the same for programs" },
+  ],
+  operands: TOPOLOGY_OPERAND,
+  usesConfigFile: true,
+  flags: {
+    ...RELEASE_FLAGS,
+    ...CLUSTER_FLAGS,
+    ...PLAN_FLAGS,
+    output: outputFlag(["table", "json", "yaml"], "table", "How the plan is printed."),
+    ...CONFIG_FILE_FLAG,
+  },
+  async run({ flags, operands, settings, output }) {
+    const { topology, target } = await readWanted(operands[0], flags, settings);
+    describeRelease(topology.services.size, flags, output);
+    return runDryRun(await openRelease(flags, output), target, flags, output);
+  },
+});

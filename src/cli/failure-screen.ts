@@ -1,0 +1,69 @@
+import type { ApiClient } from "../kubernetes/api/client.ts";
+import { ApplyFailed } from "../kubernetes/release/apply.ts";
+import type { DeployFailed } from "../kubernetes/release/deploy.ts";
+import { type Diagnosis, diagnose } from "../kubernetes/release/diagnosis.ts";
+import { NotReady } from "../kubernetes/release/tracker.ts";
+import { UserError } from "../lib/errors.ts";
+import type { Output } from "./output.ts";
+
+/** Says on one screen what is wrong with a release, and what can be done. */
+export async function showFailure(
+  failure: DeployFailed,
+  client: ApiClient,
+  namespace: string,
+  output: Output,
+): Promise<void> {
+  const { cause, revision } = failure;
+  if (cause instanceof NotReady) {
+    const { tracker } = cause;
+    output.error(`Revision ${revision} failed: ${cause.message}`);
+    const diagnoses = await diagnose(client, namespace, tracker);
+    for (const diagnosis of diagnoses)
+      for (const line of renderDiagnosis(diagnosis, output)) output.raw(`${line}\n`);
+    const shown = new Set(diagnoses.map(({ object }) => object.name));
+    const rest = tracker.listUnready().filter(({ name }) => !shown.has(name));
+    if (rest.length > 0) {
+      const names = rest.slice(0, 5).map(({ kind, name }) => `${kind} ${name}`);
+      const more = rest.length > 5 ? ` and ${rest.length - 5} more` : "";
+      output.raw(`  also not ready: ${names.join(", ")}${more}\n`);
+    }
+    output.raw("\n");
+    for (const hint of new Set(diagnoses.flatMap((diagnosis) => hintOf(diagnosis, namespace)))) {
+      output.raw(`${hint}\n`);
+    }
+    return;
+  }
+  if (cause instanceof ApplyFailed) {
+    output.error(`Revision ${revision} failed: the API server refused ${cause.problems.length} objects`);
+    for (const { text } of cause.problems.slice(0, 10)) output.raw(`  ${text}\n`);
+    return;
+  }
+  output.error(`Revision ${revision} failed: ${cause.message}`);
+  if (cause instanceof UserError && cause.hint !== undefined)
+    output.raw(`         ${output.style("dim", cause.hint)}\n`);
+}
+
+function renderDiagnosis({ object, pod, events, log }: Diagnosis, output: Output): string[] {
+  const { kind, name, readiness, trouble } = object;
+  return [
+    `  ${output.style("bold", `${kind} ${name}`)}: ${readiness.message}`,
+    ...(trouble === "" ? [] : [`    ${pod === null || pod === name ? "" : `pod ${pod}: `}${trouble}`]),
+    ...events.map((event) => `    event ${event}`),
+    ...log.map((line) => `    ${output.style("dim", `log | ${line}`)}`),
+  ];
+}
+
+/** What helps against the usual troubles. */
+function hintOf({ object, pod, log }: Diagnosis, namespace: string): string[] {
+  const { trouble } = object;
+  if (/ImagePull|ErrImage|InvalidImageName/.test(trouble)) {
+    return ["The image cannot be pulled: is its name right, and may the nodes read its registry?"];
+  }
+  if (/Unschedulable|no node|nodes are available/i.test(`${trouble} ${object.readiness.message}`)) {
+    return ["No node has room for the pod: use fewer links, or add a node."];
+  }
+  if (/quota/i.test(trouble))
+    return ["The namespace's quota does not allow more pods: raise it, or use fewer links."];
+  if (log.length > 0 && pod !== null) return [`More of the log: kubectl logs -n ${namespace} ${pod}`];
+  return [];
+}

@@ -1,0 +1,51 @@
+import type { KubernetesObject } from "../kubernetes/object.ts";
+import type { Target } from "../kubernetes/release/deploy.ts";
+import type { Topology } from "../topology/model.ts";
+import type { Setting } from "./settings.ts";
+import { loadTopology } from "./topology-input.ts";
+
+export interface TargetFlags {
+  readonly instances: number;
+  readonly namespace: string;
+  readonly release: string;
+  readonly "chain-link-image": string;
+  readonly "sleep-time": number;
+  readonly slow: "on" | "off";
+}
+
+/** What the command line wants in the cluster. */
+export async function readWanted(
+  file: string | undefined,
+  flags: TargetFlags,
+  settings: readonly Setting[],
+): Promise<{ readonly topology: Topology; readonly target: Target }> {
+  const topology = await loadTopology(file, {
+    instances: flags.instances,
+    slow: flags.slow === "on",
+    settings,
+  });
+  const { buildObjects } = await import("../kubernetes/objects.ts");
+  const objects = buildObjects(topology, {
+    namespace: flags.namespace,
+    image: flags["chain-link-image"],
+    sleepSeconds: flags["sleep-time"],
+    release: flags.release,
+  });
+  return {
+    topology,
+    target: {
+      objects: objects.filter(isMember),
+      inputs: {
+        topology: topology.name,
+        links: topology.services.size,
+        image: flags["chain-link-image"],
+        sleepSeconds: flags["sleep-time"],
+      },
+    },
+  };
+}
+
+/** The Namespace is none: removing it would take all that it holds. */
+function isMember({ kind }: KubernetesObject): boolean {
+  return kind !== "Namespace";
+}

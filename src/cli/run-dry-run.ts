@@ -1,0 +1,39 @@
+import type { Target } from "../kubernetes/release/deploy.ts";
+import { hasChanges, makePlan, type Plan } from "../kubernetes/release/plan.ts";
+import type { ReleaseStore } from "../kubernetes/release/store.ts";
+import { UserError } from "../lib/errors.ts";
+import { renderData } from "./data-output.ts";
+import { EXIT } from "./exit.ts";
+import type { Output } from "./output.ts";
+import { planOptions } from "./plan-flags.ts";
+import { describePlan, renderPlan } from "./plan-text.ts";
+
+/** Shows what a deploy would do; resolves to 0 when that is nothing, to 1 when it is something, to 3 when nobody knows. */
+export async function runDryRun(
+  { store }: { readonly store: ReleaseStore },
+  target: Target,
+  flags: {
+    readonly namespace: string;
+    readonly "force-conflicts": boolean;
+    readonly "take-ownership": boolean;
+    readonly output: "table" | "json" | "yaml";
+  },
+  output: Output,
+): Promise<number> {
+  let plan: Plan;
+  try {
+    plan = await makePlan(store, target.objects, planOptions(flags));
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code === "usage") throw error;
+    output.error(error.message);
+    if (error.hint !== undefined) output.raw(`         ${output.style("dim", error.hint)}\n`);
+    return EXIT.couldNotTell;
+  }
+  const { namespace } = flags;
+  const text =
+    flags.output === "table"
+      ? renderPlan(plan, namespace)
+      : renderData(flags.output, describePlan(plan, namespace));
+  await output.result(text);
+  return hasChanges(plan) ? EXIT.failed : EXIT.done;
+}

@@ -1,0 +1,87 @@
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+import { isRecord } from "../../lib/record.ts";
+
+export interface StatusCause {
+  readonly reason: string;
+  readonly message: string;
+  /** Of a conflict: the path of the field that another manager owns. */
+  readonly field: string;
+}
+
+/** An answer of the API server that is no success, with what it says about itself. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+
+  constructor(
+    readonly status: number,
+    /** `NotFound`, `AlreadyExists`, `Conflict`, `Forbidden`, …; empty where nothing was said. */
+    readonly reason: string,
+    message: string,
+    readonly causes: readonly StatusCause[],
+    readonly retryAfterMs: number | null,
+    /** Method and path. */
+    readonly request: string,
+  ) {
+    super(message);
+  }
+
+  /** Causes of a conflict with other field managers; empty for every other failure. */
+  get managerConflicts(): readonly StatusCause[] {
+    return this.causes.filter(({ reason }) => reason === "FieldManagerConflict");
+  }
+
+  get isNotFound(): boolean {
+    return this.status === 404;
+  }
+}
+
+export function isNotFound(error: unknown): boolean {
+  return error instanceof ApiError && error.isNotFound;
+}
+
+export function hasReason(error: unknown, reason: string): error is ApiError {
+  return error instanceof ApiError && error.reason === reason;
+}
+
+/** Decodes the body of a failed answer: a `Status`, or whatever a proxy in between wrote. */
+export function readApiError(
+  status: number,
+  body: string,
+  retryAfter: string | null,
+  request: string,
+): ApiError {
+  const headerMs = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : null;
+  const content = parseStatus(body);
+  if (content === null) {
+    const text = body.trim().slice(0, 200) || `the answer ${status} without a word`;
+    return new ApiError(status, reasonOf(status), text, [], headerMs, request);
+  }
+  const details = isRecord(content.details) ? content.details : {};
+  const causes = Array.isArray(details.causes) ? details.causes.filter(isRecord) : [];
+  const detailMs = typeof details.retryAfterSeconds === "number" ? details.retryAfterSeconds * 1000 : null;
+  return new ApiError(
+    status,
+    typeof content.reason === "string" ? content.reason : reasonOf(status),
+    typeof content.message === "string" ? content.message : `the answer ${status}`,
+    causes.map(({ reason, message, field }) => ({
+      reason: String(reason ?? ""),
+      message: String(message ?? ""),
+      field: String(field ?? ""),
+    })),
+    headerMs ?? detailMs,
+    request,
+  );
+}
+
+function parseStatus(body: string): Record<string, unknown> | null {
+  try {
+    const content: unknown = JSON.parse(body);
+    return isRecord(content) && content.kind === "Status" ? content : null;
+  } catch {
+    return null;
+  }
+}
+
+function reasonOf(status: number): string {
+  return { 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 410: "Expired" }[status] ?? "";
+}

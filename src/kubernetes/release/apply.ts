@@ -1,0 +1,150 @@
+import { type ApiClient, exactly } from "../api/client.ts";
+import type { Resource } from "../api/resource.ts";
+import { ApiError, hasReason } from "../api/status.ts";
+import { PART_OF_LABEL } from "./apply-set.ts";
+import { waitUntilGone } from "./gone.ts";
+import type { ReleaseLock } from "./lock.ts";
+import { FIELD_MANAGER } from "./owned-fields.ts";
+import type { Action, PlannedObject, Removal } from "./plan.ts";
+import { describeProblem, readApplyProblems } from "./problem.ts";
+
+/** What a change of the cluster needs. */
+export interface Work {
+  readonly client: ApiClient;
+  readonly namespace: string;
+  readonly lock: ReleaseLock;
+  /** Aborted at the first Ctrl-C: what is under way is finished, nothing more is begun. */
+  readonly stop: AbortSignal;
+  readonly report: Reporter;
+}
+
+/** Told of every step; none of it changes what is done. */
+export interface Reporter {
+  onNamespaceCreated(name: string): void;
+  onApplied(action: Action, kind: string, name: string): void;
+  onDeleted(kind: string, name: string): void;
+}
+
+/** The user asked to stop. */
+export class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+/** The server refused objects though their dry run, or that of objects like them, went well. */
+export class ApplyFailed extends Error {
+  override readonly name = "ApplyFailed";
+
+  constructor(
+    readonly problems: readonly { readonly name: string; readonly cause: unknown; readonly text: string }[],
+  ) {
+    super(problems.map(({ text }) => text).join("; "));
+  }
+}
+
+/**
+ * Applies what a plan found to be new or different, kind after kind; within a kind at the same time. All refusals of
+ * one kind are reported together, and end it.
+ */
+export async function applyPlanned(work: Work, objects: readonly PlannedObject[]): Promise<void> {
+  for (const phase of splitPhases(objects)) {
+    const failures: { name: string; cause: unknown; text: string }[] = [];
+    await Promise.all(
+      phase.map(async (planned) => {
+        const { action, object, resource } = planned;
+        try {
+          if (action !== "unchanged") {
+            if (failures.length > 0) return;
+            await before(work);
+            if (action === "replace") await removeForReplacement(work, planned);
+            await work.client.apply(resource, object, { manager: FIELD_MANAGER, force: planned.force });
+          }
+          work.report.onApplied(action, object.kind, object.metadata.name);
+        } catch (error) {
+          if (!(error instanceof ApiError)) throw error;
+          const [problem] = readApplyProblems(object, error, planned.live !== null);
+          const text = problem === undefined ? error.message : describeProblem(problem);
+          failures.push({ name: `${object.kind} ${object.metadata.name}`, cause: error, text });
+        }
+      }),
+    );
+    if (failures.length > 0) throw new ApplyFailed(failures);
+  }
+}
+
+/** Deletes what is wanted no longer, last applied first. */
+export async function prune(work: Work, removals: readonly Removal[]): Promise<void> {
+  for (const group of splitKinds(removals.toReversed())) {
+    await Promise.all(
+      group.map(async (removal) => {
+        await before(work);
+        await deleteMember(work, removal);
+        work.report.onDeleted(removal.resource.kind, removal.name);
+      }),
+    );
+  }
+}
+
+/** Refuses to begin anything when we are to stop, or no longer hold the lock. */
+export async function before({ stop, lock }: Pick<Work, "stop" | "lock">): Promise<void> {
+  if (stop.aborted) throw new Interrupted();
+  await lock.check();
+}
+
+/**
+ * Deletes a member that is still the one that was planned for. A status that changed in between is no reason not to;
+ * an object that left the set is.
+ */
+async function deleteMember(work: Work, removal: Removal): Promise<void> {
+  const { client, namespace } = work;
+  const { resource, name, uid } = removal;
+  let version = removal.resourceVersion;
+  for (;;) {
+    try {
+      await client.delete(resource, namespace, name, { uid, resourceVersion: version });
+      return;
+    } catch (error) {
+      if (!hasReason(error, "Conflict")) throw error;
+      const found = await client.find(resource, namespace, name);
+      const isMember = found?.metadata.labels?.[PART_OF_LABEL] !== undefined;
+      if (found === null || found.metadata.uid !== uid || !isMember) return;
+      version = exactly(found.metadata).resourceVersion;
+    }
+  }
+}
+
+async function removeForReplacement(work: Work, { resource, object, live }: PlannedObject): Promise<void> {
+  if (live === null) return;
+  const { client, namespace, stop } = work;
+  const { name } = object.metadata;
+  await client.delete(resource, namespace, name, { uid: live.uid });
+  await waitUntilGone(
+    client,
+    resource,
+    namespace,
+    { fieldSelector: `metadata.name=${name}` },
+    new Set([live.uid]),
+    stop,
+  ).catch((error: unknown) => {
+    throw stop.aborted ? new Interrupted() : error;
+  });
+}
+
+/** Runs of one kind in the order of the plan; what others read at their start, and rules of the network, first. */
+function splitPhases(objects: readonly PlannedObject[]): PlannedObject[][] {
+  const early = (resource: Resource) => ["ConfigMap", "NetworkPolicy"].includes(resource.kind);
+  const ordered = [
+    ...objects.filter(({ resource }) => early(resource)),
+    ...objects.filter(({ resource }) => !early(resource)),
+  ];
+  return splitKinds(ordered);
+}
+
+function splitKinds<T extends { readonly resource: Resource }>(items: readonly T[]): T[][] {
+  const groups: T[][] = [];
+  for (const item of items) {
+    const last = groups.at(-1);
+    if (last?.[0]?.resource === item.resource) last.push(item);
+    else groups.push([item]);
+  }
+  return groups;
+}

@@ -1,0 +1,49 @@
+import type { ApiClient, ListOptions } from "../api/client.ts";
+import type { Resource } from "../api/resource.ts";
+import { followCollection } from "../api/watch.ts";
+
+/**
+ * Resolves when none of the objects exists any more. One that was made again under the same name is another one.
+ * @param uids Of the objects that are to go
+ */
+export async function waitUntilGone(
+  client: ApiClient,
+  resource: Resource,
+  namespace: string,
+  options: ListOptions,
+  uids: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (uids.size === 0) return;
+  const left = new Set(uids);
+  const seen = new Set<string>();
+  const done = Promise.withResolvers<void>();
+  const end = new AbortController();
+  const both = AbortSignal.any([signal, end.signal]);
+  both.addEventListener("abort", () => done.resolve());
+  const following = followCollection(
+    client,
+    resource,
+    namespace,
+    options,
+    {
+      onObject: ({ metadata }) => void seen.add(metadata.uid),
+      onGone: ({ metadata }) => {
+        left.delete(metadata.uid);
+        if (left.size === 0) done.resolve();
+      },
+      onList: () => {
+        for (const uid of left) if (!seen.has(uid)) left.delete(uid);
+        seen.clear();
+        if (left.size === 0) done.resolve();
+      },
+    },
+    both,
+  );
+  try {
+    await Promise.race([done.promise, following]);
+  } finally {
+    end.abort();
+  }
+  signal.throwIfAborted();
+}

@@ -1,0 +1,60 @@
+import { UserError } from "../../lib/errors.ts";
+import { type Deployed, type DeployOptions, deploy, type Target } from "./deploy.ts";
+import { makePlan } from "./plan.ts";
+import { type RemoveOptions, removeRelease } from "./remove.ts";
+import type { Revision } from "./revision.ts";
+import { noRelease, noRevision, type ReleaseStore } from "./store.ts";
+
+/**
+ * The revision to go back to: the one with a number, or the last that was deployed before the current one. When the
+ * current one did not succeed, the last that did.
+ * @throws {UserError} `release-not-found`
+ */
+export function chooseRevision(
+  store: ReleaseStore,
+  revisions: readonly Revision[],
+  number: number | null,
+): Revision {
+  const [current] = revisions;
+  if (current === undefined) throw noRelease(store);
+  if (number !== null) {
+    const found = revisions.find((revision) => revision.number === number);
+    if (found === undefined) throw noRevision(store, number);
+    return found;
+  }
+  const wasDeployed = ({ status }: Revision) => status === "deployed" || status === "superseded";
+  const found = revisions.find((revision) => revision !== current && wasDeployed(revision));
+  if (found === undefined) {
+    throw new UserError(
+      "release-not-found",
+      `no revision before ${current.number} of release ${JSON.stringify(store.release)} was ever deployed`,
+      "chain-link history lists all; chain-link delete removes the release.",
+    );
+  }
+  return found;
+}
+
+/** An earlier revision's content as what is wanted now. */
+export async function readTarget(store: ReleaseStore, revision: Revision): Promise<Target> {
+  const { objects, inputs } = await store.readContent(revision);
+  return { objects, inputs: { ...inputs, note: `rollback to ${revision.number}` } };
+}
+
+/**
+ * After a deploy that failed: applies the last deployed revision again, or removes everything when there is none.
+ * @returns The number of the revision that was applied again
+ */
+export async function restore(
+  store: ReleaseStore,
+  options: DeployOptions & RemoveOptions,
+): Promise<{ readonly restored: number | null; readonly deployed: Deployed | null }> {
+  const revisions = await store.listRevisions();
+  const last = revisions.find(({ status }) => status === "deployed");
+  if (last === undefined) {
+    await removeRelease(store, options);
+    return { restored: null, deployed: null };
+  }
+  const target = await readTarget(store, last);
+  const plan = await makePlan(store, target.objects, options);
+  return { restored: last.number, deployed: await deploy(store, target, plan, options) };
+}

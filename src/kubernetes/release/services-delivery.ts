@@ -1,0 +1,95 @@
+import { hashServices } from "../../topology/services-list.ts";
+import type { ApiClient } from "../api/client.ts";
+import { RESOURCES, resourcePath } from "../api/resource.ts";
+import type { KubernetesObject } from "../object.ts";
+import { SERVICES_LIST } from "../services-config-map.ts";
+import { findCondition } from "./readiness.ts";
+import { ownerOf } from "./tracker.ts";
+
+const LINK_PORT = 8000;
+const HASH_HEADER = "chain-link-services";
+const POLL_MS = 1_000;
+
+/** A link that still serves an older list. */
+export interface LateLink {
+  readonly pod: string;
+  readonly reason: string;
+}
+
+/**
+ * Waits until every running link answers with the hash of the list that is wanted. Kubelets renew the files of a
+ * ConfigMap up to 90 seconds late, and nothing can be watched that would tell: each link is asked, through the API
+ * server. A link that says no hash is another program, and is not waited for.
+ * @returns Links that were late when `signal` was aborted
+ */
+export async function waitForServicesList(
+  client: ApiClient,
+  namespace: string,
+  release: string,
+  objects: readonly KubernetesObject[],
+  signal: AbortSignal,
+  onProgress: (late: number) => void,
+): Promise<LateLink[]> {
+  const hash = wantedHash(objects);
+  if (hash === null) return [];
+  const deployments = new Set(objects.filter(readsList).map(({ metadata }) => metadata.name));
+  const served = new Set<string>();
+  let late: LateLink[] = [];
+  while (!signal.aborted) {
+    const pods = await client.listAll(RESOURCES.pod, namespace, {
+      labelSelector: `app.kubernetes.io/instance=${release}`,
+    });
+    const asked = pods.filter(
+      (pod) =>
+        pod.metadata.deletionTimestamp === undefined &&
+        findCondition(pod, "Ready")?.status === "True" &&
+        deployments.has(ownerOf(pod) ?? "") &&
+        !served.has(pod.metadata.uid),
+    );
+    const answers = await Promise.all(
+      asked.map(async ({ metadata }) => ({
+        metadata,
+        reason: await ask(client, namespace, metadata.name, hash),
+      })),
+    );
+    for (const { metadata, reason } of answers) if (reason === null) served.add(metadata.uid);
+    late = answers.flatMap(({ metadata, reason }) =>
+      reason === null ? [] : [{ pod: metadata.name, reason }],
+    );
+    if (late.length === 0) return [];
+    onProgress(late.length);
+    await Promise.race([Bun.sleep(POLL_MS), aborted(signal)]);
+  }
+  return late;
+}
+
+/** `null` when the pod serves the list, or is none that could say. */
+async function ask(client: ApiClient, namespace: string, pod: string, hash: string): Promise<string | null> {
+  try {
+    const path = `${resourcePath(RESOURCES.pod, namespace, `${pod}:${LINK_PORT}`)}/proxy/readiness`;
+    const { status, headers } = await client.raw(path);
+    if (status === 404) return null;
+    if (status !== 200) return `its readiness answers ${status}`;
+    const found = headers.get(HASH_HEADER);
+    return found === null || found === hash ? null : "serves an older list of services";
+  } catch {
+    return "does not answer through the API server";
+  }
+}
+
+function wantedHash(objects: readonly KubernetesObject[]): string | null {
+  const list = objects.find(({ kind, metadata }) => kind === "ConfigMap" && metadata.name === SERVICES_LIST);
+  const text = (list?.data as Record<string, string> | undefined)?.["services.json"];
+  return text === undefined ? null : hashServices(JSON.parse(text) as string[]);
+}
+
+/** Whether a Deployment's pods mount the list. */
+function readsList(object: KubernetesObject): boolean {
+  if (object.kind !== "Deployment") return false;
+  const spec = object.spec as { template?: { spec?: { volumes?: { configMap?: { name?: string } }[] } } };
+  return spec.template?.spec?.volumes?.some(({ configMap }) => configMap?.name === SERVICES_LIST) ?? false;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

@@ -1,0 +1,72 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Finished } from "./cli.ts";
+import { runCli, temporaryFolder } from "./cli.ts";
+import type { Lab } from "./lab.ts";
+
+/** An image of the lab that runs without arguments, rights or a file system. As a link it never becomes ready. */
+export const PAUSE_IMAGE = "registry.k8s.io/pause:3.10";
+
+/** A topology of which nothing has to start. */
+export function emptyTopology(services: number): string {
+  const entries = Array.from({ length: services }, (_, index) => {
+    const calls = index + 1 < services ? `, calls: [s${index + 1}]` : "";
+    return `  s${index}: { replicas: 0${index === 0 ? ", entry: true" : ""}${calls} }`;
+  });
+  return `apiVersion: chain-link.dev/v1\nkind: Topology\nmetadata: { name: empty }\nservices:\n${entries.join("\n")}\n`;
+}
+
+/** Commands against the lab, in one namespace, without a file of settings that would outlive a test. */
+export class ReleaseBench {
+  readonly #folder = temporaryFolder();
+
+  constructor(
+    readonly lab: Lab,
+    readonly namespace: string,
+    /** Another than the lab's own: another user, or a proxy. */
+    readonly kubeconfig = lab.kubeconfig,
+  ) {}
+
+  run(...args: readonly string[]): Promise<Finished> {
+    return this.runWith({}, ...args);
+  }
+
+  runWith(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Finished> {
+    return runCli(this.arguments(args), { env });
+  }
+
+  /** The words of a command line. */
+  arguments([command = "", ...rest]: readonly string[]): string[] {
+    const settings = join(this.#folder.path, "settings.conf");
+    const place = ["--namespace", this.namespace, "--kubeconfig", this.kubeconfig, "--config-file", settings];
+    return [command, ...rest, ...place];
+  }
+
+  /** Writes a topology document; gives its path. */
+  topology(text: string): string {
+    const path = join(this.#folder.path, `${Bun.hash(text)}.yaml`);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /** Names of the release's objects, as `Kind/name`; those of its record too. */
+  async list(): Promise<string[]> {
+    const kinds = "configmaps,deployments,services,pods,networkpolicies,secrets,leases";
+    const { items } = await this.lab.query("get", kinds, "-n", this.namespace);
+    return items
+      .filter(({ metadata }: { metadata: { name: string; ownerReferences?: unknown } }) => {
+        return metadata.ownerReferences === undefined && metadata.name !== "kube-root-ca.crt";
+      })
+      .map(({ kind, metadata }: { kind: string; metadata: { name: string } }) => `${kind}/${metadata.name}`)
+      .sort();
+  }
+
+  async removeNamespace(...more: readonly string[]): Promise<void> {
+    const args = ["delete", "namespace", this.namespace, "--ignore-not-found", "--timeout=60s", ...more];
+    await this.lab.kubectl(args, { mayFail: true });
+  }
+
+  [Symbol.dispose](): void {
+    this.#folder[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,142 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openCluster } from "../../../src/kubernetes/api/kubeconfig.ts";
+import { renderYaml } from "../../../src/kubernetes/yaml.ts";
+import { temporaryFolder } from "../../helpers/cli.ts";
+
+const b64 = (text: string) => Buffer.from(text).toString("base64");
+
+function config(user: object, more: object = {}): object {
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "one",
+    clusters: [
+      { name: "c", cluster: { server: "https://c.example:6443/", "certificate-authority-data": b64("CA") } },
+    ],
+    users: [{ name: "u", user }],
+    contexts: [{ name: "one", context: { cluster: "c", user: "u", namespace: "ns" } }],
+    ...more,
+  };
+}
+
+function open(folder: string, content: object, context: string | null = null) {
+  const file = join(folder, "config");
+  writeFileSync(file, renderYaml(content as never));
+  return openCluster({ file, context, environment: process.env });
+}
+
+describe("a kubeconfig", () => {
+  test("gives server, authority, certificate and namespace", async () => {
+    using folder = temporaryFolder();
+    const access = open(
+      folder.path,
+      config({ "client-certificate-data": b64("CERT"), "client-key-data": b64("KEY") }),
+    );
+    expect(access.server).toBe("https://c.example:6443");
+    expect(access.tls).toEqual({ ca: "CA", cert: "CERT", key: "KEY" });
+    expect(access.namespace).toBe("ns");
+    expect(await access.headers()).toEqual({});
+    // Connections are kept by it.
+    expect(access.tls).toBe(access.tls);
+  });
+
+  test("names files beside itself", () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "ca.pem"), "CA2");
+    writeFileSync(join(folder.path, "u.pem"), "CERT2");
+    const clusters = [{ name: "c", cluster: { server: "https://c", "certificate-authority": "ca.pem" } }];
+    const access = open(
+      folder.path,
+      config({ "client-certificate": "u.pem", "client-key": "u.pem" }, { clusters }),
+    );
+    expect(access.tls).toEqual({ ca: "CA2", cert: "CERT2", key: "CERT2" });
+  });
+
+  test.each([
+    [{ token: "t" }, "Bearer t"],
+    [{ username: "a", password: "b" }, `Basic ${b64("a:b")}`],
+    [{ "auth-provider": { name: "oidc", config: { "id-token": "o" } } }, "Bearer o"],
+  ])("of a user %p says who we are", async (user, authorization) => {
+    using folder = temporaryFolder();
+    expect(await open(folder.path, config(user)).headers()).toEqual({ Authorization: authorization });
+  });
+
+  test("can name a program that says who we are; it is asked once, and again after a refusal", async () => {
+    using folder = temporaryFolder();
+    const plugin = join(folder.path, "plugin");
+    writeFileSync(
+      plugin,
+      `#!/bin/sh\necho x >> ${folder.path}/calls\nn=$(wc -l < ${folder.path}/calls)\n` +
+        `echo '{"kind":"ExecCredential","status":{"token":"'$EXTRA$n'","clientCertificateData":"C","clientKeyData":"K"}}'\n`,
+    );
+    chmodSync(plugin, 0o755);
+    const exec = {
+      apiVersion: "client.authentication.k8s.io/v1",
+      command: plugin,
+      env: [{ name: "EXTRA", value: "t" }],
+    };
+    const access = open(folder.path, config({ exec }));
+    expect(await access.headers()).toEqual({ Authorization: "Bearer t1" });
+    expect(await access.headers()).toEqual({ Authorization: "Bearer t1" });
+    expect(access.tls).toEqual({ ca: "CA", cert: "C", key: "K" });
+    expect(await access.renew()).toBe(true);
+    expect(await access.headers()).toEqual({ Authorization: "Bearer t2" });
+  });
+
+  test.each([
+    ["is not there", "/nowhere/plugin", "cannot be started"],
+    ["fails", "/bin/false", "exit code 1"],
+    ["prints no JSON", "/bin/pwd", "JSON"],
+  ])("whose program %s says so", async (_, command, problem) => {
+    using folder = temporaryFolder();
+    const access = open(folder.path, config({ exec: { command } }));
+    expect(access.headers()).rejects.toThrow(problem);
+  });
+
+  test("that is one of several: the first that says something wins", () => {
+    using folder = temporaryFolder();
+    const [first, second] = [join(folder.path, "1"), join(folder.path, "2")];
+    writeFileSync(first, renderYaml({ "current-context": "two" }));
+    const contexts = [{ name: "two", context: { cluster: "c", user: "u" } }];
+    writeFileSync(second, renderYaml(config({ token: "t" }, { contexts }) as never));
+    const environment = { KUBECONFIG: `${first}:${join(folder.path, "absent")}:${second}` };
+    expect(openCluster({ file: null, context: null, environment }).contextName).toBe("two");
+  });
+
+  test.each([
+    ["an unknown context", config({}), "onee", 'did you mean "one"?'],
+    ["no current context", config({}, { "current-context": "" }), null, "no current context"],
+    ["an unknown cluster", config({}, { clusters: [] }), null, 'no cluster "c"'],
+    [
+      "a server that is no URL",
+      config({}, { clusters: [{ name: "c", cluster: { server: "c" } }] }),
+      null,
+      '"c"',
+    ],
+    [
+      "an authority that is not there",
+      config(
+        {},
+        { clusters: [{ name: "c", cluster: { server: "https://c", "certificate-authority": "nope" } }] },
+      ),
+      null,
+      "certificate-authority",
+    ],
+  ])("with %s says so", (_, content, context, found) => {
+    using folder = temporaryFolder();
+    expect(() => open(folder.path, content, context)).toThrow(found);
+  });
+
+  test("that is absent, or no YAML, says so", () => {
+    using folder = temporaryFolder();
+    const absent = join(folder.path, "absent");
+    expect(() => openCluster({ file: null, context: null, environment: { KUBECONFIG: absent } })).toThrow(
+      "Please ensure that you have a valid kube config file",
+    );
+    expect(() => openCluster({ file: absent, context: null, environment: {} })).toThrow("cannot be read");
+    writeFileSync(absent, "a: [");
+    expect(() => openCluster({ file: absent, context: null, environment: {} })).toThrow("cannot be read");
+  });
+});

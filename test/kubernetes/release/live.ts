@@ -1,0 +1,26 @@
+import type { LiveObject } from "../../../src/kubernetes/api/live-object.ts";
+
+/** An object as an API server would give it; tests say what matters to them. */
+export function liveObject(
+  kind: string,
+  parts: {
+    readonly metadata?: object;
+    readonly spec?: object;
+    readonly status?: object;
+    readonly data?: object;
+  } = {},
+): LiveObject {
+  return {
+    apiVersion: kind === "Deployment" ? "apps/v1" : "v1",
+    kind,
+    ...parts,
+    metadata: {
+      name: "a",
+      namespace: "demo",
+      uid: "u",
+      resourceVersion: "1",
+      creationTimestamp: "2026-11-23T10:00:00Z",
+      ...parts.metadata,
+    },
+  };
+}

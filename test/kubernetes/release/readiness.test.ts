@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test";
+import { readReadiness } from "../../../src/kubernetes/release/readiness.ts";
+import { liveObject } from "./live.ts";
+
+const NOW = Date.parse("2026-11-23T10:01:00Z");
+const AVAILABLE = { type: "Available", status: "True" };
+const PROGRESSED = { type: "Progressing", status: "True", reason: "NewReplicaSetAvailable" };
+const DONE = {
+  observedGeneration: 2,
+  replicas: 2,
+  updatedReplicas: 2,
+  availableReplicas: 2,
+  readyReplicas: 2,
+  conditions: [AVAILABLE, PROGRESSED],
+};
+
+function deployment(status: object, metadata: object = {}) {
+  return liveObject("Deployment", {
+    metadata: { generation: 2, ...metadata },
+    spec: { replicas: 2 },
+    status,
+  });
+}
+
+describe("a Deployment", () => {
+  test.each([
+    ["that has what it wants is current", DONE, "current", ""],
+    ["nobody looked at", {}, "in-progress", "nobody"],
+    ["whose change was not looked at", { ...DONE, observedGeneration: 1 }, "in-progress", "not yet"],
+    ["with too few pods", { ...DONE, replicas: 1 }, "in-progress", "1 of 2 pods made"],
+    ["with pods of before", { ...DONE, updatedReplicas: 1 }, "in-progress", "new version"],
+    ["with too many pods", { ...DONE, replicas: 3 }, "in-progress", "still end"],
+    [
+      "with a pod that is not available",
+      { ...DONE, availableReplicas: 1 },
+      "in-progress",
+      "1 of 2 pods available",
+    ],
+    ["with a pod that is not ready", { ...DONE, readyReplicas: 1 }, "in-progress", "1 of 2 pods ready"],
+    ["that is not available", { ...DONE, conditions: [PROGRESSED] }, "in-progress", "not available"],
+    [
+      "whose new version is not available",
+      { ...DONE, conditions: [AVAILABLE, { ...PROGRESSED, reason: "ReplicaSetUpdated" }] },
+      "in-progress",
+      "new version",
+    ],
+    [
+      "that made no progress has failed",
+      { ...DONE, conditions: [{ ...PROGRESSED, reason: "ProgressDeadlineExceeded" }] },
+      "failed",
+      "no progress",
+    ],
+  ] as const)("%s", (_, status, state, message) => {
+    const found = readReadiness(deployment(status), NOW);
+    expect(found.state).toBe(state);
+    expect(found.message).toContain(message);
+  });
+
+  test("that is being deleted is terminating, whatever else it says", () => {
+    expect(readReadiness(deployment(DONE, { deletionTimestamp: "2026-11-23T10:00:30Z" }), NOW).state).toBe(
+      "terminating",
+    );
+  });
+
+  test("of no replicas is current once its controller has seen it", () => {
+    const status = { observedGeneration: 1, conditions: [AVAILABLE, PROGRESSED] };
+    const object = liveObject("Deployment", { metadata: { generation: 1 }, spec: { replicas: 0 }, status });
+    expect(readReadiness(object, NOW).state).toBe("current");
+  });
+});
+
+describe("a Pod", () => {
+  const READY = { type: "Ready", status: "True" };
+  const UNSCHEDULABLE = {
+    type: "PodScheduled",
+    status: "False",
+    reason: "Unschedulable",
+    message: "0/1 nodes",
+  };
+  const CRASHING = [{ name: "main", state: { waiting: { reason: "CrashLoopBackOff" } } }];
+
+  test.each([
+    ["that runs and is ready is current", { phase: "Running", conditions: [READY] }, "current"],
+    ["that runs and is not ready is not", { phase: "Running" }, "in-progress"],
+    ["that keeps crashing has failed", { phase: "Running", containerStatuses: CRASHING }, "failed"],
+    ["that succeeded is current", { phase: "Succeeded" }, "current"],
+    ["that failed has failed", { phase: "Failed" }, "failed"],
+    ["that starts is in progress", { phase: "Pending" }, "in-progress"],
+    ["that no node takes has failed", { phase: "Pending", conditions: [UNSCHEDULABLE] }, "failed"],
+  ] as const)("%s", (_, status, state) => {
+    expect(readReadiness(liveObject("Pod", { status }), NOW).state).toBe(state);
+  });
+
+  test("that no node takes gets 15 seconds", () => {
+    const status = { phase: "Pending", conditions: [UNSCHEDULABLE] };
+    const metadata = { creationTimestamp: "2026-11-23T10:00:50Z" };
+    expect(readReadiness(liveObject("Pod", { metadata, status }), NOW).state).toBe("in-progress");
+  });
+});
+
+test("other kinds go by their condition Ready, and are current without one", () => {
+  const condition = (status: string) => ({ status: { conditions: [{ type: "Ready", status }] } });
+  expect(readReadiness(liveObject("Gateway", condition("False")), NOW).state).toBe("in-progress");
+  expect(readReadiness(liveObject("Gateway", condition("True")), NOW).state).toBe("current");
+  expect(readReadiness(liveObject("Gateway"), NOW).state).toBe("current");
+  expect(readReadiness(liveObject("ConfigMap"), NOW).state).toBe("current");
+});
