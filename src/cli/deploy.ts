@@ -39,11 +39,11 @@ export const deploy = defineCommand({
   async run({ flags, operands, settings, output }) {
     const { topology, target } = await readWanted(operands[0], flags, settings);
     describeRelease(topology.services.size, flags, output);
-    const opened = await openRelease(flags, output);
     if (flags["dry-run"]) {
       const { runDryRun } = await import("./run-dry-run.ts");
-      return runDryRun(opened, target, flags, output);
+      return runDryRun(() => openRelease(flags, output), target, flags, output);
     }
+    const opened = await openRelease(flags, output);
     output.info("Deploying chain-link to Kubernetes cluster...");
     return runDeploy({
       ...opened,

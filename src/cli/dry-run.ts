@@ -24,6 +24,6 @@ export const dryRun = defineCommand({
   async run({ flags, operands, settings, output }) {
     const { topology, target } = await readWanted(operands[0], flags, settings);
     describeRelease(topology.services.size, flags, output);
-    return runDryRun(await openRelease(flags, output), target, flags, output);
+    return runDryRun(() => openRelease(flags, output), target, flags, output);
   },
 });

@@ -10,7 +10,7 @@ import { describePlan, renderPlan } from "./plan-text.ts";
 
 /** Shows what a deploy would do; resolves to 0 when that is nothing, to 1 when it is something, to 3 when nobody knows. */
 export async function runDryRun(
-  { store }: { readonly store: ReleaseStore },
+  openRelease: () => Promise<{ readonly store: ReleaseStore }>,
   target: Target,
   flags: {
     readonly namespace: string;
@@ -22,6 +22,7 @@ export async function runDryRun(
 ): Promise<number> {
   let plan: Plan;
   try {
+    const { store } = await openRelease();
     plan = await makePlan(store, target.objects, planOptions(flags));
   } catch (error) {
     if (!(error instanceof UserError) || error.code === "usage") throw error;

@@ -19,10 +19,9 @@ describe("help", () => {
     expect(stdout.indexOf("Examples:")).toBeLessThan(stdout.indexOf("Usage:"));
   });
 
-  test("lists every command, and none that does not exist yet", async () => {
+  test("lists every command", async () => {
     const { stdout } = await runCli(["-h"]);
     for (const { name, isHidden } of COMMANDS) expect(stdout.includes(`  ${name} `)).toBe(!isHidden);
-    for (const later of ["deploy", "validate", "dry-run"]) expect(stdout).not.toContain(later);
   });
 
   test.each(COMMANDS.filter((it) => !it.isHidden).map(({ name }) => name))(
@@ -52,7 +51,7 @@ describe("help", () => {
 describe("wrong usage ends with exit code 2, one clear message and nothing on standard output", () => {
   test.each([
     [["uup"], 'unknown command "uup" (did you mean up?)'],
-    [["deploy"], 'unknown command "deploy"'],
+    [["destroy"], 'unknown command "destroy"'],
     [["up", "--instanes", "3"], "unknown flag --instanes (did you mean --instances?)"],
     [["--bogus"], "unknown flag --bogus"],
     [["up", "-x"], "unknown flag -x"],

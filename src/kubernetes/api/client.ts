@@ -53,6 +53,8 @@ const CONCURRENCY = 16;
 const PAGE_SIZE = 500;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
+/** A server that never answered is not waited for as long as one that stumbles. */
+const STRANGER_PATIENCE_MS = 4_000;
 const JSON_TYPE = "application/json";
 const METADATA_LIST_TYPE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /** Statuses that may pass when one waits. */
@@ -251,7 +253,7 @@ export class ApiClient {
 
   async #try(request: ApiRequest): Promise<{ body: string }> {
     const patienceMs = this.#options.patienceMs ?? 45_000;
-    const giveUpAtMs = performance.now() + patienceMs;
+    const startMs = performance.now();
     let hasRenewed = false;
     for (let attempt = 0; ; attempt++) {
       let failure: unknown;
@@ -282,9 +284,8 @@ export class ApiClient {
       }
       const delayMs =
         waitMs ?? Math.min(FIRST_DELAY_MS * 2 ** attempt, MAX_DELAY_MS) * (0.5 + Math.random() / 2);
-      // A server that never answered is not waited for as long as one that stumbles.
-      const isDead = !(failure instanceof ApiError) && !this.access.hasAnswered;
-      if (performance.now() + delayMs > (isDead ? giveUpAtMs - patienceMs * 0.75 : giveUpAtMs)) {
+      const limitMs = this.access.hasAnswered ? patienceMs : STRANGER_PATIENCE_MS;
+      if (performance.now() - startMs + delayMs > Math.min(limitMs, patienceMs)) {
         throw failure instanceof ApiError ? explain(failure, this.access) : unreachable(this.access, failure);
       }
       await Bun.sleep(delayMs);

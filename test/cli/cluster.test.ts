@@ -1,0 +1,84 @@
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { renderYaml } from "../../src/kubernetes/yaml.ts";
+import { runCli, temporaryFolder } from "../helpers/cli.ts";
+
+/** Runs a command with a kubeconfig of one cluster, which no test can reach. */
+async function runWith(folder: string, server: string, ...args: readonly string[]) {
+  const kubeconfig = join(folder, "kubeconfig");
+  const config = {
+    "current-context": "one",
+    clusters: [{ name: "c", cluster: { server } }],
+    users: [{ name: "u", user: { token: "t" } }],
+    contexts: [{ name: "one", context: { cluster: "c", user: "u" } }],
+  };
+  writeFileSync(kubeconfig, renderYaml(config));
+  const more = [
+    "--kubeconfig",
+    kubeconfig,
+    "--config-file",
+    join(folder, "settings"),
+    "--request-timeout",
+    "300ms",
+  ];
+  return runCli([...args, ...more]);
+}
+
+describe("without a cluster", () => {
+  test.each([["deploy"], ["validate"], ["status"], ["delete"], ["rollback"], ["history"]])(
+    "%s says that there is no kubeconfig",
+    async (command) => {
+      using folder = temporaryFolder();
+      const args = [command, "--config-file", join(folder.path, "settings")];
+      const { exitCode, stderr } = await runCli(args, { env: { KUBECONFIG: join(folder.path, "none") } });
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain("Please ensure that you have a valid kube config file");
+    },
+  );
+
+  test("an unknown context is told with those that there are", async () => {
+    using folder = temporaryFolder();
+    const { exitCode, stderr } = await runWith(
+      folder.path,
+      "https://c.example",
+      "deploy",
+      "--context",
+      "two",
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('no context "two"');
+    expect(stderr).toContain("--context: one");
+  });
+
+  test("a server that refuses, or never answers, is named", async () => {
+    using folder = temporaryFolder();
+    using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    for (const port of [1, silent.port]) {
+      const server = `http://127.0.0.1:${port}`;
+      const { exitCode, stderr } = await runWith(folder.path, server, "deploy");
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(`cannot reach the API server ${server}`);
+    }
+  }, 60_000);
+
+  test("a server that is something else is told apart; dry-run ends with 3", async () => {
+    using folder = temporaryFolder();
+    using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("<html>hello") });
+    const { exitCode, stderr } = await runWith(folder.path, other.url.origin, "dry-run");
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain("does not speak JSON");
+  });
+
+  test("credentials that are not accepted are named", async () => {
+    using folder = temporaryFolder();
+    using strict = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response("no", { status: 401 }),
+    });
+    const { exitCode, stderr } = await runWith(folder.path, strict.url.origin, "status");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('does not accept the credentials of user "u" (context "one")');
+  });
+});
