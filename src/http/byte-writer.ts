@@ -70,6 +70,12 @@ export class ByteWriter {
     this.length += count;
   }
 
+  /** Begins anew, and lets go of more room than this. */
+  shrink(capacity: number): void {
+    this.length = 0;
+    if (this.bytes.length > capacity) this.bytes = Buffer.allocUnsafeSlow(FIRST_CAPACITY);
+  }
+
   /** A copy of what was written. */
   take(): Buffer {
     return Buffer.from(this.bytes.subarray(0, this.length));

@@ -29,6 +29,8 @@ type State = "connecting" | "idle" | "head" | "body" | "closed";
 
 /** Answers with a status below 200 before the one that counts. Go bears five. */
 const MAX_INTERIM = 8;
+/** A connection that waits for its next call keeps no more room for its request. */
+const MAX_KEPT_BYTES = 16 * 1024;
 
 const NO_BODY = new Uint8Array(0);
 
@@ -267,6 +269,7 @@ export class ClientConnection {
     this.#input.clear();
     this.#isUsed = true;
     if (isReusable) {
+      this.request.shrink(MAX_KEPT_BYTES);
       this.#state = "idle";
       this.#owner.keep(this);
     } else {

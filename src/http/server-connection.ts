@@ -282,6 +282,8 @@ export class ServerConnection {
       return;
     }
     this.#enter("idle");
+    // A connection that waits for its next request does not hold on to the last one's body.
+    if (this.body.end > 0) this.body.clear();
     if (this.#input.size === 0) this.#input.clear();
     if (this.#isPaused) {
       this.#isPaused = false;

@@ -34,7 +34,7 @@ export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): Ku
     kind: "Deployment",
     metadata: { labels: memberLabels("chain-link", release), name: link.deployment, namespace },
     spec: {
-      progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS,
+      progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS + Math.ceil(link.service.behaviour.startupMs / 1000),
       replicas: link.service.replicas,
       selector: { matchLabels: link.selector },
       template: {

@@ -20,3 +20,17 @@ test("bytes of any length are copied from where they lie, and room is made for t
   }
   expect(out.take().toString("latin1")).toBe(expected);
 });
+
+test("the same byte many times, and room that is given back", () => {
+  const writer = new ByteWriter(4);
+  writer.latin1("ab");
+  writer.fill(0x78, 5000);
+  writer.latin1("c");
+  expect(writer.take().toString()).toBe(`ab${"x".repeat(5000)}c`);
+  writer.shrink(4000);
+  expect([writer.length, writer.bytes.length <= 4000]).toEqual([0, true]);
+  writer.latin1("anew");
+  const { bytes } = writer;
+  writer.shrink(4000);
+  expect(writer.bytes).toBe(bytes);
+});

@@ -281,6 +281,8 @@ describe("a chain that is not plain", () => {
     [false, "defaults: { cpu: 300us, response: 4KiB }", "off"],
     [true, "defaults: { retries: 1 }", "on"],
     [true, "defaults: { timeout: 1s }", "on"],
+    [true, "defaults: { retryBudget: 20% }", "on"],
+    [true, "defaults: { request: 1KiB, startup: 5s, slowStart: 9s, memory: 1MiB, concurrency: 3 }", "on"],
   ])("gives a link its own entry (slow %p, %p)", (slow, defaults, expected) => {
     const topology = parse(`chain: 2, ${defaults}`, slow);
     const env = envOf(objectsOf(topology).get("Deployment/chain-link-deployment-0"));
@@ -320,6 +322,26 @@ describe("a graph", () => {
       const read = parseService(env.CHAIN_LINK_SERVICE ?? "", service.name, "env");
       expect({ ...read, replicas: service.replicas }).toEqual(service);
     }
+  });
+
+  test("gives a link the memory that its topology has it hold, and the time that it needs to start", () => {
+    const objects = objectsOf(
+      graph(`{
+        a: { entry: true, memory: { held: 100MiB, perRequest: 2MiB }, concurrency: 10, startup: 90s },
+        b: { memory: { perRequest: 1MiB } },
+        c: {}
+      }`),
+    );
+    const facts = ["a", "b", "c"].map((name) => {
+      const { spec } = objects.get(`Deployment/${name}`);
+      const { limits, requests } = spec.template.spec.containers[0].resources;
+      return [limits.memory, requests.memory, spec.progressDeadlineSeconds];
+    });
+    expect(facts).toEqual([
+      ["376Mi", "164Mi", 210],
+      ["320Mi", "64Mi", 120],
+      ["256Mi", "64Mi", 120],
+    ]);
   });
 
   test("scales without restarting pods: their template does not depend on the replicas", () => {

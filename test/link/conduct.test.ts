@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { startServer } from "../../src/http/server.ts";
+import { randomSource } from "../../src/lib/random.ts";
+import { Conduct, Stay } from "../../src/link/conduct.ts";
+import { type Role, rolesOf } from "../../src/link/roles.ts";
+import { LinkStats } from "../../src/link/stats.ts";
 import type { Behaviour, Fault, RetryPolicy } from "../../src/topology/model.ts";
 import { DEFAULT_RETRY } from "../../src/topology/model.ts";
 import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
@@ -210,6 +215,24 @@ describe("concurrency", () => {
   });
 });
 
+test("a stay that ended in line gives its place on when it comes", async () => {
+  const graph = graphOf({ a: { behaviour: { concurrency: { limit: 1, queue: 9, waitMs: null } } } });
+  const role = rolesOf(graph, () => () => 0.5).find("a") as Role;
+  const conduct = new Conduct(role, 0);
+  const stats = new LinkStats();
+  const [first, gone, last] = [new Stay(conduct), new Stay(conduct), new Stay(conduct)];
+  expect(await first.begin(stats, null)).toBe("serve");
+  void gone.begin(stats, null);
+  const waiting = last.begin(stats, null);
+  gone.end();
+  first.end();
+  expect(await waiting).toBe("serve");
+  last.end();
+  last.end();
+  expect(conduct.gate?.enter()).toBe("admitted");
+  expect(stats.queued).toBe(0);
+});
+
 test("a link that starts is not ready, answers 503, and then serves", async () => {
   await using chain = startChain(graphOf({ a: { behaviour: { startupMs: 400 } } }));
   const readiness = await fetch(`${chain.url}/readiness`);
@@ -380,6 +403,78 @@ describe("retries", () => {
     expect(chain.link("a").stats.inFlight).toBe(0);
     await callee.close();
   });
+});
+
+describe("the same seed", () => {
+  const behaviour: Partial<Behaviour> = {
+    errors: [{ kind: "status", rate: 0.3, status: 500, after: null }],
+    response: { kind: "uniform", min: 100, max: 1000 },
+  };
+  const call = { service: "b", probability: 0.5 };
+  const answersOf = async (more: Partial<Behaviour>, seed: string) => {
+    await using chain = startChain(
+      graphOf({ a: { behaviour: { ...behaviour, ...more }, calls: [call] }, b: {} }),
+      {
+        link: { randomOf: randomSource(seed) },
+      },
+    );
+    const answers: string[] = [];
+    for (let count = 0; count < 40; count++) {
+      const response = await fetch(chain.url);
+      const ledger = response.headers.get("chain-link-ledger")?.split("-")[0];
+      answers.push(`${response.status} ${(await response.text()).length} ${ledger}`);
+    }
+    return answers;
+  };
+
+  test("makes the same errors, sizes and calls, whatever else the service does", async () => {
+    const first = await answersOf({}, "seed");
+    expect(new Set(first).size).toBeGreaterThan(10);
+    expect(await answersOf({}, "seed")).toEqual(first);
+    const more: Partial<Behaviour> = {
+      latency: { kind: "exponential", mean: 0.5, probability: 0.5 },
+      cpu: { kind: "uniform", min: 0, max: 0.1, probability: 1 },
+      memory: { heldBytes: 1, requestBytes: 1 },
+      concurrency: { limit: 5, queue: 5, waitMs: 5000 },
+    };
+    expect(await answersOf(more, "seed")).toEqual(first);
+    expect(await answersOf({}, "another")).not.toEqual(first);
+  });
+});
+
+test("faults of all kinds leave no open files behind", async () => {
+  const behaviour: Partial<Behaviour> = {
+    errors: [
+      { kind: "reset", rate: 0.3, after: null },
+      { kind: "silence", rate: 0.3, after: null },
+      { kind: "status", rate: 0.2, status: 503, after: { kind: "uniform", min: 0, max: 2 } },
+    ],
+  };
+  const calls = [
+    { service: "b", timeoutMs: 40, retries: 1, request: { kind: "fixed", value: 3000 } as const },
+  ];
+  await using chain = startChain(graphOf({ a: { calls }, b: { behaviour } }), {
+    link: { randomOf: () => Math.random },
+  });
+  await fetch(chain.url);
+  const countFiles = () => readdirSync("/proc/self/fd").length;
+  const before = countFiles();
+  const statuses = new Set<number>();
+  for (let round = 0; round < 10; round++) {
+    const responses = await Promise.all(Array.from({ length: 30 }, () => fetch(chain.url)));
+    for (const { status } of responses) statuses.add(status);
+  }
+  expect([...statuses].sort()).toEqual([200, 502, 503, 504]);
+  await settled(chain, "a");
+  await settled(chain, "b");
+  // Kept connections: 30 from here to a, and 30 from a to b, both ends of each.
+  await eventually(() => (countFiles() <= before + 120 ? true : undefined));
+  const spans = await chain.stop();
+  expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(301);
+  const { injected } = chain.link("b").stats;
+  expect(injected.total).toBe(
+    spans.filter(({ kind, tags }) => kind === "SERVER" && tags?.["chain_link.cause"] !== undefined).length,
+  );
 });
 
 test("held memory is there, and given back", async () => {

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../../src/lib/errors.ts";
-import { CLOSED_PORT, graphOf, quickChain, startChain } from "../helpers/chain.ts";
+import { PLAIN_CALL } from "../../src/topology/model.ts";
+import { CLOSED_PORT, graphOf, quickChain, type ServiceFields, startChain } from "../helpers/chain.ts";
 import { eventually, runCli, temporaryFolder } from "../helpers/cli.ts";
 import { type LinkProcess, startLinkProcess } from "../helpers/link-process.ts";
 import { openRaw, rawGet } from "../helpers/raw-http.ts";
@@ -102,6 +103,53 @@ describe("stopping a link", () => {
     ]);
     expect(await connections[1]?.closed).toStartWith("HTTP/1.1 503 ");
   });
+
+  test.each([
+    ["a latency", { a: { behaviour: { latency: { kind: "fixed", value: 350, probability: 1 } } } }],
+    ["a sleep", { a: { calls: [{ sleep: { kind: "fixed", value: 350 } }] } }],
+    [
+      "a backoff",
+      {
+        a: {
+          calls: [
+            // Tests draw half of the longest.
+            { service: "b", retries: 1, retry: { ...PLAIN_CALL.retry, backoffMs: 700 } },
+          ],
+        },
+        b: {},
+      },
+    ],
+    [
+      "a place in line",
+      {
+        a: {
+          behaviour: {
+            concurrency: { limit: 1, queue: 1, waitMs: null },
+            latency: { kind: "fixed", value: 350, probability: 1 },
+          },
+        },
+      },
+    ],
+  ] as [string, Record<string, ServiceFields>][])(
+    "%s that ends after the link has no effect",
+    async (_, services) => {
+      await using chain = startChain(graphOf(services), { absent: ["b"] });
+      const { stats, reporter } = chain.link("a");
+      const pending = [fetch(chain.url), fetch(chain.url)];
+      await eventually(() => (stats.inFlight === 2 ? true : undefined));
+      await chain.link("a").stop({ drainMs: 0, graceMs: 100 });
+      for (const response of await Promise.all(pending)) expect(response.status).toBe(503);
+      const after = () => {
+        const dropped = Object.values(reporter.dropped).reduce((sum, count) => sum + count, 0);
+        return [stats.inFlight, stats.queued, stats.requests, dropped];
+      };
+      const atTheEnd = after();
+      await Bun.sleep(800);
+      expect(after()).toEqual(atTheEnd);
+      expect(atTheEnd.slice(2)).toEqual([2, 0]);
+      expect(stats.inFlight).toBe(0);
+    },
+  );
 
   test("twice is once", async () => {
     await using chain = startChain(quickChain("a"));
