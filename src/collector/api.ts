@@ -1,5 +1,6 @@
 import { errorText } from "../lib/errors.ts";
 import { decodeZipkinJson, normalizeTraceId, ZipkinJsonError } from "../trace/zipkin-json.ts";
+import { StoreFullError } from "./database.ts";
 import { HttpError } from "./http-error.ts";
 import type { LiveRecorder } from "./live-recorder.ts";
 import { respondLive } from "./live-stream.ts";
@@ -26,13 +27,18 @@ export async function answer(request: Request, parts: ApiParts): Promise<Respons
     response = await route(request, new URL(request.url), parts);
   } catch (error) {
     response = respondError(statusOf(error), errorText(error));
+    if (error instanceof StoreFullError) response.headers.set("Retry-After", RETRY_AFTER_SECONDS);
   }
   if (request.headers.has("origin")) response.headers.set("Access-Control-Allow-Origin", "*");
   return response;
 }
 
+/** Somebody has to make room on the disk first. */
+const RETRY_AFTER_SECONDS = "5";
+
 function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status;
+  if (error instanceof StoreFullError) return 503;
   return error instanceof ZipkinJsonError ? 400 : 500;
 }
 
@@ -76,7 +82,7 @@ async function addSpans(request: Request, { store, live }: ApiParts): Promise<Re
     throw new HttpError(415, `Expected spans as application/json but found ${contentType}`);
   }
   const spans = decodeZipkinJson(await readBody(request));
-  store.add(spans);
+  await store.addSoon(spans);
   live.record(spans);
   return new Response(null, { status: 202 });
 }

@@ -1,16 +1,14 @@
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import { type ApiParts, answer } from "./api.ts";
 import { LiveRecorder } from "./live-recorder.ts";
-import { MemoryStore } from "./memory-store.ts";
+import { SpanStore, type SpanStoreOptions } from "./span-store.ts";
 import type { TraceStore } from "./store.ts";
 
-export interface CollectorOptions {
+export interface CollectorOptions extends SpanStoreOptions {
   /** The address to listen on. */
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** @default DEFAULT_MAX_SPANS of the store */
-  readonly maxSpans?: number | undefined;
 }
 
 export interface Collector {
@@ -25,16 +23,28 @@ export interface Collector {
 /** Above the pauses of exporters that send every few seconds, so that no batch meets a connection being closed. */
 const IDLE_TIMEOUT_SECONDS = 120;
 
+/** How often traces that are too old are looked for when nothing comes in. */
+const EXPIRY_MS = 10_000;
+
 const STOP_TIMEOUT_MS = 1000;
 
 /**
  * Starts the trace collector: Zipkin v2 in, Zipkin's queries and the web page out.
- * @throws {UserError} `port-busy` when the address cannot be bound.
+ * @throws {UserError} `port-busy` when the address cannot be bound; what `SpanStore` throws.
  */
-export function startCollector({ host, port, maxSpans }: CollectorOptions): Collector {
-  const store = new MemoryStore({ maxSpans });
+export function startCollector(options: CollectorOptions): Collector {
+  const { host, port } = options;
+  const store = new SpanStore(options);
   const live = new LiveRecorder(() => store.counts());
-  const server = listen(host, port, { store, live });
+  let server: Bun.Server<undefined>;
+  try {
+    server = listen(host, port, { store, live });
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+  const expiry = setInterval(() => store.expire(), EXPIRY_MS);
+  expiry.unref();
   return {
     url: `http://${addressOf(host)}:${server.port}`,
     port: server.port as number,
@@ -43,6 +53,8 @@ export function startCollector({ host, port, maxSpans }: CollectorOptions): Coll
       const closed = server.stop();
       await Promise.race([closed, untilIdle(server)]);
       await server.stop(true);
+      clearInterval(expiry);
+      store.close();
     },
   };
 }

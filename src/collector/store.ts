@@ -4,30 +4,51 @@ import type { Span } from "../trace/span.ts";
  * Where the collector keeps its traces. This is THE interface between the HTTP API and whatever stores:
  * every store passes the contract suite in `test/collector/store-contract.ts`.
  *
- * - Synchronous: when `add` returns, the spans are found by every query. That is what a 202 promises.
+ * - When `add` returns, or the promise of `addSoon` is fulfilled, the spans are found by every query, also after the
+ *   process was killed if the store is a file. That is what a 202 promises.
  * - Bounded: the oldest whole traces go first, and every span that was ever added is in exactly one of the
  *   `StoreCounts`.
  * - Spans are normalised as by `decodeZipkinJson`. Two with the same JSON are one span.
  */
 export interface TraceStore {
+  /** @throws {StoreFullError} and none is stored then */
   add(spans: readonly Span[]): void;
+  /** As `add`, in one commit with others that come at the same time. */
+  addSoon(spans: readonly Span[]): Promise<void>;
   /** All spans of a trace, in no particular order; undefined when it has none. `traceId` is normalised. */
   trace(traceId: string): Span[] | undefined;
   /** Newest first, by the earliest timestamp of each trace. A trace without any timestamp is never among them. */
   traces(query: TraceQuery): Span[][];
+  /** As `traces`, without a limit and one by one; the store may change meanwhile. */
+  eachTrace(query: Pick<TraceQuery, "endTs" | "lookback">): Iterable<Span[]>;
+  /** Ids of all traces, with the number of their spans. */
+  traceIds(): Iterable<{ readonly id: string; readonly spans: number }>;
   /** Names of local endpoints, sorted. */
   services(): string[];
   /** Sorted; empty for an unknown service. `serviceName` is in lower case. */
   spanNames(serviceName: string): string[];
+  /** Names of remote endpoints that spans of the service have, sorted. */
+  remoteServices(serviceName: string): string[];
+  /** Values of a tag, sorted; none for a key that the store was not asked to keep them of. */
+  tagValues(key: string): string[];
   counts(): StoreCounts;
+  close(): void;
 }
 
-/** Which traces to list. Names are in lower case. */
+/** Which traces to list. Names are in lower case. Where a service is given, all else has to be of its spans. */
 export interface TraceQuery {
   /** A span of the trace has this local service. */
   readonly serviceName?: string;
-  /** A span of the trace, of `serviceName` if that is given, has this name. */
+  /** A span of the trace has this name. */
   readonly spanName?: string;
+  /** A span of the trace has this remote service. */
+  readonly remoteServiceName?: string;
+  /** Tags by key; an empty value stands for any value, or for an annotation that is the key. Each is in some span. */
+  readonly annotationQuery?: ReadonlyMap<string, string>;
+  /** A span takes so long, microseconds. */
+  readonly minDuration?: number;
+  /** And that one span at most so long; only with `minDuration`. */
+  readonly maxDuration?: number;
   /** The trace started at or before this time, milliseconds since 1970. */
   readonly endTs: number;
   /** The trace started at most so many milliseconds before `endTs`. */

@@ -12,6 +12,8 @@ export const ERROR_CODES = {
     "The configuration file cannot be read, or a line of it is wrong. It is never overwritten.",
   "file-unreadable": "A file that was named cannot be read.",
   "file-unwritable": "A file or folder cannot be written. What was there before is unchanged.",
+  "data-busy": "Another process uses the collector's data file.",
+  "data-invalid": "The collector's data file is not one, or of another version. It is unchanged.",
   "port-busy": "Another process listens on the port, or the address cannot be bound.",
   "start-failed": "A part of the chain did not start.",
   "limit-reached": "The operating system's limit (open files, memory) is too low for what was asked.",

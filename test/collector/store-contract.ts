@@ -267,5 +267,5 @@ function listIds(store: TraceStore, query: TraceQuery): (string | undefined)[] {
 }
 
 function sortSpans(spans: readonly Span[] | undefined): string[] | undefined {
-  return spans?.map((span) => JSON.stringify(span)).sort();
+  return spans?.map((span) => JSON.stringify(Object.entries(span).sort())).sort();
 }

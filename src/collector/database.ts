@@ -1,0 +1,174 @@
+import { Database, SQLiteError } from "bun:sqlite";
+import { errorCode, errorText, UserError } from "../lib/errors.ts";
+
+/** "CLnk", in the file's header: whose file it is. */
+const APPLICATION_ID = 0x434c6e6b;
+const SCHEMA_VERSION = 1;
+
+/** Parts of one trace at most; the row id of a part is the trace's number times this, plus the part's. */
+export const MAX_PARTS = 2 ** 20;
+
+const SCHEMA = `
+  CREATE TABLE text (number INTEGER PRIMARY KEY, value TEXT NOT NULL);
+  CREATE TABLE part (id INTEGER PRIMARY KEY, spans BLOB NOT NULL);
+`;
+
+/** The disk or the file's room is used up, for now. */
+export class StoreFullError extends Error {
+  override readonly name = "StoreFullError";
+}
+
+/** One part to be written. */
+export interface PartRow {
+  readonly id: number;
+  readonly spans: Uint8Array;
+}
+
+/** What one commit changes: it is done as a whole or not at all. */
+export interface Changes {
+  readonly texts: readonly { readonly number: number; readonly text: string }[];
+  readonly parts: readonly PartRow[];
+  /** Numbers of traces that go. */
+  readonly evicted: readonly number[];
+}
+
+/** The rows of a store: a SQLite database in memory or in a file that one process has. */
+export class PartDatabase {
+  readonly #database: Database;
+  readonly #insertText;
+  readonly #insertPart;
+  readonly #deleteTrace;
+  readonly #selectTrace;
+
+  /** @throws {UserError} `data-busy`, `data-invalid`, `file-unwritable` */
+  constructor(file: string | null) {
+    this.#database = file === null ? new Database(":memory:") : openFile(file);
+    if (file === null) this.#database.run(SCHEMA);
+    this.#insertText = this.#database.query("INSERT INTO text VALUES (?, ?)");
+    this.#insertPart = this.#database.query("INSERT INTO part VALUES (?, ?)");
+    this.#deleteTrace = this.#database.query("DELETE FROM part WHERE id >= ? AND id < ?");
+    this.#selectTrace = this.#database.query<{ spans: Uint8Array }, [number, number]>(
+      "SELECT spans FROM part WHERE id >= ? AND id < ? ORDER BY id",
+    );
+  }
+
+  /** @throws {StoreFullError} and nothing is changed then */
+  commit({ texts, parts, evicted }: Changes): void {
+    try {
+      this.#database.run("BEGIN IMMEDIATE");
+      // First, as what they leave has room for what comes.
+      for (const trace of evicted) this.#deleteTrace.run(trace * MAX_PARTS, (trace + 1) * MAX_PARTS);
+      for (const { number, text } of texts) this.#insertText.run(number, text);
+      for (const { id, spans } of parts) this.#insertPart.run(id, spans);
+      this.#database.run("COMMIT");
+    } catch (error) {
+      if (this.#database.inTransaction) this.#database.run("ROLLBACK");
+      if (!isFull(error)) throw error;
+      throw new StoreFullError(`No room for spans: ${errorText(error)}`, { cause: error });
+    }
+  }
+
+  /** The parts of a trace. */
+  partsOf(trace: number): Uint8Array[] {
+    return this.#selectTrace.all(trace * MAX_PARTS, (trace + 1) * MAX_PARTS).map(({ spans }) => spans);
+  }
+
+  move(rows: readonly { readonly from: number; readonly to: number }[]): void {
+    const update = this.#database.query("UPDATE part SET id = ? WHERE id = ?");
+    this.#database.transaction(() => {
+      for (const { from, to } of rows) update.run(to, from);
+    })();
+  }
+
+  texts(): Iterable<{ number: number; value: string }> {
+    return this.#database
+      .query<{ number: number; value: string }, []>("SELECT * FROM text ORDER BY number")
+      .iterate();
+  }
+
+  parts(): Iterable<{ id: number; spans: Uint8Array }> {
+    return this.#database
+      .query<{ id: number; spans: Uint8Array }, []>("SELECT * FROM part ORDER BY id")
+      .iterate();
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+/** What SQLite says when the disk is full, also behind a quota or a limit of file sizes. */
+function isFull(error: unknown): boolean {
+  return error instanceof SQLiteError && /^SQLITE_(FULL|IOERR)/.test(errorCode(error) ?? "");
+}
+
+function openFile(file: string): Database {
+  let database: Database | undefined;
+  try {
+    database = new Database(file, { create: true, readwrite: true });
+    // The lock is the process's: it ends with it, however it ends.
+    database.run("PRAGMA locking_mode = EXCLUSIVE");
+    checkOwner(database, file);
+    database.run("PRAGMA journal_mode = WAL");
+    // What was committed survives the end of the process, and with FULL the end of the machine at ten times the cost.
+    database.run("PRAGMA synchronous = NORMAL");
+    database.run("PRAGMA cache_size = -32768");
+    database.run("PRAGMA journal_size_limit = 67108864");
+    database.run("BEGIN IMMEDIATE");
+    if (readPragma(database, "user_version") === 0) {
+      database.run(SCHEMA);
+      database.run(`PRAGMA application_id = ${APPLICATION_ID}`);
+      database.run(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    }
+    database.run("COMMIT");
+    return database;
+  } catch (error) {
+    database?.close();
+    throw explain(error, file);
+  }
+}
+
+function checkOwner(database: Database, file: string): void {
+  const owner = readPragma(database, "application_id");
+  const version = readPragma(database, "user_version");
+  const tables = database.query("SELECT count(*) AS count FROM sqlite_schema").get() as { count: number };
+  if (owner === 0 && version === 0 && tables.count === 0) return;
+  if (owner === APPLICATION_ID && version === SCHEMA_VERSION) return;
+  const found = owner === APPLICATION_ID ? `one of version ${version}` : "a database of something else";
+  throw new UserError(
+    "data-invalid",
+    `${file}: expected spans of chain-link, version ${SCHEMA_VERSION}, found ${found}.`,
+    "Give another file; a new one is made where there is none.",
+  );
+}
+
+function readPragma(database: Database, name: "application_id" | "user_version"): number {
+  const row = database.query(`PRAGMA ${name}`).get() as Record<string, number>;
+  return row[name] as number;
+}
+
+function explain(error: unknown, file: string): unknown {
+  const code = errorCode(error) ?? "";
+  if (code.startsWith("SQLITE_BUSY")) {
+    return new UserError(
+      "data-busy",
+      `${file} is used by another process.`,
+      "Stop that collector, or give another file: one process writes a file.",
+      { cause: error },
+    );
+  }
+  if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) {
+    return new UserError(
+      "data-invalid",
+      `${file}: expected spans of chain-link, found something else (${errorText(error)}).`,
+      "Give another file; a new one is made where there is none.",
+      { cause: error },
+    );
+  }
+  if (code.startsWith("SQLITE_")) {
+    return new UserError("file-unwritable", `${file} cannot be opened: ${errorText(error)}`, undefined, {
+      cause: error,
+    });
+  }
+  return error;
+}

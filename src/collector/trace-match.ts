@@ -1,0 +1,37 @@
+import type { Span } from "../trace/span.ts";
+import type { TraceQuery } from "./store.ts";
+
+/**
+ * Whether the spans of a trace are what a query asks for, apart from time. By the rules of `QueryRequest.test`:
+ * https://github.com/openzipkin/zipkin/blob/master/zipkin/src/main/java/zipkin2/storage/QueryRequest.java
+ */
+export function matchesTrace(spans: readonly Span[], query: TraceQuery): boolean {
+  const { serviceName, spanName, remoteServiceName, minDuration } = query;
+  let hasService = serviceName === undefined;
+  let hasSpanName = spanName === undefined;
+  let hasRemote = remoteServiceName === undefined;
+  let hasDuration = minDuration === undefined;
+  const wanted = new Map(query.annotationQuery);
+  for (const span of spans) {
+    if (serviceName !== undefined && span.localEndpoint?.serviceName !== serviceName) continue;
+    hasService = true;
+    hasSpanName ||= span.name === spanName;
+    hasRemote ||= span.remoteEndpoint?.serviceName === remoteServiceName;
+    hasDuration ||= isWithin(span.duration ?? 0, query);
+    if (wanted.size > 0) removeFound(wanted, span);
+  }
+  return hasService && hasSpanName && hasRemote && hasDuration && wanted.size === 0;
+}
+
+function isWithin(duration: number, { minDuration = 0, maxDuration = Infinity }: TraceQuery): boolean {
+  return duration >= minDuration && duration <= maxDuration;
+}
+
+function removeFound(wanted: Map<string, string>, { tags, annotations }: Span): void {
+  for (const [key, value] of wanted) {
+    const found = tags !== undefined && Object.hasOwn(tags, key) ? tags[key] : undefined;
+    const isTag = found !== undefined && (value === "" || value === found);
+    if (isTag || (value === "" && annotations?.some((annotation) => annotation.value === key)))
+      wanted.delete(key);
+  }
+}
