@@ -71,7 +71,9 @@ export class ServerConnection {
 
   get peer(): Peer | null {
     if (this.#peer === null && this.#state !== "closed") {
-      this.#peer = { address: this.#socket.remoteAddress, port: this.#socket.remotePort };
+      const { remoteAddress: address, remotePort: port } = this.#socket;
+      // A socket that has just been reset forgets them before it says so.
+      if (address !== undefined) this.#peer = { address, port };
     }
     return this.#peer;
   }

@@ -8,7 +8,10 @@ import type { LinkStats } from "./stats.ts";
 import { waitFor } from "./wait.ts";
 
 /** Why a link turns a request away with 503. */
-export type Refusal = "starting" | "queue_full" | "queue_timeout";
+export type Refusal = "starting" | "queue_full" | "queue_timeout" | "out_of_memory";
+
+/** Work is done in pieces of this size; between them others are served, and signals heard. */
+const PIECE_MS = 20;
 
 /** What a request's stay came to: it is to be served, to fail as asked for, or turned away. */
 export type Verdict = "serve" | Refusal | PreparedFault["fault"];
@@ -58,7 +61,7 @@ export class Stay {
       if (refusal !== null) return refusal;
     }
     const { requestBytes } = behaviour.memory;
-    if (requestBytes > 0 && !this.#isOver) this.#memory = new HeldMemory(requestBytes);
+    if (requestBytes > 0 && !this.#isOver && !this.#takeMemory(requestBytes)) return "out_of_memory";
     if (behaviour.slow !== null) {
       const draw = random();
       log?.info(`Node's random_number: ${draw}`);
@@ -99,7 +102,25 @@ export class Stay {
     }
     const slowness = slowStart === null ? 1 : this.#conduct.slowness;
     if (drawLatencyMs !== null) await waitFor(drawLatencyMs() * slowness);
-    if (drawCpuMs !== null && !this.#isOver) doWork(drawCpuMs() * slowness);
+    if (drawCpuMs !== null) await this.#keepBusy(drawCpuMs() * slowness);
     return failure === null ? "serve" : failure.fault;
+  }
+
+  async #keepBusy(ms: number): Promise<void> {
+    let leftMs = ms;
+    for (; leftMs > PIECE_MS && !this.#isOver; leftMs -= PIECE_MS) {
+      doWork(PIECE_MS);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (!this.#isOver) doWork(leftMs);
+  }
+
+  #takeMemory(bytes: number): boolean {
+    try {
+      this.#memory = new HeldMemory(bytes);
+      return true;
+    } catch {
+      return false;
+    }
   }
 }

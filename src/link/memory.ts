@@ -1,4 +1,4 @@
-import { UserError } from "../lib/errors.ts";
+import { errorText, UserError } from "../lib/errors.ts";
 import { formatSize } from "../lib/size.ts";
 
 /** Memory is taken in pieces of this size, as no array is as large as a machine's memory. */
@@ -8,8 +8,10 @@ const PIECE_BYTES = 64 * 1024 ** 2;
 export class HeldMemory {
   #pieces: ArrayBuffer[] = [];
 
-  /** @throws {UserError} `limit-reached` */
+  /** @throws {UserError} `limit-reached`: before the machine or the container runs out of it, as that ends processes. */
   constructor(bytes: number) {
+    const freeBytes = bytes === 0 ? 0 : process.availableMemory();
+    if (bytes > freeBytes) throw outOfMemory(bytes, `${Math.floor(freeBytes / MIB)}MiB are free`);
     try {
       for (let left = bytes; left > 0; left -= PIECE_BYTES) {
         const piece = new Uint8Array(Math.min(left, PIECE_BYTES)).fill(0xa5);
@@ -17,10 +19,7 @@ export class HeldMemory {
       }
     } catch (error) {
       this.release();
-      const hint = "Give it less with memory, or the machine more.";
-      throw new UserError("limit-reached", `cannot hold ${formatSize(bytes)} of memory`, hint, {
-        cause: error,
-      });
+      throw outOfMemory(bytes, errorText(error));
     }
   }
 
@@ -33,4 +32,11 @@ export class HeldMemory {
     for (const piece of this.#pieces) piece.transfer(0);
     this.#pieces = [];
   }
+}
+
+const MIB = 1024 ** 2;
+
+function outOfMemory(bytes: number, reason: string): UserError {
+  const message = `cannot hold ${formatSize(bytes)} of memory: ${reason}`;
+  return new UserError("limit-reached", message, "Give the service less of it, or the machine more.");
 }

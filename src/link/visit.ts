@@ -49,6 +49,7 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   starting: "starting",
   queue_full: "overloaded: the line is full",
   queue_timeout: "overloaded: the wait in line was too long",
+  out_of_memory: "overloaded: there is no memory",
 };
 
 /** The span that is being written. */

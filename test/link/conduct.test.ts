@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { startServer } from "../../src/http/server.ts";
 import { randomSource } from "../../src/lib/random.ts";
 import { Conduct, Stay } from "../../src/link/conduct.ts";
@@ -8,8 +9,10 @@ import { LinkStats } from "../../src/link/stats.ts";
 import type { Behaviour, Fault, RetryPolicy } from "../../src/topology/model.ts";
 import { DEFAULT_RETRY } from "../../src/topology/model.ts";
 import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
-import { eventually } from "../helpers/cli.ts";
+import { eventually, temporaryFolder } from "../helpers/cli.ts";
+import { startLinkProcess } from "../helpers/link-process.ts";
 import { openRaw, rawGet } from "../helpers/raw-http.ts";
+import { startBackend } from "../helpers/zipkin-backend.ts";
 
 function failing(fault: Fault): Partial<Behaviour> {
   return { errors: [fault] };
@@ -475,6 +478,53 @@ test("faults of all kinds leave no open files behind", async () => {
   expect(injected.total).toBe(
     spans.filter(({ kind, tags }) => kind === "SERVER" && tags?.["chain_link.cause"] !== undefined).length,
   );
+});
+
+test("memory that is not there is refused, before anything is taken", async () => {
+  const bytes = 2 ** 50;
+  expect(() =>
+    startChain(graphOf({ a: { behaviour: { memory: { heldBytes: bytes, requestBytes: 0 } } } })),
+  ).toThrow(/^cannot hold \d+GiB of memory: \d+MiB are free$/);
+  await using chain = startChain(
+    graphOf({ a: { behaviour: { memory: { heldBytes: 0, requestBytes: bytes } } } }),
+  );
+  const response = await fetch(chain.url);
+  expect([response.status, await response.json()]).toEqual([
+    503,
+    { message: "overloaded: there is no memory", service: "a" },
+  ]);
+});
+
+test("a request that works for hours does not keep the link from hearing others, or from ending", async () => {
+  const behaviour: Partial<Behaviour> = { cpu: { kind: "fixed", value: 3_600_000, probability: 1 } };
+  await using chain = startChain(graphOf({ a: { behaviour } }));
+  const pending = fetch(chain.url);
+  await eventually(() => (chain.link("a").stats.inFlight === 1 ? true : undefined));
+  expect((await fetch(`${chain.url}/readiness`)).status).toBe(200);
+  await chain.link("a").stop({ drainMs: 0, graceMs: 200 });
+  expect((await pending).status).toBe(503);
+});
+
+test("a link of its own process ends with 0 and all spans, though requests are never answered", async () => {
+  const backend = startBackend();
+  using folder = temporaryFolder();
+  const file = join(folder.path, "t.yaml");
+  const services = "{ a: { entry: true, errors: { rate: 1, kind: silence }, memory: 20MiB } }";
+  writeFileSync(file, `apiVersion: chain-link.dev/v1\nkind: Topology\nservices: ${services}\n`);
+  await using link = await startLinkProcess(["--name", "a", "--topology", file, "--zipkin", backend.url]);
+  const connections = await Promise.all([openRaw(link.url), openRaw(link.url), openRaw(link.url)]);
+  for (const { socket } of connections) {
+    socket.on("error", () => {});
+    socket.write(rawGet("/"));
+  }
+  await eventually(async () => {
+    const metrics = await (await fetch(`${link.url}/metrics`)).text();
+    return metrics.includes('chain_link_injected_errors_total{kind="silence"} 3') ? true : undefined;
+  });
+  link.kill("SIGTERM");
+  expect(await link.exited).toBe(0);
+  expect(backend.spans.map(({ tags }) => tags?.error)).toEqual(["silence", "silence", "silence"]);
+  await backend.stop();
 });
 
 test("held memory is there, and given back", async () => {
