@@ -28,7 +28,7 @@ export function renderServiceEntry(service: Service): string {
 }
 
 function renderBehaviour(behaviour: Behaviour): Record<string, Plain> {
-  const { latency, cpu, errors, response, memory, concurrency, startupMs, slowStart } = behaviour;
+  const { latency, cpu, errors, response, memory, concurrency, rateLimit, startupMs, slowStart } = behaviour;
   return {
     latency: latency === null ? undefined : renderLatency(latency),
     cpu: cpu === null ? undefined : renderLatency(cpu),
@@ -36,6 +36,7 @@ function renderBehaviour(behaviour: Behaviour): Record<string, Plain> {
     response: response === null ? undefined : renderAmount(response, exactBytes),
     memory: renderMemory(memory),
     concurrency: concurrency === null ? undefined : renderConcurrency(concurrency),
+    rateLimit: rateLimit === null ? undefined : { ...rateLimit },
     startup: startupMs === 0 ? undefined : exactDuration(startupMs),
     slowStart:
       slowStart === null ? undefined : { for: exactDuration(slowStart.durationMs), factor: slowStart.factor },

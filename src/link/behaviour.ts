@@ -5,7 +5,7 @@ import { prepareDraw, prepareOccasionalDraw } from "./distribution.ts";
 
 /** A behaviour made ready to run: what is not used is `null` and costs nothing. */
 export interface BehaviourRunner
-  extends Pick<Behaviour, "memory" | "concurrency" | "startupMs" | "slowStart" | "slow"> {
+  extends Pick<Behaviour, "memory" | "concurrency" | "rateLimit" | "startupMs" | "slowStart" | "slow"> {
   /** Nothing is to be done but the calls and the answer. */
   readonly isPlain: boolean;
   /** Milliseconds to wait before the calls are made. */
@@ -28,7 +28,8 @@ export interface PreparedFault {
 
 /** `randomOf` gives a source of its own to each part, so that none changes what another draws. */
 export function prepareBehaviour(behaviour: Behaviour, randomOf: (part: string) => Random): BehaviourRunner {
-  const { latency, cpu, errors, response, memory, concurrency, startupMs, slowStart, slow } = behaviour;
+  const { latency, cpu, errors, response, memory, concurrency, rateLimit, startupMs, slowStart, slow } =
+    behaviour;
   if (cpu !== null) calibrateWork();
   return {
     isPlain:
@@ -37,6 +38,7 @@ export function prepareBehaviour(behaviour: Behaviour, randomOf: (part: string) 
       errors.length === 0 &&
       memory.requestBytes === 0 &&
       concurrency === null &&
+      rateLimit === null &&
       startupMs === 0 &&
       slow === null,
     drawLatencyMs: latency === null ? null : prepareOccasionalDraw(latency, randomOf("latency")),
@@ -46,6 +48,7 @@ export function prepareBehaviour(behaviour: Behaviour, randomOf: (part: string) 
     hasFixedResponse: response?.kind === "fixed",
     memory,
     concurrency,
+    rateLimit,
     startupMs,
     slowStart,
     slow,

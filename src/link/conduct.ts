@@ -3,12 +3,13 @@ import { doWork } from "./busy-work.ts";
 import { Gate } from "./gate.ts";
 import type { LinkLog } from "./log.ts";
 import { HeldMemory } from "./memory.ts";
+import { TokenBucket } from "./rate-limit.ts";
 import type { Role } from "./roles.ts";
 import type { LinkStats } from "./stats.ts";
 import { waitFor } from "./wait.ts";
 
-/** Why a link turns a request away with 503. */
-export type Refusal = "starting" | "queue_full" | "queue_timeout" | "out_of_memory";
+/** Why a link turns a request away. */
+export type Refusal = "starting" | "rate_limited" | "queue_full" | "queue_timeout" | "out_of_memory";
 
 /** Work is done in pieces of this size; between them others are served, and signals heard. */
 const PIECE_MS = 20;
@@ -20,12 +21,14 @@ export type Verdict = "serve" | Refusal | PreparedFault["fault"];
 export class Conduct {
   readonly role: Role;
   readonly gate: Gate | null;
+  readonly bucket: TokenBucket | null;
   /** When the link is ready, on the clock of `performance.now()`. */
   readonly #readyAtMs: number;
 
   constructor(role: Role, startedAtMs: number) {
-    const { concurrency, startupMs } = role.behaviour;
+    const { concurrency, rateLimit, startupMs } = role.behaviour;
     this.role = role;
+    this.bucket = rateLimit === null ? null : new TokenBucket(rateLimit, startedAtMs);
     this.gate = concurrency === null ? null : new Gate(concurrency);
     this.#readyAtMs = startedAtMs + startupMs;
   }
@@ -56,6 +59,8 @@ export class Stay {
   async begin(stats: LinkStats, log: LinkLog | null): Promise<Verdict> {
     const { behaviour, random } = this.#conduct.role;
     if (behaviour.startupMs > 0 && !this.#conduct.isReady) return "starting";
+    const { bucket } = this.#conduct;
+    if (bucket !== null && !bucket.take(performance.now())) return "rate_limited";
     if (this.#conduct.gate !== null) {
       const refusal = await this.#enter(this.#conduct.gate, stats);
       if (refusal !== null) return refusal;

@@ -29,7 +29,7 @@ export function renderMetrics(stats: LinkStats, reporter: Reporter): string {
     ),
     ...counter(
       "chain_link_refused_requests_total",
-      "Requests turned away with 503 by a link that starts or has too many.",
+      "Requests turned away by a link that starts or has too many.",
       "reason",
       stats.refused,
     ),

@@ -26,7 +26,7 @@ export class LinkStats {
   errors = 0;
   /** Failures that the topology asked for, by kind. */
   readonly injected = new Counts<FaultKind>();
-  /** Requests turned away with 503, by reason. */
+  /** Requests turned away, by reason. */
   readonly refused = new Counts<Refusal>();
   /** Requests that ended without an answer, by reason. */
   readonly unanswered = new Counts<Cause>();

@@ -46,6 +46,7 @@ const SERVER_WORD = KIND_WORDS.SERVER as number;
 const CLIENT_WORD = KIND_WORDS.CLIENT as number;
 
 const REFUSALS: Readonly<Record<Refusal, string>> = {
+  rate_limited: "too many requests",
   starting: "starting",
   queue_full: "overloaded: the line is full",
   queue_timeout: "overloaded: the wait in line was too long",
@@ -203,10 +204,17 @@ export class Visit {
     if (isLogged) this.#logService(this.#plan as Plan);
     if (verdict === "serve") this.#makeCalls();
     else if (typeof verdict === "object") this.#fail(verdict, conduct.role.name);
-    else {
-      stats.refused.add(verdict);
-      const content = { message: REFUSALS[verdict], service: conduct.role.name };
-      this.#answer(jsonResponse(503, content), verdict);
+    else this.#refuse(verdict, conduct);
+  }
+
+  #refuse(refusal: Refusal, { role, bucket }: Conduct): void {
+    this.#parts.stats.refused.add(refusal);
+    const content = { message: REFUSALS[refusal], service: role.name };
+    if (refusal === "rate_limited") {
+      const retryAfter = ["Retry-After", String(bucket?.retryAfterSeconds ?? 0)] as const;
+      this.#answer(jsonResponse(role.behaviour.rateLimit?.status ?? 429, content, [retryAfter]), refusal);
+    } else {
+      this.#answer(jsonResponse(503, content), refusal);
     }
   }
 

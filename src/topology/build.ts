@@ -10,6 +10,7 @@ import {
   type Fault,
   type Latency,
   PLAIN_BEHAVIOUR,
+  type RateLimit,
   type RetryPolicy,
   type Service,
   type Sleep,
@@ -23,6 +24,7 @@ const DEFAULT_QUEUE = 1024;
 /** As Linkerd's `minRetriesPerSecond`. */
 const DEFAULT_RETRIES_PER_SECOND = 10;
 const DEFAULT_SLOWNESS = 10;
+const TOO_MANY_REQUESTS = 429;
 
 /** `callTimeoutOf` gives the time-out of a call to a service when nobody says one. */
 export function buildService(
@@ -88,6 +90,7 @@ export function buildBehaviour(entry: Defaults | ServiceEntry): Behaviour {
     response: buildSizes(entry.response),
     memory: entry.memory === undefined ? PLAIN_BEHAVIOUR.memory : Object.freeze(buildMemory(entry.memory)),
     concurrency: entry.concurrency === undefined ? null : Object.freeze(buildConcurrency(entry.concurrency)),
+    rateLimit: entry.rateLimit === undefined ? null : Object.freeze(buildRateLimit(entry.rateLimit)),
     startupMs: entry.startup === undefined ? 0 : readMs(entry.startup),
     slowStart: entry.slowStart === undefined ? null : Object.freeze(buildSlowStart(entry.slowStart)),
     slow: null,
@@ -126,6 +129,15 @@ function buildConcurrency(entry: NonNullable<Defaults["concurrency"]>): Concurre
   if (typeof entry === "number") return { limit: entry, queue: DEFAULT_QUEUE, waitMs: null };
   const { limit, queue = DEFAULT_QUEUE, wait } = entry;
   return { limit, queue, waitMs: wait === undefined ? null : readMs(wait) };
+}
+
+function buildRateLimit(entry: NonNullable<Defaults["rateLimit"]>): RateLimit {
+  const { perSecond, burst, status } = typeof entry === "number" ? { perSecond: entry } : entry;
+  return {
+    perSecond,
+    burst: burst ?? Math.ceil(perSecond),
+    status: status ?? TOO_MANY_REQUESTS,
+  };
 }
 
 function buildSlowStart(entry: NonNullable<Defaults["slowStart"]>): NonNullable<Behaviour["slowStart"]> {

@@ -69,6 +69,24 @@ const concurrency = plainOrMapping(
   "a whole number, or { limit, queue, wait }",
 );
 
+const PER_SECOND_EXPECTED = "a number of requests a second, above 0";
+const perSecond = v.pipe(
+  v.number(PER_SECOND_EXPECTED),
+  v.gtValue(0, PER_SECOND_EXPECTED),
+  v.maxValue(MAX_LIMIT, `at most ${MAX_LIMIT} requests a second`),
+);
+const rateLimit = plainOrMapping(
+  perSecond,
+  mapping({
+    perSecond,
+    burst: v.optional(
+      v.pipe(count(1, MAX_LIMIT), v.description("Requests at once after a pause: those of a second.")),
+    ),
+    status: v.optional(v.pipe(count(400, 599), v.description("Of the answer to further ones: 429."))),
+  }),
+  "a number of requests a second, or { perSecond, burst, status }",
+);
+
 const memorySize = sizeUpTo(64 * 1024 ** 3, "64GiB");
 const memory = plainOrMapping(
   memorySize,
@@ -189,6 +207,7 @@ const behaviourValues = {
     concurrency,
     v.description("Requests that are served at a time; further ones wait, or get 503."),
   ),
+  rateLimit: v.pipe(rateLimit, v.description("Requests that are taken a second; further ones get 429.")),
   startup: v.pipe(
     duration,
     v.description("How long the service is not ready, and answers 503, after its start."),
@@ -204,6 +223,7 @@ const behaviour = {
   response: v.optional(behaviourValues.response),
   memory: v.optional(behaviourValues.memory),
   concurrency: v.optional(behaviourValues.concurrency),
+  rateLimit: v.optional(behaviourValues.rateLimit),
   startup: v.optional(behaviourValues.startup),
   slowStart: v.optional(behaviourValues.slowStart),
   replicas: v.optional(behaviourValues.replicas),

@@ -11,6 +11,7 @@ export interface Behaviour {
   /** Bytes that the link holds all the time, and for each request under way. */
   readonly memory: { readonly heldBytes: number; readonly requestBytes: number };
   readonly concurrency: Concurrency | null;
+  readonly rateLimit: RateLimit | null;
   /** How long after its start a link says that it is not ready, and answers 503. */
   readonly startupMs: number;
   /** From then on latency and processor time are `factor` times what they are, less and less for `durationMs`. */
@@ -61,6 +62,14 @@ export interface Concurrency {
   readonly queue: number;
   /** Longest time in the line, then 503; `null`: no limit. */
   readonly waitMs: number | null;
+}
+
+/** How many requests are taken a second; further ones are answered with `status`. */
+export interface RateLimit {
+  readonly perSecond: number;
+  /** So many are taken at once after a pause. */
+  readonly burst: number;
+  readonly status: number;
 }
 
 /** One call of a link to another. */
@@ -161,6 +170,7 @@ export const PLAIN_BEHAVIOUR: Behaviour = Object.freeze({
   response: null,
   memory: NO_MEMORY,
   concurrency: null,
+  rateLimit: null,
   startupMs: 0,
   slowStart: null,
   slow: null,

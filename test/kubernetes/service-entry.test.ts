@@ -91,6 +91,13 @@ const service: fc.Arbitrary<Service> = fc.record({
         waitMs: fc.option(ms),
       }),
     ),
+    rateLimit: fc.option(
+      fc.record({
+        perSecond: fc.double({ min: 1e-6, max: 1_000_000, noNaN: true }),
+        burst: fc.integer({ min: 1, max: 1_000_000 }),
+        status,
+      }),
+    ),
     startupMs: ms,
     slowStart: fc.option(
       fc.record({ durationMs: ms, factor: fc.double({ min: 1, max: 1000, noNaN: true }) }),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startServer } from "../../src/http/server.ts";
 import { randomSource } from "../../src/lib/random.ts";
 import { Conduct, Stay } from "../../src/link/conduct.ts";
+import { TokenBucket } from "../../src/link/rate-limit.ts";
 import { type Role, rolesOf } from "../../src/link/roles.ts";
 import { LinkStats } from "../../src/link/stats.ts";
 import type { Behaviour, Fault, RetryPolicy } from "../../src/topology/model.ts";
@@ -216,6 +217,30 @@ describe("concurrency", () => {
     expect(chain.link("a").stats.requests).toBe(60);
     expect(await chain.stop()).toHaveLength(60);
   });
+});
+
+test("a rate limit takes a burst, answers others when they may come again, and fills", async () => {
+  const behaviour: Partial<Behaviour> = { rateLimit: { perSecond: 4, burst: 3, status: 429 } };
+  await using chain = startChain(graphOf({ a: { behaviour } }));
+  const responses = await Promise.all(Array.from({ length: 10 }, () => fetch(chain.url)));
+  const statuses = statusesOf(responses);
+  expect(statuses.slice(0, 3)).toEqual([200, 200, 200]);
+  // On a machine that is busy the bucket may have filled a little meanwhile.
+  const refused = responses.filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThan(3);
+  expect(refused[0]?.headers.get("retry-after")).toBe("1");
+  expect(await refused[0]?.json()).toEqual({ message: "too many requests", service: "a" });
+  expect(chain.link("a").stats.refused.get("rate_limited")).toBe(refused.length);
+  await eventually(async () => ((await fetch(chain.url)).status === 200 ? true : undefined));
+  const span = (await chain.stop()).find(({ tags }) => tags?.["http.status_code"] === "429");
+  expect(span?.tags?.["chain_link.cause"]).toBe("rate_limited");
+});
+
+test("a token bucket is what its definition says", () => {
+  const bucket = new TokenBucket({ perSecond: 10, burst: 2, status: 429 }, 0);
+  const taken = [0, 0, 0, 99, 100, 150, 200, 5000, 5000, 5000].map((ms) => bucket.take(ms));
+  expect(taken).toEqual([true, true, false, false, true, false, true, true, true, false]);
+  expect(bucket.retryAfterSeconds).toBe(1);
 });
 
 test("a stay that ended in line gives its place on when it comes", async () => {

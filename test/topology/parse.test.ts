@@ -181,6 +181,11 @@ describe("a document without problems", () => {
     ["memory: { perRequest: 1KiB }", { memory: { heldBytes: 0, requestBytes: 1024 } }],
     ["concurrency: 10", { concurrency: { limit: 10, queue: 1024, waitMs: null } }],
     ["concurrency: { limit: 1, queue: 0, wait: 1s }", { concurrency: { limit: 1, queue: 0, waitMs: 1000 } }],
+    ["rateLimit: 0.5", { rateLimit: { perSecond: 0.5, burst: 1, status: 429 } }],
+    [
+      "rateLimit: { perSecond: 10, burst: 3, status: 503 }",
+      { rateLimit: { perSecond: 10, burst: 3, status: 503 } },
+    ],
     ["startup: 5s, slowStart: 30s", { startupMs: 5000, slowStart: { durationMs: 30_000, factor: 10 } }],
     ["slowStart: { for: 1m, factor: 2.5 }", { slowStart: { durationMs: 60_000, factor: 2.5 } }],
   ] as [string, Partial<Behaviour>][])("a behaviour may be %s", (text, expected) => {
@@ -253,8 +258,8 @@ services:
     expect(problemsOf(text)).toEqual([
       't.yaml:1:13: apiVersion: expected chain-link.dev/v1, found "v1"',
       't.yaml:3:1: service: expected one of apiVersion, kind, metadata, defaults, services, found "service" (did you mean "services"?)',
-      't.yaml:7:5: services.a.latenc: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, startup, slowStart, replicas, found "latenc" (did you mean "latency"?)',
-      't.yaml:8:5: services.a.entri: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, startup, slowStart, replicas, found "entri" (did you mean "entry"?)',
+      't.yaml:7:5: services.a.latenc: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, rateLimit, startup, slowStart, replicas, found "latenc" (did you mean "latency"?)',
+      't.yaml:8:5: services.a.entri: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, rateLimit, startup, slowStart, replicas, found "entri" (did you mean "entry"?)',
       't.yaml:9:21: services.a.latency.p50: expected a duration such as 2ms, 300us or 1.5s, found "x"',
       't.yaml:9:24: services.a.latency.p91: expected one of fixed, p50, p90, p99, uniform, normal, lognormal, exponential, probability, found "p91" (did you mean "p90"?)',
       't.yaml:10:13: services.a.errors: expected a percentage such as 0.5% or a number from 0 to 1, found "5"',
@@ -364,6 +369,11 @@ services:
     ["concurrency: 0", "concurrency: expected a whole number from 1 to 1000000, found 0"],
     ["concurrency: { queue: 5 }", 'concurrency.limit: expected the key "limit", found nothing'],
     ["concurrency: ten", 'concurrency: expected a whole number, or { limit, queue, wait }, found "ten"'],
+    ["rateLimit: 0", "rateLimit: expected a number of requests a second, above 0, found 0"],
+    [
+      "rateLimit: 10/s",
+      'rateLimit: expected a number of requests a second, or { perSecond, burst, status }, found "10/s"',
+    ],
     ["slowStart: { factor: 2 }", 'slowStart.for: expected the key "for", found nothing'],
     ["slowStart: { for: 1s, factor: 0.5 }", "slowStart.factor: expected a number from 1 to 1000, found 0.5"],
     [
@@ -412,7 +422,7 @@ services:
       null,
     );
     const keys =
-      "latency cpu errors response memory concurrency startup slowStart calls entry rate kind status after held perRequest limit queue wait for factor service sleep retries retryOn backoff retryBudget request ratio minPerSecond fixed p50 p99 uniform normal mean deviation probability timeout";
+      "latency cpu errors response memory concurrency rateLimit perSecond burst startup slowStart calls entry rate kind status after held perRequest limit queue wait for factor service sleep retries retryOn backoff retryBudget request ratio minPerSecond fixed p50 p99 uniform normal mean deviation probability timeout";
     const { value } = fc.letrec<{ value: unknown }>((tie) => ({
       value: fc.oneof(
         { maxDepth: 4, depthSize: "medium" },
@@ -421,7 +431,7 @@ services:
         fc.array(tie("value"), { maxLength: 3 }),
       ),
     }));
-    const service = fc.dictionary(fc.constantFrom(...keys.split(" ").slice(0, 10)), value, { maxKeys: 4 });
+    const service = fc.dictionary(fc.constantFrom(...keys.split(" ").slice(0, 12)), value, { maxKeys: 4 });
     const isPrepared: boolean[] = [];
     fc.assert(
       fc.property(service, service, (a, b) => {
