@@ -1,0 +1,129 @@
+import { isCall, type RetryPolicy, type Topology } from "../topology/model.ts";
+import type { SeenSpan } from "./seen-span.ts";
+
+/** Who calls whom, as far as it bears on which spans a request makes. Names are as in spans: lower case, no port. */
+export interface CallGraph {
+  readonly entry: string;
+  readonly services: ReadonlyMap<string, GraphService>;
+}
+
+export interface GraphService {
+  readonly name: string;
+  readonly steps: readonly (readonly GraphCall[])[];
+  /** Statuses with which the service may answer without having called anybody. */
+  readonly ownErrors: readonly number[];
+}
+
+export interface GraphCall {
+  readonly service: string;
+  /** Whether each successful request makes it. */
+  readonly isCertain: boolean;
+  readonly retries: number;
+  /** Whether an attempt that ended so is repeated; `null` stands for no answer. */
+  readonly repeats: (status: number | null) => "always" | "perhaps" | "never";
+}
+
+/** What a link answers by itself when too much is asked of it, or too early. */
+const OVERLOADED = 503;
+
+export function graphOf(topology: Topology): CallGraph {
+  const services = new Map<string, GraphService>();
+  for (const { name, steps, behaviour } of topology.services.values()) {
+    const faults = behaviour.errors.flatMap((fault) => (fault.kind === "status" ? [fault.status] : []));
+    const isRefusing = behaviour.concurrency !== null || behaviour.startupMs > 0;
+    services.set(spanNameOf(name), {
+      name: spanNameOf(name),
+      steps: steps.map((step) =>
+        step.filter(isCall).map(({ service, probability, retries, retry }) => ({
+          service: spanNameOf(service),
+          isCertain: probability >= 1,
+          retries,
+          repeats: repeatsOf(retry),
+        })),
+      ),
+      ownErrors: [...new Set(isRefusing ? [...faults, OVERLOADED] : faults)],
+    });
+  }
+  return { entry: spanNameOf(topology.entry), services };
+}
+
+function repeatsOf({ on, budget }: RetryPolicy): GraphCall["repeats"] {
+  return (status) => {
+    const isAsked =
+      status === null
+        ? on.includes("timeout") || on.includes("disconnect")
+        : on.includes(status) || (status >= 500 && on.includes("5xx"));
+    if (!isAsked) return "never";
+    const isSure =
+      budget === null && (status !== null || (on.includes("timeout") && on.includes("disconnect")));
+    return isSure ? "always" : "perhaps";
+  };
+}
+
+/** An entry of a services list may be `host:port`; its spans carry the host. */
+function spanNameOf(service: string): string {
+  return service.replace(/:\d+$/, "").toLowerCase();
+}
+
+interface LearnedCalls {
+  successes: number;
+  /** By callee: in how many successful requests it was called, and the most attempts after the first. */
+  readonly callees: Map<string, { requests: number; retries: number }>;
+  readonly ownErrors: Set<number>;
+}
+
+/**
+ * Learns a graph from traces that are proved complete, where nobody gave a topology. What no complete trace has shown is
+ * not in it.
+ */
+export class GraphLearner {
+  readonly #services = new Map<string, LearnedCalls>();
+  readonly #entries = new Map<string, number>();
+
+  add(spans: readonly SeenSpan[]): void {
+    const byParent = Map.groupBy(spans, ({ parentId }) => parentId);
+    for (const span of spans) {
+      if (span.kind !== "SERVER") continue;
+      if (span.parentId === null) {
+        this.#entries.set(span.serviceName, (this.#entries.get(span.serviceName) ?? 0) + 1);
+      }
+      const children = byParent.get(span.id) ?? [];
+      this.#learn(
+        span,
+        children.filter(({ kind }) => kind === "CLIENT"),
+      );
+    }
+  }
+
+  #learn({ serviceName, status }: SeenSpan, calls: readonly SeenSpan[]): void {
+    let service = this.#services.get(serviceName);
+    if (service === undefined) {
+      service = { successes: 0, callees: new Map(), ownErrors: new Set() };
+      this.#services.set(serviceName, service);
+    }
+    if (status !== null && status >= 400) {
+      if (calls.length === 0) service.ownErrors.add(status);
+      return;
+    }
+    service.successes++;
+    for (const [name, { length }] of Map.groupBy(calls, ({ remote }) => remote ?? "")) {
+      const callee = service.callees.get(name) ?? { requests: 0, retries: 0 };
+      const retries = Math.max(callee.retries, length - 1);
+      service.callees.set(name, { requests: callee.requests + 1, retries });
+    }
+  }
+
+  /** `null` while no complete trace was seen. */
+  graph(): CallGraph | null {
+    const [entry] = [...this.#entries].sort(([, a], [, b]) => b - a);
+    if (entry === undefined) return null;
+    const services = new Map<string, GraphService>();
+    for (const [name, { successes, callees, ownErrors }] of this.#services) {
+      const steps = [...callees].map(([service, { requests, retries }]) => [
+        { service, isCertain: requests === successes, retries, repeats: () => "perhaps" as const },
+      ]);
+      services.set(name, { name, steps, ownErrors: [...ownErrors] });
+    }
+    return { entry: entry[0], services };
+  }
+}

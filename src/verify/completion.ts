@@ -1,0 +1,332 @@
+import type { Ledger } from "../trace/ledger.ts";
+import type { CallGraph, GraphCall, GraphService } from "./call-graph.ts";
+import { type Digest, isZero, ledgerOfSpan, xor } from "./digest.ts";
+import type { SeenSpan } from "./seen-span.ts";
+import { isCut, type TraceView } from "./trace-view.ts";
+import type { Edge, MissingSpan } from "./verdict.ts";
+
+/** What can be said of the missing spans. */
+export interface Completion {
+  readonly missing: readonly MissingSpan[];
+  /** Missing, too, but it may be one or another. */
+  readonly unattributed: number;
+  /** The digest confirms it. */
+  readonly isProved: boolean;
+}
+
+/** Steps of the search; a trace with many losses that could be anything is given up. */
+const MAX_STEPS = 100_000;
+const MAX_SOLUTIONS = 256;
+
+/**
+ * Finds the ways in which the graph's rules allow to complete a trace with exactly as many spans as the ledger misses,
+ * and says what all ways have in common. `null` when there is no way, or there are too many to look at.
+ */
+export function completeTrace(
+  view: TraceView,
+  ledger: Ledger,
+  graph: CallGraph,
+  residual: Digest,
+): Completion | null {
+  const search = new Search(view, ledger, graph, residual);
+  try {
+    search.run();
+  } catch (error) {
+    // A trace deeper than the stack.
+    if (!(error instanceof RangeError)) throw error;
+    return null;
+  }
+  if (search.proof !== null) return { missing: search.proof, unattributed: 0, isProved: true };
+  if (search.isExhausted || search.solutions.size === 0) return null;
+  return intersect([...search.solutions.values()]);
+}
+
+function intersect(solutions: readonly (readonly MissingSpan[])[]): Completion {
+  const [first = [], ...others] = solutions;
+  const counts = others.map((solution) => countBy(solution));
+  const missing: MissingSpan[] = [];
+  const used = new Map<string, number>();
+  for (const span of first) {
+    const key = keyOf(span);
+    const index = (used.get(key) ?? 0) + 1;
+    if (!counts.every((count) => (count.get(key) ?? 0) >= index)) continue;
+    used.set(key, index);
+    missing.push(span);
+  }
+  return { missing, unattributed: first.length - missing.length, isProved: false };
+}
+
+function countBy(spans: readonly MissingSpan[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const span of spans) counts.set(keyOf(span), (counts.get(keyOf(span)) ?? 0) + 1);
+  return counts;
+}
+
+function keyOf({ link, kind, edge, id }: MissingSpan): string {
+  return `${kind} ${link} ${edge?.from}>${edge?.to} ${id}`;
+}
+
+type Next<T> = (value: T) => void;
+
+/** Where the children of a SERVER are to be found: below its id, or nowhere as nothing names it. */
+interface Place {
+  readonly id: string | null;
+  readonly service: GraphService;
+}
+
+/**
+ * Walks the calls that a request makes, one after the other, and tries at each place what may have happened: the span is
+ * there, it is missing but named by a child, it is missing altogether. Written so that each choice calls what comes
+ * next, and takes itself back afterwards.
+ */
+class Search {
+  readonly solutions = new Map<string, readonly MissingSpan[]>();
+  proof: readonly MissingSpan[] | null = null;
+  isExhausted = false;
+  readonly #view: TraceView;
+  readonly #ledger: Ledger;
+  readonly #graph: CallGraph;
+  readonly #residual: Digest;
+  readonly #fragments: ReadonlyMap<string, readonly SeenSpan[]>;
+  readonly #openFragments = new Set<string>();
+  readonly #used = new Set<SeenSpan>();
+  readonly #missing: MissingSpan[] = [];
+  #cuts = 0;
+  #steps = 0;
+
+  constructor(view: TraceView, ledger: Ledger, graph: CallGraph, residual: Digest) {
+    this.#view = view;
+    this.#ledger = ledger;
+    this.#graph = graph;
+    this.#residual = residual;
+    this.#fragments = view.absentParents();
+    for (const id of this.#fragments.keys()) this.#openFragments.add(id);
+  }
+
+  run(): void {
+    const { entry } = this.#graph;
+    const edge = { from: null, to: entry };
+    const end = () => this.#conclude();
+    const roots = this.#view
+      .childrenOf(null)
+      .filter(({ kind, serviceName }) => kind === "SERVER" && serviceName === entry);
+    for (const root of roots) this.#serve(entry, root, null, end);
+    if (roots.length > 0) return;
+    for (const id of this.#fragmentsOf("SERVER", entry)) {
+      this.#lose({ link: entry, kind: "SERVER", edge, id, parentId: null }, () =>
+        this.#visit(entry, id, null, end),
+      );
+    }
+    this.#lose({ link: entry, kind: "SERVER", edge, id: null, parentId: null }, () =>
+      this.#visit(entry, null, null, end),
+    );
+  }
+
+  /** A SERVER span that is there. */
+  #serve(name: string, span: SeenSpan, answered: number | null, next: Next<number | null>): void {
+    this.#use(span, () => this.#visit(name, span.id, span.status ?? answered, next));
+  }
+
+  /** What a SERVER does, known by its id or not at all; `status` is what it answered, if that is known. */
+  #visit(name: string, id: string | null, status: number | null, next: Next<number | null>): void {
+    if (!this.#step()) return;
+    const service = this.#graph.services.get(name);
+    if (service === undefined) {
+      next(status);
+      return;
+    }
+    const hasCalls = id !== null && this.#view.childrenOf(id).length > 0;
+    if (!hasCalls) for (const own of ownErrors(service, status)) next(own);
+    const isServed = (failure: number | null) => {
+      if (failure === null && (status === null || status < 400)) next(status ?? 200);
+      else if (failure !== null && (status === null || status === failure || failure === UNANSWERED))
+        next(failure);
+    };
+    this.#makeSteps({ id, service }, 0, isServed);
+  }
+
+  #makeSteps(place: Place, index: number, next: Next<number | null>): void {
+    const step = place.service.steps[index];
+    if (step === undefined) {
+      next(null);
+      return;
+    }
+    this.#makeCalls(place, step, 0, null, (failure) => {
+      // After a step with a failed call no further step is begun.
+      if (failure !== null) next(failure);
+      else this.#makeSteps(place, index + 1, next);
+    });
+  }
+
+  #makeCalls(
+    place: Place,
+    step: readonly GraphCall[],
+    index: number,
+    failure: number | null,
+    next: Next<number | null>,
+  ): void {
+    const call = step[index];
+    if (call === undefined) {
+      next(failure);
+      return;
+    }
+    const goOn = (status: number) =>
+      this.#makeCalls(place, step, index + 1, failure ?? (status >= 400 ? status : null), next);
+    if (!call.isCertain) goOn(NOT_CALLED);
+    this.#attempt(place, call, 0, goOn);
+  }
+
+  #attempt(place: Place, call: GraphCall, attempt: number, next: Next<number>): void {
+    if (!this.#step()) return;
+    const settle = (status: number) => {
+      const repeats = attempt < call.retries ? call.repeats(status === UNANSWERED ? null : status) : "never";
+      if (repeats !== "always" || status < 400) next(status);
+      if (repeats !== "never" && status >= 400) this.#attempt(place, call, attempt + 1, next);
+    };
+    const edge = { from: place.service.name, to: call.service };
+    const client = this.#findClient(place, call, attempt);
+    if (client !== undefined) {
+      this.#use(client, () => this.#below(client, call, edge, settle));
+      // Where a callee is called once and its first attempt is there, nothing else can be.
+      if (this.#isOnlyCall(place, call) && (client.attempt === attempt || call.retries === 0)) return;
+    }
+    const lost = { link: place.service.name, kind: "CLIENT", edge } as const;
+    const parentId = place.id ?? undefined;
+    for (const id of this.#fragmentsOf("CLIENT", call.service)) {
+      const [server] = this.#fragments.get(id) ?? [];
+      if (server === undefined) continue;
+      this.#lose({ ...lost, id, parentId }, () =>
+        this.#serve(call.service, server, null, withStatus(settle)),
+      );
+    }
+    this.#lose({ ...lost, id: null, parentId }, () => this.#loseServer(undefined, call, edge, null, settle));
+  }
+
+  /** What is below a CLIENT that is there. */
+  #below(client: SeenSpan, call: GraphCall, edge: Edge, next: Next<number>): void {
+    if (isCut(client)) {
+      this.#cut(() => next(UNANSWERED));
+      return;
+    }
+    const settle = withStatus(next);
+    const servers = this.#view
+      .childrenOf(client.id)
+      .filter(({ kind, serviceName }) => kind === "SERVER" && serviceName === call.service);
+    for (const server of servers) this.#serve(call.service, server, client.status, settle);
+    if (servers.length > 0) return;
+    this.#loseServer(client.id, call, edge, client.status, next);
+    // Answered, but without an account.
+    this.#cut(() => next(client.status ?? 200));
+  }
+
+  #loseServer(
+    parentId: string | undefined,
+    call: GraphCall,
+    edge: Edge,
+    status: number | null,
+    next: Next<number>,
+  ): void {
+    const lost = { link: call.service, kind: "SERVER", edge, parentId } as const;
+    const settle = withStatus(next);
+    for (const id of this.#fragmentsOf("SERVER", call.service)) {
+      this.#lose({ ...lost, id }, () => this.#visit(call.service, id, status, settle));
+    }
+    this.#lose({ ...lost, id: null }, () => this.#visit(call.service, null, status, settle));
+    if (parentId === undefined) this.#cut(() => next(UNANSWERED));
+  }
+
+  #findClient({ id }: Place, call: GraphCall, attempt: number): SeenSpan | undefined {
+    if (id === null) return undefined;
+    return this.#view
+      .childrenOf(id)
+      .find(
+        (span) =>
+          span.kind === "CLIENT" &&
+          span.remote === call.service &&
+          !this.#used.has(span) &&
+          (span.attempt === null || span.attempt === attempt),
+      );
+  }
+
+  #isOnlyCall({ service }: Place, call: GraphCall): boolean {
+    let count = 0;
+    for (const step of service.steps) for (const it of step) if (it.service === call.service) count++;
+    return count === 1;
+  }
+
+  /** Parents that are not there and that are such a span: a SERVER's children are its CLIENTs, a CLIENT's is a SERVER. */
+  #fragmentsOf(kind: "CLIENT" | "SERVER", service: string): string[] {
+    return [...this.#openFragments].filter((id) => {
+      const children = this.#fragments.get(id) ?? [];
+      if (kind === "CLIENT" && children.length !== 1) return false;
+      return children.every((child) => child.kind !== kind && child.serviceName === service);
+    });
+  }
+
+  #use(span: SeenSpan, next: () => void): void {
+    this.#used.add(span);
+    next();
+    this.#used.delete(span);
+  }
+
+  #lose(span: MissingSpan, next: () => void): void {
+    if (this.#missing.length + this.#used.size >= this.#ledger.count) return;
+    if (span.id !== null) this.#openFragments.delete(span.id);
+    this.#missing.push(span);
+    const room = this.#ledger.count - this.#missing.length - this.#used.size;
+    const isHopeless = this.#ledger.unknown === 0 && room < this.#openFragments.size;
+    if (!isHopeless) next();
+    this.#missing.pop();
+    if (span.id !== null) this.#openFragments.add(span.id);
+  }
+
+  #cut(next: () => void): void {
+    if (this.#cuts >= this.#ledger.unknown) return;
+    this.#cuts++;
+    next();
+    this.#cuts--;
+  }
+
+  #step(): boolean {
+    if (this.proof !== null) return false;
+    if (++this.#steps > MAX_STEPS || this.solutions.size > MAX_SOLUTIONS) this.isExhausted = true;
+    return !this.isExhausted;
+  }
+
+  #conclude(): void {
+    if (!this.#step()) return;
+    if (this.#used.size + this.#missing.length !== this.#ledger.count) return;
+    const isWhole = this.#openFragments.size === 0 && this.#used.size === this.#view.ours.length;
+    // What is below a call without an answer may be anything.
+    if (!isWhole && this.#cuts === 0) return;
+    const missing = [...this.#missing];
+    if (this.#ledger.unknown === 0 && missing.every(isNamed)) {
+      const digest = missing.map(digestOf).reduce(xor, this.#residual);
+      if (isZero(digest)) this.proof = missing;
+      return;
+    }
+    this.solutions.set(missing.map(keyOf).sort().join("\n"), missing);
+  }
+}
+
+/** Statuses of calls that have none. */
+const NOT_CALLED = 0;
+const UNANSWERED = 599;
+
+function withStatus(next: Next<number>): Next<number | null> {
+  return (status) => next(status ?? 200);
+}
+
+/** What a service may have answered without calls: refusals of any link, and its own errors. */
+function ownErrors({ ownErrors: own }: GraphService, status: number | null): readonly number[] {
+  if (status === null) return own;
+  return own.includes(status) || [400, 404, 405].includes(status) ? [status] : [];
+}
+
+function isNamed({ id, parentId }: MissingSpan): boolean {
+  return id !== null && parentId !== undefined;
+}
+
+function digestOf({ id, parentId, kind, link }: MissingSpan): Digest {
+  return ledgerOfSpan({ id: id ?? "", parentId: parentId ?? null, kind, serviceName: link ?? "" });
+}

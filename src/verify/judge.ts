@@ -1,0 +1,208 @@
+import { EMPTY_LEDGER, type Ledger } from "../trace/ledger.ts";
+import type { RunRecord } from "../trace/run-ledger.ts";
+import type { CallGraph } from "./call-graph.ts";
+import { completeTrace } from "./completion.ts";
+import { isSameAccount, ledgerOf, xor } from "./digest.ts";
+import { findAlterations } from "./repair.ts";
+import type { SeenSpan } from "./seen-span.ts";
+import { isCut, TraceView } from "./trace-view.ts";
+import { type Edge, type MissingSpan, type Verdict, verdictOf } from "./verdict.ts";
+
+/** What is known besides the trace. */
+export interface Knowledge {
+  /** `null` where nobody gave one and none could be learned yet. */
+  readonly graph: CallGraph | null;
+  /** Our links' names; `null` where they are not known: every service may be ours then. */
+  readonly services: ReadonlySet<string> | null;
+  /** Services that are proved to be no links. */
+  readonly foreign: ReadonlySet<string>;
+}
+
+/** The record's part that is judged. */
+export type Account = Pick<RunRecord, "ledger" | "isSampled" | "isBroken">;
+
+/** Puts one trace in its class: what the request's account says against the spans that a backend has. Pure. */
+export function judgeTrace(account: Account, spans: readonly SeenSpan[], knowledge: Knowledge): Verdict {
+  const { ledger } = account;
+  const { ours, foreign, copies, alternatives } = sortSpans(spans, knowledge);
+  const found = { seen: ours.length, copies, foreign: foreign.length };
+  if (account.isBroken) {
+    const edge = { from: null, to: knowledge.graph?.entry ?? "the entry" };
+    return verdictOf({ ...found, brokenEdges: [edge] }, "unknown");
+  }
+  if (ledger === null) return verdictOf({ ...found, copies: [], certainty: "counted" }, "unknown");
+  const common = { ...found, expected: ledger.count };
+  for (const choice of choices(ours, alternatives)) {
+    if (isSameAccount(ledgerOf(choice), ledger) && ledger.unknown === 0) {
+      return judgeProved(account, new TraceView(choice, foreign), common, knowledge);
+    }
+  }
+  const view = new TraceView(ours, foreign);
+  return ledger.unknown > 0
+    ? judgeCut(ledger, view, common, knowledge)
+    : judgeDiffering(ledger, view, foreign, common, knowledge);
+}
+
+type Common = Pick<Verdict, "seen" | "copies" | "foreign" | "expected">;
+
+interface SortedSpans {
+  readonly ours: SeenSpan[];
+  readonly foreign: SeenSpan[];
+  readonly copies: SeenSpan[];
+  /** Copies that differ in what the ledger accounts for: one of them is the true one. */
+  readonly alternatives: SeenSpan[];
+}
+
+function sortSpans(spans: readonly SeenSpan[], { services, foreign: known }: Knowledge): SortedSpans {
+  const sorted: SortedSpans = { ours: [], foreign: [], copies: [], alternatives: [] };
+  const seen = new Map<string, SeenSpan>();
+  for (const span of spans) {
+    if (services === null ? known.has(span.serviceName) : !services.has(span.serviceName)) {
+      sorted.foreign.push(span);
+      continue;
+    }
+    const first = seen.get(span.id);
+    if (first === undefined) {
+      seen.set(span.id, span);
+      sorted.ours.push(span);
+    } else {
+      sorted.copies.push(span);
+      if (!isSameSpan(first, span)) sorted.alternatives.push(span);
+    }
+  }
+  return sorted;
+}
+
+function isSameSpan(a: SeenSpan, b: SeenSpan): boolean {
+  return a.parentId === b.parentId && a.kind === b.kind && a.serviceName === b.serviceName;
+}
+
+/** The spans, and the spans with each of the differing copies instead. */
+function* choices(ours: SeenSpan[], alternatives: readonly SeenSpan[]): Generator<readonly SeenSpan[]> {
+  yield ours;
+  for (const other of alternatives) yield ours.map((span) => (span.id === other.id ? other : span));
+}
+
+/** Every span of ours is there, as it was recorded. What is left to say is what the ledger does not account for. */
+function judgeProved(account: Account, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
+  const orphans = [...view.absentParents().values()].flat();
+  // An unsampled request names no span that exists as parent: who records nevertheless hangs in the air.
+  const samplingIgnoredBy = account.isSampled
+    ? view.ours.filter((span) => isUnanswered(view, span, knowledge)).map(({ remote }) => remote ?? "")
+    : orphans.map(({ serviceName }) => serviceName);
+  const findings = {
+    ...common,
+    seen: view.ours.length,
+    orphans: account.isSampled ? orphans : [],
+    samplingIgnoredBy: [...new Set(samplingIgnoredBy)],
+  };
+  return verdictOf(findings, account.isSampled || view.ours.length > 0 ? "complete" : "not-sampled");
+}
+
+/** A call to one of our links that was answered, though nothing below it is there. */
+function isUnanswered(view: TraceView, span: SeenSpan, { services }: Knowledge): boolean {
+  if (span.kind !== "CLIENT" || span.status === null || span.remote === null) return false;
+  return services?.has(span.remote) === true && view.childrenOf(span.id).length === 0;
+}
+
+/** Some call was not accounted for: what is below it may be there or not. */
+function judgeCut(
+  ledger: Ledger,
+  view: TraceView,
+  common: Common,
+  knowledge: Knowledge,
+): Verdict {
+  for (const outside of cutParts(view, ledger.unknown)) {
+    const known = view.ours.filter((span) => !outside.has(span));
+    if (!isSameAccount(ledgerOf(known), ledger)) continue;
+    const brokenEdges = view.ours
+      .filter((span) => !outside.has(span) && isUnanswered(view, span, knowledge))
+      .map(({ serviceName, remote }): Edge => ({ from: serviceName, to: remote ?? "" }));
+    return verdictOf({ ...common, brokenEdges }, "unknown");
+  }
+  const { count } = ledger;
+  const completion = complete(ledger, view, knowledge);
+  if (completion !== null && completion.missing.length + completion.unattributed > 0) {
+    return verdictOf({ ...common, ...completion, certainty: "deduced" }, "unknown");
+  }
+  const lost = Math.max(0, count - view.ours.length);
+  return verdictOf({ ...common, unattributed: lost, certainty: "counted" }, "unknown");
+}
+
+/** Sets of spans that may be outside the ledger: always those below calls without an answer, perhaps those of others. */
+function* cutParts(view: TraceView, unknown: number): Generator<ReadonlySet<SeenSpan>> {
+  const certain = new Set<SeenSpan>();
+  const cuts = view.ours.filter(isCut);
+  for (const { id } of cuts) for (const span of view.below(id)) certain.add(span);
+  yield certain;
+  if (unknown <= cuts.length) return;
+  // An answer without an account, or a request that was sent twice: one of its SERVER spans is in nobody's account.
+  for (const span of view.ours) {
+    if (certain.has(span)) continue;
+    const part = view.below(span.id);
+    if (span.kind === "SERVER" && span.parentId !== null) part.add(span);
+    if (part.size > 0) yield new Set([...certain, ...part]);
+  }
+}
+
+function judgeDiffering(
+  ledger: Ledger,
+  view: TraceView,
+  foreign: readonly SeenSpan[],
+  common: Common,
+  knowledge: Knowledge,
+): Verdict {
+  const lost = ledger.count - view.ours.length;
+  if (view.ours.length + foreign.length === 0) {
+    const completion = complete(ledger, view, knowledge);
+    return verdictOf(
+      completion === null
+        ? { ...common, unattributed: lost, certainty: "counted" }
+        : { ...common, ...completion, certainty: "deduced" },
+      "unknown",
+    );
+  }
+  const residual = xor(ledger, ledgerOf(view.ours));
+  const services = knowledge.services ?? new Set(view.ours.map(({ serviceName }) => serviceName));
+  const repaired = findAlterations(view, foreign, services, residual, lost);
+  if (repaired !== null) return verdictOf({ ...common, ...repaired, seen: ledger.count }, "unknown");
+  if (lost > 0) {
+    const completion = complete(ledger, view, knowledge) ?? completeByStructure(view, lost);
+    const { missing, unattributed } = completion;
+    const certainty = completion.isProved ? "proved" : unattributed === 0 ? "deduced" : "counted";
+    return verdictOf({ ...common, missing, unattributed, certainty }, "unknown");
+  }
+  // As many as there should be, or more, and nobody can say which of them are not as they were recorded.
+  return verdictOf({ ...common, certainty: "counted" }, "unknown");
+}
+
+function complete(ledger: Ledger, view: TraceView, { graph }: Knowledge) {
+  if (graph === null) return null;
+  return completeTrace(view, ledger, graph, xor(ledger, ledgerOf(view.ours)));
+}
+
+/** Without a graph: what those that are there point at. More than is lost is not known to be lost. */
+function completeByStructure(view: TraceView, lost: number) {
+  const missing: MissingSpan[] = [];
+  for (const [id, children] of view.absentParents()) {
+    const [child] = children;
+    if (child === undefined) continue;
+    const isClient = child.kind === "SERVER";
+    missing.push({
+      link: isClient ? null : child.serviceName,
+      kind: isClient ? "CLIENT" : "SERVER",
+      edge: isClient ? { from: null, to: child.serviceName } : null,
+      id,
+      parentId: undefined,
+    });
+  }
+  const isNamed = missing.length <= lost;
+  return {
+    missing: isNamed ? missing : [],
+    unattributed: isNamed ? lost - missing.length : lost,
+    isProved: false,
+  };
+}
+
+/** The verdict on a request that nobody asked to be recorded, and of which nothing is there. */
+export const NOT_SAMPLED: Verdict = verdictOf({ expected: EMPTY_LEDGER.count }, "not-sampled");

@@ -1,0 +1,112 @@
+import { type Digest, ledgerOfSpan, xor } from "./digest.ts";
+import type { SeenSpan } from "./seen-span.ts";
+import type { TraceView } from "./trace-view.ts";
+import type { AlteredSpan } from "./verdict.ts";
+
+/** One thing that may have been done to a span on its way, and what undoing it changes in the account. */
+interface Repair extends Digest {
+  readonly span: SeenSpan;
+  /** What undoing it adds to the count. */
+  readonly count: -1 | 0 | 1;
+  /** `null`: the span does not belong here at all. */
+  readonly altered: AlteredSpan | null;
+}
+
+export interface Repaired {
+  readonly altered: readonly AlteredSpan[];
+  readonly unexpected: readonly SeenSpan[];
+}
+
+/** Pairs are looked up, triples cost the square of this. */
+const MAX_FOR_TRIPLES = 700;
+const MAX_REPAIRS = 200_000;
+const KINDS = ["SERVER", "CLIENT", "PRODUCER", "CONSUMER", undefined] as const;
+
+/**
+ * The fewest alterations, three at most, that undone make the spans' account equal to the ledger's: `residual` is the XOR of both
+ * digests, `count` what the ledger has more. Equality of 64 bits is the proof; `null` when there are none.
+ */
+export function findAlterations(
+  view: TraceView,
+  foreign: readonly SeenSpan[],
+  services: ReadonlySet<string>,
+  residual: Digest,
+  count: number,
+): Repaired | null {
+  const repairs = [...listRepairs(view, foreign, services)];
+  if (repairs.length > MAX_REPAIRS) return null;
+  const byLow = Map.groupBy(repairs, ({ low }) => low);
+  const find = (wanted: Digest, wantedCount: number, chosen: readonly Repair[]): Repaired | null => {
+    for (const repair of byLow.get(wanted.low) ?? []) {
+      const isFit = repair.high === wanted.high && repair.count === wantedCount;
+      if (isFit && chosen.every(({ span }) => span !== repair.span)) return describe([...chosen, repair]);
+    }
+    return null;
+  };
+  const single = find(residual, count, []);
+  if (single !== null) return single;
+  for (const first of repairs) {
+    const found = find(xor(residual, first), count - first.count, [first]);
+    if (found !== null) return found;
+  }
+  if (repairs.length > MAX_FOR_TRIPLES) return null;
+  for (const [index, first] of repairs.entries()) {
+    for (const second of repairs.slice(index + 1)) {
+      if (second.span === first.span) continue;
+      const rest = xor(xor(residual, first), second);
+      const found = find(rest, count - first.count - second.count, [first, second]);
+      if (found !== null) return found;
+    }
+  }
+  return null;
+}
+
+function* listRepairs(
+  view: TraceView,
+  foreign: readonly SeenSpan[],
+  services: ReadonlySet<string>,
+): Generator<Repair> {
+  const ids = new Set<string | null>([null, ...view.absentParents().keys()]);
+  for (const { id } of [...view.ours, ...foreign]) ids.add(id);
+  for (const span of view.ours) {
+    const is = ledgerOfSpan(span);
+    const alter = (
+      field: AlteredSpan["field"],
+      was: string | null,
+      value: string | null,
+      changed: SeenSpan,
+    ): Repair => ({
+      ...xor(is, ledgerOfSpan(changed)),
+      span,
+      count: 0,
+      altered: { span, field, was, is: value },
+    });
+    yield { high: is.high, low: is.low, span, count: -1, altered: null };
+    for (const parentId of ids) {
+      if (parentId === span.parentId || parentId === span.id) continue;
+      yield alter("parent", parentId, span.parentId, { ...span, parentId });
+    }
+    for (const kind of KINDS) {
+      if (kind === span.kind) continue;
+      yield alter("kind", kind ?? null, span.kind ?? null, { ...span, kind });
+    }
+    for (const serviceName of services) {
+      if (serviceName === span.serviceName) continue;
+      yield alter("service", serviceName, span.serviceName, { ...span, serviceName });
+    }
+  }
+  for (const span of foreign) {
+    for (const serviceName of services) {
+      const { high, low } = ledgerOfSpan({ ...span, serviceName });
+      const altered = { span, field: "service", was: serviceName, is: span.serviceName } as const;
+      yield { high, low, span, count: 1, altered };
+    }
+  }
+}
+
+function describe(repairs: readonly Repair[]): Repaired {
+  return {
+    altered: repairs.flatMap(({ altered }) => altered ?? []),
+    unexpected: repairs.flatMap(({ altered, span }) => (altered === null ? span : [])),
+  };
+}

@@ -1,0 +1,110 @@
+import type { SeenSpan } from "./seen-span.ts";
+
+/** What became of the trace of one request; each trace is in exactly one class, the first that fits in this order. */
+export const TRACE_CLASSES = [
+  "not-found",
+  "partial",
+  "wrong-parent",
+  "wrong-service",
+  "unexpected",
+  "broken-context",
+  "orphaned",
+  "duplicated",
+  "unknown",
+  "not-sampled",
+  "complete",
+] as const;
+
+export type TraceClass = (typeof TRACE_CLASSES)[number];
+
+/** A call from one service to another; `from` is `null` where it is not known or is the load generator. */
+export interface Edge {
+  readonly from: string | null;
+  readonly to: string;
+}
+
+export interface MissingSpan {
+  /** The link that recorded it; `null` where one cannot tell which. */
+  readonly link: string | null;
+  readonly kind: "CLIENT" | "SERVER";
+  readonly edge: Edge | null;
+  /** `null` where nothing that arrived names it. */
+  readonly id: string | null;
+  /** `null` for a root; `undefined` where it is not known. */
+  readonly parentId: string | null | undefined;
+}
+
+export interface AlteredSpan {
+  readonly span: SeenSpan;
+  readonly field: "parent" | "kind" | "service";
+  /** What the link recorded; `null` for no parent or no kind. */
+  readonly was: string | null;
+  readonly is: string | null;
+}
+
+/**
+ * How sure the findings are: `proved` by the ledger's digest, `deduced` as the only ones that the topology and the
+ * ledger's count allow, or only `counted`.
+ */
+export type Certainty = "proved" | "deduced" | "counted";
+
+export interface Verdict {
+  readonly class: TraceClass;
+  readonly certainty: Certainty;
+  /** Spans that the ledger knows; `null` where there is no ledger. */
+  readonly expected: number | null;
+  /** Spans of our links that are there, each once. */
+  readonly seen: number;
+  readonly missing: readonly MissingSpan[];
+  /** Missing spans of which one cannot tell which they are. */
+  readonly unattributed: number;
+  readonly altered: readonly AlteredSpan[];
+  /** Further copies of spans that are there. */
+  readonly copies: readonly SeenSpan[];
+  /** Spans of our links that no ledger knows. */
+  readonly unexpected: readonly SeenSpan[];
+  /** Calls whose callee began a trace of its own. */
+  readonly brokenEdges: readonly Edge[];
+  /** Spans whose parent, which is not ours, is not there. */
+  readonly orphans: readonly SeenSpan[];
+  /** Links that recorded nothing although they were asked to, or recorded although they were asked not to. */
+  readonly samplingIgnoredBy: readonly string[];
+  /** Spans in the trace of services that are not ours. */
+  readonly foreign: number;
+}
+
+const NOTHING: Verdict = {
+  class: "complete",
+  certainty: "proved",
+  expected: null,
+  seen: 0,
+  missing: [],
+  unattributed: 0,
+  altered: [],
+  copies: [],
+  unexpected: [],
+  brokenEdges: [],
+  orphans: [],
+  samplingIgnoredBy: [],
+  foreign: 0,
+};
+
+/** A verdict with its class, which follows from the findings; `otherwise` where there are none. */
+export function verdictOf(
+  findings: Partial<Omit<Verdict, "class">>,
+  otherwise: Extract<TraceClass, "complete" | "unknown" | "not-sampled">,
+): Verdict {
+  const verdict = { ...NOTHING, ...findings };
+  return { ...verdict, class: classOf(verdict) ?? otherwise };
+}
+
+function classOf(found: Verdict): TraceClass | null {
+  if (found.missing.length + found.unattributed > 0) return found.seen === 0 ? "not-found" : "partial";
+  if (found.altered.some(({ field }) => field === "parent")) return "wrong-parent";
+  if (found.altered.length > 0) return "wrong-service";
+  if (found.unexpected.length > 0) return "unexpected";
+  if (found.brokenEdges.length > 0) return "broken-context";
+  if (found.orphans.length > 0) return "orphaned";
+  if (found.copies.length > 0) return "duplicated";
+  return null;
+}
