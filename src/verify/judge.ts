@@ -106,12 +106,7 @@ function isUnanswered(view: TraceView, span: SeenSpan, { services }: Knowledge):
 }
 
 /** Some call was not accounted for: what is below it may be there or not. */
-function judgeCut(
-  ledger: Ledger,
-  view: TraceView,
-  common: Common,
-  knowledge: Knowledge,
-): Verdict {
+function judgeCut(ledger: Ledger, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
   for (const outside of cutParts(view, ledger.unknown)) {
     const known = view.ours.filter((span) => !outside.has(span));
     if (!isSameAccount(ledgerOf(known), ledger)) continue;
