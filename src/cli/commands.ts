@@ -55,7 +55,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "load",
-    summary: "Send requests to a URL at a constant rate",
+    summary: "Send requests at a rate, or as fast as they are answered, and measure them",
     load: async () => (await import("./load.ts")).load,
   },
   {

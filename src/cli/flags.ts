@@ -1,4 +1,6 @@
 import { parseDuration } from "../lib/duration.ts";
+import { formatPercentage, parsePercentage } from "../lib/percentage.ts";
+import type { Rate } from "../load/schedule.ts";
 
 /** Text that a flag does not take; `expected` says what it would. */
 export class Unfit {
@@ -134,16 +136,73 @@ export function parseHttpUrl(text: string): string | Unfit {
   return URL.canParse(text) ? text.replace(/\/+$/, "") : unfit;
 }
 
-/** Requests a second: `200/s`, `5/m`, or a plain number for a second. As the interval in milliseconds. */
-export function rateFlag(common: Common<number | null>): Flag<number | null> {
-  const parse = (text: string) => {
-    const match = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/.exec(text);
-    const perUnit = Number(match?.[1] ?? 0);
-    if (perUnit <= 0 || perUnit > 1e6) return new Unfit("a rate such as 200/s, 5/m or 50/h");
-    const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? "s"] ?? 1000;
-    return unitMs / perUnit;
+const RATE = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/;
+const RAMP = /^(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)\/([^/]+)$/;
+const MAX_PER_SECOND = 1e6;
+
+/** Requests a second: `200/s`, `5/m`, or a plain number for a second; or a ramp, `100..1000/30s`. */
+export function rateFlag(common: Common<Rate | null>): Flag<Rate | null> {
+  const parse = (text: string) => parseRamp(text) ?? parseRate(text);
+  return single<Rate | null>(null, parse, { placeholder: "RATE", ...common });
+}
+
+const isRate = (perSecond: number) => perSecond > 0 && perSecond <= MAX_PER_SECOND;
+
+function parseRate(text: string): Rate | Unfit {
+  const [, amount, unit = "s"] = RATE.exec(text) ?? [];
+  const perSecond = Number(amount) / ({ s: 1, m: 60, h: 3600 }[unit] ?? 1);
+  if (!isRate(perSecond)) return new Unfit("a rate such as 200/s, 5/m or 50/h, or 100..1000/30s, a ramp");
+  return { fromPerSecond: perSecond, toPerSecond: perSecond, rampMs: 0 };
+}
+
+function parseRamp(text: string): Rate | null {
+  const [, from, to, duration = ""] = RAMP.exec(text) ?? [];
+  const rampMs = parseDuration(duration) ?? 0;
+  const rate = { fromPerSecond: Number(from), toPerSecond: Number(to), rampMs };
+  const isFit = isRate(rate.fromPerSecond + rate.toPerSecond) && rampMs > 0;
+  return isFit ? rate : null;
+}
+
+/** A share of a whole: `1%`. */
+export function percentageFlag(fallback: number, common: Common<number>): Flag<number> {
+  const parse = (text: string) => parsePercentage(text) ?? new Unfit("a percentage such as 1% or 100%");
+  return single<number>(fallback, parse, {
+    placeholder: "PERCENT",
+    fallbackText: formatPercentage(fallback),
+    ...common,
+  });
+}
+
+/** `Name: value`; may be repeated. */
+export function headerFlag(common: Common<readonly Header[]>): Flag<readonly Header[]> {
+  const parse = (texts: readonly string[]) => {
+    const headers: Header[] = [];
+    for (const text of texts) {
+      const [, name, value] = /^\s*([^:\s]+)\s*:\s*(.*?)\s*$/.exec(text) ?? [];
+      if (name === undefined || value === undefined)
+        return new Unfit("a header such as 'Accept: text/plain'");
+      headers.push([name, value]);
+    }
+    return headers;
   };
-  return single<number | null>(null, parse, { placeholder: "RATE", ...common });
+  return { placeholder: "HEADER", ...common, fallback: [], fallbackText: "", isRepeatable: true, parse };
+}
+
+export type Header = readonly [name: string, value: string];
+
+/** Where to listen: `8080`, `0.0.0.0:8080`, `[::]:8080`. Without a host only this machine is served. */
+export function listenFlag(common: Common<ListenAddress | null>): Flag<ListenAddress | null> {
+  const parse = (text: string) => {
+    const [, host = "127.0.0.1", port = ""] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+    if (port === "" || Number(port) > 65_535) return new Unfit("a port or an address such as 0.0.0.0:8080");
+    return { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
+  };
+  return single<ListenAddress | null>(null, parse, { placeholder: "[ADDRESS:]PORT", ...common });
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** Several `NAME=URL`, repeated or separated by commas. */

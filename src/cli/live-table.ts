@@ -1,4 +1,4 @@
-import type { LoadResults } from "../load/generator.ts";
+import type { LoadResults } from "../load/results.ts";
 import type { LocalChain } from "../local/local-chain.ts";
 import type { Topology } from "../topology/model.ts";
 import type { Output } from "./output.ts";
@@ -103,8 +103,7 @@ export class LiveTable {
   #statusLine(): string {
     const load = this.#load;
     if (load === null) return "no load; Ctrl-C ends";
-    const failed = [...load.failures.values()].reduce((sum, count) => sum + count, 0);
-    return `load: ${load.sent} sent, ${failed} failed; Ctrl-C ends`;
+    return `load: ${load.sent} sent, ${load.failed} failed; Ctrl-C ends`;
   }
 
   #linkLines(): string[] {

@@ -1,72 +1,200 @@
+import type { Load } from "../load/generator.ts";
+import type { RunAccount } from "../load/run-account.ts";
+import { ARRIVALS } from "../load/schedule.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
-import { durationFlag, integerFlag, parseHttpUrl, rateFlag, Unfit } from "./flags.ts";
+import {
+  checkedFlag,
+  choiceFlag,
+  durationFlag,
+  headerFlag,
+  integerFlag,
+  listenFlag,
+  percentageFlag,
+  switchFlag,
+  textFlag,
+} from "./flags.ts";
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
-import { describeResults, summarizeResults } from "./load-summary.ts";
-import type { Setting } from "./settings.ts";
+import { openTarget, TARGET_FLAGS } from "./load-target.ts";
+import { PACE_FLAGS, rateOf, wasGiven } from "./pace-flags.ts";
 
-/** How requests follow one another. */
-export const PACE_FLAGS = {
-  "sleep-time": durationFlag(1000, {
-    summary: "Time from one request to the next.",
-    placeholder: "SECONDS",
-    bareSeconds: true,
-    fallbackText: "1",
-  }),
-  rate: rateFlag({
-    summary: "Requests a second (200/s), a minute (5/m) or an hour (50/h); overrides --sleep-time.",
-  }),
-} as const;
-
-/** Milliseconds from one request to the next: a rate, unless only the time stands on the command line. */
-export function intervalOf(
-  flags: { readonly "sleep-time": number; readonly rate: number | null },
-  settings: readonly Setting[],
-): number {
-  const isGiven = (name: string) => settings.some((it) => it.name === name && it.origin === `--${name}`);
-  const sleepMs = Math.max(1, flags["sleep-time"]);
-  return flags.rate === null || (isGiven("sleep-time") && !isGiven("rate")) ? sleepMs : flags.rate;
-}
+const MAX_CONNECTIONS = 16_384;
 
 export const load = defineCommand({
   examples: [
-    { line: "chain-link load http://localhost:8000 --rate 50/s --duration 10s", says: "500 requests" },
+    { line: "chain-link load http://localhost:8000 --rate 200/s --duration 10s", says: "2,000 requests" },
+    {
+      line: "chain-link load http://localhost:8000 --connections 16 --duration 10s",
+      says: "16 at a time, as fast as they are answered",
+    },
+    {
+      line: "chain-link load shop.yaml --rate 100..1000/30s --warm-up 5s",
+      says: "a topology on this machine, and a ramp",
+    },
+    {
+      line: "chain-link load http://localhost:8000 --rate 50/s --requests 1000 --ledger run.ledger",
+      says: "with the account that verify reads",
+    },
     { line: "chain-link load http://chain-link-service-0 --sleep-time 60", says: "one a minute, for ever" },
   ],
-  operands: { usage: "URL", summary: "Where requests go.", min: 1, max: 1 },
+  operands: {
+    usage: "[URL|TOPOLOGY]",
+    summary: "Where requests go; a topology document (- reads standard input) is started on this machine.",
+    min: 0,
+    max: 1,
+  },
   flags: {
     ...PACE_FLAGS,
-    timeout: durationFlag(60_000, { summary: "Limit of a request.", fallbackText: "1m" }),
-    duration: durationFlag(null, { summary: "End by itself after this time." }),
+    arrivals: choiceFlag("constant", ARRIVALS, {
+      summary: "Requests in even steps, or at random moments with the same mean rate.",
+    }),
+    connections: integerFlag(
+      null,
+      { min: 1, max: MAX_CONNECTIONS },
+      {
+        summary:
+          "With a rate: requests under way at once, at most. Without: always as many, as fast as they are answered.",
+        short: "c",
+        fallbackText: "1024 with a rate",
+      },
+    ),
+    duration: durationFlag(null, { summary: "End by itself after this time; a ramp ends with its climb." }),
     requests: integerFlag(null, { min: 1, max: 1e9 }, { summary: "End by itself after so many requests." }),
+    "warm-up": durationFlag(0, {
+      summary: "Send for so long before anything is counted.",
+      fallbackText: "none",
+    }),
+    timeout: durationFlag(60_000, { summary: "Limit of a request.", fallbackText: "1m" }),
+    header: headerFlag({ summary: "A header of each request; may be repeated.", short: "H", env: [] }),
+    method: textFlag("GET", { summary: "The method.", placeholder: "METHOD" }),
+    body: textFlag(null, { summary: "The body of each request." }),
+    insecure: switchFlag({ summary: "Trust any certificate." }),
+    sample: percentageFlag(1, { summary: "The share of requests that ask to be recorded." }),
+    run: checkedFlag(null, (text) => /^(?!0{16})[0-9a-f]{16}$/.test(text), "16 hex digits in lower case", {
+      summary: "The run id, which begins all of its trace ids.",
+      placeholder: "ID",
+      fallbackText: "a new one",
+      env: [],
+    }),
+    ledger: textFlag(null, {
+      summary: "Write the account of each request, 24 bytes, for verify.",
+      placeholder: "FILE",
+      completes: "file",
+    }),
+    hdr: textFlag(null, {
+      summary: "Write the latencies as an HdrHistogram percentile file (.hgrm).",
+      placeholder: "FILE",
+      completes: "file",
+    }),
+    serve: listenFlag({
+      summary:
+        "Serve /ledger, /metrics and /health while the run lasts; the last million records of the account.",
+    }),
+    linger: durationFlag(0, { summary: "Go on serving for so long after the end.", fallbackText: "none" }),
+    ...TARGET_FLAGS,
+    seed: textFlag(null, {
+      summary: "Draw the same arrivals and samples (and behaviour of links) in each run.",
+    }),
     output: outputFlag(["table", "json"], "table", "How to print the results."),
   },
   async run({ flags, operands, settings, output }) {
-    const [{ UserError }, { startLoad }] = await Promise.all([
-      import("../lib/errors.ts"),
+    const [
+      { startLoad, DEFAULT_CONNECTIONS },
+      { RunIds, newRunId },
+      { randomSource },
+      summary,
+      { LoadLine },
+    ] = await Promise.all([
       import("../load/generator.ts"),
+      import("../trace/run.ts"),
+      import("../lib/random.ts"),
+      import("./load-summary.ts"),
+      import("./load-line.ts"),
     ]);
-    const url = parseHttpUrl(operands[0] ?? "");
-    if (url instanceof Unfit) {
-      throw new UserError("usage", `URL: expected ${url.expected}, found ${JSON.stringify(operands[0])}`);
+    const { checkRequest } = await import("./load-check.ts");
+    checkRequest(flags);
+    const rate = rateOf(flags, settings);
+    const isClosed =
+      flags.connections !== null && !wasGiven(settings, "rate") && !wasGiven(settings, "sleep-time");
+    const isRamp = !isClosed && rate.rampMs > 0;
+    const endsByRamp = isRamp && flags.duration === null && flags.requests === null;
+    const target = await openTarget(operands[0], flags, settings, output);
+    const interruption = watchInterrupts(() => output.raw("\n"));
+    let account: RunAccount | null = null;
+    let server: { close(): Promise<void> } | null = null;
+    try {
+      const ids = new RunIds(flags.run ?? newRunId());
+      if (flags.ledger !== null || flags.serve !== null) {
+        const { RunAccount } = await import("../load/run-account.ts");
+        const header = { run: ids.runId, startMs: Date.now(), url: target.url };
+        account = new RunAccount({ header, file: flags.ledger, isKept: flags.serve !== null });
+      }
+      const { prepareFile } = await import("./load-check.ts");
+      if (flags.hdr !== null) await prepareFile(flags.hdr);
+      let running: Load | null = null;
+      if (flags.serve !== null && account !== null) {
+        const { startRunServer } = await import("../load/run-server.ts");
+        const started = startRunServer({ ...flags.serve, load: () => running, account });
+        server = started;
+        output.note(`run ${ids.runId}, ledger and metrics on http://${flags.serve.host}:${started.port}`);
+      }
+      const kept = account;
+      running = startLoad({
+        url: target.url,
+        method: flags.method,
+        headers: flags.header,
+        body: flags.body,
+        pace: isClosed ? { kind: "closed" } : { kind: "open", rate, arrivals: flags.arrivals },
+        connections: flags.connections ?? DEFAULT_CONNECTIONS,
+        timeoutMs: flags.timeout,
+        warmUpMs: flags["warm-up"],
+        durationMs: endsByRamp ? rate.rampMs : flags.duration,
+        maxRequests: flags.requests,
+        ids,
+        sampleShare: flags.sample,
+        randomOf: randomSource(flags.seed),
+        isTlsChecked: !flags.insecure,
+        ...(kept === null ? {} : { onEnd: (record) => kept.add(record) }),
+      });
+      if (output.isTerminal && target.page !== null) output.note(`traces on ${target.page} while this runs`);
+      const line = new LoadLine(output, running);
+      const ends: Promise<unknown>[] = [interruption.signal, running.done];
+      if (account !== null) ends.push(account.failed);
+      const reason = await Promise.race(ends).finally(() => line.end());
+      if (reason !== undefined && running.results.inFlight > 0)
+        output.note(`waiting for ${running.results.inFlight} requests; Ctrl-C ends at once`);
+      await running.stop();
+      account?.flush();
+      const result = summary.summarizeResults(running.results, !isClosed);
+      if (flags.hdr !== null) {
+        const { renderHgrm } = await import("../load/hgrm.ts");
+        await Bun.write(flags.hdr, renderHgrm(running.results.latency));
+      }
+      if (flags.output === "json") {
+        const facts = {
+          run: running.runId,
+          url: target.url,
+          startedAt: new Date(running.startedAt),
+          ...result,
+        };
+        await output.result(`${JSON.stringify(facts)}\n`);
+      } else {
+        const { renderReport } = await import("./load-report.ts");
+        await output.result(renderReport(result, running));
+      }
+      if (server !== null && reason === undefined && flags.linger > 0)
+        await Promise.race([interruption.signal, Bun.sleep(flags.linger)]);
+      const isWhole = await target.stop();
+      if (reason === "SIGINT") return EXIT.interrupted;
+      const isDone = result.failed === 0 && result.isRateReached !== false && isWhole;
+      return isDone ? EXIT.done : EXIT.failed;
+    } catch (error) {
+      await target.stop();
+      throw error;
+    } finally {
+      account?.close();
+      await server?.close();
     }
-    const interruption = watchInterrupts();
-    const running = startLoad({
-      url,
-      intervalMs: intervalOf(flags, settings),
-      timeoutMs: flags.timeout,
-      ...(flags.requests === null ? {} : { maxRequests: flags.requests }),
-    });
-    const ends: Promise<unknown>[] = [interruption.signal, running.done];
-    if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));
-    const reason = await Promise.race(ends);
-    await running.stop();
-    const summary = summarizeResults(running.results);
-    await output.result(
-      flags.output === "json" ? `${JSON.stringify(summary)}\n` : `${describeResults(summary)}\n`,
-    );
-    if (reason === "SIGINT") return EXIT.interrupted;
-    return summary.failed > 0 || summary.missed > 0 ? EXIT.failed : EXIT.done;
   },
 });

@@ -8,9 +8,9 @@ import { EXIT } from "./exit.ts";
 import { durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flags.ts";
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
-import { intervalOf, PACE_FLAGS } from "./load.ts";
 import { describeResults, summarizeResults } from "./load-summary.ts";
 import type { Output } from "./output.ts";
+import { PACE_FLAGS, rateOf } from "./pace-flags.ts";
 import { LINK_FLAGS } from "./shared-flags.ts";
 import { INSTANCES_FLAG, loadTopology, SLOW_FLAG, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
@@ -118,11 +118,12 @@ export const up = defineCommand({
       if (flags.open && page === null) output.warn("there is no page to open: spans go elsewhere");
       if (flags.open && page !== null) openBrowser(page);
       if (!flags["no-load"]) {
-        const { startLoad } = await import("../load/generator.ts");
-        const load = startLoad({
+        const { startEntryLoad } = await import("./entry-load.ts");
+        const load = startEntryLoad({
           url: `${chain.entryUrl}/`,
-          intervalMs: intervalOf(flags, settings),
+          rate: rateOf(flags, settings),
           timeoutMs: longestAnswerMs(topology),
+          seed: flags.seed,
         });
         parts.load = load;
         table?.showLoad(load.results);
@@ -131,7 +132,7 @@ export const up = defineCommand({
       if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));
       const reason = await Promise.race(ends);
       table?.end();
-      const underWay = parts.load === null ? 0 : parts.load.results.sent - parts.load.results.latency.count;
+      const underWay = parts.load?.results.inFlight ?? 0;
       if (underWay > 0) output.note(`waiting for ${underWay} of the load's requests; Ctrl-C ends at once`);
       await stopAll(parts);
       const isWhole = describeEnd(parts, output);

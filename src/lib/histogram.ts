@@ -1,14 +1,28 @@
-/** Sub-buckets of each power of two: the bucket of a value is at most 1/16 (6 %) wide. */
-const SUB_BITS = 4;
-const SUB_BUCKETS = 1 << SUB_BITS;
-/** Values up to 2^30 µs (18 minutes); longer ones are counted in the last bucket. */
-const BUCKETS = 31 * SUB_BUCKETS;
+/** Of 16 values that lie side by side, a bucket is one: right within 6 %. */
+const COARSE_BITS = 4;
+/** What HdrHistogram calls 3 significant digits: right within 0.1 %. */
+export const THREE_DIGITS = 10;
+/** Values up to 2^41, in µs 25 days; longer ones are counted in the last bucket. */
+const MAX_EXPONENT = 40;
 
-/** Counts durations in buckets whose width grows with the value, so that quantiles are right within 6 %. */
+/**
+ * Counts values in buckets whose width grows with the value, so that quantiles are right within a share of it, and
+ * memory does not grow. The layout is HdrHistogram's (http://hdrhistogram.org): up to 2^`bits` a bucket for each whole
+ * number, then 2^`bits` buckets for each power of two.
+ */
 export class Histogram {
-  readonly #counts = new Uint32Array(BUCKETS);
+  readonly #bits: number;
+  readonly #counts: Uint32Array;
   #total = 0;
   #sum = 0;
+  #min = Number.POSITIVE_INFINITY;
+  #max = 0;
+
+  /** @param bits Of the buckets for each power of two: 4, or {@link THREE_DIGITS}. */
+  constructor(bits: number = COARSE_BITS) {
+    this.#bits = bits;
+    this.#counts = new Uint32Array((MAX_EXPONENT - bits + 2) * 2 ** bits);
+  }
 
   get count(): number {
     return this.#total;
@@ -19,44 +33,72 @@ export class Histogram {
     return this.#sum;
   }
 
+  /** Exact; 0 when nothing was recorded. */
+  get min(): number {
+    return this.#total === 0 ? 0 : this.#min;
+  }
+
+  get max(): number {
+    return this.#max;
+  }
+
+  get mean(): number {
+    return this.#total === 0 ? 0 : this.#sum / this.#total;
+  }
+
   record(value: number): void {
-    const index = bucketOf(value);
-    this.#counts[index] = (this.#counts[index] ?? 0) + 1;
+    const index = this.#bucketOf(value);
+    this.#counts[index] = (this.#counts[index] as number) + 1;
     this.#total++;
     this.#sum += value;
+    if (value < this.#min) this.#min = value;
+    if (value > this.#max) this.#max = value;
   }
 
   /** The value below which the share `q` (0 to 1) of all values lies; 0 when nothing was recorded. */
   quantile(q: number): number {
     const wanted = Math.max(1, Math.ceil(q * this.#total));
     let seen = 0;
-    for (let index = 0; index < BUCKETS; index++) {
-      seen += this.#counts[index] ?? 0;
-      if (seen >= wanted) return bucketMiddle(index);
+    for (const { count, middle } of this.buckets()) {
+      seen += count;
+      if (seen >= wanted) return seen === this.#total && q === 1 ? this.#max : middle;
     }
     return 0;
   }
 
   /** How many values are in buckets that end at or below `limit`. */
   countUpTo(limit: number): number {
-    const end = bucketOf(limit);
+    const end = this.#bucketOf(limit);
     let seen = 0;
-    for (let index = 0; index <= end; index++) seen += this.#counts[index] ?? 0;
+    for (let index = 0; index <= end; index++) seen += this.#counts[index] as number;
     return seen;
   }
-}
 
-function bucketOf(value: number): number {
-  const whole = Math.max(0, Math.floor(value));
-  if (whole < SUB_BUCKETS) return whole;
-  const exponent = Math.min(30, 31 - Math.clz32(Math.min(whole, 0x7fffffff)));
-  const sub = (whole / 2 ** (exponent - SUB_BITS)) & (SUB_BUCKETS - 1);
-  return Math.min(BUCKETS - 1, (exponent - SUB_BITS + 1) * SUB_BUCKETS + sub);
-}
+  /** Those that are not empty, from the lowest: a count, the middle of the range, and the highest whole number in it. */
+  *buckets(): Generator<{ readonly count: number; readonly middle: number; readonly highest: number }> {
+    const size = 2 ** this.#bits;
+    for (let index = 0; index < this.#counts.length; index++) {
+      const count = this.#counts[index] as number;
+      if (count === 0) continue;
+      if (index < size) {
+        yield { count, middle: index, highest: index };
+        continue;
+      }
+      const exponent = Math.floor(index / size) + this.#bits - 1;
+      const width = 2 ** (exponent - this.#bits);
+      const from = 2 ** exponent + (index % size) * width;
+      yield { count, middle: from + (width - 1) / 2, highest: from + width - 1 };
+    }
+  }
 
-function bucketMiddle(index: number): number {
-  if (index < SUB_BUCKETS) return index;
-  const exponent = Math.floor(index / SUB_BUCKETS) + SUB_BITS - 1;
-  const width = 2 ** (exponent - SUB_BITS);
-  return 2 ** exponent + (index % SUB_BUCKETS) * width + width / 2;
+  #bucketOf(value: number): number {
+    const bits = this.#bits;
+    const size = 2 ** bits;
+    const whole = Math.max(0, Math.floor(value));
+    if (whole < size) return whole;
+    const exponent = whole < 2 ** 31 ? 31 - Math.clz32(whole) : Math.floor(Math.log2(whole));
+    if (exponent > MAX_EXPONENT) return this.#counts.length - 1;
+    const sub = (whole / 2 ** (exponent - bits)) & (size - 1);
+    return (exponent - bits + 1) * size + sub;
+  }
 }

@@ -1,0 +1,31 @@
+import { isField } from "../http/fields.ts";
+import { errorText, UserError } from "../lib/errors.ts";
+import { headerProblem } from "../load/request-template.ts";
+import type { Header } from "./flags.ts";
+
+/** @throws {UserError} `usage` when a request could not be sent like this */
+export function checkRequest({ header, method }: { header: readonly Header[]; method: string }): void {
+  if (!isField(method, "")) throw unfit("--method: expected a method such as GET", method);
+  for (const [name, value] of header) {
+    const problem = headerProblem(name, value);
+    if (problem !== null) throw unfit(`--header: expected ${problem}`, `${name}: ${value}`);
+  }
+}
+
+/**
+ * A result that cannot be written is to be known before the run, not after.
+ * @throws {UserError} `file-unwritable`
+ */
+export async function prepareFile(file: string): Promise<void> {
+  try {
+    await Bun.write(file, "");
+  } catch (error) {
+    throw new UserError("file-unwritable", `cannot write ${file}: ${errorText(error)}`, undefined, {
+      cause: error,
+    });
+  }
+}
+
+function unfit(what: string, found: string): UserError {
+  return new UserError("usage", `${what}, found ${JSON.stringify(found)}`);
+}

@@ -1,0 +1,139 @@
+import { UserError } from "../lib/errors.ts";
+import type { ExportTarget } from "../link/export.ts";
+import type { CollectorThread } from "../local/collector-thread.ts";
+import type { LocalChain } from "../local/local-chain.ts";
+import { parseHttpUrl, switchFlag, Unfit, urlFlag } from "./flags.ts";
+import type { Output } from "./output.ts";
+import { wasGiven } from "./pace-flags.ts";
+import type { Setting } from "./settings.ts";
+import { LINK_FLAGS } from "./shared-flags.ts";
+import { INSTANCES_FLAG, loadTopology, SLOW_FLAG } from "./topology-input.ts";
+
+/** Flags of what is started on this machine for a load; a URL takes none of them. */
+export const TARGET_FLAGS = {
+  instances: { ...INSTANCES_FLAG, summary: "Links of the chain that is started when no target is named." },
+  slow: { ...SLOW_FLAG, env: [] },
+  zipkin: urlFlag({ summary: "Where the started links send their spans, instead of an embedded collector." }),
+  otlp: urlFlag({ summary: "An OTLP/HTTP receiver for them instead." }),
+  ...LINK_FLAGS,
+  "in-process": switchFlag({
+    summary: "Start the links in this process: less memory, but load and links delay each other.",
+  }),
+} as const;
+
+interface TargetValues {
+  readonly instances: number;
+  readonly slow: "on" | "off";
+  readonly zipkin: string | null;
+  readonly otlp: string | null;
+  readonly "otlp-protocol": "http/protobuf" | "http/json";
+  readonly tags: Parameters<typeof import("../local/local-chain.ts").startLocalChain>[0]["tagSet"];
+  readonly seed: string | null;
+  readonly "in-process": boolean;
+}
+
+/** Where requests go. */
+export interface LoadTarget {
+  readonly url: string;
+  /** Of the collector that was started with it. */
+  readonly page: string | null;
+  /** Ends what was started, and says what became of its spans; false when some were lost. */
+  stop(): Promise<boolean>;
+}
+
+/**
+ * A URL as it is; otherwise a topology, or a chain, is started on this machine.
+ * @throws {UserError}
+ */
+export async function openTarget(
+  operand: string | undefined,
+  flags: TargetValues,
+  settings: readonly Setting[],
+  output: Output,
+): Promise<LoadTarget> {
+  const isChain = wasGiven(settings, "instances");
+  if (operand === undefined && !isChain) {
+    throw new UserError(
+      "usage",
+      "load needs a URL or a topology document",
+      "Or --instances N, for a chain on this machine.",
+    );
+  }
+  if (operand === undefined || !operand.includes("://")) return startTarget(operand, flags, settings, output);
+  const url = parseHttpUrl(operand);
+  if (url instanceof Unfit) {
+    throw new UserError("usage", `URL: expected ${url.expected}, found ${JSON.stringify(operand)}`);
+  }
+  const extra = settings.find(({ name, origin }) => name in TARGET_ONLY && origin === `--${name}`);
+  if (extra !== undefined) {
+    throw new UserError("usage", `${extra.origin} is for links that load starts, but a URL was given`);
+  }
+  return { url, page: null, stop: async () => true };
+}
+
+const { seed: _, ...TARGET_ONLY } = TARGET_FLAGS;
+
+async function startTarget(
+  file: string | undefined,
+  flags: TargetValues,
+  settings: readonly Setting[],
+  output: Output,
+): Promise<LoadTarget> {
+  const topology = await loadTopology(file, {
+    instances: flags.instances,
+    slow: flags.slow === "on",
+    settings,
+  });
+  const [{ startLocalChain }, { startCollectorThread }, { chooseTarget, readOtelEnvironment }, { VERSION }] =
+    await Promise.all([
+      import("../local/local-chain.ts"),
+      import("../local/collector-thread.ts"),
+      import("./otel-environment.ts"),
+      import("../lib/version.ts"),
+    ]);
+  const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
+  const collector = isElsewhere ? null : await startCollectorThread(HOST);
+  const target: ExportTarget =
+    collector === null
+      ? chooseTarget(flags, settings, readOtelEnvironment(process.env).headers)
+      : { kind: "zipkin", url: collector.url };
+  try {
+    const chain = await startLocalChain({
+      topology,
+      host: HOST,
+      basePort: 0,
+      target,
+      tagSet: flags.tags,
+      version: VERSION,
+      processes: !flags["in-process"],
+      seed: flags.seed,
+      write: (line) => output.raw(`${line}\n`),
+    });
+    return {
+      url: `${chain.entryUrl}/`,
+      page: collector === null ? null : `${collector.url}/`,
+      stop: () => stopTarget(chain, collector, output),
+    };
+  } catch (error) {
+    collector?.stop();
+    throw error;
+  }
+}
+
+const HOST = "127.0.0.1";
+
+async function stopTarget(
+  chain: LocalChain,
+  collector: CollectorThread | null,
+  output: Output,
+): Promise<boolean> {
+  await chain.stop();
+  collector?.stop();
+  const snapshots = chain.links.map((link) => link.snapshot());
+  const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
+  const dropped = snapshots.reduce((sum, { spansDropped }) => sum + spansDropped, 0);
+  const lost = chain.links.filter((link) => link.isLost).map(({ name }) => name);
+  if (output.isTerminal || dropped > 0) output.note(`${sent} spans sent, ${dropped || "none"} dropped`);
+  if (lost.length > 0) output.warn(`what became of the last spans of ${lost.join(", ")} is not known`);
+  return dropped === 0 && lost.length === 0;
+}

@@ -1,0 +1,133 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { errorText, UserError } from "../lib/errors.ts";
+import {
+  formatRunHeader,
+  RECORD_BYTES,
+  type RunHeader,
+  type RunRecord,
+  writeRunRecord,
+} from "../trace/run-ledger.ts";
+
+/** Records that are written, or let go of, at a time. */
+const CHUNK_RECORDS = 4096;
+/** What is kept to be served: 1,048,576 records, 25 MB. */
+export const KEPT_RECORDS = 256 * CHUNK_RECORDS;
+/** What a file may lack when the process is killed. */
+const FLUSH_INTERVAL_MS = 1000;
+
+export interface RunAccountOptions {
+  readonly header: RunHeader;
+  /** Where it is written; `null` for nowhere. */
+  readonly file: string | null;
+  /** The newest {@link KEPT_RECORDS} stay in memory, to be served. */
+  readonly isKept: boolean;
+}
+
+/** The account of a run as it grows: a file, memory of bounded size, or both. */
+export class RunAccount {
+  /** Rejects when the file cannot be written any more; never resolves. */
+  readonly failed: Promise<never>;
+  /** Records so far. */
+  count = 0;
+  readonly #options: RunAccountOptions;
+  readonly #headerBytes: Buffer;
+  readonly #reject: (error: UserError) => void;
+  readonly #timer: Timer | undefined;
+  /** The last is the one that is written to. */
+  readonly #chunks: { readonly bytes: Buffer; readonly view: DataView }[] = [];
+  #file: number | null = null;
+  /** Records in the file. */
+  #written = 0;
+
+  /** @throws {UserError} `file-unwritable` */
+  constructor(options: RunAccountOptions) {
+    this.#options = options;
+    this.#headerBytes = Buffer.from(formatRunHeader(options.header));
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.failed = promise;
+    this.#reject = reject;
+    promise.catch(() => {});
+    if (options.file === null) return;
+    try {
+      this.#file = openSync(options.file, "w");
+      writeWhole(this.#file, this.#headerBytes);
+    } catch (error) {
+      throw unwritable(options.file, error);
+    }
+    this.#timer = setInterval(() => this.flush(), FLUSH_INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  /** The index of the oldest record that is still in memory. */
+  get firstKept(): number {
+    return Math.max(0, this.count - this.#sizeInMemory());
+  }
+
+  add(record: RunRecord): void {
+    const at = this.count % CHUNK_RECORDS;
+    if (at === 0) this.#beginChunk();
+    const chunk = this.#chunks.at(-1);
+    if (chunk !== undefined) writeRunRecord(chunk.view, at * RECORD_BYTES, record);
+    this.count++;
+  }
+
+  /** The bytes of a file with the header and the records from `from` on, as far as they are kept. */
+  read(from = 0): Buffer {
+    const first = this.firstKept;
+    const begin = Math.min(this.count, Math.max(first, from)) - first;
+    const end = this.count - first;
+    const parts: Buffer[] = [this.#headerBytes];
+    for (const [index, { bytes }] of this.#chunks.entries()) {
+      const start = Math.max(0, begin - index * CHUNK_RECORDS);
+      const stop = Math.min(CHUNK_RECORDS, end - index * CHUNK_RECORDS);
+      if (start < stop) parts.push(bytes.subarray(start * RECORD_BYTES, stop * RECORD_BYTES));
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Writes what the file lacks. */
+  flush(): void {
+    if (this.#file === null || this.#written === this.count) return;
+    // Each chunk is written when it is full, so that only the last can hold more.
+    const start = this.#written % CHUNK_RECORDS;
+    const end = ((this.count - 1) % CHUNK_RECORDS) + 1;
+    try {
+      writeWhole(
+        this.#file,
+        this.#chunks.at(-1)?.bytes.subarray(start * RECORD_BYTES, end * RECORD_BYTES) ?? Buffer.alloc(0),
+      );
+      this.#written = this.count;
+    } catch (error) {
+      this.#file = null;
+      this.#reject(unwritable(this.#options.file ?? "", error));
+    }
+  }
+
+  close(): void {
+    this.flush();
+    clearInterval(this.#timer);
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
+  }
+
+  #sizeInMemory(): number {
+    if (this.count === 0) return 0;
+    return (this.#chunks.length - 1) * CHUNK_RECORDS + ((this.count - 1) % CHUNK_RECORDS) + 1;
+  }
+
+  #beginChunk(): void {
+    this.flush();
+    const kept = this.#options.isKept ? KEPT_RECORDS / CHUNK_RECORDS : 1;
+    const oldest = this.#chunks.length === kept ? this.#chunks.shift() : undefined;
+    const bytes = oldest?.bytes ?? Buffer.alloc(CHUNK_RECORDS * RECORD_BYTES);
+    this.#chunks.push(oldest ?? { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) });
+  }
+}
+
+function writeWhole(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at);
+}
+
+function unwritable(file: string, cause: unknown): UserError {
+  return new UserError("file-unwritable", `cannot write ${file}: ${errorText(cause)}`, undefined, { cause });
+}
