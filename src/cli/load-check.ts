@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import { isField } from "../http/fields.ts";
 import { errorText, UserError } from "../lib/errors.ts";
 import { headerProblem } from "../load/request-template.ts";
@@ -16,9 +17,9 @@ export function checkRequest({ header, method }: { header: readonly Header[]; me
  * A result that cannot be written is to be known before the run, not after.
  * @throws {UserError} `file-unwritable`
  */
-export async function prepareFile(file: string): Promise<void> {
+export function prepareFile(file: string): void {
   try {
-    await Bun.write(file, "");
+    closeSync(openSync(file, "w"));
   } catch (error) {
     throw new UserError("file-unwritable", `cannot write ${file}: ${errorText(error)}`, undefined, {
       cause: error,

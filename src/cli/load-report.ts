@@ -1,4 +1,3 @@
-import { formatDuration } from "../lib/duration.ts";
 import type { Load } from "../load/generator.ts";
 import { describeFailures, type Latencies, type LoadSummary } from "./load-summary.ts";
 
@@ -40,8 +39,10 @@ function describeDoubts(summary: LoadSummary, connections: number): string[] {
       `${delayed} requests waited for one of ${connections} connections; their latency counts from when they were due`,
     );
   } else if (sendLagMs.p99 > NOTABLE_LAG_MS) {
-    const [p50, p99] = [sendLagMs.p50, sendLagMs.p99].map((ms) => formatDuration(Number(ms.toFixed(2))));
-    lines.push(`this machine is busy: requests were sent ${p50} (p50) and ${p99} (p99) after they were due`);
+    const { p50, p99 } = sendLagMs;
+    lines.push(
+      `this machine is busy: requests were sent ${p50} ms (p50), ${p99} ms (p99) after they were due`,
+    );
   }
   if (brokenContexts > 0) {
     lines.push(

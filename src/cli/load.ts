@@ -112,7 +112,7 @@ export const load = defineCommand({
       import("./load-summary.ts"),
       import("./load-line.ts"),
     ]);
-    const { checkRequest } = await import("./load-check.ts");
+    const { checkRequest, prepareFile } = await import("./load-check.ts");
     checkRequest(flags);
     const rate = rateOf(flags, settings);
     const isClosed =
@@ -130,8 +130,7 @@ export const load = defineCommand({
         const header = { run: ids.runId, startMs: Date.now(), url: target.url };
         account = new RunAccount({ header, file: flags.ledger, isKept: flags.serve !== null });
       }
-      const { prepareFile } = await import("./load-check.ts");
-      if (flags.hdr !== null) await prepareFile(flags.hdr);
+      if (flags.hdr !== null) prepareFile(flags.hdr);
       let running: Load | null = null;
       if (flags.serve !== null && account !== null) {
         const { startRunServer } = await import("../load/run-server.ts");

@@ -61,7 +61,8 @@ export class Histogram {
     let seen = 0;
     for (const { count, middle } of this.buckets()) {
       seen += count;
-      if (seen >= wanted) return seen === this.#total && q === 1 ? this.#max : middle;
+      // No bucket says more than the ends, which are exact.
+      if (seen >= wanted) return q === 1 ? this.#max : Math.min(this.#max, Math.max(this.#min, middle));
     }
     return 0;
   }

@@ -110,7 +110,7 @@ export class Load {
     this.results.startMs = this.#startMs + options.warmUpMs;
     this.#endMs = this.results.startMs + (options.durationMs ?? Number.POSITIVE_INFINITY);
     this.#watchEnd();
-    if (options.pace.kind === "open") this.setRate(options.pace.rate);
+    if (options.pace.kind === "open") this.#begin(options.pace.rate, this.#startMs);
     else for (let i = 0; i < options.connections; i++) this.#sendNext(performance.now());
   }
 
@@ -119,15 +119,17 @@ export class Load {
    * @param rate Requests a second, or a ramp that begins now; 0 pauses.
    */
   setRate(rate: number | Rate): void {
-    const { pace, randomOf } = this.options;
-    if (pace.kind === "closed" || this.#isStopped) return;
+    if (this.#schedule === null || this.#isStopped) return;
     const nowMs = performance.now();
     this.#noteMissed(nowMs);
-    this.#schedule = new Schedule(
-      typeof rate === "number" ? constantRate(rate) : rate,
-      pace.arrivals === "poisson" ? randomOf("arrivals") : null,
-    );
-    this.#scheduleStartMs = nowMs;
+    this.#begin(typeof rate === "number" ? constantRate(rate) : rate, nowMs);
+  }
+
+  #begin(rate: Rate, startMs: number): void {
+    const { pace, randomOf } = this.options;
+    const isPoisson = pace.kind === "open" && pace.arrivals === "poisson";
+    this.#schedule = new Schedule(rate, isPoisson ? randomOf("arrivals") : null);
+    this.#scheduleStartMs = startMs;
     this.#isBlocked = false;
     this.#tick();
   }

@@ -10,8 +10,9 @@ export function renderHgrm(histogram: Histogram): string {
   const lines = [row("Value", "Percentile", "TotalCount", "1/(1-Percentile)"), ""];
   let level = 0;
   let seen = 0;
-  for (const { count, highest } of histogram.buckets()) {
-    seen += count;
+  for (const bucket of histogram.buckets()) {
+    const highest = Math.min(bucket.highest, histogram.max);
+    seen += bucket.count;
     while ((100 * seen) / histogram.count >= level) {
       lines.push(
         row(ms(highest), (level / 100).toFixed(12), String(seen), (1 / (1 - level / 100)).toFixed(2)),

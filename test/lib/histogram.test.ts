@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { Histogram } from "../../src/lib/histogram.ts";
+import { Histogram, THREE_DIGITS } from "../../src/lib/histogram.ts";
 
 test("an empty histogram says 0", () => {
   expect(new Histogram().quantile(0.5)).toBe(0);
@@ -42,4 +42,26 @@ test("a value beyond the range is counted, not lost", () => {
   histogram.record(-5);
   expect(histogram.count).toBe(2);
   expect(histogram.quantile(1)).toBeGreaterThan(2 ** 30);
+});
+
+test("with three digits every quantile is within 0.1 %, and the ends are exact", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 2 ** 40 }), { minLength: 1, maxLength: 300 }),
+      fc.double({ min: 0.01, max: 1, noNaN: true }),
+      (values, q) => {
+        const histogram = new Histogram(THREE_DIGITS);
+        for (const value of values) histogram.record(value);
+        const sorted = values.toSorted((a, b) => a - b);
+        const exact = sorted[Math.max(1, Math.ceil(q * sorted.length)) - 1] ?? 0;
+        expect(Math.abs(histogram.quantile(q) - exact)).toBeLessThanOrEqual(exact / 1000);
+        expect(histogram.quantile(1)).toBe(Math.max(...values));
+        expect(histogram.min).toBe(Math.min(...values));
+        for (const { count, middle, highest } of histogram.buckets()) {
+          expect(count).toBeGreaterThan(0);
+          expect(middle).toBeLessThanOrEqual(highest);
+        }
+      },
+    ),
+  );
 });

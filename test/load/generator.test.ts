@@ -1,17 +1,47 @@
 import { describe, expect, spyOn, test } from "bun:test";
-import { startLoad } from "../../src/load/generator.ts";
+import { type LoadOptions, startLoad } from "../../src/load/generator.ts";
+import { LEDGER_HEADER } from "../../src/trace/ledger.ts";
+import { newRunId, RunIds } from "../../src/trace/run.ts";
+import type { RunRecord } from "../../src/trace/run-ledger.ts";
 import { CLOSED_PORT } from "../helpers/chain.ts";
-import { startRawServer } from "../helpers/raw-http.ts";
+import { rawAnswer, startRawServer } from "../helpers/raw-http.ts";
+
+/** A load in even steps, of which a test says only what matters to it. */
+function begin(options: Partial<LoadOptions> & { readonly url: string; readonly intervalMs?: number }) {
+  const { intervalMs = 1, ...rest } = options;
+  const perSecond = 1000 / intervalMs;
+  return startLoad({
+    method: "GET",
+    headers: [],
+    body: null,
+    pace: {
+      kind: "open",
+      rate: { fromPerSecond: perSecond, toPerSecond: perSecond, rampMs: 0 },
+      arrivals: "constant",
+    },
+    connections: 1024,
+    timeoutMs: 5000,
+    warmUpMs: 0,
+    durationMs: null,
+    maxRequests: null,
+    ids: new RunIds(newRunId()),
+    sampleShare: 1,
+    randomOf: () => Math.random,
+    ...rest,
+  });
+}
 
 /** A server that notes when requests come, and answers as a test says. */
 function startServer(answer: (index: number) => Response | Promise<Response> = () => new Response("ok")) {
   const arrivalsMs: number[] = [];
+  const contexts: (string | null)[] = [];
   const { promise: answered, resolve } = Promise.withResolvers<void>();
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
-    async fetch() {
+    async fetch(request) {
       arrivalsMs.push(performance.now());
+      contexts.push(request.headers.get("traceparent"));
       const response = await answer(arrivalsMs.length - 1);
       resolve();
       return response;
@@ -20,6 +50,7 @@ function startServer(answer: (index: number) => Response | Promise<Response> = (
   return {
     url: `http://127.0.0.1:${server.port}`,
     arrivalsMs,
+    contexts,
     answered,
     [Symbol.asyncDispose]: () => server.stop(true),
   };
@@ -28,7 +59,7 @@ function startServer(answer: (index: number) => Response | Promise<Response> = (
 describe("pace", () => {
   test("the first request is sent at once, however long the interval", async () => {
     await using server = startServer();
-    const load = startLoad({ url: server.url, intervalMs: 3_600_000, timeoutMs: 1000 });
+    const load = begin({ url: server.url, intervalMs: 3_600_000, timeoutMs: 1000 });
     await server.answered;
     await load.stop();
     expect(load.results).toMatchObject({ sent: 1, succeeded: 1, missed: 0 });
@@ -37,7 +68,7 @@ describe("pace", () => {
   test("an interval longer than a timer can be is no storm", async () => {
     await using server = startServer();
     using timers = spyOn(globalThis, "setTimeout");
-    const load = startLoad({ url: server.url, intervalMs: 2 ** 32, timeoutMs: 2 ** 40 });
+    const load = begin({ url: server.url, intervalMs: 2 ** 32, timeoutMs: 2 ** 40 });
     await server.answered;
     await Bun.sleep(30);
     await load.stop();
@@ -51,7 +82,7 @@ describe("pace", () => {
       await release;
       return new Response();
     });
-    const load = startLoad({ url: server.url, intervalMs: 10, timeoutMs: 5000, maxRequests: 20 });
+    const load = begin({ url: server.url, intervalMs: 10, timeoutMs: 5000, maxRequests: 20 });
     while (server.arrivalsMs.length < 20) await Bun.sleep(2);
     expect(load.results).toMatchObject({ sent: 20, succeeded: 0 });
     resolve();
@@ -64,7 +95,7 @@ describe("pace", () => {
   test("the rate is kept: no drift from one request to the next", async () => {
     await using server = startServer();
     const startMs = performance.now();
-    const load = startLoad({ url: server.url, intervalMs: 3, timeoutMs: 1000, maxRequests: 101 });
+    const load = begin({ url: server.url, intervalMs: 3, timeoutMs: 1000, maxRequests: 101 });
     await load.done;
     // A hundred intervals; timers are late by up to a millisecond each, which must not add up.
     expect(performance.now() - startMs).toBeWithin(299, 600);
@@ -73,7 +104,7 @@ describe("pace", () => {
 
   test("requests that were due while this process stood still are sent, all of them", async () => {
     await using server = startServer();
-    const load = startLoad({ url: server.url, intervalMs: 5, timeoutMs: 1000, maxRequests: 40 });
+    const load = begin({ url: server.url, intervalMs: 5, timeoutMs: 1000, maxRequests: 40 });
     const untilMs = performance.now() + 100;
     while (performance.now() < untilMs);
     await load.done;
@@ -90,7 +121,7 @@ test("latency counts from the moment a request was due: a server that stalls is 
     await Bun.sleep(Math.max(0, startMs + 200 - performance.now()));
     return new Response();
   });
-  const load = startLoad({ url: server.url, intervalMs: 10, timeoutMs: 5000, maxRequests: 21 });
+  const load = begin({ url: server.url, intervalMs: 10, timeoutMs: 5000, maxRequests: 21 });
   await load.done;
   expect(load.results.latency.count).toBe(21);
   expect(load.results.latency.quantile(0.5) / 1000).toBeWithin(80, 190);
@@ -100,7 +131,7 @@ test("latency counts from the moment a request was due: a server that stalls is 
 describe("the end", () => {
   test("comes by itself after so many requests", async () => {
     await using server = startServer();
-    const load = startLoad({ url: server.url, intervalMs: 1, timeoutMs: 1000, maxRequests: 7 });
+    const load = begin({ url: server.url, intervalMs: 1, timeoutMs: 1000, maxRequests: 7 });
     await load.done;
     await Bun.sleep(10);
     expect(server.arrivalsMs.length).toBe(7);
@@ -113,7 +144,7 @@ describe("the end", () => {
       await release;
       return new Response();
     });
-    const load = startLoad({ url: server.url, intervalMs: 5, timeoutMs: 5000 });
+    const load = begin({ url: server.url, intervalMs: 5, timeoutMs: 5000 });
     while (server.arrivalsMs.length < 3) await Bun.sleep(1);
     let isStopped = false;
     const stopped = load.stop().then(() => {
@@ -130,7 +161,7 @@ describe("the end", () => {
 
   test("stop twice, and after the end, is no harm", async () => {
     await using server = startServer();
-    const load = startLoad({ url: server.url, intervalMs: 1, timeoutMs: 1000, maxRequests: 1 });
+    const load = begin({ url: server.url, intervalMs: 1, timeoutMs: 1000, maxRequests: 1 });
     await load.done;
     await Promise.all([load.stop(), load.stop()]);
     expect(load.results.sent).toBe(1);
@@ -139,7 +170,7 @@ describe("the end", () => {
 
 describe("failures are counted by kind:", () => {
   const failuresOf = async (url: string, maxRequests = 3) => {
-    const load = startLoad({ url, intervalMs: 1, timeoutMs: 100, maxRequests });
+    const load = begin({ url, intervalMs: 1, timeoutMs: 100, maxRequests });
     await load.done;
     const failed = [...load.results.failures.values()].reduce((sum, count) => sum + count, 0);
     expect(load.results.succeeded + failed).toBe(load.results.sent);
@@ -166,33 +197,225 @@ describe("failures are counted by kind:", () => {
   });
 
   test("refused", async () => {
-    expect(await failuresOf(CLOSED_PORT)).toEqual({ ECONNREFUSED: 3 });
+    expect(await failuresOf(CLOSED_PORT)).toEqual({ connection_refused: 3 });
   });
 
   test("closed without an answer", async () => {
     await using server = await startRawServer((socket) => socket.end());
-    expect(await failuresOf(server.url)).toEqual({ ECONNRESET: 3 });
+    expect(await failuresOf(server.url)).toEqual({ connection_reset: 3 });
   });
 
   test("a name that nobody knows", async () => {
-    expect(await failuresOf("http://no-such-service.invalid", 1)).toEqual({ ENOTFOUND: 1 });
+    expect(await failuresOf("http://no-such-service.invalid", 1)).toEqual({ name_not_resolved: 1 });
   });
 });
 
-test("more than can be under way at once are missed, not queued", async () => {
-  const { promise: release, resolve } = Promise.withResolvers<void>();
-  let open = 0;
-  // The fetch of this process opens 256 connections at most, unless the executable says otherwise.
-  await using server = startServer(async () => {
-    open++;
-    await release;
-    return new Response();
+describe("connections", () => {
+  test("what is due while all are taken waits, is sent late, and its latency says so", async () => {
+    const { promise: release, resolve } = Promise.withResolvers<void>();
+    await using server = startServer(async () => {
+      await release;
+      return new Response();
+    });
+    const load = begin({ url: server.url, intervalMs: 2, connections: 4, maxRequests: 30 });
+    while (server.arrivalsMs.length < 4) await Bun.sleep(2);
+    await Bun.sleep(150);
+    expect(load.results).toMatchObject({ sent: 4, inFlight: 4 });
+    resolve();
+    await load.done;
+    expect(load.results).toMatchObject({ sent: 30, succeeded: 30, missed: 0, maxInFlight: 4, delayed: 26 });
+    expect(load.results.latency.min).toBeGreaterThan(50_000);
   });
-  const load = startLoad({ url: server.url, intervalMs: 0.05, timeoutMs: 10_000 });
-  while (load.results.missed < 100) await Bun.sleep(5);
-  expect(load.results.sent).toBe(1024);
-  resolve();
+
+  test("a rate that cannot be reached is said: what was due and never sent is missed", async () => {
+    await using server = startServer(async () => {
+      await Bun.sleep(50);
+      return new Response();
+    });
+    const load = begin({ url: server.url, intervalMs: 1, connections: 2, durationMs: 500 });
+    await load.done;
+    const { sent, missed, succeeded } = load.results;
+    expect(sent + missed).toBe(500);
+    expect(sent).toBeLessThan(30);
+    expect(succeeded).toBe(sent);
+    expect(load.results.isRateReached).toBe(false);
+  });
+
+  test("requests that are all sent, but too late, are no rate that was reached", async () => {
+    await using server = startServer(async () => {
+      await Bun.sleep(50);
+      return new Response();
+    });
+    const load = begin({ url: server.url, intervalMs: 1, connections: 2, maxRequests: 40 });
+    await load.done;
+    expect(load.results).toMatchObject({ sent: 40, missed: 0, isRateReached: false });
+  });
+
+  test("a rate far beyond what a machine can do does not hang, and does not lie", async () => {
+    await using server = startServer();
+    const load = begin({ url: server.url, intervalMs: 0.001, connections: 64, durationMs: 300 });
+    await load.done;
+    expect(load.results.sent + load.results.missed).toBe(300_000);
+    expect(load.results).toMatchObject({ isRateReached: false, succeeded: load.results.sent });
+  });
+
+  test("a closed loop keeps as many requests under way, and no more", async () => {
+    let open = 0;
+    let most = 0;
+    await using server = startServer(async () => {
+      most = Math.max(most, ++open);
+      await Bun.sleep(5);
+      open--;
+      return new Response();
+    });
+    const load = begin({ url: server.url, pace: { kind: "closed" }, connections: 3, maxRequests: 60 });
+    await load.done;
+    expect(load.results).toMatchObject({ sent: 60, succeeded: 60, maxInFlight: 3 });
+    expect(most).toBe(3);
+  });
+
+  test("a closed loop against nobody is no storm, and goes on when somebody is there", async () => {
+    const port = await freePort();
+    const load = begin({ url: `http://127.0.0.1:${port}`, pace: { kind: "closed" }, connections: 2 });
+    await Bun.sleep(200);
+    expect(load.results.sent).toBeLessThan(30);
+    const server = Bun.listen({
+      hostname: "127.0.0.1",
+      port,
+      socket: { data: (socket) => void socket.write(rawAnswer(200, "ok")) },
+    });
+    while (load.results.succeeded < 20) await Bun.sleep(5);
+    server.stop(true);
+    // It dies, and that is counted.
+    const failed = load.results.failed;
+    while (load.results.failed === failed) await Bun.sleep(5);
+    await load.stop();
+    expect(load.results.succeeded + load.results.failed).toBe(load.results.sent);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
+
+test("the warm-up is sent and not counted", async () => {
+  await using server = startServer();
+  const load = begin({ url: server.url, intervalMs: 5, warmUpMs: 100, maxRequests: 10 });
+  await load.done;
+  expect(load.results).toMatchObject({ warmUp: 20, sent: 10, succeeded: 10 });
+  expect(load.results.latency.count).toBe(10);
+  expect(server.arrivalsMs.length).toBe(30);
+});
+
+test("the rate can be changed while it runs; 0 pauses", async () => {
+  await using server = startServer();
+  const load = begin({ url: server.url, intervalMs: 3_600_000 });
+  await server.answered;
+  load.setRate(500);
+  while (load.results.sent < 20) await Bun.sleep(2);
+  load.setRate(0);
+  const { sent } = load.results;
+  await Bun.sleep(50);
+  expect(load.results.sent).toBe(sent);
   await load.stop();
-  expect(open).toBeGreaterThan(0);
-  expect(load.results.succeeded).toBe(load.results.sent);
+  expect(load.results.succeeded).toBe(sent);
+});
+
+describe("trace context", () => {
+  test("trace ids are those of the run, in order; the parent is their low half", async () => {
+    await using server = startServer();
+    const ids = new RunIds("00000000000000a7");
+    const load = begin({ url: server.url, maxRequests: 5, pace: { kind: "closed" }, connections: 1, ids });
+    await load.done;
+    const expected = [0, 1, 2, 3, 4].map((i) => `00-${ids.traceId(i)}-${ids.traceId(i).slice(16)}-01`);
+    expect(server.contexts).toEqual(expected);
+  });
+
+  test("as large a share as was asked for is to be recorded, and the account knows which", async () => {
+    await using server = startServer();
+    const records: RunRecord[] = [];
+    const load = begin({
+      url: server.url,
+      maxRequests: 200,
+      pace: { kind: "closed" },
+      connections: 1,
+      sampleShare: 0.25,
+      randomOf: () => {
+        let n = 0;
+        return () => (n++ % 4) / 4;
+      },
+      onEnd: (record) => records.push(record),
+    });
+    await load.done;
+    const flags = server.contexts.map((context) => context?.endsWith("-01"));
+    expect(flags.filter(Boolean).length).toBe(50);
+    expect(records.map(({ isSampled }) => isSampled)).toEqual(flags.map((flag) => flag === true));
+  });
+});
+
+describe("the account of a request", () => {
+  const recordOf = async (respond: (text: string) => string) => {
+    await using server = await startRawServer((socket, text) => socket.write(respond(text)));
+    const records: RunRecord[] = [];
+    const load = begin({
+      url: server.url,
+      maxRequests: 1,
+      timeoutMs: 300,
+      onEnd: (record) => records.push(record),
+    });
+    await load.done;
+    expect(records.length).toBe(1);
+    return { record: records[0] as RunRecord, results: load.results };
+  };
+
+  test("has status and ledger of the answer", async () => {
+    const header = `${LEDGER_HEADER}: 9-00000001fffffffe-2`;
+    const { record } = await recordOf(() => rawAnswer(503, "no", [header]));
+    const ledger = { count: 9, high: 1, low: 0xfffffffe, unknown: 2 };
+    expect(record).toMatchObject({ sequence: 0, status: 503, ledger, isSampled: true, isBroken: false });
+  });
+
+  test("says when there was no answer, and when an answer has no ledger", async () => {
+    expect((await recordOf(() => "")).record).toMatchObject({ status: 0, ledger: null });
+    expect((await recordOf(() => rawAnswer(200, "ok"))).record).toMatchObject({ status: 200, ledger: null });
+  });
+
+  test("says when the answer names another trace", async () => {
+    const other = `traceresponse: 00-${"12".repeat(16)}--01`;
+    const { record, results } = await recordOf(() => rawAnswer(200, "ok", [other]));
+    expect(record.isBroken).toBe(true);
+    expect(results.brokenContexts).toBe(1);
+    const own = (text: string) => /traceparent: 00-(\w{32})/.exec(text)?.[1];
+    const same = await recordOf((text) => rawAnswer(200, "ok", [`traceresponse: 00-${own(text)}--01`]));
+    expect(same.record.isBroken).toBe(false);
+  });
+});
+
+test("a closed kept connection is used once more at most: the request is repeated, and counted", async () => {
+  // Closed by the server after each answer, without a word.
+  await using server = await startRawServer((socket) => socket.end(rawAnswer(200, "ok")));
+  const load = begin({ url: server.url, pace: { kind: "closed" }, connections: 1, maxRequests: 50 });
+  await load.done;
+  expect(load.results.succeeded + load.results.failed).toBe(50);
+  expect(load.results.succeeded).toBeGreaterThan(0);
+});
+
+test("memory does not grow with the number of requests", async () => {
+  using server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: (socket) => void socket.write(rawAnswer(200, "ok")) },
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  const run = async (maxRequests: number) => {
+    await begin({ url, pace: { kind: "closed" }, connections: 8, maxRequests }).done;
+    Bun.gc(true);
+    return process.memoryUsage().rss;
+  };
+  const before = await run(20_000);
+  const after = await run(100_000);
+  expect(after / before).toBeLessThan(1.25);
 });

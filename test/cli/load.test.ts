@@ -1,0 +1,285 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { RunIds } from "../../src/trace/run.ts";
+import { parseRunHeader, RECORD_BYTES, readRunRecord } from "../../src/trace/run-ledger.ts";
+import { CLOSED_PORT, quickChain, startChain } from "../helpers/chain.ts";
+import { EXECUTABLE, eventually, runCli, temporaryFolder } from "../helpers/cli.ts";
+
+const SHOP = join(import.meta.dir, "../../examples/shop.yaml");
+
+function serve(answer: (request: Request) => Response | Promise<Response> = () => new Response("ok")) {
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
+  return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
+}
+
+test("sends at a rate for a time, says nothing but its results in a pipe, and exits 0", async () => {
+  await using server = serve();
+  const { exitCode, stdout, stderr } = await runCli([
+    ...["load", server.url, "--rate", "100/s", "--duration", "1s"],
+  ]);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect(stdout).toMatch(/^run {8}[0-9a-f]{16}$/m);
+  expect(stdout).toMatch(/^requests {3}100 in 1 s, 100\/s/m);
+  expect(stdout).toContain("100 succeeded, no failures");
+});
+
+test("coordinated omission: a server that stalls once is seen by all requests that were due meanwhile", async () => {
+  let count = 0;
+  let stalled: Promise<unknown> | null = null;
+  await using server = serve(async () => {
+    // It stands still for 500 ms, once.
+    if (++count === 50) stalled = Bun.sleep(500);
+    await stalled;
+    return new Response("ok");
+  });
+  const run = async (...flags: string[]) =>
+    JSON.parse((await runCli(["load", server.url, "-o", "json", "--requests", "200", ...flags])).stdout);
+  // With one connection only one request at a time can see it: the others count from when they were due.
+  const open = await run("--rate", "200/s", "--connections", "1");
+  expect(open.latencyMs.p90).toBeGreaterThan(300);
+  expect(open.latencyMs.p50).toBeGreaterThan(5);
+  expect(open.succeeded).toBe(200);
+  expect(open.delayed).toBeGreaterThan(80);
+  // A closed loop cannot see it: one slow request of two hundred.
+  count = 0;
+  stalled = null;
+  const closed = await run("--connections", "1");
+  expect(closed.latencyMs.p90).toBeLessThan(300);
+  expect(closed.latencyMs.max).toBeGreaterThan(400);
+});
+
+test("a rate that cannot be reached is said, and is no success", async () => {
+  await using server = serve(async () => {
+    await Bun.sleep(50);
+    return new Response("ok");
+  });
+  const flags = ["load", server.url, "--rate", "1000/s", "--duration", "1s", "--connections", "2"];
+  const { exitCode, stdout } = await runCli(flags);
+  expect(exitCode).toBe(1);
+  const [, missed] = /the rate was not reached: (\d+) requests were due and never sent/.exec(stdout) ?? [];
+  expect(Number(missed)).toBeGreaterThan(900);
+  const json = JSON.parse((await runCli([...flags, "-o", "json"])).stdout);
+  expect(json).toMatchObject({ isRateReached: false, maxInFlight: 2, failed: 0 });
+  expect(json.requests + json.missed).toBe(1000);
+});
+
+test("a target that is down, comes, and dies again: all is counted by kind", async () => {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  const running = runCli([
+    "load",
+    `http://127.0.0.1:${port}`,
+    "--rate",
+    "100/s",
+    "--duration",
+    "3s",
+    "-o",
+    "json",
+  ]);
+  await Bun.sleep(1000);
+  const server = Bun.serve({ hostname: "127.0.0.1", port, fetch: () => new Response("ok") });
+  await Bun.sleep(1000);
+  await server.stop(true);
+  const { exitCode, stdout } = await running;
+  const { requests, succeeded, failed, failures } = JSON.parse(stdout);
+  expect(exitCode).toBe(1);
+  expect(requests).toBe(300);
+  expect(succeeded + failed).toBe(300);
+  expect(succeeded).toBeGreaterThan(10);
+  expect(failures.connection_refused).toBeGreaterThan(10);
+});
+
+test("headers, method and body are sent as they were given", async () => {
+  const seen = Promise.withResolvers<unknown>();
+  await using server = serve(async (request) => {
+    const { headers, method } = request;
+    seen.resolve({ method, host: headers.get("host"), x: headers.get("x-a"), body: await request.text() });
+    return new Response("ok");
+  });
+  const flags = ["-H", "X-A: b: c", "--header", "Host: shop.test", "--method", "POST", "--body", "déjà"];
+  const { exitCode } = await runCli(["load", server.url, "--requests", "1", ...flags]);
+  expect(exitCode).toBe(0);
+  expect(await seen.promise).toEqual({ method: "POST", host: "shop.test", x: "b: c", body: "déjà" });
+});
+
+describe("the ledger of a run", () => {
+  test("has a record for each request, which a link's spans bear out", async () => {
+    await using chain = startChain(quickChain("a", "b", "c"));
+    using folder = temporaryFolder();
+    const file = join(folder.path, "run.ledger");
+    const flags = ["--rate", "200/s", "--requests", "60", "--sample", "50%", "--seed", "1", "--ledger", file];
+    const { exitCode, stdout } = await runCli(["load", chain.url, "-o", "json", ...flags]);
+    expect(exitCode).toBe(0);
+    const bytes = readFileSync(file);
+    const lineEnd = bytes.indexOf(10);
+    const header = parseRunHeader(bytes.toString("utf8", 0, lineEnd));
+    expect(header?.run).toBe(JSON.parse(stdout).run);
+    const view = new DataView(bytes.buffer, bytes.byteOffset + lineEnd + 1);
+    const records = Array.from({ length: 60 }, (_, i) => readRunRecord(view, i * RECORD_BYTES));
+    expect(bytes.length).toBe(lineEnd + 1 + 60 * RECORD_BYTES);
+    expect(new Set(records.map(({ sequence }) => sequence)).size).toBe(60);
+    const spans = await chain.stop();
+    const ids = new RunIds(header?.run ?? "");
+    for (const { sequence, ledger, isSampled, status } of records) {
+      const own = spans.filter(({ traceId }) => traceId === ids.traceId(sequence));
+      expect({ status, count: ledger?.count }).toEqual({ status: 200, count: isSampled ? 5 : 0 });
+      expect(own.length).toBe(isSampled ? 5 : 0);
+    }
+    expect(records.filter(({ isSampled }) => isSampled).length).toBeWithin(10, 50);
+  });
+
+  test("a file that cannot be written is said before anything is sent", async () => {
+    let requests = 0;
+    await using server = serve(() => {
+      requests++;
+      return new Response("ok");
+    });
+    for (const flag of ["--ledger", "--hdr"]) {
+      const { exitCode, stderr } = await runCli([
+        "load",
+        server.url,
+        "--requests",
+        "1",
+        flag,
+        "/nowhere/file",
+      ]);
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain("cannot write /nowhere/file");
+    }
+    expect(requests).toBe(0);
+  });
+});
+
+test("latencies are written as HdrHistogram's plotters read them", async () => {
+  await using server = serve();
+  using folder = temporaryFolder();
+  const file = join(folder.path, "load.hgrm");
+  await runCli(["load", server.url, "--rate", "200/s", "--requests", "50", "--hdr", file]);
+  const text = readFileSync(file, "utf8");
+  expect(text).toMatch(/^ +Value +Percentile +TotalCount 1\/\(1-Percentile\)$/m);
+  expect(text).toMatch(/Total count +=\s+50\]/);
+});
+
+test("a topology is started for the load, with links in processes of their own, and ended with it", async () => {
+  const { exitCode, stdout, stderr } = await runCli([
+    ...["load", SHOP, "--rate", "50/s", "--requests", "50", "-o", "json", "--seed", "1"],
+  ]);
+  expect([0, 1]).toContain(exitCode);
+  expect(stderr).toBe("");
+  const { requests, url, isRateReached } = JSON.parse(stdout);
+  expect({ requests, isRateReached }).toEqual({ requests: 50, isRateReached: true });
+  await expect(fetch(url)).rejects.toThrow();
+}, 30_000);
+
+test("--instances starts a plain chain", async () => {
+  const { exitCode, stdout } = await runCli([
+    ...[
+      "load",
+      "--instances",
+      "2",
+      "--slow",
+      "off",
+      "--in-process",
+      "--connections",
+      "2",
+      "--requests",
+      "20",
+    ],
+  ]);
+  expect(stdout).toContain("20 succeeded, no failures");
+  expect(exitCode).toBe(0);
+}, 30_000);
+
+describe("Ctrl-C", () => {
+  const start = (url: string, ...flags: string[]) => {
+    const child = Bun.spawn([EXECUTABLE, "load", url, "--rate", "50/s", "-o", "json", ...flags], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    return { child, stdout: child.stdout.text() };
+  };
+
+  test("the first ends with a summary of what was done", async () => {
+    let requests = 0;
+    await using server = serve(() => {
+      requests++;
+      return new Response("ok");
+    });
+    const { child, stdout } = start(server.url);
+    await eventually(() => requests > 5 || undefined);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+    const summary = JSON.parse(await stdout);
+    expect(summary.succeeded).toBe(requests);
+    expect(summary.isRateReached).toBe(true);
+  });
+
+  test("the second ends at once, whatever is under way", async () => {
+    let requests = 0;
+    await using server = serve(() => {
+      requests++;
+      return new Promise<Response>(() => {});
+    });
+    const { child } = start(server.url);
+    await eventually(() => requests > 5 || undefined);
+    child.kill("SIGINT");
+    const reader = child.stderr.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain("waiting for");
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(130);
+  });
+});
+
+test("a run is served while it lasts, and for a while after", async () => {
+  await using server = serve();
+  const child = Bun.spawn(
+    [
+      EXECUTABLE,
+      "load",
+      server.url,
+      "--requests",
+      "1",
+      "--serve",
+      "0",
+      "--linger",
+      "1m",
+      "--run",
+      "a".repeat(16),
+    ],
+    { stdout: "pipe", stderr: "pipe" },
+  );
+  const line = new TextDecoder().decode((await child.stderr.getReader().read()).value);
+  const [url] = /http:\/\/[\d.:]+/.exec(line) ?? [""];
+  await eventually(async () => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return text.includes("chain_link_load_requests_succeeded_total 1\n") || undefined;
+  });
+  expect(await (await fetch(`${url}/ledger`)).text()).toContain(`"run":"${"a".repeat(16)}"`);
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+});
+
+test.each([
+  [["load"], "URL or a topology"],
+  [["load", "ftp://a"], "http or https URL"],
+  [["load", "no-such-file.yaml"], "no-such-file.yaml"],
+  [["load", CLOSED_PORT, "--rate", "0"], "a rate such as"],
+  [["load", CLOSED_PORT, "--rate", "5..0/0s"], "a ramp"],
+  [["load", CLOSED_PORT, "--rate", "1e9"], "a rate such as"],
+  [["load", CLOSED_PORT, "--sample", "2"], "a percentage"],
+  [["load", CLOSED_PORT, "--connections", "0"], "a whole number"],
+  [["load", CLOSED_PORT, "-H", "nonsense"], "a header such as"],
+  [["load", CLOSED_PORT, "-H", "traceparent: x"], "written for each request"],
+  [["load", CLOSED_PORT, "-H", "a: \u0007"], "control characters"],
+  [["load", CLOSED_PORT, "--method", "A B"], "a method"],
+  [["load", CLOSED_PORT, "--serve", "70000"], "a port or an address"],
+  [["load", CLOSED_PORT, "--run", "XYZ"], "16 hex digits"],
+  [["load", CLOSED_PORT, "--in-process"], "a URL was given"],
+])("%j is refused in plain words", async (args, words) => {
+  const { exitCode, stdout, stderr } = await runCli(args);
+  expect(stderr).toContain(words);
+  expect(stdout).toBe("");
+  expect(exitCode).toBeOneOf([1, 2]);
+});

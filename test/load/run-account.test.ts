@@ -1,0 +1,81 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { KEPT_RECORDS, RunAccount } from "../../src/load/run-account.ts";
+import { parseRunHeader, RECORD_BYTES, type RunRecord, readRunRecord } from "../../src/trace/run-ledger.ts";
+import { temporaryFolder } from "../helpers/cli.ts";
+
+const HEADER = { run: "9f86d081884c7d65", startMs: 1_764_000_000_000, url: "http://a" };
+
+function recordOf(sequence: number): RunRecord {
+  const ledger = { count: 9, high: 1, low: sequence, unknown: 0 };
+  return { sequence, endMs: sequence * 2, status: 200, ledger, isSampled: true, isBroken: false };
+}
+
+/** Header and records of a file's bytes. */
+function parse(bytes: Buffer) {
+  const lineEnd = bytes.indexOf(10);
+  const view = new DataView(bytes.buffer, bytes.byteOffset + lineEnd + 1, bytes.length - lineEnd - 1);
+  return {
+    header: parseRunHeader(bytes.toString("utf8", 0, lineEnd)),
+    records: Array.from({ length: view.byteLength / RECORD_BYTES }, (_, i) =>
+      readRunRecord(view, i * RECORD_BYTES),
+    ),
+  };
+}
+
+test.each([0, 1, 4095, 4096, 4097, 20_000])("a file has all of %i records", (count) => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "run");
+  const account = new RunAccount({ header: HEADER, file, isKept: count % 2 === 0 });
+  for (let i = 0; i < count; i++) {
+    account.add(recordOf(i));
+    if (i % 1500 === 0) account.flush();
+  }
+  account.close();
+  const { header, records } = parse(readFileSync(file));
+  expect(header).toEqual(HEADER);
+  expect(records).toEqual(Array.from({ length: count }, (_, i) => recordOf(i)));
+});
+
+test("a file can be read while it grows", () => {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "run");
+  const account = new RunAccount({ header: HEADER, file, isKept: false });
+  for (let i = 0; i < 100; i++) account.add(recordOf(i));
+  account.flush();
+  expect(parse(readFileSync(file)).records.length).toBe(100);
+  account.close();
+});
+
+describe("what is kept", () => {
+  test("is the file's bytes, or those from a record on", () => {
+    const account = new RunAccount({ header: HEADER, file: null, isKept: true });
+    for (let i = 0; i < 10_000; i++) account.add(recordOf(i));
+    expect(parse(account.read()).records.length).toBe(10_000);
+    expect(parse(account.read(9_998)).records).toEqual([recordOf(9998), recordOf(9999)]);
+    expect(parse(account.read(10_000))).toEqual({ header: HEADER, records: [] });
+    expect(parse(account.read(1e9)).records).toEqual([]);
+    account.close();
+  });
+
+  test("has a bound: the oldest records go, and it is said which is the first", () => {
+    const account = new RunAccount({ header: HEADER, file: null, isKept: true });
+    for (let i = 0; i < KEPT_RECORDS + 5000; i++) account.add(recordOf(i));
+    expect(account.count).toBe(KEPT_RECORDS + 5000);
+    const { records } = parse(account.read());
+    expect(records[0]?.sequence).toBe(account.firstKept);
+    expect(records.at(-1)?.sequence).toBe(KEPT_RECORDS + 4999);
+    expect(account.firstKept).toBeWithin(5000, 5000 + 4096);
+    account.close();
+  });
+});
+
+test("a place that cannot be written is a user's error, at once", () => {
+  const make = () => new RunAccount({ header: HEADER, file: "/nowhere/run", isKept: false });
+  expect(make).toThrow("cannot write /nowhere/run");
+});
+
+test.skipIf(process.platform !== "linux")("a full disk is a user's error", () => {
+  expect(() => new RunAccount({ header: HEADER, file: "/dev/full", isKept: false })).toThrow("ENOSPC");
+});

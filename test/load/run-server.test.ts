@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import { type Load, startLoad } from "../../src/load/generator.ts";
+import { RunAccount } from "../../src/load/run-account.ts";
+import { startRunServer } from "../../src/load/run-server.ts";
+import { constantRate } from "../../src/load/schedule.ts";
+import { RunIds } from "../../src/trace/run.ts";
+import { RECORD_BYTES } from "../../src/trace/run-ledger.ts";
+import { quickChain, startChain } from "../helpers/chain.ts";
+import { readPrometheusText } from "../helpers/prometheus-text.ts";
+
+test("a run tells its account, its numbers and its health while it lasts", async () => {
+  await using chain = startChain(quickChain("a", "b"));
+  const ids = new RunIds("9f86d081884c7d65");
+  const header = { run: ids.runId, startMs: Date.now(), url: chain.url };
+  const account = new RunAccount({ header, file: null, isKept: true });
+  let load: Load | null = null;
+  const server = startRunServer({ host: "127.0.0.1", port: 0, load: () => load, account });
+  const url = `http://127.0.0.1:${server.port}`;
+  expect(await (await fetch(`${url}/health`)).text()).toBe("ok\n");
+  expect((await fetch(`${url}/metrics`)).status).toBe(200);
+  load = startLoad({
+    url: chain.url,
+    method: "GET",
+    headers: [],
+    body: null,
+    pace: { kind: "open", rate: constantRate(500), arrivals: "constant" },
+    connections: 16,
+    timeoutMs: 5000,
+    warmUpMs: 0,
+    durationMs: null,
+    maxRequests: 25,
+    ids,
+    sampleShare: 1,
+    randomOf: () => Math.random,
+    onEnd: (record) => account.add(record),
+  });
+  await load.done;
+  const answer = await fetch(`${url}/ledger`);
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  expect(bytes.toString("utf8")).toStartWith(`chain-link-run 1 {"run":"${ids.runId}"`);
+  const lineBytes = bytes.indexOf(10) + 1;
+  expect(bytes.length).toBe(lineBytes + 25 * RECORD_BYTES);
+  expect(answer.headers.get("chain-link-records")).toBe("25");
+  expect(answer.headers.get("chain-link-first-record")).toBe("0");
+  const rest = await (await fetch(`${url}/ledger?from=24`)).arrayBuffer();
+  expect(rest.byteLength).toBe(lineBytes + RECORD_BYTES);
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  expect(readPrometheusText(metrics).size).toBeGreaterThan(5);
+  expect(metrics).toContain("chain_link_load_requests_succeeded_total 25\n");
+  expect((await fetch(`${url}/ledger?from=x`)).status).toBe(400);
+  expect((await fetch(`${url}/`)).status).toBe(404);
+  expect((await fetch(`${url}/ledger`, { method: "POST" })).status).toBe(405);
+  // Three spans a request, each accounted for, and roots without a parent.
+  const spans = await chain.stop();
+  expect(spans.length).toBe(75);
+  const roots = spans.filter((span) => span.parentId === undefined);
+  expect(
+    roots.map(({ traceId }) => ids.sequenceOf(traceId)).toSorted((a, b) => Number(a) - Number(b)),
+  ).toEqual(Array.from({ length: 25 }, (_, i) => i));
+  await server.close();
+});
+
+test("a port that is taken is a user's error that names the flag", () => {
+  using blocker = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const account = new RunAccount({ header: { run: "1", startMs: 0, url: "" }, file: null, isKept: true });
+  const start = () => startRunServer({ host: "127.0.0.1", port: blocker.port, load: () => null, account });
+  expect(start).toThrow(`port ${blocker.port} on 127.0.0.1 is in use`);
+});
