@@ -1,4 +1,4 @@
-import { isCall, type RetryPolicy, type Topology } from "../topology/model.ts";
+import { type Behaviour, isCall, type RetryPolicy, type Topology } from "../topology/model.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
 /** Who calls whom, as far as it bears on which spans a request makes. Names are as in spans: lower case, no port. */
@@ -29,8 +29,6 @@ const OVERLOADED = 503;
 export function graphOf(topology: Topology): CallGraph {
   const services = new Map<string, GraphService>();
   for (const { name, steps, behaviour } of topology.services.values()) {
-    const faults = behaviour.errors.flatMap((fault) => (fault.kind === "status" ? [fault.status] : []));
-    const isRefusing = behaviour.concurrency !== null || behaviour.startupMs > 0;
     services.set(spanNameOf(name), {
       name: spanNameOf(name),
       steps: steps.map((step) =>
@@ -41,10 +39,17 @@ export function graphOf(topology: Topology): CallGraph {
           repeats: repeatsOf(retry),
         })),
       ),
-      ownErrors: [...new Set(isRefusing ? [...faults, OVERLOADED] : faults)],
+      ownErrors: ownErrorsOf(behaviour),
     });
   }
   return { entry: spanNameOf(topology.entry), services };
+}
+
+function ownErrorsOf({ errors, concurrency, rateLimit, startupMs, memory }: Behaviour): number[] {
+  const statuses = new Set(errors.flatMap((fault) => (fault.kind === "status" ? [fault.status] : [])));
+  if (concurrency !== null || startupMs > 0 || memory.requestBytes > 0) statuses.add(OVERLOADED);
+  if (rateLimit !== null) statuses.add(rateLimit.status);
+  return [...statuses];
 }
 
 function repeatsOf({ on, budget }: RetryPolicy): GraphCall["repeats"] {
