@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { UserError } from "../lib/errors.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { CollectorThread } from "../local/collector-thread.ts";
@@ -12,7 +13,7 @@ import { INSTANCES_FLAG, loadTopology, SLOW_FLAG } from "./topology-input.ts";
 /** Flags of what is started on this machine for a load; a URL takes none of them. */
 export const TARGET_FLAGS = {
   instances: { ...INSTANCES_FLAG, summary: "Links of the chain that is started when no target is named." },
-  slow: { ...SLOW_FLAG, env: [] },
+  slow: { ...SLOW_FLAG, fallback: "off", env: [] },
   zipkin: urlFlag({ summary: "Where the started links send their spans, instead of an embedded collector." }),
   otlp: urlFlag({ summary: "An OTLP/HTTP receiver for them instead." }),
   ...LINK_FLAGS,
@@ -59,16 +60,23 @@ export async function openTarget(
       "Or --instances N, for a chain on this machine.",
     );
   }
-  if (operand === undefined || !operand.includes("://")) return startTarget(operand, flags, settings, output);
-  const url = parseHttpUrl(operand);
+  const url = parseHttpUrl(operand ?? "");
+  if (operand === undefined || (url instanceof Unfit && isFile(operand)))
+    return startTarget(operand, flags, settings, output);
   if (url instanceof Unfit) {
-    throw new UserError("usage", `URL: expected ${url.expected}, found ${JSON.stringify(operand)}`);
+    const found = JSON.stringify(operand);
+    throw new UserError("usage", `URL: expected ${url.expected}, or a topology document, found ${found}`);
   }
   const extra = settings.find(({ name, origin }) => name in TARGET_ONLY && origin === `--${name}`);
   if (extra !== undefined) {
     throw new UserError("usage", `${extra.origin} is for links that load starts, but a URL was given`);
   }
   return { url, page: null, stop: async () => true };
+}
+
+/** What cannot be read is still one when it is called so: the message then says why. */
+function isFile(operand: string): boolean {
+  return operand === "-" || /\.(ya?ml|json)$/.test(operand) || existsSync(operand);
 }
 
 const { seed: _, ...TARGET_ONLY } = TARGET_FLAGS;

@@ -66,7 +66,10 @@ describe("wrong usage ends with exit code 2, one clear message and nothing on st
     [["up", "--no-load=yes"], '--no-load takes no value but true or false, found "yes"'],
     [["up", "--port", "65536"], '--port: expected a whole number from 0 to 65535, found "65536"'],
     [["up", "--duration", "5"], '--duration: expected a duration such as 500ms, 5s or 1m30s, found "5"'],
-    [["up", "--rate", "0"], '--rate: expected a rate such as 200/s, 5/m or 50/h, found "0"'],
+    [
+      ["up", "--rate", "0"],
+      '--rate: expected a rate such as 200/s, 5/m or 50/h, or 100..1000/30s, a ramp, found "0"',
+    ],
     [["up", "--slow", "maybe"], '--slow: expected one of on, off, found "maybe"'],
     [
       ["up", "--zipkin", "localhost:9411"],
@@ -75,7 +78,7 @@ describe("wrong usage ends with exit code 2, one clear message and nothing on st
     [["up", "--zipkin", "http://a", "--otlp", "http://b"], "both a Zipkin and an OTLP receiver were given"],
     [["up", "a.yaml", "b.yaml"], 'unexpected argument "b.yaml"'],
     [["up", "a.yaml", "--instances", "3"], "--instances and a topology document were both given"],
-    [["load"], "load needs URL"],
+    [["load"], "load needs a URL or a topology document"],
     [["load", "nowhere"], "URL: expected an http or https URL"],
     [["completion", "tcsh"], 'expected one of bash, zsh, fish, found "tcsh"'],
     [["generate", "--namespace", "A_b"], "--namespace: expected a namespace"],

@@ -265,6 +265,7 @@ test.each([
   [["load"], "URL or a topology"],
   [["load", "ftp://a"], "http or https URL"],
   [["load", "no-such-file.yaml"], "no-such-file.yaml"],
+  [["load", "localhost:8000"], "http or https URL"],
   [["load", CLOSED_PORT, "--rate", "0"], "a rate such as"],
   [["load", CLOSED_PORT, "--rate", "5..0/0s"], "a ramp"],
   [["load", CLOSED_PORT, "--rate", "1e9"], "a rate such as"],
