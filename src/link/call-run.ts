@@ -1,22 +1,17 @@
 import { ByteWriter } from "../http/byte-writer.ts";
-import { equalsAt, lowerBytes } from "../http/characters.ts";
 import type { Failure } from "../http/failure.ts";
-import type { Fields } from "../http/fields.ts";
 import { exposeMistake } from "../http/handler-error.ts";
 import type { CallListener, Reply } from "../http/reply.ts";
 import { errorText } from "../lib/errors.ts";
 import { MAX_REQUEST_BYTES } from "../topology/model.ts";
 import type { CallPlan } from "./plan.ts";
+import { ReplyHeaders } from "./reply-headers.ts";
 import { writeNewId } from "./request-context.ts";
 import { jsonResponse, type LinkResponse } from "./response.ts";
 import type { CallResult } from "./tags.ts";
 import type { Visit } from "./visit.ts";
 import { waitFor } from "./wait.ts";
 
-const LEDGER = lowerBytes("chain-link-ledger");
-const TRACE_RESPONSE = lowerBytes("traceresponse");
-const CONTENT_TYPE = lowerBytes("content-type");
-const JSON_VALUE = lowerBytes("application/json");
 const LINE_END = Buffer.from("\r\n");
 const CONTENT_LENGTH = Buffer.from("Content-Length: ");
 const HEAD_END = Buffer.from("\r\n\r\n");
@@ -25,10 +20,9 @@ const FILLER = 0x78;
 
 /** Headers of an answer without which its body or status cannot be understood. */
 const PASSED_HEADERS = ["Content-Type", "Content-Encoding", "Location"] as const;
-/** Lengths of those that tell whether an answer is plain JSON. */
-const CONTENT_ENCODING_LENGTH = 16;
-const LOCATION_LENGTH = 8;
 
+/** Of the reply that is being read. */
+const headers = new ReplyHeaders();
 /** The request that is being written: calls copy it. */
 const request = new ByteWriter();
 
@@ -79,13 +73,14 @@ export class CallRun implements CallListener {
       const template = isPlain ? plan.templateOf(status) : plan.renderTemplate({ status }, this.#attempt);
       visit.recordCall(this.id, this.#startMs, template);
     }
-    this.#settleAccount(fields, isRepeated, plan.service);
+    headers.read(fields);
+    this.#settleAccount(headers, isRepeated, plan.service);
     if (this.#attempt < plan.call.retries && plan.retry.wantsStatus(status) && this.#retry(plan)) return;
     this.status = status;
     this.bytes = content.bytes;
     this.start = content.start;
     this.end = content.end;
-    this.#response = isPlainJson(fields) ? null : { status, headers: passedHeaders(reply), body: reply.body };
+    this.#response = headers.isPlainJson ? null : { status, headers: passedHeaders(reply), body: reply.body };
     visit.endCall();
   }
 
@@ -150,14 +145,17 @@ export class CallRun implements CallListener {
   }
 
   /** Takes the callee's ledger into the request's. */
-  #settleAccount(fields: Fields, isRepeated: boolean, service: string): void {
+  #settleAccount(
+    { fields, ledger, traceResponse }: ReplyHeaders,
+    isRepeated: boolean,
+    service: string,
+  ): void {
     const { account, context } = this.#visit;
     const { bytes } = fields;
-    const other = fields.find(TRACE_RESPONSE);
     const isBroken =
-      other !== -1 && context.isOtherTrace(bytes, fields.valueStart(other), fields.valueEnd(other));
+      traceResponse !== -1 &&
+      context.isOtherTrace(bytes, fields.valueStart(traceResponse), fields.valueEnd(traceResponse));
     if (isBroken) this.#visit.noteBrokenContext(service);
-    const ledger = fields.find(LEDGER);
     // An account of another trace is not part of this one.
     const isTaken =
       !isBroken && ledger !== -1 && account.takeIn(bytes, fields.valueStart(ledger), fields.valueEnd(ledger));
@@ -173,23 +171,6 @@ function writeBody(drawnBytes: number): void {
   request.decimal(bytes);
   request.copy(HEAD_END);
   request.fill(FILLER, bytes);
-}
-
-/** Whether an answer's `Content-Type: application/json` is all that has to be passed on of its headers. */
-function isPlainJson(fields: Fields): boolean {
-  const { positions, bytes, count } = fields;
-  let isJson = false;
-  for (let i = 0; i < count; i++) {
-    const start = positions[i * 4] as number;
-    const length = (positions[i * 4 + 1] as number) - start;
-    if (length === CONTENT_TYPE.length && equalsAt(bytes, start, CONTENT_TYPE)) {
-      const value = fields.valueStart(i);
-      const isSame = fields.valueEnd(i) - value === JSON_VALUE.length && equalsAt(bytes, value, JSON_VALUE);
-      if (isJson || !isSame) return false;
-      isJson = true;
-    } else if (length === CONTENT_ENCODING_LENGTH || length === LOCATION_LENGTH) return false;
-  }
-  return isJson;
 }
 
 function passedHeaders(reply: Reply): LinkResponse["headers"] {

@@ -5,35 +5,28 @@ import type { Fields } from "../http/fields.ts";
 import { exposeMistake } from "../http/handler-error.ts";
 import type { Fault } from "../topology/model.ts";
 import type { Propagator } from "../trace/context.ts";
-import { KIND_WORDS, type ServiceHash } from "../trace/ledger.ts";
-import { Account } from "./account.ts";
+import type { Account } from "./account.ts";
 import { CallRun } from "./call-run.ts";
 import { type Conduct, type Refusal, Stay } from "./conduct.ts";
 import type { LinkLog } from "./log.ts";
 import { jsonHead, type Plan, type StepPlan } from "./plan.ts";
 import type { Plans } from "./plans.ts";
-import type { Reporter } from "./reporter.ts";
-import { CALL, RequestContext, SERVER, TRACE_END } from "./request-context.ts";
+import { Recorder, type RecorderParts } from "./recorder.ts";
+import type { RequestContext } from "./request-context.ts";
 import { jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
-import type { ServerTemplates } from "./server-templates.ts";
-import { type Skeleton, type SpanFormat, SpanRecord } from "./span-format.ts";
+import type { Skeleton } from "./span-format.ts";
 import type { LinkStats } from "./stats.ts";
 import type { Cause } from "./tags.ts";
 import { waitFor } from "./wait.ts";
-import { MACHINE_CLOCK } from "./wall-clock.ts";
 
 /** What all requests of a link share. */
-export interface VisitParts {
+export interface VisitParts extends RecorderParts {
   readonly plans: Plans;
   /** Forms that leave when none came in. */
   readonly propagators: readonly Propagator[];
   readonly sampler: Sampler;
-  readonly serviceHash: ServiceHash;
-  readonly format: SpanFormat;
-  readonly serverTemplates: ServerTemplates;
-  readonly reporter: Reporter;
   readonly log: LinkLog;
   readonly stats: LinkStats;
   /** Visits under way whose callers have gone: nothing else knows of them. */
@@ -42,9 +35,6 @@ export interface VisitParts {
 
 const LEDGER_NAME = Buffer.from("chain-link-ledger: ");
 const LINE_END = Buffer.from("\r\n");
-const SERVER_WORD = KIND_WORDS.SERVER as number;
-const CLIENT_WORD = KIND_WORDS.CLIENT as number;
-
 const REFUSALS: Readonly<Record<Refusal, string>> = {
   rate_limited: "too many requests",
   starting: "starting",
@@ -52,9 +42,6 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
   queue_timeout: "overloaded: the wait in line was too long",
   out_of_memory: "overloaded: there is no memory",
 };
-
-/** The span that is being written. */
-const record = new SpanRecord();
 
 /**
  * One request on its way through a link, from its context to its answer. A connection has one of these for its whole
@@ -67,8 +54,9 @@ const record = new SpanRecord();
  * A request to a service without behaviours runs down this file without a promise.
  */
 export class Visit {
-  readonly context = new RequestContext();
-  readonly account = new Account();
+  readonly context: RequestContext;
+  readonly account: Account;
+  readonly #recorder: Recorder;
   readonly #parts: VisitParts;
   readonly #exchange: Exchange;
   /** When the event came that is being handled, on the clock of `performance.now()`: read once for each. */
@@ -91,14 +79,13 @@ export class Visit {
   /** The last call of the last step that made any, and the one whose place it takes. */
   #last: CallRun | null = null;
   #spare: CallRun | null = null;
-  /** The caller's address, as spans have it, and none. */
-  #peer: Uint8Array | null = null;
-  readonly #noPeer: Uint8Array;
 
   constructor(parts: VisitParts, exchange: Exchange) {
-    this.#noPeer = parts.format.renderPeer(null);
     this.#parts = parts;
     this.#exchange = exchange;
+    this.#recorder = new Recorder(parts, exchange);
+    this.context = this.#recorder.context;
+    this.account = this.#recorder.account;
     exchange.onGone = () => this.#loseCaller();
   }
 
@@ -141,10 +128,7 @@ export class Visit {
 
   /** Records the CLIENT span of an attempt. */
   recordCall(id: Uint8Array, startMs: number, template: Skeleton): void {
-    const { ids } = this.context;
-    for (let i = 0; i < 16; i++) ids[CALL + i] = id[i] as number;
-    this.#record(CALL, SERVER, startMs, template, this.#noPeer);
-    this.account.addSpan(ids, CALL, SERVER, CLIENT_WORD, this.#parts.serviceHash);
+    this.#recorder.recordCall(id, template, startMs, this.nowMs);
   }
 
   noteBrokenContext(service: string): void {
@@ -338,13 +322,8 @@ export class Visit {
   }
 
   #recordServer(status: number, cause: Cause | null): void {
-    const { context, account } = this;
-    if (!context.isSampled) return;
-    const { serverTemplates, serviceHash, format } = this.#parts;
-    this.#peer ??= format.renderPeer(this.#exchange.peer);
-    const template = serverTemplates.find(this.#exchange, this.#route, status, cause);
-    this.#record(SERVER, context.parentAt, this.#startMs, template, this.#peer);
-    account.addSpan(context.ids, SERVER, context.parentAt, SERVER_WORD, serviceHash);
+    if (!this.context.isSampled) return;
+    this.#recorder.recordServer(this.#route, status, cause, this.#startMs, this.nowMs);
   }
 
   /** Not before the span is recorded: the end of the link waits for this. */
@@ -363,21 +342,6 @@ export class Visit {
     this.account.write(out);
     out.copy(LINE_END);
     if (this.context.isStart) this.context.writeTraceResponse(out);
-  }
-
-  #record(idAt: number, parentAt: number, startMs: number, template: Skeleton, peer: Uint8Array): void {
-    const { context } = this;
-    record.ids = context.ids;
-    record.traceAt = context.traceAt;
-    record.traceEnd = TRACE_END;
-    record.idAt = idAt;
-    record.parentAt = parentAt;
-    record.template = template;
-    record.startMicros = MACHINE_CLOCK.toMicros(startMs);
-    record.durationMicros = Math.max(1, Math.floor((this.nowMs - startMs) * 1000 + 0.5));
-    record.peer = peer;
-    record.isDebug = context.isDebug;
-    this.#parts.reporter.add(record);
   }
 
   #logAccess(status: number, durationMs: number): void {

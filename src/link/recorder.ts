@@ -1,0 +1,90 @@
+import type { Exchange } from "../http/exchange.ts";
+import { KIND_WORDS, type ServiceHash } from "../trace/ledger.ts";
+import { Account } from "./account.ts";
+import type { Reporter } from "./reporter.ts";
+import { CALL, RequestContext, SERVER, TRACE_END } from "./request-context.ts";
+import type { Route } from "./route.ts";
+import type { ServerTemplates } from "./server-templates.ts";
+import { type Skeleton, type SpanFormat, SpanRecord } from "./span-format.ts";
+import type { Cause } from "./tags.ts";
+import { MACHINE_CLOCK } from "./wall-clock.ts";
+
+export interface RecorderParts {
+  readonly serviceHash: ServiceHash;
+  readonly format: SpanFormat;
+  readonly serverTemplates: ServerTemplates;
+  readonly reporter: Reporter;
+}
+
+const SERVER_WORD = KIND_WORDS.SERVER as number;
+const CLIENT_WORD = KIND_WORDS.CLIENT as number;
+
+/** The span that is being written. */
+const record = new SpanRecord();
+
+/** The trace of one request in this link: its context, its spans, and their account. */
+export class Recorder {
+  readonly context = new RequestContext();
+  readonly account = new Account();
+  readonly #parts: RecorderParts;
+  readonly #exchange: Exchange;
+  /** The caller's address, as spans have it, and none. */
+  #peer: Uint8Array | null = null;
+  readonly #noPeer: Uint8Array;
+
+  constructor(parts: RecorderParts, exchange: Exchange) {
+    this.#parts = parts;
+    this.#exchange = exchange;
+    this.#noPeer = parts.format.renderPeer(null);
+  }
+
+  /** The CLIENT span of an attempt. Times are those of `performance.now()`. */
+  recordCall(id: Uint8Array, template: Skeleton, startMs: number, endMs: number): void {
+    const { ids } = this.context;
+    for (let i = 0; i < 16; i++) ids[CALL + i] = id[i] as number;
+    this.#report(CALL, SERVER, template, startMs, endMs, this.#noPeer);
+    this.account.addSpan(ids, CALL, SERVER, CLIENT_WORD, this.#parts.serviceHash);
+  }
+
+  /** The SERVER span. */
+  recordServer(
+    route: Route | null,
+    status: number,
+    cause: Cause | null,
+    startMs: number,
+    endMs: number,
+  ): void {
+    const { serverTemplates, serviceHash, format } = this.#parts;
+    const { ids, parentAt } = this.context;
+    if (this.#peer === null) {
+      const { peer } = this.#exchange;
+      if (peer !== null) this.#peer = format.renderPeer(peer);
+    }
+    const template = serverTemplates.find(this.#exchange, route, status, cause);
+    this.#report(SERVER, parentAt, template, startMs, endMs, this.#peer ?? this.#noPeer);
+    this.account.addSpan(ids, SERVER, parentAt, SERVER_WORD, serviceHash);
+  }
+
+  #report(
+    idAt: number,
+    parentAt: number,
+    template: Skeleton,
+    startMs: number,
+    endMs: number,
+    peer: Uint8Array,
+  ): void {
+    const { context } = this;
+    record.ids = context.ids;
+    record.traceAt = context.traceAt;
+    record.traceEnd = TRACE_END;
+    record.idAt = idAt;
+    record.parentAt = parentAt;
+    record.template = template;
+    record.startMicros = MACHINE_CLOCK.toMicros(startMs);
+    // `Math.round` is slow for what it does.
+    record.durationMicros = Math.max(1, Math.floor((endMs - startMs) * 1000 + 0.5));
+    record.peer = peer;
+    record.isDebug = context.isDebug;
+    this.#parts.reporter.add(record);
+  }
+}

@@ -1,0 +1,55 @@
+import { equalsAt, lowerBytes } from "../http/characters.ts";
+import { Fields } from "../http/fields.ts";
+
+const LEDGER = lowerBytes("chain-link-ledger");
+const TRACE_RESPONSE = lowerBytes("traceresponse");
+const CONTENT_TYPE = lowerBytes("content-type");
+const JSON_VALUE = lowerBytes("application/json");
+
+/** The headers of a reply that a link looks at, found in one pass: their lengths rule out nearly all others. */
+export class ReplyHeaders {
+  fields = new Fields();
+  /** Indices of header lines; -1 when there is none. */
+  ledger = -1;
+  traceResponse = -1;
+  /** `Content-Type: application/json` is all that has to be passed on. */
+  isPlainJson = false;
+
+  read(fields: Fields): void {
+    this.fields = fields;
+    this.ledger = -1;
+    this.traceResponse = -1;
+    let types = 0;
+    let isJson = false;
+    let isMore = false;
+    const { positions, bytes, count } = fields;
+    for (let i = 0; i < count; i++) {
+      const start = positions[i * 4] as number;
+      switch ((positions[i * 4 + 1] as number) - start) {
+        case 17:
+          if (this.ledger === -1 && equalsAt(bytes, start, LEDGER)) this.ledger = i;
+          break;
+        case 13:
+          if (this.traceResponse === -1 && equalsAt(bytes, start, TRACE_RESPONSE)) this.traceResponse = i;
+          break;
+        case 12:
+          if (!equalsAt(bytes, start, CONTENT_TYPE)) break;
+          types++;
+          isJson = isJsonValue(fields, i);
+          break;
+        case 8:
+        case 16:
+          // `Location` or `Content-Encoding`, or what is rare enough to be taken for one.
+          isMore = true;
+          break;
+        default:
+      }
+    }
+    this.isPlainJson = isJson && types === 1 && !isMore;
+  }
+}
+
+function isJsonValue(fields: Fields, index: number): boolean {
+  const start = fields.valueStart(index);
+  return fields.valueEnd(index) - start === JSON_VALUE.length && equalsAt(fields.bytes, start, JSON_VALUE);
+}
