@@ -8,6 +8,9 @@ export const LOAD_GENERATOR = "loadgenerator";
 /** Seconds between two requests when nobody says how many, as in the original. */
 export const DEFAULT_SLEEP_SECONDS = 60;
 
+/** Where it serves `/ledger`, `/metrics` and `/health`. */
+export const LOAD_GENERATOR_PORT = 8080;
+
 /** The Pod that asks the service `entry`, over and over. */
 export function buildLoadGenerator(entry: string, options: ObjectOptions): KubernetesObject {
   const image = options.image ?? DEFAULT_IMAGE;
@@ -28,10 +31,15 @@ export function buildLoadGenerator(entry: string, options: ObjectOptions): Kuber
       ...POD_HARDENING,
       containers: [
         {
-          args: ["load", `http://${entry}`, "--sleep-time", String(sleepSeconds)],
+          args: [
+            ...["load", `http://${entry}`, "--sleep-time", String(sleepSeconds)],
+            // The account of the run, for verify, and metrics: reached through the API server.
+            ...["--serve", `0.0.0.0:${LOAD_GENERATOR_PORT}`],
+          ],
           image,
           imagePullPolicy: imagePullPolicy(image),
           name: LOAD_GENERATOR,
+          ports: [{ containerPort: LOAD_GENERATOR_PORT }],
           resources: {
             limits: { memory: "256Mi" },
             requests: { cpu: "10m", memory: "64Mi" },

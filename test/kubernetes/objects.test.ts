@@ -155,7 +155,8 @@ describe("a plain chain keeps what the original's users see", () => {
     expect(container).toMatchObject({
       name: "loadgenerator",
       image: OPTIONS.image,
-      args: ["load", "http://chain-link-service-0", "--sleep-time", "7"],
+      args: ["load", "http://chain-link-service-0", "--sleep-time", "7", "--serve", "0.0.0.0:8080"],
+      ports: [{ containerPort: 8080 }],
       securityContext: { runAsUser: 65534 },
     });
   });
@@ -169,7 +170,7 @@ describe("a plain chain keeps what the original's users see", () => {
     );
     const pod = byDefault.get("Pod");
     expect(pod.spec.containers[0].image).toBe(DEFAULT_IMAGE);
-    expect(pod.spec.containers[0].args.at(-1)).toBe("60");
+    expect(pod.spec.containers[0].args[3]).toBe("60");
     expect(pod.metadata.labels["app.kubernetes.io/instance"]).toBe("chain-link");
   });
 });
