@@ -1,130 +1,213 @@
 /**
- * What a hop costs: a chain of 5 links, each a process of its own, under closed load by wrk (which it needs).
+ * What a hop costs: a chain of 5, each link a process of its own, under closed load by wrk (which it needs; Linux only).
  *
- *     bun bench/hop.ts [SECONDS]
+ *     bun bench/hop.ts [--seconds 3] [--rounds 5] [--connections 1,16,64] [--only WORD,WORD] [--memory] [--write]
  *
  * - Metric: processor time (user and system, from /proc) of all links for each hop, requests a second, latency at the
- *   entry, resident memory of a link. Linux only.
- * - Variants: traced at 100 % with the default tags, spans to the embedded collector, which runs in another process that
- *   is not counted; and the same chain with requests that are not sampled. In turns: A B A B.
- * - Asserted first: the answer is the last link's, and the trace has 9 spans; afterwards no span was dropped and no
- *   request failed.
+ *   entry, resident memory of a link.
+ * - Ours: traced at 100 % with default and with minimal tags, at 1 %, and untraced. The entry decides, as nothing comes in.
+ *   Spans go to a process that only counts them.
+ * - Beside it: the floor (`fixed-bytes.ts`: the same bytes forwarded unread) and the programs of `peers.ts` that are there.
+ * - All run at the same time and are loaded in turns, forwards and backwards; ratios are those within a round, and their
+ *   median counts. `--only` takes those whose name holds one of the words.
+ * - `--memory` adds what a link has after 10,000 and after 1,000,000 requests; it takes a minute or two.
+ * - Asserted first: each chain answers rightly through all its processes. Afterwards: no request failed, the sink has 9
+ *   spans for each sampled request of ours, and none was dropped.
+ * - `--write` puts the tables into docs/performance.md.
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { median, processTree, readMemory, startUp, type Up } from "./process.ts";
+import { parseArgs } from "node:util";
+import { type Chain, LINKS, type OwnChain, readLinkBytes, startFloorChain, startOwnChain } from "./chains.ts";
+import { judgeGoals } from "./hop-goals.ts";
+import { describeMachine, renderTable, writePage } from "./page.ts";
+import { PEERS, startPeer } from "./peers.ts";
+import { median, readCpuMicros, readMemory } from "./process.ts";
+import { type SpanSink, startSpanSink } from "./span-sink.ts";
+import { runWrk, type WrkResult } from "./wrk.ts";
 
-const LINKS = 5;
-const CONNECTIONS = [1, 16, 64];
-const ROUNDS = 3;
-const SECONDS = Number(process.argv[2] ?? 4);
-/** Clock ticks a second of /proc: fixed at 100 for user programs on Linux. */
-const TICKS_PER_SECOND = 100;
-const UNSAMPLED = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-
-interface Measurement {
+/** One turn of a chain. */
+export interface Turn extends WrkResult {
   readonly hopMicros: number;
-  readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+  /** Median of the links. */
+  readonly memoryBytes: number;
 }
+
+/** Turns by connections, in the order of the rounds. */
+export type Turns = ReadonlyMap<number, readonly Turn[]>;
+
+const VARIANTS = [
+  { name: "traced 100 %", tags: "default", sampled: 1 },
+  { name: "traced 100 %, minimal tags", tags: "minimal", sampled: 1 },
+  { name: "traced 1 %", tags: "default", sampled: 0.01 },
+  { name: "untraced", tags: "default", sampled: 0 },
+] as const;
+/** A chain that is new costs up to twice as much. */
+const WARM_UP_SECONDS = 4;
+const SPANS_A_REQUEST = 2 * LINKS - 1;
+
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "3" },
+    rounds: { type: "string", default: "5" },
+    connections: { type: "string", default: "1,16,64" },
+    only: { type: "string", default: "" },
+    memory: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+  },
+});
+const seconds = Number(options.seconds);
+const rounds = Number(options.rounds);
+const connections = options.connections.split(",").map(Number);
 
 if (Bun.which("wrk") === null) {
   console.log("wrk is not on the PATH: nothing was measured");
   process.exit(0);
 }
-const up = await startUp(["--instances", String(LINKS), "--slow", "off", "--no-load", "--processes"]);
+const sink = await startSpanSink();
+const chains: Chain[] = [];
+const own: OwnChain[] = [];
+const notes: string[] = [];
 try {
-  await checkTrace(up);
-  const links = processTree(up.pid).filter((pid) => pid !== up.pid);
-  assert.equal(links.length, LINKS);
-  await load(up.entry, 16, links, []);
-  console.log(`chain of ${LINKS}, CPU µs a hop, median of ${ROUNDS} rounds of ${SECONDS} s`);
-  for (const connections of CONNECTIONS) {
-    const traced: Measurement[] = [];
-    const unsampled: Measurement[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      traced.push(await load(up.entry, connections, links, []));
-      unsampled.push(await load(up.entry, connections, links, ["-H", UNSAMPLED]));
-    }
-    report(`c=${connections} traced 100 %`, traced);
-    report(`c=${connections} not sampled`, unsampled);
-    const ratios = traced.map(({ hopMicros }, round) => hopMicros / (unsampled[round]?.hopMicros ?? 1));
-    console.log(`  ratio ${median(ratios).toFixed(2)}`);
-  }
-  const memory = links.map((pid) => readMemory(pid, "VmRSS") / 1e6);
-  console.log(`memory of a link under load: ${median(memory).toFixed(0)} MB`);
-  await checkLosses(up);
+  await startAll();
+  const turns = await measureAll();
+  const losses = await checkSpans();
+  const lines = [...renderResults(turns), "", ...judgeGoals(turns), "", ...losses, ...notes];
+  if (options.memory) lines.push(...(await measureGrowth()));
+  console.log(`\n${lines.join("\n")}`);
+  if (options.write) writePage("bench:hop", lines);
 } finally {
-  await up.stop();
+  await Promise.all(chains.map((chain) => chain.stop()));
+  await sink.stop();
 }
 
-async function checkTrace({ entry, collector }: Up): Promise<void> {
-  const answer = await fetch(entry);
-  assert.match(await answer.text(), new RegExp(`chain-link-service-${LINKS - 1}"`));
-  const id = answer.headers.get("traceresponse")?.split("-")[1];
-  await Bun.sleep(2000);
-  const trace = await fetch(`${collector}/api/v2/trace/${id}`);
-  assert.equal(((await trace.json()) as unknown[]).length, 2 * LINKS - 1);
-}
-
-async function checkLosses({ links }: Up): Promise<void> {
-  await Bun.sleep(2000);
-  for (const { url } of links) {
-    const metrics = await (await fetch(`${url}/metrics`)).text();
-    const dropped = [...metrics.matchAll(/^chain_link_spans_dropped_total\{.*\} (\d+)$/gm)];
-    assert.equal(
-      dropped.reduce((sum, [, count]) => sum + Number(count), 0),
-      0,
-      "spans were dropped",
-    );
+async function startAll(): Promise<void> {
+  for (const variant of VARIANTS) {
+    if (!isWanted(variant.name)) continue;
+    const chain = await startOwnChain({ ...variant, sink: sink.url });
+    own.push(chain);
+    chains.push(chain);
+    const answer = await fetch(chain.url);
+    assert.match(await answer.text(), new RegExp(`final chain link chain-link-service-${LINKS - 1}"`));
   }
-}
-
-async function load(
-  url: string,
-  connections: number,
-  links: readonly number[],
-  more: string[],
-): Promise<Measurement> {
-  const before = cpuMicros(links);
-  const child = Bun.spawn(
-    ["wrk", "-t1", `-c${connections}`, `-d${SECONDS}s`, "--latency", ...more, `${url}/`],
-    { stdout: "pipe" },
+  const [first] = own;
+  if (first !== undefined && isWanted("raw sockets")) {
+    const bytes = await readLinkBytes(first.url);
+    const floor = await startFloorChain(bytes);
+    chains.push(floor);
+    assert.equal((await readLinkBytes(floor.url)).answer, bytes.answer);
+  }
+  for (const name of PEERS) {
+    if (!isWanted(name)) continue;
+    const peer = await startPeer(name, sink);
+    if (peer === null) notes.push(`- ${name}: not there, so not measured.`);
+    else {
+      chains.push(peer.chain);
+      if (peer.version !== "") notes.push(`- ${name}: version ${peer.version}.`);
+    }
+  }
+  notes.push(
+    `- ${describeMachine()}; ${rounds} rounds of ${seconds} s each, ${new Date().toISOString().slice(0, 10)}.`,
   );
-  const text = await child.stdout.text();
-  const used = cpuMicros(links) - before;
-  const requests = Number(/(\d+) requests in/.exec(text)?.[1]);
-  assert.doesNotMatch(text, /Non-2xx|Socket errors/);
-  return {
-    hopMicros: used / requests / LINKS,
-    requestsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]),
-    p50Ms: readLatency(text, "50%"),
-    p99Ms: readLatency(text, "99%"),
-  };
 }
 
-function readLatency(text: string, quantile: string): number {
-  const [, value, unit] = new RegExp(`^\\s+${quantile}\\s+([\\d.]+)(us|ms|s)$`, "m").exec(text) ?? [];
-  return Number(value) * ({ us: 0.001, ms: 1, s: 1000 }[unit ?? ""] ?? Number.NaN);
+function isWanted(name: string): boolean {
+  return options.only.split(",").some((word) => name.includes(word));
 }
 
-function cpuMicros(pids: readonly number[]): number {
-  const ticks = pids.map((pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\) /, "")
-      .split(" ");
-    // Fields 14 and 15 of proc(5), counted from the third.
-    return Number(fields[11]) + Number(fields[12]);
-  });
-  return (ticks.reduce((sum, count) => sum + count, 0) / TICKS_PER_SECOND) * 1e6;
+async function measureAll(): Promise<ReadonlyMap<string, Turns>> {
+  // All code is compiled, and connections are made, before anything counts.
+  for (const chain of chains) await measure(chain, 16, Math.max(seconds, WARM_UP_SECONDS));
+  const all = new Map<string, Map<number, Turn[]>>();
+  for (const count of connections) {
+    for (let round = 0; round < rounds; round++) {
+      // Each comes first as often as last: what else the machine does favours nobody.
+      for (const chain of round % 2 === 0 ? chains : chains.toReversed()) {
+        const turn = await measure(chain, count, seconds);
+        const ofChain = all.get(chain.name) ?? new Map<number, Turn[]>();
+        ofChain.set(count, [...(ofChain.get(count) ?? []), turn]);
+        all.set(chain.name, ofChain);
+        console.log(`c=${count} ${chain.name}: ${turn.hopMicros.toFixed(1)} µs a hop`);
+      }
+    }
+  }
+  return all;
 }
 
-function report(title: string, all: readonly Measurement[]): void {
-  const of = (key: keyof Measurement) => median(all.map((one) => one[key]));
-  console.log(
-    `  ${title.padEnd(20)}${of("hopMicros").toFixed(1).padStart(7)} µs a hop` +
-      `${of("requestsPerSecond").toFixed(0).padStart(8)} requests/s` +
-      `   p50 ${of("p50Ms").toFixed(2)} ms, p99 ${of("p99Ms").toFixed(2)} ms`,
+async function measure({ url, pids, wrk }: Chain, count: number, forSeconds: number): Promise<Turn> {
+  const before = readCpuMicros(pids);
+  const result = await runWrk(url, count, forSeconds, wrk);
+  const used = readCpuMicros(pids) - before;
+  const memoryBytes = median(pids.map((pid) => readMemory(pid, "VmRSS")));
+  return { ...result, hopMicros: used / result.requests / LINKS, memoryBytes };
+}
+
+function renderResults(turns: ReadonlyMap<string, Turns>): string[] {
+  const rows = connections.flatMap((count) =>
+    chains.map(({ name }) => {
+      const all = turns.get(name)?.get(count) ?? [];
+      const of = (key: keyof Turn) => median(all.map((turn) => turn[key]));
+      return [
+        String(count),
+        name,
+        of("hopMicros").toFixed(1),
+        of("requestsPerSecond").toFixed(0),
+        of("p50Ms").toFixed(2),
+        of("p99Ms").toFixed(2),
+        (of("memoryBytes") / 1e6).toFixed(0),
+      ];
+    }),
   );
+  return renderTable(
+    ["c", "chain of 5", "CPU µs a hop", "requests/s", "p50 ms", "p99 ms", "MB a link"],
+    rows,
+  );
+}
+
+/** Every request that an entry answered has all its spans in the sink. */
+async function checkSpans(): Promise<string[]> {
+  const lines: string[] = [];
+  for (const chain of own) {
+    const counts = await settle(chain, sink);
+    const { sent, dropped } = await chain.spans();
+    const requests = await chain.requests();
+    assert.equal(dropped, 0, `${chain.name}: spans were dropped`);
+    assert.equal(counts.spans, sent, `${chain.name}: the links sent ${sent} spans, ${counts.spans} came`);
+    const variant = VARIANTS.find(({ name }) => name === chain.name);
+    if (variant?.sampled === 1) assert.equal(counts.spans, requests * SPANS_A_REQUEST, chain.name);
+    else assert.equal(counts.spans % SPANS_A_REQUEST, 0, `${chain.name}: ${counts.spans} spans`);
+    if (variant?.sampled === 0) assert.equal(counts.spans, 0, chain.name);
+    const each = counts.spans === 0 ? "" : `, ${(counts.bytes / counts.spans).toFixed(0)} bytes a span`;
+    lines.push(`- ${chain.name}: ${requests} requests, ${counts.spans} spans arrived, none dropped${each}.`);
+  }
+  return lines;
+}
+
+/** Waits until nothing is in flight or queued any more. */
+async function settle(chain: OwnChain, { counts }: SpanSink) {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const { queued, sent } = await chain.spans();
+    const found = await counts(encodeURIComponent(chain.name));
+    if (queued === 0 && found.spans === sent) return found;
+    await Bun.sleep(200);
+  }
+  return counts(encodeURIComponent(chain.name));
+}
+
+/** Memory of links that begin anew. */
+async function measureGrowth(): Promise<string[]> {
+  const chain = await startOwnChain({ name: "memory", tags: "default", sampled: 1, sink: sink.url });
+  try {
+    const found: number[] = [];
+    for (const goal of [10_000, 1_000_000]) {
+      while ((await chain.requests()) < goal) await runWrk(chain.url, 16, goal > 10_000 ? 10 : 0.2);
+      found.push(median(chain.pids.map((pid) => readMemory(pid, "VmRSS"))));
+    }
+    const [few = 0, many = 0] = found;
+    const ratio = many / few;
+    return [
+      `- Memory of a link: ${(few / 1e6).toFixed(1)} MB after 10,000 requests, ${(many / 1e6).toFixed(1)} MB after 1,000,000: ${ratio.toFixed(2)} times (goal: at most 1.10).`,
+    ];
+  } finally {
+    await chain.stop();
+  }
 }

@@ -67,3 +67,39 @@ export async function startUp(args: readonly string[]): Promise<Up> {
     },
   };
 }
+
+/** Clock ticks a second of /proc: fixed at 100 for user programs on Linux. */
+const TICK_MICROS = 10_000;
+
+/** User and system time that processes have used (Linux only). */
+export function readCpuMicros(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // Fields 14 and 15 of proc(5), counted from the third.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return sum + (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
+  }, 0);
+}
+
+/** Ports of the loopback that are free now. */
+export function findPorts(count: number): number[] {
+  const listeners = Array.from({ length: count }, () =>
+    Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }),
+  );
+  for (const listener of listeners) listener.stop(true);
+  return listeners.map(({ port }) => port);
+}
+
+/** Waits until a program is listening. */
+export async function waitForPort(hostname: string, port: number, program: string): Promise<void> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    try {
+      const socket = await Bun.connect({ hostname, port, socket: { data() {} } });
+      socket.end();
+      return;
+    } catch {
+      await Bun.sleep(50);
+    }
+  }
+  throw new Error(`nothing listens on ${hostname}:${port}: ${program}`);
+}

@@ -2,7 +2,18 @@
  * Runs the benchmarks, or those that are named: `npm run bench`, `npm run bench -- help up`.
  * Each is a program of its own whose first lines say what it does; run them while the machine does nothing else.
  */
-const BENCHES = ["help", "parse", "rest", "up", "generate", "http", "hop", "behaviour", "load"] as const;
+const BENCHES = [
+  "help",
+  "parse",
+  "rest",
+  "up",
+  "generate",
+  "http",
+  "span",
+  "hop",
+  "behaviour",
+  "load",
+] as const;
 
 const named = process.argv.slice(2);
 const unknown = named.filter((name) => !BENCHES.some((bench) => bench === name));

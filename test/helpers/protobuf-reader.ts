@@ -33,6 +33,10 @@ export function readProtobuf(bytes: Uint8Array): Fields {
         at += length;
         break;
       }
+      case 5:
+        list.push(BigInt(view.getUint32(at, true)));
+        at += 4;
+        break;
       default:
         throw new Error(`wire type ${key & 7}`);
     }

@@ -1,0 +1,45 @@
+/**
+ * The floor under a hop: sockets on which fixed bytes go out for whatever comes in, without reading it. Run as a program it
+ * is one process of a chain: `bun bench/fixed-bytes.ts PORT NEXT REQUEST ANSWER`; without a next port (0) it only answers.
+ */
+
+const HOST = "127.0.0.1";
+
+if (import.meta.main) {
+  const [port, next, request = "", answer = ""] = process.argv.slice(2);
+  if (next === "0") answerFixed(Number(port), Buffer.from(answer));
+  else forwardFixed(Number(port), Number(next), Buffer.from(request), Buffer.from(answer));
+}
+
+/** @returns The port, which 0 leaves to the system. */
+export function answerFixed(port: number, answer: Uint8Array): number {
+  const socket: Bun.SocketHandler = { data: (caller) => void caller.write(answer) };
+  return Bun.listen({ hostname: HOST, port, socket }).port;
+}
+
+/** For each chunk a fixed request to the next, for each chunk from there the fixed answer. */
+export function forwardFixed(port: number, next: number, request: Uint8Array, answer: Uint8Array): number {
+  type Pair = { caller: Bun.Socket<unknown> | null };
+  const idle: Bun.Socket<Pair>[] = [];
+  const callee: Bun.SocketHandler<Pair> = {
+    open: (socket) => void socket.write(request),
+    data(socket) {
+      const { caller } = socket.data;
+      socket.data.caller = null;
+      idle.push(socket);
+      caller?.write(answer);
+    },
+  };
+  const socket: Bun.SocketHandler = {
+    data(caller) {
+      const called = idle.pop();
+      if (called === undefined) {
+        Bun.connect({ hostname: HOST, port: next, socket: callee, data: { caller } });
+        return;
+      }
+      called.data.caller = caller;
+      called.write(request);
+    },
+  };
+  return Bun.listen({ hostname: HOST, port, socket }).port;
+}
