@@ -13,7 +13,6 @@
  * `bun bench/http.ts [ROUNDS] [SECONDS]`
  */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { prepareHead } from "../src/http/answer.ts";
 import { ByteWriter } from "../src/http/byte-writer.ts";
 import { lowerBytes } from "../src/http/characters.ts";
@@ -22,7 +21,8 @@ import { answerWith, type Exchange } from "../src/http/exchange.ts";
 import type { CallListener, Reply } from "../src/http/reply.ts";
 import { startServer } from "../src/http/server.ts";
 import type { Upstream } from "../src/http/upstream.ts";
-import { BUN, median } from "./process.ts";
+import { answerFixed, forwardFixed } from "./fixed-bytes.ts";
+import { BUN, median, readCpuMicros } from "./process.ts";
 
 const TASKS = ["answer", "forward"] as const;
 const KINDS = ["floor", "ours", "ours-simple", "bun"] as const;
@@ -95,16 +95,9 @@ async function assertAnswers(name: string, port: number): Promise<void> {
 
 /** CPU µs a request. */
 async function measure({ pid, port }: Started, connections: number, seconds: number): Promise<number> {
-  const before = readCpuMs(pid);
+  const before = readCpuMicros([pid]);
   const requests = await drive(port, connections, seconds * 1000);
-  return ((readCpuMs(pid) - before) * 1000) / requests;
-}
-
-/** utime and stime of `/proc/PID/stat`, in ticks of 10 ms. */
-function readCpuMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+  return (readCpuMicros([pid]) - before) / requests;
 }
 
 /** Sends requests for so long, and gives their number. */
@@ -160,7 +153,7 @@ function lengthOfAnswer(port: number): Promise<number> {
 function serve(task: Task, kind: Kind, leafPort: string): void {
   const url = `http://${HOST}:${leafPort}/forward`;
   if (kind === "bun") console.log(serveWithBun(task, url));
-  else if (kind === "floor") console.log(task === "answer" ? serveFixed() : forwardFixed(Number(leafPort)));
+  else if (kind === "floor") console.log(serveFixed(task, Number(leafPort)));
   else if (kind === "ours-simple") console.log(serveSimply(task, url));
   else console.log(task === "answer" ? serveInPlace() : forwardInPlace(url));
 }
@@ -203,43 +196,9 @@ function serveSimply(task: Task, url: string): number {
   return startServer({ host: HOST, port: 0 }, handler).port;
 }
 
-function serveFixed(): number {
-  return Bun.listen({
-    hostname: HOST,
-    port: 0,
-    socket: { data: (socket) => void socket.write(FIXED_ANSWER) },
-  }).port;
-}
-
-/** For each chunk a fixed request to the leaf, for each chunk from there the fixed answer. */
-function forwardFixed(leafPort: number): number {
-  const request = Buffer.from(REQUEST);
-  type Pair = { caller: Bun.Socket<unknown> | null };
-  const idle: Bun.Socket<Pair>[] = [];
-  const callee: Bun.SocketHandler<Pair> = {
-    open: (socket) => void socket.write(request),
-    data(socket) {
-      const { caller } = socket.data;
-      socket.data.caller = null;
-      idle.push(socket);
-      caller?.write(FIXED_ANSWER);
-    },
-  };
-  return Bun.listen({
-    hostname: HOST,
-    port: 0,
-    socket: {
-      data(caller) {
-        const socket = idle.pop();
-        if (socket === undefined) {
-          Bun.connect({ hostname: HOST, port: leafPort, socket: callee, data: { caller } });
-          return;
-        }
-        socket.data.caller = caller;
-        socket.write(request);
-      },
-    },
-  }).port;
+function serveFixed(task: Task, leafPort: number): number {
+  if (task === "answer") return answerFixed(0, FIXED_ANSWER);
+  return forwardFixed(0, leafPort, Buffer.from(REQUEST), FIXED_ANSWER);
 }
 
 function serveInPlace(): number {

@@ -286,14 +286,16 @@ function readOtlpProtobuf(body: Buffer): unknown {
   });
 }
 
+/** JSON may spell a 64-bit number as text or not. */
 function readOtlpJson(body: Buffer): unknown {
-  type OtlpSpan = Record<string, unknown> & { readonly attributes: { readonly key: string }[] };
+  type Attribute = { readonly key: string; readonly value: Readonly<Record<string, unknown>> };
+  type OtlpSpan = Record<string, unknown> & { readonly attributes: Attribute[] };
   const [{ scopeSpans }] = (
     JSON.parse(body.toString()) as { resourceSpans: [{ scopeSpans: [{ spans: OtlpSpan[] }] }] }
   ).resourceSpans;
   return scopeSpans[0].spans.map((span) => [
     ...["traceId", "spanId", "parentSpanId", "name", "kind"].map((key) => span[key]),
     ...["startTimeUnixNano", "endTimeUnixNano"].map((key) => String(span[key])),
-    span.attributes.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+    span.attributes.map(({ key, value }) => `${key} ${Object.entries(value).join()}`).sort(),
   ]);
 }
