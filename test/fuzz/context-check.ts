@@ -1,0 +1,110 @@
+import { ByteWriter } from "../../src/http/byte-writer.ts";
+import type { Exchange } from "../../src/http/exchange.ts";
+import { RequestHead } from "../../src/http/request-head.ts";
+import { RequestContext } from "../../src/link/request-context.ts";
+import { extractContext, type IncomingContext } from "../../src/trace/context.ts";
+import { seededRandom } from "./http-inputs.ts";
+
+const HEX = "0123456789abcdef";
+const FORMS = [
+  "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+  "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+  "00-0af7651916cd43dd8448eb211c80319c-8448eb211c80319c-01",
+  "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-comes",
+  "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+  "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-d",
+  "8448eb211c80319c-b7ad6b7169203331-1-05e3ac9a4f6e3b90",
+  "0",
+  "1",
+  "true",
+  "8448eb211c80319c",
+];
+const NAMES = [
+  "traceparent",
+  "tracestate",
+  "b3",
+  "X-B3-TraceId",
+  "X-B3-SpanId",
+  "X-B3-Sampled",
+  "X-B3-Flags",
+  "baggage",
+  "x-request-id",
+  "user-agent",
+];
+
+/**
+ * One request, the same for the same seed, with broken context headers: what a link reads in place must be what the plain extraction says, and what
+ * it sends on must be a context again, the same trace and no other.
+ * @throws {Error} when the two differ
+ */
+export function checkContext(seed: number): void {
+  const random = seededRandom(seed);
+  const pick = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)] as T;
+  const lines = Array.from({ length: Math.floor(random() * 4) }, () => {
+    const name = random() < 0.6 ? "traceparent" : pick(NAMES);
+    return `${random() < 0.2 ? name.toUpperCase() : name}: ${mutate(pick(FORMS), random, pick)}\r\n`;
+  });
+  const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\n${lines.join("")}\r\n`, "latin1");
+  const head = new RequestHead();
+  if (head.scan(bytes, 0, bytes.length) !== bytes.length) return;
+  const header = (name: string) => head.fields.get(name);
+  const expected = extractContext(header);
+  const context = new RequestContext();
+  context.start({ head, header } as Exchange, ["tracecontext"], () => true);
+  const root = expected.source === "tracecontext" && expected.traceId?.slice(-16) === expected.parentId;
+  const found = {
+    traceId: context.isStart ? null : context.traceId,
+    sampled: context.isSampled,
+    debug: context.isDebug,
+    isRoot: context.parentAt === -1,
+  };
+  const wanted = {
+    traceId: expected.traceId,
+    sampled: expected.sampled ?? true,
+    debug: expected.debug,
+    isRoot: root || expected.parentId === null,
+  };
+  if (JSON.stringify(found) !== JSON.stringify(wanted)) {
+    throw new Error(
+      `found ${JSON.stringify(found)}, wanted ${JSON.stringify(wanted)}: ${JSON.stringify(lines)}`,
+    );
+  }
+  checkSentOn(context, head, expected, lines);
+}
+
+function checkSentOn(
+  context: RequestContext,
+  head: RequestHead,
+  { forms, tracestate }: IncomingContext,
+  lines: readonly string[],
+): void {
+  const out = new ByteWriter();
+  context.writeTo(out, head.fields, Buffer.from("00f067aa0ba902b7"));
+  const bytes = Buffer.concat([
+    Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n"),
+    out.take(),
+    Buffer.from("\r\n"),
+  ]);
+  const next = new RequestHead();
+  if (next.scan(bytes, 0, bytes.length) !== bytes.length)
+    throw new Error(`not a head: ${JSON.stringify(lines)}`);
+  const passed = extractContext((name) => next.fields.get(name));
+  const isSame = passed.traceId?.padStart(32, "0") === context.traceId.padStart(32, "0");
+  // Where no form with ids was asked for, none leaves.
+  const isWhole = isSame && passed.sampled === context.isSampled;
+  const hasState = !forms.includes("tracecontext") || (passed.tracestate ?? "") === (tracestate ?? "");
+  if (passed.traceId !== null && !(isWhole && hasState)) {
+    throw new Error(`sent on as ${JSON.stringify(passed)}: ${JSON.stringify(lines)}`);
+  }
+}
+
+function mutate(text: string, random: () => number, pick: <T>(all: readonly T[]) => T): string {
+  let mutated = text;
+  while (random() < 0.5) {
+    const at = Math.floor(random() * (mutated.length + 1));
+    const piece =
+      random() < 0.6 ? pick([...HEX]) : pick(["-", "", "g", "A", " ", ",", "\t", "é", "--", "00"]);
+    mutated = mutated.slice(0, at) + piece + mutated.slice(at + Math.floor(random() * 2));
+  }
+  return mutated;
+}
