@@ -13,6 +13,7 @@ const BENCHES = [
   "hop",
   "behaviour",
   "load",
+  "deploy",
 ] as const;
 
 const named = process.argv.slice(2);

@@ -25,6 +25,7 @@ export interface CommandResult {
 
 export interface Lab {
   readonly kubeconfig: string;
+  readonly kubectlPath: string;
   /** Runs kubectl against the lab. Throws when it fails, unless `mayFail`. */
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<CommandResult>;
   /** The parsed answer of `kubectl … -o json`. */
@@ -68,6 +69,7 @@ async function start(): Promise<Lab> {
   };
   return {
     kubeconfig,
+    kubectlPath: program,
     kubectl,
     query: async (...args) => JSON.parse((await kubectl([...args, "-o", "json"])).stdout),
   };

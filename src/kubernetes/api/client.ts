@@ -335,6 +335,8 @@ export function exactly({ uid, resourceVersion }: LiveMetadata): { uid: string; 
 /** A conflict that is not about field managers passes: of versions, or of the quota's own record. */
 function isPassing(error: ApiError, { isConditional = false }: ApiRequest): boolean {
   if (PASSING.has(error.status)) return true;
+  // A namespace gets its service account a moment after it was made, and takes no Pod before.
+  if (error.status === 403 && /error looking up service account/.test(error.message)) return true;
   return error.status === 409 && !isConditional && /object has been modified|quota/i.test(error.message);
 }
 

@@ -77,26 +77,45 @@ export async function deploy(
   options: DeployOptions,
 ): Promise<Deployed> {
   const { client, namespace } = store;
-  if (!hasChanges(plan) && isSettled(plan)) {
-    if (options.wait) await waitUntilServed(store, target, plan, options);
-    return { revision: null };
+  if (isDone(plan) && !plan.isLocked) return confirmDone(store, target, plan, options);
+  let current = plan;
+  if (plan.namespaceState === "missing") {
+    await createNamespace(store, options);
+    // Only now can be tried what the server thinks of the objects.
+    current = await makePlan(store, target.objects, options);
   }
-  if (plan.namespaceState === "missing") await createNamespace(store, options);
   if (options.stop.aborted) throw new Interrupted();
   const lock = await acquireLock(store, options);
   const work: Work = { client, namespace, lock, stop: options.stop, report: options.report };
   try {
-    return await applyRevision(store, target, await renewPlan(store, target, plan, options), work, options);
+    current = await renewPlan(store, target, current, options);
+    // Who had the lock may have done it; one that was left behind is gone now.
+    if (isDone(current)) return await confirmDone(store, target, current, options);
+    return await applyRevision(store, target, current, work, options);
   } finally {
     await lock.release().catch(() => {});
   }
+}
+
+function isDone(plan: Plan): boolean {
+  return !hasChanges(plan) && isSettled(plan);
+}
+
+async function confirmDone(
+  store: ReleaseStore,
+  target: Target,
+  plan: Plan,
+  options: DeployOptions,
+): Promise<Deployed> {
+  if (options.wait) await waitUntilServed(store, target, plan, options);
+  return { revision: null };
 }
 
 /**
  * Applies a target as a new revision. Whoever calls holds the lock.
  * @throws {DeployFailed} {@link Interrupted}
  */
-export async function applyRevision(
+async function applyRevision(
   store: ReleaseStore,
   target: Target,
   plan: Plan,

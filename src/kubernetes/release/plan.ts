@@ -47,6 +47,8 @@ export interface Plan {
   /** `unknown`: we may not look, and go on. */
   readonly namespaceState: "missing" | "active" | "unknown";
   readonly parent: Parent | null;
+  /** There is a lock: another process works on the release, or one died. */
+  readonly isLocked: boolean;
   /** Newest first. */
   readonly revisions: readonly Revision[];
   readonly objects: readonly PlannedObject[];
@@ -69,7 +71,7 @@ export function hasChanges({ objects, removals, namespaceState }: Plan): boolean
 }
 
 /** Whether the last revision was finished: otherwise even a plan without changes has something to finish. */
-export function isSettled({ revisions, parent }: Plan): boolean {
+export function isSettled({ revisions, parent }: Pick<Plan, "revisions" | "parent">): boolean {
   return parent !== null && revisions[0]?.status === "deployed";
 }
 
@@ -88,7 +90,7 @@ export async function makePlan(
   const namespaceState = await readNamespace(store);
   if (namespaceState === "missing") {
     const all = wanted.map((object) => ({ ...planned(object), action: "create" as const }));
-    return { namespaceState, parent: null, revisions: [], objects: all, removals: [] };
+    return { namespaceState, parent: null, isLocked: false, revisions: [], objects: all, removals: [] };
   }
   try {
     return { namespaceState, ...(await new Planner(store, id, wanted, options).plan()) };
@@ -142,7 +144,11 @@ class Planner {
   }
 
   async plan(): Promise<Omit<Plan, "namespaceState">> {
-    const [parent, revisions] = await Promise.all([this.#store.readParent(), this.#store.listRevisions()]);
+    const [parent, revisions, isLocked] = await Promise.all([
+      this.#store.readParent(),
+      this.#store.listRevisions(),
+      this.#store.isLocked(),
+    ]);
     const { candidates, removals } = await this.#compareMembers(parent);
     const strangers = await this.#findStrangers();
     const prior = await this.#readPriorReplicas(candidates, revisions);
@@ -162,7 +168,7 @@ class Planner {
     const objects = this.#wanted.map(
       (object) => this.#found.get(keyOf(object)) ?? { ...planned(object), action: "create" as const },
     );
-    return { parent, revisions, objects, removals };
+    return { parent, isLocked, revisions, objects, removals };
   }
 
   #resourceNames(): ReadonlySet<string> {

@@ -55,6 +55,11 @@ export class ReleaseStore {
     );
   }
 
+  /** Whether there is a lock, whoever holds it. */
+  async isLocked(): Promise<boolean> {
+    return (await this.client.find(RESOURCES.lease, this.namespace, parentName(this.release))) !== null;
+  }
+
   /** Newest first. */
   async listRevisions(): Promise<Revision[]> {
     const secrets = await this.client.listAll(RESOURCES.secret, this.namespace, {
