@@ -1,98 +1,94 @@
 /**
  * Every kill point and every fault of an install, an upgrade with prune, a rollback and a delete, on the lab. Writes
- * the table of docs/release-faults.md: `bun test/faults/release.ts`, about 20 minutes on 2 cores.
+ * the table of docs/release-faults.md.
+ *
+ *     bun test/faults/release.ts [RESULTS]
+ *
+ * Takes the better part of an hour on 2 cores; what stands in the file RESULTS already is not run again.
  */
-import { writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { startLab, stopLab } from "../helpers/lab.ts";
 import {
-  type Disturbance,
+  describeDisturbance,
   FaultBench,
   isClear,
   listDisturbances,
   type Outcome,
   SCENARIOS,
+  type Scenario,
 } from "./scenario.ts";
 
-const PARALLEL = 6;
+/** Much of the time is waiting for faults to pass. */
+const PARALLEL = 8;
 const PAGE = new URL("../../docs/release-faults.md", import.meta.url);
+const RESULTS = process.argv[2] ?? join(tmpdir(), "chain-link-release-faults.jsonl");
 
-interface Count {
-  runs: number;
-  done: number;
-  failedClearly: number;
-  converged: number;
+interface Result extends Outcome {
+  readonly scenario: Scenario;
+  readonly how: string;
+  readonly call: number;
 }
 
+const results: Result[] = existsSync(RESULTS)
+  ? readFileSync(RESULTS, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Result)
+  : [];
+const known = new Set(results.map(keyOf));
 const lab = await startLab();
-const counts = new Map<string, Count>();
-const failures: string[] = [];
-const startMs = performance.now();
-const named = process.argv.slice(2);
-const scenarios = SCENARIOS.filter((scenario) => named.length === 0 || named.includes(scenario));
-for (const scenario of scenarios) {
+const runs: { readonly lasts: boolean; readonly start: () => Promise<void> }[] = [];
+for (const scenario of SCENARIOS) {
   const counter = new FaultBench(lab, `fault-${scenario}`, scenario);
   const calls = await counter.countCalls();
   await counter.remove();
-  const waiting = listDisturbances(calls);
-  say(`${scenario}: ${calls} calls, ${waiting.length} runs`);
-  let next = 0;
-  const work = async () => {
-    for (;;) {
-      const index = next++;
-      const disturbance = waiting[index];
-      if (disturbance === undefined) return;
+  console.log(`${scenario}: ${calls} calls`);
+  for (const [index, disturbance] of listDisturbances(calls).entries()) {
+    const how = describeDisturbance(disturbance);
+    if (known.has(keyOf({ scenario, how, call: disturbance.call }))) continue;
+    const start = async () => {
       const bench = new FaultBench(lab, `fault-${scenario}-${index}`, scenario);
-      let outcome: Outcome;
-      try {
-        outcome = await bench.run(disturbance);
-      } catch (error) {
-        outcome = { end: "failed", message: "", problems: [`the run itself failed: ${String(error)}`] };
-      }
-      await bench.remove();
-      record(scenario, disturbance, outcome);
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, work));
-}
-say(`${Math.round((performance.now() - startMs) / 1000)} s`);
-for (const line of renderTable()) say(line);
-for (const failure of failures) say(failure);
-if (named.length === 0 && failures.length === 0) writeFileSync(PAGE, renderPage());
-await stopLab();
-process.exit(failures.length === 0 ? 0 : 1);
-
-function record(scenario: string, disturbance: Disturbance, { end, message, problems }: Outcome): void {
-  const { kind, call } = disturbance;
-  const how =
-    disturbance.kind === "kill" ? "kill -9" : `${kind}, ${disturbance.forMs === 0 ? "once" : "for 10 s"}`;
-  const key = `${scenario} | ${how}`;
-  const count = counts.get(key) ?? { runs: 0, done: 0, failedClearly: 0, converged: 0 };
-  counts.set(key, count);
-  count.runs += 1;
-  if (end === "done") count.done += 1;
-  const isUnclear = end === "failed" && !isClear(message);
-  if (end === "failed" && !isUnclear) count.failedClearly += 1;
-  if (problems.length === 0 && !isUnclear) {
-    count.converged += 1;
-    return;
+      const outcome = await bench.run(disturbance).finally(() => bench.remove());
+      const result: Result = { scenario, how, call: disturbance.call, ...outcome };
+      results.push(result);
+      appendFileSync(RESULTS, `${JSON.stringify(result)}\n`);
+      if (!isGood(result)) console.log(JSON.stringify(result));
+    };
+    runs.push({ lasts: how.includes(" for "), start });
   }
-  failures.push(`${key}, call ${call}: ${end} ${JSON.stringify(message)}: ${problems.join("; ")}`);
-  say(failures.at(-1) ?? "");
+}
+// What is quick first: a mistake shows early.
+runs.sort((a, b) => Number(a.lasts) - Number(b.lasts));
+console.log(`${runs.length} runs`);
+const startMs = performance.now();
+const work = async () => {
+  for (let run = runs.shift(); run !== undefined; run = runs.shift()) await run.start();
+};
+await Promise.all(Array.from({ length: PARALLEL }, work));
+console.log(`${Math.round((performance.now() - startMs) / 1000)} s`);
+const page = renderPage();
+console.log(page);
+const hasFailed = !results.every(isGood);
+if (!hasFailed) writeFileSync(PAGE, page);
+await stopLab();
+process.exit(hasFailed ? 1 : 0);
+
+function keyOf({ scenario, how, call }: Pick<Result, "scenario" | "how" | "call">): string {
+  return `${scenario}, ${how}, ${call}`;
 }
 
-function renderTable(): string[] {
-  const rows = [...counts].map(
-    ([key, { runs, done, failedClearly, converged }]) =>
-      `| ${key} | ${runs} | ${done} | ${failedClearly} | ${converged} |`,
-  );
-  return [
-    "| command | disturbance | runs | finished by itself | failed with a message | converged |",
-    "|---|---|---|---|---|---|",
-    ...rows,
-  ];
+function isGood({ end, message, problems }: Outcome): boolean {
+  return problems.length === 0 && (end !== "failed" || isClear(message));
 }
 
 function renderPage(): string {
+  const groups = Map.groupBy(results, ({ scenario, how }) => `${scenario} | ${how}`);
+  const rows = [...groups].map(([key, group]) => {
+    const count = (isSo: (result: Result) => boolean) => group.filter(isSo).length;
+    return `| ${key} | ${group.length} | ${count(({ end }) => end === "done")} | ${count(({ end }) => end === "failed")} | ${count(isGood)} |`;
+  });
   return `${[
     "# Kill points and faults",
     "",
@@ -105,10 +101,8 @@ function renderPage(): string {
     "one revision is `deployed` and none `pending`; and a command that said it was done had left nothing to do.",
     "A command that failed said why in one message.",
     "",
-    ...renderTable(),
+    "| command | disturbance | runs | finished by itself | failed with a message | converged |",
+    "|---|---|---|---|---|---|",
+    ...rows.sort(),
   ].join("\n")}\n`;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

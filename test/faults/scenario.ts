@@ -1,3 +1,7 @@
+import { ApiClient } from "../../src/kubernetes/api/client.ts";
+import { openCluster } from "../../src/kubernetes/api/kubeconfig.ts";
+import { MEMBER_RESOURCES, RESOURCES } from "../../src/kubernetes/api/resource.ts";
+import { ReleaseStore } from "../../src/kubernetes/release/store.ts";
 import { ApiProxy, type ApiProxyOptions, FAULTS, type Fault } from "../helpers/api-proxy.ts";
 import { EXECUTABLE } from "../helpers/cli.ts";
 import type { Lab } from "../helpers/lab.ts";
@@ -29,11 +33,14 @@ const LIMIT = {
   metadata: { name: "no-zipkin" },
   spec: { limits: [{ type: "Container", max: { memory: "300Mi" } }] },
 };
+const LIMIT_RANGES = { apiVersion: "v1", kind: "LimitRange", plural: "limitranges" };
 const QUICK = ["--chain-link-image", PAUSE_IMAGE, "--wait=false", "--yes"];
 
 /** One scenario in a namespace of its own. */
 export class FaultBench {
   readonly #bench: ReleaseBench;
+  /** Past the proxy. A kubectl for each look would take longer than what is tested. */
+  readonly #client: ApiClient;
   readonly #scenario: Scenario;
 
   constructor(
@@ -42,6 +49,7 @@ export class FaultBench {
     scenario: Scenario,
   ) {
     this.#bench = new ReleaseBench(lab, namespace);
+    this.#client = new ApiClient(openCluster({ file: lab.kubeconfig, context: null, environment: {} }));
     this.#scenario = scenario;
   }
 
@@ -63,15 +71,18 @@ export class FaultBench {
   }
 
   async remove(): Promise<void> {
-    await this.#bench.removeNamespace("--wait=false");
+    const { namespace } = this.#bench;
+    const found = await this.#client.find(RESOURCES.namespace, null, namespace);
+    if (found !== null)
+      await this.#client.delete(RESOURCES.namespace, null, namespace, { uid: found.metadata.uid });
     this.#bench[Symbol.dispose]();
   }
 
   async #prepare(): Promise<void> {
-    const { lab } = this;
     const { namespace } = this.#bench;
-    await lab.kubectl(["create", "namespace", namespace]);
-    await lab.kubectl(["create", "-n", namespace, "-f", "-"], { input: JSON.stringify(LIMIT) });
+    const made = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
+    await this.#client.create(RESOURCES.namespace, null, made, "test");
+    await this.#client.create(LIMIT_RANGES, namespace, LIMIT, "test");
     if (this.#scenario === "install") return;
     await this.#mustRun("deploy", this.#bench.topology(LARGE), ...QUICK);
     if (this.#scenario === "rollback") await this.#mustRun("deploy", this.#bench.topology(SMALL), ...QUICK);
@@ -98,7 +109,7 @@ export class FaultBench {
       const isGone = stderr.includes("there is no release");
       if (exitCode !== 0 && !isGone) problems.push(`delete ended with ${exitCode}: ${lastLine(stderr)}`);
       if (end === "done" && !isGone) problems.push("delete said that it was done, but something was left");
-      const left = await bench.list();
+      const left = await this.#list();
       if (left.length > 0) problems.push(`left behind: ${left.join(", ")}`);
       return problems;
     }
@@ -110,16 +121,15 @@ export class FaultBench {
     }
     const preview = await bench.run("dry-run", topology, "--chain-link-image", PAUSE_IMAGE);
     if (preview.exitCode !== 0) problems.push(`dry-run ended with ${preview.exitCode}: ${preview.stdout}`);
-    const names = await bench.list();
+    const names = await this.#list();
     const members = names.filter((name) => !name.startsWith("Secret/"));
     const expected = expectedNames(this.#scenario === "upgrade" ? 2 : 4);
     if (!Bun.deepEquals(members, expected)) {
       problems.push(`there is ${members.join(", ")} instead of ${expected.join(", ")}`);
     }
-    const revisions: { status: string }[] = JSON.parse((await bench.run("history", "-o", "json")).stdout);
-    const statuses = revisions.map(({ status }) => status);
-    const isRecorded =
-      statuses.at(-1) === "deployed" && statuses.filter((it) => it === "deployed").length === 1;
+    const store = new ReleaseStore(this.#client, bench.namespace, "chain-link");
+    const statuses = (await store.listRevisions()).map(({ status }) => status);
+    const isRecorded = statuses[0] === "deployed" && statuses.filter((it) => it === "deployed").length === 1;
     if (!isRecorded || statuses.includes("pending"))
       problems.push(`the revisions are ${statuses.join(", ")}`);
     return problems;
@@ -153,21 +163,43 @@ export class FaultBench {
     }
   }
 
+  /** The release's objects, its record and its lock. */
+  async #list(): Promise<string[]> {
+    const resources = [...MEMBER_RESOURCES, RESOURCES.secret, RESOURCES.lease];
+    const lists = await Promise.all(
+      resources.map((resource) =>
+        this.#client.listAll(resource, this.#bench.namespace, { metadataOnly: true }),
+      ),
+    );
+    return lists
+      .flat()
+      .filter(
+        ({ metadata }) => metadata.ownerReferences === undefined && metadata.name !== "kube-root-ca.crt",
+      )
+      .map(({ kind, metadata }) => `${kind}/${metadata.name}`)
+      .sort();
+  }
+
   async #mustRun(...args: readonly string[]): Promise<void> {
     const { exitCode, stderr } = await this.#bench.run(...args);
     if (exitCode !== 0) throw new Error(`${args[0]} ended with ${exitCode}: ${stderr}`);
   }
 }
 
-/** Every disturbance of a command with so many calls. */
+/** Every disturbance of a command with so many calls; those that last come last. */
 export function listDisturbances(calls: number): Disturbance[] {
   const numbers = Array.from({ length: calls }, (_, index) => index + 1);
   return [
     ...numbers.map((call): Disturbance => ({ kind: "kill", call })),
-    ...FAULTS.flatMap((kind) =>
-      [0, 10_000].flatMap((forMs) => numbers.map((call): Disturbance => ({ kind, call, forMs }))),
+    ...[0, 10_000].flatMap((forMs) =>
+      FAULTS.flatMap((kind) => numbers.map((call): Disturbance => ({ kind, call, forMs }))),
     ),
   ];
+}
+
+export function describeDisturbance(disturbance: Disturbance): string {
+  if (disturbance.kind === "kill") return "kill -9";
+  return `${disturbance.kind}, ${disturbance.forMs === 0 ? "once" : `for ${disturbance.forMs / 1000} s`}`;
 }
 
 /** A message that a person can do something with, not a stack trace. */

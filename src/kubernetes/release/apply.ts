@@ -1,3 +1,4 @@
+import { UserError } from "../../lib/errors.ts";
 import { type ApiClient, exactly } from "../api/client.ts";
 import type { Resource } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
@@ -15,6 +16,8 @@ export interface Work {
   readonly lock: ReleaseLock;
   /** Aborted at the first Ctrl-C: what is under way is finished, nothing more is begun. */
   readonly stop: AbortSignal;
+  /** How long an object that is replaced may take to end. */
+  readonly timeoutMs: number;
   readonly report: Reporter;
 }
 
@@ -48,25 +51,23 @@ export class ApplyFailed extends Error {
 export async function applyPlanned(work: Work, objects: readonly PlannedObject[]): Promise<void> {
   for (const phase of splitPhases(objects)) {
     const failures: { name: string; cause: unknown; text: string }[] = [];
-    await Promise.all(
-      phase.map(async (planned) => {
-        const { action, object, resource } = planned;
-        try {
-          if (action !== "unchanged") {
-            if (failures.length > 0) return;
-            await before(work);
-            if (action === "replace") await removeForReplacement(work, planned);
-            await work.client.apply(resource, object, { manager: FIELD_MANAGER, force: planned.force });
-          }
-          work.report.onApplied(action, object.kind, object.metadata.name);
-        } catch (error) {
-          if (!(error instanceof ApiError)) throw error;
-          const [problem] = readApplyProblems(object, error, planned.live !== null);
-          const text = problem === undefined ? error.message : describeProblem(problem);
-          failures.push({ name: `${object.kind} ${object.metadata.name}`, cause: error, text });
+    await runAll(phase, async (planned) => {
+      const { action, object, resource } = planned;
+      try {
+        if (action !== "unchanged") {
+          if (failures.length > 0) return;
+          await before(work);
+          if (action === "replace") await removeForReplacement(work, planned);
+          await work.client.apply(resource, object, { manager: FIELD_MANAGER, force: planned.force });
         }
-      }),
-    );
+        work.report.onApplied(action, object.kind, object.metadata.name);
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        const [problem] = readApplyProblems(object, error, planned.live !== null);
+        const text = problem === undefined ? error.message : describeProblem(problem);
+        failures.push({ name: `${object.kind} ${object.metadata.name}`, cause: error, text });
+      }
+    });
     if (failures.length > 0) throw new ApplyFailed(failures);
   }
 }
@@ -74,14 +75,19 @@ export async function applyPlanned(work: Work, objects: readonly PlannedObject[]
 /** Deletes what is wanted no longer, last applied first. */
 export async function prune(work: Work, removals: readonly Removal[]): Promise<void> {
   for (const group of splitKinds(removals.toReversed())) {
-    await Promise.all(
-      group.map(async (removal) => {
-        await before(work);
-        await deleteMember(work, removal);
-        work.report.onDeleted(removal.resource.kind, removal.name);
-      }),
-    );
+    await runAll(group, async (removal) => {
+      await before(work);
+      await deleteMember(work, removal);
+      work.report.onDeleted(removal.resource.kind, removal.name);
+    });
   }
+}
+
+/** Ends when all have ended: after a failure nothing of ours is under way any more. */
+async function runAll<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
+  const settled = await Promise.allSettled(items.map(run));
+  const failed = settled.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** Refuses to begin anything when we are to stop, or no longer hold the lock. */
@@ -114,19 +120,22 @@ async function deleteMember(work: Work, removal: Removal): Promise<void> {
 
 async function removeForReplacement(work: Work, { resource, object, live }: PlannedObject): Promise<void> {
   if (live === null) return;
-  const { client, namespace, stop } = work;
+  const { client, namespace, stop, timeoutMs } = work;
   const { name } = object.metadata;
   await client.delete(resource, namespace, name, { uid: live.uid });
-  await waitUntilGone(
-    client,
-    resource,
-    namespace,
-    { fieldSelector: `metadata.name=${name}` },
-    new Set([live.uid]),
-    stop,
-  ).catch((error: unknown) => {
-    throw stop.aborted ? new Interrupted() : error;
-  });
+  const limit = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
+  const selector = { fieldSelector: `metadata.name=${name}` };
+  try {
+    await waitUntilGone(client, resource, namespace, selector, new Set([live.uid]), limit);
+  } catch (error) {
+    if (stop.aborted) throw new Interrupted();
+    if (!limit.aborted) throw error;
+    throw new UserError(
+      "release-failed",
+      `${object.kind} ${name}, which is to be replaced, did not end in time`,
+      `kubectl describe ${object.kind.toLowerCase()} ${name} -n ${namespace} says what holds it.`,
+    );
+  }
 }
 
 /** Runs of one kind in the order of the plan; what others read at their start, and rules of the network, first. */

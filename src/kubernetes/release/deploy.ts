@@ -86,7 +86,14 @@ export async function deploy(
   }
   if (options.stop.aborted) throw new Interrupted();
   const lock = await acquireLock(store, options);
-  const work: Work = { client, namespace, lock, stop: options.stop, report: options.report };
+  const work: Work = {
+    client,
+    namespace,
+    lock,
+    stop: options.stop,
+    timeoutMs: options.timeoutMs,
+    report: options.report,
+  };
   try {
     current = await renewPlan(store, target, current, options);
     // Who had the lock may have done it; one that was left behind is gone now.

@@ -77,7 +77,14 @@ export async function removeRelease(store: ReleaseStore, options: RemoveOptions)
   const lock = await ReleaseLock.acquire(client, namespace, release, {
     onWait: (holder, seconds) => options.report.onLockWait(holder, seconds),
   });
-  const work: Work = { client, namespace, lock, stop: options.stop, report: options.report };
+  const work: Work = {
+    client,
+    namespace,
+    lock,
+    stop: options.stop,
+    timeoutMs: options.timeoutMs,
+    report: options.report,
+  };
   let found: RemovalPlan;
   try {
     // Under the lock: what was planned without it may have changed since.

@@ -239,8 +239,7 @@ export class ReadinessTracker {
     const { name } = object.metadata;
     const key = keyOf(object);
     if (!this.#states.has(key)) return;
-    // Who owns its fields is most of an object, and of no use here.
-    this.#deployments.set(name, { ...object, metadata: { ...object.metadata, managedFields: [] } });
+    this.#deployments.set(name, withoutOwners(object));
     this.#replicas.set(name, object.spec?.replicas ?? 1);
     const failure = findCondition(object, "ReplicaFailure");
     if (failure?.status === "True")
@@ -252,7 +251,7 @@ export class ReadinessTracker {
   }
 
   #onPod(pod: LiveObject): void {
-    this.#pods.set(pod.metadata.name, pod);
+    this.#pods.set(pod.metadata.name, withoutOwners(pod));
     this.#troubles = null;
     if (this.#states.has(keyOf(pod))) this.#set(keyOf(pod), readReadiness(pod, Date.now()));
     this.#changed();
@@ -315,6 +314,11 @@ export class NotReady extends Error {
   constructor(readonly tracker: ReadinessTracker) {
     super(`${tracker.size - tracker.readyCount} of ${tracker.size} objects are not ready`);
   }
+}
+
+/** Who owns its fields is most of an object, and of no use to one that is only looked at. */
+function withoutOwners(object: LiveObject): LiveObject {
+  return { ...object, metadata: { ...object.metadata, managedFields: [] } };
 }
 
 /** The Deployment of a pod: its ReplicaSet's name without the hash. */
