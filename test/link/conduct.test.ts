@@ -220,7 +220,7 @@ describe("concurrency", () => {
 });
 
 test("a rate limit takes a burst, answers others when they may come again, and fills", async () => {
-  const behaviour: Partial<Behaviour> = { rateLimit: { perSecond: 4, burst: 3, status: 429 } };
+  const behaviour: Partial<Behaviour> = { rateLimit: { perSecond: 0.5, burst: 3, status: 429 } };
   await using chain = startChain(graphOf({ a: { behaviour } }));
   const responses = await Promise.all(Array.from({ length: 10 }, () => fetch(chain.url)));
   const statuses = statusesOf(responses);
@@ -228,7 +228,7 @@ test("a rate limit takes a burst, answers others when they may come again, and f
   // On a machine that is busy the bucket may have filled a little meanwhile.
   const refused = responses.filter(({ status }) => status === 429);
   expect(refused.length).toBeGreaterThan(3);
-  expect(refused[0]?.headers.get("retry-after")).toBe("1");
+  expect(refused[0]?.headers.get("retry-after")).toMatch(/^[12]$/);
   expect(await refused[0]?.json()).toEqual({ message: "too many requests", service: "a" });
   expect(chain.link("a").stats.refused.get("rate_limited")).toBe(refused.length);
   await eventually(async () => ((await fetch(chain.url)).status === 200 ? true : undefined));
@@ -262,7 +262,7 @@ test("a stay that ended in line gives its place on when it comes", async () => {
 });
 
 test("a link that starts is not ready, answers 503, and then serves", async () => {
-  await using chain = startChain(graphOf({ a: { behaviour: { startupMs: 400 } } }));
+  await using chain = startChain(graphOf({ a: { behaviour: { startupMs: 2500 } } }));
   const readiness = await fetch(`${chain.url}/readiness`);
   expect([readiness.status, await readiness.json()]).toEqual([503, { message: "starting" }]);
   const refused = await fetch(chain.url);
@@ -311,7 +311,8 @@ describe("sizes", () => {
   test("the largest bodies pass between links", async () => {
     const request = { kind: "fixed", value: 2 ** 24 } as const;
     const behaviour: Partial<Behaviour> = { response: { kind: "fixed", value: 2 ** 26 } };
-    await using chain = startChain(graphOf({ a: { calls: [{ service: "b", request }] }, b: { behaviour } }));
+    const call = { service: "b", request, timeoutMs: 60_000 };
+    await using chain = startChain(graphOf({ a: { calls: [call] }, b: { behaviour } }));
     const response = await fetch(chain.url);
     expect(response.status).toBe(200);
     expect((await response.arrayBuffer()).byteLength).toBe(2 ** 26);

@@ -105,15 +105,15 @@ describe("stopping a link", () => {
   });
 
   test.each([
-    ["a latency", { a: { behaviour: { latency: { kind: "fixed", value: 350, probability: 1 } } } }],
-    ["a sleep", { a: { calls: [{ sleep: { kind: "fixed", value: 350 } }] } }],
+    ["a latency", { a: { behaviour: { latency: { kind: "fixed", value: 1200, probability: 1 } } } }],
+    ["a sleep", { a: { calls: [{ sleep: { kind: "fixed", value: 1200 } }] } }],
     [
       "a backoff",
       {
         a: {
           calls: [
             // Tests draw half of the longest.
-            { service: "b", retries: 1, retry: { ...PLAIN_CALL.retry, backoffMs: 700 } },
+            { service: "b", retries: 1, retry: { ...PLAIN_CALL.retry, backoffMs: 2400 } },
           ],
         },
         b: {},
@@ -125,7 +125,7 @@ describe("stopping a link", () => {
         a: {
           behaviour: {
             concurrency: { limit: 1, queue: 1, waitMs: null },
-            latency: { kind: "fixed", value: 350, probability: 1 },
+            latency: { kind: "fixed", value: 1200, probability: 1 },
           },
         },
       },
@@ -144,7 +144,7 @@ describe("stopping a link", () => {
         return [stats.inFlight, stats.queued, stats.requests, dropped];
       };
       const atTheEnd = after();
-      await Bun.sleep(800);
+      await Bun.sleep(1500);
       expect(after()).toEqual(atTheEnd);
       expect(atTheEnd.slice(2)).toEqual([2, 0]);
       expect(stats.inFlight).toBe(0);
