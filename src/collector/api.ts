@@ -1,24 +1,25 @@
 import { errorText } from "../lib/errors.ts";
-import { decodeZipkinJson, normalizeTraceId, ZipkinJsonError } from "../trace/zipkin-json.ts";
+import { ZipkinError } from "../trace/zipkin-json.ts";
+import { formatActuator, formatPrometheus } from "./collector-metrics.ts";
 import { StoreFullError } from "./database.ts";
 import { HttpError } from "./http-error.ts";
-import type { LiveRecorder } from "./live-recorder.ts";
+import { addOtlpSpans, addZipkinSpans, type IngestParts } from "./ingest.ts";
 import { respondLive } from "./live-stream.ts";
 import { servePage } from "./page.ts";
-import { readBody } from "./request-body.ts";
-import { respondError, respondJson } from "./response.ts";
-import type { TraceStore } from "./store.ts";
+import { answerQuery, type QueryParts } from "./queries.ts";
+import { respondError, respondJson, respondText } from "./response.ts";
+import { listRuns, readRunLedger } from "./runs.ts";
 import { parseTraceQuery } from "./trace-query.ts";
 import { summarizeTrace } from "./trace-summary.ts";
 
 /** What the API answers from. */
-export interface ApiParts {
-  readonly store: TraceStore;
-  readonly live: LiveRecorder;
+export interface ApiParts extends IngestParts, QueryParts {
+  /** Of this program, for `/info`. */
+  readonly version: string;
 }
 
 /**
- * Answers one HTTP request from the store: Zipkin's v2 API, also under `/zipkin`, and the web page.
+ * Answers one HTTP request from the store: Zipkin's v2 API, its queries also under `/zipkin`, OTLP, and the web page.
  * A method that a path does not have is 404, and so is a trailing slash, as in Zipkin.
  */
 export async function answer(request: Request, parts: ApiParts): Promise<Response> {
@@ -39,79 +40,82 @@ const RETRY_AFTER_SECONDS = "5";
 function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status;
   if (error instanceof StoreFullError) return 503;
-  return error instanceof ZipkinJsonError ? 400 : 500;
+  return error instanceof ZipkinError ? 400 : 500;
 }
 
-const TRACE_PATH = "/api/v2/trace/";
+const QUERY_PATH = /^(?:\/zipkin)?\/api\/v2\/(.*)$/;
+const RUN_PATH = /^\/api\/runs\/([^/]+)\/ledger$/;
 
 async function route(request: Request, url: URL, parts: ApiParts): Promise<Response> {
-  const { store } = parts;
-  const path = url.pathname.startsWith("/zipkin/api/v2/")
-    ? url.pathname.slice("/zipkin".length)
-    : url.pathname;
   if (isPreflight(request)) return preflightResponse();
-  if (request.method === "GET" && path.startsWith(TRACE_PATH)) {
-    return respondJson(request, findTrace(store, path.slice(TRACE_PATH.length)));
-  }
+  const { pathname: path } = url;
+  const [, query] = QUERY_PATH.exec(path) ?? [];
+  if (request.method === "GET" && query !== undefined) return answerQuery(request, query, url, parts);
+  const [, run] = RUN_PATH.exec(path) ?? [];
+  if (request.method === "GET" && run !== undefined) return readRunLedger(parts.store, run, url.searchParams);
   switch (`${request.method} ${path}`) {
     case "POST /api/v2/spans":
-      return addSpans(request, parts);
-    case "GET /api/v2/spans":
-      return respondJson(request, store.spanNames(requiredServiceName(url)));
-    case "GET /api/v2/services":
-      return respondJson(request, store.services());
-    case "GET /api/v2/traces":
-      return respondJson(request, store.traces(parseTraceQuery(url.searchParams)));
-    case "GET /health":
-      return respondJson(request, { status: "UP", store: store.counts() });
+      return addZipkinSpans(request, parts);
+    case "POST /v1/traces":
+      return addOtlpSpans(request, parts);
     case "GET /api/live":
       return respondLive(parts.live);
+    case "GET /api/runs":
+      return respondJson(request, listRuns(parts.store));
     case "GET /page/traces":
-      return respondJson(request, listForPage(store, url));
+      return respondJson(request, listForPage(parts, url));
     default: {
-      const page = request.method === "GET" ? await servePage(request, path) : undefined;
-      if (page === undefined) throw new HttpError(404, `Not found: ${request.method} ${path}`);
-      return page;
+      const other = request.method === "GET" ? await answerOther(request, url, parts) : undefined;
+      if (other === undefined) throw new HttpError(404, `Not found: ${request.method} ${path}`);
+      return other;
     }
   }
 }
 
-async function addSpans(request: Request, { store, live }: ApiParts): Promise<Response> {
-  const contentType = request.headers.get("content-type") ?? "";
-  if (/protobuf/i.test(contentType)) {
-    throw new HttpError(415, `Expected spans as application/json but found ${contentType}`);
-  }
-  const spans = decodeZipkinJson(await readBody(request));
-  await store.addSoon(spans);
-  live.record(spans);
-  return new Response(null, { status: 202 });
-}
-
-function findTrace(store: TraceStore, segment: string) {
-  if (segment === "" || segment.includes("/")) throw new HttpError(404, "Not found");
-  const traceId = normalizeTraceId(decodeSegment(segment).trim());
-  const spans = store.trace(traceId);
-  if (spans === undefined) throw new HttpError(404, `${traceId} not found`);
-  return spans;
-}
-
-function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new HttpError(400, `Expected a trace id but found ${segment}`);
+/** What probes, scrapers and Zipkin's own page ask for, and our page. */
+async function answerOther(request: Request, url: URL, parts: ApiParts): Promise<Response | undefined> {
+  const { store, metrics } = parts;
+  switch (url.pathname) {
+    case "/health":
+      return respondJson(request, { status: "UP", store: store.counts() });
+    case "/info":
+      return respondJson(request, { chainLink: { version: parts.version } });
+    case "/metrics":
+      return respondJson(request, formatActuator(metrics));
+    case "/prometheus":
+      return respondText(request, formatPrometheus(metrics, store.counts()), {
+        "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
+      });
+    case "/zipkin/config.json":
+      return respondJson(request, lensConfig(parts));
+    default:
+      return redirectLens(url) ?? servePage(request, url.pathname);
   }
 }
 
-function requiredServiceName(url: URL): string {
-  const serviceName = url.searchParams.get("serviceName");
-  if (serviceName === null) throw new HttpError(400, "serviceName is missing");
-  return serviceName.toLowerCase();
+/** https://github.com/openzipkin/zipkin/tree/master/zipkin-server#configuration-for-the-ui */
+function lensConfig({ isSearchable, lookbackMs }: QueryParts) {
+  return {
+    environment: "",
+    queryLimit: 10,
+    defaultLookback: Math.min(LENS_LOOKBACK_MS, lookbackMs),
+    searchEnabled: isSearchable,
+    dependency: { enabled: true, lowErrorRate: 0.5, highErrorRate: 0.75 },
+  };
+}
+
+const LENS_LOOKBACK_MS = 15 * 60 * 1000;
+
+/** Links into Zipkin's page lead to what ours has of it. */
+function redirectLens({ pathname }: URL): Response | undefined {
+  if (!/^\/zipkin(\/|$)/.test(pathname)) return undefined;
+  const [, traceId] = /^\/zipkin\/traces\/([0-9a-f]+)$/.exec(pathname) ?? [];
+  return new Response(null, { status: 302, headers: { Location: traceId ? `/?trace=${traceId}` : "/" } });
 }
 
 /** For our own page only, which lists traces of thousands of spans every few seconds. Not part of any contract. */
-function listForPage(store: TraceStore, url: URL) {
-  const traces = store.traces(parseTraceQuery(url.searchParams)).map(summarizeTrace);
+function listForPage({ store, lookbackMs }: ApiParts, url: URL) {
+  const traces = store.traces(parseTraceQuery(url.searchParams, lookbackMs)).map(summarizeTrace);
   return { traces, services: store.services(), counts: store.counts() };
 }
 

@@ -1,20 +1,33 @@
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
+import { VERSION } from "../lib/version.ts";
 import { type ApiParts, answer } from "./api.ts";
+import { CollectorMetrics } from "./collector-metrics.ts";
 import { LiveRecorder } from "./live-recorder.ts";
 import { SpanStore, type SpanStoreOptions } from "./span-store.ts";
 import type { TraceStore } from "./store.ts";
+import { DEFAULT_LOOKBACK_MS } from "./trace-query.ts";
 
 export interface CollectorOptions extends SpanStoreOptions {
   /** The address to listen on. */
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** A second port, where OTLP exporters look for it (4318). */
+  readonly otlpPort?: number | undefined;
+  /** The share of traces that is kept, 0 to 1. @default 1 */
+  readonly sampleRate?: number | undefined;
+  /** Whether traces are found otherwise than by id. @default true */
+  readonly isSearchable?: boolean | undefined;
+  /** The window of a query that gives none, milliseconds. @default DEFAULT_LOOKBACK_MS */
+  readonly lookbackMs?: number | undefined;
 }
 
 export interface Collector {
   /** Without a trailing slash; loopback when it listens on all addresses. */
   readonly url: string;
   readonly port: number;
+  /** Where it takes OTLP, too; `null` when there is no second port. */
+  readonly otlpUrl: string | null;
   readonly store: TraceStore;
   /** Refuses new connections, lets requests in flight finish for a second, then closes what is left. */
   stop(): Promise<void>;
@@ -36,30 +49,49 @@ export function startCollector(options: CollectorOptions): Collector {
   const { host, port } = options;
   const store = new SpanStore(options);
   const live = new LiveRecorder(() => store.counts());
-  let server: Bun.Server<undefined>;
+  const parts: ApiParts = {
+    store,
+    live,
+    metrics: new CollectorMetrics(),
+    sampleRate: options.sampleRate ?? 1,
+    isSearchable: options.isSearchable ?? true,
+    lookbackMs: options.lookbackMs ?? DEFAULT_LOOKBACK_MS,
+    autocompleteKeys: options.autocompleteKeys ?? [],
+    version: VERSION,
+  };
+  const servers: Bun.Server<undefined>[] = [];
   try {
-    server = listen(host, port, { store, live });
+    servers.push(listen(host, port, "--port", parts));
+    if (options.otlpPort !== undefined) servers.push(listen(host, options.otlpPort, "--otlp-port", parts));
   } catch (error) {
+    for (const server of servers) void server.stop(true);
     store.close();
     throw error;
   }
+  const [server, otlpServer] = servers as [Bun.Server<undefined>, Bun.Server<undefined> | undefined];
   const expiry = setInterval(() => store.expire(), EXPIRY_MS);
   expiry.unref();
+  const urlOf = ({ port: actual }: Bun.Server<undefined>) => `http://${addressOf(host)}:${actual}`;
   return {
-    url: `http://${addressOf(host)}:${server.port}`,
+    url: urlOf(server),
     port: server.port as number,
+    otlpUrl: otlpServer === undefined ? null : urlOf(otlpServer),
     store,
     async stop() {
-      const closed = server.stop();
-      await Promise.race([closed, untilIdle(server)]);
-      await server.stop(true);
+      await Promise.all(servers.map(stopServer));
       clearInterval(expiry);
       store.close();
     },
   };
 }
 
-function listen(host: string, port: number, parts: ApiParts): Bun.Server<undefined> {
+async function stopServer(server: Bun.Server<undefined>): Promise<void> {
+  const closed = server.stop();
+  await Promise.race([closed, untilIdle(server)]);
+  await server.stop(true);
+}
+
+function listen(host: string, port: number, flag: string, parts: ApiParts): Bun.Server<undefined> {
   try {
     return Bun.serve({
       hostname: host,
@@ -77,23 +109,23 @@ function listen(host: string, port: number, parts: ApiParts): Bun.Server<undefin
       },
     });
   } catch (error) {
-    throw portBusy(host, port, error);
+    throw portBusy(host, port, flag, error);
   }
 }
 
-function portBusy(host: string, port: number, cause: unknown): UserError {
+function portBusy(host: string, port: number, flag: string, cause: unknown): UserError {
   if (errorCode(cause) === "EADDRINUSE") {
     return new UserError(
       "port-busy",
       `The collector cannot listen on ${host}:${port}: the port is in use.`,
-      "Stop the process that listens there or give another port; `--port 0` takes a free one.",
+      `Stop the process that listens there or give another port; \`${flag} 0\` takes a free one.`,
       { cause },
     );
   }
   return new UserError(
     "port-busy",
     `The collector cannot listen on ${host}:${port}: ${errorText(cause)}`,
-    "Give an address of this machine and a port that you may use; `--port 0` takes a free one.",
+    `Give an address of this machine and a port that you may use; \`${flag} 0\` takes a free one.`,
     { cause },
   );
 }

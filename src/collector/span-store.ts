@@ -59,6 +59,8 @@ interface StoredTrace {
   spans: number;
   bytes: number;
   parts: number;
+  /** Copies of its spans that came and were not kept. */
+  duplicates: number;
 }
 
 /** What a commit adds to a trace. */
@@ -67,6 +69,7 @@ interface Addition {
   readonly isNew: boolean;
   readonly spans: Span[];
   bytes: number;
+  duplicates: number;
 }
 
 interface Waiting {
@@ -133,6 +136,10 @@ export class SpanStore implements TraceStore {
     return trace && this.#read(trace);
   }
 
+  duplicatesOf(traceId: string): number {
+    return this.#byId.get(this.#keyOf(traceId))?.duplicates ?? 0;
+  }
+
   traces(query: TraceQuery): Span[][] {
     const found: Span[][] = [];
     const terms = termsOf(query, this.#dictionary);
@@ -148,8 +155,10 @@ export class SpanStore implements TraceStore {
   }
 
   *eachTrace(query: Pick<TraceQuery, "endTs" | "lookback">): Generator<Span[]> {
-    for (const trace of [...this.#inWindow(query)]) {
-      if (this.#byId.get(trace.id) === trace) yield this.#read(trace);
+    const groups = Map.groupBy(this.#inWindow(query), (trace) => trace.id.slice(-16));
+    for (const traces of groups.values()) {
+      const left = traces.filter((trace) => this.#byId.get(trace.id) === trace);
+      if (left.length > 0) yield left.flatMap((trace) => this.#read(trace));
     }
   }
 
@@ -222,9 +231,9 @@ export class SpanStore implements TraceStore {
       const part = this.#encode(addition, hashes);
       if (part !== undefined) parts.push(part);
     }
-    if (parts.length === 0) return;
     try {
-      this.#database.commit({ texts: this.#dictionary.unsaved(), parts, evicted: this.#evicted });
+      if (parts.length > 0)
+        this.#database.commit({ texts: this.#dictionary.unsaved(), parts, evicted: this.#evicted });
     } catch (error) {
       for (let index = 0; index < hashes.length; index += 2)
         this.#hashes.delete(hashes[index] as number, hashes[index + 1] as number);
@@ -232,6 +241,8 @@ export class SpanStore implements TraceStore {
       this.#duplicateSpans = before.duplicates;
       throw error;
     }
+    for (const { trace, duplicates } of additions) trace.duplicates += duplicates;
+    if (parts.length === 0) return;
     this.#dictionary.markSaved();
     this.#evicted = [];
     for (const addition of additions) if (addition.spans.length > 0) this.#apply(addition);
@@ -252,7 +263,7 @@ export class SpanStore implements TraceStore {
           if (last === undefined) {
             const trace = this.#byId.get(key);
             const isNew = trace === undefined;
-            last = { trace: trace ?? this.#newTrace(key), isNew, spans: [], bytes: 0 };
+            last = { trace: trace ?? this.#newTrace(key), isNew, spans: [], bytes: 0, duplicates: 0 };
             byKey.set(key, last);
           }
         }
@@ -275,6 +286,7 @@ export class SpanStore implements TraceStore {
       writer.add(span, trace.filter);
       if (!this.#hashes.add(writer.high, writer.low)) {
         this.#duplicateSpans++;
+        addition.duplicates++;
         writer.truncate(size);
       } else if (
         trace.spans + kept >= Math.ceil(maxSpans) ||
@@ -343,7 +355,17 @@ export class SpanStore implements TraceStore {
   #newTrace(id: string): StoredTrace {
     if (this.#filter.spans >= SPANS_PER_FILTER) this.#filter = new TermFilter();
     const number = this.#nextNumber++;
-    return { id, number, filter: this.#filter, start: 0, maxDuration: 0, spans: 0, bytes: 0, parts: 0 };
+    return {
+      id,
+      number,
+      filter: this.#filter,
+      start: 0,
+      maxDuration: 0,
+      spans: 0,
+      bytes: 0,
+      parts: 0,
+      duplicates: 0,
+    };
   }
 
   #keyOf(traceId: string): string {
@@ -413,7 +435,7 @@ export class SpanStore implements TraceStore {
         this.#writer.add(span, trace.filter);
         this.#hashes.add(this.#writer.high, this.#writer.low);
       }
-      this.#apply({ trace, isNew: known === undefined, spans, bytes: part.length });
+      this.#apply({ trace, isNew: known === undefined, spans, bytes: part.length, duplicates: 0 });
       this.#nextNumber++;
     }
     this.#database.move(moved);

@@ -19,7 +19,12 @@ export interface TraceStore {
   trace(traceId: string): Span[] | undefined;
   /** Newest first, by the earliest timestamp of each trace. A trace without any timestamp is never among them. */
   traces(query: TraceQuery): Span[][];
-  /** As `traces`, without a limit and one by one; the store may change meanwhile. */
+  /** Copies of spans of the trace that came and were not kept, since the store was opened. */
+  duplicatesOf(traceId: string): number;
+  /**
+   * As `traces`, without a limit and one by one, traces with the same last 16 digits as one. The store may change
+   * meanwhile.
+   */
   eachTrace(query: Pick<TraceQuery, "endTs" | "lookback">): Iterable<Span[]>;
   /** Ids of all traces, with the number of their spans. */
   traceIds(): Iterable<{ readonly id: string; readonly spans: number }>;

@@ -2,35 +2,78 @@ import { HttpError } from "./http-error.ts";
 import type { TraceQuery } from "./store.ts";
 
 const DEFAULT_LIMIT = 10;
-const DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000;
 
-/** Filters of Zipkin's that are not there yet. Ignoring one would answer with traces that were not asked for. */
-const UNSUPPORTED = ["remoteServiceName", "annotationQuery", "minDuration", "maxDuration"];
+/** Zipkin's `QUERY_LOOKBACK`: a day. */
+export const DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000;
 
 /**
  * The query of `GET /api/v2/traces`, with Zipkin's defaults.
  * @throws {HttpError} 400 that names the parameter.
  */
-export function parseTraceQuery(parameters: URLSearchParams): TraceQuery {
-  for (const name of UNSUPPORTED) {
-    if (parameters.get(name)) throw new HttpError(400, `${name} is not supported`);
-  }
-  const serviceName = parameters.get("serviceName")?.toLowerCase();
-  const spanName = parameters.get("spanName")?.toLowerCase();
+export function parseTraceQuery(parameters: URLSearchParams, lookbackMs = DEFAULT_LOOKBACK_MS): TraceQuery {
+  const lower = (name: string) => parameters.get(name)?.toLowerCase();
+  const serviceName = lower("serviceName");
+  const remoteServiceName = lower("remoteServiceName");
+  const spanName = lower("spanName");
+  const annotationQuery = parseAnnotationQuery(parameters.get("annotationQuery") ?? "");
   return {
     ...(serviceName && { serviceName }),
+    ...(remoteServiceName && { remoteServiceName }),
     ...(spanName && spanName !== "all" && { spanName }),
-    limit: readPositive("limit", parameters.get("limit") ?? DEFAULT_LIMIT),
-    endTs: readPositive("endTs", parameters.get("endTs") || Date.now()),
-    lookback: readPositive("lookback", parameters.get("lookback") || DEFAULT_LOOKBACK_MS),
+    ...(annotationQuery.size > 0 && { annotationQuery }),
+    ...readDurations(parameters),
+    limit: readPositive("limit", parameters.get("limit") ?? String(DEFAULT_LIMIT)),
+    ...parseWindow(parameters, lookbackMs),
   };
 }
 
-function readPositive(name: string, text: string | number): number {
-  const value = /^-?\d+$/.test(String(text)) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value)) {
-    throw new HttpError(400, `${name}: expected a whole number but found ${JSON.stringify(text)}`);
+/** `endTs` and `lookback`, milliseconds. */
+export function parseWindow(parameters: URLSearchParams, lookbackMs: number) {
+  return {
+    endTs: readPositive("endTs", parameters.get("endTs") || String(Date.now())),
+    lookback: readPositive("lookback", parameters.get("lookback") || String(lookbackMs)),
+  };
+}
+
+/** A whole number in a range. @throws {HttpError} 400 */
+export function readWholeNumber(name: string, text: string, min: number, max: number): number {
+  const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new HttpError(
+    400,
+    `${name}: expected a whole number from ${min} to ${max} but found ${JSON.stringify(text)}`,
+  );
+}
+
+/** `error and http.method=GET`: keys, or keys with values. */
+function parseAnnotationQuery(text: string): Map<string, string> {
+  const wanted = new Map<string, string>();
+  for (const part of text.split(" and ")) {
+    const [key = "", ...value] = part.trim().split("=");
+    if (key !== "") wanted.set(key, value.join("="));
   }
+  return wanted;
+}
+
+function readDurations(parameters: URLSearchParams): Pick<TraceQuery, "minDuration" | "maxDuration"> {
+  const minText = parameters.get("minDuration");
+  const maxText = parameters.get("maxDuration");
+  const minDuration = minText ? readPositive("minDuration", minText) : undefined;
+  const maxDuration = maxText ? readWhole("maxDuration", maxText) : undefined;
+  if (maxDuration === undefined) return minDuration === undefined ? {} : { minDuration };
+  if (minDuration === undefined) throw new HttpError(400, "maxDuration is only valid with minDuration");
+  if (maxDuration < minDuration) throw new HttpError(400, "maxDuration < minDuration");
+  return { minDuration, maxDuration };
+}
+
+function readPositive(name: string, text: string): number {
+  const value = readWhole(name, text);
   if (value <= 0) throw new HttpError(400, `${name} <= 0`);
   return value;
+}
+
+function readWhole(name: string, text: string): number {
+  const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new HttpError(400, `${name}: expected a whole number but found ${JSON.stringify(text)}`);
 }

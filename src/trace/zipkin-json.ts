@@ -2,32 +2,33 @@
 import { isIPv4, isIPv6 } from "node:net";
 import type { Annotation, Endpoint, Span, SpanKind } from "./span.ts";
 
-/** A batch that is not Zipkin v2 JSON. The message is Zipkin's where clients look at it, and names the place otherwise. */
-export class ZipkinJsonError extends Error {
-  override readonly name = "ZipkinJsonError";
+/** A batch that is not Zipkin v2. The message is Zipkin's where clients look at it, and names the place otherwise. */
+export class ZipkinError extends Error {
+  override readonly name = "ZipkinError";
 }
 
 /**
  * The spans of one Zipkin v2 JSON batch, normalised: ids padded, names in lower case, tags and annotations
  * sorted, absent instead of null, zero or false. So equal spans have equal JSON.
  * Text that is empty is a batch without spans. Bytes that are not UTF-8 become U+FFFD, as in Zipkin.
- * @throws {ZipkinJsonError} for the whole batch when one span is wrong.
+ * @param firstIndex the number of the first span, where the batch is a part of a larger one
+ * @throws {ZipkinError} for the whole batch when one span is wrong.
  */
-export function decodeZipkinJson(body: Uint8Array | string): Span[] {
+export function decodeZipkinJson(body: Uint8Array | string, firstIndex = 0): Span[] {
   const text = typeof body === "string" ? body : utf8.decode(body);
   if (text === "") return [];
-  if (text[0] !== "[") throw new ZipkinJsonError("Expected a JSON_V2 encoded list");
+  if (text[0] !== "[") throw new ZipkinError("Expected a JSON_V2 encoded list");
   try {
-    return readSpans(parseJson(text));
+    return readSpans(parseJson(text), firstIndex);
   } catch (error) {
     if (error !== NUMBER_FOR_TEXT) throw error;
-    return readSpans(parseJson(text, numberAsText));
+    return readSpans(parseJson(text, numberAsText), firstIndex);
   }
 }
 
 /**
  * Pads a trace id to 16 or 32 digits; 32 digits whose first 16 are zero become 16.
- * @throws {ZipkinJsonError} when it is not 1 to 32 lower-case hex digits, or all zero.
+ * @throws {ZipkinError} when it is not 1 to 32 lower-case hex digits, or all zero.
  */
 export function normalizeTraceId(id: string): string {
   checkId(id, "traceId", 32);
@@ -61,20 +62,36 @@ function parseJson(text: string, reviver?: Reviver): unknown {
     return JSON.parse(text, reviver);
   } catch (error) {
     // A RangeError when a reviver meets some thousand levels of nesting.
-    throw new ZipkinJsonError(`${(error as Error).message}${READING}`, { cause: error });
+    throw new ZipkinError(`${(error as Error).message}${READING}`, { cause: error });
   }
 }
 
-function readSpans(list: unknown): Span[] {
+function readSpans(list: unknown, firstIndex: number): Span[] {
   // Cannot be anything else: the text starts with `[`.
   return (list as unknown[]).map((value, index) => {
     try {
-      return readSpan(value);
+      return normalizeSpan(value, firstIndex + index);
     } catch (error) {
-      if (!(error instanceof Misfit)) throw error;
-      throw new ZipkinJsonError(`${error.message} at $[${index}]${error.path}${READING}`);
+      if (error instanceof Placed) throw new ZipkinError(`${error.message}${READING}`);
+      throw error;
     }
   });
+}
+
+/** A misfit with the number of its span. */
+class Placed extends ZipkinError {}
+
+/**
+ * The span of one object of Zipkin v2 JSON.
+ * @throws {ZipkinError} that names what is wrong and where
+ */
+export function normalizeSpan(value: unknown, index: number): Span {
+  try {
+    return readSpan(value);
+  } catch (error) {
+    if (!(error instanceof Misfit)) throw error;
+    throw new Placed(`${error.message} at $[${index}]${error.path}`);
+  }
 }
 
 function readSpan(value: unknown): Span {
@@ -121,10 +138,10 @@ function readSpanId(value: unknown, key: "id" | "parentId"): string {
 }
 
 function checkId(id: string, name: "traceId" | "id" | "parentId", maxLength: number): void {
-  if (id === "") throw new ZipkinJsonError(`${name} is empty`);
-  if (id.length > maxLength) throw new ZipkinJsonError(`${name}.length > ${maxLength}`);
-  if (!/^[0-9a-f]+$/.test(id)) throw new ZipkinJsonError(`${id} should be lower-hex encoded with no prefix`);
-  if (name === "traceId" && /^0+$/.test(id)) throw new ZipkinJsonError("traceId is all zeros");
+  if (id === "") throw new ZipkinError(`${name} is empty`);
+  if (id.length > maxLength) throw new ZipkinError(`${name}.length > ${maxLength}`);
+  if (!/^[0-9a-f]+$/.test(id)) throw new ZipkinError(`${id} should be lower-hex encoded with no prefix`);
+  if (name === "traceId" && /^0+$/.test(id)) throw new ZipkinError("traceId is all zeros");
 }
 
 const KINDS: ReadonlySet<unknown> = new Set([
@@ -254,11 +271,11 @@ function rethrowAsMisfit<T>(read: () => T, path: string): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof ZipkinJsonError) throw new Misfit(error.message, path);
+    if (error instanceof ZipkinError) throw new Misfit(error.message, path);
     throw error;
   }
 }
 
-function jsonV1(): ZipkinJsonError {
-  return new ZipkinJsonError("Expected a JSON_V2 encoded list, but received: JSON_V1");
+function jsonV1(): ZipkinError {
+  return new ZipkinError("Expected a JSON_V2 encoded list, but received: JSON_V1");
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Span } from "../../src/trace/span.ts";
-import { decodeZipkinJson, normalizeTraceId, ZipkinJsonError } from "../../src/trace/zipkin-json.ts";
+import { decodeZipkinJson, normalizeTraceId, ZipkinError } from "../../src/trace/zipkin-json.ts";
 
 const IDS = { traceId: "000000000000000a", id: "000000000000000b" };
 
@@ -15,7 +15,7 @@ function refusal(text: string | Uint8Array): string {
   try {
     decodeZipkinJson(text);
   } catch (error) {
-    expect(error).toBeInstanceOf(ZipkinJsonError);
+    expect(error).toBeInstanceOf(ZipkinError);
     return (error as Error).message;
   }
   throw new Error("it was accepted");
@@ -289,7 +289,7 @@ describe("any input", () => {
         try {
           decodeZipkinJson(JSON.stringify(mixed));
         } catch (error) {
-          expect(error).toBeInstanceOf(ZipkinJsonError);
+          expect(error).toBeInstanceOf(ZipkinError);
         }
       }),
     );

@@ -1,0 +1,113 @@
+import type { Span } from "../trace/span.ts";
+import { normalizeTraceId } from "../trace/zipkin-json.ts";
+import { type DependencyLink, DependencyLinks } from "./dependency-links.ts";
+import { HttpError } from "./http-error.ts";
+import { Pause } from "./pause.ts";
+import { respondJson } from "./response.ts";
+import type { TraceStore } from "./store.ts";
+import { parseTraceQuery, parseWindow } from "./trace-query.ts";
+
+export interface QueryParts {
+  readonly store: TraceStore;
+  /** False: traces are found by id only, as with Zipkin's `SEARCH_ENABLED=false`. */
+  readonly isSearchable: boolean;
+  /** The window of a query that gives none. */
+  readonly lookbackMs: number;
+  /** Tags whose values are told. */
+  readonly autocompleteKeys: readonly string[];
+}
+
+const TRACE_PATH = "trace/";
+
+/** Answers a query of Zipkin's v2 API; `path` is what stands behind `/api/v2/`. */
+export async function answerQuery(
+  request: Request,
+  path: string,
+  url: URL,
+  parts: QueryParts,
+): Promise<Response> {
+  if (path.startsWith(TRACE_PATH))
+    return respondJson(request, findTrace(parts.store, path.slice(TRACE_PATH.length)));
+  return respondJson(request, await findAnswer(path, url.searchParams, parts));
+}
+
+async function findAnswer(path: string, parameters: URLSearchParams, parts: QueryParts): Promise<unknown> {
+  const { store, isSearchable, autocompleteKeys } = parts;
+  switch (path) {
+    case "services":
+      return isSearchable ? store.services() : [];
+    case "spans": {
+      const service = required(parameters, "serviceName").toLowerCase();
+      return isSearchable ? store.spanNames(service) : [];
+    }
+    case "remoteServices": {
+      const service = required(parameters, "serviceName").toLowerCase();
+      return isSearchable ? store.remoteServices(service) : [];
+    }
+    case "traces": {
+      const query = parseTraceQuery(parameters, parts.lookbackMs);
+      return isSearchable ? store.traces(query) : [];
+    }
+    case "traceMany":
+      return findTraces(store, required(parameters, "traceIds"));
+    case "dependencies":
+      return linkDependencies(store, parameters, parts.lookbackMs);
+    case "autocompleteKeys":
+      return autocompleteKeys;
+    case "autocompleteValues": {
+      const key = required(parameters, "key");
+      return store.tagValues(key);
+    }
+    default:
+      throw new HttpError(404, `Not found: GET /api/v2/${path}`);
+  }
+}
+
+function findTrace(store: TraceStore, segment: string): Span[] {
+  if (segment === "" || segment.includes("/")) throw new HttpError(404, "Not found");
+  const traceId = normalizeTraceId(decodeSegment(segment).trim());
+  const spans = store.trace(traceId);
+  if (spans === undefined) throw new HttpError(404, `${traceId} not found`);
+  return spans;
+}
+
+function findTraces(store: TraceStore, text: string): Span[][] {
+  const ids = text.split(",").map((id) => normalizeTraceId(id.trim()));
+  if (ids.length < 2) throw new HttpError(400, "Use /api/v2/trace endpoint for a single trace ID");
+  const redundant = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (redundant !== undefined) throw new HttpError(400, `redundant trace ID: ${redundant}`);
+  return ids.flatMap((id) => {
+    const spans = store.trace(id);
+    return spans === undefined ? [] : [spans];
+  });
+}
+
+async function linkDependencies(
+  store: TraceStore,
+  parameters: URLSearchParams,
+  lookbackMs: number,
+): Promise<DependencyLink[]> {
+  required(parameters, "endTs");
+  const links = new DependencyLinks();
+  const pause = new Pause();
+  for (const spans of store.eachTrace(parseWindow(parameters, lookbackMs))) {
+    links.addTrace(spans);
+    await pause.turn();
+  }
+  return links.links();
+}
+
+function required(parameters: URLSearchParams, name: string): string {
+  const value = parameters.get(name);
+  if (value === null) throw new HttpError(400, `${name} is missing`);
+  if (value === "" && name !== "serviceName") throw new HttpError(400, `${name} is empty`);
+  return value;
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new HttpError(400, `Expected a trace id but found ${segment}`);
+  }
+}

@@ -1,0 +1,111 @@
+// https://protobuf.dev/programming-guides/encoding/
+
+/** Bytes that are not a message of protobuf. */
+export class ProtobufError extends Error {
+  override readonly name = "ProtobufError";
+}
+
+const VARINT = 0;
+const FIXED64 = 1;
+const BYTES = 2;
+const FIXED32 = 5;
+const MAX_VARINT_BYTES = 10;
+
+/**
+ * Reads one message front to back: `while (reader.next()) switch (reader.field)`, with one `read…` for each field that is
+ * wanted. A field that was not read, or has another wire type than the one it is read as, is skipped.
+ */
+export class ProtobufReader {
+  /** Number of the field that {@link next} came to. */
+  field = 0;
+  #type = VARINT;
+  #at: number;
+  /** Where the field's value starts. */
+  #start: number;
+  readonly #end: number;
+  readonly #bytes: Buffer;
+
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#at = start;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** Goes to the next field; false at the end. @throws {ProtobufError} when the message is cut or no protobuf */
+  next(): boolean {
+    if (this.#at >= this.#end) return false;
+    const key = this.#varint();
+    this.field = Math.floor(key / 8);
+    this.#type = key % 8;
+    if (this.field === 0) throw new ProtobufError("a field has the number 0");
+    this.#start = this.#at;
+    if (this.#type === VARINT) this.#varint();
+    else if (this.#type === FIXED64) this.#at += 8;
+    else if (this.#type === FIXED32) this.#at += 4;
+    else if (this.#type === BYTES) {
+      const length = this.#varint();
+      this.#start = this.#at;
+      this.#at += length;
+    } else throw new ProtobufError(`field ${this.field} has the wire type ${this.#type}`);
+    if (this.#at > this.#end) throw new ProtobufError(`field ${this.field} ends behind the message`);
+    return true;
+  }
+
+  /** A whole number as a double: exact up to 2^53. Negative ones are two's complement of 64 bits. */
+  readNumber(): number {
+    if (this.#type === FIXED64) return Number(this.#bytes.readBigUInt64LE(this.#start));
+    if (this.#type === FIXED32) return this.#bytes.readUInt32LE(this.#start);
+    if (this.#type !== VARINT) return 0;
+    const end = this.#at;
+    this.#at = this.#start;
+    const value = this.#varint();
+    this.#at = end;
+    return value >= 2 ** 63 ? value - 2 ** 64 : value;
+  }
+
+  /** 64 bits, signed, exactly. */
+  readInteger(): bigint {
+    if (this.#type === FIXED64) return this.#bytes.readBigInt64LE(this.#start);
+    let value = 0n;
+    for (let at = this.#start, shift = 0n; at < this.#at; at++, shift += 7n)
+      value |= BigInt((this.#bytes[at] ?? 0) & 0x7f) << shift;
+    return BigInt.asIntN(64, value);
+  }
+
+  readDouble(): number {
+    return this.#type === FIXED64 ? this.#bytes.readDoubleLE(this.#start) : 0;
+  }
+
+  readText(): string {
+    return this.#type === BYTES ? this.#bytes.toString("utf8", this.#start, this.#at) : "";
+  }
+
+  readHex(): string {
+    return this.#type === BYTES ? this.#bytes.toString("hex", this.#start, this.#at) : "";
+  }
+
+  readBytes(): Buffer {
+    return this.#type === BYTES ? this.#bytes.subarray(this.#start, this.#at) : Buffer.alloc(0);
+  }
+
+  /** The message in this field. */
+  message(): ProtobufReader {
+    return this.#type === BYTES
+      ? new ProtobufReader(this.#bytes, this.#start, this.#at)
+      : new ProtobufReader(this.#bytes, 0, 0);
+  }
+
+  #varint(): number {
+    let value = 0;
+    let factor = 1;
+    for (let count = 0; count < MAX_VARINT_BYTES; count++) {
+      if (this.#at >= this.#end) throw new ProtobufError("a number ends behind the message");
+      const byte = this.#bytes[this.#at++] as number;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+      factor *= 0x80;
+    }
+    throw new ProtobufError("a number is longer than 10 bytes");
+  }
+}

@@ -1,0 +1,101 @@
+// https://github.com/openzipkin/zipkin-api/blob/master/zipkin.proto
+import { ProtobufError, ProtobufReader } from "./protobuf-reader.ts";
+import type { Span } from "./span.ts";
+import { normalizeSpan, ZipkinError } from "./zipkin-json.ts";
+
+const READING = " reading List<Span> from proto3";
+const KINDS = [undefined, "CLIENT", "SERVER", "PRODUCER", "CONSUMER"] as const;
+const SPANS_PER_GROUP = 500;
+
+/**
+ * The spans of one Zipkin v2 protobuf batch in groups, normalised as by `decodeZipkinJson`. Unknown fields are skipped.
+ * @throws {ZipkinError} for the whole batch when one span is wrong
+ */
+export function* decodeZipkinProtobuf(body: Uint8Array): Generator<Span[]> {
+  let group: Span[] = [];
+  let index = 0;
+  const reader = new ProtobufReader(body);
+  while (guard(() => reader.next(), index)) {
+    if (reader.field !== 1) continue;
+    group.push(guard(() => normalizeSpan(readSpan(reader.message()), index), index));
+    index++;
+    if (group.length < SPANS_PER_GROUP) continue;
+    yield group;
+    group = [];
+  }
+  yield group;
+}
+
+function guard<T>(read: () => T, index: number): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ProtobufError || error instanceof ZipkinError)
+      throw new ZipkinError(`${error.message.replace(/ at \$\[\d+\]/, "")} at $[${index}]${READING}`);
+    throw error;
+  }
+}
+
+type Json = Record<string, unknown>;
+
+/** The span as Zipkin JSON would say it. */
+function readSpan(message: ProtobufReader): Json {
+  const span: Json = {};
+  const tags: [string, string][] = [];
+  const annotations: Json[] = [];
+  while (message.next()) {
+    if (message.field === 1) span.traceId = message.readHex();
+    else if (message.field === 2) span.parentId = message.readHex() || undefined;
+    else if (message.field === 3) span.id = message.readHex();
+    else if (message.field === 4) span.kind = KINDS[message.readNumber()];
+    else if (message.field === 5) span.name = message.readText();
+    else if (message.field === 6) span.timestamp = message.readNumber();
+    else if (message.field === 7) span.duration = message.readNumber();
+    else if (message.field === 8) span.localEndpoint = readEndpoint(message.message());
+    else if (message.field === 9) span.remoteEndpoint = readEndpoint(message.message());
+    else if (message.field === 10) annotations.push(readAnnotation(message.message()));
+    else if (message.field === 11) tags.push(readEntry(message.message()));
+    else if (message.field === 12) span.debug = message.readNumber() !== 0;
+    else if (message.field === 13) span.shared = message.readNumber() !== 0;
+  }
+  if (tags.length > 0) span.tags = Object.fromEntries(tags);
+  if (annotations.length > 0) span.annotations = annotations;
+  return span;
+}
+
+function readEndpoint(message: ProtobufReader): Json {
+  const endpoint: Json = {};
+  while (message.next()) {
+    if (message.field === 1) endpoint.serviceName = message.readText();
+    else if (message.field === 2) endpoint.ipv4 = formatAddress(message.readBytes());
+    else if (message.field === 3) endpoint.ipv6 = formatAddress(message.readBytes());
+    else if (message.field === 4) endpoint.port = message.readNumber();
+  }
+  return endpoint;
+}
+
+function formatAddress(bytes: Buffer): string | undefined {
+  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length !== 16) return undefined;
+  const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
+  // The URL parser writes the shortest form.
+  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+}
+
+function readAnnotation(message: ProtobufReader): Json {
+  const annotation: Json = { timestamp: 0, value: "" };
+  while (message.next()) {
+    if (message.field === 1) annotation.timestamp = message.readNumber();
+    else if (message.field === 2) annotation.value = message.readText();
+  }
+  return annotation;
+}
+
+function readEntry(message: ProtobufReader): [string, string] {
+  let [key, value] = ["", ""];
+  while (message.next()) {
+    if (message.field === 1) key = message.readText();
+    else if (message.field === 2) value = message.readText();
+  }
+  return [key, value];
+}
