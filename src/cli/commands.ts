@@ -64,6 +64,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./import.ts")).importCommand,
   },
   {
+    name: "collector",
+    summary: "Take spans as Zipkin and as OpenTelemetry's receiver do, keep and show them",
+    load: async () => (await import("./collector.ts")).collector,
+  },
+  {
     name: "completion",
     summary: "Print a completion script for a shell",
     load: async () => (await import("./completion.ts")).completion,

@@ -3,6 +3,7 @@ import type { ExportTarget } from "../link/export.ts";
 import type { Load } from "../load/generator.ts";
 import type { LocalChain } from "../local/local-chain.ts";
 import { isCall, MAX_BACKOFF_FACTOR, type Topology } from "../topology/model.ts";
+import { STORE_FLAGS, storeOptions } from "./collector-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flags.ts";
@@ -43,6 +44,7 @@ export const up = defineCommand({
         placeholder: "PORT",
       },
     ),
+    ...STORE_FLAGS,
     zipkin: urlFlag({ summary: "Send spans to this Zipkin instead of the embedded collector." }),
     otlp: urlFlag({ summary: "Send spans to this OTLP/HTTP receiver instead." }),
     ...LINK_FLAGS,
@@ -77,7 +79,7 @@ export const up = defineCommand({
     const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
     if (!isElsewhere) {
       const { startCollector } = await import("../collector/server.ts");
-      parts.collector = startCollector({ host: flags.host, port: flags.port });
+      parts.collector = startCollector({ host: flags.host, port: flags.port, ...storeOptions(flags) });
     }
     const target: ExportTarget =
       parts.collector === null

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
+import { ProtobufWriter } from "../../src/trace/protobuf.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { makeChain, newTraceId } from "./spans.ts";
 
@@ -188,6 +189,176 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       const { traceId } = await report();
       expect(await getJson(`/zipkin/api/v2/trace/${traceId}`)).toHaveLength(1);
       expect(await getJson("/zipkin/api/v2/services")).toEqual(await getJson("/api/v2/services"));
+    });
+  });
+
+  describe(`${name}, searches`, () => {
+    /** Two traces of one service, the second slower and with an error. */
+    const reportPair = async () => {
+      const [fast, slow] = [newTraceId(), newTraceId()];
+      const serviceName = `service-${fast}`;
+      const base = {
+        id: "1",
+        kind: "CLIENT",
+        localEndpoint: { serviceName },
+        timestamp: Date.now() * 1000 - 5000,
+      };
+      const remoteEndpoint = { serviceName: `Remote-${fast}` };
+      const child = { ...base, id: "2", parentId: "1", localEndpoint: { serviceName: `other-${fast}` } };
+      const spans = [
+        { ...base, traceId: fast, name: "get", duration: 1000, tags: { "http.method": "GET", path: "/a b" } },
+        { ...child, traceId: fast, name: "sub", duration: 90_000, tags: { other: "1" } },
+        {
+          ...base,
+          traceId: slow,
+          name: "put",
+          duration: 5000,
+          timestamp: base.timestamp + 1000,
+          remoteEndpoint,
+          tags: { "http.method": "PUT", error: "" },
+          annotations: [{ timestamp: base.timestamp, value: "retried" }],
+        },
+      ];
+      await post(JSON.stringify(spans));
+      await eventually(async () => expect((await get(`/api/v2/trace/${slow}`)).status).toBe(200));
+      await eventually(async () => expect(await getJson(`/api/v2/trace/${fast}`)).toHaveLength(2));
+      return { fast, slow, serviceName };
+    };
+
+    test("traces are found by remote service, tags, annotations and duration, all of spans of the service", async () => {
+      const { fast, slow, serviceName } = await reportPair();
+      const find = async (query: string) =>
+        idsOf(await getJson(`/api/v2/traces?serviceName=${serviceName}&${query}`));
+      const expectFound = async (query: string, ...ids: string[]) =>
+        expect([query, await find(query)]).toEqual([query, ids]);
+      await expectFound(`remoteServiceName=REMOTE-${fast}`, slow);
+      await expectFound("annotationQuery=error", slow);
+      await expectFound("annotationQuery=retried", slow);
+      await expectFound("annotationQuery=http.method", slow, fast);
+      await expectFound("annotationQuery=http.method=GET", fast);
+      await expectFound("annotationQuery=http.method=PUT and error and retried", slow);
+      await expectFound("annotationQuery=http.method=GET and error");
+      await expectFound(`annotationQuery=${encodeURIComponent("path=/a b")}`, fast);
+      await expectFound("annotationQuery=other=1");
+      await expectFound("minDuration=1000", slow, fast);
+      await expectFound("minDuration=1001", slow);
+      await expectFound("minDuration=1000&maxDuration=4000", fast);
+      await expectFound("minDuration=5001");
+      await expectFound("spanName=put&annotationQuery=error&minDuration=5000", slow);
+      await expectFound("spanName=sub");
+      expect(await getJson(`/api/v2/remoteServices?serviceName=${serviceName}`)).toEqual([`remote-${fast}`]);
+      expect(await getJson("/api/v2/remoteServices?serviceName=none")).toEqual([]);
+    });
+
+    test.each([
+      "minDuration=0",
+      "minDuration=-1",
+      "maxDuration=5",
+      "minDuration=5&maxDuration=4",
+      "minDuration=x",
+    ])("%s is 400", async (query) => {
+      expect((await get(`/api/v2/traces?${query}`)).status).toBe(400);
+    });
+
+    test("many traces are found by their ids", async () => {
+      const { fast, slow } = await reportPair();
+      const found = (await getJson(`/api/v2/traceMany?traceIds=${fast},${slow},fffe`)) as Span[][];
+      expect(new Set(idsOf(found))).toEqual(new Set([fast, slow]));
+      for (const ids of ["", fast, `${fast},${fast}`, `${fast},xyz`]) {
+        expect((await get(`/api/v2/traceMany?traceIds=${ids}`)).status).toBe(400);
+      }
+      expect((await get("/api/v2/traceMany")).status).toBe(400);
+    });
+
+    test("dependencies are links between services, with errors where there are some", async () => {
+      const traceId = newTraceId();
+      const name = (link: number) => `link-${link}-${traceId}`;
+      const chain = makeChain(traceId, 3, Date.now() - 1000).map((span) => ({
+        ...span,
+        localEndpoint: { serviceName: name(Number(span.localEndpoint?.serviceName?.at(-1))) },
+        ...(span.kind === "CLIENT" && span.parentId === "0000000000000003" && { tags: { error: "" } }),
+      }));
+      await post(JSON.stringify(chain));
+      const links = async (query: string) =>
+        ((await getJson(`/api/v2/dependencies?${query}`)) as { parent: string }[])
+          .filter(({ parent }) => parent.endsWith(traceId))
+          .sort((a, b) => (a.parent < b.parent ? -1 : 1));
+      await eventually(async () =>
+        expect(await links(`endTs=${Date.now() + 1000}`)).toEqual([
+          { parent: name(0), child: name(1), callCount: 1 },
+          { parent: name(1), child: name(2), callCount: 1, errorCount: 1 },
+        ] as never),
+      );
+      expect(await links(`endTs=${Date.now() - 100_000}&lookback=1000`)).toEqual([]);
+      expect((await get("/api/v2/dependencies")).status).toBe(400);
+      expect((await get("/api/v2/dependencies?endTs=0")).status).toBe(400);
+    });
+
+    test("protobuf is as good as JSON", async () => {
+      const traceId = newTraceId();
+      const endpoint = (serviceName: string) => (message: ProtobufWriter) =>
+        message
+          .text(1, serviceName)
+          .hex(2, "01020304")
+          .hex(3, "20010db8000000000000000000000001")
+          .varint(4, 80);
+      const body = new ProtobufWriter()
+        .nested(1, (span) =>
+          span
+            .hex(1, traceId)
+            .hex(2, "0000000000000002")
+            .hex(3, "0000000000000001")
+            .varint(4, 2)
+            .text(5, "GET")
+            .fixed64(6, 1_700_000_000_000_000n)
+            .varint(7, 250)
+            .nested(8, endpoint("Front"))
+            .nested(9, endpoint("Back"))
+            .nested(10, (annotation) => annotation.fixed64(1, 1_700_000_000_000_001n).text(2, "note"))
+            .nested(11, (tag) => tag.text(1, "b").text(2, "2"))
+            .nested(11, (tag) => tag.text(1, "a").text(2, "1"))
+            .varint(12, 1)
+            .varint(13, 1),
+        )
+        .finish();
+      expect((await post(body, { "Content-Type": "application/x-protobuf" })).status).toBe(202);
+      const address = { ipv4: "1.2.3.4", ipv6: "2001:db8::1", port: 80 };
+      await eventually(async () =>
+        expect(await getJson(`/api/v2/trace/${traceId}`)).toEqual([
+          {
+            traceId,
+            id: "0000000000000001",
+            parentId: "0000000000000002",
+            kind: "SERVER",
+            name: "get",
+            timestamp: 1_700_000_000_000_000,
+            duration: 250,
+            localEndpoint: { serviceName: "front", ...address },
+            remoteEndpoint: { serviceName: "back", ...address },
+            annotations: [{ timestamp: 1_700_000_000_000_001, value: "note" }],
+            tags: { a: "1", b: "2" },
+            debug: true,
+            shared: true,
+          },
+        ]),
+      );
+      expect((await post("\x0a\xff", { "Content-Type": "application/x-protobuf" })).status).toBe(400);
+    });
+
+    test("autocomplete knows no keys unless told, and wants one", async () => {
+      expect(await getJson("/api/v2/autocompleteKeys")).toEqual([]);
+      expect(await getJson("/api/v2/autocompleteValues?key=a")).toEqual([]);
+      expect((await get("/api/v2/autocompleteValues?key=")).status).toBe(400);
+      expect((await get("/api/v2/autocompleteValues")).status).toBe(400);
+    });
+
+    test("probes and Lens find what they ask for", async () => {
+      expect(await getJson("/zipkin/config.json")).toMatchObject({ queryLimit: 10, searchEnabled: true });
+      expect(await (await get("/prometheus")).text()).toMatch(
+        /zipkin_collector_spans_total\{.*transport="http"/,
+      );
+      expect(await getJson("/metrics")).toHaveProperty(["counter.zipkin_collector.spans.http"]);
+      expect((await get("/info")).status).toBe(200);
     });
   });
 

@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import { startCollector } from "../../src/collector/server.ts";
+import { addSpan, EMPTY_LEDGER } from "../../src/trace/ledger.ts";
+import { newRunId, RunIds } from "../../src/trace/run.ts";
+import { RECORD_BYTES, readRunRecord } from "../../src/trace/run-ledger.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { makeChain, newTraceId } from "./spans.ts";
+
+test("a run's ledger is what its spans add up to, with copies that were swallowed", async () => {
+  const collector = startCollector({ host: "127.0.0.1", port: 0 });
+  const ids = new RunIds(newRunId());
+  const chains = [0, 1, 5].map((sequence) => makeChain(ids.traceId(sequence), 3, Date.now()));
+  collector.store.add([
+    ...chains.flat(),
+    ...makeChain(newTraceId(), 2, 1),
+    ...makeChain("ab".repeat(16), 2, 1),
+  ]);
+  collector.store.add((chains[1] as Span[]).slice(0, 2));
+  const read = async (query: string) => {
+    const response = await fetch(`${collector.url}/api/runs/${ids.runId}/ledger${query}`);
+    expect(response.headers.get("content-type")).toBe("application/octet-stream");
+    const bytes = await response.bytes();
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    return Array.from({ length: bytes.length / RECORD_BYTES }, (_, index) =>
+      readRunRecord(view, index * RECORD_BYTES),
+    );
+  };
+  const expected = (chains[1] as Span[]).reduce(
+    (ledger, { id, parentId = null, kind, localEndpoint }) =>
+      addSpan(ledger, { id, parentId, kind, serviceName: localEndpoint?.serviceName ?? "" }),
+    EMPTY_LEDGER,
+  );
+  const records = await read("");
+  expect(records.map(({ sequence, ledger }) => [sequence, ledger?.count])).toEqual([
+    [0, 5],
+    [1, 5],
+    [5, 5],
+  ]);
+  expect(records[1]?.ledger).toEqual({ ...expected, unknown: 2 });
+  expect((await read("?from=1&limit=4")).map(({ sequence }) => sequence)).toEqual([1]);
+  expect(await (await fetch(`${collector.url}/api/runs`)).json()).toEqual([
+    { run: ids.runId, traces: 3, spans: 15 },
+  ]);
+  for (const path of [`xyz/ledger`, `${ids.runId}/ledger?from=-1`, `${ids.runId}/ledger?limit=0`])
+    expect((await fetch(`${collector.url}/api/runs/${path}`)).status).toBe(400);
+  await collector.stop();
+});
