@@ -39,6 +39,8 @@ console.log(`${outfile}: ${target}, ${(size / 2 ** 20).toFixed(0)} MiB`);
 
 function readArchitecture(text: string): Architecture {
   if (text in ARCHITECTURES) return text as Architecture;
-  console.error(`--arch: expected one of ${Object.keys(ARCHITECTURES).join(", ")}, found ${JSON.stringify(text)}`);
+  console.error(
+    `--arch: expected one of ${Object.keys(ARCHITECTURES).join(", ")}, found ${JSON.stringify(text)}`,
+  );
   process.exit(2);
 }

@@ -3,7 +3,7 @@ import { EXIT } from "./exit.ts";
 import { textFlag } from "./flags.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
 import type { Output } from "./output.ts";
-import { describeRelease, RELEASE_FLAGS } from "./release-flags.ts";
+import { describeRelease, RELEASE_FLAGS, readObjectOptions } from "./release-flags.ts";
 import { loadTopology, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 /** Where the original writes manifests. */
@@ -20,6 +20,10 @@ export const generate = defineCommand({
     { line: "chain-link generate --instances 5", says: "15 files in ~/.config/chain-link/manifests" },
     { line: "chain-link generate -o yaml | kubectl apply -f -", says: "straight into a cluster" },
     { line: "chain-link generate shop.yaml --output-directory shop", says: "a topology document" },
+    {
+      line: "chain-link generate --collector http://tempo.monitoring:9411 --network-policy edges",
+      says: "no Zipkin of its own; links are reached by their callers only",
+    },
   ],
   operands: TOPOLOGY_OPERAND,
   usesConfigFile: true,
@@ -47,11 +51,7 @@ export const generate = defineCommand({
       import("../kubernetes/manifest-file.ts"),
     ]);
     output.detail(`topology ${topology.name}: ${topology.services.size} services, entry ${topology.entry}`);
-    const objects = buildObjects(topology, {
-      namespace: flags.namespace,
-      image: flags["chain-link-image"],
-      sleepSeconds: flags["sleep-time"],
-    });
+    const objects = buildObjects(topology, readObjectOptions(flags));
     if (flags.output !== "files") {
       await writeStream(renderStream(objects, flags.output), output);
       return EXIT.done;

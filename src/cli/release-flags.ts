@@ -1,7 +1,8 @@
 import { DEFAULT_IMAGE } from "../kubernetes/images.ts";
 import { DEFAULT_SLEEP_SECONDS } from "../kubernetes/load-generator.ts";
 import { isImageReference, isNamespaceName } from "../kubernetes/names.ts";
-import { checkedFlag, integerFlag } from "./flags.ts";
+import type { NetworkPolicyMode, ObjectOptions } from "../kubernetes/object.ts";
+import { checkedFlag, choiceFlag, type Flag, integerFlag, parseHttpUrl, Unfit } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
 
@@ -34,8 +35,46 @@ export const RELEASE_FLAGS = {
       configKey: "sleep_time",
     },
   ),
+  collector: collectorFlag(),
+  "network-policy": choiceFlag("none", ["none", "edges"], {
+    summary: "edges: NetworkPolicies that let only the links that call a link reach it.",
+  }),
   slow: SLOW_FLAG,
 } as const;
+
+/** A Zipkin of the release, `null`, or the URL of one that is there. */
+function collectorFlag(): Flag<string | null> {
+  return {
+    summary:
+      "zipkin: one is deployed with the links. Or the URL of one that is there; none is deployed then.",
+    placeholder: "zipkin|URL",
+    fallback: null,
+    fallbackText: "zipkin",
+    parse: (texts) => {
+      const text = texts.at(-1) ?? "";
+      if (text === "zipkin") return null;
+      const url = parseHttpUrl(text);
+      return url instanceof Unfit ? new Unfit(`zipkin, or ${url.expected}`) : url;
+    },
+  };
+}
+
+/** What the flags say about the objects. */
+export function readObjectOptions(flags: {
+  readonly namespace: string;
+  readonly "chain-link-image": string;
+  readonly "sleep-time": number;
+  readonly collector: string | null;
+  readonly "network-policy": NetworkPolicyMode;
+}): ObjectOptions {
+  return {
+    namespace: flags.namespace,
+    image: flags["chain-link-image"],
+    sleepSeconds: flags["sleep-time"],
+    networkPolicy: flags["network-policy"],
+    ...(flags.collector === null ? {} : { zipkinUrl: flags.collector }),
+  };
+}
 
 /** The lines with which the original begins. */
 export function describeRelease(

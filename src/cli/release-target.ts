@@ -1,6 +1,7 @@
-import type { KubernetesObject } from "../kubernetes/object.ts";
+import type { KubernetesObject, NetworkPolicyMode } from "../kubernetes/object.ts";
 import type { Target } from "../kubernetes/release/deploy.ts";
 import type { Topology } from "../topology/model.ts";
+import { readObjectOptions } from "./release-flags.ts";
 import type { Setting } from "./settings.ts";
 import { loadTopology } from "./topology-input.ts";
 
@@ -10,6 +11,8 @@ export interface TargetFlags {
   readonly release: string;
   readonly "chain-link-image": string;
   readonly "sleep-time": number;
+  readonly collector: string | null;
+  readonly "network-policy": NetworkPolicyMode;
   readonly slow: "on" | "off";
 }
 
@@ -25,12 +28,7 @@ export async function readWanted(
     settings,
   });
   const { buildObjects } = await import("../kubernetes/objects.ts");
-  const objects = buildObjects(topology, {
-    namespace: flags.namespace,
-    image: flags["chain-link-image"],
-    sleepSeconds: flags["sleep-time"],
-    release: flags.release,
-  });
+  const objects = buildObjects(topology, { ...readObjectOptions(flags), release: flags.release });
   return {
     topology,
     target: {

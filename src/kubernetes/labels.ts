@@ -5,18 +5,14 @@ export const MANAGED_BY = "app.kubernetes.io/managed-by";
 export const MANAGER = "chain-link";
 export const DEFAULT_RELEASE = "chain-link";
 
-/** The labels of every object of a release but the Namespace. `name` says which part it is. */
-export function memberLabels(name: string, release = DEFAULT_RELEASE): Labels {
-  return { ...podLabels(name, release), [MANAGED_BY]: MANAGER };
-}
-
 /**
- * The labels of a pod that a Deployment makes. Without `managed-by`: its ReplicaSet manages it, and who
- * looks for members of a release by that label must not find it.
+ * The labels of every object of a release but the Namespace, and of the pods of its Deployments. `name` says which
+ * part it is. Membership, and so pruning, goes by the ApplySet's label, which pods do not have.
  */
-export function podLabels(name: string, release = DEFAULT_RELEASE): Labels {
+export function memberLabels(name: string, release = DEFAULT_RELEASE): Labels {
   return {
     "app.kubernetes.io/instance": release,
+    [MANAGED_BY]: MANAGER,
     "app.kubernetes.io/name": name,
     "app.kubernetes.io/part-of": "chain-link",
   };

@@ -8,11 +8,12 @@ import {
   TEMPORARY_VOLUME,
 } from "./hardening.ts";
 import { DEFAULT_IMAGE, imagePullPolicy } from "./images.ts";
-import { memberLabels, podLabels } from "./labels.ts";
+import { memberLabels } from "./labels.ts";
 import type { KubernetesObject, Labels, ObjectOptions, Plain } from "./object.ts";
 import { SERVICES_LIST } from "./services-config-map.ts";
 
-const PORT = 8000;
+/** The container's; the Service has 80. */
+export const LINK_PORT = 8000;
 
 /** How one link appears in Kubernetes. */
 export interface LinkPlace {
@@ -38,12 +39,12 @@ export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): Ku
       replicas: link.service.replicas,
       selector: { matchLabels: link.selector },
       template: {
-        metadata: { labels: { ...link.selector, ...podLabels("chain-link", release) } },
+        metadata: { labels: { ...link.selector, ...memberLabels("chain-link", release) } },
         spec: {
           ...POD_HARDENING,
           containers: [
             {
-              env: link.env,
+              env: [...link.env, ...buildCommonEnv(options)],
               image,
               imagePullPolicy: imagePullPolicy(image),
               name: "chain-link",
@@ -54,8 +55,7 @@ export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): Ku
             },
           ],
           securityContext: SECURITY,
-          // Requests under way may wait for slow links below, then the last spans are sent.
-          terminationGracePeriodSeconds: 30,
+          terminationGracePeriodSeconds: GRACE_SECONDS + KILL_MARGIN_SECONDS,
           volumes: VOLUMES,
         },
       },
@@ -76,10 +76,27 @@ export function buildLinkService(link: LinkPlace, options: ObjectOptions): Kuber
   };
 }
 
+/**
+ * A pod that is to end goes on serving for a while, as Services still lead to it until every node has heard of it. Then
+ * requests under way may wait for slow links below, and the last spans are sent.
+ */
+const DRAIN_SECONDS = 5;
+const GRACE_SECONDS = 25;
+/** So that the kubelet's SIGKILL never comes before the link has ended by itself. */
+const KILL_MARGIN_SECONDS = 5;
+
+function buildCommonEnv({ zipkinUrl }: ObjectOptions): LinkPlace["env"] {
+  return [
+    { name: "CHAIN_LINK_DRAIN", value: `${DRAIN_SECONDS}s` },
+    { name: "CHAIN_LINK_GRACE", value: `${GRACE_SECONDS}s` },
+    ...(zipkinUrl === undefined ? [] : [{ name: "CHAIN_LINK_ZIPKIN", value: zipkinUrl }]),
+  ];
+}
+
 const SECURITY = Object.freeze({ ...POD_SECURITY, runAsUser: 10001 });
-const SERVICE_PORTS = Object.freeze([Object.freeze({ port: 80, targetPort: PORT })]);
+const SERVICE_PORTS = Object.freeze([Object.freeze({ port: 80, targetPort: LINK_PORT })]);
 const READINESS_PROBE = Object.freeze({
-  httpGet: Object.freeze({ path: "/readiness", port: PORT }),
+  httpGet: Object.freeze({ path: "/readiness", port: LINK_PORT }),
   initialDelaySeconds: 5,
   periodSeconds: 10,
 });

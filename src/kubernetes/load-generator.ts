@@ -11,6 +11,8 @@ export const DEFAULT_SLEEP_SECONDS = 60;
 /** Where it serves `/ledger`, `/metrics` and `/health`. */
 export const LOAD_GENERATOR_PORT = 8080;
 
+export const LOAD_GENERATOR_SELECTOR = Object.freeze({ app: "chain-link", service: LOAD_GENERATOR });
+
 /** The Pod that asks the service `entry`, over and over. */
 export function buildLoadGenerator(entry: string, options: ObjectOptions): KubernetesObject {
   const image = options.image ?? DEFAULT_IMAGE;
@@ -19,11 +21,7 @@ export function buildLoadGenerator(entry: string, options: ObjectOptions): Kuber
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
-      labels: {
-        app: "chain-link",
-        ...memberLabels(LOAD_GENERATOR, options.release),
-        service: LOAD_GENERATOR,
-      },
+      labels: { ...LOAD_GENERATOR_SELECTOR, ...memberLabels(LOAD_GENERATOR, options.release) },
       name: LOAD_GENERATOR,
       namespace: options.namespace,
     },

@@ -24,6 +24,8 @@ export interface KubernetesObject {
   readonly [field: string]: Plain;
 }
 
+export type NetworkPolicyMode = "none" | "edges";
+
 /** What the objects of one topology depend on besides the topology itself. */
 export interface ObjectOptions {
   /** An RFC 1123 label, see `isNamespaceName`. */
@@ -32,6 +34,10 @@ export interface ObjectOptions {
   readonly image?: string;
   /** Seconds between two requests of the load generator. @default 60, as the original */
   readonly sleepSeconds?: number;
+  /** Where links send their spans instead of to a Zipkin of the release, which is then not made. */
+  readonly zipkinUrl?: string;
+  /** `edges`: pods are reached over the topology's own edges only, see `buildNetworkPolicies`. @default "none" */
+  readonly networkPolicy?: NetworkPolicyMode;
   /** Value of the label `app.kubernetes.io/instance`. @default "chain-link" */
   readonly release?: string;
 }

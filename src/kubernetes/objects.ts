@@ -4,6 +4,7 @@ import type { Service, Topology } from "../topology/model.ts";
 import { buildLinkDeployment, buildLinkService, type LinkPlace } from "./link.ts";
 import { buildLoadGenerator, LOAD_GENERATOR } from "./load-generator.ts";
 import { buildNamespace } from "./namespace.ts";
+import { buildNetworkPolicies } from "./network-policy.ts";
 import type { KubernetesObject, ObjectOptions } from "./object.ts";
 import { renderServiceEntry } from "./service-entry.ts";
 import { buildServicesList, MAX_LIST_BYTES, SERVICES_LIST } from "./services-config-map.ts";
@@ -18,7 +19,7 @@ const MAX_ENTRY_BYTES = 100 * 1024;
 
 /**
  * Every object of a topology in the original's order: Namespace, ConfigMap, Zipkin, Deployments of the links,
- * Services of the links, load generator. The same input gives the same objects.
+ * Services of the links, load generator. NetworkPolicies, where asked for, come before what they protect. The same input gives the same objects.
  * @throws {UserError} listing all that Kubernetes could not hold
  */
 export function buildObjects(topology: Topology, options: ObjectOptions): KubernetesObject[] {
@@ -32,8 +33,8 @@ export function buildObjects(topology: Topology, options: ObjectOptions): Kubern
   return [
     buildNamespace(options.namespace),
     list,
-    buildZipkinDeployment(options),
-    buildZipkinService(options),
+    ...(options.networkPolicy === "edges" ? buildNetworkPolicies(topology, links, options) : []),
+    ...(options.zipkinUrl === undefined ? [buildZipkinDeployment(options), buildZipkinService(options)] : []),
     ...links.map((link) => buildLinkDeployment(link, options)),
     ...links.map((link) => buildLinkService(link, options)),
     buildLoadGenerator(topology.entry, options),

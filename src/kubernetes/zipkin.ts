@@ -7,14 +7,15 @@ import {
   TEMPORARY_VOLUME,
 } from "./hardening.ts";
 import { imagePullPolicy, ZIPKIN_IMAGE } from "./images.ts";
-import { memberLabels, podLabels } from "./labels.ts";
+import { memberLabels } from "./labels.ts";
 import type { KubernetesObject, ObjectOptions } from "./object.ts";
 
 export const ZIPKIN_DEPLOYMENT = "zipkin-deployment";
 export const ZIPKIN_SERVICE = "zipkin-service";
 
-const PORT = 9411;
-const SELECTOR = Object.freeze({ app: "chain-link", instance: "zipkin" });
+/** The container's; the Service has 80. */
+export const ZIPKIN_PORT = 9411;
+export const ZIPKIN_SELECTOR = Object.freeze({ app: "chain-link", instance: "zipkin" });
 
 export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject {
   const { namespace, release } = options;
@@ -25,9 +26,9 @@ export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject 
     spec: {
       progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS,
       replicas: 1,
-      selector: { matchLabels: SELECTOR },
+      selector: { matchLabels: ZIPKIN_SELECTOR },
       template: {
-        metadata: { labels: { ...SELECTOR, ...podLabels("zipkin", release) } },
+        metadata: { labels: { ...ZIPKIN_SELECTOR, ...memberLabels("zipkin", release) } },
         spec: {
           ...POD_HARDENING,
           containers: [ZIPKIN_CONTAINER],
@@ -47,11 +48,11 @@ export function buildZipkinService(options: ObjectOptions): KubernetesObject {
     apiVersion: "v1",
     kind: "Service",
     metadata: {
-      labels: { ...SELECTOR, ...memberLabels("zipkin", release) },
+      labels: { ...ZIPKIN_SELECTOR, ...memberLabels("zipkin", release) },
       name: ZIPKIN_SERVICE,
       namespace,
     },
-    spec: { ports: [{ port: 80, targetPort: PORT }], selector: SELECTOR, type: "ClusterIP" },
+    spec: { ports: [{ port: 80, targetPort: ZIPKIN_PORT }], selector: ZIPKIN_SELECTOR, type: "ClusterIP" },
   };
 }
 
@@ -71,9 +72,9 @@ const ZIPKIN_CONTAINER = {
   image: ZIPKIN_IMAGE,
   imagePullPolicy: imagePullPolicy(ZIPKIN_IMAGE),
   name: "zipkin",
-  ports: [{ containerPort: PORT }],
+  ports: [{ containerPort: ZIPKIN_PORT }],
   readinessProbe: {
-    httpGet: { path: "/health", port: PORT },
+    httpGet: { path: "/health", port: ZIPKIN_PORT },
     initialDelaySeconds: 5,
     periodSeconds: 5,
     timeoutSeconds: 5,

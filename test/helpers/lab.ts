@@ -6,7 +6,7 @@ import { join } from "node:path";
  * The lab: a script that starts a real one-node Kubernetes on this machine (`lab up`, whose last line is the path
  * of a kubeconfig) and removes it (`lab down`). It lies beside the repository; `CHAIN_LINK_LAB` names another one.
  */
-const LAB = process.env.CHAIN_LINK_LAB ?? new URL("../../../shared/lab/lab", import.meta.url).pathname;
+export const LAB = process.env.CHAIN_LINK_LAB ?? new URL("../../../shared/lab/lab", import.meta.url).pathname;
 
 /** Whether tests can use the lab. One that was asked for by name and is not there makes them fail, not skip. */
 export const hasLab = process.env.CHAIN_LINK_LAB === undefined ? existsSync(LAB) : LAB !== "";

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { DEFAULT_IMAGE } from "../../src/kubernetes/images.ts";
 import { renderManifest } from "../../src/kubernetes/manifest-file.ts";
-import type { KubernetesObject } from "../../src/kubernetes/object.ts";
+import type { KubernetesObject, ObjectOptions } from "../../src/kubernetes/object.ts";
 import { buildObjects } from "../../src/kubernetes/objects.ts";
 import { UserError } from "../../src/lib/errors.ts";
 import { buildChain } from "../../src/topology/chain.ts";
@@ -16,7 +16,7 @@ const OPTIONS = { namespace: "demo", image: "registry.example:5000/link:1.2.3", 
 // biome-ignore lint/suspicious/noExplicitAny: a test reads fields of five kinds of objects
 type Wire = any;
 
-function objectsOf(topology: Topology, options = OPTIONS): Map<string, Wire> {
+function objectsOf(topology: Topology, options: ObjectOptions = OPTIONS): Map<string, Wire> {
   return new Map(
     buildObjects(topology, options).map((object) => [
       `${object.kind}/${object.metadata.name}`,
@@ -32,6 +32,12 @@ function graph(services: string): Topology {
 function envOf(deployment: Wire): Record<string, string> {
   const [container] = deployment.spec.template.spec.containers;
   return Object.fromEntries(container.env.map(({ name, value }: Wire) => [name, value]));
+}
+
+/** Without what every link gets. */
+function ownEnvOf(deployment: Wire): Record<string, string> {
+  const { CHAIN_LINK_DRAIN: _drain, CHAIN_LINK_GRACE: _grace, ...own } = envOf(deployment);
+  return own;
 }
 
 function podSpecOf(object: KubernetesObject): Wire {
@@ -124,7 +130,11 @@ describe("a plain chain keeps what the original's users see", () => {
       name: "chain-link",
       image: OPTIONS.image,
       imagePullPolicy: "IfNotPresent",
-      env: [{ name: "CHAIN_LINK_SERVICE_NAME", value: "chain-link-service-1" }],
+      env: [
+        { name: "CHAIN_LINK_SERVICE_NAME", value: "chain-link-service-1" },
+        { name: "CHAIN_LINK_DRAIN", value: "5s" },
+        { name: "CHAIN_LINK_GRACE", value: "25s" },
+      ],
       readinessProbe: {
         httpGet: { path: "/readiness", port: 8000 },
         initialDelaySeconds: 5,
@@ -184,8 +194,9 @@ describe.each([
   const pods = objects.map(podSpecOf).filter((pod) => pod !== undefined);
   const containers: Wire[] = pods.flatMap((pod) => pod.containers);
 
-  test("carries the labels of a member, but the Namespace", () => {
-    for (const { metadata } of members) {
+  test("carries the labels of a member, but the Namespace; so do its pods", () => {
+    const templates: Wire[] = members.flatMap((object: Wire) => object.spec?.template ?? []);
+    for (const { metadata } of [...members, ...templates]) {
       expect(metadata.labels).toMatchObject({
         "app.kubernetes.io/name": expect.stringMatching(/^(?:chain-link|zipkin|loadgenerator)$/),
         "app.kubernetes.io/instance": "blue",
@@ -243,6 +254,24 @@ describe.each([
   });
 });
 
+test("a link ends by itself before the kubelet kills it, and has stopped being found before that", () => {
+  const deployment = objectsOf(buildChain(1)).get("Deployment/chain-link-deployment-0");
+  const { CHAIN_LINK_DRAIN = "", CHAIN_LINK_GRACE = "" } = envOf(deployment);
+  const [drain, grace] = [Number.parseInt(CHAIN_LINK_DRAIN, 10), Number.parseInt(CHAIN_LINK_GRACE, 10)];
+  expect(drain).toBeGreaterThanOrEqual(5);
+  expect(grace).toBeGreaterThan(2 * drain);
+  expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(grace + 3);
+});
+
+test("with a collector that is there already, links send to it and no Zipkin is made", () => {
+  const options = { ...OPTIONS, zipkinUrl: "http://zipkin.tracing:9411", networkPolicy: "edges" as const };
+  const objects = objectsOf(buildChain(2), options);
+  expect([...objects.keys()].filter((name) => name.includes("zipkin"))).toEqual([]);
+  expect(envOf(objects.get("Deployment/chain-link-deployment-1")).CHAIN_LINK_ZIPKIN).toBe(
+    "http://zipkin.tracing:9411",
+  );
+});
+
 test("the heap of Zipkin fits under its memory limit, with room for the JVM", () => {
   const deployment = objectsOf(buildChain(1)).get("Deployment/zipkin-deployment");
   const [container] = deployment.spec.template.spec.containers;
@@ -260,7 +289,7 @@ describe("a chain that is not plain", () => {
 
   test("says that its slow request is off, and nothing else", () => {
     const objects = objectsOf(buildChain(2, { slow: false }));
-    expect(envOf(objects.get("Deployment/chain-link-deployment-0"))).toEqual({
+    expect(ownEnvOf(objects.get("Deployment/chain-link-deployment-0"))).toEqual({
       CHAIN_LINK_SERVICE_NAME: "chain-link-service-0",
       CHAIN_LINK_SLOW: "off",
     });
@@ -271,7 +300,7 @@ describe("a chain that is not plain", () => {
     (text) => {
       for (const instance of [0, 1]) {
         const deployment = objectsOf(parse(text)).get(`Deployment/chain-link-deployment-${instance}`);
-        expect(Object.keys(envOf(deployment))).toEqual(["CHAIN_LINK_SERVICE_NAME"]);
+        expect(Object.keys(ownEnvOf(deployment))).toEqual(["CHAIN_LINK_SERVICE_NAME"]);
       }
     },
   );
@@ -318,7 +347,7 @@ describe("a graph", () => {
 
   test("gives each link its own entry", () => {
     for (const service of topology.services.values()) {
-      const env = envOf(objects.get(`Deployment/${service.name}`));
+      const env = ownEnvOf(objects.get(`Deployment/${service.name}`));
       expect(Object.keys(env)).toEqual(["CHAIN_LINK_SERVICE_NAME", "CHAIN_LINK_SERVICE"]);
       const read = parseService(env.CHAIN_LINK_SERVICE ?? "", service.name, "env");
       expect({ ...read, replicas: service.replicas }).toEqual(service);

@@ -20,6 +20,7 @@ export interface LateLink {
  * Waits until every running link answers with the hash of the list that is wanted. Kubelets renew the files of a
  * ConfigMap up to 90 seconds late, and nothing can be watched that would tell: each link is asked, through the API
  * server. A link that says no hash is another program, and is not waited for.
+ * Where the release has NetworkPolicies, one that the API server cannot reach is not waited for either: they may be why.
  * @returns Links that were late when `signal` was aborted
  */
 export async function waitForServicesList(
@@ -33,6 +34,7 @@ export async function waitForServicesList(
   const hash = wantedHash(objects);
   if (hash === null) return [];
   const deployments = new Set(objects.filter(readsList).map(({ metadata }) => metadata.name));
+  const isGuarded = objects.some(({ kind }) => kind === "NetworkPolicy");
   const served = new Set<string>();
   let late: LateLink[] = [];
   while (!signal.aborted) {
@@ -49,7 +51,7 @@ export async function waitForServicesList(
     const answers = await Promise.all(
       asked.map(async ({ metadata }) => ({
         metadata,
-        reason: await ask(client, namespace, metadata.name, hash),
+        reason: await ask(client, namespace, metadata.name, hash, isGuarded),
       })),
     );
     for (const { metadata, reason } of answers) if (reason === null) served.add(metadata.uid);
@@ -64,16 +66,22 @@ export async function waitForServicesList(
 }
 
 /** `null` when the pod serves the list, or is none that could say. */
-async function ask(client: ApiClient, namespace: string, pod: string, hash: string): Promise<string | null> {
+async function ask(
+  client: ApiClient,
+  namespace: string,
+  pod: string,
+  hash: string,
+  isGuarded: boolean,
+): Promise<string | null> {
   try {
     const path = `${resourcePath(RESOURCES.pod, namespace, `${pod}:${LINK_PORT}`)}/proxy/readiness`;
     const { status, headers } = await client.raw(path);
-    if (status === 404) return null;
+    if (status === 404 || (isGuarded && status >= 502)) return null;
     if (status !== 200) return `its readiness answers ${status}`;
     const found = headers.get(HASH_HEADER);
     return found === null || found === hash ? null : "serves an older list of services";
   } catch {
-    return "does not answer through the API server";
+    return isGuarded ? null : "does not answer through the API server";
   }
 }
 

@@ -1,0 +1,70 @@
+// https://kubernetes.io/docs/concepts/services-networking/network-policies/
+import { isCall, type Topology } from "../topology/model.ts";
+import { memberLabels } from "./labels.ts";
+import { LINK_PORT, type LinkPlace } from "./link.ts";
+import { LOAD_GENERATOR, LOAD_GENERATOR_SELECTOR } from "./load-generator.ts";
+import type { KubernetesObject, Labels, ObjectOptions, Plain } from "./object.ts";
+import { ZIPKIN_PORT, ZIPKIN_SELECTOR, ZIPKIN_SERVICE } from "./zipkin.ts";
+
+/**
+ * One NetworkPolicy for each link, for Zipkin and for the load generator, of the name of its Service or Pod. A link is
+ * reached by the links that call it; the entry and Zipkin by anybody; the load generator by nobody. What pods send is not
+ * limited: names have to be looked up, and spans may go to another namespace.
+ *
+ * Kubelets reach the pods of their own node whatever a policy says, so probes need no rule. A link's metrics are on the
+ * port of its requests, and a policy knows no paths: a Prometheus has to be let in by a policy of its own.
+ */
+export function buildNetworkPolicies(
+  topology: Topology,
+  links: readonly LinkPlace[],
+  options: ObjectOptions,
+): KubernetesObject[] {
+  const callers = findCallers(topology);
+  const selectors = new Map(links.map((link) => [link.service.name, link.selector] as const));
+  const policy = (
+    name: string,
+    part: string,
+    podSelector: Labels,
+    ingress: readonly Plain[],
+  ): KubernetesObject => ({
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { labels: memberLabels(part, options.release), name, namespace: options.namespace },
+    spec: { ingress, podSelector: { matchLabels: podSelector }, policyTypes: ["Ingress"] },
+  });
+  return [
+    ...(options.zipkinUrl === undefined
+      ? [policy(ZIPKIN_SERVICE, "zipkin", ZIPKIN_SELECTOR, [fromAnywhere(ZIPKIN_PORT)])]
+      : []),
+    ...links.map(({ service: { name }, selector }) => {
+      const from = [...(callers.get(name) ?? [])].map((caller) => selectors.get(caller) ?? {});
+      const isEntry = name === topology.entry;
+      const ingress = isEntry ? [fromAnywhere(LINK_PORT)] : from.length === 0 ? [] : [fromPods(from)];
+      return policy(name, "chain-link", selector, ingress);
+    }),
+    policy(LOAD_GENERATOR, LOAD_GENERATOR, LOAD_GENERATOR_SELECTOR, []),
+  ];
+}
+
+function fromAnywhere(port: number): Plain {
+  return { ports: [{ port, protocol: "TCP" }] };
+}
+
+function fromPods(selectors: readonly Labels[]): Plain {
+  return {
+    from: selectors.map((matchLabels) => ({ podSelector: { matchLabels } })),
+    ports: [{ port: LINK_PORT, protocol: "TCP" }],
+  };
+}
+
+/** The services that call each service, in the document's order. */
+function findCallers(topology: Topology): Map<string, Set<string>> {
+  const callers = new Map<string, Set<string>>();
+  for (const { name, steps } of topology.services.values()) {
+    for (const { service } of steps.flat().filter(isCall)) {
+      const known = callers.get(service) ?? new Set();
+      callers.set(service, known.add(name));
+    }
+  }
+  return callers;
+}

@@ -1,0 +1,47 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { temporaryFolder } from "./cli.ts";
+import { LAB } from "./lab.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** The architecture of this machine as images name it. */
+export const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
+
+/** Makes the executable of this machine's architecture; gives its path. Takes about a second. */
+export async function buildExecutable(): Promise<string> {
+  await run(["npm", "run", "-s", "build"]);
+  const path = join(ROOT, "dist", `chain-link-${ARCHITECTURE}`);
+  if (!existsSync(path)) throw new Error(`npm run build did not make ${path}`);
+  return path;
+}
+
+/** Puts the executable into our image, and that into the lab's registry as `name`. */
+export async function buildLabImage(name: string): Promise<void> {
+  await buildExecutable();
+  using folder = temporaryFolder();
+  const file = join(folder.path, "Dockerfile");
+  writeFileSync(file, renderPrebuilt(readFileSync(join(ROOT, "Dockerfile"), "utf8")));
+  await run([LAB, "image", "build", "-t", name, "-f", file, ROOT]);
+}
+
+/**
+ * The Dockerfile as `--build-arg EXECUTABLE=prebuilt` makes it. The lab's builder takes no arguments, knows no
+ * `TARGETARCH`, and does not find a stage that an argument names.
+ */
+function renderPrebuilt(text: string): string {
+  return text
+    .replace(/^FROM .* AS build\n(?:.*\n)+?(?=\nFROM)/m, "")
+    .replace("FROM $EXECUTABLE AS", "FROM prebuilt AS")
+    .replaceAll("$TARGETARCH", ARCHITECTURE);
+}
+
+async function run(command: readonly string[]): Promise<void> {
+  const child = Bun.spawn([...command], { cwd: ROOT, stdout: "pipe", stderr: "pipe" });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}:\n${stdout}${stderr}`);
+}
