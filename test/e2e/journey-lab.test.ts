@@ -1,0 +1,347 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DEFAULT_IMAGE } from "../../src/kubernetes/images.ts";
+import { VERSION } from "../../src/lib/version.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { eventually, temporaryFolder } from "../helpers/cli.ts";
+import { buildLabImage } from "../helpers/image.ts";
+import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { ReleaseBench } from "../helpers/release.ts";
+import { expectChainTrace } from "../helpers/trace.ts";
+
+/** Pods start and end in seconds each; a machine may be busy. */
+const STEP_MS = 300_000;
+const WAIT = ["--timeout", "4m"];
+
+describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
+  let lab: Lab;
+  const folder = temporaryFolder();
+  const namespaces: ReleaseBench[] = [];
+
+  beforeAll(async () => {
+    lab = await startLab();
+    await buildLabImage(DEFAULT_IMAGE);
+  }, LAB_START_MS + STEP_MS);
+
+  afterAll(async () => {
+    for (const bench of namespaces) {
+      await bench.removeNamespace("--wait=false");
+      bench[Symbol.dispose]();
+    }
+    folder[Symbol.dispose]();
+    await stopLab();
+  }, LAB_START_MS);
+
+  describe("the whole journey, under the profile restricted, with the rights of the documented Role", () => {
+    const chain = (links: number) => ["--instances", String(links), "--slow", "off", "--sleep-time", "1"];
+    let bench: ReleaseBench;
+
+    beforeAll(async () => {
+      const namespace = await createNamespace("journey");
+      bench = open(namespace, await createDeployer(namespace));
+    }, STEP_MS);
+
+    test(
+      "deploy puts 6 links there, and all become ready",
+      async () => {
+        const { exitCode, stderr } = await bench.run("deploy", ...chain(6), ...WAIT);
+        expect(stderr).toContain("is deployed and ready");
+        expect(stderr).not.toContain("PodSecurity");
+        expect(exitCode).toBe(0);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "validate finds all objects ready",
+      async () => {
+        const { exitCode, stderr } = await bench.run("validate");
+        expect(stderr).toEndWith("All objects ready\n");
+        expect(exitCode).toBe(0);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "the load generator's requests leave complete traces in the deployed Zipkin",
+      async () => {
+        expectChainTrace(await findTrace(6), 6);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "9 links: the list is changed and 3 are added; nothing else is sent",
+      async () => {
+        const { stdout, stderr } = await bench.run("deploy", ...chain(9), ...WAIT, "-o", "json");
+        expect(stderr).toContain("is deployed and ready");
+        expect(JSON.parse(stdout)).toMatchObject({
+          revision: 2,
+          created: 6,
+          updated: 1,
+          unchanged: 15,
+          deleted: 0,
+        });
+        expectChainTrace(await findTrace(9), 9);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "4 links: 5 are removed",
+      async () => {
+        const { stdout } = await bench.run("deploy", ...chain(4), ...WAIT, "-o", "json");
+        expect(JSON.parse(stdout)).toMatchObject({ revision: 3, created: 0, updated: 1, deleted: 10 });
+        const names = await bench.list();
+        expect(names.filter((name) => name.startsWith("Deployment/chain-link-deployment-"))).toHaveLength(4);
+        expectChainTrace(await findTrace(4), 4);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "an image that is not there fails with the reason, and the links that ran go on",
+      async () => {
+        const bad = await bench.run(
+          ...["deploy", ...chain(4), "--chain-link-image", `${DEFAULT_IMAGE}-absent`],
+          ...["--timeout", "20s", "--rollback-on-failure"],
+        );
+        expect(bad.exitCode).toBe(1);
+        expect(bad.stderr).toMatch(/ErrImagePull|ImagePullBackOff/);
+        expect(bad.stderr).toContain("Revision 3 was applied again");
+        await eventually(
+          async () => ((await bench.run("validate")).exitCode === 0 ? true : undefined),
+          STEP_MS / 2,
+        );
+      },
+      STEP_MS,
+    );
+
+    test(
+      "rollback brings back 6 links",
+      async () => {
+        const { exitCode, stderr } = await bench.run("rollback", "1", ...WAIT);
+        expect(stderr).toContain("is deployed and ready");
+        expect(exitCode).toBe(0);
+        expectChainTrace(await findTrace(6), 6);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "delete leaves nothing but the namespace",
+      async () => {
+        const { exitCode } = await bench.run("delete", "--yes");
+        expect(exitCode).toBe(0);
+        expect(await bench.list()).toEqual([]);
+        await lab.kubectl(["get", "namespace", bench.namespace]);
+      },
+      STEP_MS,
+    );
+
+    /** A trace that began after this call, once the deployed Zipkin has it as a whole. */
+    function findTrace(links: number): Promise<Span[]> {
+      const fromUs = Date.now() * 1000;
+      return eventually(async () => {
+        const query = "api/v2/traces?serviceName=chain-link-service-0&limit=100";
+        const traces: Span[][] = JSON.parse(await readService(bench.namespace, "zipkin-service", query));
+        return traces.find(
+          (spans) => spans.length === 2 * links - 1 && spans.every(({ timestamp = 0 }) => timestamp > fromUs),
+        );
+      }, STEP_MS / 2);
+    }
+  });
+
+  describe("pods that are replaced while requests come", () => {
+    const TOPOLOGY = [
+      "apiVersion: chain-link.dev/v1",
+      "kind: Topology",
+      "services:",
+      "  front: { entry: true, calls: [middle] }",
+      "  middle: { calls: [back] }",
+      "  back: { response: 4KiB, latency: 20ms }",
+    ].join("\n");
+    let bench: ReleaseBench;
+
+    beforeAll(async () => {
+      bench = open(await createNamespace("restart"));
+      const file = bench.topology(TOPOLOGY);
+      const { exitCode } = await bench.run("deploy", file, ...WAIT, "--network-policy", "edges");
+      expect(exitCode).toBe(0);
+    }, STEP_MS);
+
+    test(
+      "what a topology says about a service holds in its pod",
+      async () => {
+        expect((await readService(bench.namespace, "front", "")).length).toBe(4096);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "no request of a steady load is lost when all links are restarted",
+      async () => {
+        const place = ["-n", bench.namespace];
+        const load = loadPod(["load", "http://front", "--rate", "30/s", "-o", "json"]);
+        await lab.kubectl(["create", ...place, "-f", "-"], { input: JSON.stringify(load) });
+        await lab.kubectl(["wait", ...place, "--for=condition=Ready", "pod/load", "--timeout=120s"]);
+        const log = lab.kubectl(["logs", ...place, "-f", "load"]);
+        const before = await podNames();
+        await lab.kubectl([
+          "rollout",
+          "restart",
+          ...place,
+          "deployment/front",
+          "deployment/middle",
+          "deployment/back",
+        ]);
+        for (const name of ["front", "middle", "back"])
+          await lab.kubectl(["rollout", "status", ...place, `deployment/${name}`, "--timeout=200s"]);
+        // Until the last of the old pods has ended, too.
+        await eventually(async () => {
+          const names = await podNames();
+          return names.length === 3 && names.every((name) => !before.includes(name)) ? true : undefined;
+        }, STEP_MS / 2);
+        await lab.kubectl(["delete", "pod", "load", ...place]);
+        const { stdout } = await log;
+        const summary = JSON.parse(stdout.slice(stdout.lastIndexOf('{"requests"')));
+        expect(summary).toMatchObject({ failed: 0, failures: {} });
+        expect(summary.requests).toBeGreaterThan(100);
+      },
+      STEP_MS,
+    );
+
+    async function podNames(): Promise<string[]> {
+      const { items } = await lab.query("get", "pods", "-n", bench.namespace, "-l", "service-name");
+      return items.map(({ metadata }: { metadata: { name: string } }) => metadata.name);
+    }
+  });
+
+  describe("the image", () => {
+    let namespace: string;
+
+    beforeAll(async () => {
+      namespace = await createNamespace("image");
+    }, STEP_MS);
+
+    test(
+      "says its version, without rights and on a read-only root",
+      async () => {
+        expect(await runToEnd("version", loadPod(["version"]))).toBe(`chain-link ${VERSION}\n`);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "runs links in processes of their own and knows its page",
+      async () => {
+        const args = ["up", "--processes", "--slow", "off", "--duration", "2s", "--port", "0"];
+        expect(await runToEnd("up", loadPod(args))).toContain("none dropped");
+      },
+      STEP_MS,
+    );
+
+    test(
+      "has no shell",
+      async () => {
+        const pod = loadPod(["-c", "true"]);
+        const [container] = pod.spec.containers;
+        const input = JSON.stringify({
+          ...pod,
+          spec: { ...pod.spec, containers: [{ ...container, command: ["sh"] }] },
+        });
+        await lab.kubectl(["create", "-n", namespace, "-f", "-"], { input });
+        const message = await eventually(async () => {
+          const { status } = await lab.query("get", "pod", "load", "-n", namespace);
+          return status.containerStatuses?.[0]?.state?.terminated?.message as string | undefined;
+        }, STEP_MS / 2);
+        expect(message).toContain('exec: "sh": executable file not found');
+      },
+      STEP_MS,
+    );
+
+    /** What a pod writes until it has succeeded. */
+    async function runToEnd(title: string, pod: ReturnType<typeof loadPod>): Promise<string> {
+      const name = `run-${title}`;
+      const input = JSON.stringify({ ...pod, metadata: { ...pod.metadata, name } });
+      await lab.kubectl(["create", "-n", namespace, "-f", "-"], { input });
+      const done = ["--for=jsonpath={.status.phase}=Succeeded", "--timeout=120s"];
+      await lab.kubectl(["wait", "-n", namespace, `pod/${name}`, ...done]);
+      return (await lab.kubectl(["logs", "-n", namespace, name])).stdout;
+    }
+  });
+
+  /** A namespace that refuses every pod that is not restricted. */
+  async function createNamespace(part: string): Promise<string> {
+    const name = `image-${part}`;
+    await lab.kubectl(["delete", "namespace", name, "--ignore-not-found", "--timeout=120s"]);
+    const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels } };
+    await lab.kubectl(["create", "-f", "-"], { input: JSON.stringify(namespace) });
+    return name;
+  }
+
+  function open(namespace: string, kubeconfig?: string): ReleaseBench {
+    const bench = new ReleaseBench(lab, namespace, kubeconfig);
+    namespaces.push(bench);
+    return bench;
+  }
+
+  /** A service account with the Role that docs/kubernetes.md shows, and no more; gives its kubeconfig. */
+  async function createDeployer(namespace: string): Promise<string> {
+    const docs = readFileSync(join(import.meta.dir, "../../docs/kubernetes.md"), "utf8");
+    const [, text = ""] = /```yaml\n([^`]*kind: Role\n[^`]*)```/.exec(docs) ?? [];
+    const { rules } = Bun.YAML.parse(text) as { rules: unknown[] };
+    const apiGroup = "rbac.authorization.k8s.io";
+    const metadata = { name: "deployer", namespace };
+    const objects = [
+      { apiVersion: "v1", kind: "ServiceAccount", metadata },
+      { apiVersion: `${apiGroup}/v1`, kind: "Role", metadata, rules },
+      {
+        ...{ apiVersion: `${apiGroup}/v1`, kind: "RoleBinding", metadata },
+        roleRef: { apiGroup, kind: "Role", name: metadata.name },
+        subjects: [{ kind: "ServiceAccount", ...metadata }],
+      },
+    ];
+    await lab.kubectl(["create", "-f", "-"], {
+      input: objects.map((it) => JSON.stringify(it)).join("\n---\n"),
+    });
+    const token = await lab.kubectl(["create", "token", "deployer", "-n", namespace, "--duration=1h"]);
+    const config = JSON.parse((await lab.kubectl(["config", "view", "--raw", "-o", "json"])).stdout);
+    const users = [{ name: config.users[0].name, user: { token: token.stdout.trim() } }];
+    const path = join(folder.path, `${namespace}.kubeconfig`);
+    writeFileSync(path, JSON.stringify({ ...config, users }));
+    return path;
+  }
+
+  async function readService(namespace: string, service: string, path: string): Promise<string> {
+    const url = `/api/v1/namespaces/${namespace}/services/${service}:80/proxy/${path}`;
+    return (await lab.kubectl(["get", "--raw", url])).stdout;
+  }
+});
+
+/** A restricted Pod of our image that is not started again. */
+function loadPod(args: readonly string[]) {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "load" },
+    spec: {
+      restartPolicy: "Never",
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      containers: [
+        {
+          name: "load",
+          image: DEFAULT_IMAGE,
+          args,
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ["ALL"] },
+            readOnlyRootFilesystem: true,
+          },
+        },
+      ],
+    },
+  };
+}
