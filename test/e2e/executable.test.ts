@@ -1,0 +1,87 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { VERSION } from "../../src/lib/version.ts";
+import { CLOSED_PORT } from "../helpers/chain.ts";
+import { eventually, temporaryFolder } from "../helpers/cli.ts";
+import { ARCHITECTURE, buildExecutable } from "../helpers/image.ts";
+
+const LIMIT_MS = 120_000;
+
+describe.skipIf(process.platform !== "linux")("the executable that npm run build makes", () => {
+  let path: string;
+
+  beforeAll(async () => {
+    path = await buildExecutable();
+  }, LIMIT_MS);
+
+  function start(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = "/") {
+    return Bun.spawn([path, ...args], { cwd, env, stdout: "pipe", stderr: "pipe" });
+  }
+
+  test("runs without Node.js, Bun and an environment", async () => {
+    const child = start(["version"]);
+    expect(await child.stdout.text()).toBe(`chain-link ${VERSION}\n`);
+    expect(await child.exited).toBe(0);
+  });
+
+  test("is not changed by the folder that it is started in", async () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, ".env"), "CHAIN_LINK_OUTPUT=json\n");
+    writeFileSync(join(folder.path, "bunfig.toml"), 'preload = ["./missing.ts"]\n');
+    const child = start(["version"], {}, folder.path);
+    expect(await child.stdout.text()).toBe(`chain-link ${VERSION}\n`);
+  });
+
+  test.each([[[]], [["--processes"]]])(
+    "has its page, and reaches its own links past a proxy (%p)",
+    async (flags) => {
+      const args = ["up", "-o", "json", "--slow", "off", "--port", "0", "--rate", "5/s", ...flags];
+      const child = start(args, { HTTP_PROXY: CLOSED_PORT, http_proxy: CLOSED_PORT });
+      try {
+        const reader = child.stdout.getReader();
+        const { page } = JSON.parse(new TextDecoder().decode((await reader.read()).value));
+        for (const [file, content] of [
+          ["/", "<!doctype html>"],
+          ["/page.js", "import "],
+          ["/page.css", "{"],
+        ] as const) {
+          const response = await fetch(`${page}${file}`);
+          expect(response.status).toBe(200);
+          expect((await response.text()).toLowerCase()).toContain(content);
+        }
+        reader.releaseLock();
+        await eventually(async () => {
+          const response = await fetch(`${page}/api/v2/traces`);
+          return ((await response.json()) as unknown[]).length > 0 ? true : undefined;
+        });
+      } finally {
+        child.kill("SIGTERM");
+      }
+      expect(await child.exited).toBe(0);
+      const summary = await child.stderr.text();
+      expect(summary).toContain("none dropped");
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "can be made for the other architecture",
+    async () => {
+      using folder = temporaryFolder();
+      const outfile = join(folder.path, "other");
+      const other = ARCHITECTURE === "amd64" ? "arm64" : "amd64";
+      const build = Bun.spawn(["npm", "run", "-s", "build", "--", "--arch", other, "--outfile", outfile], {
+        cwd: join(import.meta.dir, "../.."),
+        stdout: "ignore",
+        stderr: "pipe",
+      });
+      const stderr = await build.stderr.text();
+      expect({ stderr, exitCode: await build.exited }).toEqual({ stderr: "", exitCode: 0 });
+      const header = new DataView(await Bun.file(outfile).slice(0, 20).arrayBuffer());
+      // https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html: e_machine
+      expect(header.getUint16(18, true)).toBe(other === "arm64" ? 183 : 62);
+    },
+    LIMIT_MS,
+  );
+});
