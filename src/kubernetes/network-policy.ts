@@ -2,13 +2,13 @@
 import { isCall, type Topology } from "../topology/model.ts";
 import { memberLabels } from "./labels.ts";
 import { LINK_PORT, type LinkPlace } from "./link.ts";
-import { LOAD_GENERATOR, LOAD_GENERATOR_SELECTOR } from "./load-generator.ts";
+import { LOAD_GENERATOR, LOAD_GENERATOR_PORT, LOAD_GENERATOR_SELECTOR } from "./load-generator.ts";
 import type { KubernetesObject, Labels, ObjectOptions, Plain } from "./object.ts";
 import { ZIPKIN_PORT, ZIPKIN_SELECTOR, ZIPKIN_SERVICE } from "./zipkin.ts";
 
 /**
  * One NetworkPolicy for each link, for Zipkin and for the load generator, of the name of its Service or Pod. A link is
- * reached by the links that call it; the entry and Zipkin by anybody; the load generator by nobody. What pods send is not
+ * reached by the links that call it; the entry, Zipkin and the load generator's account by anybody. What pods send is not
  * limited: names have to be looked up, and spans may go to another namespace.
  *
  * Kubelets reach the pods of their own node whatever a policy says, so probes need no rule. A link's metrics are on the
@@ -42,7 +42,7 @@ export function buildNetworkPolicies(
       const ingress = isEntry ? [fromAnywhere(LINK_PORT)] : from.length === 0 ? [] : [fromPods(from)];
       return policy(name, "chain-link", selector, ingress);
     }),
-    policy(LOAD_GENERATOR, LOAD_GENERATOR, LOAD_GENERATOR_SELECTOR, []),
+    policy(LOAD_GENERATOR, LOAD_GENERATOR, LOAD_GENERATOR_SELECTOR, [fromAnywhere(LOAD_GENERATOR_PORT)]),
   ];
 }
 
