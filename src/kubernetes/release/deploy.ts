@@ -96,8 +96,11 @@ export async function deploy(
   };
   try {
     current = await renewPlan(store, target, current, options);
-    // Who had the lock may have done it; one that was left behind is gone now.
-    if (isDone(current)) return await confirmDone(store, target, current, options);
+    // Who had the lock may have done it, or died when only its traces were left to remove.
+    if (isDone(current)) {
+      await retireEarlier(store, current.revisions);
+      return await confirmDone(store, target, current, options);
+    }
     return await applyRevision(store, target, current, work, options);
   } finally {
     await lock.release().catch(() => {});
@@ -171,10 +174,18 @@ async function finishRevision(
   earlier: readonly Revision[],
 ): Promise<void> {
   await store.markRevision(revision, "deployed");
+  await retireEarlier(store, [{ ...revision, status: "deployed" }, ...earlier]);
+}
+
+/** Of several deployed revisions the newest is; what is too old goes. */
+async function retireEarlier(store: ReleaseStore, [newest, ...earlier]: readonly Revision[]): Promise<void> {
+  if (newest === undefined) return;
   const superseded = earlier.filter(({ status }) => status === "deployed");
-  await Promise.all(superseded.map((it) => store.markRevision(it, "superseded")));
-  const old = earlier.map((it) => (it.status === "deployed" ? { ...it, status: "superseded" as const } : it));
-  await store.trimRevisions([{ ...revision, status: "deployed" }, ...old]);
+  await Promise.all(superseded.map((revision) => store.markRevision(revision, "superseded")));
+  const others = earlier.map((it) =>
+    superseded.includes(it) ? { ...it, status: "superseded" as const } : it,
+  );
+  await store.trimRevisions([newest, ...others]);
 }
 
 /** Writes down why; what cannot be written does not hide the failure itself. */
