@@ -80,12 +80,18 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
     }
     const { restore } = await import("../kubernetes/release/rollback.ts");
     output.info("Going back...");
-    const { restored } = await restore(store, { ...options, report: log });
-    output.info(
-      restored === null
-        ? "Removed what this first deploy had made"
-        : `Revision ${restored} was applied again`,
-    );
+    try {
+      const { restored } = await restore(store, { ...options, report: log });
+      output.info(
+        restored === null
+          ? "Removed what this first deploy had made"
+          : `Revision ${restored} was applied again`,
+      );
+    } catch (second) {
+      if (second instanceof Interrupted) return EXIT.interrupted;
+      if (!(second instanceof DeployFailed)) throw second;
+      await showFailure(second, client, namespace, output);
+    }
     return EXIT.failed;
   }
 }

@@ -277,7 +277,7 @@ export class ApiClient {
         failure = error;
         waitMs = error.retryAfterMs;
       } catch (error) {
-        if (error instanceof ApiError || error instanceof UserError) throw error;
+        if (error instanceof UserError) throw error;
         if (this.#options.signal?.aborted) throw this.#options.signal.reason;
         if (isTrustProblem(error)) throw unreachable(this.access, error);
         failure = error;
@@ -355,6 +355,14 @@ function explain(error: ApiError, { server, userName }: ClusterAccess): Error {
       "cluster-unreachable",
       `${server} sends us elsewhere (${error.status})`,
       "Is the server of the kubeconfig a Kubernetes API server?",
+    );
+  }
+  if (PASSING.has(error.status)) {
+    return new UserError(
+      "cluster-error",
+      `${server} answers ${error.status} again and again: ${error.message}`,
+      "Is the cluster well? Run the same command again when it is: it goes on where this one ended.",
+      { cause: error },
     );
   }
   return error;

@@ -1,4 +1,5 @@
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+import { UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
 
 export interface StatusCause {
@@ -8,10 +9,11 @@ export interface StatusCause {
   readonly field: string;
 }
 
-/** An answer of the API server that is no success, with what it says about itself. */
-export class ApiError extends Error {
-  override readonly name = "ApiError";
-
+/**
+ * An answer of the API server that is no success, with what it says about itself. Who knows more about it catches it;
+ * otherwise the server's own words have to do.
+ */
+export class ApiError extends UserError {
   constructor(
     readonly status: number,
     /** `NotFound`, `AlreadyExists`, `Conflict`, `Forbidden`, …; empty where nothing was said. */
@@ -22,7 +24,7 @@ export class ApiError extends Error {
     /** Method and path. */
     readonly request: string,
   ) {
-    super(message);
+    super(status === 403 ? "forbidden" : "cluster-error", message);
   }
 
   /** Causes of a conflict with other field managers; empty for every other failure. */

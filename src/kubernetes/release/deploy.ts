@@ -117,8 +117,14 @@ async function confirmDone(
   plan: Plan,
   options: DeployOptions,
 ): Promise<Deployed> {
-  if (options.wait) await waitUntilServed(store, target, plan, options);
-  return { revision: null };
+  if (!options.wait) return { revision: null };
+  try {
+    await waitUntilServed(store, target, plan, options);
+    return { revision: null };
+  } catch (error) {
+    if (!(error instanceof NotReady)) throw error;
+    throw new DeployFailed(plan.revisions[0]?.number ?? 0, error);
+  }
 }
 
 /**

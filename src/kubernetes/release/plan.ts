@@ -244,7 +244,7 @@ class Planner {
       return new Map(objects.map((object) => [keyOf(object), readReplicas(object)]));
     } catch (error) {
       // Somebody removed or replaced it: then nobody knows, and the scaled number stays.
-      if (error instanceof UserError) return new Map();
+      if (error instanceof UserError && !(error instanceof ApiError)) return new Map();
       throw error;
     }
   }
