@@ -32,6 +32,9 @@ export const ERROR_CODES = {
   "release-failed":
     "The release was applied, but objects did not become ready, or the API server refused one.",
   "release-not-found": "There is no release, or no revision, of that name in the namespace.",
+  "ledger-unreadable": "The ledger of a run cannot be read: verify can tell nothing then.",
+  "backend-unreadable":
+    "The tracing backend cannot be read, or answers something else: verify can tell nothing then.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

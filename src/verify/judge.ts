@@ -100,9 +100,10 @@ function judgeProved(account: Account, view: TraceView, common: Common, knowledg
 }
 
 /** A call to one of our links that was answered, though nothing below it is there. */
-function isUnanswered(view: TraceView, span: SeenSpan, { services }: Knowledge): boolean {
+function isUnanswered(view: TraceView, span: SeenSpan, { services, graph }: Knowledge): boolean {
   if (span.kind !== "CLIENT" || span.status === null || span.remote === null) return false;
-  return services?.has(span.remote) === true && view.childrenOf(span.id).length === 0;
+  const isLink = services?.has(span.remote) ?? graph?.services.has(span.remote) ?? false;
+  return isLink && view.childrenOf(span.id).length === 0;
 }
 
 /** Some call was not accounted for: what is below it may be there or not. */

@@ -1,0 +1,21 @@
+import type { Ledger } from "../trace/ledger.ts";
+import { isSameAccount, ledgerOf } from "./digest.ts";
+import type { SeenSpan } from "./seen-span.ts";
+
+/** Every subset of the services is tried. */
+const MAX_SERVICES = 12;
+
+/**
+ * The services of a trace without whose spans the account is right: the digest proves that they are no links. `null` when there
+ * are none. Where nobody says which services are ours.
+ */
+export function findForeignServices(spans: readonly SeenSpan[], ledger: Ledger): string[] | null {
+  const groups = [...Map.groupBy(spans, ({ serviceName }) => serviceName)];
+  if (spans.length <= ledger.count || ledger.count === 0 || groups.length > MAX_SERVICES) return null;
+  for (let mask = 1; mask < 2 ** groups.length - 1; mask++) {
+    const kept = groups.filter((_, index) => (mask & (1 << index)) === 0);
+    if (!isSameAccount(ledgerOf(kept.flatMap(([, list]) => list)), ledger)) continue;
+    return groups.filter((_, index) => (mask & (1 << index)) !== 0).map(([name]) => name);
+  }
+  return null;
+}

@@ -1,0 +1,107 @@
+import { type AlteredSpan, type Edge, TRACE_CLASSES, type TraceClass, type Verdict } from "./verdict.ts";
+
+/** One trace that is not as it should be. */
+export interface Example {
+  readonly traceId: string;
+  readonly verdict: Verdict;
+}
+
+export interface LinkLoss {
+  server: number;
+  client: number;
+  altered: number;
+  copies: number;
+}
+
+const MAX_EXAMPLES = 10;
+
+/** The classes of all traces of a run added up, and what is missing by link and by edge. */
+export class Tally {
+  readonly classes = Object.fromEntries(TRACE_CLASSES.map((name) => [name, 0])) as Record<TraceClass, number>;
+  /** Spans that ledgers know. */
+  expected = 0;
+  missing = 0;
+  /** Of the missing ones, those of which one cannot tell which link's they are. */
+  unattributed = 0;
+  foreign = 0;
+  altered = 0;
+  copies = 0;
+  unexpected = 0;
+  readonly links = new Map<string, LinkLoss>();
+  /** Missing spans by edge: `from > to`. */
+  readonly edges = new Map<string, number>();
+  /** Traces with a context that broke there, by edge. */
+  readonly brokenEdges = new Map<string, number>();
+  /** Traces in which a link decided otherwise than it was told, by link. */
+  readonly samplingIgnoredBy = new Map<string, number>();
+  /** The worst ones, worst first. */
+  readonly examples: Example[] = [];
+  /** By whole second of the run: requests that ended, and spans of theirs that are missing. */
+  readonly seconds = new Map<number, { requests: number; missing: number }>();
+
+  get traces(): number {
+    return Object.values(this.classes).reduce((sum, count) => sum + count, 0);
+  }
+
+  add(traceId: string, endMs: number, verdict: Verdict): void {
+    const lost = verdict.missing.length + verdict.unattributed;
+    this.classes[verdict.class]++;
+    this.expected += verdict.expected ?? 0;
+    this.missing += lost;
+    this.unattributed += verdict.unattributed;
+    this.foreign += verdict.foreign;
+    this.altered += verdict.altered.length;
+    this.copies += verdict.copies.length;
+    this.unexpected += verdict.unexpected.length;
+    const second = this.seconds.get(Math.floor(endMs / 1000)) ?? { requests: 0, missing: 0 };
+    this.seconds.set(Math.floor(endMs / 1000), second);
+    second.requests++;
+    second.missing += lost;
+    for (const { link, kind, edge } of verdict.missing) {
+      if (link === null) this.unattributed++;
+      else this.#link(link)[kind === "SERVER" ? "server" : "client"]++;
+      if (edge !== null) count(this.edges, edgeText(edge));
+    }
+    for (const { span, field, was } of verdict.altered) this.#link(trueName({ span, field, was })).altered++;
+    for (const { serviceName } of verdict.copies) this.#link(serviceName).copies++;
+    for (const edge of verdict.brokenEdges) count(this.brokenEdges, edgeText(edge));
+    for (const name of verdict.samplingIgnoredBy) count(this.samplingIgnoredBy, name);
+    const isGood = verdict.class === "complete" || verdict.class === "not-sampled";
+    if (!isGood) this.#keepExample({ traceId, verdict });
+  }
+
+  #link(name: string): LinkLoss {
+    let link = this.links.get(name);
+    if (link === undefined) {
+      link = { server: 0, client: 0, altered: 0, copies: 0 };
+      this.links.set(name, link);
+    }
+    return link;
+  }
+
+  #keepExample(example: Example): void {
+    const rank = rankOf(example.verdict);
+    const place = this.examples.findIndex(({ verdict }) => rankOf(verdict) > rank);
+    if (place >= 0) this.examples.splice(place, 0, example);
+    else if (this.examples.length < MAX_EXAMPLES) this.examples.push(example);
+    if (this.examples.length > MAX_EXAMPLES) this.examples.pop();
+  }
+}
+
+/** Lower is worse: by class, then by what is missing. */
+function rankOf({ class: name, missing, unattributed }: Verdict): number {
+  return TRACE_CLASSES.indexOf(name) * 1e6 - missing.length - unattributed;
+}
+
+/** The link that recorded an altered span. */
+function trueName({ span, field, was }: Omit<AlteredSpan, "is">): string {
+  return field === "service" ? (was ?? "") : span.serviceName;
+}
+
+export function edgeText({ from, to }: Edge): string {
+  return `${from ?? "?"} > ${to}`;
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}

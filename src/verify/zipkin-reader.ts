@@ -1,0 +1,96 @@
+// https://zipkin.io/zipkin-api/#/default/get_traceMany
+import { errorText } from "../lib/errors.ts";
+import { decodeZipkinJson } from "../trace/zipkin-json.ts";
+import { type SeenSpan, toSeenSpan } from "./seen-span.ts";
+import { getText, type TraceReader, unreadable } from "./trace-reader.ts";
+
+/** 33 characters each: URLs stay below 8 KB, which servers and proxies take. */
+const IDS_PER_QUERY = 200;
+/** Queries under way at once where each trace has to be asked for. */
+const SINGLE_QUERIES = 16;
+
+/** Reads Zipkin, and whatever has its query API: the embedded collector has. */
+export class ZipkinReader implements TraceReader {
+  readonly batchSize = IDS_PER_QUERY;
+  readonly name: string;
+  readonly #base: string;
+  /** A server without `traceMany` is asked for one trace after the other. */
+  #hasMany = true;
+
+  /** `url` is without a slash at the end; a path is kept. */
+  constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin") {
+    this.name = `${kind} at ${url}`;
+    this.#base = url;
+  }
+
+  async read(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]>> {
+    const [first] = traceIds;
+    if (first === undefined) return new Map();
+    // traceMany refuses a single id.
+    if (traceIds.length > 1 && this.#hasMany) {
+      const text = await getText(
+        this.name,
+        `${this.#base}/api/v2/traceMany?traceIds=${traceIds.join(",")}`,
+        signal,
+      );
+      if (text !== null) return group(this.#decodeLists(text));
+      this.#hasMany = false;
+    }
+    const found: SeenSpanOf[] = [];
+    for (let from = 0; from < traceIds.length; from += SINGLE_QUERIES) {
+      const ids = traceIds.slice(from, from + SINGLE_QUERIES);
+      const lists = await Promise.all(ids.map((id) => this.#readOne(id, signal)));
+      found.push(...lists.flat());
+    }
+    return group(found);
+  }
+
+  pageOf(traceId: string): string {
+    return `${this.#base}/zipkin/traces/${traceId}`;
+  }
+
+  async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpanOf[]> {
+    const text = await getText(this.name, `${this.#base}/api/v2/trace/${traceId}`, signal);
+    return text === null ? [] : this.#decode(text);
+  }
+
+  /** `[[span, …], …]`, decoded as one list. */
+  #decodeLists(text: string): SeenSpanOf[] {
+    let lists: unknown;
+    try {
+      lists = JSON.parse(text);
+    } catch (error) {
+      throw unreadable(this.name, `its answer is not whole JSON (${errorText(error)})`, error);
+    }
+    if (!Array.isArray(lists) || !lists.every(Array.isArray)) {
+      throw unreadable(this.name, "expected lists of spans, found something else", undefined);
+    }
+    return this.#decode(JSON.stringify(lists.flat()));
+  }
+
+  #decode(text: string): SeenSpanOf[] {
+    try {
+      return decodeZipkinJson(text).map((span) => ({
+        traceId: span.traceId.padStart(32, "0"),
+        span: toSeenSpan(span),
+      }));
+    } catch (error) {
+      throw unreadable(this.name, errorText(error), error);
+    }
+  }
+}
+
+interface SeenSpanOf {
+  readonly traceId: string;
+  readonly span: SeenSpan;
+}
+
+function group(found: readonly SeenSpanOf[]): Map<string, SeenSpan[]> {
+  const traces = new Map<string, SeenSpan[]>();
+  for (const { traceId, span } of found) {
+    const spans = traces.get(traceId);
+    if (spans === undefined) traces.set(traceId, [span]);
+    else spans.push(span);
+  }
+  return traces;
+}
