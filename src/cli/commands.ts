@@ -69,6 +69,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./collector.ts")).collector,
   },
   {
+    name: "verify",
+    summary: "Prove that every span of every request arrived, or say which did not",
+    load: async () => (await import("./verify.ts")).verify,
+  },
+  {
     name: "completion",
     summary: "Print a completion script for a shell",
     load: async () => (await import("./completion.ts")).completion,

@@ -3,6 +3,7 @@ import { UserError } from "../lib/errors.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { CollectorThread } from "../local/collector-thread.ts";
 import type { LocalChain } from "../local/local-chain.ts";
+import type { Topology } from "../topology/model.ts";
 import { parseHttpUrl, switchFlag, Unfit, urlFlag } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { wasGiven } from "./pace-flags.ts";
@@ -38,6 +39,12 @@ export interface LoadTarget {
   readonly url: string;
   /** Of the collector that was started with it. */
   readonly page: string | null;
+  /** Base URL of that collector. */
+  readonly collector: string | null;
+  /** What was started; `undefined` for a URL. */
+  readonly topology: Topology | undefined;
+  /** Base URLs of the links that were started, by name. */
+  readonly links: ReadonlyMap<string, string>;
   /** Ends what was started, and says what became of its spans; false when some were lost. */
   stop(): Promise<boolean>;
 }
@@ -56,7 +63,7 @@ export async function openTarget(
   if (operand === undefined && !isChain) {
     throw new UserError(
       "usage",
-      "load needs a URL or a topology document",
+      "a URL or a topology document is needed",
       "Or --instances N, for a chain on this machine.",
     );
   }
@@ -69,9 +76,16 @@ export async function openTarget(
   }
   const extra = settings.find(({ name, origin }) => name in TARGET_ONLY && origin === `--${name}`);
   if (extra !== undefined) {
-    throw new UserError("usage", `${extra.origin} is for links that load starts, but a URL was given`);
+    throw new UserError("usage", `${extra.origin} is for links that are started, but a URL was given`);
   }
-  return { url, page: null, stop: async () => true };
+  return {
+    url,
+    page: null,
+    collector: null,
+    topology: undefined,
+    links: new Map(),
+    stop: async () => true,
+  };
 }
 
 /** What cannot be read is still one when it is called so: the message then says why. */
@@ -120,6 +134,9 @@ async function startTarget(
     return {
       url: `${chain.entryUrl}/`,
       page: collector === null ? null : `${collector.url}/`,
+      collector: collector?.url ?? null,
+      topology,
+      links: new Map(chain.links.map((link) => [link.name, link.url])),
       stop: () => stopTarget(chain, collector, output),
     };
   } catch (error) {

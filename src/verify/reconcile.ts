@@ -41,6 +41,8 @@ export interface Reconciliation {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
+/** While requests end, so that export latencies are known so finely. */
+const LONGEST_LIVE_PAUSE_MS = 300;
 /** Traces to learn a graph from; more say nothing new. */
 const LEARNED_TRACES = 2000;
 
@@ -97,7 +99,8 @@ class Reconciler {
       ) {
         break;
       }
-      pauseMs = this.#pending.length < before ? FIRST_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, pauseMs * 1.5);
+      const longestMs = deadline === null ? LONGEST_LIVE_PAUSE_MS : LONGEST_PAUSE_MS;
+      pauseMs = this.#pending.length < before ? FIRST_PAUSE_MS : Math.min(longestMs, pauseMs * 1.5);
       const leftMs = deadline === null ? pauseMs : Math.max(0, deadline - performance.now());
       await pause(Math.min(pauseMs, leftMs), signal);
     }

@@ -45,7 +45,7 @@ export class RunBook {
    * Of the bytes that `load --ledger` writes or `--serve` serves.
    * @throws {UserError} `ledger-unreadable`
    */
-  static parse(bytes: Uint8Array<ArrayBuffer>, name: string): RunBook {
+  static parse(bytes: Uint8Array, name: string): RunBook {
     const end = bytes.subarray(0, 4096).indexOf(LINE_FEED);
     const header = end < 0 ? null : parseRunHeader(new TextDecoder().decode(bytes.subarray(0, end)));
     if (header === null) {
@@ -58,7 +58,7 @@ export class RunBook {
     const book = new RunBook(header);
     // A last record that is not whole: the writer was stopped in the middle of it.
     book.size = Math.floor((bytes.length - end - 1) / RECORD_BYTES);
-    const records = bytes.slice(end + 1, end + 1 + book.size * RECORD_BYTES);
+    const records = Uint8Array.from(bytes.subarray(end + 1, end + 1 + book.size * RECORD_BYTES));
     book.#view = new DataView(records.buffer);
     return book;
   }

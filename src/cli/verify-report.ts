@@ -1,0 +1,76 @@
+import { missingBySecond } from "../verify/report-page.ts";
+import type { VerifyResult } from "../verify/result.ts";
+import { renderSparkline } from "../verify/sparkline.ts";
+import { type Column, renderTable } from "./table.ts";
+
+const TITLES = {
+  complete: "complete",
+  incomplete: "INCOMPLETE",
+  "could-not-tell": "COULD NOT TELL",
+} as const;
+
+/** The result for people. */
+export function renderVerifyReport(result: VerifyResult): string {
+  const { spans, exportLatencyMs } = result;
+  const traces = Object.entries(result.traces).filter(([, count]) => count > 0);
+  const blocks = [
+    [
+      `${TITLES[result.outcome]}: ${spans.missing === 0 ? "none" : spans.missing} of ${spans.expected} spans missing, ${result.requests} requests`,
+      `run      ${result.run}`,
+      `backend  ${result.backend}`,
+      `traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`,
+      ...(exportLatencyMs === null
+        ? []
+        : [
+            `export   p50 ${exportLatencyMs.p50} ms, p90 ${exportLatencyMs.p90} ms, p99 ${exportLatencyMs.p99} ms after the request`,
+          ]),
+      ...(spans.foreign > 0 ? [`foreign  ${spans.foreign} spans of services that are no links`] : []),
+      ...(spans.unattributed > 0
+        ? [`unknown  of ${spans.unattributed} missing spans one cannot tell which link's they are`]
+        : []),
+    ],
+    table(
+      [text("LINK"), number("SERVER"), number("CLIENT"), number("ALTERED"), number("COPIES")],
+      Object.entries(result.links).map(([name, it]) => [name, it.server, it.client, it.altered, it.copies]),
+    ),
+    table([text("MISSING AT EDGE"), number("SPANS")], Object.entries(result.edges)),
+    table([text("CONTEXT BROKEN AT"), number("TRACES")], Object.entries(result.brokenContexts)),
+    table([text("SAMPLING IGNORED BY"), number("TRACES")], Object.entries(result.samplingIgnoredBy)),
+    table(
+      [text("LOST"), text("WHERE"), number("SPANS")],
+      result.losses.map(({ link, reason, spans: count }) => [
+        reason.replaceAll("_", " "),
+        link ?? "-",
+        count,
+      ]),
+    ),
+    spans.missing === 0 ? [] : [`when     [${renderSparkline(missingBySecond(result.seconds))}]`],
+    result.examples.flatMap(({ traceId, class: name, page, findings }) => [
+      `${page ?? traceId}  ${name}`,
+      ...findings.slice(0, MAX_FINDINGS).map((finding) => `    ${finding}`),
+      ...(findings.length > MAX_FINDINGS ? [`    … and ${findings.length - MAX_FINDINGS} more`] : []),
+    ]),
+  ];
+  return `${blocks
+    .filter(({ length }) => length > 0)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n")}\n`;
+}
+
+const MAX_FINDINGS = 3;
+
+function text(title: string): Column {
+  return { title };
+}
+
+function number(title: string): Column {
+  return { title, align: "right" };
+}
+
+function table(columns: readonly Column[], rows: readonly (readonly (string | number)[])[]): string[] {
+  if (rows.length === 0) return [];
+  return renderTable(
+    columns,
+    rows.map((row) => row.map(String)),
+  );
+}

@@ -1,0 +1,130 @@
+import type { Loss } from "./attribution.ts";
+import type { Reconciliation } from "./reconcile.ts";
+import type { LinkLoss } from "./tally.ts";
+import type { TraceClass } from "./verdict.ts";
+
+/** The answer to "did every span arrive?". */
+export type Outcome = "complete" | "incomplete" | "could-not-tell";
+
+/** What `verify -o json` prints. Times in milliseconds. */
+export interface VerifyResult {
+  readonly outcome: Outcome;
+  readonly run: string;
+  readonly url: string;
+  readonly backend: string;
+  readonly requests: number;
+  readonly traces: Readonly<Record<TraceClass, number>>;
+  readonly spans: {
+    readonly expected: number;
+    readonly missing: number;
+    readonly unattributed: number;
+    readonly altered: number;
+    readonly copies: number;
+    readonly unexpected: number;
+    readonly foreign: number;
+  };
+  readonly links: Readonly<Record<string, LinkLoss>>;
+  readonly edges: Readonly<Record<string, number>>;
+  readonly brokenContexts: Readonly<Record<string, number>>;
+  readonly samplingIgnoredBy: Readonly<Record<string, number>>;
+  readonly losses: readonly Loss[];
+  /** `null` when no request ended while the backend was watched. */
+  readonly exportLatencyMs: { readonly p50: number; readonly p90: number; readonly p99: number } | null;
+  /** Seconds of the run, in order: when requests ended, and how many of their spans are missing. */
+  readonly seconds: readonly {
+    readonly time: number;
+    readonly requests: number;
+    readonly missing: number;
+  }[];
+  readonly examples: readonly ExampleResult[];
+}
+
+export interface ExampleResult {
+  readonly traceId: string;
+  readonly class: TraceClass;
+  readonly certainty: string;
+  readonly page: string | null;
+  readonly findings: readonly string[];
+}
+
+export interface ResultOptions {
+  readonly run: string;
+  readonly url: string;
+  readonly backend: string;
+  /** Share of spans (and of traces that cannot be judged) that may be missing. */
+  readonly allowedLoss: number;
+  readonly losses: readonly Loss[];
+  readonly pageOf: (traceId: string) => string | null;
+}
+
+export function resultOf({ tally, exportLatency }: Reconciliation, options: ResultOptions): VerifyResult {
+  const ms = (quantile: number) => Number((exportLatency.quantile(quantile) / 1000).toFixed(1));
+  return {
+    outcome: outcomeOf(tally, options.allowedLoss),
+    run: options.run,
+    url: options.url,
+    backend: options.backend,
+    requests: tally.traces,
+    traces: tally.classes,
+    spans: {
+      expected: tally.expected,
+      missing: tally.missing,
+      unattributed: tally.unattributed,
+      altered: tally.altered,
+      copies: tally.copies,
+      unexpected: tally.unexpected,
+      foreign: tally.foreign,
+    },
+    links: Object.fromEntries(tally.links),
+    edges: Object.fromEntries(tally.edges),
+    brokenContexts: Object.fromEntries(tally.brokenEdges),
+    samplingIgnoredBy: Object.fromEntries(tally.samplingIgnoredBy),
+    losses: options.losses,
+    exportLatencyMs: exportLatency.count === 0 ? null : { p50: ms(0.5), p90: ms(0.9), p99: ms(0.99) },
+    seconds: [...tally.seconds]
+      .sort(([a], [b]) => a - b)
+      .map(([second, counts]) => ({ time: second * 1000, ...counts })),
+    examples: tally.examples.map(({ traceId, verdict }) => ({
+      traceId,
+      class: verdict.class,
+      certainty: verdict.certainty,
+      page: options.pageOf(traceId),
+      findings: describeFindings(verdict),
+    })),
+  };
+}
+
+/** Copies alone are no loss, and what nobody asked to be recorded is none. */
+function outcomeOf(
+  { classes, traces, expected, missing }: Reconciliation["tally"],
+  allowed: number,
+): Outcome {
+  const wrong =
+    classes["wrong-parent"] +
+    classes["wrong-service"] +
+    classes.unexpected +
+    classes["broken-context"] +
+    classes.orphaned;
+  if (missing > expected * allowed || wrong > traces * allowed) return "incomplete";
+  if (traces === 0 || classes.unknown > traces * allowed) return "could-not-tell";
+  return "complete";
+}
+
+function describeFindings(verdict: Reconciliation["tally"]["examples"][number]["verdict"]): string[] {
+  const { missing, unattributed, altered, copies, unexpected, brokenEdges, orphans } = verdict;
+  const at = (edge: { from: string | null; to: string }) => `${edge.from ?? "?"} > ${edge.to}`;
+  return [
+    ...missing.map(
+      ({ kind, link, edge, id }) =>
+        `misses ${kind} of ${link ?? "an unknown caller"}${edge === null ? "" : ` (${at(edge)})`}${id === null ? "" : `, span ${id}`}`,
+    ),
+    ...(unattributed > 0 ? [`misses ${unattributed} spans of which one cannot tell which`] : []),
+    ...altered.map(
+      ({ span, field, was, is }) => `${field} of span ${span.id} was ${was ?? "none"}, is ${is ?? "none"}`,
+    ),
+    ...copies.map(({ id, serviceName }) => `span ${id} of ${serviceName} is there more than once`),
+    ...unexpected.map(({ id, serviceName }) => `no ledger knows span ${id} of ${serviceName}`),
+    ...brokenEdges.map((edge) => `the context broke at ${at(edge)}`),
+    ...orphans.map(({ id, serviceName }) => `the parent of span ${id} of ${serviceName} is not there`),
+  ];
+}
