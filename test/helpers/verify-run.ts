@@ -1,0 +1,73 @@
+import { startLoad } from "../../src/load/generator.ts";
+import type { Topology } from "../../src/topology/model.ts";
+import { newRunId, RunIds } from "../../src/trace/run.ts";
+import { attributeLosses, readCounters } from "../../src/verify/attribution.ts";
+import { graphOf } from "../../src/verify/call-graph.ts";
+import { reconcile } from "../../src/verify/reconcile.ts";
+import { resultOf, type VerifyResult } from "../../src/verify/result.ts";
+import { RunBook } from "../../src/verify/run-book.ts";
+import { ZipkinReader } from "../../src/verify/zipkin-reader.ts";
+
+export interface VerifyRunOptions {
+  readonly url: string;
+  readonly backend: { readonly kind: "zipkin" | "collector"; readonly url: string };
+  /** `null`: verify has to learn it. */
+  readonly topology: Topology | null;
+  readonly requests: number;
+  /** @default 300 */
+  readonly perSecond?: number;
+  /** @default 1 */
+  readonly sampleShare?: number;
+  /** @default 2000 */
+  readonly maxWaitMs?: number;
+  readonly links?: ReadonlyMap<string, string>;
+  /** Called when the last request was answered. The time that is waited begins when it resolves. */
+  readonly onSent?: () => Promise<void>;
+}
+
+/** Sends, waits, reconciles, as `chain-link verify` does. */
+export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult> {
+  const { url, backend, links = new Map(), perSecond = 300 } = options;
+  const ids = new RunIds(newRunId());
+  const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
+  const reader = new ZipkinReader(backend.url);
+  const before = await readCounters(links, backend);
+  const load = startLoad({
+    url: `${url}/`,
+    method: "GET",
+    headers: [],
+    body: null,
+    pace: {
+      kind: "open",
+      rate: { fromPerSecond: perSecond, toPerSecond: perSecond, rampMs: 0 },
+      arrivals: "constant",
+    },
+    connections: 256,
+    timeoutMs: 30_000,
+    warmUpMs: 0,
+    durationMs: null,
+    maxRequests: options.requests,
+    ids,
+    sampleShare: options.sampleShare ?? 1,
+    randomOf: () => Math.random,
+    onEnd: (record) => book.add(record),
+  });
+  const reconciliation = await reconcile({
+    book,
+    reader,
+    graph: options.topology === null ? null : graphOf(options.topology),
+    ended: load.done.then(() => options.onSent?.()),
+    maxWaitMs: options.maxWaitMs ?? 2000,
+    queriesPerSecond: 200,
+    signal: new AbortController().signal,
+  });
+  const after = await readCounters(links, backend);
+  return resultOf(reconciliation, {
+    run: ids.runId,
+    url,
+    backend: reader.name,
+    allowedLoss: 0,
+    losses: attributeLosses(reconciliation.tally, before, after),
+    pageOf: (traceId) => reader.pageOf(traceId),
+  });
+}
