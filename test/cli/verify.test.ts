@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { formatRunHeader, RECORD_BYTES, writeRunRecord } from "../../src/trace/run-ledger.ts";
+import { runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
+import { startFaultProxy } from "../helpers/fault-proxy.ts";
+
+const RUN = "9f86d081884c7d65";
+
+function ledgerFile(path: string, records: number): Promise<number> {
+  const view = new DataView(new ArrayBuffer(records * RECORD_BYTES));
+  for (let sequence = 0; sequence < records; sequence++) {
+    writeRunRecord(view, sequence * RECORD_BYTES, {
+      sequence,
+      endMs: sequence,
+      status: 200,
+      ledger: { count: 3, high: 1, low: 2, unknown: 0 },
+      isSampled: true,
+      isBroken: false,
+    });
+  }
+  const header = formatRunHeader({ run: RUN, startMs: 1_764_000_000_000, url: "http://localhost:1" });
+  return Bun.write(path, new Blob([header, view.buffer as ArrayBuffer]));
+}
+
+describe("verify", () => {
+  test("starts a chain, sends, waits, and exits with 0 when all is complete", async () => {
+    const args = ["--instances", "3", "--slow", "off", "--in-process", "--rate", "50/s", "--requests", "20"];
+    const { exitCode, stdout } = await runCli(["verify", ...args, "-o", "json"]);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: "complete",
+      requests: 20,
+      traces: { complete: 20 },
+      spans: { expected: 100, missing: 0 },
+    });
+  }, 60_000);
+
+  test("an earlier run is judged by its ledger; what is missing is exit 1, in a table, JUnit and a page", async () => {
+    using folder = temporaryFolder();
+    const up = await startUp(["--port", "0", "--instances", "2", "--slow", "off", "--no-load"]);
+    try {
+      await using proxy = startFaultProxy(up.facts.collector);
+      proxy.isDown = true;
+      const ledger = join(folder.path, "run.ledger");
+      await ledgerFile(ledger, 2);
+      const [junit, report] = [join(folder.path, "verify.xml"), join(folder.path, "verify.html")];
+      const backend = `collector=${up.facts.collector}`;
+      const files = ["--junit", junit, "--report", report];
+      const args = ["verify", "--run", ledger, "--backend", backend, "--max-wait", "100ms", ...files];
+      const { exitCode, stdout } = await runCli(args);
+      expect(exitCode).toBe(1);
+      expect(stdout).toStartWith("INCOMPLETE: 6 of 6 spans missing, 2 requests\n");
+      expect(stdout).toContain("2 not-found");
+      expect(await Bun.file(junit).text()).toContain('failures="2"');
+      const page = await Bun.file(report).text();
+      expect(page).toContain("Incomplete");
+      expect(page).not.toMatch(/<script|src=|https?:\/\/(?!127\.0\.0\.1|localhost)/);
+    } finally {
+      up.signal("SIGTERM");
+      await up.exited;
+    }
+  }, 60_000);
+
+  test("a loss within --allow-loss is exit 0", async () => {
+    using folder = temporaryFolder();
+    const ledger = join(folder.path, "run.ledger");
+    await ledgerFile(ledger, 1);
+    await using server = Bun.serve({ port: 0, fetch: () => Response.json([]) });
+    const backend = `zipkin=http://localhost:${server.port}`;
+    const args = ["verify", "--run", ledger, "--backend", backend, "--max-wait", "0", "--allow-loss", "100%"];
+    expect((await runCli(args)).exitCode).toBe(0);
+  });
+
+  test("what cannot be read is exit 3, in clear words", async () => {
+    using folder = temporaryFolder();
+    const ledger = join(folder.path, "run.ledger");
+    await ledgerFile(ledger, 2);
+    await using page = Bun.serve({ port: 0, fetch: () => new Response("<!doctype html>") });
+    await using half = Bun.serve({ port: 0, fetch: () => new Response('[[{"traceId":"1') });
+    const closed = "zipkin=http://127.0.0.1:1";
+    for (const [run, backend, text] of [
+      [ledger, closed, "Zipkin at http://127.0.0.1:1 cannot be read"],
+      [ledger, `zipkin=http://localhost:${page.port}`, "found a web page"],
+      [ledger, `zipkin=http://localhost:${half.port}`, "not whole JSON"],
+      [join(folder.path, "none"), closed, "cannot read the ledger"],
+      [import.meta.path, closed, "is not the ledger of a run"],
+      ["http://127.0.0.1:1", closed, "cannot read the ledger"],
+    ] as const) {
+      const { exitCode, stderr, stdout } = await runCli(["verify", "--run", run, "--backend", backend]);
+      expect(stderr).toContain(text);
+      expect(stdout).toBe("");
+      expect(exitCode).toBe(3);
+    }
+  });
+
+  test("an entry without a ledger cannot be proved: exit 3, never complete", async () => {
+    await using entry = Bun.serve({ port: 0, fetch: () => new Response("hello") });
+    await using backend = Bun.serve({ port: 0, fetch: () => Response.json([]) });
+    const { exitCode, stdout } = await runCli([
+      "verify",
+      `http://localhost:${entry.port}`,
+      "--requests",
+      "2",
+      "--rate",
+      "100/s",
+      "--backend",
+      `zipkin=http://localhost:${backend.port}`,
+    ]);
+    expect(stdout).toContain("COULD NOT TELL");
+    expect(exitCode).toBe(3);
+  });
+
+  test("usage errors are exit 2", async () => {
+    expect((await runCli(["verify"])).exitCode).toBe(2);
+    expect((await runCli(["verify", "--run", "x", "http://localhost:1"])).exitCode).toBe(2);
+    expect((await runCli(["verify", "--run", "x", "--backend", "kafka=http://localhost:1"])).exitCode).toBe(
+      2,
+    );
+  });
+});
