@@ -1,14 +1,16 @@
 import { Histogram } from "../lib/histogram.ts";
+import type { Ledger } from "../trace/ledger.ts";
 import { RunIds } from "../trace/run.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
+import { RECORD_BYTES, type RunRecord, readRunRecord } from "../trace/run-ledger.ts";
 import { type CallGraph, GraphLearner } from "./call-graph.ts";
+import { isSameAccount } from "./digest.ts";
 import { findForeignServices } from "./foreign.ts";
 import { judgeTrace, type Knowledge, NOT_SAMPLED } from "./judge.ts";
 import type { RunBook } from "./run-book.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { Tally } from "./tally.ts";
 import type { TraceReader } from "./trace-reader.ts";
-import type { Verdict } from "./verdict.ts";
+import { type Verdict, verdictOf } from "./verdict.ts";
 
 export interface ReconcileOptions {
   readonly book: RunBook;
@@ -43,6 +45,9 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** While requests end, so that export latencies are known so finely. */
 const LONGEST_LIVE_PAUSE_MS = 300;
+/** Pending traces from which on accounts are compared instead of spans; and how many at a time. */
+const ACCOUNTS_FROM = 2000;
+const ACCOUNTS_AT_ONCE = 20_000;
 /** Traces to learn a graph from; more say nothing new. */
 const LEARNED_TRACES = 2000;
 
@@ -119,8 +124,45 @@ class Reconciler {
     }
   }
 
+  /**
+   * Where the backend computes accounts itself, those that are equal prove their traces without a span being read. The rest stays
+   * pending. Not for few, as spans say more: who ignored a sampling decision, whom a service calls.
+   */
+  async #compareAccounts(): Promise<void> {
+    const { book, reader, signal } = this.#options;
+    if (reader.readAccounts === undefined || this.#pending.length < ACCOUNTS_FROM) return;
+    const order = Uint32Array.from(this.#pending).sort(
+      (a, b) => book.record(a).sequence - book.record(b).sequence,
+    );
+    const left: number[] = [];
+    for (let at = 0; at < order.length; ) {
+      const from = book.record(order[at] as number).sequence;
+      await this.#waitForTurn();
+      const view = await reader.readAccounts(book.header.run, from, ACCOUNTS_AT_ONCE, signal);
+      if (view === null) return;
+      const seenAt = Date.now();
+      let offset = 0;
+      for (; at < order.length; at++) {
+        const index = order[at] as number;
+        const record = book.record(index);
+        if (record.sequence >= from + ACCOUNTS_AT_ONCE) break;
+        while (offset < view.byteLength && view.getUint32(offset, true) < record.sequence)
+          offset += RECORD_BYTES;
+        const isThere = offset < view.byteLength && view.getUint32(offset, true) === record.sequence;
+        const stored = isThere ? readRunRecord(view, offset).ledger : null;
+        if (isProved(record, stored)) {
+          const count = record.ledger?.count ?? 0;
+          this.#settle(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
+        } else left.push(index);
+      }
+      this.#report(null);
+    }
+    this.#pending = left;
+  }
+
   async #look(isLast: boolean): Promise<void> {
     const { book, reader, signal } = this.#options;
+    await this.#compareAccounts();
     const pending = this.#pending;
     const left: { readonly record: RunRecord; readonly spans: readonly SeenSpan[] }[] = [];
     this.#pending = [];
@@ -192,6 +234,12 @@ class Reconciler {
     const leftMs = deadline === null ? null : Math.max(0, deadline - performance.now());
     onProgress?.({ requests: book.size, settled: this.#tally.traces, leftMs });
   }
+}
+
+/** Equal, nothing unknown, and no copies, of which the spans have more to say. */
+function isProved({ ledger, isSampled }: RunRecord, stored: Ledger | null): boolean {
+  if (ledger === null || stored === null || !isSampled) return false;
+  return ledger.unknown === 0 && stored.unknown === 0 && isSameAccount(ledger, stored);
 }
 
 /** Waiting changes nothing any more. */

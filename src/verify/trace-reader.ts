@@ -12,6 +12,11 @@ export interface TraceReader {
    * @throws {UserError} `backend-unreadable`
    */
   read(traceIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, readonly SeenSpan[]>>;
+  /**
+   * Records of `run-ledger.ts`, computed from what is stored, for requests of a run from the number `from` on, in their order; `unknown` counts
+   * copies. `null` where the backend cannot do that.
+   */
+  readAccounts?(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null>;
   /** The backend's own page of a trace; `null` where it has none that is known. */
   pageOf(traceId: string): string | null;
 }
@@ -19,8 +24,19 @@ export interface TraceReader {
 /** Waiting longer helps nobody: the next poll asks again. */
 const READ_TIMEOUT_MS = 30_000;
 
-/** One GET; `null` for 404. */
+/** The text of one GET; `null` for 404. */
 export async function getText(name: string, url: string, signal: AbortSignal): Promise<string | null> {
+  const bytes = await getBytes(name, url, signal);
+  if (bytes === null) return null;
+  const text = new TextDecoder().decode(bytes);
+  if (/^\s*</.test(text)) {
+    throw unreadable(name, `expected JSON at ${new URL(url).pathname}, found a web page`, undefined);
+  }
+  return text;
+}
+
+/** The body of one GET; `null` for 404. */
+export async function getBytes(name: string, url: string, signal: AbortSignal): Promise<ArrayBuffer | null> {
   const fail = (problem: string, cause?: unknown) =>
     new UserError(
       "backend-unreadable",
@@ -29,22 +45,21 @@ export async function getText(name: string, url: string, signal: AbortSignal): P
       { cause },
     );
   let response: Response;
-  let text: string;
+  let bytes: ArrayBuffer;
   try {
     response = await fetch(url, {
-      headers: { Accept: "application/json" },
+      headers: { Accept: "application/json, application/octet-stream" },
       redirect: "follow",
       signal: AbortSignal.any([signal, AbortSignal.timeout(READ_TIMEOUT_MS)]),
     });
-    text = await response.text();
+    bytes = await response.arrayBuffer();
   } catch (error) {
     signal.throwIfAborted();
     throw fail(errorCode(error) ?? errorText(error), error);
   }
   if (response.status === 404) return null;
-  if (!response.ok) throw fail(`${response.status} ${text.slice(0, 200).trim()}`);
-  if (/^\s*</.test(text)) throw fail(`expected JSON at ${new URL(url).pathname}, found a web page`);
-  return text;
+  if (response.ok) return bytes;
+  throw fail(`${response.status} ${new TextDecoder().decode(bytes).slice(0, 200).trim()}`);
 }
 
 /** @throws {UserError} `backend-unreadable` */

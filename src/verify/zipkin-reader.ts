@@ -2,7 +2,7 @@
 import { errorText } from "../lib/errors.ts";
 import { decodeZipkinJson } from "../trace/zipkin-json.ts";
 import { type SeenSpan, toSeenSpan } from "./seen-span.ts";
-import { getText, type TraceReader, unreadable } from "./trace-reader.ts";
+import { getBytes, getText, type TraceReader, unreadable } from "./trace-reader.ts";
 
 /** 33 characters each: Zipkin's server answers 414 to a request line of more than 4,096. */
 const IDS_PER_QUERY = 110;
@@ -16,11 +16,13 @@ export class ZipkinReader implements TraceReader {
   readonly #base: string;
   /** A server without `traceMany` is asked for one trace after the other. */
   #hasMany = true;
+  #hasAccounts: boolean;
 
   /** `url` is without a slash at the end; a path is kept. */
   constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin") {
     this.name = `${kind} at ${url}`;
     this.#base = url;
+    this.#hasAccounts = kind === "collector";
   }
 
   async read(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]>> {
@@ -43,6 +45,20 @@ export class ZipkinReader implements TraceReader {
       found.push(...lists.flat());
     }
     return group(found);
+  }
+
+  /** Only the embedded collector can. */
+  async readAccounts(
+    run: string,
+    from: number,
+    limit: number,
+    signal: AbortSignal,
+  ): Promise<DataView | null> {
+    if (!this.#hasAccounts) return null;
+    const url = `${this.#base}/api/runs/${run}/ledger?from=${from}&limit=${limit}`;
+    const bytes = await getBytes(this.name, url, signal);
+    if (bytes === null) this.#hasAccounts = false;
+    return bytes === null ? null : new DataView(bytes);
   }
 
   pageOf(traceId: string): string {

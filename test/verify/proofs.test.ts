@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { startCollector } from "../../src/collector/server.ts";
 import type { LinkOptions } from "../../src/link/link.ts";
 import { REPORTER_DEFAULTS } from "../../src/link/reporter.ts";
@@ -9,6 +9,9 @@ import { eventually } from "../helpers/cli.ts";
 import { type FaultProxy, startFaultProxy, startHeaderProxy } from "../helpers/fault-proxy.ts";
 import { type VerifyRunOptions, verifyRun } from "../helpers/verify-run.ts";
 import { hasZipkin, startZipkin } from "../helpers/zipkin-server.ts";
+
+// A test that is over its time takes Zipkin with it, and all that follow.
+setDefaultTimeout(240_000);
 
 /** Raise it for a proof at length: `VERIFY_REQUESTS=100000`. */
 const REQUESTS = Number(process.env.VERIFY_REQUESTS ?? 300);
@@ -119,7 +122,7 @@ for (const [name, start] of Object.entries(BACKENDS)) {
     let backend: BackendUnderTest;
     beforeAll(async () => {
       if (start !== null) backend = await start();
-    }, 120_000);
+    }, 240_000);
     afterAll(async () => backend?.stop());
 
     test("nothing is wrong: all are complete, with or without a topology", async () => {
