@@ -121,6 +121,7 @@ export const load = defineCommand({
     const endsByRamp = isRamp && flags.duration === null && flags.requests === null;
     const target = await openTarget(operands[0], flags, settings, output);
     const interruption = watchInterrupts(() => output.raw("\n"));
+    let running: Load | null = null;
     let account: RunAccount | null = null;
     let server: { close(): Promise<void> } | null = null;
     try {
@@ -131,7 +132,6 @@ export const load = defineCommand({
         account = new RunAccount({ header, file: flags.ledger, isKept: flags.serve !== null });
       }
       if (flags.hdr !== null) prepareFile(flags.hdr);
-      let running: Load | null = null;
       if (flags.serve !== null && account !== null) {
         const { startRunServer } = await import("../load/run-server.ts");
         const started = startRunServer({ ...flags.serve, load: () => running, account });
@@ -189,6 +189,7 @@ export const load = defineCommand({
       const isDone = result.failed === 0 && result.isRateReached !== false && isWhole;
       return isDone ? EXIT.done : EXIT.failed;
     } catch (error) {
+      void running?.stop();
       await target.stop();
       throw error;
     } finally {

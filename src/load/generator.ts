@@ -11,7 +11,7 @@ import type { RunIds } from "../trace/run.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
 import { type RequestParts, RequestTemplate } from "./request-template.ts";
 import { LoadResults } from "./results.ts";
-import { type Arrivals, constantRate, type Rate, Schedule } from "./schedule.ts";
+import { type Arrivals, constantRate, type Rate, ROUNDING, Schedule } from "./schedule.ts";
 
 /** An open loop sends when requests are due, a closed one when an answer came. */
 export type Pace =
@@ -51,6 +51,8 @@ const TIMER_SLACK_MS = 0.15;
 const SLEEP_SLACK_MS = 0.1;
 /** Requests begun in one turn, so that answers are read in between. */
 const MAX_BATCH = 32;
+/** Time to send what became due while this process stood still, when the load ends. */
+const LAST_SENDS_MS = 20;
 /** A closed loop against nobody would be a storm of attempts to connect. */
 const UNREACHABLE_PAUSE_MS = 50;
 
@@ -78,6 +80,8 @@ export class Load {
   readonly #sampleRandom: Random;
   readonly #startMs = performance.now();
   readonly #endMs: number;
+  /** Nothing that is due later is sent. */
+  readonly #lastDueMs: number;
   readonly #free: Call[] = [];
   readonly #resolveDone: () => void;
   /** `null` in a closed loop. */
@@ -109,6 +113,7 @@ export class Load {
     this.#resolveDone = resolve;
     this.results.startMs = this.#startMs + options.warmUpMs;
     this.#endMs = this.results.startMs + (options.durationMs ?? Number.POSITIVE_INFINITY);
+    this.#lastDueMs = this.#endMs - ROUNDING;
     this.#watchEnd();
     if (options.pace.kind === "open") this.#begin(options.pace.rate, this.#startMs);
     else for (let i = 0; i < options.connections; i++) this.#sendNext(performance.now());
@@ -136,8 +141,17 @@ export class Load {
 
   /** Begins no more requests and waits for those under way. */
   stop(): Promise<void> {
-    // What is due by now and can be sent, is.
-    if (!this.#isStopped && !this.#isBlocked) this.#sendDue(performance.now());
+    // What is due by now and can be sent, is: this process may have stood still.
+    const nowMs = performance.now();
+    let dueMs = Number.NEGATIVE_INFINITY;
+    while (
+      dueMs <= nowMs &&
+      dueMs < this.#lastDueMs &&
+      !this.#isStopped &&
+      !this.#isBlocked &&
+      performance.now() < nowMs + LAST_SENDS_MS
+    )
+      dueMs = this.#sendDue(nowMs);
     if (!this.#isStopped) this.#finish();
     return this.done;
   }
@@ -216,7 +230,7 @@ export class Load {
     const schedule = this.#schedule;
     if (schedule === null) return Number.POSITIVE_INFINITY;
     let dueMs = this.#scheduleStartMs + schedule.dueMs;
-    for (let i = 0; i < MAX_BATCH && dueMs <= nowMs && dueMs < this.#endMs; i++) {
+    for (let i = 0; i < MAX_BATCH && dueMs <= nowMs && dueMs < this.#lastDueMs; i++) {
       if (this.#inFlight >= this.options.connections) {
         this.#isBlocked = true;
         return dueMs;
@@ -234,7 +248,7 @@ export class Load {
    * turns of the event loop, in which answers are read.
    */
   #arm(dueMs: number): void {
-    if (dueMs >= this.#endMs) return;
+    if (dueMs >= this.#lastDueMs) return;
     const waitMs = dueMs - performance.now();
     const timerMs = Math.floor(waitMs - TIMER_SLACK_MS);
     if (timerMs >= 1) {

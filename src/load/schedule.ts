@@ -14,6 +14,9 @@ export type Arrivals = "constant" | "poisson";
 
 export const ARRIVALS = ["constant", "poisson"] as const satisfies readonly Arrivals[];
 
+/** What clocks and sums are wrong by decides nothing: in ms, and in requests. */
+export const ROUNDING = 1e-6;
+
 /** Nothing is ever this much: what is due then is not due. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -50,8 +53,8 @@ export class Schedule {
   /** How many requests are due before `endMs`, from the next on. Of a Poisson process: how many are to be expected. */
   countDueBefore(endMs: number): number {
     const left = placeAt(this.rate, endMs) - this.#place;
-    if (left <= 0) return 0;
-    return this.#random === null ? Math.ceil(left) : Math.round(left) + 1;
+    if (left <= ROUNDING) return 0;
+    return this.#random === null ? Math.ceil(left - ROUNDING) : Math.round(left) + 1;
   }
 }
 

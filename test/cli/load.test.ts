@@ -284,3 +284,32 @@ test.each([
   expect(stdout).toBe("");
   expect(exitCode).toBeOneOf([1, 2]);
 });
+
+test.skipIf(Bun.which("openssl") === null)(
+  "TLS: a certificate that nobody vouches for is refused, unless --insecure",
+  async () => {
+    using folder = temporaryFolder();
+    const [key, cert] = [join(folder.path, "key.pem"), join(folder.path, "cert.pem")];
+    const made = Bun.spawnSync([
+      ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+      ...["-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", cert],
+    ]);
+    expect(made.exitCode).toBe(0);
+    const tls = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response("ok") });
+    const args = [
+      "load",
+      `https://localhost:${server.port}`,
+      "--requests",
+      "2",
+      "--rate",
+      "50/s",
+      "-o",
+      "json",
+    ];
+    const strict = await runCli(args);
+    expect(JSON.parse(strict.stdout).failures).toEqual({ connection_failed: 2 });
+    expect(JSON.parse((await runCli([...args, "--insecure"])).stdout).succeeded).toBe(2);
+    await server.stop(true);
+  },
+);

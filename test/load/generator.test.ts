@@ -419,3 +419,12 @@ test("memory does not grow with the number of requests", async () => {
   const after = await run(100_000);
   expect(after / before).toBeLessThan(1.25);
 });
+
+test("what became due while this process stood still at the end is sent", async () => {
+  await using server = startServer();
+  const load = begin({ url: server.url, intervalMs: 1, durationMs: 100 });
+  const untilMs = performance.now() + 150;
+  while (performance.now() < untilMs);
+  await load.done;
+  expect(load.results).toMatchObject({ sent: 100, missed: 0, succeeded: 100, isRateReached: true });
+});
