@@ -14,6 +14,7 @@ const BENCHES = [
   "behaviour",
   "load",
   "deploy",
+  "collector",
 ] as const;
 
 const named = process.argv.slice(2);

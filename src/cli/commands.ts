@@ -74,6 +74,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./verify.ts")).verify,
   },
   {
+    name: "traces",
+    summary: "Write the traces of a collector or a Zipkin to a file, or send those of a file",
+    load: async () => (await import("./traces.ts")).traces,
+  },
+  {
     name: "completion",
     summary: "Print a completion script for a shell",
     load: async () => (await import("./completion.ts")).completion,

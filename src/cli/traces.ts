@@ -1,0 +1,69 @@
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
+import { choiceFlag, durationFlag, integerFlag, textFlag, urlFlag } from "./flags.ts";
+
+export const traces = defineCommand({
+  examples: [
+    { line: "chain-link traces export run.json", says: "all traces of the collector on this machine" },
+    {
+      line: "chain-link traces export errors.jsonl --format otlp --query error",
+      says: "those with an error, as OTLP",
+    },
+    {
+      line: "chain-link traces import run.json --to http://localhost:9411",
+      says: "to look at somebody else's",
+    },
+  ],
+  operands: { usage: "export|import FILE", summary: "What to do, and the file.", min: 2, max: 2 },
+  flags: {
+    from: urlFlag({
+      summary: "The collector or Zipkin to export from.",
+      fallbackText: "http://127.0.0.1:9411",
+    }),
+    to: urlFlag({ summary: "The collector or Zipkin to import to.", fallbackText: "http://127.0.0.1:9411" }),
+    format: choiceFlag("zipkin", ["zipkin", "otlp"], {
+      summary: "zipkin: one JSON list of spans; otlp: a line of OTLP JSON for each service of a trace.",
+    }),
+    service: textFlag(null, { summary: "Export traces with this service only.", placeholder: "NAME" }),
+    query: textFlag(null, {
+      summary: "Export traces with these tags only, as in `error and http.method=GET`.",
+    }),
+    lookback: durationFlag(86_400_000, {
+      summary: "Export traces that started so long ago at most.",
+      fallbackText: "24h",
+    }),
+    limit: integerFlag(
+      100_000,
+      { min: 1, max: 1e7 },
+      { summary: "Export so many traces at most, the newest." },
+    ),
+  },
+  async run({ flags, operands, output }) {
+    const [{ UserError }, { exportTraces, importTraces }] = await Promise.all([
+      import("../lib/errors.ts"),
+      import("./trace-files.ts"),
+    ]);
+    const [action, file = ""] = operands;
+    if (action === "export") {
+      const { from, service, query, lookback, limit, format } = flags;
+      const done = await exportTraces(file, {
+        url: from ?? DEFAULT_URL,
+        service,
+        query,
+        lookbackMs: lookback,
+        limit,
+        format,
+      });
+      output.info(`${done.traces} traces, ${done.spans} spans written to ${file}`);
+      return EXIT.done;
+    }
+    if (action === "import") {
+      const spans = await importTraces(file, flags.to ?? DEFAULT_URL);
+      output.info(`${spans} spans of ${file} imported`);
+      return EXIT.done;
+    }
+    throw new UserError("usage", `traces: expected export or import, found ${JSON.stringify(action)}`);
+  },
+});
+
+const DEFAULT_URL = "http://127.0.0.1:9411";

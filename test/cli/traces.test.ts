@@ -1,0 +1,80 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Collector, startCollector } from "../../src/collector/server.ts";
+import { newTraceId } from "../../src/trace/ids.ts";
+import { makeChain } from "../collector/spans.ts";
+import { runCli } from "../helpers/cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "chain-link-traces-"));
+const collectors: Collector[] = [];
+afterAll(async () => {
+  rmSync(folder, { recursive: true });
+  await Promise.all(collectors.map((collector) => collector.stop()));
+});
+
+function start(): Collector {
+  const collector = startCollector({ host: "127.0.0.1", port: 0 });
+  collectors.push(collector);
+  return collector;
+}
+
+function fill(collector: Collector, traces: number): string[] {
+  const ids = Array.from({ length: traces }, newTraceId);
+  for (const [index, id] of ids.entries())
+    collector.store.add(makeChain(id, 3, Date.now() - 60_000 + Math.floor(index / 7)));
+  return ids;
+}
+
+test("what was exported as Zipkin JSON is imported as it was, over several pages", async () => {
+  const [from, to] = [start(), start()];
+  const ids = fill(from, 1300);
+  const file = join(folder, "all.json");
+  const exported = await runCli(["traces", "export", file, "--from", from.url]);
+  expect(exported.stderr).toContain(`1300 traces, 6500 spans written to ${file}`);
+  expect(JSON.parse(readFileSync(file, "utf8"))).toHaveLength(6500);
+  const imported = await runCli(["traces", "import", file, "--to", to.url]);
+  expect(imported.stderr).toContain("6500 spans");
+  expect(to.store.counts()).toMatchObject({ traces: 1300, spans: 6500, duplicateSpans: 0 });
+  for (const id of ids.slice(0, 10)) expect(to.store.trace(id)).toEqual(from.store.trace(id) ?? []);
+});
+
+test("OTLP lines keep ids, parents, names, times and remote services", async () => {
+  const [from, to] = [start(), start()];
+  const [id = ""] = fill(from, 1);
+  const file = join(folder, "all.jsonl");
+  await runCli(["traces", "export", file, "--format", "otlp", "--from", from.url]);
+  expect(readFileSync(file, "utf8").trim().split("\n")).toHaveLength(3);
+  expect((await runCli(["traces", "import", file, "--to", to.url])).stderr).toContain("5 spans");
+  const essence = (collector: Collector) =>
+    collector.store
+      .trace(id)
+      ?.map(({ id, parentId, kind, name, timestamp, duration, localEndpoint, remoteEndpoint }) =>
+        JSON.stringify([
+          id,
+          parentId,
+          kind,
+          name,
+          timestamp,
+          duration,
+          localEndpoint?.serviceName,
+          remoteEndpoint?.serviceName,
+        ]),
+      )
+      .sort();
+  expect(essence(to)).toEqual(essence(from));
+});
+
+test("an address where nobody listens, a file that is not there or is no list: each is told", async () => {
+  const nobody = "http://127.0.0.1:1";
+  const kept = join(folder, "kept.json");
+  writeFileSync(kept, "kept");
+  const unreachable = await runCli(["traces", "export", kept, "--from", nobody]);
+  expect(unreachable.exitCode).toBe(1);
+  expect(unreachable.stderr).toContain(`${nobody} does not answer`);
+  expect(readFileSync(kept, "utf8")).toBe("kept");
+  expect((await runCli(["traces", "import", join(folder, "none")])).stderr).toContain("cannot be read");
+  expect((await runCli(["traces", "import", kept])).stderr).toContain("expected a JSON list of spans");
+  expect((await runCli(["traces", "look", kept])).exitCode).toBe(2);
+});

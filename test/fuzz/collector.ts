@@ -1,0 +1,91 @@
+/**
+ * Feeds damaged batches to every decoder of the collector and to its store: `bun test/fuzz/collector.ts [COUNT] [FIRST_SEED]`.
+ * A batch is decoded or refused with an error that is meant for clients; what is decoded can be stored and read back.
+ */
+import assert from "node:assert/strict";
+import { SpanStore } from "../../src/collector/span-store.ts";
+import { randomSource } from "../../src/lib/random.ts";
+import { encodeOtlpJson, encodeOtlpProtobuf } from "../../src/trace/otlp.ts";
+import { decodeOtlpJson, decodeOtlpProtobuf, OtlpError } from "../../src/trace/otlp-decode.ts";
+import { ProtobufError } from "../../src/trace/protobuf-reader.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { decodeZipkinJson, ZipkinError } from "../../src/trace/zipkin-json.ts";
+import { decodeZipkinProtobuf } from "../../src/trace/zipkin-protobuf.ts";
+import { hexId, makeChain } from "../collector/spans.ts";
+
+const count = Number(process.argv[2] ?? 100_000);
+const first = Number(process.argv[3] ?? 1);
+
+const chain = makeChain(`${hexId(7)}${hexId(9)}`, 2, 1_700_000_000_000);
+const resource = { attributes: { "service.name": "a" }, scope: { name: "s", version: "1" } };
+const otlp = Buffer.from(encodeOtlpProtobuf(chain, resource));
+type Decode = (body: Uint8Array) => Span[];
+const DECODERS: readonly (readonly [name: string, seedBody: Buffer, decode: Decode])[] = [
+  ["Zipkin JSON", Buffer.from(JSON.stringify(chain)), (body) => decodeZipkinJson(body)],
+  [
+    "OTLP JSON",
+    Buffer.from(encodeOtlpJson(chain, resource)),
+    (body) => [...decodeOtlpJson(body)].flatMap((it) => it.spans),
+  ],
+  ["OTLP protobuf", otlp, (body) => [...decodeOtlpProtobuf(body)].flatMap((it) => it.spans)],
+  ["Zipkin protobuf", otlp, (body) => [...decodeZipkinProtobuf(body)].flat()],
+];
+const WORDS = [
+  "null",
+  "[",
+  "{",
+  "}",
+  '"',
+  "\\u0000",
+  "1e999",
+  "-1",
+  "\xff\xff\xff\xff\x0f",
+  "\x00",
+  "[[[[",
+  ",",
+  ":",
+];
+
+const store = new SpanStore({ maxSpans: 2000 });
+let taken = 0;
+for (let seed = first; seed < first + count; seed++) {
+  const random = randomSource(String(seed))("damage");
+  const [name, body, decode] = DECODERS[seed % DECODERS.length] as (typeof DECODERS)[number];
+  try {
+    const spans = decode(damage(body, random));
+    store.add(spans);
+    for (const { traceId, id } of spans.slice(0, 2))
+      assert.ok(
+        store.trace(traceId)?.some((span) => span.id === id),
+        "a span is not found",
+      );
+    taken += spans.length;
+  } catch (error) {
+    if (error instanceof ZipkinError || error instanceof OtlpError || error instanceof ProtobufError)
+      continue;
+    process.stderr.write(`${name} fails with seed ${seed}\n`);
+    throw error;
+  }
+}
+assert.ok(store.counts().spans <= 2000);
+process.stdout.write(
+  `${count} batches, seeds ${first} to ${first + count - 1}: ${taken} spans stored, the rest refused\n`,
+);
+
+/** One to four places cut out, overwritten, doubled or filled with what decoders trip over. */
+function damage(body: Buffer, random: () => number): Uint8Array {
+  let bytes = Buffer.from(body);
+  const below = (limit: number) => Math.floor(random() * limit);
+  for (let times = 1 + below(4); times > 0; times--) {
+    const at = below(bytes.length + 1);
+    const end = Math.min(bytes.length, at + below(12));
+    const kind = below(5);
+    const word = Buffer.from(WORDS[below(WORDS.length)] as string, "latin1");
+    if (kind === 0) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(end)]);
+    else if (kind === 1) bytes = bytes.subarray(0, at);
+    else if (kind === 2) bytes = Buffer.concat([bytes.subarray(0, end), bytes.subarray(at)]);
+    else if (kind === 3) bytes = Buffer.concat([bytes.subarray(0, at), word, bytes.subarray(at)]);
+    else if (at < bytes.length) bytes[at] = below(256);
+  }
+  return bytes;
+}
