@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DEFAULT_IMAGE } from "../../src/kubernetes/images.ts";
 import { VERSION } from "../../src/lib/version.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
@@ -16,12 +15,13 @@ const WAIT = ["--timeout", "4m"];
 
 describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
   let lab: Lab;
+  let image: string;
   const folder = temporaryFolder();
   const namespaces: ReleaseBench[] = [];
 
   beforeAll(async () => {
     lab = await startLab();
-    await buildLabImage(DEFAULT_IMAGE);
+    image = await buildLabImage();
   }, LAB_START_MS + STEP_MS);
 
   afterAll(async () => {
@@ -35,6 +35,8 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
 
   describe("the whole journey, under the profile restricted, with the rights of the documented Role", () => {
     const chain = (links: number) => ["--instances", String(links), "--slow", "off", "--sleep-time", "1"];
+    const deploy = (links: number, ...more: readonly string[]) =>
+      bench.run("deploy", ...chain(links), "--chain-link-image", image, ...WAIT, ...more);
     let bench: ReleaseBench;
 
     beforeAll(async () => {
@@ -45,7 +47,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
     test(
       "deploy puts 6 links there, and all become ready",
       async () => {
-        const { exitCode, stderr } = await bench.run("deploy", ...chain(6), ...WAIT);
+        const { exitCode, stderr } = await deploy(6);
         expect(stderr).toContain("is deployed and ready");
         expect(stderr).not.toContain("PodSecurity");
         expect(exitCode).toBe(0);
@@ -74,7 +76,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
     test(
       "9 links: the list is changed and 3 are added; nothing else is sent",
       async () => {
-        const { stdout, stderr } = await bench.run("deploy", ...chain(9), ...WAIT, "-o", "json");
+        const { stdout, stderr } = await deploy(9, "-o", "json");
         expect(stderr).toContain("is deployed and ready");
         expect(JSON.parse(stdout)).toMatchObject({
           revision: 2,
@@ -91,7 +93,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
     test(
       "4 links: 5 are removed",
       async () => {
-        const { stdout } = await bench.run("deploy", ...chain(4), ...WAIT, "-o", "json");
+        const { stdout } = await deploy(4, "-o", "json");
         expect(JSON.parse(stdout)).toMatchObject({ revision: 3, created: 0, updated: 1, deleted: 10 });
         const names = await bench.list();
         expect(names.filter((name) => name.startsWith("Deployment/chain-link-deployment-"))).toHaveLength(4);
@@ -104,7 +106,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
       "an image that is not there fails with the reason, and the links that ran go on",
       async () => {
         const bad = await bench.run(
-          ...["deploy", ...chain(4), "--chain-link-image", `${DEFAULT_IMAGE}-absent`],
+          ...["deploy", ...chain(4), "--chain-link-image", `${image}-absent`],
           ...["--timeout", "20s", "--rollback-on-failure"],
         );
         expect(bad.exitCode).toBe(1);
@@ -167,8 +169,16 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
     beforeAll(async () => {
       bench = open(await createNamespace("restart"));
       const file = bench.topology(TOPOLOGY);
-      const { exitCode } = await bench.run("deploy", file, ...WAIT, "--network-policy", "edges");
-      expect(exitCode).toBe(0);
+      const { stderr } = await bench.run(
+        "deploy",
+        file,
+        ...WAIT,
+        "--network-policy",
+        "edges",
+        "--chain-link-image",
+        image,
+      );
+      expect(stderr).toContain("is deployed and ready");
     }, STEP_MS);
 
     test(
@@ -183,7 +193,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
       "no request of a steady load is lost when all links are restarted",
       async () => {
         const place = ["-n", bench.namespace];
-        const load = loadPod(["load", "http://front", "--rate", "30/s", "-o", "json"]);
+        const load = loadPod(image, ["load", "http://front", "--rate", "30/s", "-o", "json"]);
         await lab.kubectl(["create", ...place, "-f", "-"], { input: JSON.stringify(load) });
         await lab.kubectl(["wait", ...place, "--for=condition=Ready", "pod/load", "--timeout=120s"]);
         const log = lab.kubectl(["logs", ...place, "-f", "load"]);
@@ -228,7 +238,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
     test(
       "says its version, without rights and on a read-only root",
       async () => {
-        expect(await runToEnd("version", loadPod(["version"]))).toBe(`chain-link ${VERSION}\n`);
+        expect(await runToEnd("version", loadPod(image, ["version"]))).toBe(`chain-link ${VERSION}\n`);
       },
       STEP_MS,
     );
@@ -237,7 +247,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
       "runs links in processes of their own and knows its page",
       async () => {
         const args = ["up", "--processes", "--slow", "off", "--duration", "2s", "--port", "0"];
-        expect(await runToEnd("up", loadPod(args))).toContain("none dropped");
+        expect(await runToEnd("up", loadPod(image, args))).toContain("none dropped");
       },
       STEP_MS,
     );
@@ -245,7 +255,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
     test(
       "has no shell",
       async () => {
-        const pod = loadPod(["-c", "true"]);
+        const pod = loadPod(image, ["-c", "true"]);
         const [container] = pod.spec.containers;
         const input = JSON.stringify({
           ...pod,
@@ -322,7 +332,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
 });
 
 /** A restricted Pod of our image that is not started again. */
-function loadPod(args: readonly string[]) {
+function loadPod(image: string, args: readonly string[]) {
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -333,7 +343,7 @@ function loadPod(args: readonly string[]) {
       containers: [
         {
           name: "load",
-          image: DEFAULT_IMAGE,
+          image,
           args,
           securityContext: {
             allowPrivilegeEscalation: false,

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DEFAULT_IMAGE } from "../../src/kubernetes/images.ts";
 import { temporaryFolder } from "./cli.ts";
 import { LAB } from "./lab.ts";
 
@@ -16,13 +17,20 @@ export async function buildExecutable(): Promise<string> {
   return path;
 }
 
-/** Puts the executable into our image, and that into the lab's registry as `name`. */
-export async function buildLabImage(name: string): Promise<void> {
-  await buildExecutable();
+/**
+ * Puts the executable into our image, and that into the lab's registry. Its tag says which executable it is: a node keeps
+ * what it once pulled.
+ * @returns The image's name
+ */
+export async function buildLabImage(): Promise<string> {
+  const executable = await Bun.file(await buildExecutable()).bytes();
+  const [repository] = DEFAULT_IMAGE.split(":");
+  const name = `${repository}:test-${Bun.hash(executable).toString(16)}`;
   using folder = temporaryFolder();
   const file = join(folder.path, "Dockerfile");
   writeFileSync(file, renderPrebuilt(readFileSync(join(ROOT, "Dockerfile"), "utf8")));
   await run([LAB, "image", "build", "-t", name, "-f", file, ROOT]);
+  return name;
 }
 
 /**
