@@ -1,7 +1,7 @@
 import { DEFAULT_IMAGE } from "../kubernetes/images.ts";
 import { DEFAULT_SLEEP_SECONDS } from "../kubernetes/load-generator.ts";
 import { isImageReference, isNamespaceName } from "../kubernetes/names.ts";
-import type { NetworkPolicyMode, ObjectOptions } from "../kubernetes/object.ts";
+import type { CollectorChoice, NetworkPolicyMode, ObjectOptions } from "../kubernetes/object.ts";
 import { checkedFlag, choiceFlag, type Flag, integerFlag, parseHttpUrl, Unfit } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
@@ -42,19 +42,17 @@ export const RELEASE_FLAGS = {
   slow: SLOW_FLAG,
 } as const;
 
-/** A Zipkin of the release, `null`, or the URL of one that is there. */
-function collectorFlag(): Flag<string | null> {
+function collectorFlag(): Flag<CollectorChoice> {
   return {
     summary:
-      "zipkin: one is deployed with the links. Or the URL of one that is there; none is deployed then.",
-    placeholder: "zipkin|URL",
-    fallback: null,
-    fallbackText: "zipkin",
+      "zipkin, or embedded for chain-link's own: deployed with the links. Or the URL of one that is there.",
+    placeholder: "embedded|zipkin|URL",
+    fallback: "zipkin",
     parse: (texts) => {
       const text = texts.at(-1) ?? "";
-      if (text === "zipkin") return null;
+      if (text === "zipkin" || text === "embedded") return text;
       const url = parseHttpUrl(text);
-      return url instanceof Unfit ? new Unfit(`zipkin, or ${url.expected}`) : url;
+      return url instanceof Unfit ? new Unfit(`embedded, zipkin, or ${url.expected}`) : { url };
     },
   };
 }
@@ -64,7 +62,7 @@ export function readObjectOptions(flags: {
   readonly namespace: string;
   readonly "chain-link-image": string;
   readonly "sleep-time": number;
-  readonly collector: string | null;
+  readonly collector: CollectorChoice;
   readonly "network-policy": NetworkPolicyMode;
 }): ObjectOptions {
   return {
@@ -72,7 +70,7 @@ export function readObjectOptions(flags: {
     image: flags["chain-link-image"],
     sleepSeconds: flags["sleep-time"],
     networkPolicy: flags["network-policy"],
-    ...(flags.collector === null ? {} : { zipkinUrl: flags.collector }),
+    collector: flags.collector,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { KubernetesObject, NetworkPolicyMode } from "../kubernetes/object.ts";
+import type { CollectorChoice, KubernetesObject, NetworkPolicyMode } from "../kubernetes/object.ts";
 import type { Target } from "../kubernetes/release/deploy.ts";
 import type { Topology } from "../topology/model.ts";
 import { readObjectOptions } from "./release-flags.ts";
@@ -11,7 +11,7 @@ export interface TargetFlags {
   readonly release: string;
   readonly "chain-link-image": string;
   readonly "sleep-time": number;
-  readonly collector: string | null;
+  readonly collector: CollectorChoice;
   readonly "network-policy": NetworkPolicyMode;
   readonly slow: "on" | "off";
 }

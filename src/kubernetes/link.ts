@@ -85,11 +85,11 @@ const GRACE_SECONDS = 25;
 /** So that the kubelet's SIGKILL never comes before the link has ended by itself. */
 const KILL_MARGIN_SECONDS = 5;
 
-function buildCommonEnv({ zipkinUrl }: ObjectOptions): LinkPlace["env"] {
+function buildCommonEnv({ collector }: ObjectOptions): LinkPlace["env"] {
   return [
     { name: "CHAIN_LINK_DRAIN", value: `${DRAIN_SECONDS}s` },
     { name: "CHAIN_LINK_GRACE", value: `${GRACE_SECONDS}s` },
-    ...(zipkinUrl === undefined ? [] : [{ name: "CHAIN_LINK_ZIPKIN", value: zipkinUrl }]),
+    ...(typeof collector === "object" ? [{ name: "CHAIN_LINK_ZIPKIN", value: collector.url }] : []),
   ];
 }
 

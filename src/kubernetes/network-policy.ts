@@ -33,7 +33,7 @@ export function buildNetworkPolicies(
     spec: { ingress, podSelector: { matchLabels: podSelector }, policyTypes: ["Ingress"] },
   });
   return [
-    ...(options.zipkinUrl === undefined
+    ...(typeof options.collector !== "object"
       ? [policy(ZIPKIN_SERVICE, "zipkin", ZIPKIN_SELECTOR, [fromAnywhere(ZIPKIN_PORT)])]
       : []),
     ...links.map(({ service: { name }, selector }) => {

@@ -24,6 +24,12 @@ export interface KubernetesObject {
   readonly [field: string]: Plain;
 }
 
+/**
+ * What takes the spans: Zipkin, our own collector in its place and under its names, or one that is there already, to
+ * whose URL the links send; none is made then.
+ */
+export type CollectorChoice = "zipkin" | "embedded" | { readonly url: string };
+
 export type NetworkPolicyMode = "none" | "edges";
 
 /** What the objects of one topology depend on besides the topology itself. */
@@ -34,8 +40,8 @@ export interface ObjectOptions {
   readonly image?: string;
   /** Seconds between two requests of the load generator. @default 60, as the original */
   readonly sleepSeconds?: number;
-  /** Where links send their spans instead of to a Zipkin of the release, which is then not made. */
-  readonly zipkinUrl?: string;
+  /** @default "zipkin" */
+  readonly collector?: CollectorChoice;
   /** `edges`: pods are reached over the topology's own edges only, see `buildNetworkPolicies`. @default "none" */
   readonly networkPolicy?: NetworkPolicyMode;
   /** Value of the label `app.kubernetes.io/instance`. @default "chain-link" */

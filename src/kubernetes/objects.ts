@@ -34,7 +34,9 @@ export function buildObjects(topology: Topology, options: ObjectOptions): Kubern
     buildNamespace(options.namespace),
     list,
     ...(options.networkPolicy === "edges" ? buildNetworkPolicies(topology, links, options) : []),
-    ...(options.zipkinUrl === undefined ? [buildZipkinDeployment(options), buildZipkinService(options)] : []),
+    ...(typeof options.collector !== "object"
+      ? [buildZipkinDeployment(options), buildZipkinService(options)]
+      : []),
     ...links.map((link) => buildLinkDeployment(link, options)),
     ...links.map((link) => buildLinkService(link, options)),
     buildLoadGenerator(topology.entry, options),

@@ -6,9 +6,9 @@ import {
   TEMPORARY_MOUNT,
   TEMPORARY_VOLUME,
 } from "./hardening.ts";
-import { imagePullPolicy, ZIPKIN_IMAGE } from "./images.ts";
+import { DEFAULT_IMAGE, imagePullPolicy, ZIPKIN_IMAGE } from "./images.ts";
 import { memberLabels } from "./labels.ts";
-import type { KubernetesObject, ObjectOptions } from "./object.ts";
+import type { KubernetesObject, ObjectOptions, Plain } from "./object.ts";
 
 export const ZIPKIN_DEPLOYMENT = "zipkin-deployment";
 export const ZIPKIN_SERVICE = "zipkin-service";
@@ -17,8 +17,10 @@ export const ZIPKIN_SERVICE = "zipkin-service";
 export const ZIPKIN_PORT = 9411;
 export const ZIPKIN_SELECTOR = Object.freeze({ app: "chain-link", instance: "zipkin" });
 
+/** Zipkin, or our own collector under its names. */
 export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject {
   const { namespace, release } = options;
+  const isEmbedded = options.collector === "embedded";
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -31,9 +33,9 @@ export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject 
         metadata: { labels: { ...ZIPKIN_SELECTOR, ...memberLabels("zipkin", release) } },
         spec: {
           ...POD_HARDENING,
-          containers: [ZIPKIN_CONTAINER],
-          // The image names its user by a word, which the kubelet cannot tell from root.
-          securityContext: { ...POD_SECURITY, runAsUser: 1000 },
+          containers: [isEmbedded ? buildCollector(options.image ?? DEFAULT_IMAGE) : ZIPKIN_CONTAINER],
+          // Zipkin's image names its user by a word, which the kubelet cannot tell from root.
+          securityContext: { ...POD_SECURITY, runAsUser: isEmbedded ? 10001 : 1000 },
           terminationGracePeriodSeconds: 30,
           volumes: [TEMPORARY_VOLUME],
         },
@@ -86,3 +88,18 @@ const ZIPKIN_CONTAINER = {
   securityContext: CONTAINER_SECURITY,
   volumeMounts: [TEMPORARY_MOUNT],
 } as const;
+
+/** Our own, in Zipkin's place. It bounds what it keeps by bytes, 256 MiB, and by the same number of spans as Zipkin. */
+function buildCollector(image: string): Plain {
+  return {
+    args: ["collector", "--host", "0.0.0.0", "--port", String(ZIPKIN_PORT), "--max-spans", String(MAX_SPANS)],
+    image,
+    imagePullPolicy: imagePullPolicy(image),
+    name: "collector",
+    ports: [{ containerPort: ZIPKIN_PORT }],
+    readinessProbe: { httpGet: { path: "/health", port: ZIPKIN_PORT }, periodSeconds: 5, timeoutSeconds: 5 },
+    resources: { limits: { memory: "512Mi" }, requests: { cpu: "50m", memory: "96Mi" } },
+    securityContext: CONTAINER_SECURITY,
+    volumeMounts: [TEMPORARY_MOUNT],
+  };
+}

@@ -173,8 +173,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
         "deploy",
         file,
         ...WAIT,
-        "--network-policy",
-        "edges",
+        ...["--network-policy", "edges", "--collector", "embedded"],
         "--chain-link-image",
         image,
       );
@@ -185,6 +184,20 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
       "what a topology says about a service holds in its pod",
       async () => {
         expect((await readService(bench.namespace, "front", "")).length).toBe(4096);
+      },
+      STEP_MS,
+    );
+
+    test(
+      "our own collector, in Zipkin's place, has the traces",
+      async () => {
+        const spans = await eventually(async () => {
+          const query = "api/v2/traces?serviceName=front&limit=10";
+          const traces: Span[][] = JSON.parse(await readService(bench.namespace, "zipkin-service", query));
+          return traces.find((trace) => trace.length === 5);
+        }, STEP_MS / 2);
+        const services = new Set(spans.map(({ localEndpoint }) => localEndpoint?.serviceName));
+        expect(services).toEqual(new Set(["front", "middle", "back"]));
       },
       STEP_MS,
     );

@@ -264,12 +264,30 @@ test("a link ends by itself before the kubelet kills it, and has stopped being f
 });
 
 test("with a collector that is there already, links send to it and no Zipkin is made", () => {
-  const options = { ...OPTIONS, zipkinUrl: "http://zipkin.tracing:9411", networkPolicy: "edges" as const };
+  const options = {
+    ...OPTIONS,
+    collector: { url: "http://zipkin.tracing:9411" },
+    networkPolicy: "edges" as const,
+  };
   const objects = objectsOf(buildChain(2), options);
   expect([...objects.keys()].filter((name) => name.includes("zipkin"))).toEqual([]);
   expect(envOf(objects.get("Deployment/chain-link-deployment-1")).CHAIN_LINK_ZIPKIN).toBe(
     "http://zipkin.tracing:9411",
   );
+});
+
+test("our own collector stands under Zipkin's names, and links need not know", () => {
+  const plain = objectsOf(buildChain(2));
+  const objects = objectsOf(buildChain(2), { ...OPTIONS, collector: "embedded" });
+  expect([...objects.keys()]).toEqual([...plain.keys()]);
+  const name = "Deployment/zipkin-deployment";
+  expect(objects.get(name).spec.selector).toEqual(plain.get(name).spec.selector);
+  const { containers, securityContext } = objects.get(name).spec.template.spec;
+  expect(containers).toMatchObject([{ image: OPTIONS.image, ports: [{ containerPort: 9411 }] }]);
+  expect(containers[0].args.slice(0, 3)).toEqual(["collector", "--host", "0.0.0.0"]);
+  expect(securityContext).toMatchObject({ runAsNonRoot: true, runAsUser: 10001 });
+  for (const other of [...objects.keys()].filter((key) => key !== name))
+    expect(objects.get(other)).toEqual(plain.get(other));
 });
 
 test("the heap of Zipkin fits under its memory limit, with room for the JVM", () => {
