@@ -228,7 +228,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
         }, STEP_MS / 2);
         await lab.kubectl(["delete", "pod", "load", ...place]);
         const { stdout } = await log;
-        const summary = JSON.parse(stdout.slice(stdout.lastIndexOf('{"requests"')));
+        const summary = JSON.parse(stdout.split("\n").find((line) => line.startsWith("{")) ?? "");
         expect(summary).toMatchObject({ failed: 0, failures: {} });
         expect(summary.requests).toBeGreaterThan(100);
       },
