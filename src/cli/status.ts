@@ -51,7 +51,10 @@ export const status = defineCommand({
       void interruption.signal.then(() => end.abort());
       const changes = output.isTerminal ? null : new ChangeLog(output);
       if (changes !== null) onChange = () => changes.tell(summarize(tracker));
+      // Ages grow though nothing happens.
+      const clock = output.isTerminal ? setInterval(() => live.update(), 1000) : undefined;
       await tracker.watch(end.signal);
+      clearInterval(clock);
       live.finish();
       return EXIT.interrupted;
     }

@@ -71,7 +71,7 @@ function findContainerTrouble({
   }
   if (waiting === undefined && terminated === undefined && ready === false) {
     return {
-      text: "runs, but its readiness probe does not succeed",
+      text: "runs, but its readiness probe has not succeeded",
       log: { container: name, isPrevious: false },
     };
   }
