@@ -4,7 +4,8 @@
  *
  *     bun test/faults/release.ts [RESULTS]
  *
- * Takes the better part of an hour on 2 cores; what stands in the file RESULTS already is not run again.
+ * Takes the better part of an hour on 2 cores. What stands in the file RESULTS already is not run again; Ctrl-C finishes
+ * what is under way and writes the table of what was run.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -37,6 +38,7 @@ const results: Result[] = existsSync(RESULTS)
       .split("\n")
       .map((line) => JSON.parse(line) as Result)
   : [];
+const callsOf = new Map<Scenario, number>();
 const known = new Set(results.map(keyOf));
 const lab = await startLab();
 const runs: { readonly rank: number; readonly start: () => Promise<void> }[] = [];
@@ -44,6 +46,7 @@ for (const scenario of SCENARIOS) {
   const counter = new FaultBench(lab, `fault-${scenario}`, scenario);
   const calls = await counter.countCalls();
   await counter.remove();
+  callsOf.set(scenario, calls);
   console.log(`${scenario}: ${calls} calls`);
   for (const [index, disturbance] of listDisturbances(calls).entries()) {
     const how = describeDisturbance(disturbance);
@@ -62,6 +65,7 @@ for (const scenario of SCENARIOS) {
 // What is quick first: a mistake shows early.
 runs.sort((a, b) => a.rank - b.rank);
 console.log(`${runs.length} runs`);
+process.on("SIGINT", () => runs.splice(0));
 const startMs = performance.now();
 const work = async () => {
   for (let run = runs.shift(); run !== undefined; run = runs.shift()) await run.start();
@@ -87,7 +91,8 @@ function renderPage(): string {
   const groups = Map.groupBy(results, ({ scenario, how }) => `${scenario} | ${how}`);
   const rows = [...groups].map(([key, group]) => {
     const count = (isSo: (result: Result) => boolean) => group.filter(isSo).length;
-    return `| ${key} | ${group.length} | ${count(({ end }) => end === "done")} | ${count(({ end }) => end === "failed")} | ${count(isGood)} |`;
+    const calls = callsOf.get(group[0]?.scenario ?? "install") ?? 0;
+    return `| ${key} | ${calls} | ${group.length} | ${count(({ end }) => end === "done")} | ${count(({ end }) => end === "failed")} | ${count(isGood)} |`;
   });
   return `${[
     "# Kill points and faults",
@@ -99,10 +104,11 @@ function renderPage(): string {
     "",
     "*Converged*: afterwards every object is as wanted (`dry-run` finds nothing to change), nothing is left over, no lock is held,",
     "one revision is `deployed` and none `pending`; and a command that said it was done had left nothing to do.",
-    "A command that failed said why in one message.",
+    "A command that failed said why in one message. A command makes a call more or less from run to run; a row with fewer runs than",
+    "calls was stopped before it was through.",
     "",
-    "| command | disturbance | runs | finished by itself | failed with a message | converged |",
-    "|---|---|---|---|---|---|",
+    "| command | disturbance | calls | runs | finished by itself | failed with a message | converged |",
+    "|---|---|---|---|---|---|---|",
     ...rows.sort(),
   ].join("\n")}\n`;
 }
