@@ -7,6 +7,7 @@ const UNITS: readonly [name: string, micros: number][] = [
 /** Three significant digits: `1.23 ms`. */
 export function formatDuration(micros: number): string {
   if (micros >= 120_000_000) return `${(micros / 60_000_000).toFixed(1)} min`;
+  if (micros < 0) return `-${formatDuration(-micros)}`;
   const [name, size] = UNITS.find(([, unit]) => micros >= unit) ?? ["µs", 1];
   const value = micros / size;
   const digits = name === "µs" || value >= 100 ? 0 : value >= 10 ? 1 : 2;
@@ -25,11 +26,19 @@ export function formatCount(count: number, noun: string): string {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** A hue in degrees that stays the same for a name; names that differ little get hues far apart. */
-export function hueOf(name: string): number {
-  let hash = 0;
-  for (const character of name) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  return Math.round((hash * 137.508) % 360);
+/** Requests a second: `0.4/s`, `12/s`, `1.2k/s`. */
+export function formatRate(perSecond: number): string {
+  if (perSecond >= 1000) return `${(perSecond / 1000).toFixed(perSecond >= 10_000 ? 0 : 1)}k/s`;
+  return `${perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond) : perSecond.toFixed(1)}/s`;
+}
+
+/** `3 %`, `0.4 %`; never `0 %` for what is not nothing, nor `100 %` for what is not all. */
+export function formatShare(share: number): string {
+  if (share === 0 || share === 1) return `${share * 100} %`;
+  const percent = share * 100;
+  if (percent < 0.1) return "< 0.1 %";
+  if (percent > 99.9) return "> 99.9 %";
+  return `${percent < 10 || percent > 99 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
 function formatDay(date: Date): string {

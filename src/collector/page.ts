@@ -1,24 +1,19 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { respondText } from "./response.ts";
 
 type Import = Promise<{ readonly default: string }>;
 
 /**
  * The files of the web page by the path they are served at. The imports are literal so that `bun build --compile`
- * carries the texts, and lazy because most collectors never show their page. The cast keeps `tsc` from taking
- * browser code into this program; Bun has dropped it before it looks at the path.
+ * carries the texts, and lazy because most collectors never show their page. `ui/dist` is made by
+ * `scripts/build-page.ts`. The cast keeps `tsc` from looking for it; Bun has dropped it before it looks at the path.
  */
 const FILES: Readonly<Record<string, () => Import>> = {
   "/": () => import("../../ui/index.html" as string, { with: { type: "text" } }),
-  "/page.css": () => import("../../ui/page.css" as string, { with: { type: "text" } }),
   "/icon.svg": () => import("../../ui/icon.svg" as string, { with: { type: "text" } }),
-  "/page.js": () => import("../../ui/page.ts" as string, { with: { type: "text" } }),
-  "/dom.js": () => import("../../ui/dom.ts" as string, { with: { type: "text" } }),
-  "/format.js": () => import("../../ui/format.ts" as string, { with: { type: "text" } }),
-  "/span-tree.js": () => import("../../ui/span-tree.ts" as string, { with: { type: "text" } }),
-  "/span-details.js": () => import("../../ui/span-details.ts" as string, { with: { type: "text" } }),
-  "/trace-list.js": () => import("../../ui/trace-list.ts" as string, { with: { type: "text" } }),
-  "/trace-view.js": () => import("../../ui/trace-view.ts" as string, { with: { type: "text" } }),
-  "/waterfall.js": () => import("../../ui/waterfall.ts" as string, { with: { type: "text" } }),
+  "/page.css": () => import("../../ui/dist/page.css" as string, { with: { type: "text" } }),
+  "/page.js": () => import("../../ui/dist/page.js" as string, { with: { type: "text" } }),
 };
 
 /** Span contents come from anyone who can reach the port: the page may run and load nothing but these files. */
@@ -33,7 +28,7 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-const served = new Map<string, string>();
+const served = new Map<string, Promise<string>>();
 
 /** A file of the web page; undefined when there is none at this path. */
 export async function servePage(request: Request, path: string): Promise<Response | undefined> {
@@ -41,10 +36,11 @@ export async function servePage(request: Request, path: string): Promise<Respons
   if (load === undefined) return undefined;
   let text = served.get(path);
   if (text === undefined) {
-    text = prepare(path, (await load()).default);
+    text = readFile(load);
+    text.catch(() => served.delete(path));
     served.set(path, text);
   }
-  return respondText(request, text, {
+  return respondText(request, await text, {
     "Content-Type": contentType(path),
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "no-referrer",
@@ -52,9 +48,38 @@ export async function servePage(request: Request, path: string): Promise<Respons
   });
 }
 
-/** Scripts are stored as TypeScript and served as modules, one by one: there are few, and nothing has to bundle. */
-function prepare(path: string, text: string): string {
-  return path.endsWith(".js") ? new Bun.Transpiler({ loader: "ts" }).transformSync(text) : text;
+async function readFile(load: () => Import): Promise<string> {
+  await buildFromSources();
+  return (await load()).default;
+}
+
+let build: Promise<void> | undefined;
+
+/**
+ * Where the page's sources are, which is in a clone only, it is bundled anew when one of them changed since. In a
+ * process of its own: the bundler's memory would stay with the collector.
+ */
+function buildFromSources(): Promise<void> {
+  const ui = join(import.meta.dir, "../../ui");
+  const script = join(ui, "../scripts/build-page.ts");
+  if (!existsSync(join(ui, "page.tsx")) || !existsSync(script)) return Promise.resolve();
+  build ??= isStale(ui) ? runBuild(script) : Promise.resolve();
+  return build;
+}
+
+function isStale(ui: string): boolean {
+  const built = join(ui, "dist/page.js");
+  if (!existsSync(built)) return true;
+  const builtMs = statSync(built).mtimeMs;
+  return readdirSync(ui, { recursive: true, encoding: "utf8" }).some(
+    (file) => !file.startsWith("dist") && statSync(join(ui, file)).mtimeMs > builtMs,
+  );
+}
+
+async function runBuild(script: string): Promise<void> {
+  const child = Bun.spawn([process.execPath, script], { stdio: ["ignore", "ignore", "pipe"] });
+  const [problem, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
+  if (exitCode !== 0) throw new Error(`The page was not built: ${problem.trim()}`);
 }
 
 function contentType(path: string): string {

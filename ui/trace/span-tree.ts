@@ -1,4 +1,4 @@
-import type { Span } from "../src/trace/span.ts";
+import type { Span } from "../../src/trace/span.ts";
 
 export interface SpanRow {
   readonly span: Span;

@@ -1,0 +1,30 @@
+/** A disturbance of one link; what is absent is as the topology says. */
+export interface Fault {
+  /** Added to each request, milliseconds. */
+  readonly latencyMs?: number | undefined;
+  /** Share (0 to 1) of requests answered with 500. */
+  readonly errorRate?: number | undefined;
+  /** Nobody listens on its port. */
+  readonly isStopped?: boolean | undefined;
+}
+
+/** A change that was made, to be shown on charts. */
+export interface Mark {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly text: string;
+}
+
+/** The answer of `GET /api/control`. */
+export interface ControlState {
+  /** Whether the token that came with the question may change things. */
+  readonly isAllowed: boolean;
+  readonly services: readonly string[];
+  /** `null`: no load is driven from here. */
+  readonly load: { readonly ratePerSecond: number } | null;
+  /** By link; those without a fault are absent. */
+  readonly faults: Readonly<Record<string, Fault>>;
+  readonly backend: { readonly isDown: boolean };
+  /** Oldest first. */
+  readonly marks: readonly Mark[];
+}

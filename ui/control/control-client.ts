@@ -1,0 +1,95 @@
+import { computed, signal } from "@preact/signals";
+import type { ControlState, Fault, Mark } from "../../src/collector/control.ts";
+import { readJson } from "../shell/request.ts";
+
+const KEY = "chain-link-token";
+const REFRESH_MS = 1000;
+
+/** `null`: this collector controls nothing. */
+export const control = signal<ControlState | null>(null);
+/** Why the last change was not made. */
+export const controlProblem = signal("");
+
+const NO_MARKS: readonly Mark[] = [];
+export const marks = computed(() => control.value?.marks ?? NO_MARKS);
+export const isAllowed = computed(() => control.value?.isAllowed === true);
+
+let token = "";
+
+/** Takes the token out of the address, where it stands after `#`, and keeps it for this tab. */
+export function takeToken(): void {
+  const given = /^#token=([\w-]+)$/.exec(location.hash)?.[1];
+  try {
+    if (given !== undefined) sessionStorage.setItem(KEY, given);
+    token = given ?? sessionStorage.getItem(KEY) ?? "";
+  } catch {
+    token = given ?? "";
+  }
+  if (given !== undefined) history.replaceState(null, "", location.pathname + location.search);
+}
+
+/** Asks every second what is the case, as others may change it too; not at all where there is nothing to control. */
+export async function followControl(): Promise<void> {
+  const answer = document.hidden && control.peek() !== null ? null : await request("GET", "");
+  if (answer !== null && answer.status === 404) return;
+  setTimeout(followControl, REFRESH_MS);
+}
+
+export const setRate = (ratePerSecond: number) => change("PUT", "/load", { ratePerSecond });
+export const setFault = (link: string, fault: Fault) =>
+  change("PUT", `/faults/${encodeURIComponent(link)}`, fault);
+export const clearFault = (link: string) => change("DELETE", `/faults/${encodeURIComponent(link)}`);
+export const clearFaults = () => change("DELETE", "/faults");
+export const setBackend = (backend: { readonly isDown: boolean; readonly forMs?: number }) =>
+  change("PUT", "/backend", backend);
+
+async function change(method: string, path: string, body?: unknown): Promise<boolean> {
+  const { status, text } = await request(method, path, body);
+  controlProblem.value = status === 200 ? "" : text || "The change was not made: chain-link does not answer.";
+  return status === 200;
+}
+
+/** Every answer that is not a refusal is the state after it. */
+async function request(
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<{ readonly status: number; readonly text: string }> {
+  try {
+    const response = await fetch(`api/control${path}`, {
+      method,
+      headers: {
+        ...(token !== "" && { Authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { "Content-Type": "application/json" }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (response.ok) control.value = JSON.parse(text) as ControlState;
+    return { status: response.status, text };
+  } catch {
+    return { status: 0, text: "" };
+  }
+}
+
+/** What `GET /api/topology` says of a service. */
+export interface TopologyService {
+  readonly name: string;
+  readonly calls: readonly { readonly service: string; readonly probability: number }[];
+  /** Lines for people. */
+  readonly behaviour: readonly string[];
+}
+
+export interface TopologyAnswer {
+  readonly name: string;
+  readonly entry: string;
+  readonly services: readonly TopologyService[];
+}
+
+/** `null` where it is not known. */
+export const topology = signal<TopologyAnswer | null>(null);
+
+export async function readTopology(): Promise<void> {
+  const answer = await readJson<TopologyAnswer>("api/topology");
+  if (answer.kind === "ok") topology.value = answer.value;
+}

@@ -1,0 +1,49 @@
+import { clearFault, control, setFault } from "./control-client.ts";
+
+/** Latency, errors and stop of one link. */
+export function FaultForm({ link }: { readonly link: string }) {
+  const fault = control.value?.faults[link] ?? {};
+  const isSet = control.value?.faults[link] !== undefined;
+  const numberOf = (event: Event) =>
+    Math.max(0, Number((event.currentTarget as HTMLInputElement).value) || 0);
+  return (
+    <section class="fault-form" aria-label={`Faults of ${link}`}>
+      <h3>Faults</h3>
+      <label>
+        <span>Latency added</span>
+        <input
+          type="number"
+          min="0"
+          max="60000"
+          step="10"
+          value={fault.latencyMs ?? 0}
+          onChange={(event) => setFault(link, { ...fault, latencyMs: numberOf(event) })}
+        />
+        ms
+      </label>
+      <label>
+        <span>Errors</span>
+        <input
+          type="number"
+          min="0"
+          max="100"
+          step="1"
+          value={Math.round((fault.errorRate ?? 0) * 1000) / 10}
+          onChange={(event) => setFault(link, { ...fault, errorRate: Math.min(100, numberOf(event)) / 100 })}
+        />
+        %
+      </label>
+      <p class="actions">
+        <button
+          type="button"
+          onClick={() => setFault(link, { ...fault, isStopped: fault.isStopped !== true })}
+        >
+          {fault.isStopped ? "Start" : "Stop"}
+        </button>
+        <button type="button" class="quiet" disabled={!isSet} onClick={() => clearFault(link)}>
+          Mend
+        </button>
+      </p>
+    </section>
+  );
+}

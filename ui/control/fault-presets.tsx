@@ -1,0 +1,52 @@
+import { formatShare } from "../format.ts";
+import { clearFaults, control, controlProblem, setBackend, setFault } from "./control-client.ts";
+
+/** What each preset does to which link: the one in the middle, where callers and callees can be seen to suffer. */
+export function FaultPresets() {
+  const state = control.value;
+  if (state === null) return null;
+  const { services } = state;
+  const middle = services[Math.floor(services.length / 2)] ?? "";
+  const last = services.at(-1) ?? "";
+  const count = Object.keys(state.faults).length;
+  return (
+    <section class="presets" aria-label="Break something">
+      <span class="presets-title">Break</span>
+      <button
+        type="button"
+        title={`${middle} takes 200 ms more`}
+        onClick={() => setFault(middle, { latencyMs: 200 })}
+      >
+        One slow link
+      </button>
+      <button
+        type="button"
+        title={`${middle} answers 10 % with 500`}
+        onClick={() => setFault(middle, { errorRate: 0.1 })}
+      >
+        {formatShare(0.1)} errors in the middle
+      </button>
+      <button
+        type="button"
+        title={`${last} stops listening`}
+        onClick={() => setFault(last, { isStopped: true })}
+      >
+        Kill a link
+      </button>
+      <button
+        type="button"
+        title="The collector refuses spans for 10 seconds; links keep and send them later"
+        aria-pressed={state.backend.isDown}
+        onClick={() => setBackend({ isDown: true, forMs: 10_000 })}
+      >
+        Backend down 10 s
+      </button>
+      <button type="button" class="quiet" disabled={count === 0} onClick={() => clearFaults()}>
+        Mend all{count > 0 ? ` (${count})` : ""}
+      </button>
+      <span class="bad" role="status">
+        {state.backend.isDown ? "backend is down" : ""} {controlProblem.value}
+      </span>
+    </section>
+  );
+}

@@ -1,0 +1,134 @@
+import dagre from "@dagrejs/dagre";
+import type { Graph } from "./graph-model.ts";
+
+export const NODE_WIDTH = 176;
+export const NODE_HEIGHT = 58;
+const GAP_X = 74;
+const GAP_Y = 26;
+/** From here on dagre's better ranks cost seconds: 1,000 services 8.5 s instead of 0.7 s. */
+const SIMPLE_RANKS_FROM = 120;
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Layout {
+  /** Middle of each node. */
+  readonly nodes: ReadonlyMap<string, Point>;
+  /** An SVG path for each edge, in the order of the graph's, and the place of its label. */
+  readonly edges: readonly { readonly path: string; readonly label: Point }[];
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Callers to the left of whom they call. A chain goes in rows, to and fro, as it would be a line nobody can read. */
+export function layOut(graph: Graph, aspect: number): Layout {
+  const chain = chainOrder(graph);
+  return chain === null ? layOutLayers(graph) : layOutChain(graph, chain, aspect);
+}
+
+/** The nodes from first to last, if the graph is a chain. */
+function chainOrder({ nodes, edges }: Graph): string[] | null {
+  if (nodes.length < 5 || edges.length !== nodes.length - 1) return null;
+  const next = new Map(edges.map(({ from, to }) => [from, to]));
+  const called = new Set(edges.map(({ to }) => to));
+  if (next.size !== edges.length || called.size !== edges.length) return null;
+  const first = nodes.find(({ id }) => !called.has(id));
+  const order: string[] = [];
+  for (let id = first?.id; id !== undefined; id = next.get(id)) order.push(id);
+  return order.length === nodes.length ? order : null;
+}
+
+function layOutChain(graph: Graph, order: readonly string[], aspect: number): Layout {
+  const [stepX, stepY] = [NODE_WIDTH + GAP_X, NODE_HEIGHT + 44];
+  const columns = Math.max(
+    3,
+    Math.min(order.length, Math.round(Math.sqrt((order.length * aspect * stepY) / stepX))),
+  );
+  const places = new Map<string, Point>();
+  for (const [index, id] of order.entries()) {
+    const row = Math.floor(index / columns);
+    const inRow = index % columns;
+    const column = row % 2 === 0 ? inRow : columns - 1 - inRow;
+    places.set(id, { x: NODE_WIDTH / 2 + column * stepX, y: NODE_HEIGHT / 2 + row * stepY });
+  }
+  const edges = graph.edges.map(({ from, to }) =>
+    straight(places.get(from) as Point, places.get(to) as Point),
+  );
+  const rows = Math.ceil(order.length / columns);
+  return {
+    nodes: places,
+    edges,
+    width: Math.min(columns, order.length) * stepX - GAP_X,
+    height: rows * stepY - 44,
+  };
+}
+
+/** From one side of a node to the near side of its neighbour in a row, or in the row below. */
+function straight(a: Point, b: Point): { path: string; label: Point } {
+  if (a.y === b.y) {
+    const sign = Math.sign(b.x - a.x);
+    const [from, to] = [a.x + (sign * NODE_WIDTH) / 2, b.x - (sign * NODE_WIDTH) / 2];
+    return { path: `M${from} ${a.y}H${to - sign * 5}`, label: { x: (from + to) / 2, y: a.y - 8 } };
+  }
+  const [from, to] = [a.y + NODE_HEIGHT / 2, b.y - NODE_HEIGHT / 2];
+  return { path: `M${a.x} ${from}V${to - 5}`, label: { x: a.x + 30, y: (from + to) / 2 + 4 } };
+}
+
+function layOutLayers(graph: Graph): Layout {
+  const layers = new dagre.graphlib.Graph();
+  layers.setGraph({
+    rankdir: "LR",
+    nodesep: GAP_Y,
+    ranksep: GAP_X,
+    edgesep: 14,
+    ranker: graph.nodes.length < SIMPLE_RANKS_FROM ? "network-simplex" : "longest-path",
+  });
+  layers.setDefaultEdgeLabel(() => ({}));
+  for (const { id } of graph.nodes) layers.setNode(id, { width: NODE_WIDTH, height: NODE_HEIGHT });
+  for (const { from, to } of graph.edges) layers.setEdge(from, to);
+  dagre.layout(layers);
+  const nodes = new Map<string, Point>();
+  for (const { id } of graph.nodes) {
+    const { x = 0, y = 0 } = layers.node(id) as Point;
+    nodes.set(id, { x, y });
+  }
+  const edges = graph.edges.map(({ from, to }) => {
+    const { points } = layers.edge(from, to) as { points: Point[] };
+    const sided = fromSideToSide(points, nodes.get(from) as Point, nodes.get(to) as Point);
+    return { path: curveThrough(sided), label: labelPlace(sided) };
+  });
+  const { width = 0, height = 0 } = layers.graph() as { width?: number; height?: number };
+  return { nodes, edges, width, height };
+}
+
+/** dagre's lines leave a node wherever they cross its border; ours leave on the right and arrive on the left. */
+function fromSideToSide(points: readonly Point[], from: Point, to: Point): Point[] {
+  const right = { x: from.x + NODE_WIDTH / 2, y: from.y };
+  const left = { x: to.x - NODE_WIDTH / 2, y: to.y };
+  const between = points.slice(1, -1).filter(({ x }) => x > right.x && x < left.x);
+  return [right, ...(between.length > 1 ? between : []), left];
+}
+
+/** Smooth, level where it leaves and arrives. */
+function curveThrough(points: readonly Point[]): string {
+  const [first, ...rest] = points;
+  if (first === undefined) return "";
+  let path = `M${first.x} ${first.y}`;
+  let from = first;
+  for (const [index, point] of rest.entries()) {
+    const to = index === rest.length - 1 ? { x: point.x - 5, y: point.y } : point;
+    const middle = (from.x + to.x) / 2;
+    path += `C${middle} ${from.y} ${middle} ${to.y} ${to.x} ${to.y}`;
+    from = to;
+  }
+  return path;
+}
+
+function labelPlace(points: readonly Point[]): Point {
+  // Near the callee, where lines that left together have parted.
+  const [b, a] = [points.at(-1), points.at(-2)];
+  const [ax, ay, bx, by] = [a?.x ?? 0, a?.y ?? 0, b?.x ?? 0, b?.y ?? 0];
+  return { x: bx - Math.min(26, (bx - ax) / 2), y: ay === by ? by - 7 : by - 6 };
+}

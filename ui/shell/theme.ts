@@ -1,0 +1,46 @@
+import { effect, signal } from "@preact/signals";
+
+export type Theme = "auto" | "light" | "dark";
+
+const KEY = "chain-link-theme";
+
+export const theme = signal<Theme>(readTheme());
+
+/** Changes when colours do: what is drawn on a canvas has to be drawn again. */
+export const paintVersion = signal(0);
+
+export function watchTheme(): void {
+  effect(() => {
+    document.documentElement.dataset.theme = theme.value;
+    paintVersion.value = paintVersion.peek() + 1;
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paintVersion.value++);
+}
+
+export function nextTheme(): void {
+  theme.value = theme.value === "auto" ? "light" : theme.value === "light" ? "dark" : "auto";
+  try {
+    localStorage.setItem(KEY, theme.value);
+  } catch {
+    // Without storage the choice lasts as long as the page.
+  }
+}
+
+function readTheme(): Theme {
+  try {
+    const stored = localStorage.getItem(KEY);
+    return stored === "light" || stored === "dark" ? stored : "auto";
+  } catch {
+    return "auto";
+  }
+}
+
+/** The value of a colour of `page.css`, for a canvas. */
+export function cssColor(name: string): string {
+  // `light-dark()` is resolved only where it is used.
+  probe ??= document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
+}
+
+let probe: HTMLElement | undefined;

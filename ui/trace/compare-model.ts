@@ -1,0 +1,61 @@
+import type { Trace, TraceRow } from "./trace-model.ts";
+
+export interface ComparedRow {
+  readonly key: string;
+  readonly depth: number;
+  readonly a: TraceRow | undefined;
+  readonly b: TraceRow | undefined;
+}
+
+/**
+ * Two traces as one tree: spans of the same service, name and kind below the same parent are taken for the same, the
+ * first for the first, the second for the second.
+ */
+export function compareTraces(a: Trace, b: Trace): ComparedRow[] {
+  const interned = new Map<string, string>();
+  const [inA, inB] = [keyRows(a, interned), keyRows(b, interned)];
+  const rows: ComparedRow[] = [];
+  const childrenOf = (keyed: KeyedTrace, key: string) => keyed.children.get(key) ?? [];
+  const stack: { key: string; depth: number }[] = [];
+  const push = (key: string, depth: number) => {
+    const fromA = childrenOf(inA, key);
+    const all = [...fromA, ...childrenOf(inB, key).filter((child) => !inA.rows.has(child))];
+    for (const child of all.reverse()) stack.push({ key: child, depth });
+  };
+  push("", 0);
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { key, depth } = next;
+    rows.push({ key, depth, a: inA.rows.get(key), b: inB.rows.get(key) });
+    push(key, depth + 1);
+  }
+  return rows;
+}
+
+interface KeyedTrace {
+  readonly rows: ReadonlyMap<string, TraceRow>;
+  /** Keys of children by the key of their parent, in the order of the trace; roots under "". */
+  readonly children: ReadonlyMap<string, string[]>;
+}
+
+function keyRows(trace: Trace, interned: Map<string, string>): KeyedTrace {
+  const rows = new Map<string, TraceRow>();
+  const children = new Map<string, string[]>();
+  const keys: string[] = [];
+  const seen = new Map<string, number>();
+  for (const row of trace.rows) {
+    const parent = row.parent < 0 ? "" : (keys[row.parent] as string);
+    const kind = `${parent}>${row.service} ${row.span.name ?? ""} ${row.span.kind ?? ""}`;
+    const ordinal = seen.get(kind) ?? 0;
+    seen.set(kind, ordinal + 1);
+    // Numbered, as the path of a span 2,000 levels deep would be a text of 100 kB.
+    const full = `${kind}#${ordinal}`;
+    const key = interned.get(full) ?? `k${interned.size}`;
+    interned.set(full, key);
+    keys[row.index] = key;
+    rows.set(key, row);
+    const siblings = children.get(parent);
+    if (siblings === undefined) children.set(parent, [key]);
+    else siblings.push(key);
+  }
+  return { rows, children };
+}

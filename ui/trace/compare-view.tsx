@@ -1,0 +1,145 @@
+import { useMemo } from "preact/hooks";
+import { colorClass } from "../colors.ts";
+import { formatCount, formatDuration } from "../format.ts";
+import { linkTo, navigate } from "../shell/address.ts";
+import { Notice } from "../shell/notice.tsx";
+import { compareTraces } from "./compare-model.ts";
+import type { Trace } from "./trace-model.ts";
+import { useTrace } from "./trace-source.ts";
+import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
+
+/** `ids`: two trace ids with a comma between; one may be empty and is then asked for. */
+export function CompareView({ ids }: { readonly ids: string }) {
+  const [a = "", b = ""] = ids.split(",").map((id) => id.trim());
+  const onSubmit = (event: SubmitEvent) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    navigate(linkTo({ compare: `${String(form.get("a")).trim()},${String(form.get("b")).trim()}` }));
+  };
+  return (
+    <section class="compare">
+      <h1>Compare two traces</h1>
+      <form class="compare-form" onSubmit={onSubmit} key={ids}>
+        <label>
+          Trace A <input name="a" defaultValue={a} spellcheck={false} autocomplete="off" required />
+        </label>
+        <label>
+          Trace B <input name="b" defaultValue={b} spellcheck={false} autocomplete="off" required />
+        </label>
+        <button type="submit">Compare</button>
+      </form>
+      {a !== "" && b !== "" ? (
+        <LoadedComparison a={a} b={b} />
+      ) : (
+        <p class="hint">
+          Give the ids of two traces, or choose two in the{" "}
+          <a href={linkTo({ view: "traces" })}>list of traces</a>.
+        </p>
+      )}
+    </section>
+  );
+}
+
+function LoadedComparison({ a, b }: { readonly a: string; readonly b: string }) {
+  const [left, right] = [useTrace(a), useTrace(b)];
+  if (left === null || right === null) return <p class="loading">Reading the traces …</p>;
+  const problem = left.kind === "problem" ? left : right.kind === "problem" ? right : undefined;
+  if (left.kind === "ok" && right.kind === "ok") return <Comparison a={left.value} b={right.value} />;
+  return (
+    <Notice title="One of the traces cannot be shown">
+      <p>{problem?.text}</p>
+    </Notice>
+  );
+}
+
+function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
+  const rows = useMemo(() => compareTraces(a, b), [a, b]);
+  const { box, from, to, heightPx } = useVirtualRows(rows.length);
+  const onlyA = rows.filter((row) => row.b === undefined).length;
+  const onlyB = rows.filter((row) => row.a === undefined).length;
+  const most = Math.max(1, ...rows.map((row) => Math.abs((row.b?.duration ?? 0) - (row.a?.duration ?? 0))));
+  const deepest = rows.reduce((deep, row) => Math.max(deep, row.depth), 1);
+  const indent = Math.min(14, 150 / deepest);
+  return (
+    <>
+      <ul class="facts">
+        <li>
+          A <a href={linkTo({ trace: a.traceId })}>{formatDuration(a.duration)}</a>
+        </li>
+        <li>
+          B <a href={linkTo({ trace: b.traceId })}>{formatDuration(b.duration)}</a>
+        </li>
+        <li>
+          difference <b>{signed(b.duration - a.duration)}</b>
+        </li>
+        <li class={onlyA > 0 ? "bad" : ""}>{formatCount(onlyA, "span")} only in A</li>
+        <li class={onlyB > 0 ? "bad" : ""}>{formatCount(onlyB, "span")} only in B</li>
+      </ul>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reached by keyboard */}
+      <section class="span-table comparison" ref={box} tabIndex={0} aria-label="Spans of both traces">
+        <table aria-rowcount={rows.length + 1}>
+          <thead>
+            <tr>
+              <th scope="col" class="service">
+                Span
+              </th>
+              <th scope="col" class="duration">
+                A
+              </th>
+              <th scope="col" class="duration">
+                B
+              </th>
+              <th scope="col" class="duration">
+                B − A
+              </th>
+              <th scope="col" class="delta">
+                Slower in
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {from > 0 && <tr style={{ height: `${from * ROW_PX}px` }} />}
+            {rows.slice(from, to).map(({ key, depth, a: one, b: other }) => {
+              const row = one ?? other;
+              if (row === undefined) return null;
+              const delta = (other?.duration ?? 0) - (one?.duration ?? 0);
+              const isBoth = one !== undefined && other !== undefined;
+              const share = (Math.abs(delta) / most) * 50;
+              return (
+                <tr key={key} class={`${colorClass(row.service)}${isBoth ? "" : " lonely"}`}>
+                  <td class="service" style={{ paddingLeft: `${8 + depth * indent}px` }}>
+                    <i class="swatch" />
+                    <b>{row.service}</b> <span class="name">{row.span.name}</span>
+                    {!isBoth && <span class="orphan-mark">only in {one ? "A" : "B"}</span>}
+                  </td>
+                  <td class="duration">{one ? formatDuration(one.duration) : "–"}</td>
+                  <td class="duration">{other ? formatDuration(other.duration) : "–"}</td>
+                  <td class="duration">{isBoth ? signed(delta) : ""}</td>
+                  <td class="delta">
+                    {isBoth && (
+                      <span class="delta-lane">
+                        <i
+                          class={delta > 0 ? "slower" : "faster"}
+                          style={
+                            delta > 0
+                              ? { left: "50%", width: `${share}%` }
+                              : { right: "50%", width: `${share}%` }
+                          }
+                        />
+                      </span>
+                    )}
+                  </td>
+                </tr>
+              );
+            })}
+            {to < rows.length && <tr style={{ height: `${heightPx - to * ROW_PX}px` }} />}
+          </tbody>
+        </table>
+      </section>
+    </>
+  );
+}
+
+function signed(micros: number): string {
+  return micros > 0 ? `+${formatDuration(micros)}` : micros < 0 ? `−${formatDuration(-micros)}` : "0";
+}

@@ -1,0 +1,106 @@
+import { useMemo, useState } from "preact/hooks";
+import { colorClass } from "../colors.ts";
+import { formatDuration } from "../format.ts";
+import type { TraceRow } from "./trace-model.ts";
+import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
+
+interface SpanTableProps {
+  readonly rows: readonly TraceRow[];
+  readonly selected: TraceRow | undefined;
+  readonly onSelect: (row: TraceRow) => void;
+}
+
+type Column = {
+  readonly title: string;
+  readonly key: string;
+  readonly of: (row: TraceRow) => string | number;
+};
+
+const COLUMNS: readonly Column[] = [
+  { title: "Start", key: "start", of: (row) => row.start ?? -1 },
+  { title: "Duration", key: "duration", of: (row) => row.duration },
+  { title: "Self time", key: "self", of: (row) => row.selfTime },
+  { title: "Service", key: "service", of: (row) => row.service },
+  { title: "Span", key: "name", of: (row) => row.span.name ?? "" },
+  { title: "Kind", key: "kind", of: (row) => row.span.kind ?? "local" },
+  { title: "Status", key: "status", of: statusOf },
+];
+
+/** The spans as a table that sorts by any column. */
+export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
+  const [sort, setSort] = useState({ key: "start", isDown: false });
+  const sorted = useMemo(() => {
+    const of = COLUMNS.find(({ key }) => key === sort.key)?.of ?? (() => 0);
+    const sign = sort.isDown ? -1 : 1;
+    return [...rows].sort((a, b) => {
+      const [x, y] = [of(a), of(b)];
+      return (x < y ? -1 : x > y ? 1 : a.index - b.index) * sign;
+    });
+  }, [rows, sort]);
+  const { box, from, to, heightPx } = useVirtualRows(sorted.length);
+  const above = from * ROW_PX;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reached by keyboard
+    <section class="span-table" ref={box} tabIndex={0} aria-label="Spans as a table">
+      <table aria-rowcount={sorted.length + 1}>
+        <thead>
+          <tr>
+            {COLUMNS.map(({ title, key }) => (
+              <th
+                key={key}
+                scope="col"
+                class={key}
+                aria-sort={sort.key === key ? (sort.isDown ? "descending" : "ascending") : "none"}
+              >
+                <button
+                  type="button"
+                  onClick={() =>
+                    setSort({
+                      key,
+                      isDown: sort.key === key ? !sort.isDown : key === "duration" || key === "self",
+                    })
+                  }
+                >
+                  {title}
+                  <span class="arrow" aria-hidden="true">
+                    {sort.key === key ? (sort.isDown ? "↓" : "↑") : ""}
+                  </span>
+                </button>
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {above > 0 && <tr style={{ height: `${above}px` }} />}
+          {sorted.slice(from, to).map((row, offset) => (
+            <tr
+              key={row.index}
+              aria-rowindex={from + offset + 2}
+              class={`${colorClass(row.service)}${row === selected ? " selected" : ""}${row.isError ? " failed" : ""}`}
+              onClick={() => onSelect(row)}
+            >
+              <td class="start">{row.start === null ? "" : formatDuration(row.start)}</td>
+              <td class="duration">{row.span.duration === undefined ? "" : formatDuration(row.duration)}</td>
+              <td class="self">{row.span.duration === undefined ? "" : formatDuration(row.selfTime)}</td>
+              <td class="service">
+                <i class="swatch" />
+                <button type="button" class="link" onClick={() => onSelect(row)}>
+                  {row.service}
+                </button>
+              </td>
+              <td class="name">{row.span.name}</td>
+              <td class="kind">{row.span.kind?.toLowerCase() ?? "local"}</td>
+              <td class="status">{statusOf(row)}</td>
+            </tr>
+          ))}
+          {to < sorted.length && <tr style={{ height: `${heightPx - to * ROW_PX}px` }} />}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function statusOf({ span, isError }: TraceRow): string {
+  const code = span.tags?.["http.response.status_code"] ?? span.tags?.["http.status_code"] ?? "";
+  return isError ? `${code} error`.trim() : code;
+}

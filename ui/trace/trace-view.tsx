@@ -1,0 +1,244 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { formatCount, formatDuration, formatTime } from "../format.ts";
+import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
+import { Icon } from "../shell/icon.tsx";
+import { useKeys } from "../shell/keys.ts";
+import { Notice } from "../shell/notice.tsx";
+import { Flame } from "./flame.tsx";
+import { Minimap } from "./minimap.tsx";
+import { SpanPanel } from "./span-panel.tsx";
+import { SpanTable } from "./span-table.tsx";
+import { subtreeOf, type Trace, type TraceRow } from "./trace-model.ts";
+import { useTrace } from "./trace-source.ts";
+import { type Range, Waterfall } from "./waterfall.tsx";
+
+const FORMS = [
+  ["waterfall", "Waterfall"],
+  ["table", "Table"],
+  ["flame", "Flame"],
+] as const;
+
+export function TraceView({ traceId }: { readonly traceId: string }) {
+  const [attempt, setAttempt] = useState(0);
+  const answer = useTrace(traceId, attempt);
+  if (answer === null) return <p class="loading">Reading the trace …</p>;
+  if (answer.kind === "problem") {
+    return (
+      <Notice title="This trace cannot be shown">
+        <p>{answer.text}</p>
+        <p>
+          <button type="button" onClick={() => setAttempt(attempt + 1)}>
+            Try again
+          </button>{" "}
+          <a href={linkTo({ view: "traces" })}>Search traces</a>
+        </p>
+      </Notice>
+    );
+  }
+  return <LoadedTrace key={traceId} trace={answer.value} />;
+}
+
+/** The form, the span, the root and the range are in the address, so that a link shows what one sees. */
+function LoadedTrace({ trace }: { readonly trace: Trace }) {
+  const query = address.value;
+  const form = FORMS.find(([key]) => key === query.get("view"))?.[0] ?? "waterfall";
+  const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set());
+  const root = findRow(trace, query.get("root"));
+  const selected = findRow(trace, query.get("span"));
+  const inside = useMemo(() => (root === undefined ? trace.rows : subtreeOf(trace, root)), [trace, root]);
+  const visible = useMemo(() => hideCollapsed(inside, collapsed), [inside, collapsed]);
+  const whole = useMemo(() => extentOf(inside, trace), [inside, trace]);
+  const range = readRange(query.get("range"), whole);
+
+  useEffect(() => {
+    const first = trace.rows[0];
+    document.title = `${first?.service ?? "trace"} ${first?.span.name ?? ""} · chain-link`;
+  }, [trace]);
+
+  const select = (row: TraceRow | undefined) => navigate(linkHere({ span: row && keyOf(row) }), "replace");
+  const toggle = (row: TraceRow) => {
+    const next = new Set(collapsed);
+    if (!next.delete(row.index) && row.descendants > 0) next.add(row.index);
+    setCollapsed(next);
+  };
+  const collapseAll = () => {
+    const parents = inside.filter((row) => row.descendants > 0 && row.depth > (root?.depth ?? 0));
+    setCollapsed(new Set(parents.map((row) => row.index)));
+  };
+  const setRange = (next: Range) => {
+    const isWhole = next.from <= whole.from && next.to >= whole.to;
+    navigate(
+      linkHere({ range: isWhole ? undefined : `${Math.round(next.from)}-${Math.round(next.to)}` }),
+      "replace",
+    );
+  };
+  useKeys({
+    Escape: () => {
+      if (selected !== undefined) select(undefined);
+      else if (range.from !== whole.from || range.to !== whole.to) setRange(whole);
+      else if (root !== undefined) navigate(linkHere({ root: undefined, range: undefined }));
+    },
+    w: () => navigate(linkHere({ view: undefined }), "replace"),
+    t: () => navigate(linkHere({ view: "table" }), "replace"),
+    f: () => navigate(linkHere({ view: "flame" }), "replace"),
+    r: () => selected && navigate(linkHere({ root: keyOf(selected), range: undefined })),
+    c: () => (collapsed.size > 0 ? setCollapsed(new Set()) : collapseAll()),
+    p: () => select(nextOnPath(visible, selected)),
+    e: () => select(nextError(visible, selected)),
+  });
+  const baseDepth = root?.depth ?? 0;
+  const shared = { range, baseDepth, selected, onSelect: select };
+  return (
+    <article class={`trace-page${selected ? " with-panel" : ""}`}>
+      <div class="trace-main">
+        <TraceHead trace={trace} />
+        <div class="bar-of-tools">
+          <nav class="segments" aria-label="Form of the trace">
+            {FORMS.map(([key, title]) => (
+              <a
+                key={key}
+                href={linkHere({ view: key === "waterfall" ? undefined : key })}
+                aria-current={key === form ? "true" : undefined}
+              >
+                {title}
+              </a>
+            ))}
+          </nav>
+          {root !== undefined && (
+            <a class="chip" href={linkHere({ root: undefined, range: undefined })}>
+              from {root.service} {root.span.name} <Icon name="close" />
+            </a>
+          )}
+          <span class="gap" />
+          {form === "waterfall" && (
+            <>
+              <button type="button" class="quiet" onClick={() => select(nextOnPath(visible, selected))}>
+                <i class="path-mark" /> Critical path
+              </button>
+              <button
+                type="button"
+                class="quiet"
+                onClick={() => (collapsed.size > 0 ? setCollapsed(new Set()) : collapseAll())}
+              >
+                {collapsed.size > 0 ? "Expand all" : "Collapse all"}
+              </button>
+            </>
+          )}
+        </div>
+        {form !== "table" && <Minimap rows={inside} whole={whole} range={range} onRange={setRange} />}
+        {form === "waterfall" && (
+          <Waterfall rows={visible} collapsed={collapsed} onToggle={toggle} {...shared} />
+        )}
+        {form === "table" && <SpanTable rows={inside} selected={selected} onSelect={select} />}
+        {form === "flame" && <Flame rows={inside} {...shared} />}
+      </div>
+      {selected !== undefined && (
+        <SpanPanel
+          row={selected}
+          traceStart={trace.start}
+          traceDuration={trace.duration}
+          isRoot={selected === root || (root === undefined && selected.index === 0)}
+          onClose={() => select(undefined)}
+        />
+      )}
+    </article>
+  );
+}
+
+function TraceHead({ trace }: { readonly trace: Trace }) {
+  const first = trace.rows[0];
+  const skews = [...trace.skews].map(([service, micros]) => `${service} by ${formatDuration(micros)}`);
+  return (
+    <header class="trace-head">
+      <h1>
+        {first?.service ?? "unknown service"} <span class="name">{first?.span.name}</span>
+      </h1>
+      <ul class="facts">
+        <li>{trace.start === 0 ? "no timestamps" : formatTime(trace.start)}</li>
+        <li>
+          <b>{formatDuration(trace.duration)}</b>
+        </li>
+        <li>{formatCount(trace.rows.length, "span")}</li>
+        <li>{formatCount(trace.services.length, "service")}</li>
+        <li class={trace.errors > 0 ? "bad" : ""}>{formatCount(trace.errors, "error")}</li>
+        {trace.orphans > 0 && (
+          <li class="bad">
+            {formatCount(trace.orphans, "span")} without the parent they name: spans are missing
+          </li>
+        )}
+        {skews.length > 0 && (
+          <li class="note" title={skews.join("\n")}>
+            <Icon name="clock" /> clocks corrected: {skews.slice(0, 2).join(", ")}
+            {skews.length > 2 ? ` and ${skews.length - 2} more` : ""}
+          </li>
+        )}
+        <li class="id">
+          <code>{trace.traceId}</code>
+        </li>
+        <li>
+          <a href={`api/v2/trace/${trace.traceId}`} download={`${trace.traceId}.json`}>
+            JSON
+          </a>
+        </li>
+        <li>
+          <a href={linkTo({ compare: `${trace.traceId},` })}>Compare</a>
+        </li>
+      </ul>
+    </header>
+  );
+}
+
+/** A span's id; where client and server share it, the server's half is marked. */
+function keyOf({ span }: TraceRow): string {
+  return span.shared ? `${span.id}.shared` : span.id;
+}
+
+function findRow(trace: Trace, key: string | null): TraceRow | undefined {
+  return key === null ? undefined : trace.rows.find((row) => keyOf(row) === key);
+}
+
+function hideCollapsed(rows: readonly TraceRow[], collapsed: ReadonlySet<number>): readonly TraceRow[] {
+  if (collapsed.size === 0) return rows;
+  const visible: TraceRow[] = [];
+  let hiddenTo = -1;
+  for (const row of rows) {
+    if (row.index <= hiddenTo) continue;
+    visible.push(row);
+    if (collapsed.has(row.index)) hiddenTo = row.index + row.descendants;
+  }
+  return visible;
+}
+
+function extentOf(rows: readonly TraceRow[], trace: Trace): Range {
+  if (rows === trace.rows) return { from: 0, to: trace.duration };
+  let [from, to] = [Number.POSITIVE_INFINITY, 0];
+  for (const row of rows) {
+    if (row.start === null) continue;
+    from = Math.min(from, row.start);
+    to = Math.max(to, row.start + row.duration);
+  }
+  return to > 0 ? { from, to } : { from: 0, to: trace.duration };
+}
+
+function readRange(text: string | null, whole: Range): Range {
+  const [from = Number.NaN, to = Number.NaN] = (text ?? "").split("-").map(Number);
+  if (!(to > from)) return whole;
+  return { from: Math.max(from, whole.from), to: Math.min(to, whole.to) };
+}
+
+function nextOnPath(rows: readonly TraceRow[], selected: TraceRow | undefined): TraceRow | undefined {
+  return nextOf(rows, selected, (row) => row.isCritical);
+}
+
+function nextError(rows: readonly TraceRow[], selected: TraceRow | undefined): TraceRow | undefined {
+  return nextOf(rows, selected, (row) => row.isError);
+}
+
+function nextOf(
+  rows: readonly TraceRow[],
+  selected: TraceRow | undefined,
+  isWanted: (row: TraceRow) => boolean,
+): TraceRow | undefined {
+  const place = selected === undefined ? -1 : rows.indexOf(selected);
+  return rows.slice(place + 1).find(isWanted) ?? rows.find(isWanted) ?? selected;
+}

@@ -1,0 +1,249 @@
+import { useEffect, useRef } from "preact/hooks";
+import { colorClass } from "../colors.ts";
+import { formatCount, formatDuration } from "../format.ts";
+import { Icon } from "../shell/icon.tsx";
+import { roundTicks } from "./ticks.ts";
+import type { TraceRow } from "./trace-model.ts";
+import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
+
+/** Part of the trace that is shown, microseconds from its start. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+interface WaterfallProps {
+  /** Those that no collapsed row hides. */
+  readonly rows: readonly TraceRow[];
+  readonly range: Range;
+  /** Depth of the row that counts as the root. */
+  readonly baseDepth: number;
+  readonly selected: TraceRow | undefined;
+  readonly collapsed: ReadonlySet<number>;
+  readonly onSelect: (row: TraceRow) => void;
+  readonly onToggle: (row: TraceRow) => void;
+}
+
+/** Indentation of one level, and of all levels together: a chain of 1,000 links has 2,000 levels. */
+const INDENT_PX = 14;
+const MAX_INDENT_PX = 150;
+
+/** One row a span, only those in sight in the document. */
+export function Waterfall({
+  rows,
+  range,
+  baseDepth,
+  selected,
+  collapsed,
+  onSelect,
+  onToggle,
+}: WaterfallProps) {
+  const { box, from, to, heightPx, reveal } = useVirtualRows(rows.length);
+  const place = selected === undefined ? -1 : rows.indexOf(selected);
+  const lastPlace = useRef(-1);
+  useEffect(() => {
+    if (place !== lastPlace.current) reveal(place);
+    lastPlace.current = place;
+  });
+  const deepest = rows.reduce((most, row) => Math.max(most, row.depth - baseDepth), 1);
+  const indent = Math.min(INDENT_PX, MAX_INDENT_PX / deepest);
+  const ticks = roundTicks(range.from, range.to, 5);
+  const at = (time: number) => ((time - range.from) / Math.max(range.to - range.from, 1)) * 100;
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const row = rows[place];
+    const move = (target: number) => {
+      const next = rows[Math.max(0, Math.min(rows.length - 1, target))];
+      if (next !== undefined) onSelect(next);
+    };
+    const page = Math.max(1, Math.floor((box.current?.clientHeight ?? 0) / ROW_PX) - 1);
+    const isCollapsed = row !== undefined && collapsed.has(row.index);
+    const keys: Record<string, () => void> = {
+      ArrowDown: () => move(place + 1),
+      ArrowUp: () => move(place - 1),
+      PageDown: () => move(place + page),
+      PageUp: () => move(place - page),
+      Home: () => move(0),
+      End: () => move(rows.length - 1),
+      ArrowRight: () => (isCollapsed && row ? onToggle(row) : move(place + 1)),
+      ArrowLeft: () => {
+        if (row === undefined) return;
+        if (row.descendants > 0 && !isCollapsed) onToggle(row);
+        else move(rows.findIndex((other) => other.index === row.parent));
+      },
+      Enter: () => row && onToggle(row),
+      " ": () => row && onToggle(row),
+    };
+    const action = keys[event.key];
+    if (action === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    action();
+  };
+
+  return (
+    <div class="waterfall">
+      <div class="axis" aria-hidden="true">
+        <span class="label">Service and span</span>
+        <span class="lane">
+          {ticks.map((tick) => (
+            <span key={tick} style={{ left: `${at(tick)}%` }}>
+              {tick === 0 ? "0" : formatDuration(tick)}
+            </span>
+          ))}
+        </span>
+      </div>
+      <div
+        class="rows"
+        ref={box}
+        role="tree"
+        aria-label="Spans of the trace"
+        tabIndex={0}
+        aria-activedescendant={selected && place >= from && place < to ? `row-${selected.index}` : undefined}
+        onKeyDown={onKeyDown}
+      >
+        <div class="canvas" role="presentation" style={{ height: `${heightPx}px` }}>
+          <div class="grid" role="presentation">
+            <span class="lane">
+              {ticks.map((tick) => (
+                <i key={tick} style={{ left: `${at(tick)}%` }} />
+              ))}
+            </span>
+          </div>
+          {rows.slice(from, to).map((row, offset) => (
+            <Row
+              key={row.index}
+              row={row}
+              top={(from + offset) * ROW_PX}
+              indent={(row.depth - baseDepth) * indent}
+              left={row.start === null ? 0 : at(row.start)}
+              right={row.start === null ? 0 : at(row.start + row.duration)}
+              isSelected={row === selected}
+              isCollapsed={collapsed.has(row.index)}
+              level={row.depth - baseDepth + 1}
+              onSelect={onSelect}
+              onToggle={onToggle}
+            />
+          ))}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+interface RowProps extends Pick<WaterfallProps, "onSelect" | "onToggle"> {
+  readonly row: TraceRow;
+  readonly top: number;
+  readonly indent: number;
+  /** Percent of the lane; beyond 0 to 100 where the span goes on outside of the range. */
+  readonly left: number;
+  readonly right: number;
+  readonly level: number;
+  readonly isSelected: boolean;
+  readonly isCollapsed: boolean;
+}
+
+function Row({
+  row,
+  top,
+  indent,
+  left,
+  right,
+  level,
+  isSelected,
+  isCollapsed,
+  onSelect,
+  onToggle,
+}: RowProps) {
+  const { span, service } = row;
+  const time =
+    row.start === null
+      ? "no time"
+      : span.duration === undefined
+        ? "not finished"
+        : formatDuration(row.duration);
+  const classes = ["row", colorClass(service)];
+  if (row.isError) classes.push("failed");
+  if (isSelected) classes.push("selected");
+  if (row.isCritical) classes.push("critical");
+  const [from, to] = [Math.max(0, Math.min(100, left)), Math.max(0, Math.min(100, right))];
+  const isInSight = right >= 0 && left <= 100;
+  // Behind the bar; before it where there is no room behind; inside where there is none before it either.
+  const place = to <= 82 ? "" : from >= 18 ? " before" : " inside";
+  return (
+    // biome-ignore lint/a11y/useFocusableInteractive lint/a11y/useKeyWithClickEvents: the tree has the focus and takes the keys
+    <div
+      id={`row-${row.index}`}
+      class={classes.join(" ")}
+      role="treeitem"
+      aria-level={level}
+      aria-selected={isSelected}
+      aria-expanded={row.descendants > 0 ? !isCollapsed : undefined}
+      aria-label={nameOf(row, time, isCollapsed)}
+      style={{ transform: `translateY(${top}px)` }}
+      onClick={() => onSelect(row)}
+      onDblClick={() => onToggle(row)}
+    >
+      <span
+        class="label"
+        style={{ paddingLeft: `min(${indent.toFixed(1)}px, 18%)` }}
+        title={`${service} ${span.name ?? ""}`}
+      >
+        {row.descendants > 0 ? (
+          <button
+            type="button"
+            class="fold"
+            tabIndex={-1}
+            aria-hidden="true"
+            title={isCollapsed ? `Show ${formatCount(row.descendants, "span")} below` : "Collapse"}
+            onClick={(event) => {
+              event.stopPropagation();
+              onToggle(row);
+            }}
+          >
+            <Icon name={isCollapsed ? "right" : "down"} />
+          </button>
+        ) : (
+          <span class="fold" />
+        )}
+        <i class="swatch" />
+        <b>{service}</b> <span class="name">{span.name}</span>
+        {isCollapsed && <span class="badge">+{row.descendants}</span>}
+        {row.isError && (
+          <span class="error-mark">
+            <Icon name="error" />
+            error
+          </span>
+        )}
+        {row.isOrphan && <span class="orphan-mark">parent missing</span>}
+      </span>
+      <span class="lane">
+        {row.start !== null && isInSight && (
+          <span
+            class={`bar ${span.kind?.toLowerCase() ?? "local"}`}
+            style={{ left: `${from}%`, width: `${to - from}%` }}
+          />
+        )}
+        {isInSight && (
+          <span
+            class={`time${place}`}
+            style={
+              place === "" ? { left: `${to}%` } : { right: `${100 - (place === " before" ? from : to)}%` }
+            }
+          >
+            {time}
+          </span>
+        )}
+      </span>
+    </div>
+  );
+}
+
+/** As it is to be read: what is seen, in the same order, and what only a line says. */
+function nameOf(row: TraceRow, time: string, isCollapsed: boolean): string {
+  const parts = [row.service, row.span.name ?? ""];
+  if (isCollapsed) parts.push(`+${row.descendants}`);
+  if (row.isError) parts.push("error");
+  if (row.isOrphan) parts.push("parent missing");
+  return `${parts.filter(Boolean).join(" ")} ${time}${row.isCritical ? ", on the critical path" : ""}`;
+}

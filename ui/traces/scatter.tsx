@@ -1,0 +1,162 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import uPlot from "uplot";
+import type { TraceSummary } from "../../src/collector/trace-summary.ts";
+import { formatDuration } from "../format.ts";
+import { linkTo, navigate } from "../shell/address.ts";
+import { cssColor, paintVersion } from "../shell/theme.ts";
+
+interface ScatterProps {
+  readonly traces: readonly TraceSummary[];
+  /** A part was chosen by dragging: milliseconds since 1970, and microseconds. */
+  readonly onChoose: (part: { fromMs: number; toMs: number; min: number; max: number }) => void;
+}
+
+const HEIGHT_PX = 150;
+const REACH_PX = 14;
+
+/** Duration over time, a dot for each trace: a click opens one, dragging narrows the search. The list says the same. */
+export function Scatter({ traces, onChoose }: ScatterProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | null>(null);
+  const [near, setNear] = useState<TraceSummary | null>(null);
+  const version = paintVersion.value;
+  const sorted = [...traces].filter((trace) => trace.timestamp > 0).sort((a, b) => a.timestamp - b.timestamp);
+  const latest = useRef({ sorted, onChoose });
+  latest.current = { sorted, onChoose };
+  const data = dataOf(sorted);
+
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const axis = {
+      stroke: cssColor("--ink-soft"),
+      font: "11px system-ui, sans-serif",
+      grid: { stroke: cssColor("--line"), width: 1 },
+      ticks: { show: false },
+    };
+    const dots = (color: string, size: number) => ({
+      stroke: color,
+      paths: () => null,
+      points: { show: true, size, stroke: color, fill: color, width: 0 },
+    });
+    let isDragged = false;
+    const built = new uPlot(
+      {
+        width: Math.max(element.clientWidth, 100),
+        height: HEIGHT_PX,
+        legend: { show: false },
+        padding: [10, 12, 0, 0],
+        cursor: {
+          x: false,
+          y: false,
+          points: { show: false },
+          drag: { x: true, y: true, setScale: false, dist: 6 },
+        },
+        scales: { y: { distr: 3, range: (_chart, min, max) => decades(min, max) } },
+        axes: [
+          { ...axis, size: 22, space: 80, grid: { show: false } },
+          {
+            ...axis,
+            size: 62,
+            space: 24,
+            splits: (_chart, _axis, min, max) => powersOfTen(min, max),
+            values: (_chart, splits) => splits.map((it) => (it === null ? "" : formatDuration(it))),
+          },
+        ],
+        series: [{}, dots(cssColor("--series-1"), 6), dots(cssColor("--error"), 8)],
+        hooks: {
+          setCursor: [(plot) => setNear(nearest(plot, latest.current.sorted))],
+          setSelect: [
+            (plot) => {
+              const { left, top, width, height } = plot.select;
+              isDragged = width > 0 || height > 0;
+              if (!isDragged) return;
+              latest.current.onChoose({
+                fromMs: plot.posToVal(left, "x") * 1000,
+                toMs: plot.posToVal(left + Math.max(width, 1), "x") * 1000,
+                max: plot.posToVal(top, "y"),
+                min: plot.posToVal(top + Math.max(height, 1), "y"),
+              });
+              plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+            },
+          ],
+        },
+      },
+      dataOf(latest.current.sorted),
+      element,
+    );
+    built.over.addEventListener("click", () => {
+      const trace = isDragged ? null : nearest(built, latest.current.sorted);
+      isDragged = false;
+      if (trace !== null) navigate(linkTo({ trace: trace.traceId }));
+    });
+    chart.current = built;
+    const observer = new ResizeObserver(() =>
+      built.setSize({ width: element.clientWidth, height: HEIGHT_PX }),
+    );
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      built.destroy();
+    };
+  }, [version]);
+  useEffect(() => chart.current?.setData(data), [traces]);
+  return (
+    <figure class={`chart scatter${near ? " can-open" : ""}`}>
+      <figcaption>
+        <b>Duration over time</b>
+        <span class="legend">
+          <i class="key series-1" /> trace
+        </span>
+        <span class="legend">
+          <i class="key error" /> with errors
+        </span>
+        <span class="legend near">
+          {near === null
+            ? "drag to narrow the search"
+            : `${near.serviceName ?? ""} ${near.spanName ?? ""} ${formatDuration(near.duration)}`}
+        </span>
+      </figcaption>
+      <div
+        ref={box}
+        class="plot"
+        role="img"
+        aria-label={`Durations of ${traces.length} traces over time; the list below has the same`}
+      />
+    </figure>
+  );
+}
+
+function dataOf(sorted: readonly TraceSummary[]): uPlot.AlignedData {
+  const at = (trace: TraceSummary) => Math.max(trace.duration, 1);
+  return [
+    sorted.map((trace) => trace.timestamp / 1e6),
+    sorted.map((trace) => (trace.errorCount === 0 ? at(trace) : null)),
+    sorted.map((trace) => (trace.errorCount > 0 ? at(trace) : null)),
+  ];
+}
+
+function powersOfTen(min: number, max: number): number[] {
+  const powers: number[] = [];
+  for (let power = 10 ** Math.round(Math.log10(min)); power <= max * 1.01; power *= 10) powers.push(power);
+  return powers;
+}
+
+function decades(min: number | null, max: number | null): [number, number] {
+  const low = 10 ** Math.floor(Math.log10(Math.max(min ?? 100, 1)));
+  return [low, Math.max(10 ** Math.ceil(Math.log10(Math.max(max ?? 1000, 1))), low * 10)];
+}
+
+function nearest(plot: uPlot, sorted: readonly TraceSummary[]): TraceSummary | null {
+  const { left = -1, top = -1 } = plot.cursor;
+  if (left < 0 || top < 0) return null;
+  let best: TraceSummary | null = null;
+  let least = REACH_PX;
+  for (const trace of sorted) {
+    const dx = plot.valToPos(trace.timestamp / 1e6, "x") - left;
+    const dy = plot.valToPos(Math.max(trace.duration, 1), "y") - top;
+    const distance = Math.hypot(dx, dy);
+    if (distance < least) [best, least] = [trace, distance];
+  }
+  return best;
+}

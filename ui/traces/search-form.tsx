@@ -1,0 +1,191 @@
+import { useEffect, useState } from "preact/hooks";
+import { address, linkTo, navigate } from "../shell/address.ts";
+import { readJson } from "../shell/request.ts";
+
+const MINUTE_MS = 60_000;
+const LOOKBACKS: readonly (readonly [ms: number, title: string])[] = [
+  [MINUTE_MS, "Last minute"],
+  [5 * MINUTE_MS, "Last 5 minutes"],
+  [15 * MINUTE_MS, "Last 15 minutes"],
+  [60 * MINUTE_MS, "Last hour"],
+  [6 * 60 * MINUTE_MS, "Last 6 hours"],
+  [24 * 60 * MINUTE_MS, "Last day"],
+  [7 * 24 * 60 * MINUTE_MS, "Last week"],
+];
+export const DEFAULT_LOOKBACK_MS = 24 * 60 * MINUTE_MS;
+export const DEFAULT_LIMIT = 50;
+
+/** Zipkin's criteria, by the names that Zipkin's API has for them; the query is the address. */
+export function SearchForm({ services }: { readonly services: readonly string[] }) {
+  const query = address.value;
+  const service = query.get("serviceName") ?? "";
+  const [names, remotes] = useNamesOf(service);
+  const value = (name: string) => query.get(name) ?? "";
+  const apply = (form: HTMLFormElement) => {
+    const given = Object.fromEntries(
+      [...new FormData(form)].map(([name, text]) => [name, String(text).trim()]),
+    );
+    const { minDuration = "", maxDuration = "", ...rest } = given;
+    navigate(
+      linkTo({
+        view: "traces",
+        ...rest,
+        spanName: given.serviceName === service ? given.spanName : "",
+        remoteServiceName: given.serviceName === service ? given.remoteServiceName : "",
+        minDuration: microsOf(minDuration),
+        maxDuration: microsOf(maxDuration),
+        lookback: given.lookback === String(DEFAULT_LOOKBACK_MS) ? "" : given.lookback,
+        limit: given.limit === String(DEFAULT_LIMIT) ? "" : given.limit,
+        endTs: query.get("endTs"),
+      }),
+    );
+  };
+  return (
+    <search>
+      <form
+        class="search"
+        aria-label="Search traces"
+        key={query.toString()}
+        onSubmit={(event) => {
+          event.preventDefault();
+          apply(event.currentTarget);
+        }}
+        onChange={(event) => {
+          if (event.target instanceof HTMLSelectElement) apply(event.currentTarget);
+        }}
+      >
+        <Choice title="Service" name="serviceName" value={service} all="All services" options={services} />
+        <Choice title="Span" name="spanName" value={value("spanName")} all="All spans" options={names} />
+        <Choice
+          title="Calls"
+          name="remoteServiceName"
+          value={value("remoteServiceName")}
+          all="Anyone"
+          options={remotes}
+        />
+        <label class="wide">
+          Tags
+          <input
+            name="annotationQuery"
+            defaultValue={value("annotationQuery")}
+            placeholder="error and http.status_code=500"
+            spellcheck={false}
+            autocomplete="off"
+          />
+        </label>
+        <label>
+          From
+          <input
+            name="minDuration"
+            defaultValue={shown(value("minDuration"))}
+            placeholder="0 ms"
+            size={7}
+            autocomplete="off"
+          />
+        </label>
+        <label>
+          To
+          <input
+            name="maxDuration"
+            defaultValue={shown(value("maxDuration"))}
+            placeholder="any"
+            size={7}
+            autocomplete="off"
+          />
+        </label>
+        <label>
+          When
+          <select name="lookback">
+            {LOOKBACKS.map(([ms, title]) => (
+              <option
+                key={ms}
+                value={ms}
+                selected={ms === (Number(value("lookback")) || DEFAULT_LOOKBACK_MS)}
+              >
+                {title}
+              </option>
+            ))}
+            {!LOOKBACKS.some(([ms]) => ms === (Number(value("lookback")) || DEFAULT_LOOKBACK_MS)) && (
+              <option value={value("lookback")} selected>
+                Chosen part
+              </option>
+            )}
+          </select>
+        </label>
+        <label>
+          Most
+          <select name="limit">
+            {[10, 20, 50, 100, 250, 1000].map((limit) => (
+              <option
+                key={limit}
+                value={limit}
+                selected={limit === (Number(value("limit")) || DEFAULT_LIMIT)}
+              >
+                {limit}
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="submit">Search</button>
+      </form>
+    </search>
+  );
+}
+
+interface ChoiceProps {
+  readonly title: string;
+  readonly name: string;
+  readonly value: string;
+  readonly all: string;
+  readonly options: readonly string[];
+}
+
+function Choice({ title, name, value, all, options }: ChoiceProps) {
+  const given = value === "" || options.includes(value) ? options : [value, ...options];
+  return (
+    <label>
+      {title}
+      <select name={name}>
+        <option value="">{all}</option>
+        {given.map((option) => (
+          <option key={option} value={option} selected={option === value}>
+            {option}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Names of spans, and of services that are called. */
+function useNamesOf(service: string): readonly [readonly string[], readonly string[]] {
+  const [names, setNames] = useState<readonly [readonly string[], readonly string[]]>([[], []]);
+  useEffect(() => {
+    const controller = new AbortController();
+    setNames([[], []]);
+    if (service === "") return;
+    const query = new URLSearchParams({ serviceName: service });
+    const read = (path: string) => readJson<string[]>(`${path}?${query}`, controller.signal);
+    void Promise.all([read("api/v2/spans"), read("api/v2/remoteServices")]).then(([spans, remotes]) => {
+      if (controller.signal.aborted) return;
+      setNames([spans.kind === "ok" ? spans.value : [], remotes.kind === "ok" ? remotes.value : []]);
+    });
+    return () => controller.abort();
+  }, [service]);
+  return names;
+}
+
+/** `1.5s`, `20 ms`, `300us`; a bare number is milliseconds. */
+function microsOf(text: string): number | string {
+  const [, number, unit = "ms"] = /^([\d.]+)\s*(us|µs|ms|s|m)?$/.exec(text.trim().toLowerCase()) ?? [];
+  if (number === undefined) return "";
+  const factor = { us: 1, µs: 1, ms: 1000, s: 1e6, m: 6e7 }[unit] ?? 1000;
+  return Math.round(Number(number) * factor) || "";
+}
+
+function shown(micros: string): string {
+  const value = Number(micros);
+  if (!(value > 0)) return "";
+  if (value % 1e6 === 0) return `${value / 1e6}s`;
+  return value % 1000 === 0 ? `${value / 1000}ms` : `${value}us`;
+}

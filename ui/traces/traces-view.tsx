@@ -1,0 +1,236 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { StoreCounts } from "../../src/collector/store.ts";
+import type { TraceSummary } from "../../src/collector/trace-summary.ts";
+import { colorClass } from "../colors.ts";
+import { formatCount, formatDuration, formatTime } from "../format.ts";
+import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
+import { Icon } from "../shell/icon.tsx";
+import { useKeys } from "../shell/keys.ts";
+import { Notice } from "../shell/notice.tsx";
+import { type Answer, readJson } from "../shell/request.ts";
+import type { Listing } from "./listing.ts";
+import { Scatter } from "./scatter.tsx";
+import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";
+
+const REFRESH_MS = 2000;
+const CRITERIA = [
+  "serviceName",
+  "spanName",
+  "remoteServiceName",
+  "annotationQuery",
+  "minDuration",
+  "maxDuration",
+  "lookback",
+  "endTs",
+  "limit",
+];
+
+/** Searched traces, read again every two seconds until paused. */
+export function TracesView() {
+  const query = address.value;
+  const [isPaused, setPaused] = useState(false);
+  const answer = useListing(searchOf(query), isPaused);
+  const last = useRef<Listing | null>(null);
+  if (answer?.kind === "ok") last.current = answer.value;
+  const listing = last.current;
+  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const [cursor, setCursor] = useState(-1);
+  useEffect(() => {
+    document.title = "Traces · chain-link";
+  }, []);
+  const traces = answer?.kind === "problem" && answer.status === 400 ? [] : (listing?.traces ?? []);
+  useKeys({
+    j: () => moveTo(cursor + 1),
+    k: () => moveTo(cursor - 1),
+    " ": () => setPaused(!isPaused),
+  });
+  const moveTo = (row: number) => {
+    const next = Math.max(0, Math.min(traces.length - 1, row));
+    setCursor(next);
+    document.querySelectorAll<HTMLElement>("a.trace")[next]?.focus();
+  };
+  const choose = (id: string) =>
+    setChosen(chosen.includes(id) ? chosen.filter((other) => other !== id) : [...chosen, id].slice(-2));
+  return (
+    <section class="traces-page">
+      <div class="title-line">
+        <h1>Traces</h1>
+        <span class="status" role="status">
+          {answer?.kind === "problem" ? answer.text : listing && describeCounts(listing.counts)}
+        </span>
+        <span class="gap" />
+        {chosen.length > 0 && (
+          <a
+            class="chip strong"
+            href={linkTo({ compare: `${chosen.join(",")}${chosen.length < 2 ? "," : ""}` })}
+          >
+            {chosen.length < 2 ? "Choose another to compare" : "Compare the two"}
+          </a>
+        )}
+        <button type="button" class="quiet" onClick={() => setPaused(!isPaused)}>
+          {isPaused ? "Resume" : "Pause"}
+        </button>
+      </div>
+      <SearchForm services={listing?.services ?? []} />
+      {listing === null && answer?.kind === "problem" && (
+        <Notice title="No answer from the collector">
+          <p>{answer.text} Trying again every 2 seconds.</p>
+        </Notice>
+      )}
+      {listing !== null && traces.length === 0 && (
+        <NoTraces isSearch={CRITERIA.some((name) => query.has(name))} />
+      )}
+      {traces.length > 0 && (
+        <>
+          <Scatter traces={traces} onChoose={narrow} />
+          <div class={`trace-list${answer?.kind === "problem" ? " stale" : ""}`}>
+            <div class="trace head" aria-hidden="true">
+              <span>Started</span>
+              <span>Request</span>
+              <span>Duration</span>
+              <span class="spans">Spans</span>
+              <span class="services">Services</span>
+            </div>
+            <ol>
+              {traces.map((trace) => (
+                <TraceItem
+                  key={trace.traceId}
+                  trace={trace}
+                  longest={traces.reduce((most, one) => Math.max(most, one.duration), 1)}
+                  isChosen={chosen.includes(trace.traceId)}
+                  onChoose={choose}
+                />
+              ))}
+            </ol>
+          </div>
+          {listing !== null && traces.length >= (Number(query.get("limit")) || DEFAULT_LIMIT) && (
+            <a class="more" href={linkHere({ limit: (Number(query.get("limit")) || DEFAULT_LIMIT) * 4 })}>
+              Show more
+            </a>
+          )}
+        </>
+      )}
+    </section>
+  );
+}
+
+function searchOf(query: URLSearchParams): string {
+  const search = new URLSearchParams({ limit: String(DEFAULT_LIMIT) });
+  for (const name of CRITERIA) {
+    const value = query.get(name);
+    if (value) search.set(name, value);
+  }
+  return search.toString();
+}
+
+function narrow(part: { fromMs: number; toMs: number; min: number; max: number }): void {
+  const [from, to] = [Math.floor(part.fromMs), Math.ceil(part.toMs)];
+  navigate(
+    linkHere({
+      endTs: to,
+      lookback: Math.max(1, to - from),
+      minDuration: Math.max(1, Math.floor(part.min)),
+      maxDuration: Math.ceil(part.max),
+    }),
+  );
+}
+
+function useListing(search: string, isPaused: boolean): Answer<Listing> | null {
+  const [answer, setAnswer] = useState<Answer<Listing> | null>(null);
+  useEffect(() => {
+    const controller = new AbortController();
+    let timer: ReturnType<typeof setTimeout>;
+    const read = async () => {
+      if (!document.hidden) {
+        const next = await readJson<Listing>(`page/traces?${search}`, controller.signal);
+        if (controller.signal.aborted) return;
+        setAnswer(next);
+      }
+      timer = setTimeout(read, REFRESH_MS);
+    };
+    if (!isPaused) void read();
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+    };
+  }, [search, isPaused]);
+  return answer;
+}
+
+interface TraceItemProps {
+  readonly trace: TraceSummary;
+  readonly longest: number;
+  readonly isChosen: boolean;
+  readonly onChoose: (traceId: string) => void;
+}
+
+function TraceItem({ trace, longest, isChosen, onChoose }: TraceItemProps) {
+  const service = trace.serviceName ?? "unknown service";
+  return (
+    <li class={isChosen ? "chosen" : ""}>
+      <a
+        class={`trace ${colorClass(service)}${trace.errorCount > 0 ? " failed" : ""}`}
+        href={linkTo({ trace: trace.traceId })}
+      >
+        <time class="started">{formatTime(trace.timestamp)}</time>
+        <span class="request">
+          <i class="swatch" />
+          <b>{service}</b> <span class="name">{trace.spanName}</span>
+          {trace.errorCount > 0 && (
+            <span class="error-mark">
+              <Icon name="error" />
+              {formatCount(trace.errorCount, "error")}
+            </span>
+          )}
+        </span>
+        <span class="duration">
+          <span class="meter">
+            <i style={{ width: `${(trace.duration / longest) * 100}%` }} />
+          </span>
+          <span>{formatDuration(trace.duration)}</span>
+        </span>
+        <span class="spans">
+          {trace.spanCount.toLocaleString("en")}
+          <span class="noun"> {trace.spanCount === 1 ? "span" : "spans"}</span>
+        </span>
+        <span class="services">
+          {trace.serviceCount.toLocaleString("en")}
+          <span class="noun"> {trace.serviceCount === 1 ? "service" : "services"}</span>
+        </span>
+      </a>
+      <input
+        type="checkbox"
+        checked={isChosen}
+        aria-label={`Compare trace ${trace.traceId}`}
+        title="Compare"
+        onChange={() => onChoose(trace.traceId)}
+      />
+    </li>
+  );
+}
+
+function NoTraces({ isSearch }: { readonly isSearch: boolean }) {
+  if (isSearch) {
+    return (
+      <Notice title="No traces are like this">
+        <p>None that the collector holds meets all of the criteria above.</p>
+        <p>
+          <a href={linkTo({ view: "traces" })}>Show the newest traces</a>
+        </p>
+      </Notice>
+    );
+  }
+  return (
+    <Notice title="No traces yet">
+      <p>Send a request through the chain, and its trace appears here. Any Zipkin client can report to</p>
+      <pre>POST {new URL("api/v2/spans", location.href).href}</pre>
+      <p>Traces that started more than 24 hours ago are not listed.</p>
+    </Notice>
+  );
+}
+
+function describeCounts({ traces, spans, evictedSpans, refusedSpans }: StoreCounts): string {
+  const lost = evictedSpans + refusedSpans;
+  const held = `${formatCount(traces, "trace")}, ${formatCount(spans, "span")} held`;
+  return lost === 0 ? held : `${held}, ${formatCount(lost, "span")} gone to make room`;
+}
