@@ -2,8 +2,8 @@
 // Chromium has to be installed as /usr/bin/chromium. `npm run screenshots -- FOLDER` writes them elsewhere.
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import type { Span } from "../src/trace/span.ts";
 import type { TraceSummary } from "../src/collector/trace-summary.ts";
+import type { Span } from "../src/trace/span.ts";
 import { startUp } from "../test/helpers/cli.ts";
 
 interface Listing {
@@ -24,12 +24,10 @@ try {
   const page = up.facts.page ?? "";
   const base = up.facts.collector;
   const listing = (await (await fetch(`${base}/page/traces?limit=50`)).json()) as Listing;
-  const wanted =
-    listing.traces.find((trace) => trace.errorCount > 0) ?? listing.traces[0];
+  const wanted = listing.traces.find((trace) => trace.errorCount > 0) ?? listing.traces[0];
   const other = listing.traces.find((trace) => trace.traceId !== wanted?.traceId);
   const spans = (await (await fetch(`${base}/api/v2/trace/${wanted?.traceId}`)).json()) as Span[];
-  const span =
-    spans.find((one) => one.tags?.error !== undefined) ?? spans[0];
+  const span = spans.find((one) => one.tags?.error !== undefined) ?? spans[0];
   const views: Record<string, string> = {
     graph: "",
     link: `?link=${up.facts.links.at(-1)?.name}`,
