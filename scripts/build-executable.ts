@@ -2,6 +2,8 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+// Its page is part of the executable.
+import "./build-page.ts";
 
 const ROOT = join(import.meta.dir, "..");
 

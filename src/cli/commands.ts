@@ -9,6 +9,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./up.ts")).up,
   },
   {
+    name: "fault",
+    summary: "Make a link of a running 'up' slow, failing or absent, and mend it",
+    load: async () => (await import("./fault.ts")).fault,
+  },
+  {
     name: "generate",
     summary: "Write the Kubernetes manifests of a chain or a topology",
     load: async () => (await import("./generate.ts")).generate,

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import type { ControlDesk } from "../collector/control-desk.ts";
 import type { Collector } from "../collector/server.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { Load } from "../load/generator.ts";
@@ -75,11 +77,20 @@ export const up = defineCommand({
     });
     // Not before the document was read: standard input may never end.
     const interruption = watchInterrupts(() => output.raw("\n"));
-    const parts: Parts = { collector: null, chain: null, load: null };
+    const parts: Parts = { collector: null, desk: null, chain: null, load: null };
     const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
     if (!isElsewhere) {
-      const { startCollector } = await import("../collector/server.ts");
-      parts.collector = startCollector({ host: flags.host, port: flags.port, ...storeOptions(flags) });
+      const [{ startCollector }, { ControlDesk }] = await Promise.all([
+        import("../collector/server.ts"),
+        import("../collector/control-desk.ts"),
+      ]);
+      parts.desk = new ControlDesk(randomBytes(TOKEN_BYTES).toString("base64url"), flags.host);
+      parts.collector = startCollector({
+        host: flags.host,
+        port: flags.port,
+        control: parts.desk,
+        ...storeOptions(flags),
+      });
     }
     const target: ExportTarget =
       parts.collector === null
@@ -108,7 +119,8 @@ export const up = defineCommand({
       }
       parts.chain = chain;
       output.detail(`${chain.links.length} links ready after ${Math.round(performance.now())} ms`);
-      const page = parts.collector === null ? null : `${parts.collector.url}/`;
+      // What stands behind # stays in the browser.
+      const page = parts.collector && `${parts.collector.url}/#token=${parts.desk?.token}`;
       if (flags.output === "json") {
         const links = chain.links.map(({ name, url }) => ({ name, url }));
         const facts = { name: topology.name, page, collector: target.url, entry: chain.entryUrl, links };
@@ -130,6 +142,10 @@ export const up = defineCommand({
         parts.load = load;
         table?.showLoad(load.results);
       }
+      if (parts.desk !== null) {
+        const { controlChain } = await import("../local/chain-control.ts");
+        parts.desk.attach(controlChain(topology, chain, parts.load, rateOf(flags, settings).toPerSecond));
+      }
       const ends: Promise<unknown>[] = [interruption.signal];
       if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));
       const reason = await Promise.race(ends);
@@ -149,9 +165,12 @@ export const up = defineCommand({
 
 interface Parts {
   collector: Collector | null;
+  desk: ControlDesk | null;
   chain: LocalChain | null;
   load: Load | null;
 }
+
+const TOKEN_BYTES = 18;
 
 /** Load first, so that every request is answered; the collector last, so that it gets every span. */
 async function stopAll(parts: Parts): Promise<void> {

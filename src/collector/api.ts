@@ -1,6 +1,7 @@
 import { errorText } from "../lib/errors.ts";
 import { ZipkinError } from "../trace/zipkin-json.ts";
 import { formatActuator, formatPrometheus } from "./collector-metrics.ts";
+import type { ControlDesk } from "./control-desk.ts";
 import { StoreFullError } from "./database.ts";
 import { HttpError } from "./http-error.ts";
 import { addOtlpSpans, addZipkinSpans, type IngestParts } from "./ingest.ts";
@@ -16,6 +17,8 @@ import { summarizeTrace } from "./trace-summary.ts";
 export interface ApiParts extends IngestParts, QueryParts {
   /** Of this program, for `/info`. */
   readonly version: string;
+  /** `null`: there is nothing to control. */
+  readonly control: ControlDesk | null;
 }
 
 /**
@@ -30,7 +33,9 @@ export async function answer(request: Request, parts: ApiParts): Promise<Respons
     response = respondError(statusOf(error), errorText(error));
     if (error instanceof StoreFullError) response.headers.set("Retry-After", RETRY_AFTER_SECONDS);
   }
-  if (request.headers.has("origin")) response.headers.set("Access-Control-Allow-Origin", "*");
+  const { pathname } = new URL(request.url);
+  const isOpen = !/^\/api\/(control|topology)/.test(pathname);
+  if (isOpen && request.headers.has("origin")) response.headers.set("Access-Control-Allow-Origin", "*");
   return response;
 }
 
@@ -47,8 +52,11 @@ const QUERY_PATH = /^(?:\/zipkin)?\/api\/v2\/(.*)$/;
 const RUN_PATH = /^\/api\/runs\/([^/]+)\/ledger$/;
 
 async function route(request: Request, url: URL, parts: ApiParts): Promise<Response> {
-  if (isPreflight(request)) return preflightResponse();
   const { pathname: path } = url;
+  const controlled = await parts.control?.answer(request, path);
+  if (controlled !== undefined) return controlled;
+  if (isPreflight(request)) return preflightResponse();
+  if (request.method === "POST" && parts.control?.isBackendDown) throw new HttpError(503, "Down on purpose");
   const [, query] = QUERY_PATH.exec(path) ?? [];
   if (request.method === "GET" && query !== undefined) return answerQuery(request, query, url, parts);
   const [, run] = RUN_PATH.exec(path) ?? [];

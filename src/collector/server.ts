@@ -2,6 +2,7 @@ import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import { type ApiParts, answer } from "./api.ts";
 import { CollectorMetrics } from "./collector-metrics.ts";
+import type { ControlDesk } from "./control-desk.ts";
 import { LiveRecorder } from "./live-recorder.ts";
 import { SpanStore, type SpanStoreOptions } from "./span-store.ts";
 import type { TraceStore } from "./store.ts";
@@ -20,6 +21,8 @@ export interface CollectorOptions extends SpanStoreOptions {
   readonly isSearchable?: boolean | undefined;
   /** The window of a query that gives none, milliseconds. @default DEFAULT_LOOKBACK_MS */
   readonly lookbackMs?: number | undefined;
+  /** Load and faults that its page can change. @default nothing to control */
+  readonly control?: ControlDesk | undefined;
 }
 
 export interface Collector {
@@ -58,6 +61,7 @@ export function startCollector(options: CollectorOptions): Collector {
     lookbackMs: options.lookbackMs ?? DEFAULT_LOOKBACK_MS,
     autocompleteKeys: options.autocompleteKeys ?? [],
     version: VERSION,
+    control: options.control ?? null,
   };
   const servers: Bun.Server<undefined>[] = [];
   try {
@@ -80,6 +84,7 @@ export function startCollector(options: CollectorOptions): Collector {
     async stop() {
       await Promise.all(servers.map(stopServer));
       clearInterval(expiry);
+      options.control?.close();
       store.close();
     },
   };

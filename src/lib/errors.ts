@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   "data-invalid": "A file of spans is not one, or of another version. It is unchanged.",
   "port-busy": "Another process listens on the port, or the address cannot be bound.",
   "start-failed": "A part of the chain did not start.",
+  "control-failed": "The running chain whose faults were to be changed does not answer, or refuses.",
   "limit-reached": "The operating system's limit (open files, memory) is too low for what was asked.",
   "kubeconfig-invalid":
     "There is no kubeconfig, it cannot be read, or it does not say how to reach a cluster.",

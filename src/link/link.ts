@@ -3,6 +3,7 @@ import type { RandomSource } from "../lib/random.ts";
 import { chainOf } from "../topology/chain.ts";
 import type { Propagator } from "../trace/context.ts";
 import { hashService } from "../trace/ledger.ts";
+import { type Disturbance, disturbRoles } from "./disturbance.ts";
 import { createExporter, type ExportTarget } from "./export.ts";
 import { createHandler } from "./handler.ts";
 import { LinkLog, type LinkLogOptions } from "./log.ts";
@@ -55,6 +56,8 @@ export interface Link {
   readonly url: string;
   readonly stats: LinkStats;
   readonly reporter: Reporter;
+  /** From the next request on it behaves worse than its topology says, or with zeros as it says again. */
+  disturb(disturbance: Disturbance): void;
   /**
    * Ends well: readiness turns false at once, requests go on being served for `drainMs` and until those in flight are
    * answered, then spans are flushed. All within `graceMs`; the first call counts.
@@ -75,7 +78,8 @@ export function startLink(options: LinkOptions): Link {
   const log = new LinkLog({ ...options.log, service: name });
   const stats = new LinkStats();
   const startedAtMs = performance.now();
-  let roles = loadRoles(options.source, randomOf);
+  const loaded = loadRoles(options.source, randomOf);
+  let roles = loaded;
   // Prepared now, not with the first request.
   const own = roles.findOwn(name)?.behaviour;
   const memory = new HeldMemory(own?.memory.heldBytes ?? 0);
@@ -159,6 +163,10 @@ export function startLink(options: LinkOptions): Link {
     url: server.url,
     stats,
     reporter,
+    disturb(disturbance) {
+      const isNone = disturbance.latencyMs === 0 && disturbance.errorRate === 0;
+      roles = isNone ? loaded : disturbRoles(loaded, name, disturbance);
+    },
     stop({ drainMs, graceMs }) {
       stopped ??= shutDown(drainMs, graceMs);
       return stopped;

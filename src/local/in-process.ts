@@ -10,7 +10,7 @@ import {
   portOf,
   STOP_GRACE_MS,
 } from "./local-link.ts";
-import { snapshotLink } from "./snapshot.ts";
+import { RestartableLink } from "./restartable-link.ts";
 
 /** Files that a link needs open while a request is in it: its listener, the connection in and the connection out. */
 const FILES_PER_LINK = 3;
@@ -29,21 +29,26 @@ export function startInProcess(options: LocalChainOptions): LocalLink[] {
   const links: LocalLink[] = [];
   try {
     for (const name of topology.services.keys()) {
-      const link = startLink({
-        name,
-        host: options.host,
-        port: portOf(options.basePort, links.length),
-        portFlag: "--base-port",
-        source: { kind: "roles", roles },
-        resolve: (service) => urls.get(service),
-        ...commonLinkOptions(options),
-      });
+      const link = new RestartableLink(
+        (port) =>
+          startLink({
+            name,
+            host: options.host,
+            port,
+            portFlag: "--base-port",
+            source: { kind: "roles", roles },
+            resolve: (service) => urls.get(service),
+            ...commonLinkOptions(options),
+          }),
+        portOf(options.basePort, links.length),
+      );
       urls.set(name, link.url);
       links.push({
         name,
         url: link.url,
-        snapshot: () => snapshotLink(link),
+        snapshot: () => link.snapshot(),
         isLost: false,
+        setFault: (fault) => link.setFault(fault),
         stop: () => link.stop({ drainMs: 0, graceMs: STOP_GRACE_MS }),
       });
     }

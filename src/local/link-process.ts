@@ -5,6 +5,7 @@ import type { TagSet } from "../link/tags.ts";
 import type { Topology } from "../topology/model.ts";
 import { LINK_PROCESS_COMMAND } from "./command-name.ts";
 import { type LocalChainOptions, type LocalLink, portOf, STOP_GRACE_MS } from "./local-link.ts";
+import type { LinkFault } from "./restartable-link.ts";
 import { EMPTY_SNAPSHOT, type LinkSnapshot } from "./snapshot.ts";
 
 /** What a parent says to the process of a link. */
@@ -22,6 +23,7 @@ export type ParentMessage =
     }
   /** Where every link is; before it comes, calls go nowhere. */
   | { readonly kind: "urls"; readonly urls: ReadonlyMap<string, string> }
+  | { readonly kind: "fault"; readonly fault: LinkFault }
   | { readonly kind: "stop"; readonly graceMs: number };
 
 /** What the process of a link says to its parent. */
@@ -124,6 +126,10 @@ class LinkProcess implements LocalLink {
 
   snapshot(): LinkSnapshot {
     return this.#snapshot;
+  }
+
+  async setFault(fault: LinkFault): Promise<void> {
+    this.send({ kind: "fault", fault });
   }
 
   send(message: ParentMessage): void {

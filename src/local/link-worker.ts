@@ -1,10 +1,10 @@
 import { errorText, UserError } from "../lib/errors.ts";
 import { randomSource } from "../lib/random.ts";
-import { type Link, startLink } from "../link/link.ts";
+import { startLink } from "../link/link.ts";
 import { rolesOf } from "../link/roles.ts";
 import type { ChildMessage, ParentMessage } from "./link-process.ts";
 import { commonLinkOptions } from "./local-link.ts";
-import { snapshotLink } from "./snapshot.ts";
+import { RestartableLink } from "./restartable-link.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1000;
 /** Time to end when the parent is gone without a word. */
@@ -12,7 +12,7 @@ const ORPHAN_GRACE_MS = 2000;
 
 /** The other end of `startLinkProcesses`: runs one link until the parent says stop, or is gone. */
 export async function runLinkWorker(): Promise<void> {
-  let link: Link | null = null;
+  let link: RestartableLink | null = null;
   const urls = new Map<string, string>();
   const ended = Promise.withResolvers<number>();
 
@@ -27,36 +27,41 @@ export async function runLinkWorker(): Promise<void> {
       }
     } else if (message.kind === "urls") {
       for (const [name, url] of message.urls) urls.set(name, url);
+    } else if (message.kind === "fault") {
+      link?.setFault(message.fault).catch((error) => process.stderr.write(`ERROR    ${errorText(error)}\n`));
     } else {
       ended.resolve(message.graceMs);
     }
   });
   process.on("disconnect", () => ended.resolve(ORPHAN_GRACE_MS));
   const timer = setInterval(() => {
-    if (link !== null) say({ kind: "snapshot", snapshot: snapshotLink(link) });
+    if (link !== null) say({ kind: "snapshot", snapshot: link.snapshot() });
   }, SNAPSHOT_INTERVAL_MS);
 
   const graceMs = await ended.promise;
   clearInterval(timer);
-  const running = link as Link | null;
+  const running = link as RestartableLink | null;
   if (running === null) return;
   await running.stop({ drainMs: 0, graceMs });
-  say({ kind: "snapshot", snapshot: snapshotLink(running) });
+  say({ kind: "snapshot", snapshot: running.snapshot() });
 }
 
 function startFrom(
   message: Extract<ParentMessage, { kind: "start" }>,
   urls: ReadonlyMap<string, string>,
-): Link {
-  return startLink({
-    ...commonLinkOptions({ ...message, write: (line) => void process.stderr.write(`${line}\n`) }),
-    name: message.name,
-    host: message.host,
-    port: message.port,
-    portFlag: "--base-port",
-    source: { kind: "roles", roles: rolesOf(message.topology, randomSource(message.seed)) },
-    resolve: (service) => urls.get(service),
-  });
+): RestartableLink {
+  const roles = rolesOf(message.topology, randomSource(message.seed));
+  const start = (port: number) =>
+    startLink({
+      ...commonLinkOptions({ ...message, write: (line) => void process.stderr.write(`${line}\n`) }),
+      name: message.name,
+      host: message.host,
+      port,
+      portFlag: "--base-port",
+      source: { kind: "roles", roles },
+      resolve: (service) => urls.get(service),
+    });
+  return new RestartableLink(start, message.port);
 }
 
 function describeFailure(error: unknown): ChildMessage {

@@ -5,6 +5,7 @@ import { ratioSampler } from "../link/sampler.ts";
 import type { TagSet } from "../link/tags.ts";
 import type { Topology } from "../topology/model.ts";
 import { DEFAULT_PROPAGATORS } from "../trace/context.ts";
+import type { LinkFault } from "./restartable-link.ts";
 import type { LinkSnapshot } from "./snapshot.ts";
 
 export interface LocalChainOptions {
@@ -31,6 +32,8 @@ export interface LocalLink {
   snapshot(): LinkSnapshot;
   /** It ended without a word: what it did last, and its spans that waited, are not known. */
   readonly isLost: boolean;
+  /** Sets what is wrong with it, in place of what was; resolves when it is so. Of a process: when it was told. */
+  setFault(fault: LinkFault): Promise<void>;
   stop(): Promise<void>;
 }
 

@@ -1,0 +1,132 @@
+import type { ControlState, Fault } from "../collector/control.ts";
+import { errorText, UserError } from "../lib/errors.ts";
+import { formatPercentage } from "../lib/percentage.ts";
+import { findNearest } from "../lib/suggestion.ts";
+import { defineCommand } from "./command.ts";
+import { EXIT } from "./exit.ts";
+import { durationFlag, percentageFlag, switchFlag, textFlag } from "./flags.ts";
+import { outputFlag } from "./global-flags.ts";
+import { renderTable } from "./table.ts";
+
+const TIMEOUT_MS = 10_000;
+
+export const fault = defineCommand({
+  examples: [
+    {
+      line: "chain-link fault catalog --page 'http://127.0.0.1:9411/#token=…' --latency 200ms",
+      says: "a slow link",
+    },
+    { line: "chain-link fault catalog --errors 10%", says: "with the page's address in CHAIN_LINK_PAGE" },
+    { line: "chain-link fault catalog --stop", says: "nobody listens on its port" },
+    { line: "chain-link fault catalog --mend", says: "as the topology says again" },
+    { line: "chain-link fault --backend-down 10s", says: "the collector refuses spans" },
+  ],
+  operands: { usage: "[LINK]", summary: "The link; without one, faults are listed.", min: 0, max: 1 },
+  flags: {
+    page: textFlag(null, {
+      summary: "The page's address as 'up' prints it, with its token.",
+      placeholder: "URL",
+    }),
+    latency: durationFlag(null, { summary: "Time that each request takes in addition." }),
+    errors: percentageFlag(0, { summary: "Share of requests that are answered with 500." }),
+    stop: switchFlag({ summary: "Refuse connections." }),
+    mend: switchFlag({ summary: "End the link's faults; without LINK, those of all." }),
+    "backend-down": durationFlag(null, { summary: "Let the collector refuse spans for so long." }),
+    output: outputFlag(["table", "json"], "table", "How to print what is wrong now."),
+  },
+  async run({ flags, operands, output }) {
+    const page = readPage(flags.page);
+    const [link] = operands;
+    const wanted: Fault = {
+      ...(flags.latency !== null && { latencyMs: flags.latency }),
+      ...(flags.errors > 0 && { errorRate: flags.errors }),
+      ...(flags.stop && { isStopped: true }),
+    };
+    const isFault = Object.keys(wanted).length > 0;
+    if (isFault && flags.mend) throw new UserError("usage", "--mend was given together with a fault");
+    if (isFault && link === undefined) {
+      throw new UserError("usage", "LINK is missing: no link was named that the fault is for");
+    }
+    let state = await ask(page, "GET", "");
+    if (link !== undefined && !state.services.includes(link)) {
+      const nearest = findNearest(link, state.services);
+      const hint =
+        nearest === undefined ? `There are ${state.services.join(", ")}.` : `Did you mean ${nearest}?`;
+      throw new UserError("usage", `there is no link ${JSON.stringify(link)}`, hint);
+    }
+    const path = link === undefined ? "/faults" : `/faults/${encodeURIComponent(link)}`;
+    if (flags.mend) state = await ask(page, "DELETE", path);
+    if (isFault) state = await ask(page, "PUT", path, wanted);
+    const downMs = flags["backend-down"];
+    if (downMs !== null) {
+      state = await ask(
+        page,
+        "PUT",
+        "/backend",
+        downMs > 0 ? { isDown: true, forMs: downMs } : { isDown: false },
+      );
+    }
+    const { faults, backend } = state;
+    await output.result(
+      flags.output === "json" ? `${JSON.stringify({ faults, backend })}\n` : describe(state),
+    );
+    return EXIT.done;
+  },
+});
+
+interface PageAddress {
+  readonly url: string;
+  readonly token: string;
+}
+
+function readPage(text: string | null): PageAddress {
+  const hint = "Give the address that 'chain-link up' printed, in quotes, or set CHAIN_LINK_PAGE to it.";
+  if (text === null) throw new UserError("usage", "--page is missing: which chain is meant?", hint);
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const token = /^#token=([\w-]+)$/.exec(url?.hash ?? "")?.[1];
+  if (url === null || !/^https?:$/.test(url.protocol) || token === undefined) {
+    throw new UserError(
+      "usage",
+      `--page: expected http://HOST:PORT/#token=TOKEN, found ${JSON.stringify(text)}`,
+      hint,
+    );
+  }
+  return { url: `${url.origin}${url.pathname.replace(/\/$/, "")}`, token };
+}
+
+async function ask(page: PageAddress, method: string, path: string, body?: object): Promise<ControlState> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${page.url}/api/control${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${page.token}` },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    text = await response.text();
+  } catch (error) {
+    throw new UserError(
+      "control-failed",
+      `${page.url} does not answer: ${errorText(error)}`,
+      "Is 'chain-link up' still running? It prints another address each time.",
+      { cause: error },
+    );
+  }
+  if (!response.ok) throw new UserError("control-failed", `${page.url} answered ${response.status}: ${text}`);
+  return JSON.parse(text) as ControlState;
+}
+
+function describe({ faults, backend }: ControlState): string {
+  const rows = Object.entries(faults).map(([link, { latencyMs, errorRate, isStopped }]) => [
+    link,
+    latencyMs === undefined ? "-" : `+${latencyMs} ms`,
+    errorRate === undefined ? "-" : formatPercentage(errorRate),
+    isStopped ? "stopped" : "runs",
+  ]);
+  const lines = rows.length === 0 ? ["no link has a fault"] : renderTable(COLUMNS, rows);
+  if (backend.isDown) lines.push("the backend is down");
+  return `${lines.join("\n")}\n`;
+}
+
+const COLUMNS = [{ title: "LINK" }, { title: "LATENCY" }, { title: "ERRORS" }, { title: "STATE" }];

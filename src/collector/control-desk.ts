@@ -1,0 +1,228 @@
+import { timingSafeEqual } from "node:crypto";
+import { isRecord } from "../lib/record.ts";
+import type { ControlState, Fault, Mark } from "./control.ts";
+import { respondError, respondJson } from "./response.ts";
+
+/** What the desk acts on: a chain that runs, and its load. */
+export interface Controlled {
+  readonly services: readonly string[];
+  /** What `GET /api/topology` answers. */
+  readonly topology: unknown;
+  /** An empty fault mends the link. */
+  setFault(link: string, fault: Fault): Promise<void>;
+  /** `null`: no load is driven. */
+  readonly load: { ratePerSecond: number; setRate(ratePerSecond: number): void } | null;
+}
+
+const MAX_RATE = 100_000;
+const MAX_LATENCY_MS = 600_000;
+const MAX_DOWN_MS = 3_600_000;
+const MAX_BODY_CHARACTERS = 10_000;
+const KEPT_MARKS = 200;
+
+/** Load and faults over HTTP, below `/api/control`: everyone who can reach it may look, who has the token may change. */
+export class ControlDesk {
+  readonly token: string;
+  readonly #host: string;
+  readonly #faults = new Map<string, Fault>();
+  readonly #marks: Mark[] = [];
+  #controlled: Controlled | null = null;
+  #isBackendDown = false;
+  #backendTimer: Timer | undefined;
+
+  /** @param host what the collector listens on */
+  constructor(token: string, host: string) {
+    this.token = token;
+    this.#host = host;
+  }
+
+  /** The collector refuses spans, as it would be if it were gone. */
+  get isBackendDown(): boolean {
+    return this.#isBackendDown;
+  }
+
+  /** Before, there is nothing to control. */
+  attach(controlled: Controlled): void {
+    this.#controlled = controlled;
+  }
+
+  /** `undefined` for a path that is not its own. */
+  async answer(request: Request, path: string): Promise<Response | undefined> {
+    const isControl = path === "/api/control" || path.startsWith("/api/control/");
+    if (!isControl && path !== "/api/topology") return undefined;
+    const controlled = this.#controlled;
+    if (controlled === null) return respondError(503, "The chain is being started.");
+    if (!this.#isFromHere(request)) return respondError(403, "Not from this host or origin.");
+    if (path === "/api/topology") {
+      return request.method === "GET" ? respondJson(request, controlled.topology) : notFound(request, path);
+    }
+    const isAllowed = this.#isAllowed(request);
+    if (request.method !== "GET") {
+      if (!isAllowed) {
+        const response = respondError(
+          401,
+          "Changes need the token of the address that 'chain-link up' printed.",
+        );
+        response.headers.set("WWW-Authenticate", "Bearer");
+        return response;
+      }
+      const refused = await this.#change(request, path.slice("/api/control".length), controlled);
+      if (refused !== null) return refused;
+    } else if (path !== "/api/control") return notFound(request, path);
+    return respondJson(request, this.#describe(controlled, isAllowed));
+  }
+
+  close(): void {
+    clearTimeout(this.#backendTimer);
+  }
+
+  #describe({ services, load }: Controlled, isAllowed: boolean): ControlState {
+    return {
+      isAllowed,
+      services,
+      load: load === null ? null : { ratePerSecond: load.ratePerSecond },
+      faults: Object.fromEntries(this.#faults),
+      backend: { isDown: this.#isBackendDown },
+      marks: this.#marks,
+    };
+  }
+
+  /** `null` when it was done. */
+  async #change(request: Request, path: string, controlled: Controlled): Promise<Response | null> {
+    const action = `${request.method} ${path}`;
+    if (action === "DELETE /faults") {
+      for (const link of this.#faults.keys()) await controlled.setFault(link, {});
+      this.#faults.clear();
+      this.#mark("all links mended");
+      return null;
+    }
+    const link = path.startsWith("/faults/") ? decode(path.slice("/faults/".length)) : null;
+    if (link !== null && !controlled.services.includes(link)) {
+      return respondError(404, `There is no link ${JSON.stringify(link)}.`);
+    }
+    if (link !== null && request.method === "DELETE") {
+      await this.#setFault(controlled, link, {});
+      return null;
+    }
+    if (request.method !== "PUT") return notFound(request, `/api/control${path}`);
+    const body = await readObject(request);
+    if (body === null) return respondError(400, "Expected a JSON object.");
+    if (link !== null) {
+      const fault = readFault(body);
+      if (typeof fault === "string") return respondError(400, fault);
+      await this.#setFault(controlled, link, fault);
+      return null;
+    }
+    if (path === "/load") return this.#setRate(controlled, body);
+    if (path === "/backend") return this.#setBackend(body);
+    return notFound(request, `/api/control${path}`);
+  }
+
+  async #setFault(controlled: Controlled, link: string, fault: Fault): Promise<void> {
+    await controlled.setFault(link, fault);
+    const text = describeFault(fault);
+    if (text === "") this.#faults.delete(link);
+    else this.#faults.set(link, fault);
+    this.#mark(`${link}: ${text || "mended"}`);
+  }
+
+  #setRate({ load }: Controlled, { ratePerSecond }: Record<string, unknown>): Response | null {
+    if (load === null) return respondError(409, "No load is driven here; start without --no-load.");
+    if (typeof ratePerSecond !== "number" || !(ratePerSecond >= 0 && ratePerSecond <= MAX_RATE)) {
+      return respondError(400, `ratePerSecond: expected a number from 0 to ${MAX_RATE}.`);
+    }
+    load.setRate(ratePerSecond);
+    this.#mark(`load: ${ratePerSecond}/s`);
+    return null;
+  }
+
+  #setBackend({ isDown, forMs = null }: Record<string, unknown>): Response | null {
+    if (typeof isDown !== "boolean") return respondError(400, "isDown: expected true or false.");
+    if (forMs !== null && !(typeof forMs === "number" && forMs > 0 && forMs <= MAX_DOWN_MS)) {
+      return respondError(400, `forMs: expected milliseconds up to ${MAX_DOWN_MS}.`);
+    }
+    clearTimeout(this.#backendTimer);
+    this.#isBackendDown = isDown;
+    this.#mark(isDown ? "backend down" : "backend up");
+    if (isDown && forMs !== null) {
+      this.#backendTimer = setTimeout(() => {
+        this.#isBackendDown = false;
+        this.#mark("backend up");
+      }, forMs as number);
+    }
+    return null;
+  }
+
+  #mark(text: string): void {
+    this.#marks.push({ time: Date.now(), text });
+    if (this.#marks.length > KEPT_MARKS) this.#marks.shift();
+  }
+
+  #isAllowed(request: Request): boolean {
+    const given = Buffer.from(request.headers.get("authorization") ?? "");
+    const expected = Buffer.from(`Bearer ${this.token}`);
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  }
+
+  /**
+   * A name that an attacker lets point to this machine (DNS rebinding) is not ours, nor is a page of another origin.
+   * Addresses are: nobody can let an address point elsewhere.
+   */
+  #isFromHere(request: Request): boolean {
+    const host = request.headers.get("host") ?? "";
+    const name = host.replace(/:\d+$/, "").toLowerCase();
+    const isOurs =
+      name === "localhost" || name === this.#host || /^(\d+\.){3}\d+$|^\[[\da-f:.]+\]$/.test(name);
+    const origin = request.headers.get("origin");
+    return isOurs && (origin === null || origin === `http://${host}` || origin === `https://${host}`);
+  }
+}
+
+function readFault(body: Record<string, unknown>): Fault | string {
+  const { latencyMs = 0, errorRate = 0, isStopped = false, ...others } = body;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) return `${unknown}: expected latencyMs, errorRate or isStopped.`;
+  if (typeof latencyMs !== "number" || !(latencyMs >= 0 && latencyMs <= MAX_LATENCY_MS)) {
+    return `latencyMs: expected milliseconds from 0 to ${MAX_LATENCY_MS}.`;
+  }
+  if (typeof errorRate !== "number" || !(errorRate >= 0 && errorRate <= 1)) {
+    return "errorRate: expected a share from 0 to 1.";
+  }
+  if (typeof isStopped !== "boolean") return "isStopped: expected true or false.";
+  return {
+    ...(latencyMs > 0 && { latencyMs }),
+    ...(errorRate > 0 && { errorRate }),
+    ...(isStopped && { isStopped }),
+  };
+}
+
+/** Empty when nothing is wrong. */
+function describeFault({ latencyMs = 0, errorRate = 0, isStopped = false }: Fault): string {
+  const parts: string[] = [];
+  if (isStopped) parts.push("stopped");
+  if (latencyMs > 0) parts.push(`+${latencyMs} ms`);
+  if (errorRate > 0) parts.push(`${Math.round(errorRate * 1000) / 10} % errors`);
+  return parts.join(", ");
+}
+
+async function readObject(request: Request): Promise<Record<string, unknown> | null> {
+  try {
+    const text = await request.text();
+    const value: unknown = text.length > MAX_BODY_CHARACTERS ? null : JSON.parse(text);
+    return isRecord(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
+function notFound(request: Request, path: string): Response {
+  return respondError(404, `Not found: ${request.method} ${path}`);
+}

@@ -1,0 +1,49 @@
+import type { Controlled } from "../collector/control-desk.ts";
+import type { Load } from "../load/generator.ts";
+import { describeBehaviour } from "../topology/describe.ts";
+import { isCall, type Topology } from "../topology/model.ts";
+import type { LocalChain } from "./local-chain.ts";
+import { NO_FAULT } from "./restartable-link.ts";
+
+/** A chain of this machine, and its load, as the control desk acts on them. */
+export function controlChain(
+  topology: Topology,
+  chain: LocalChain,
+  load: Load | null,
+  ratePerSecond: number,
+): Controlled {
+  const links = new Map(chain.links.map((link) => [link.name, link]));
+  return {
+    services: [...topology.services.keys()],
+    topology: describeTopology(topology),
+    async setFault(link, fault) {
+      await links.get(link)?.setFault({
+        latencyMs: fault.latencyMs ?? NO_FAULT.latencyMs,
+        errorRate: fault.errorRate ?? NO_FAULT.errorRate,
+        isStopped: fault.isStopped ?? NO_FAULT.isStopped,
+      });
+    },
+    load: load && {
+      ratePerSecond,
+      setRate(changed) {
+        this.ratePerSecond = changed;
+        load.setRate(changed);
+      },
+    },
+  };
+}
+
+function describeTopology({ name, entry, services }: Topology) {
+  return {
+    name,
+    entry,
+    services: [...services.values()].map((service) => ({
+      name: service.name,
+      calls: service.steps
+        .flat()
+        .filter(isCall)
+        .map((call) => ({ service: call.service, probability: call.probability })),
+      behaviour: describeBehaviour(service.behaviour),
+    })),
+  };
+}

@@ -1,0 +1,74 @@
+import type { Disturbance } from "../link/disturbance.ts";
+import type { Link } from "../link/link.ts";
+import { EMPTY_SNAPSHOT, type LinkSnapshot, snapshotLink } from "./snapshot.ts";
+
+/** What can be done to a link while it runs. */
+export interface LinkFault extends Disturbance {
+  /** Nobody listens on its port. */
+  readonly isStopped: boolean;
+}
+
+export const NO_FAULT: LinkFault = { latencyMs: 0, errorRate: 0, isStopped: false };
+
+/** Time that a stopped link has to answer and to send its spans. */
+const STOP_GRACE_MS = 1000;
+
+/** A link that can be stopped and started again at the same address; its counts go on. */
+export class RestartableLink {
+  readonly name: string;
+  readonly url: string;
+  readonly #start: (port: number) => Link;
+  #link: Link;
+  #isStopped = false;
+  /** Counts of the links that were stopped. */
+  #before: LinkSnapshot = EMPTY_SNAPSHOT;
+  /** Changes happen one after the other. */
+  #changing: Promise<void> = Promise.resolve();
+
+  constructor(start: (port: number) => Link, port: number) {
+    this.#start = start;
+    this.#link = start(port);
+    this.name = this.#link.name;
+    this.url = this.#link.url;
+  }
+
+  snapshot(): LinkSnapshot {
+    const now = this.#isStopped ? EMPTY_SNAPSHOT : snapshotLink(this.#link);
+    return this.#isStopped ? this.#before : addCounts(this.#before, now);
+  }
+
+  /** @throws {UserError} `port-busy` when another process took the port of a stopped link */
+  setFault(fault: LinkFault): Promise<void> {
+    const change = this.#changing.then(() => this.#change(fault));
+    this.#changing = change.catch(() => {});
+    return change;
+  }
+
+  async stop(options: { readonly drainMs: number; readonly graceMs: number }): Promise<void> {
+    await this.#changing;
+    await this.#link.stop(options);
+  }
+
+  async #change(fault: LinkFault): Promise<void> {
+    if (fault.isStopped && !this.#isStopped) {
+      await this.#link.stop({ drainMs: 0, graceMs: STOP_GRACE_MS });
+      this.#before = addCounts(this.#before, snapshotLink(this.#link));
+      this.#isStopped = true;
+    } else if (!fault.isStopped && this.#isStopped) {
+      this.#link = this.#start(Number(new URL(this.url).port));
+      this.#isStopped = false;
+    }
+    if (!this.#isStopped) this.#link.disturb(fault);
+  }
+}
+
+/** Times are those of the later part. */
+function addCounts(before: LinkSnapshot, now: LinkSnapshot): LinkSnapshot {
+  return {
+    ...(now.requests > 0 ? now : before),
+    requests: before.requests + now.requests,
+    errors: before.errors + now.errors,
+    spansSent: before.spansSent + now.spansSent,
+    spansDropped: before.spansDropped + now.spansDropped,
+  };
+}
