@@ -14,7 +14,10 @@ describe.each([
   test("runs a chain whose trace is complete, and ends cleanly on Ctrl-C", async () => {
     const up = await startUp(["--instances", "5", "--slow", "off", "--port", "0", "--no-load", ...flags]);
     try {
-      expect(up.facts).toMatchObject({ name: "chain-link", page: `${up.facts.collector}/` });
+      expect(up.facts).toMatchObject({
+        name: "chain-link",
+        page: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/#token=[\w-]{24}$/),
+      });
       expect(up.facts.links.map(({ name }) => name)).toEqual(
         [0, 1, 2, 3, 4].map((i) => `chain-link-service-${i}`),
       );
@@ -287,7 +290,7 @@ test("without a terminal there are plain lines: where to look, and what was done
   expect(stdout).toBe("");
   expect(stderr).not.toContain("\x1b");
   expect(stderr).toMatch(
-    /chain-link: 3 links up\n\n {2}page {4}http:\/\/127\.0\.0\.1:\d+\/\n {2}entry {3}http/,
+    /chain-link: 3 links up\n\n {2}page {4}http:\/\/127\.0\.0\.1:\d+\/#token=\S+\n {2}entry {3}http/,
   );
   expect(stderr).toMatch(/\d+ requests; no failures; p50 [\d.]+ ms.*\n\d+ spans sent, none dropped\n$/);
 }, 30_000);

@@ -30,7 +30,10 @@ export function GraphView() {
   const open = new Set((query.get("open") ?? "").split(",").filter(Boolean));
   const all = seconds.value;
   // Laid out anew when something is new in it, not each second.
-  const collected = collectGraph(topology.value, dependencies ?? [], all.slice(-5));
+  const seenTo = useRef(0);
+  const fresh = all.filter((second) => second.time > seenTo.current);
+  seenTo.current = all.at(-1)?.time ?? 0;
+  const collected = collectGraph(topology.value, dependencies ?? [], fresh);
   const known = useRef<Graph>({ nodes: [], edges: [] });
   if (isNews(collected, known.current)) known.current = unite(known.current, collected);
   const whole = known.current;
