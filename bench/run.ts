@@ -13,6 +13,7 @@ const BENCHES = [
   "hop",
   "behaviour",
   "load",
+  "trace-page",
   "deploy",
   "collector",
 ] as const;

@@ -4,7 +4,7 @@ import type { LiveNumbers, LiveSecond } from "../../src/collector/live.ts";
 /** Seconds that charts show. */
 export const KEPT_SECONDS = 300;
 /** Over how many seconds the numbers on the graph are taken, so that they can be read. */
-const RECENT_SECONDS = 5;
+const RECENT_SECONDS = 2;
 
 export type LiveState = "connecting" | "open" | "lost";
 
