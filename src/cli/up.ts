@@ -119,6 +119,12 @@ export const up = defineCommand({
       }
       parts.chain = chain;
       output.detail(`${chain.links.length} links ready after ${Math.round(performance.now())} ms`);
+      if (parts.desk !== null) {
+        const { controlChain } = await import("../local/chain-control.ts");
+        parts.desk.attach(
+          controlChain(topology, chain, () => parts.load, rateOf(flags, settings).toPerSecond),
+        );
+      }
       // What stands behind # stays in the browser.
       const page = parts.collector && `${parts.collector.url}/#token=${parts.desk?.token}`;
       if (flags.output === "json") {
@@ -141,10 +147,6 @@ export const up = defineCommand({
         });
         parts.load = load;
         table?.showLoad(load.results);
-      }
-      if (parts.desk !== null) {
-        const { controlChain } = await import("../local/chain-control.ts");
-        parts.desk.attach(controlChain(topology, chain, parts.load, rateOf(flags, settings).toPerSecond));
       }
       const ends: Promise<unknown>[] = [interruption.signal];
       if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));

@@ -11,7 +11,7 @@ export interface Controlled {
   /** An empty fault mends the link. */
   setFault(link: string, fault: Fault): Promise<void>;
   /** `null`: no load is driven. */
-  readonly load: { ratePerSecond: number; setRate(ratePerSecond: number): void } | null;
+  readonly load: { readonly ratePerSecond: number; setRate(ratePerSecond: number): void } | null;
 }
 
 const MAX_RATE = 100_000;

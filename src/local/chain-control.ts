@@ -5,13 +5,14 @@ import { isCall, type Topology } from "../topology/model.ts";
 import type { LocalChain } from "./local-chain.ts";
 import { NO_FAULT } from "./restartable-link.ts";
 
-/** A chain of this machine, and its load, as the control desk acts on them. */
+/** A chain of this machine, and its load once there is one, as the control desk acts on them. */
 export function controlChain(
   topology: Topology,
   chain: LocalChain,
-  load: Load | null,
-  ratePerSecond: number,
+  findLoad: () => Load | null,
+  startRate: number,
 ): Controlled {
+  let ratePerSecond = startRate;
   const links = new Map(chain.links.map((link) => [link.name, link]));
   return {
     services: [...topology.services.keys()],
@@ -23,12 +24,16 @@ export function controlChain(
         isStopped: fault.isStopped ?? NO_FAULT.isStopped,
       });
     },
-    load: load && {
-      ratePerSecond,
-      setRate(changed) {
-        this.ratePerSecond = changed;
-        load.setRate(changed);
-      },
+    get load() {
+      const load = findLoad();
+      if (load === null) return null;
+      return {
+        ratePerSecond,
+        setRate(changed: number) {
+          ratePerSecond = changed;
+          load.setRate(changed);
+        },
+      };
     },
   };
 }

@@ -207,16 +207,16 @@ function Row({
           <span class="fold" />
         )}
         <i class="swatch" />
-        <b>{service}</b> <span class="name">{span.name}</span>
-        {isCollapsed && <span class="badge">+{row.descendants}</span>}
+        <b>{service}</b> <span class="name">{span.name}</span>{" "}
+        {isCollapsed && <span class="badge">+{row.descendants}</span>}{" "}
         {row.isError && (
           <span class="error-mark">
             <Icon name="error" />
             error
           </span>
-        )}
+        )}{" "}
         {row.isOrphan && <span class="orphan-mark">parent missing</span>}
-      </span>
+      </span>{" "}
       <span class="lane">
         {row.start !== null && isInSight && (
           <span
