@@ -16,6 +16,7 @@ const BENCHES = [
   "trace-page",
   "deploy",
   "collector",
+  "verify",
 ] as const;
 
 const named = process.argv.slice(2);

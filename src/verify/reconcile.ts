@@ -69,6 +69,9 @@ class Reconciler {
   readonly #learner = new GraphLearner();
   readonly #foreign = new Set<string>();
   readonly #startedAt = Date.now();
+  /** By request; each comparison says the latest number. */
+  readonly #swallowed = new Map<number, number>();
+  #isCompared = false;
   #learned = 0;
   #pending: number[] = [];
   #taken = 0;
@@ -109,6 +112,7 @@ class Reconciler {
       const leftMs = deadline === null ? pauseMs : Math.max(0, deadline - performance.now());
       await pause(Math.min(pauseMs, leftMs), signal);
     }
+    await this.#countSwallowed();
     return { tally: this.#tally, exportLatency: this.#latency, queries: this.#queries };
   }
 
@@ -131,12 +135,10 @@ class Reconciler {
   async #compareAccounts(): Promise<void> {
     const { book, reader, signal } = this.#options;
     if (reader.readAccounts === undefined || this.#pending.length < ACCOUNTS_FROM) return;
-    const order = Uint32Array.from(this.#pending).sort(
-      (a, b) => book.record(a).sequence - book.record(b).sequence,
-    );
+    const order = Uint32Array.from(this.#pending).sort((a, b) => book.sequence(a) - book.sequence(b));
     const left: number[] = [];
     for (let at = 0; at < order.length; ) {
-      const from = book.record(order[at] as number).sequence;
+      const from = book.sequence(order[at] as number);
       await this.#waitForTurn();
       const view = await reader.readAccounts(book.header.run, from, ACCOUNTS_AT_ONCE, signal);
       if (view === null) return;
@@ -149,7 +151,7 @@ class Reconciler {
         while (offset < view.byteLength && view.getUint32(offset, true) < record.sequence)
           offset += RECORD_BYTES;
         const isThere = offset < view.byteLength && view.getUint32(offset, true) === record.sequence;
-        const stored = isThere ? readRunRecord(view, offset).ledger : null;
+        const stored = isThere ? this.#noteCopies(view, offset).ledger : null;
         if (isProved(record, stored)) {
           const count = record.ledger?.count ?? 0;
           this.#settle(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
@@ -158,6 +160,28 @@ class Reconciler {
       this.#report(null);
     }
     this.#pending = left;
+    this.#isCompared = true;
+  }
+
+  /** Copies that the backend has not kept, where it counts them. */
+  async #countSwallowed(): Promise<void> {
+    const { book, reader, signal } = this.#options;
+    let end = 0;
+    for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
+    for (let from = 0; from < end && !this.#isCompared; from += ACCOUNTS_AT_ONCE) {
+      await this.#waitForTurn();
+      const view = await reader.readAccounts?.(book.header.run, from, ACCOUNTS_AT_ONCE, signal);
+      if (!view) break;
+      for (let offset = 0; offset < view.byteLength; offset += RECORD_BYTES) this.#noteCopies(view, offset);
+    }
+    for (const copies of this.#swallowed.values()) this.#tally.copies += copies;
+  }
+
+  #noteCopies(view: DataView, offset: number): RunRecord {
+    const record = readRunRecord(view, offset);
+    const copies = record.ledger?.unknown ?? 0;
+    if (copies > 0) this.#swallowed.set(record.sequence, copies);
+    return record;
   }
 
   async #look(isLast: boolean): Promise<void> {
@@ -236,10 +260,10 @@ class Reconciler {
   }
 }
 
-/** Equal, nothing unknown, and no copies, of which the spans have more to say. */
+/** Equal, and nothing unknown. Copies that were not kept alter nothing. */
 function isProved({ ledger, isSampled }: RunRecord, stored: Ledger | null): boolean {
   if (ledger === null || stored === null || !isSampled) return false;
-  return ledger.unknown === 0 && stored.unknown === 0 && isSameAccount(ledger, stored);
+  return ledger.unknown === 0 && isSameAccount(ledger, stored);
 }
 
 /** Waiting changes nothing any more. */

@@ -36,6 +36,11 @@ export class RunBook {
     return readRunRecord(this.#view, index * RECORD_BYTES);
   }
 
+  /** The sequence number of the record at `index`. */
+  sequence(index: number): number {
+    return this.#view.getUint32(index * RECORD_BYTES, true);
+  }
+
   /** Milliseconds since 1970 at which a request ended. */
   endOf(record: RunRecord): number {
     return this.header.startMs + record.endMs;

@@ -30,7 +30,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
   const { url, backend, links = new Map(), perSecond = 300 } = options;
   const ids = new RunIds(newRunId());
   const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
-  const reader = new ZipkinReader(backend.url);
+  const reader = new ZipkinReader(backend.url, backend.kind === "zipkin" ? "Zipkin" : "collector");
   const before = await readCounters(links, backend);
   const load = startLoad({
     url: `${url}/`,

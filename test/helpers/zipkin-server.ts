@@ -25,7 +25,7 @@ export async function startZipkin(): Promise<ZipkinServer> {
   await eventually(async () => {
     const response = await fetch(`${url}/health`).catch(() => null);
     return response?.ok ? true : undefined;
-  }, 90_000);
+  }, 200_000);
   return {
     url,
     async stop() {
