@@ -25,6 +25,7 @@ export function renderVerifyReport(result: VerifyResult): string {
             `export   p50 ${exportLatencyMs.p50} ms, p90 ${exportLatencyMs.p90} ms, p99 ${exportLatencyMs.p99} ms after the request`,
           ]),
       ...(spans.foreign > 0 ? [`foreign  ${spans.foreign} spans of services that are no links`] : []),
+      ...(spans.copies > 0 ? [`copies   ${spans.copies} spans came more than once`] : []),
       ...(spans.unattributed > 0
         ? [`unknown  of ${spans.unattributed} missing spans one cannot tell which link's they are`]
         : []),
