@@ -1,7 +1,7 @@
 import type { Loss } from "./attribution.ts";
 import type { Reconciliation } from "./reconcile.ts";
 import type { LinkLoss } from "./tally.ts";
-import type { TraceClass } from "./verdict.ts";
+import type { TraceClass, Verdict } from "./verdict.ts";
 
 /** The answer to "did every span arrive?". */
 export type Outcome = "complete" | "incomplete" | "could-not-tell";
@@ -110,7 +110,7 @@ function outcomeOf(
   return "complete";
 }
 
-function describeFindings(verdict: Reconciliation["tally"]["examples"][number]["verdict"]): string[] {
+function describeFindings(verdict: Verdict): string[] {
   const { missing, unattributed, altered, copies, unexpected, brokenEdges, orphans } = verdict;
   const at = (edge: { from: string | null; to: string }) => `${edge.from ?? "?"} > ${edge.to}`;
   return [
@@ -125,6 +125,14 @@ function describeFindings(verdict: Reconciliation["tally"]["examples"][number]["
     ...copies.map(({ id, serviceName }) => `span ${id} of ${serviceName} is there more than once`),
     ...unexpected.map(({ id, serviceName }) => `no ledger knows span ${id} of ${serviceName}`),
     ...brokenEdges.map((edge) => `the context broke at ${at(edge)}`),
+    ...(verdict.class === "unknown" ? [describeUnknown(verdict)] : []),
     ...orphans.map(({ id, serviceName }) => `the parent of span ${id} of ${serviceName} is not there`),
   ];
+}
+
+function describeUnknown({ certainty, expected }: Verdict): string {
+  if (expected === null) return "the request got no answer, or one without a ledger";
+  return certainty === "proved"
+    ? "a call got no answer, or one without a ledger; everything else arrived"
+    : "the spans differ from the ledger in a way that cannot be told";
 }
