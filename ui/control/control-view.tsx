@@ -74,7 +74,7 @@ export function ControlView() {
           </div>
         ))}
       </div>
-      <h2>Changes</h2>
+      {marks.value.length > 0 && <h2>Changes</h2>}
       <ol class="plain-list marks">
         {[...marks.value].reverse().map((mark) => (
           <li key={`${mark.time} ${mark.text}`}>
