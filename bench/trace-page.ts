@@ -76,7 +76,7 @@ async function open(url: string, box: string | null): Promise<Opened> {
   page.setDefaultTimeout(LIMIT_MS);
   const began = performance.now();
   await page.goto(url);
-  await page.getByText("operation-7").first().waitFor();
+  await page.getByText("operation-11").first().waitFor();
   const openMs = performance.now() - began;
   const framesPerSecond = await scroll(page, box);
   await page.close();
