@@ -62,6 +62,26 @@ export function describeValue(value: unknown): string {
   if (Array.isArray(value) && value.length === 0) return "an empty list";
   if (value !== null && typeof value === "object" && Object.keys(value).length === 0)
     return "an empty mapping";
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  const text = renderStart(value);
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE - 3)}…` : text;
+}
+
+const LONGEST_VALUE = 60;
+
+/**
+ * The beginning of a value's JSON, whole if it fits into `room` characters: anchors can make a value that holds itself,
+ * or one that is endless in effect.
+ */
+function renderStart(value: unknown, room = LONGEST_VALUE): string {
+  if (value === null || typeof value !== "object") return String(JSON.stringify(value));
+  const isList = Array.isArray(value);
+  let text = isList ? "[" : "{";
+  for (const key of Object.keys(value)) {
+    if (text.length > 1) text += ",";
+    if (!isList) text += `${JSON.stringify(key)}:`;
+    // Every level has taken a bracket at least, so that it ends.
+    if (text.length <= room) text += renderStart((value as Record<string, unknown>)[key], room - text.length);
+    if (text.length > room) return text;
+  }
+  return text + (isList ? "]" : "}");
 }

@@ -78,7 +78,7 @@ describe("wrong usage ends with exit code 2, one clear message and nothing on st
     [["up", "--zipkin", "http://a", "--otlp", "http://b"], "both a Zipkin and an OTLP receiver were given"],
     [["up", "a.yaml", "b.yaml"], 'unexpected argument "b.yaml"'],
     [["up", "a.yaml", "--instances", "3"], "--instances and a topology document were both given"],
-    [["load"], "load needs a URL or a topology document"],
+    [["load"], "a URL or a topology document is needed"],
     [["load", "nowhere"], "URL: expected an http or https URL"],
     [["completion", "tcsh"], 'expected one of bash, zsh, fish, found "tcsh"'],
     [["generate", "--namespace", "A_b"], "--namespace: expected a namespace"],

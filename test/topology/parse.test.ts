@@ -488,6 +488,16 @@ services:
     );
   });
 
+  test("a value that holds itself, or grows without end, is a problem like others", () => {
+    const levels = Array.from({ length: 30 }, (_, i) => `l${i + 1}: &l${i + 1} [*l${i}, *l${i}]`).join("\n");
+    for (const text of [
+      "&x [*x]",
+      `${HEAD}\nservices: &x [*x]`,
+      `${HEAD}\nl0: &l0 [x]\n${levels}\nservices: *l30`,
+    ])
+      expect(problemsOf(text).length).toBeGreaterThan(0);
+  });
+
   test("a value nested deeply is a problem, not a crash", () => {
     expect(problemsOf(`${HEAD}services: ${"[".repeat(5000)}`).length).toBeGreaterThan(0);
     expect(
