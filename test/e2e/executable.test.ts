@@ -40,10 +40,12 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
       const child = start(args, { HTTP_PROXY: CLOSED_PORT, http_proxy: CLOSED_PORT });
       try {
         const reader = child.stdout.getReader();
-        const { page } = JSON.parse(new TextDecoder().decode((await reader.read()).value));
+        const { page: url } = JSON.parse(new TextDecoder().decode((await reader.read()).value));
+        // The rest is the token of the page.
+        const page = new URL(url).origin;
         for (const [file, content] of [
           ["/", "<!doctype html>"],
-          ["/page.js", "import "],
+          ["/page.js", "function"],
           ["/page.css", "{"],
         ] as const) {
           const response = await fetch(`${page}${file}`);
