@@ -8,6 +8,7 @@ import {
   nameUrlFlag,
   parseHttpUrl,
   percentageFlag,
+  switchFlag,
   textFlag,
   Unfit,
 } from "./flags.ts";
@@ -54,6 +55,10 @@ export const verify = defineCommand({
       line: "chain-link verify --run run.ledger --backend zipkin=http://localhost:9411 --junit verify.xml",
       says: "an earlier run of 'load --ledger run.ledger'",
     },
+    {
+      line: "chain-link verify --propagation http://localhost:8000 --backend zipkin=http://localhost:9411",
+      says: "which forms of trace context every edge keeps",
+    },
   ],
   operands: {
     usage: "[URL|TOPOLOGY]",
@@ -68,6 +73,9 @@ export const verify = defineCommand({
       completes: "file",
       env: [],
     }),
+    propagation: switchFlag({
+      summary: "Send each form of trace context instead, and say which of them every edge keeps.",
+    }),
     backend: backendFlag("Where the spans are looked for."),
     graph: textFlag(null, {
       summary:
@@ -80,7 +88,11 @@ export const verify = defineCommand({
     }),
     ...PACE_FLAGS,
     duration: durationFlag(null, { summary: "Send for so long.", fallbackText: "10s" }),
-    requests: integerFlag(null, { min: 1, max: 1e9 }, { summary: "Send so many requests." }),
+    requests: integerFlag(
+      null,
+      { min: 1, max: 1e9 },
+      { summary: "Send so many requests; with --propagation so many of each form, there 1 by default." },
+    ),
     timeout: durationFlag(60_000, { summary: "Limit of a request.", fallbackText: "1m" }),
     sample: percentageFlag(1, { summary: "The share of requests that ask to be recorded." }),
     "max-wait": durationFlag(60_000, {
@@ -117,11 +129,38 @@ export const verify = defineCommand({
     if (flags.run !== null && operands.length > 0) {
       throw new UserError("usage", "--run judges an earlier run, but something to send to was named, too");
     }
+    if (flags.propagation) {
+      const unfit = settings.find(({ name, origin }) => PROOF_FLAGS.includes(name) && origin === `--${name}`);
+      if (unfit !== undefined) {
+        throw new UserError(
+          "usage",
+          `${unfit.origin} is for the proof of spans, but --propagation was given`,
+        );
+      }
+    }
     const interruption = watchInterrupts(() => output.raw("\n"));
     const abort = new AbortController();
     let target: LoadTarget | null = null;
     try {
       target = flags.run === null ? await openTarget(operands[0], flags, settings, output) : null;
+      if (flags.propagation && target !== null) {
+        void interruption.signal.then(() => abort.abort(new Error("interrupted")));
+        const { verifyPropagation, renderPropagation } = await import("./verify-propagation.ts");
+        const reader = await openReader(flags.backend ?? defaultBackend(target, flags.zipkin));
+        const result = await verifyPropagation({
+          url: target.url,
+          reader,
+          requestsPerForm: flags.requests ?? 1,
+          timeoutMs: flags.timeout,
+          maxWaitMs: flags["max-wait"],
+          queriesPerSecond: flags["query-rate"],
+          signal: abort.signal,
+        });
+        const text =
+          flags.output === "json" ? `${JSON.stringify(result)}\n` : renderPropagation(result, reader);
+        await output.result(text);
+        return { kept: EXIT.done, broken: EXIT.failed, "could-not-tell": EXIT.couldNotTell }[result.outcome];
+      }
       const topology = flags.graph === null ? target?.topology : await readGraph(flags.graph);
       const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
       const links = new Map([...(target?.links ?? []), ...flags.links]);
@@ -183,6 +222,19 @@ export const verify = defineCommand({
   },
 });
 
+/** What says nothing about forms of context. */
+const PROOF_FLAGS = [
+  "run",
+  "graph",
+  "links",
+  "sleep-time",
+  "rate",
+  "duration",
+  "sample",
+  "allow-loss",
+  "junit",
+  "report",
+];
 const DEFAULT_DURATION_MS = 10_000;
 const DEFAULT_ZIPKIN = "http://localhost:9411";
 

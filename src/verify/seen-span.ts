@@ -14,6 +14,8 @@ export interface SeenSpan extends LedgerSpan {
   /** Microseconds since 1970, 0 when unknown. */
   readonly startUs: number;
   readonly endUs: number;
+  /** B3's debug flag; absent where the backend does not keep it. */
+  readonly isDebug?: boolean;
 }
 
 /** The judged part of a span in Zipkin's shape. */
@@ -30,6 +32,7 @@ export function toSeenSpan(span: Span): SeenSpan {
     attempt: readAttempt(tags),
     startUs,
     endUs: startUs + duration,
+    isDebug: span.debug === true,
   };
 }
 
