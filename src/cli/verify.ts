@@ -145,7 +145,10 @@ export const verify = defineCommand({
       target = flags.run === null ? await openTarget(operands[0], flags, settings, output) : null;
       if (flags.propagation && target !== null) {
         void interruption.signal.then(() => abort.abort(new Error("interrupted")));
-        const { verifyPropagation, renderPropagation } = await import("./verify-propagation.ts");
+        const [{ verifyPropagation }, { renderPropagation }] = await Promise.all([
+          import("../verify/propagation-run.ts"),
+          import("./propagation-report.ts"),
+        ]);
         const reader = await openReader(flags.backend ?? defaultBackend(target, flags.zipkin));
         const result = await verifyPropagation({
           url: target.url,

@@ -65,10 +65,17 @@ export function judgePropagation(
   const keepsDebug = observations.some(({ traces }) =>
     [...traces.values()].some((spans) => spans.some(({ isDebug }) => isDebug)),
   );
-  const judged = observations.map((observation) => ({
-    form: observation.probe.form,
-    found: judge(observation, edges, keepsDebug),
-  }));
+  const judgeAll = (suspects: readonly string[]) =>
+    observations.map((observation) => ({
+      form: observation.probe.form,
+      found: judge(observation, edges, keepsDebug, suspects),
+    }));
+  const first = judgeAll(edges.slice(1));
+  // A request that nobody records says that the context broke, but not where: where that of others did, if that is one edge.
+  const broken = edges
+    .slice(1)
+    .filter((edge) => first.some(({ found }) => found.get(edge)?.state === "broken"));
+  const judged = broken.length === 1 ? judgeAll(broken) : first;
   const forms = [...Map.groupBy(judged, ({ form }) => form)].map(([form, list]) => ({
     form,
     edges: Object.fromEntries(edges.map((edge) => [edge, worst(list.map(({ found }) => found.get(edge)))])),
@@ -138,9 +145,9 @@ class Trace {
     const byId = new Map(spans.map((span) => [span.id, span]));
     this.#children = Map.groupBy(spans, ({ parentId }) => parentId);
     this.roots = spans.filter(({ parentId }) => !byId.has(parentId ?? ""));
-    this.calls = spans.filter(
-      ({ kind, parentId }) => kind === "CLIENT" && byId.get(parentId ?? "")?.kind !== "CLIENT",
-    );
+    this.calls = spans
+      .filter(({ kind, parentId }) => kind === "CLIENT" && byId.get(parentId ?? "")?.kind !== "CLIENT")
+      .sort((a, b) => a.startUs - b.startUs);
   }
 
   edgeOf(call: SeenSpan): string {
@@ -171,6 +178,7 @@ function judge(
   observation: Observation,
   edges: readonly string[],
   keepsDebug: boolean,
+  suspects: readonly string[],
 ): Map<string, EdgeFinding> {
   const { probe, status, ledger, begun } = observation;
   const { traceId, spans } = followed(observation);
@@ -233,10 +241,10 @@ function judge(
     else note(entry, "changed", `${detail}, by ${serviceName}`);
   }
   if (isWhole && spans.length === 0 && probe.decision !== "sampled") {
-    const isSilent = ledger.unknown === 0;
-    // One inner edge cannot be mistaken for another.
-    const state = isSilent ? "kept" : inner.length === 1 ? "broken" : "unknown";
-    for (const edge of inner) note(edge, state, isSilent ? null : "a callee did not go on with the trace");
+    for (const edge of inner) {
+      if (ledger.unknown === 0 || !suspects.includes(edge)) note(edge, "kept");
+      else note(edge, suspects.length === 1 ? "broken" : "unknown", "a callee did not go on with the trace");
+    }
   } else if (isWhole && isDenied && ledger.unknown === 0) {
     for (const edge of inner) if (!found.has(edge)) note(edge, "kept");
   }
