@@ -3,8 +3,9 @@ import type { TraceReader } from "../verify/trace-reader.ts";
 import { renderTable } from "./table.ts";
 
 const TITLES = { kept: "kept", broken: "BROKEN", "could-not-tell": "COULD NOT TELL" } as const;
-/** More columns are hard to read: then only those where something is wrong. */
-const MAX_COLUMNS = 6;
+/** A wider table is hard to read: then only edges where something is wrong have a column. */
+const MAX_WIDTH = 120;
+const FORM_WIDTH = 25;
 
 /** The result for people. */
 export function renderPropagation(result: PropagationResult, reader: Pick<TraceReader, "pageOf">): string {
@@ -12,11 +13,18 @@ export function renderPropagation(result: PropagationResult, reader: Pick<TraceR
   const wrongEdges = result.edges.filter((edge) =>
     result.forms.some((row) => !isFine(row.edges[edge]?.state ?? "unused")),
   );
-  const columns = result.edges.length <= MAX_COLUMNS ? result.edges : wrongEdges;
+  const width = result.edges.reduce((sum, edge) => sum + edge.length + 2, FORM_WIDTH);
+  const columns = width <= MAX_WIDTH ? result.edges : wrongEdges;
+  const cellsOf = (edges: PropagationResult["forms"][number]["edges"], names: readonly string[]) =>
+    names.map((edge) => (edges[edge]?.state ?? "unused").replace("unused", "-"));
+  const hidden = result.edges.filter((edge) => !columns.includes(edge));
   const rows = result.forms.map(({ form, edges }) => [
     form,
-    ...columns.map((edge) => (edges[edge]?.state ?? "unused").replace("unused", "-")),
+    ...cellsOf(edges, columns),
+    ...(hidden.length > 0 ? [[...new Set(cellsOf(edges, hidden))].join(" or ")] : []),
   ]);
+  const others = columns.length === 0 ? "ALL EDGES" : "ALL OTHERS";
+  const titles = hidden.length > 0 ? [...columns, others] : columns;
   const findings = result.forms.flatMap(({ form, edges }) =>
     Object.entries(edges)
       .filter(([, { state }]) => !isFine(state))
@@ -30,7 +38,7 @@ export function renderPropagation(result: PropagationResult, reader: Pick<TraceR
     `backend  ${result.backend}`,
     "",
     ...renderTable(
-      ["FORM", ...columns].map((title) => ({ title })),
+      ["FORM", ...titles].map((title) => ({ title })),
       rows,
     ),
     ...(findings.length > 0 ? ["", ...findings.flat()] : []),
