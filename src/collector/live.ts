@@ -20,12 +20,16 @@ export interface LiveNumbers {
   readonly p99: number;
 }
 
-/** From SERVER spans. */
+/** From SERVER spans, whether or not they have a parent. */
 export interface LiveService extends LiveNumbers {
   readonly name: string;
 }
 
-/** From CLIENT spans that name the other side. */
+/**
+ * From CLIENT spans that name the other side: a span alone tells both ends. A SERVER span has only the id of its parent,
+ * whose service would have to be looked up in the store for each span, and may come later; a call whose CLIENT span is
+ * missing or names nobody counts for its service, and in `GET /api/v2/dependencies`, but for no edge.
+ */
 export interface LiveEdge extends LiveNumbers {
   readonly from: string;
   readonly to: string;

@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Span as OtelSpan, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { ZipkinExporter } from "@opentelemetry/exporter-zipkin";
+import { JsonTraceSerializer, ProtobufTraceSerializer } from "@opentelemetry/otlp-transformer";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import {
+  BatchSpanProcessor,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+  type SpanProcessor,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
+import { type Collector, startCollector } from "../../src/collector/server.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { makeChain, newTraceId } from "./spans.ts";
+
+let collector: Collector;
+beforeAll(() => {
+  collector = startCollector({ host: "127.0.0.1", port: 0, otlpPort: 0 });
+});
+afterAll(() => collector.stop());
+
+async function getJson(path: string): Promise<unknown> {
+  const response = await fetch(collector.url + path);
+  expect(response.status).toBe(200);
+  return response.json();
+}
+
+/** One span of each kind below a SERVER span, made by OpenTelemetry's SDK. */
+async function recordSpans(service: string, processor: SpanProcessor): Promise<OtelSpan[]> {
+  const resource = resourceFromAttributes({ "service.name": service });
+  const provider = new TracerProvider({ resource, spanProcessors: [processor] });
+  const tracer = provider.getTracer("test", "1");
+  const server = tracer.startSpan("GET /Cart", { kind: SpanKind.SERVER }, ROOT_CONTEXT);
+  const below = trace.setSpan(ROOT_CONTEXT, server);
+  const attributes = { "http.request.method": "GET", "peer.service": "Stock", attempt: 2 };
+  const client = tracer.startSpan("GET", { kind: SpanKind.CLIENT, attributes }, below);
+  client.setStatus({ code: SpanStatusCode.ERROR, message: "no <answer>" });
+  const spans = [
+    server,
+    client,
+    tracer.startSpan("compute", { kind: SpanKind.INTERNAL }, below),
+    tracer.startSpan("send", { kind: SpanKind.PRODUCER }, below),
+    tracer.startSpan("receive", { kind: SpanKind.CONSUMER }, below),
+  ];
+  for (const span of spans.toReversed()) span.end();
+  await provider.forceFlush();
+  return spans;
+}
+
+/** That the spans are found by id and by search, as they were made. */
+async function expectStored(
+  service: string,
+  made: readonly OtelSpan[],
+  remote: string | undefined,
+): Promise<void> {
+  const traceId = made[0]?.spanContext().traceId;
+  const stored = (await getJson(`/api/v2/trace/${traceId}`)) as Span[];
+  const root = made[0]?.spanContext().spanId;
+  const expected = [
+    ["get /cart", "SERVER"],
+    ["get", "CLIENT"],
+    ["compute", undefined],
+    ["send", "PRODUCER"],
+    ["receive", "CONSUMER"],
+  ] as const;
+  expect(stored).toHaveLength(expected.length);
+  for (const [index, [name, kind]] of expected.entries()) {
+    const id = made[index]?.spanContext().spanId;
+    const span = stored.find((it) => it.id === id);
+    expect(span).toMatchObject({ traceId, name, localEndpoint: { serviceName: service } });
+    expect(span?.kind).toBe(kind);
+    expect(span?.parentId).toBe(index === 0 ? undefined : root);
+    expect(Math.abs((span?.timestamp ?? 0) / 1000 - Date.now())).toBeLessThan(600_000);
+  }
+  const client = stored.find(({ kind }) => kind === "CLIENT");
+  expect(client?.remoteEndpoint?.serviceName).toBe(remote);
+  expect(client?.tags).toMatchObject({
+    "http.request.method": "GET",
+    "peer.service": "Stock",
+    attempt: "2",
+    "otel.status_code": "ERROR",
+    error: "no <answer>",
+  });
+  const byRemote = remote === undefined ? [] : [`&remoteServiceName=${remote}`];
+  for (const query of ["", "&spanName=compute", "&annotationQuery=error and attempt=2", ...byRemote]) {
+    const found = (await getJson(`/api/v2/traces?serviceName=${service}${query}`)) as Span[][];
+    expect(found.map(([span]) => span?.traceId)).toEqual([traceId]);
+  }
+}
+
+describe("OpenTelemetry's SDK", () => {
+  test.each([
+    ["span by span", SimpleSpanProcessor],
+    ["in batches", BatchSpanProcessor],
+  ])("with its Zipkin exporter, %s", async (_, Processor) => {
+    const service = `zipkin-${newTraceId()}`;
+    const exporter = new ZipkinExporter({ url: `${collector.url}/api/v2/spans` });
+    const processor = new Processor({ exporter });
+    // Of the other side it has a tag only.
+    await expectStored(service, await recordSpans(service, processor), undefined);
+    await processor.shutdown();
+  });
+
+  test.each([
+    ["application/json", JsonTraceSerializer],
+    ["application/x-protobuf", ProtobufTraceSerializer],
+  ])("as OTLP %s, on both ports", async (type, serializer) => {
+    for (const url of [collector.url, collector.otlpUrl]) {
+      const service = `otlp-${newTraceId()}`;
+      const exporter = new InMemorySpanExporter();
+      const made = await recordSpans(service, new SimpleSpanProcessor({ exporter }));
+      const body = serializer.serializeRequest(exporter.getFinishedSpans()) as Uint8Array<ArrayBuffer>;
+      const headers = { "Content-Type": type };
+      const response = await fetch(`${url}/v1/traces`, { method: "POST", body, headers });
+      expect(response.status).toBe(200);
+      expect(
+        serializer.deserializeResponse(await response.bytes()).partialSuccess ?? undefined,
+      ).toBeUndefined();
+      await expectStored(service, made, "stock");
+    }
+  });
+});
+
+const curl = Bun.which("curl");
+if (curl === null) process.stderr.write("skipped: the tests with curl, which is not here\n");
+
+describe.skipIf(curl === null)("curl", () => {
+  const run = async (args: readonly string[], input = "") => {
+    const child = Bun.spawn([curl ?? "", "-sS", "--noproxy", "*", "-m", "60", ...args], {
+      stdin: new Blob([input]),
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    const text = await child.stdout.text();
+    expect(await child.exited).toBe(0);
+    return text;
+  };
+
+  test.each([
+    ["as they are", []],
+    ["in chunks", ["-H", "Transfer-Encoding: chunked"]],
+    ["after asking for leave", ["-H", "Expect: 100-continue"]],
+  ])("posts spans %s, and reads them back", async (_, headers) => {
+    // More than one write of a socket.
+    const chain = makeChain(newTraceId(), 200, Date.now() - 1000);
+    const status = ["-o", "/dev/null", "-w", "%{http_code}"];
+    const types = ["-H", "Content-Type: application/json"];
+    const body = JSON.stringify(chain);
+    const url = `${collector.url}/api/v2/spans`;
+    expect(await run([...status, ...types, ...headers, "--data-binary", "@-", url], body)).toBe("202");
+    const text = await run(["--compressed", `${collector.url}/api/v2/trace/${chain[0]?.traceId}`]);
+    const stored = JSON.parse(text) as Span[];
+    const byId = (a: Span, b: Span) => a.id.localeCompare(b.id);
+    expect(stored.toSorted(byId)).toEqual(chain.toSorted(byId));
+  });
+});
