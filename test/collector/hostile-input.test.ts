@@ -6,6 +6,8 @@ import { gzipSync } from "node:zlib";
 import { MAX_BODY_BYTES } from "../../src/collector/request-body.ts";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
 import type { StoreCounts } from "../../src/collector/store.ts";
+import { encodeOtlpJson, encodeOtlpProtobuf } from "../../src/trace/otlp.ts";
+import { ProtobufWriter } from "../../src/trace/protobuf.ts";
 import { hexId, makeChain, newTraceId } from "./spans.ts";
 
 /** Of no hostile span, nor of one with a damaged byte. */
@@ -52,10 +54,13 @@ async function expectUnharmed(): Promise<void> {
 }
 
 /** Posts all, some at a time, and counts the answers by their status. */
-async function postEach(bodies: readonly Uint8Array<ArrayBuffer>[]): Promise<Record<number, number>> {
+async function postEach(
+  bodies: readonly Uint8Array<ArrayBuffer>[],
+  send: (body: Uint8Array<ArrayBuffer>) => Promise<Response> = post,
+): Promise<Record<number, number>> {
   const statuses: Record<number, number> = {};
   for (let start = 0; start < bodies.length; start += 16) {
-    const responses = await Promise.all(bodies.slice(start, start + 16).map((body) => post(body)));
+    const responses = await Promise.all(bodies.slice(start, start + 16).map((body) => send(body)));
     for (const { status } of responses) statuses[status] = (statuses[status] ?? 0) + 1;
     await Promise.all(responses.map((response) => response.bytes()));
   }
@@ -102,6 +107,42 @@ describe("a damaged batch", () => {
     expect(others).toEqual({});
     expect(taken + refused).toBe(whole.length);
     expect(refused).toBeGreaterThan(0);
+    await expectUnharmed();
+  });
+});
+
+describe("a damaged batch of another kind", () => {
+  const chain = makeChain(`00000000000000aa${hexId(0xabcd)}`, 2, Date.now()).slice(0, 1);
+  const resource = { attributes: { "service.name": "a" }, scope: { name: "b", version: "1" } };
+  const zipkin = new ProtobufWriter()
+    .nested(1, (span) =>
+      span
+        .hex(1, hexId(0xabcd))
+        .hex(3, hexId(1))
+        .varint(4, 2)
+        .text(5, "get")
+        .fixed64(6, 1_700_000_000_000_000n)
+        .nested(8, (endpoint) => endpoint.text(1, "a").hex(2, "01020304").varint(4, 80))
+        .nested(10, (annotation) => annotation.fixed64(1, 1n).text(2, "note"))
+        .nested(11, (tag) => tag.text(1, "b").text(2, "2")),
+    )
+    .finish();
+
+  test.each([
+    ["Zipkin protobuf", "/api/v2/spans", "application/x-protobuf", zipkin],
+    ["OTLP protobuf", "/v1/traces", "application/x-protobuf", encodeOtlpProtobuf(chain, resource)],
+    ["OTLP JSON", "/v1/traces", "application/json", Buffer.from(encodeOtlpJson(chain, resource))],
+  ])("%s, cut or changed at any byte, is taken or refused", async (_, path, type, whole) => {
+    const bodies = Array.from(whole.keys(), (length) => new Uint8Array(whole.subarray(0, length)));
+    for (const byte of [0, 0x22, 0x7f, 0xff])
+      for (const place of whole.keys()) bodies.push(new Uint8Array(whole).fill(byte, place, place + 1));
+    const headers = { "Content-Type": type };
+    const send = (body: Bun.BodyInit) => fetch(collector.url + path, { method: "POST", body, headers });
+    const { 200: otlp = 0, 202: taken = 0, 400: refused = 0, ...others } = await postEach(bodies, send);
+    expect(others).toEqual({});
+    expect(otlp + taken).toBeGreaterThan(0);
+    // Each that is cut, but for the empty one.
+    expect(refused).toBeGreaterThanOrEqual(whole.length - 1);
     await expectUnharmed();
   });
 });
