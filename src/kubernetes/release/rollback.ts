@@ -34,6 +34,9 @@ export function chooseRevision(
   return found;
 }
 
+/** Twice what Kubernetes gives pods by default. */
+const PODS_END_MS = 60_000;
+
 /** An earlier revision's content as what is wanted now. */
 export async function readTarget(store: ReleaseStore, revision: Revision): Promise<Target> {
   const { objects, inputs } = await store.readContent(revision);
@@ -51,7 +54,8 @@ export async function restore(
   const revisions = await store.listRevisions();
   const last = revisions.find(({ status }) => status === "deployed");
   if (last === undefined) {
-    await removeRelease(store, options);
+    // A short limit for getting ready says nothing of how long pods take to end.
+    await removeRelease(store, { ...options, timeoutMs: Math.max(options.timeoutMs, PODS_END_MS) });
     return { restored: null, deployed: null };
   }
   const target = await readTarget(store, last);
