@@ -170,7 +170,12 @@ export const verify = defineCommand({
       const before = flags.run === null ? await readCounters(links, backend) : null;
       const sending =
         target === null
-          ? { book: await openBook(flags.run ?? ""), ended: Promise.resolve(), stop: async () => {} }
+          ? {
+              book: await openBook(flags.run ?? ""),
+              ended: Promise.resolve(),
+              stop: async () => {},
+              missed: () => 0,
+            }
           : await send(target.url, {
               pace: { kind: "open", rate: rateOf(flags, settings), arrivals: "constant" },
               timeoutMs: flags.timeout,
@@ -195,6 +200,8 @@ export const verify = defineCommand({
         onProgress: line.show,
       }).finally(line.end);
       const after = await readCounters(links, backend);
+      const missed = sending.missed();
+      if (missed > 0) output.warn(`the rate was not reached: ${missed} requests were due and never sent`);
       const { tally } = reconciliation;
       const result = resultOf(reconciliation, {
         run: sending.book.header.run,
@@ -318,7 +325,7 @@ async function send(url: string, options: Sending) {
     randomOf: randomSource(null),
     onEnd: (record) => book.add(record),
   });
-  return { book, ended: load.done, stop: () => load.stop() };
+  return { book, ended: load.done, stop: () => load.stop(), missed: () => load.results.missed };
 }
 
 /** On a terminal, one line that says how far the work is. */
