@@ -14,7 +14,8 @@ export interface ParsedArguments {
 }
 
 /**
- * Takes a command line apart. Flags may stand before or after the command and between operands.
+ * Takes a command line apart. Flags may stand before or after the command and between operands; one that is a switch in
+ * one command and takes a value in another stands behind the command.
  * @throws {UserError} `usage`: an unknown command or flag, with the nearest known one; a flag without its value
  */
 export function parseArguments(
@@ -22,16 +23,12 @@ export function parseArguments(
   commands: readonly Command[],
   globalFlags: FlagTable,
 ): ParsedArguments {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: parserOptions([globalFlags, ...commands.map((command) => command.flags)]),
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-  });
-  const words = tokens.filter((token) => token.kind === "positional").map((token) => token.value);
-  const [commandName, ...operands] = words;
+  const tables = [globalFlags, ...commands.map(({ flags }) => flags)];
+  const [commandName] = wordsOf(tokenize(args, tables));
   const command = commandName === undefined ? null : findCommand(commandName, commands);
+  // Once more, as the command understands its flags.
+  const tokens = tokenize(args, command === null ? tables : [...tables, command.flags]);
+  const [, ...operands] = wordsOf(tokens);
   const flags: FlagTable = { ...globalFlags, ...command?.flags };
   const given = new Map<string, string[]>();
   for (const token of tokens) {
@@ -45,6 +42,16 @@ export function parseArguments(
   }
   if (!given.has("help")) checkOperands(command, operands);
   return { command, given, operands };
+}
+
+/** Of flags with the same name those of the last table count. */
+function tokenize(args: readonly string[], tables: readonly FlagTable[]) {
+  const options = parserOptions(tables);
+  return parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true }).tokens;
+}
+
+function wordsOf(tokens: ReturnType<typeof tokenize>): string[] {
+  return tokens.filter((token) => token.kind === "positional").map((token) => token.value);
 }
 
 function readValue(

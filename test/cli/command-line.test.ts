@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import manifest from "../../package.json";
 import { renderCliReference, renderErrorReference } from "../../scripts/cli-reference.ts";
+import { parseArguments } from "../../src/cli/arguments.ts";
 import { loadCommands } from "../../src/cli/command.ts";
 import { COMMANDS as ENTRIES } from "../../src/cli/commands.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
@@ -153,19 +154,24 @@ test("a reader that goes away ends the program quietly", async () => {
   expect((await child.stdout.text()).split("\n")[0]).toBe("---");
 });
 
-test("a flag of the same name takes a value everywhere or nowhere, and short names are unique", () => {
-  const kinds = new Map<string, boolean>();
+test("short names are unique, and no command makes a switch of a flag that all commands have", () => {
   const shorts = new Map<string, string>();
   for (const table of [GLOBAL_FLAGS, ...COMMANDS.map(({ flags }) => flags)]) {
     for (const [name, flag] of Object.entries(table)) {
-      const takesValue = flag.placeholder !== undefined;
-      expect([name, kinds.get(name) ?? takesValue]).toEqual([name, takesValue]);
-      kinds.set(name, takesValue);
+      const everywhere = GLOBAL_FLAGS[name as keyof typeof GLOBAL_FLAGS] as typeof flag | undefined;
+      if (everywhere !== undefined) expect(flag.placeholder).toBe(everywhere.placeholder);
       if (flag.short === undefined) continue;
       expect([flag.short, shorts.get(flag.short) ?? name]).toEqual([flag.short, name]);
       shorts.set(flag.short, name);
     }
   }
+});
+
+test("a flag that is a switch in one command may take a value in another", () => {
+  const parse = (...args: string[]) => parseArguments(args, COMMANDS, GLOBAL_FLAGS);
+  expect(parse("link", "--propagation", "b3").given.get("propagation")).toEqual(["b3"]);
+  const verify = parse("verify", "--propagation", "shop.yaml");
+  expect([verify.given.get("propagation"), verify.operands]).toEqual([["true"], ["shop.yaml"]]);
 });
 
 describe("references", () => {
