@@ -42,7 +42,7 @@ describe.skipIf(!hasLab)(`a disturbed command, sample of CHAIN_LINK_FAULT_SEED=$
       );
       expect(bad).toEqual([]);
     },
-    180_000,
+    400_000,
   );
 
   /** Half of them kills; faults that last would take too long. */
@@ -50,10 +50,12 @@ describe.skipIf(!hasLab)(`a disturbed command, sample of CHAIN_LINK_FAULT_SEED=$
     const counter = new FaultBench(lab, `faults-${scenario}`, scenario);
     const calls = await counter.countCalls().finally(() => counter.remove());
     const random = randomSource(SEED)(scenario);
-    const all = listDisturbances(calls).filter((it) => it.kind === "kill" || it.forMs === 0);
+    // Faults of a delete are left to `test/faults/release.ts`: one that cuts a watch can take minutes to be noticed.
+    const mayFault = scenario !== "delete";
+    const all = listDisturbances(calls).filter((it) => it.kind === "kill" || (mayFault && it.forMs === 0));
     const draw = (from: readonly Disturbance[]) => from[Math.floor(random() * from.length)];
     return Array.from({ length: SAMPLES_OF_EACH }, (_, index) =>
-      draw(all.filter(({ kind }) => (kind === "kill") === (index % 2 === 0))),
+      draw(all.filter(({ kind }) => (kind === "kill") === (index % 2 === 0 || !mayFault))),
     ).filter((it) => it !== undefined);
   }
 });
