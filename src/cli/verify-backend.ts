@@ -1,0 +1,21 @@
+import type { TraceReader } from "../verify/trace-reader.ts";
+import type { LoadTarget } from "./load-target.ts";
+import type { Backend } from "./verify-flags.ts";
+
+const DEFAULT_ZIPKIN = "http://localhost:9411";
+
+/** Where spans are looked for when --backend does not say. */
+export function defaultBackend(target: LoadTarget | null, zipkin: string | null): Backend {
+  if (target?.collector) return { kind: "collector", url: target.collector };
+  return { kind: "zipkin", url: zipkin ?? DEFAULT_ZIPKIN };
+}
+
+/** Reads the backend with what it speaks. */
+export async function openReader({ kind, url }: Backend): Promise<TraceReader> {
+  if (kind === "jaeger" || kind === "tempo") {
+    const { OtlpReader } = await import("../verify/otlp-reader.ts");
+    return new OtlpReader(kind, url);
+  }
+  const { ZipkinReader } = await import("../verify/zipkin-reader.ts");
+  return new ZipkinReader(url, kind === "zipkin" ? "Zipkin" : "collector");
+}

@@ -1,0 +1,48 @@
+import { errorText, UserError } from "../lib/errors.ts";
+import type { VerifyResult } from "../verify/result.ts";
+import { EXIT } from "./exit.ts";
+import type { Output } from "./output.ts";
+import type { VerifyValues } from "./verify-flags.ts";
+import { renderVerifyReport } from "./verify-report.ts";
+
+/** Writes and prints what verify found; resolves to the exit code. */
+export async function endVerify(result: VerifyResult, flags: VerifyValues, output: Output): Promise<number> {
+  await writeFiles(flags, result);
+  await output.result(flags.output === "json" ? `${JSON.stringify(result)}\n` : renderVerifyReport(result));
+  return EXIT_OF[result.outcome];
+}
+
+const EXIT_OF = {
+  complete: EXIT.done,
+  incomplete: EXIT.failed,
+  "could-not-tell": EXIT.couldNotTell,
+} as const;
+
+/** What cannot be read is no failure of the spans: `null` for any other error. */
+export function endUnread(error: unknown, output: Output): number | null {
+  const isUnread = error instanceof UserError && UNREAD.includes(error.code);
+  if (!isUnread) return null;
+  output.error(error.message);
+  if (error.hint !== undefined) output.raw(`         ${output.style("dim", error.hint)}\n`);
+  return EXIT.couldNotTell;
+}
+
+const UNREAD = ["backend-unreadable", "ledger-unreadable"];
+
+async function writeFiles(
+  { junit, report }: Pick<VerifyValues, "junit" | "report">,
+  result: VerifyResult,
+): Promise<void> {
+  const write = async (file: string, text: string) => {
+    try {
+      await Bun.write(file, text);
+    } catch (error) {
+      throw new UserError("file-unwritable", `cannot write ${file}: ${errorText(error)}`, undefined, {
+        cause: error,
+      });
+    }
+  };
+  if (junit !== null) await write(junit, (await import("../verify/junit.ts")).renderJunit(result));
+  if (report !== null)
+    await write(report, (await import("../verify/report-page.ts")).renderReportPage(result));
+}
