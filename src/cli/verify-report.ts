@@ -1,5 +1,5 @@
-import { missingBySecond } from "../verify/report-page.ts";
 import type { VerifyResult } from "../verify/result.ts";
+import { missingBySecond } from "../verify/seconds.ts";
 import { renderSparkline } from "../verify/sparkline.ts";
 import { type Column, renderTable } from "./table.ts";
 

@@ -38,6 +38,8 @@ export interface Reconciliation {
   readonly tally: Tally;
   /** Microseconds from the end of a request until its trace was seen complete; of requests that ended while this ran. */
   readonly exportLatency: Histogram;
+  /** The one that was given, or what was learned; `null` where no trace was complete. */
+  readonly graph: CallGraph | null;
   readonly queries: number;
 }
 
@@ -113,7 +115,12 @@ class Reconciler {
       await pause(Math.min(pauseMs, leftMs), signal);
     }
     await this.#countSwallowed();
-    return { tally: this.#tally, exportLatency: this.#latency, queries: this.#queries };
+    return {
+      tally: this.#tally,
+      exportLatency: this.#latency,
+      graph: this.#knowledge().graph,
+      queries: this.#queries,
+    };
   }
 
   /** Requests that ended since; those that nobody can judge are judged at once. */

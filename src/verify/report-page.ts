@@ -1,5 +1,6 @@
 import { escapeText } from "./junit.ts";
 import type { VerifyResult } from "./result.ts";
+import { missingBySecond } from "./seconds.ts";
 import { groupValues } from "./sparkline.ts";
 
 const WORDS = { complete: "Complete", incomplete: "Incomplete", "could-not-tell": "Could not tell" } as const;
@@ -90,18 +91,6 @@ function renderChart({ seconds, spans }: VerifyResult): string {
   return `<h2>When they were lost</h2>
 <svg viewBox="0 0 ${values.length} 100" preserveAspectRatio="none" role="img" aria-label="Missing spans over time">${bars.join("")}</svg>
 <p>${time(first.time)} to ${time(last.time)}, by the end of their requests; at most ${highest} in one bar.</p>`;
-}
-
-/** Missing spans of each second from the first to the last, those without requests too. */
-export function missingBySecond(seconds: VerifyResult["seconds"]): number[] {
-  const [first] = seconds;
-  const last = seconds.at(-1);
-  if (first === undefined || last === undefined) return [];
-  // A run of days is grouped anyway.
-  const count = Math.min(1_000_000, (last.time - first.time) / 1000 + 1);
-  const values = new Array<number>(count).fill(0);
-  for (const { time, missing } of seconds) values[(time - first.time) / 1000] = missing;
-  return values;
 }
 
 function renderLatency({ exportLatencyMs }: VerifyResult): string {

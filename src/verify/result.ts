@@ -1,6 +1,7 @@
 import type { Loss } from "./attribution.ts";
+import type { CallGraph } from "./call-graph.ts";
 import type { Reconciliation } from "./reconcile.ts";
-import type { LinkLoss } from "./tally.ts";
+import { edgeText, type LinkLoss } from "./tally.ts";
 import type { TraceClass, Verdict } from "./verdict.ts";
 
 /** The answer to "did every span arrive?". */
@@ -25,6 +26,8 @@ export interface VerifyResult {
   };
   readonly links: Readonly<Record<string, LinkLoss>>;
   readonly edges: Readonly<Record<string, number>>;
+  /** Every call that is known, as in `edges`: what a picture of the losses is drawn on. */
+  readonly calls: readonly string[];
   readonly brokenContexts: Readonly<Record<string, number>>;
   readonly samplingIgnoredBy: Readonly<Record<string, number>>;
   readonly losses: readonly Loss[];
@@ -57,7 +60,10 @@ export interface ResultOptions {
   readonly pageOf: (traceId: string) => string | null;
 }
 
-export function resultOf({ tally, exportLatency }: Reconciliation, options: ResultOptions): VerifyResult {
+/** What a result is made from. */
+export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph">;
+
+export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
   const ms = (quantile: number) => Number((exportLatency.quantile(quantile) / 1000).toFixed(1));
   return {
     outcome: outcomeOf(tally, options.allowedLoss),
@@ -77,6 +83,7 @@ export function resultOf({ tally, exportLatency }: Reconciliation, options: Resu
     },
     links: Object.fromEntries(tally.links),
     edges: Object.fromEntries(tally.edges),
+    calls: callsOf(graph),
     brokenContexts: Object.fromEntries(tally.brokenEdges),
     samplingIgnoredBy: Object.fromEntries(tally.samplingIgnoredBy),
     losses: options.losses,
@@ -92,6 +99,14 @@ export function resultOf({ tally, exportLatency }: Reconciliation, options: Resu
       findings: describeFindings(verdict),
     })),
   };
+}
+
+function callsOf(graph: CallGraph | null): string[] {
+  const calls = new Set<string>();
+  for (const { name, steps } of graph?.services.values() ?? []) {
+    for (const { service } of steps.flat()) calls.add(edgeText({ from: name, to: service }));
+  }
+  return [...calls];
 }
 
 /** Copies alone are no loss, and what nobody asked to be recorded is none. */

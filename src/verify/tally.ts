@@ -43,6 +43,28 @@ export class Tally {
     return Object.values(this.classes).reduce((sum, count) => sum + count, 0);
   }
 
+  /** One of its own with the same counts: what is added to it does not change this one. */
+  copy(): Tally {
+    const copy = new Tally();
+    Object.assign(copy.classes, this.classes);
+    for (const field of [
+      "expected",
+      "missing",
+      "unattributed",
+      "foreign",
+      "altered",
+      "copies",
+      "unexpected",
+    ] as const)
+      copy[field] = this[field];
+    for (const [name, loss] of this.links) copy.links.set(name, { ...loss });
+    for (const field of ["edges", "brokenEdges", "samplingIgnoredBy"] as const)
+      for (const [key, value] of this[field]) copy[field].set(key, value);
+    copy.examples.push(...this.examples);
+    for (const [second, counts] of this.seconds) copy.seconds.set(second, { ...counts });
+    return copy;
+  }
+
   add(traceId: string, endMs: number, verdict: Verdict): void {
     const lost = verdict.missing.length + verdict.unattributed;
     this.classes[verdict.class]++;
