@@ -31,9 +31,10 @@ export const deleteRelease = defineCommand({
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, output }) {
-    const [{ planRemoval, removeNamespace, removeRelease }, { Interrupted }, { ReleaseLog }] =
+    const [{ planRemoval, removeRelease }, { removeNamespace }, { Interrupted }, { ReleaseLog }] =
       await Promise.all([
         import("../kubernetes/release/remove.ts"),
+        import("../kubernetes/release/release-namespace.ts"),
         import("../kubernetes/release/apply.ts"),
         import("./release-log.ts"),
       ]);

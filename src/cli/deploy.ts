@@ -50,7 +50,7 @@ export const deploy = defineCommand({
       flags: { ...flags, ...planOptions(flags) },
       output,
       prepare: async () => {
-        const { makePlan } = await import("../kubernetes/release/plan.ts");
+        const { makePlan } = await import("../kubernetes/release/planner.ts");
         return { target, plan: await makePlan(opened.store, target.objects, planOptions(flags)) };
       },
     });

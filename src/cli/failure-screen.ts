@@ -1,6 +1,6 @@
 import type { ApiClient } from "../kubernetes/api/client.ts";
 import { ApplyFailed } from "../kubernetes/release/apply.ts";
-import type { DeployFailed } from "../kubernetes/release/deploy.ts";
+import type { DeployFailed } from "../kubernetes/release/deployment.ts";
 import { type Diagnosis, diagnose } from "../kubernetes/release/diagnosis.ts";
 import { NotReady } from "../kubernetes/release/tracker.ts";
 import { UserError } from "../lib/errors.ts";

@@ -1,4 +1,4 @@
-import type { DeployReporter } from "../kubernetes/release/deploy.ts";
+import type { DeployReporter } from "../kubernetes/release/deployment.ts";
 import type { Action } from "../kubernetes/release/plan.ts";
 import type { RemoveOptions } from "../kubernetes/release/remove.ts";
 import type { Revision } from "../kubernetes/release/revision.ts";

@@ -1,5 +1,5 @@
 import type { CollectorChoice, KubernetesObject, NetworkPolicyMode } from "../kubernetes/object.ts";
-import type { Target } from "../kubernetes/release/deploy.ts";
+import type { Target } from "../kubernetes/release/deployment.ts";
 import type { Topology } from "../topology/model.ts";
 import { readObjectOptions } from "./release-flags.ts";
 import type { Setting } from "./settings.ts";

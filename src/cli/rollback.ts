@@ -33,7 +33,7 @@ export const rollback = defineCommand({
     const number = parseRevision(operands[0]);
     const [{ chooseRevision, readTarget }, { makePlan }] = await Promise.all([
       import("../kubernetes/release/rollback.ts"),
-      import("../kubernetes/release/plan.ts"),
+      import("../kubernetes/release/planner.ts"),
     ]);
     const opened = await openRelease(flags, output);
     const { store } = opened;

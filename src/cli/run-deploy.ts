@@ -1,5 +1,5 @@
 import type { ApiClient } from "../kubernetes/api/client.ts";
-import type { DeployOptions, Target } from "../kubernetes/release/deploy.ts";
+import type { DeployOptions, Target } from "../kubernetes/release/deployment.ts";
 import type { Plan, PlanOptions } from "../kubernetes/release/plan.ts";
 import type { ReleaseStore } from "../kubernetes/release/store.ts";
 import { ask, canAsk } from "./ask.ts";
@@ -24,8 +24,9 @@ export interface DeployRun {
 
 /** Deploys, shows it, and says how it ended; resolves to the exit code. */
 export async function runDeploy({ client, store, flags, output, prepare }: DeployRun): Promise<number> {
-  const [{ deploy, DeployFailed }, { Interrupted }, { ReleaseLog }] = await Promise.all([
+  const [{ deploy }, { DeployFailed }, { Interrupted }, { ReleaseLog }] = await Promise.all([
     import("../kubernetes/release/deploy.ts"),
+    import("../kubernetes/release/deployment.ts"),
     import("../kubernetes/release/apply.ts"),
     import("./release-log.ts"),
   ]);

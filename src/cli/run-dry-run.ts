@@ -1,5 +1,6 @@
-import type { Target } from "../kubernetes/release/deploy.ts";
-import { hasChanges, makePlan, type Plan } from "../kubernetes/release/plan.ts";
+import type { Target } from "../kubernetes/release/deployment.ts";
+import { hasChanges, type Plan } from "../kubernetes/release/plan.ts";
+import { makePlan } from "../kubernetes/release/planner.ts";
 import type { ReleaseStore } from "../kubernetes/release/store.ts";
 import { UserError } from "../lib/errors.ts";
 import { renderData } from "./data-output.ts";

@@ -1,6 +1,6 @@
 import { resourceOf } from "../api/resource.ts";
 import { ApiError } from "../api/status.ts";
-import type { Target } from "./deploy.ts";
+import type { Target } from "./deployment.ts";
 import { keyOf } from "./plan.ts";
 import type { Revision, RevisionInputs } from "./revision.ts";
 import { explainRefusal } from "./rights.ts";

@@ -1,14 +1,13 @@
 import { UserError } from "../../lib/errors.ts";
-import type { LiveObject } from "../api/live-object.ts";
 import { MEMBER_RESOURCES, RESOURCES } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { before, Interrupted, prune, type Reporter, type Work } from "./apply.ts";
 import { applySetId, groupKindOf, PART_OF_LABEL, parentOf } from "./apply-set.ts";
-import { CREATED_BY } from "./deploy.ts";
 import { waitUntilGone } from "./gone.ts";
 import { ReleaseLock } from "./lock.ts";
 import type { Removal } from "./plan.ts";
-import { RELEASE_LABEL, type Revision } from "./revision.ts";
+import { findNamespace } from "./release-namespace.ts";
+import type { Revision } from "./revision.ts";
 import { explainRefusal, terminating } from "./rights.ts";
 import { noRelease, type Parent, type ReleaseStore } from "./store.ts";
 
@@ -136,47 +135,5 @@ async function waitForEnd(
       `objects of release ${JSON.stringify(release)} did not end in time; the release is still recorded`,
       "Run the same command again, with a longer --timeout if its pods need long to end.",
     );
-  }
-}
-
-/**
- * Deletes a Namespace that the release made.
- * @throws {UserError} `namespace-unusable` when it is not the release's to delete
- */
-export async function removeNamespace(store: ReleaseStore, options: RemoveOptions): Promise<void> {
-  const { client, namespace, release } = store;
-  const found = await findNamespace(store);
-  if (found === null) return;
-  const refuse = (why: string) =>
-    new UserError(
-      "namespace-unusable",
-      `the namespace ${JSON.stringify(namespace)} stays: ${why}`,
-      `kubectl delete namespace ${namespace} removes it with everything in it.`,
-    );
-  const creator = found.metadata.annotations?.[CREATED_BY];
-  if (creator !== release) throw refuse("this release did not make it");
-  const others = await client.listAll(RESOURCES.secret, namespace, {
-    labelSelector: RELEASE_LABEL,
-    metadataOnly: true,
-  });
-  const [other] = others.map(({ metadata }) => metadata.labels?.[RELEASE_LABEL]);
-  if (other !== undefined) throw refuse(`release ${JSON.stringify(other)} is in it, too`);
-  await client.delete(RESOURCES.namespace, null, namespace, { uid: found.metadata.uid });
-  options.report.onDeleted("Namespace", namespace);
-  if (!options.wait) return;
-  const limit = AbortSignal.any([options.stop, AbortSignal.timeout(options.timeoutMs)]);
-  // Watching one Namespace would need the right to watch them all.
-  while (!limit.aborted && (await client.find(RESOURCES.namespace, null, namespace)) !== null)
-    await Bun.sleep(500);
-  if (options.stop.aborted) throw new Interrupted();
-  if (limit.aborted) throw terminating(namespace);
-}
-
-async function findNamespace({ client, namespace }: ReleaseStore): Promise<LiveObject | null> {
-  try {
-    return await client.find(RESOURCES.namespace, null, namespace);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 403) return null;
-    throw error;
   }
 }

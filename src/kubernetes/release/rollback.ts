@@ -1,6 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
-import { type Deployed, type DeployOptions, deploy, type Target } from "./deploy.ts";
-import { makePlan } from "./plan.ts";
+import { deploy } from "./deploy.ts";
+import type { Deployed, DeployOptions, Target } from "./deployment.ts";
+import { makePlan } from "./planner.ts";
 import { type RemoveOptions, removeRelease } from "./remove.ts";
 import type { Revision } from "./revision.ts";
 import { noRelease, noRevision, type ReleaseStore } from "./store.ts";

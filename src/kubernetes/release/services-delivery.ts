@@ -3,8 +3,8 @@ import type { ApiClient } from "../api/client.ts";
 import { RESOURCES, resourcePath } from "../api/resource.ts";
 import type { KubernetesObject } from "../object.ts";
 import { SERVICES_LIST } from "../services-config-map.ts";
+import { ownerOf } from "./pod-index.ts";
 import { findCondition } from "./readiness.ts";
-import { ownerOf } from "./tracker.ts";
 
 const LINK_PORT = 8000;
 const HASH_HEADER = "chain-link-services";

@@ -3,7 +3,9 @@ import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES, type Resource } from "../api/resource.ts";
 import { type Follower, followCollection } from "../api/watch.ts";
 import type { KubernetesObject } from "../object.ts";
+import { Backing, hasReadyAddress } from "./backing.ts";
 import { keyOf } from "./plan.ts";
+import { PodIndex } from "./pod-index.ts";
 import { findPodTrouble } from "./pod-trouble.ts";
 import { findCondition, type Readiness, readReadiness } from "./readiness.ts";
 
@@ -43,41 +45,25 @@ export class ReadinessTracker {
   readonly #objects: readonly KubernetesObject[];
   readonly #states = new Map<string, Readiness>();
   readonly #unready = new Set<string>();
-  /** Pods of the release by name, those of Deployments too. */
-  readonly #pods = new Map<string, LiveObject>();
+  readonly #failed = new Set<string>();
+  readonly #pods = new PodIndex();
   readonly #deployments = new Map<string, LiveObject>();
   readonly #replicaFailures = new Map<string, string>();
-  /** Names of EndpointSlices with a ready address, by Service. */
-  readonly #endpoints = new Map<string, Set<string>>();
-  /** Name of the Deployment behind a Service. */
-  readonly #behind = new Map<string, string>();
-  readonly #replicas = new Map<string, number>();
-  /** Deployments of which a pod is in trouble; made when it is asked for. */
-  #troubles: Map<string, string> | null = null;
+  readonly #backing: Backing;
   readonly #settled = Promise.withResolvers<void>();
   #listsMissing = 0;
 
   constructor(options: TrackerOptions) {
     this.#options = options;
     this.#objects = options.objects.filter(({ kind }) => kind !== "Namespace");
-    const selectors = new Map<string, string>();
-    for (const object of this.#objects) {
-      if (object.kind !== "Deployment") continue;
-      const spec = object.spec as { selector?: { matchLabels?: unknown }; replicas?: number };
-      selectors.set(selectorKey(spec.selector?.matchLabels), object.metadata.name);
-      this.#replicas.set(object.metadata.name, spec.replicas ?? 1);
-    }
+    this.#backing = new Backing(this.#objects);
     for (const object of this.#objects) {
       const key = keyOf(object);
-      if (object.kind === "Service") {
-        const { selector } = object.spec as { selector?: unknown };
-        this.#behind.set(object.metadata.name, selectors.get(selectorKey(selector)) ?? "");
-      }
       // A Service is judged by its EndpointSlices, as far as pods are wanted.
       const needsLook = ["Deployment", "Pod", "Job"].includes(object.kind);
       this.#set(key, needsLook && options.ready?.has(key) !== true ? NOT_FOUND : CURRENT);
     }
-    for (const name of this.#behind.keys()) this.#judgeService(name);
+    for (const name of this.#backing.services) this.#judgeService(name);
   }
 
   /**
@@ -151,10 +137,9 @@ export class ReadinessTracker {
 
   /** Pods of a Deployment, or the Pod itself; newest first. */
   listPods({ kind, name }: Pick<TrackedObject, "kind" | "name">): LiveObject[] {
-    const pods = [...this.#pods.values()].filter((pod) =>
-      kind === "Pod" ? pod.metadata.name === name : kind === "Deployment" && ownerOf(pod) === name,
-    );
-    return pods.sort((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1));
+    if (kind === "Deployment") return this.#pods.listOf(name);
+    const pod = kind === "Pod" ? this.#pods.get(name) : undefined;
+    return pod === undefined ? [] : [pod];
   }
 
   #describe(object: KubernetesObject): TrackedObject {
@@ -166,23 +151,10 @@ export class ReadinessTracker {
 
   #findTrouble(kind: string, name: string): string {
     if (kind === "Deployment") {
-      return this.#replicaFailures.get(name) ?? this.#deploymentTroubles().get(name) ?? "";
+      return this.#replicaFailures.get(name) ?? this.#pods.troubleOf(name);
     }
     const pod = kind === "Pod" ? this.#pods.get(name) : undefined;
     return pod === undefined ? "" : (findPodTrouble(pod)?.text ?? "");
-  }
-
-  #deploymentTroubles(): Map<string, string> {
-    if (this.#troubles !== null) return this.#troubles;
-    this.#troubles = new Map();
-    for (const pod of this.#pods.values()) {
-      if (pod.metadata.deletionTimestamp !== undefined) continue;
-      const trouble = findPodTrouble(pod);
-      const owner = ownerOf(pod);
-      if (trouble !== null && owner !== null && !this.#troubles.has(owner))
-        this.#troubles.set(owner, trouble.text);
-    }
-    return this.#troubles;
   }
 
   #follow(signal: AbortSignal): Promise<void>[] {
@@ -190,8 +162,7 @@ export class ReadinessTracker {
     const kinds = new Set(
       this.#objects.filter((object) => this.#unready.has(keyOf(object))).map(({ kind }) => kind),
     );
-    const isRunning = [...this.#replicas.values()].some((replicas) => replicas > 0);
-    const hasPods = kinds.has("Pod") || (kinds.has("Deployment") && isRunning);
+    const hasPods = kinds.has("Pod") || (kinds.has("Deployment") && this.#backing.isRunning);
     const following: Promise<void>[] = [];
     const add = (resource: Resource, labelSelector: string, follower: Omit<Follower, "onList">) => {
       this.#listsMissing += 1;
@@ -240,43 +211,37 @@ export class ReadinessTracker {
     const key = keyOf(object);
     if (!this.#states.has(key)) return;
     this.#deployments.set(name, withoutOwners(object));
-    this.#replicas.set(name, object.spec?.replicas ?? 1);
+    this.#backing.setReplicas(name, object.spec?.replicas ?? 1);
     const failure = findCondition(object, "ReplicaFailure");
     if (failure?.status === "True")
       this.#replicaFailures.set(name, failure.message ?? "its pods cannot be made");
     else this.#replicaFailures.delete(name);
     this.#set(key, readReadiness(object, Date.now()));
-    for (const [service, deployment] of this.#behind) if (deployment === name) this.#judgeService(service);
+    for (const service of this.#backing.servicesOf(name)) this.#judgeService(service);
     this.#changed();
   }
 
   #onPod(pod: LiveObject): void {
-    this.#pods.set(pod.metadata.name, withoutOwners(pod));
-    this.#troubles = null;
+    this.#pods.set(withoutOwners(pod));
     if (this.#states.has(keyOf(pod))) this.#set(keyOf(pod), readReadiness(pod, Date.now()));
     this.#changed();
   }
 
   #onGone(object: LiveObject): void {
     if (this.#states.has(keyOf(object))) this.#set(keyOf(object), NOT_FOUND);
-    this.#troubles = null;
     this.#changed();
   }
 
   #onSlice(slice: LiveObject, isReady: boolean): void {
     const service = slice.metadata.labels?.["kubernetes.io/service-name"] ?? "";
-    if (!this.#behind.has(service)) return;
-    const ready = this.#endpoints.get(service) ?? new Set();
-    this.#endpoints.set(service, ready);
-    if (isReady) ready.add(slice.metadata.name);
-    else ready.delete(slice.metadata.name);
+    if (!this.#backing.has(service)) return;
+    this.#backing.setSlice(service, slice.metadata.name, isReady);
     this.#judgeService(service);
     this.#changed();
   }
 
   #judgeService(name: string): void {
-    const wantsNone = this.#replicas.get(this.#behind.get(name) ?? "") === 0;
-    const isReady = wantsNone || (this.#endpoints.get(name)?.size ?? 0) > 0;
+    const isReady = this.#backing.isReady(name);
     this.#set(
       `Service/${name}`,
       isReady ? CURRENT : { state: "in-progress", message: "no pod behind it is ready" },
@@ -294,6 +259,8 @@ export class ReadinessTracker {
     this.#states.set(key, readiness);
     if (readiness.state === "current") this.#unready.delete(key);
     else this.#unready.add(key);
+    if (readiness.state === "failed") this.#failed.add(key);
+    else this.#failed.delete(key);
   }
 
   #changed(): void {
@@ -302,8 +269,7 @@ export class ReadinessTracker {
   }
 
   #settleIfDone(): void {
-    const hasFailed = [...this.#unready].some((key) => this.#states.get(key)?.state === "failed");
-    if (this.#unready.size === 0 || hasFailed) this.#settled.resolve();
+    if (this.#unready.size === 0 || this.#failed.size > 0) this.#settled.resolve();
   }
 }
 
@@ -319,23 +285,4 @@ export class NotReady extends Error {
 /** Who owns its fields is most of an object, and of no use to one that is only looked at. */
 function withoutOwners(object: LiveObject): LiveObject {
   return { ...object, metadata: { ...object.metadata, managedFields: [] } };
-}
-
-/** The Deployment of a pod: its ReplicaSet's name without the hash. */
-export function ownerOf(pod: LiveObject): string | null {
-  const owner = pod.metadata.ownerReferences?.find(({ kind }) => kind === "ReplicaSet")?.name;
-  const hash = pod.metadata.labels?.["pod-template-hash"];
-  if (owner === undefined) return null;
-  return hash !== undefined && owner.endsWith(`-${hash}`) ? owner.slice(0, -hash.length - 1) : owner;
-}
-
-function hasReadyAddress(slice: LiveObject): boolean {
-  const endpoints: readonly { conditions?: { ready?: boolean } }[] = slice.endpoints ?? [];
-  // Absent means unknown, which is to be read as ready: https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
-  return endpoints.some(({ conditions }) => conditions?.ready !== false);
-}
-
-function selectorKey(selector: unknown): string {
-  const entries = Object.entries((selector ?? {}) as Record<string, string>);
-  return JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

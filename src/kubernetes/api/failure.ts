@@ -1,0 +1,64 @@
+import { errorText, UserError } from "../../lib/errors.ts";
+import type { ClusterAccess } from "./kubeconfig.ts";
+import type { ApiError } from "./status.ts";
+import type { ApiRequest } from "./transport.ts";
+
+/** Statuses that may pass when one waits. */
+const PASSING = new Set([429, 500, 502, 503, 504]);
+
+/** A conflict that is not about field managers passes: of versions, or of the quota's own record. */
+export function isPassing(error: ApiError, { isConditional = false }: ApiRequest): boolean {
+  if (PASSING.has(error.status)) return true;
+  // A namespace gets its service account a moment after it was made, and takes no Pod before.
+  if (error.status === 403 && /error looking up service account/.test(error.message)) return true;
+  return error.status === 409 && !isConditional && /object has been modified|quota/i.test(error.message);
+}
+
+/** Failures that every command meets alike; others are for who asked. */
+export function explainRefused(error: ApiError, { server, userName }: ClusterAccess): Error {
+  if (error.status === 401) {
+    return new UserError(
+      "credentials-invalid",
+      `${server} does not accept the credentials of ${userName}: ${error.message}`,
+      "Log in again, or choose another context with --context.",
+      { cause: error },
+    );
+  }
+  if (error.status >= 300 && error.status < 400) {
+    return new UserError(
+      "cluster-unreachable",
+      `${server} sends us elsewhere (${error.status})`,
+      "Is the server of the kubeconfig a Kubernetes API server?",
+    );
+  }
+  if (PASSING.has(error.status)) {
+    return new UserError(
+      "cluster-error",
+      `${server} answers ${error.status} again and again: ${error.message}`,
+      "Is the cluster well? Run the same command again when it is: it goes on where this one ended.",
+      { cause: error },
+    );
+  }
+  return error;
+}
+
+export function isTrustProblem(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /CERT|TLS|SSL|SIGNATURE|ISSUER|VERIFY/.test(code) && !/RESET|CLOSED/.test(code);
+}
+
+export function explainUnreachable(error: unknown, { server }: ClusterAccess): UserError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
+  const what = isTimeout
+    ? "it did not answer in time"
+    : `${errorText(error)}${code === "" ? "" : ` (${code})`}`;
+  const hint = /CERT_HAS_EXPIRED/.test(code)
+    ? "A certificate has expired: renew it, or ask the cluster's administrator."
+    : isTrustProblem(error)
+      ? "Does the kubeconfig have the certificate authority of this server?"
+      : "Is the cluster running, and is this the right context (kubectl config get-contexts)?";
+  return new UserError("cluster-unreachable", `cannot reach the API server ${server}: ${what}`, hint, {
+    cause: error,
+  });
+}

@@ -1,0 +1,171 @@
+import type { LiveObject } from "../api/live-object.ts";
+import { resourceOf } from "../api/resource.ts";
+import { ApiError } from "../api/status.ts";
+import type { KubernetesObject } from "../object.ts";
+import { addMembership, applySetId, PART_OF_LABEL, parentOf } from "./apply-set.ts";
+import { compareMembers } from "./members.ts";
+import { findScaler, listManagers } from "./owned-fields.ts";
+import { keyOf, type Plan, type PlannedObject, type PlanOptions, planned, refer } from "./plan.ts";
+import { type Problem, problemsError } from "./problem.ts";
+import { readNamespace } from "./release-namespace.ts";
+import { checkRights, explainRefusal } from "./rights.ts";
+import { leaveScaled, readPriorReplicas, readReplicas } from "./scaling.ts";
+import type { ReleaseStore } from "./store.ts";
+import { judgeTrial, shapeOf, type Trial, tryApply } from "./trial.ts";
+
+/**
+ * Compares what is wanted with what there is.
+ * @param objects Without the Namespace, in the order in which they are to be applied
+ * @throws {UserError} `release-conflict` with every problem there is; `forbidden`; `namespace-unusable`
+ */
+export async function makePlan(
+  store: ReleaseStore,
+  objects: readonly KubernetesObject[],
+  options: PlanOptions,
+): Promise<Plan> {
+  const id = applySetId(parentOf(store.release, store.namespace));
+  const wanted = objects.map((object) => addMembership(object, id));
+  const namespaceState = await readNamespace(store);
+  if (namespaceState === "missing") {
+    const all = wanted.map((object) => ({ ...planned(object), action: "create" as const }));
+    return { namespaceState, parent: null, isLocked: false, revisions: [], objects: all, removals: [] };
+  }
+  try {
+    return { namespaceState, ...(await new Planner(store, id, wanted, options).plan()) };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) {
+      throw await explainRefusal(store.client, store.namespace, error);
+    }
+    throw error;
+  }
+}
+
+class Planner {
+  readonly #store: ReleaseStore;
+  readonly #id: string;
+  /** By {@link keyOf}, in the order in which they are applied. */
+  readonly #wanted: ReadonlyMap<string, KubernetesObject>;
+  readonly #options: PlanOptions;
+  readonly #problems: Problem[] = [];
+  /** What became of each wanted object. */
+  #found = new Map<string, PlannedObject>();
+
+  constructor(store: ReleaseStore, id: string, wanted: readonly KubernetesObject[], options: PlanOptions) {
+    this.#store = store;
+    this.#id = id;
+    this.#wanted = new Map(wanted.map((object) => [keyOf(object), object]));
+    this.#options = options;
+  }
+
+  async plan(): Promise<Omit<Plan, "namespaceState">> {
+    const [parent, revisions, isLocked] = await Promise.all([
+      this.#store.readParent(),
+      this.#store.listRevisions(),
+      this.#store.isLocked(),
+    ]);
+    const { found, candidates, removals } = await compareMembers(this.#store, this.#id, this.#wanted, parent);
+    this.#found = found;
+    const strangers = await this.#findStrangers();
+    const prior = await readPriorReplicas(this.#store, candidates, revisions);
+    const isChanging =
+      candidates.length > 0 || removals.length > 0 || found.size < this.#wanted.size || parent === null;
+    // Before the first dry run: a right that is missing is told with all others that are.
+    if (isChanging) await checkRights(this.#store.client, this.#store.namespace, this.#resourceNames());
+    await Promise.all([
+      ...candidates.map((live) => this.#tryChange(live, prior)),
+      ...strangers.map((live) => this.#tryAdoption(live)),
+      this.#tryCreations(strangers),
+    ]);
+    if (this.#problems.length > 0) throw problemsError(this.#problems, this.#options);
+    const objects = Array.from(
+      this.#wanted,
+      ([key, object]) => this.#found.get(key) ?? { ...planned(object), action: "create" as const },
+    );
+    return { parent, isLocked, revisions, objects, removals };
+  }
+
+  #resourceNames(): ReadonlySet<string> {
+    return new Set(this.#wanted.values().map((object) => resourceOf(object).plural));
+  }
+
+  /** Objects of wanted names that exist and are no members: one request a kind finds them all. */
+  async #findStrangers(): Promise<LiveObject[]> {
+    const missing = [...this.#wanted.values()].filter((object) => !this.#found.has(keyOf(object)));
+    const names = new Set(missing.map(keyOf));
+    const resources = new Set(missing.map(resourceOf));
+    const found: LiveObject[] = [];
+    await Promise.all(
+      [...resources].map(async (resource) => {
+        const { client, namespace } = this.#store;
+        const objects = await client.listAll(resource, namespace, { metadataOnly: true });
+        found.push(...objects.filter((object) => names.has(keyOf(object))));
+      }),
+    );
+    return found;
+  }
+
+  async #tryChange(live: LiveObject, prior: ReadonlyMap<string, unknown>): Promise<void> {
+    const key = keyOf(live);
+    const found = this.#found.get(key);
+    if (found === undefined) return;
+    const isScaled = findScaler(live) !== undefined;
+    const isAskedFor = isScaled && prior.has(key) && prior.get(key) !== readReplicas(found.object);
+    const object = isAskedFor ? found.object : leaveScaled(found.object, live);
+    if (live.metadata.deletionTimestamp !== undefined) {
+      this.#found.set(key, { ...found, action: "replace" });
+      return;
+    }
+    const { client } = this.#store;
+    const tried = await tryApply(client, object, true, this.#options.forceConflicts);
+    const onlyReplicas =
+      tried.problems.length > 0 &&
+      tried.problems.every(({ kind, field }) => kind === "conflict" && field === ".spec.replicas");
+    const final = isAskedFor && onlyReplicas ? await tryApply(client, object, true, true) : tried;
+    this.#settle(live, { ...found, object }, final);
+  }
+
+  async #tryAdoption(stranger: LiveObject): Promise<void> {
+    const { metadata } = stranger;
+    const object = this.#wanted.get(keyOf(stranger));
+    if (object === undefined) return;
+    const set = metadata.labels?.[PART_OF_LABEL];
+    if (set !== undefined && set !== this.#id) {
+      const release = metadata.labels?.["app.kubernetes.io/instance"] ?? set;
+      this.#problems.push({ kind: "foreign-release", object, owner: release });
+      return;
+    }
+    const { client, namespace } = this.#store;
+    const resource = resourceOf(object);
+    if (!this.#options.takeOwnership) {
+      const owner = listManagers(stranger).join(", ") || "nobody";
+      this.#problems.push({ kind: "foreign", object, owner });
+      return;
+    }
+    const live = await client.get(resource, namespace, metadata.name);
+    const found: PlannedObject = { ...planned(object), action: "adopt", live: refer(live) };
+    this.#settle(live, found, await tryApply(client, object, true, true));
+  }
+
+  /** Of objects that do not exist yet, one of each shape is tried: those alike are refused alike. */
+  async #tryCreations(strangers: readonly LiveObject[]): Promise<void> {
+    const existing = new Set(strangers.map(keyOf));
+    const shapes = new Map<string, KubernetesObject>();
+    for (const [key, object] of this.#wanted) {
+      if (this.#found.has(key) || existing.has(key)) continue;
+      const shape = shapeOf(object);
+      if (!shapes.has(shape)) shapes.set(shape, object);
+    }
+    await Promise.all(
+      shapes.values().map(async (object) => {
+        const { problems } = await tryApply(this.#store.client, object, false, false);
+        this.#problems.push(...problems);
+      }),
+    );
+  }
+
+  #settle(live: LiveObject, found: PlannedObject, trial: Trial): void {
+    const judged = judgeTrial(live, found, trial);
+    if (judged === null) this.#problems.push(...trial.problems);
+    else this.#found.set(keyOf(found.object), judged);
+  }
+}

@@ -1,0 +1,119 @@
+import { randomUUID } from "node:crypto";
+import { errorText } from "../../lib/errors.ts";
+import { ApiError } from "../api/status.ts";
+import { ApplyFailed, applyPlanned, before, Interrupted, prune, type Work } from "./apply.ts";
+import { groupKindOf } from "./apply-set.ts";
+import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
+import type { Plan } from "./plan.ts";
+import type { Revision } from "./revision.ts";
+import { explainRefusal } from "./rights.ts";
+import { waitUntilServed } from "./serving.ts";
+import type { ReleaseStore } from "./store.ts";
+import { NotReady } from "./tracker.ts";
+
+/**
+ * Applies a target as a new revision. Whoever calls holds the lock.
+ * @throws {DeployFailed} {@link Interrupted}
+ */
+export async function applyRevision(
+  store: ReleaseStore,
+  target: Target,
+  plan: Plan,
+  work: Work,
+  options: DeployOptions,
+): Promise<Deployed> {
+  const { release, namespace } = store;
+  const [last] = plan.revisions;
+  if (last?.status === "pending") {
+    options.report.onResume(last);
+    await before(work);
+    await store.markRevision(last, "interrupted", "its process ended before it was done");
+  }
+  const number = (last?.number ?? 0) + 1;
+  const { inputs, objects } = target;
+  await before(work);
+  const revision = await store.createRevision(
+    { release, namespace, revision: number, inputs, objects },
+    randomUUID(),
+  );
+  try {
+    const wantedKinds = new Set(objects.map(groupKindOf));
+    const superset = new Set([...wantedKinds, ...(plan.parent?.groupKinds ?? [])]);
+    await before(work);
+    let parentKinds: ReadonlySet<string> = new Set(plan.parent?.groupKinds ?? []);
+    if (!isSameSet(parentKinds, superset) || plan.parent === null) {
+      await store.writeParent(superset);
+      parentKinds = superset;
+    }
+    await applyPlanned(work, plan.objects);
+    if (options.wait) await waitUntilServed(store, target, plan, options);
+    await prune(work, plan.removals);
+    await before(work);
+    if (!isSameSet(parentKinds, wantedKinds)) await store.writeParent(wantedKinds);
+    await finishRevision(store, revision, plan.revisions);
+    return { revision: number };
+  } catch (error) {
+    throw await recordFailure(store, revision, error, options);
+  }
+}
+
+/** The new one is deployed before the old one is superseded: at no moment is there none to roll back to. */
+async function finishRevision(
+  store: ReleaseStore,
+  revision: Revision,
+  earlier: readonly Revision[],
+): Promise<void> {
+  await store.markRevision(revision, "deployed");
+  await retireEarlier(store, [{ ...revision, status: "deployed" }, ...earlier]);
+}
+
+/** Of several deployed revisions the newest is; what is too old goes. */
+export async function retireEarlier(
+  store: ReleaseStore,
+  [newest, ...earlier]: readonly Revision[],
+): Promise<void> {
+  if (newest === undefined) return;
+  const superseded = earlier.filter(({ status }) => status === "deployed");
+  await Promise.all(superseded.map((revision) => store.markRevision(revision, "superseded")));
+  const others = earlier.map((it) =>
+    superseded.includes(it) ? { ...it, status: "superseded" as const } : it,
+  );
+  await store.trimRevisions([newest, ...others]);
+}
+
+/** Writes down why; what cannot be written does not hide the failure itself. */
+async function recordFailure(
+  store: ReleaseStore,
+  revision: Revision,
+  error: unknown,
+  { stop }: DeployOptions,
+): Promise<Error> {
+  if (error instanceof Interrupted || stop.aborted) {
+    await store.markRevision(revision, "interrupted", "stopped by its user").catch(() => {});
+    return new Interrupted();
+  }
+  const cause = await explainFailure(store, error);
+  await store.markRevision(revision, "failed", describeFailure(cause)).catch(() => {});
+  return new DeployFailed(revision.number, cause);
+}
+
+async function explainFailure(store: ReleaseStore, error: unknown): Promise<Error> {
+  const inner = error instanceof ApplyFailed ? error.problems[0]?.cause : error;
+  if (inner instanceof ApiError && inner.status === 403) {
+    return explainRefusal(store.client, store.namespace, inner);
+  }
+  return error instanceof Error ? error : new Error(errorText(error));
+}
+
+function describeFailure(cause: Error): string {
+  if (!(cause instanceof NotReady)) return cause.message;
+  const reasons = cause.tracker
+    .listUnready()
+    .slice(0, 10)
+    .map(({ kind, name, readiness, trouble }) => `${kind} ${name}: ${trouble || readiness.message}`);
+  return reasons.join("; ");
+}
+
+function isSameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  return a.size === b.size && a.isSubsetOf(b);
+}

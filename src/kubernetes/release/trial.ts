@@ -1,0 +1,66 @@
+import type { ApiClient } from "../api/client.ts";
+import type { LiveObject } from "../api/live-object.ts";
+import { resourceOf } from "../api/resource.ts";
+import { ApiError } from "../api/status.ts";
+import type { KubernetesObject } from "../object.ts";
+import { findDifferences } from "./difference.ts";
+import { FIELD_MANAGER, findOwned } from "./owned-fields.ts";
+import type { PlannedObject } from "./plan.ts";
+import { type Problem, readApplyProblems } from "./problem.ts";
+
+/** What the server says to a dry run. */
+export interface Trial {
+  readonly force: boolean;
+  /** The object as it would be; `null` when it was refused. */
+  readonly applied: LiveObject | null;
+  readonly problems: readonly Problem[];
+}
+
+export async function tryApply(
+  client: ApiClient,
+  object: KubernetesObject,
+  exists: boolean,
+  force: boolean,
+): Promise<Trial> {
+  try {
+    const applied = await client.apply(resourceOf(object), object, {
+      manager: FIELD_MANAGER,
+      force,
+      dryRun: true,
+    });
+    return { force, applied, problems: [] };
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status === 403 || error.status >= 500) throw error;
+    return { force, applied: null, problems: readApplyProblems(object, error, exists) };
+  }
+}
+
+/** What has to be done for an object that exists; `null` when its problems are in the way. */
+export function judgeTrial(
+  live: LiveObject,
+  found: PlannedObject,
+  { applied, problems, force }: Trial,
+): PlannedObject | null {
+  const isPod = found.object.kind === "Pod";
+  if (applied === null) {
+    const isReplaceable = isPod || found.object.kind === "Job";
+    const isImmutable = problems.every(({ kind }) => kind === "immutable");
+    return isReplaceable && isImmutable ? { ...found, force, action: "replace" } : null;
+  }
+  const differences = findDifferences(live, applied);
+  const isSame = differences.length === 0 && Bun.deepEquals(findOwned(live), findOwned(applied));
+  // A Pod's image can be changed, but it says that it is ready until its container was started again.
+  const isNewPod = isPod && differences.some(({ path }) => path.startsWith("spec."));
+  return { ...found, force, differences, action: isSame ? "unchanged" : isNewPod ? "replace" : found.action };
+}
+
+/** The fields that an object has, without their values; and whether its name begins with a letter, as a Service's must. */
+export function shapeOf(object: KubernetesObject): string {
+  const paths: string[] = [];
+  const walk = (value: unknown, path: string) => {
+    if (value === null || typeof value !== "object") paths.push(path);
+    else for (const [key, inner] of Object.entries(value)) walk(inner, `${path}/${key}`);
+  };
+  walk(object, `${object.kind}:${/^[a-z]/.test(object.metadata.name)}`);
+  return paths.join("\n");
+}
