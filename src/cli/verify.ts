@@ -65,12 +65,14 @@ interface Proof {
 }
 
 async function proveSpans({ flags, settings, output, target, signal }: Proof): Promise<number> {
-  const [{ reconcile }, { resultOf }, { graphOf }, { attributeLosses, readCounters }] = await Promise.all([
-    import("../verify/reconcile.ts"),
-    import("../verify/result.ts"),
-    import("../verify/call-graph.ts"),
-    import("../verify/attribution.ts"),
-  ]);
+  const [{ reconcile }, { resultOf }, { graphOf }, { attributeLosses }, { instancesOf, readCounters }] =
+    await Promise.all([
+      import("../verify/reconcile.ts"),
+      import("../verify/result.ts"),
+      import("../verify/call-graph.ts"),
+      import("../verify/attribution.ts"),
+      import("../verify/counters.ts"),
+    ]);
   const [{ openRun, sendRun }, { defaultBackend, openReader }, { endVerify }] = await Promise.all([
     import("./verify-run.ts"),
     import("./verify-backend.ts"),
@@ -78,7 +80,7 @@ async function proveSpans({ flags, settings, output, target, signal }: Proof): P
   ]);
   const topology = flags.graph === null ? target?.topology : await readGraph(flags.graph);
   const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
-  const links = new Map([...(target?.links ?? []), ...flags.links]);
+  const links = instancesOf(new Map([...(target?.links ?? []), ...flags.links]));
   const before = flags.run === null ? await readCounters(links, backend) : null;
   signal.throwIfAborted();
   const run = target === null ? await openRun(flags.run ?? "") : sendRun(target.url, flags, settings);

@@ -124,7 +124,7 @@ export function startLink(options: LinkOptions): Link {
       stats,
       abandoned,
       readyAtMs: startedAtMs + (own?.startupMs ?? 0),
-      renderMetrics: () => renderMetrics(stats, reporter),
+      renderMetrics: () => renderMetrics({ service: name, version: options.version }, stats, reporter),
     }),
   );
   log.info(`service_name ${name}`);

@@ -6,9 +6,15 @@ import type { LinkStats } from "./stats.ts";
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** A link's counters in Prometheus' text format. */
-export function renderMetrics(stats: LinkStats, reporter: Reporter): string {
+export function renderMetrics(
+  { service, version }: { readonly service: string; readonly version: string },
+  stats: LinkStats,
+  reporter: Reporter,
+): string {
   const { latency } = stats;
   const lines = [
+    ...metric("chain_link_info", "gauge", "Which service this process is, always 1."),
+    `chain_link_info{service=${JSON.stringify(service)},version=${JSON.stringify(version)}} 1`,
     ...metric("chain_link_requests_total", "counter", "Answered requests by status code."),
     ...[...stats.statuses]
       .sort(([a], [b]) => a - b)

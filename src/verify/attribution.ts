@@ -1,29 +1,5 @@
-import { isRecord } from "../lib/record.ts";
+import type { BackendCounters, Counters, LinkCounters } from "./counters.ts";
 import type { Tally } from "./tally.ts";
-
-/** A link's own counters at one moment. */
-export interface LinkCounters {
-  readonly sent: number;
-  readonly queued: number;
-  /** By reason. */
-  readonly dropped: ReadonlyMap<string, number>;
-}
-
-/** A backend's own counters at one moment; `null` where it does not tell. */
-export interface BackendCounters {
-  /** Spans that reached it. */
-  readonly received: number | null;
-  /** Spans that it refused or could not store. */
-  readonly refused: number | null;
-  /** Spans that it stored and has let go of. */
-  readonly evicted: number | null;
-}
-
-/** Everybody's counters at one moment; `null` where one cannot be reached. */
-export interface Counters {
-  readonly links: ReadonlyMap<string, LinkCounters | null>;
-  readonly backend: BackendCounters | null;
-}
 
 /** Why spans are missing. */
 export type LossReason =
@@ -52,93 +28,6 @@ export interface Loss {
   readonly spans: number;
 }
 
-const COUNTER_TIMEOUT_MS = 3000;
-
-/** Asks all links and the backend for their counters; who does not answer in time is `null`. */
-export async function readCounters(
-  links: ReadonlyMap<string, string>,
-  backend: { readonly kind: string; readonly url: string },
-): Promise<Counters> {
-  const [counters, backendCounters] = await Promise.all([
-    Promise.all(
-      [...links].map(async ([name, url]) => [name.toLowerCase(), await readLink(`${url}/metrics`)] as const),
-    ),
-    readBackend(backend),
-  ]);
-  return { links: new Map(counters), backend: backendCounters };
-}
-
-async function readLink(url: string): Promise<LinkCounters | null> {
-  const text = await fetchText(url);
-  if (text === null) return null;
-  const dropped = new Map<string, number>();
-  for (const [, reason = "", count] of text.matchAll(
-    /^chain_link_spans_dropped_total\{reason="([^"]+)"\} (\d+)/gm,
-  ))
-    dropped.set(reason, Number(count));
-  const value = (name: string) => {
-    const match = new RegExp(`^${name} (\\d+)`, "m").exec(text);
-    return match === null ? null : Number(match[1]);
-  };
-  const sent = value("chain_link_spans_sent_total");
-  // Somebody else's metrics say nothing about our spans.
-  return sent === null ? null : { sent, queued: value("chain_link_spans_queued") ?? 0, dropped };
-}
-
-async function readBackend({
-  kind,
-  url,
-}: {
-  readonly kind: string;
-  readonly url: string;
-}): Promise<BackendCounters | null> {
-  if (kind === "zipkin") return readZipkin(await fetchText(`${url}/metrics`));
-  if (kind === "collector") return readCollector(await fetchText(`${url}/health`));
-  return null;
-}
-
-/** Zipkin's `/metrics`: https://github.com/openzipkin/zipkin/tree/master/zipkin-server#metrics */
-function readZipkin(text: string | null): BackendCounters | null {
-  const content = parseRecord(text);
-  if (content === null) return null;
-  const sum = (name: string) => {
-    const counts = Object.entries(content).filter(([key]) =>
-      key.startsWith(`counter.zipkin_collector.${name}.`),
-    );
-    return counts.length === 0 ? null : counts.reduce((total, [, count]) => total + Number(count), 0);
-  };
-  return { received: sum("spans"), refused: sum("spans_dropped"), evicted: null };
-}
-
-function readCollector(text: string | null): BackendCounters | null {
-  const store = parseRecord(text)?.store;
-  if (!isRecord(store)) return null;
-  const { spans, evictedSpans, refusedSpans, duplicateSpans } = store as Record<string, number>;
-  const counts = [spans, evictedSpans, refusedSpans, duplicateSpans];
-  const received = counts.every(Number.isFinite)
-    ? counts.reduce((sum = 0, count = 0) => sum + count, 0)
-    : null;
-  return { received: received ?? null, refused: refusedSpans ?? null, evicted: evictedSpans ?? null };
-}
-
-function parseRecord(text: string | null): Record<string, unknown> | null {
-  try {
-    const content: unknown = JSON.parse(text ?? "null");
-    return isRecord(content) ? content : null;
-  } catch {
-    return null;
-  }
-}
-
-async function fetchText(url: string): Promise<string | null> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(COUNTER_TIMEOUT_MS) });
-    return response.ok ? await response.text() : null;
-  } catch {
-    return null;
-  }
-}
-
 const DROP_REASONS = ["queue_full", "rejected", "unavailable", "shutdown"] as const;
 
 /**
@@ -155,26 +44,22 @@ export function attributeLosses(tally: Tally, before: Counters | null, after: Co
     if (spans > 0) losses.push({ link, reason, spans });
     return spans;
   };
-  for (const name of new Set([...tally.links.keys(), ...after.links.keys()])) {
+  const growth = growthOf(before, after);
+  for (const name of new Set([...tally.links.keys(), ...growth.keys()])) {
     const { server = 0, client = 0 } = tally.links.get(name) ?? {};
     let missing = server + client;
-    const now = after.links.get(name);
-    const then = before?.links.get(name);
-    if (now === null) {
-      missing -= take(name, "link_gone", missing, missing);
-      isSentKnown = false;
-    } else if (now !== undefined) {
-      sent += now.sent - (then?.sent ?? 0);
-      const grown = DROP_REASONS.map((reason) => {
-        const count = (now.dropped.get(reason) ?? 0) - (then?.dropped.get(reason) ?? 0);
-        return [reason, count] as const;
-      });
-      for (const [reason, count] of [...grown, ["on_the_way", now.queued] as const]) {
+    const grown = growth.get(name);
+    if (grown !== undefined) {
+      sent += grown.sent;
+      if (grown.isGone || !grown.isAsked) isSentKnown = false;
+      const counts = DROP_REASONS.map((reason) => [reason, grown.dropped.get(reason) ?? 0] as const);
+      for (const [reason, count] of [...counts, ["on_the_way", grown.queued] as const]) {
         const taken = take(name, reason, count, missing);
         missing -= taken;
         // What no trace could name as this link's may be its, too.
         open -= take(name, reason, count - taken, open);
       }
+      if (grown.isGone) missing -= take(name, "link_gone", missing, missing);
     }
     open += missing;
   }
@@ -192,4 +77,61 @@ export function attributeLosses(tally: Tally, before: Counters | null, after: Co
   }
   take(null, "unexplained", open, open);
   return losses;
+}
+
+/** What happened to one link, whose processes may be several. */
+interface LinkGrowth {
+  sent: number;
+  queued: number;
+  readonly dropped: Map<string, number>;
+  /** One of its processes ended, or was started again: what it had not sent went with it. */
+  isGone: boolean;
+  /** All that are there could be asked. */
+  isAsked: boolean;
+}
+
+function growthOf(before: Counters | null, after: Counters): ReadonlyMap<string, LinkGrowth> {
+  const growth = new Map<string, LinkGrowth>();
+  const growthFor = (link: string) => {
+    const known = growth.get(link) ?? {
+      sent: 0,
+      queued: 0,
+      dropped: new Map(),
+      isGone: false,
+      isAsked: true,
+    };
+    growth.set(link, known);
+    return known;
+  };
+  for (const [id, { link, counters: now }] of after.links) {
+    const grown = growthFor(link);
+    const first = before?.links.get(id);
+    const then = first?.link === link ? first.counters : null;
+    if (now === null) {
+      // Who could not be asked before, either, may be well.
+      if (before === null || then !== null) grown.isGone = true;
+      grown.isAsked = false;
+      continue;
+    }
+    const isNew = then === null || isRestarted(then, now);
+    if (then !== null && isNew) grown.isGone = true;
+    grown.sent += now.sent - (isNew ? 0 : then.sent);
+    grown.queued += now.queued;
+    for (const [reason, count] of now.dropped) {
+      const since = count - (isNew ? 0 : (then.dropped.get(reason) ?? 0));
+      grown.dropped.set(reason, (grown.dropped.get(reason) ?? 0) + since);
+    }
+  }
+  for (const [id, { link, counters }] of before?.links ?? []) {
+    if (counters !== null && after.links.get(id)?.link !== link) growthFor(link).isGone = true;
+  }
+  return growth;
+}
+
+/** Counters of a process never fall. */
+function isRestarted(then: LinkCounters, now: LinkCounters): boolean {
+  return (
+    now.sent < then.sent ||
+    [...then.dropped].some(([reason, count]) => (now.dropped.get(reason) ?? 0) < count)
+  );
 }

@@ -21,12 +21,23 @@ export interface TraceReader {
   pageOf(traceId: string): string | null;
 }
 
+/** How a GET is made: what is in a cluster is asked through its API server. `fetch` is one. */
+export type Fetch = (
+  url: string,
+  init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
+) => Promise<Response>;
+
 /** Waiting longer helps nobody: the next poll asks again. */
 const READ_TIMEOUT_MS = 30_000;
 
 /** The text of one GET; `null` for 404. */
-export async function getText(name: string, url: string, signal: AbortSignal): Promise<string | null> {
-  const bytes = await getBytes(name, url, signal);
+export async function getText(
+  name: string,
+  url: string,
+  signal: AbortSignal,
+  through: Fetch = fetch,
+): Promise<string | null> {
+  const bytes = await getBytes(name, url, signal, through);
   if (bytes === null) return null;
   const text = new TextDecoder().decode(bytes);
   if (/^\s*</.test(text)) {
@@ -36,7 +47,12 @@ export async function getText(name: string, url: string, signal: AbortSignal): P
 }
 
 /** The body of one GET; `null` for 404. */
-export async function getBytes(name: string, url: string, signal: AbortSignal): Promise<ArrayBuffer | null> {
+export async function getBytes(
+  name: string,
+  url: string,
+  signal: AbortSignal,
+  through: Fetch = fetch,
+): Promise<ArrayBuffer | null> {
   const fail = (problem: string, cause?: unknown) =>
     new UserError(
       "backend-unreadable",
@@ -47,9 +63,8 @@ export async function getBytes(name: string, url: string, signal: AbortSignal): 
   let response: Response;
   let bytes: ArrayBuffer;
   try {
-    response = await fetch(url, {
+    response = await through(url, {
       headers: { Accept: "application/json, application/octet-stream" },
-      redirect: "follow",
       signal: AbortSignal.any([signal, AbortSignal.timeout(READ_TIMEOUT_MS)]),
     });
     bytes = await response.arrayBuffer();

@@ -2,12 +2,19 @@
 import { errorText } from "../lib/errors.ts";
 import { decodeZipkinJson } from "../trace/zipkin-json.ts";
 import { type SeenSpan, toSeenSpan } from "./seen-span.ts";
-import { getBytes, getText, type TraceReader, unreadable } from "./trace-reader.ts";
+import { type Fetch, getBytes, getText, type TraceReader, unreadable } from "./trace-reader.ts";
 
 /** 33 characters each: Zipkin's server answers 414 to a request line of more than 4,096. */
 const IDS_PER_QUERY = 110;
 /** Queries under way at once where each trace has to be asked for. */
 const SINGLE_QUERIES = 16;
+
+/** A way to a backend that a browser cannot go. */
+export interface Passage {
+  /** Where it is, for people. */
+  readonly place: string;
+  readonly fetch: Fetch;
+}
 
 /** Reads Zipkin, and whatever has its query API: the embedded collector has. */
 export class ZipkinReader implements TraceReader {
@@ -18,11 +25,14 @@ export class ZipkinReader implements TraceReader {
   #hasMany = true;
   #hasAccounts: boolean;
 
+  readonly #through: Passage | null;
+
   /** `url` is without a slash at the end; a path is kept. */
-  constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin") {
-    this.name = `${kind} at ${url}`;
+  constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin", through: Passage | null = null) {
+    this.name = `${kind} ${through?.place ?? `at ${url}`}`;
     this.#base = url;
     this.#hasAccounts = kind === "collector";
+    this.#through = through;
   }
 
   async read(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]>> {
@@ -34,6 +44,7 @@ export class ZipkinReader implements TraceReader {
         this.name,
         `${this.#base}/api/v2/traceMany?traceIds=${traceIds.join(",")}`,
         signal,
+        this.#through?.fetch,
       );
       if (text !== null) return group(this.#decodeLists(text));
       this.#hasMany = false;
@@ -56,17 +67,18 @@ export class ZipkinReader implements TraceReader {
   ): Promise<DataView | null> {
     if (!this.#hasAccounts) return null;
     const url = `${this.#base}/api/runs/${run}/ledger?from=${from}&limit=${limit}`;
-    const bytes = await getBytes(this.name, url, signal);
+    const bytes = await getBytes(this.name, url, signal, this.#through?.fetch);
     if (bytes === null) this.#hasAccounts = false;
     return bytes === null ? null : new DataView(bytes);
   }
 
-  pageOf(traceId: string): string {
-    return `${this.#base}/zipkin/traces/${traceId}`;
+  pageOf(traceId: string): string | null {
+    return this.#through !== null ? null : `${this.#base}/zipkin/traces/${traceId}`;
   }
 
   async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpanOf[]> {
-    const text = await getText(this.name, `${this.#base}/api/v2/trace/${traceId}`, signal);
+    const url = `${this.#base}/api/v2/trace/${traceId}`;
+    const text = await getText(this.name, url, signal, this.#through?.fetch);
     return text === null ? [] : this.#decode(text);
   }
 

@@ -1,8 +1,9 @@
 import { startLoad } from "../../src/load/generator.ts";
 import type { Topology } from "../../src/topology/model.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
-import { attributeLosses, readCounters } from "../../src/verify/attribution.ts";
+import { attributeLosses } from "../../src/verify/attribution.ts";
 import { graphOf } from "../../src/verify/call-graph.ts";
+import { instancesOf, readCounters } from "../../src/verify/counters.ts";
 import { reconcile } from "../../src/verify/reconcile.ts";
 import { resultOf, type VerifyResult } from "../../src/verify/result.ts";
 import { RunBook } from "../../src/verify/run-book.ts";
@@ -31,7 +32,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
   const ids = new RunIds(newRunId());
   const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
   const reader = new ZipkinReader(backend.url, backend.kind === "zipkin" ? "Zipkin" : "collector");
-  const before = await readCounters(links, backend);
+  const before = await readCounters(instancesOf(links), backend);
   const load = startLoad({
     url: `${url}/`,
     method: "GET",
@@ -61,7 +62,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     queriesPerSecond: 200,
     signal: new AbortController().signal,
   });
-  const after = await readCounters(links, backend);
+  const after = await readCounters(instancesOf(links), backend);
   return resultOf(reconciliation, {
     run: ids.runId,
     url,

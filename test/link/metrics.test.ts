@@ -2,11 +2,11 @@ import { expect, test } from "bun:test";
 import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
 import { type Metric, readPrometheusText } from "../helpers/prometheus-text.ts";
 
-async function scrape(chain: TestChain, name: string): Promise<ReadonlyMap<string, Metric>> {
+async function scrape(chain: TestChain, name: string): Promise<Map<string, Metric>> {
   const response = await fetch(`${chain.link(name).url}/metrics`);
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
-  return readPrometheusText(await response.text());
+  return new Map(readPrometheusText(await response.text()));
 }
 
 function valuesOf(metric: Metric | undefined): Record<string, number> {
@@ -18,6 +18,8 @@ function valuesOf(metric: Metric | undefined): Record<string, number> {
 test("before the first request everything is zero", async () => {
   await using chain = startChain(graphOf({ a: {} }));
   const metrics = await scrape(chain, "a");
+  expect(metrics.get("chain_link_info")?.samples).toMatchObject([{ labels: { service: "a" }, value: 1 }]);
+  metrics.delete("chain_link_info");
   expect([...metrics].map(([name, { type }]) => `${name} ${type}`)).toEqual([
     "chain_link_requests_total counter",
     "chain_link_requests_in_flight gauge",

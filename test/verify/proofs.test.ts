@@ -282,9 +282,11 @@ for (const [name, start] of Object.entries(BACKENDS)) {
       // As a killed process does: it answers requests, but its last spans never leave.
       it.proxy.edit = (spans) => spans.filter(({ localEndpoint }) => localEndpoint?.serviceName !== "b");
       const links = new Map([...it.chain.links].map(([link, { url }]) => [link, url]));
+      const metricsOfB = Bun.serve({ port: 0, fetch: () => fetch(`${links.get("b")}/metrics`) });
       const result = await it.verify({
         requests: 50,
-        links: new Map([...links, ["b", "http://127.0.0.1:1"]]),
+        links: new Map([...links, ["b", `http://127.0.0.1:${metricsOfB.port}`]]),
+        onSent: () => metricsOfB.stop(true),
       });
       expect(Object.keys(result.links)).toEqual(["b"]);
       expect(result.losses).toEqual([{ link: "b", reason: "link_gone", spans: 100 }]);

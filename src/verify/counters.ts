@@ -1,0 +1,134 @@
+import { isRecord } from "../lib/record.ts";
+import type { Fetch } from "./trace-reader.ts";
+
+/** A link's own counters at one moment. */
+export interface LinkCounters {
+  readonly sent: number;
+  readonly queued: number;
+  /** By reason. */
+  readonly dropped: ReadonlyMap<string, number>;
+}
+
+/** A backend's own counters at one moment; `null` where it does not tell. */
+export interface BackendCounters {
+  /** Spans that reached it. */
+  readonly received: number | null;
+  /** Spans that it refused or could not store. */
+  readonly refused: number | null;
+  /** Spans that it stored and has let go of. */
+  readonly evicted: number | null;
+}
+
+/** One process that is a link. */
+export interface LinkInstance {
+  /** Tells it from every other one, and from itself before it was started again. */
+  readonly id: string;
+  /** `null`: its counters say it. */
+  readonly link: string | null;
+  /** Base URL. */
+  readonly url: string;
+  readonly fetch?: Fetch;
+}
+
+export interface CountedBackend {
+  readonly kind: string;
+  readonly url: string;
+  readonly fetch?: Fetch;
+}
+
+/** Everybody's counters at one moment; `null` for who does not answer. */
+export interface Counters {
+  /** By the id of the instance. */
+  readonly links: ReadonlyMap<string, { readonly link: string; readonly counters: LinkCounters | null }>;
+  readonly backend: BackendCounters | null;
+}
+
+const COUNTER_TIMEOUT_MS = 3000;
+
+/** Links of which each is one process, by their base URLs. */
+export function instancesOf(links: ReadonlyMap<string, string>): LinkInstance[] {
+  return Array.from(links, ([link, url]) => ({ id: url, link, url }));
+}
+
+/** Asks all links and the backend for their counters; who does not answer in time is `null`. */
+export async function readCounters(
+  instances: readonly LinkInstance[],
+  backend: CountedBackend,
+): Promise<Counters> {
+  const [links, backendCounters] = await Promise.all([
+    Promise.all(instances.map(readLink)),
+    readBackend(backend),
+  ]);
+  return { links: new Map(links.flat()), backend: backendCounters };
+}
+
+/** None for one that does not say which link it is. */
+async function readLink({ id, link, url, fetch }: LinkInstance) {
+  const text = await fetchText(`${url}/metrics`, fetch);
+  const name = link ?? /^chain_link_info\{service="([^"]+)"/m.exec(text ?? "")?.[1];
+  return name === undefined ? [] : [[id, { link: name.toLowerCase(), counters: parseLink(text) }] as const];
+}
+
+function parseLink(text: string | null): LinkCounters | null {
+  if (text === null) return null;
+  const dropped = new Map<string, number>();
+  for (const [, reason = "", count] of text.matchAll(
+    /^chain_link_spans_dropped_total\{reason="([^"]+)"\} (\d+)/gm,
+  ))
+    dropped.set(reason, Number(count));
+  const value = (name: string) => {
+    const match = new RegExp(`^${name} (\\d+)`, "m").exec(text);
+    return match === null ? null : Number(match[1]);
+  };
+  const sent = value("chain_link_spans_sent_total");
+  // Somebody else's metrics say nothing about our spans.
+  return sent === null ? null : { sent, queued: value("chain_link_spans_queued") ?? 0, dropped };
+}
+
+async function readBackend({ kind, url, fetch }: CountedBackend): Promise<BackendCounters | null> {
+  if (kind === "zipkin") return readZipkin(await fetchText(`${url}/metrics`, fetch));
+  if (kind === "collector") return readCollector(await fetchText(`${url}/health`, fetch));
+  return null;
+}
+
+/** Zipkin's `/metrics`: https://github.com/openzipkin/zipkin/tree/master/zipkin-server#metrics */
+function readZipkin(text: string | null): BackendCounters | null {
+  const content = parseRecord(text);
+  if (content === null) return null;
+  const sum = (name: string) => {
+    const counts = Object.entries(content).filter(([key]) =>
+      key.startsWith(`counter.zipkin_collector.${name}.`),
+    );
+    return counts.length === 0 ? null : counts.reduce((total, [, count]) => total + Number(count), 0);
+  };
+  return { received: sum("spans"), refused: sum("spans_dropped"), evicted: null };
+}
+
+function readCollector(text: string | null): BackendCounters | null {
+  const store = parseRecord(text)?.store;
+  if (!isRecord(store)) return null;
+  const { spans, evictedSpans, refusedSpans, duplicateSpans } = store as Record<string, number>;
+  const counts = [spans, evictedSpans, refusedSpans, duplicateSpans];
+  const received = counts.every(Number.isFinite)
+    ? counts.reduce((sum = 0, count = 0) => sum + count, 0)
+    : null;
+  return { received: received ?? null, refused: refusedSpans ?? null, evicted: evictedSpans ?? null };
+}
+
+function parseRecord(text: string | null): Record<string, unknown> | null {
+  try {
+    const content: unknown = JSON.parse(text ?? "null");
+    return isRecord(content) ? content : null;
+  } catch {
+    return null;
+  }
+}
+
+async function fetchText(url: string, through: Fetch = fetch): Promise<string | null> {
+  try {
+    const response = await through(url, { signal: AbortSignal.timeout(COUNTER_TIMEOUT_MS) });
+    return response.ok ? await response.text() : null;
+  } catch {
+    return null;
+  }
+}

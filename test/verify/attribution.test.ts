@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import { attributeLosses } from "../../src/verify/attribution.ts";
+import type { BackendCounters, Counters, LinkCounters } from "../../src/verify/counters.ts";
+import { Tally } from "../../src/verify/tally.ts";
+
+type Processes = Record<string, { link: string; counters: LinkCounters | null }>;
+
+function countersOf(processes: Processes, backend: BackendCounters | null = null): Counters {
+  return { links: new Map(Object.entries(processes)), backend };
+}
+
+function link(name: string, sent: number, dropped: Record<string, number> = {}, queued = 0) {
+  return { link: name, counters: { sent, queued, dropped: new Map(Object.entries(dropped)) } };
+}
+
+function missing(name: string, spans: number): Tally {
+  const tally = new Tally();
+  tally.missing = spans;
+  tally.links.set(name, { server: spans, client: 0, altered: 0, copies: 0 });
+  return tally;
+}
+
+test("what the processes of one link dropped is added up", () => {
+  const before = countersOf({ a: link("cart", 10, { unavailable: 5 }), b: link("cart", 10) });
+  const after = countersOf({
+    a: link("cart", 20, { unavailable: 7 }),
+    b: link("cart", 20, { unavailable: 1 }, 4),
+  });
+  expect(attributeLosses(missing("cart", 6), before, after)).toEqual([
+    { link: "cart", reason: "unavailable", spans: 3 },
+    { link: "cart", reason: "on_the_way", spans: 3 },
+  ]);
+});
+
+test("spans of a process that is not there any more, or was started again, went with it", () => {
+  const before = countersOf({ a: link("cart", 10), b: link("cart", 10) });
+  const gone = countersOf({ b: link("cart", 20, { queue_full: 1 }) });
+  expect(attributeLosses(missing("cart", 3), before, gone)).toEqual([
+    { link: "cart", reason: "queue_full", spans: 1 },
+    { link: "cart", reason: "link_gone", spans: 2 },
+  ]);
+  const restarted = countersOf({ a: link("cart", 2, { queue_full: 1 }), b: link("cart", 20) });
+  expect(attributeLosses(missing("cart", 3), before, restarted)).toEqual([
+    { link: "cart", reason: "queue_full", spans: 1 },
+    { link: "cart", reason: "link_gone", spans: 2 },
+  ]);
+});
+
+test("a process that answered neither before nor after is not accused", () => {
+  const silent = { link: "cart", counters: null };
+  const losses = attributeLosses(missing("cart", 3), countersOf({ a: silent }), countersOf({ a: silent }));
+  expect(losses).toEqual([{ link: null, reason: "unexplained", spans: 3 }]);
+  const backend = { received: 0, refused: 0, evicted: null };
+  const told = attributeLosses(
+    missing("cart", 3),
+    countersOf({ a: silent }, backend),
+    countersOf({ a: silent }, backend),
+  );
+  expect(told).toEqual([{ link: null, reason: "unexplained", spans: 3 }]);
+});
+
+test("an address that another link has now says nothing about the one that had it", () => {
+  const before = countersOf({ a: link("cart", 1000) });
+  const after = countersOf({ a: link("shop", 5, { rejected: 2 }) });
+  expect(attributeLosses(missing("cart", 3), before, after)).toEqual([
+    { link: "cart", reason: "link_gone", spans: 3 },
+  ]);
+});
