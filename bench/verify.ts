@@ -1,88 +1,180 @@
 /**
- * Reconciles a run with the embedded collector: VERIFY_REQUESTS requests (100,000) of 9 spans, a chain of 5. The spans are put into the store
- * beforehand; timed is everything that verify does: reading accounts, comparing, the tally. Asserts that exactly the spans that were left out
- * are found missing.
+ * Reconciles a long run with the embedded collector.
+ *
+ *     bun bench/verify.ts [--requests 1000000] [--write]
+ *
+ * - Scenario: `chain-link collector --data FILE`, a process of its own, is given the 9 spans of each request of a chain of 5, but for 100 spans
+ *   that are left out. Then `chain-link verify --run LEDGER --backend collector=URL`, another process, judges the run.
+ * - Metric: wall time of verify from its start to its end, and the most memory that it had. Sending the spans is not timed. About 120 bytes of
+ *   disk for each span, in the temporary folder.
+ * - Asserted first: exactly the spans that were left out are missing, by link and kind; all other traces are complete.
+ * - `--write` puts the table into docs/performance.md.
  */
-import { startCollector } from "../src/collector/server.ts";
-import { buildChain } from "../src/topology/chain.ts";
+import assert from "node:assert/strict";
+import { mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { newSpanId } from "../src/trace/ids.ts";
 import { newRunId, RunIds } from "../src/trace/run.ts";
-import type { Span } from "../src/trace/span.ts";
-import { graphOf } from "../src/verify/call-graph.ts";
+import { formatRunHeader, RECORD_BYTES, writeRunRecord } from "../src/trace/run-ledger.ts";
 import { ledgerOf } from "../src/verify/digest.ts";
-import { reconcile } from "../src/verify/reconcile.ts";
-import { RunBook } from "../src/verify/run-book.ts";
-import { toSeenSpan } from "../src/verify/seen-span.ts";
-import { ZipkinReader } from "../src/verify/zipkin-reader.ts";
+import { describeMachine, renderTable, writePage } from "./page.ts";
+import { EXECUTABLE, readMemory } from "./process.ts";
 
-const REQUESTS = Number(process.env.VERIFY_REQUESTS ?? 100_000);
-const LINKS = 5;
-const LEFT_OUT = 100;
-const BATCH = 500;
-
-const ids = new RunIds(newRunId());
-const startMs = Date.now();
-const book = new RunBook({ run: ids.runId, startMs, url: "http://localhost" });
-const collector = startCollector({ host: "127.0.0.1", port: 0, maxSpans: REQUESTS * LINKS * 2 });
-let left = 0;
-for (let from = 0; from < REQUESTS; from += BATCH) {
-  const batch: Span[] = [];
-  for (let sequence = from; sequence < Math.min(REQUESTS, from + BATCH); sequence++) {
-    const spans = makeTrace(ids.traceId(sequence));
-    const ledger = ledgerOf(spans.map(toSeenSpan));
-    book.add({ sequence, endMs: sequence, status: 200, ledger, isSampled: true, isBroken: false });
-    if (sequence % Math.floor(REQUESTS / LEFT_OUT) === 0) {
-      spans.pop();
-      left++;
-    }
-    batch.push(...spans);
-  }
-  const body = JSON.stringify(batch);
-  const answer = await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body });
-  if (answer.status !== 202) throw new Error(`the collector answers ${answer.status}`);
-}
-const beganMs = performance.now();
-const { tally } = await reconcile({
-  book,
-  reader: new ZipkinReader(collector.url, "collector"),
-  graph: graphOf(buildChain(LINKS)),
-  ended: Promise.resolve(),
-  maxWaitMs: 0,
-  queriesPerSecond: 1000,
-  signal: new AbortController().signal,
+const { values: options } = parseArgs({
+  options: {
+    requests: { type: "string", default: "1000000" },
+    write: { type: "boolean", default: false },
+  },
 });
-const seconds = (performance.now() - beganMs) / 1000;
-if (tally.missing !== left || tally.classes.complete !== REQUESTS - left) {
-  throw new Error(
-    `expected ${left} spans missing, found ${tally.missing} (${JSON.stringify(tally.classes)})`,
-  );
-}
-const memory = Math.round(process.memoryUsage.rss() / 2 ** 20);
-process.stdout.write(
-  `${REQUESTS} requests of ${2 * LINKS - 1} spans reconciled in ${seconds.toFixed(1)} s; ${memory} MB with the collector in the same process\n`,
-);
-await collector.stop();
+const REQUESTS = Number(options.requests);
+const LINKS = 5;
+const SPANS = 2 * LINKS - 1;
+const LEFT_OUT = Math.min(100, REQUESTS);
+/** Traces in a POST; so many POSTs at once. */
+const BATCH = 200;
+const CONNECTIONS = 3;
+const GOAL_SECONDS = 60;
+const GOAL_MB = 500;
 
-function makeTrace(traceId: string): Span[] {
-  const spans: Span[] = [];
-  let parentId: string | undefined;
-  for (let hop = 0; hop < 2 * LINKS - 1; hop++) {
-    const link = Math.floor((hop + 1) / 2);
+const folder = mkdtempSync(join(tmpdir(), "bench-verify-"));
+const collector = Bun.spawn(
+  [EXECUTABLE, "collector", "--port", "0", "--data", join(folder, "spans.db"), "--max-spans", "10000000"],
+  { stdout: "ignore", stderr: "pipe" },
+);
+try {
+  const url = await readUrl(collector.stderr);
+  const ledger = join(folder, "run.ledger");
+  const fedMs = performance.now();
+  const left = await feed(url, ledger);
+  const feedSeconds = (performance.now() - fedMs) / 1000;
+  const { result, seconds, mb } = await judge(url, ledger);
+  assert.equal(result.spans.missing, left);
+  assert.equal(result.spans.unattributed, 0);
+  assert.deepEqual(result.links, {
+    [nameOf(LINKS - 1)]: { server: left, client: 0, altered: 0, copies: 0 },
+  });
+  assert.equal(result.traces.complete, REQUESTS - left);
+  const word = (isMet: boolean) => (isMet ? "met" : "MISSED");
+  const lines = [
+    ...renderTable(
+      ["verify", "found", "goal", ""],
+      [
+        ["time", `${seconds.toFixed(1)} s`, `under ${GOAL_SECONDS} s`, word(seconds < GOAL_SECONDS)],
+        ["memory", `${mb.toFixed(0)} MB`, `under ${GOAL_MB} MB`, word(mb < GOAL_MB)],
+      ],
+    ),
+    "",
+    `- ${REQUESTS} requests, ${REQUESTS * SPANS} spans.`,
+    `- ${left} spans left out, exactly those found. The collector: ${(readMemory(collector.pid, "VmHWM") / 1e6).toFixed(0)} MB, ${feedSeconds.toFixed(0)} s to take the spans in.`,
+    `- ${describeMachine()}`,
+  ];
+  console.log(lines.join("\n"));
+  if (options.write) writePage("bench:verify", lines);
+} finally {
+  collector.kill("SIGKILL");
+  await collector.exited;
+  rmSync(folder, { recursive: true });
+}
+
+async function readUrl(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) {
+    text += new TextDecoder().decode(chunk);
+    const [, url] = /listening on (\S+)\n/.exec(text) ?? [];
+    if (url !== undefined) return url;
+  }
+  throw new Error(`the collector ended: ${text}`);
+}
+
+function nameOf(link: number): string {
+  return `chain-link-service-${link}`;
+}
+
+/** Sends all spans but some, writes the run's ledger, and says how many were left out. */
+async function feed(url: string, ledgerFile: string): Promise<number> {
+  const ids = new RunIds(newRunId());
+  const file = openSync(ledgerFile, "w");
+  writeSync(file, formatRunHeader({ run: ids.runId, startMs: Date.now(), url: "http://localhost" }));
+  let left = 0;
+  let next = 0;
+  const connection = async () => {
+    while (next < REQUESTS) {
+      const from = next;
+      next = Math.min(REQUESTS, from + BATCH);
+      const traces: string[] = [];
+      const records = new DataView(new ArrayBuffer((next - from) * RECORD_BYTES));
+      for (let sequence = from; sequence < next; sequence++) {
+        const { spans, ledger } = makeTrace(ids.traceId(sequence));
+        const at = (sequence - from) * RECORD_BYTES;
+        writeRunRecord(records, at, {
+          sequence,
+          endMs: sequence,
+          status: 200,
+          ledger,
+          isSampled: true,
+          isBroken: false,
+        });
+        // The last link's.
+        if (sequence % Math.floor(REQUESTS / LEFT_OUT) === 0 && left < LEFT_OUT) {
+          spans.pop();
+          left++;
+        }
+        traces.push(...spans);
+      }
+      writeSync(file, records);
+      const response = await fetch(`${url}/api/v2/spans`, { method: "POST", body: `[${traces.join(",")}]` });
+      assert.equal(response.status, 202);
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, connection));
+  return left;
+}
+
+/** The spans of a request as JSON, and their account. */
+function makeTrace(traceId: string) {
+  const spans: string[] = [];
+  const accounted: Parameters<typeof ledgerOf>[0] extends Iterable<infer T> ? T[] : never = [];
+  let parentId: string | null = null;
+  const startUs = Date.now() * 1000;
+  for (let hop = 0; hop < SPANS; hop++) {
     const isServer = hop % 2 === 0;
+    const serviceName = nameOf(Math.floor(hop / 2));
+    const callee = nameOf(Math.floor(hop / 2) + 1);
+    const kind = isServer ? "SERVER" : "CLIENT";
     const id = newSpanId();
-    spans.push({
-      traceId,
-      id,
-      ...(parentId === undefined ? {} : { parentId }),
-      kind: isServer ? "SERVER" : "CLIENT",
-      name: isServer ? "/forward" : "http get",
-      timestamp: startMs * 1000 + hop,
-      duration: 100,
-      localEndpoint: { serviceName: `chain-link-service-${isServer ? link : link - 1}` },
-      ...(isServer ? {} : { remoteEndpoint: { serviceName: `chain-link-service-${link}` } }),
-      tags: { "http.status_code": "200", "http.request.method": "GET" },
-    });
+    spans.push(
+      `{"traceId":"${traceId}","id":"${id}",${parentId === null ? "" : `"parentId":"${parentId}",`}"kind":"${kind}",` +
+        `"name":"${isServer ? "get /forward" : "get"}","timestamp":${startUs + hop},"duration":${100 + hop},` +
+        `"localEndpoint":{"serviceName":"${serviceName}"},${isServer ? "" : `"remoteEndpoint":{"serviceName":"${callee}"},`}` +
+        `"tags":{"http.status_code":"200","http.request.method":"GET"}}`,
+    );
+    accounted.push({ id, parentId, kind, serviceName });
     parentId = id;
   }
-  return spans;
+  return { spans, ledger: ledgerOf(accounted) };
+}
+
+async function judge(url: string, ledger: string) {
+  const startMs = performance.now();
+  const child = Bun.spawn(
+    [
+      EXECUTABLE,
+      "verify",
+      "--run",
+      ledger,
+      "--backend",
+      `collector=${url}`,
+      "--max-wait",
+      "1s",
+      "-o",
+      "json",
+    ],
+    { stdout: "pipe" },
+  );
+  const result = JSON.parse(await child.stdout.text());
+  await child.exited;
+  const seconds = (performance.now() - startMs) / 1000;
+  return { result, seconds, mb: Number(child.resourceUsage()?.maxRSS ?? 0) / 1e6 };
 }

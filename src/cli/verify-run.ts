@@ -10,6 +10,8 @@ import type { VerifyValues } from "./verify-flags.ts";
 /** A run that is judged, which may still be under way. */
 export interface JudgedRun {
   readonly book: RunBook;
+  /** Every request of it is in the book when it has ended. */
+  readonly isWhole: boolean;
   /** Resolves when no more requests come. */
   readonly ended: Promise<unknown>;
   stop(): Promise<unknown>;
@@ -39,7 +41,13 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
     randomOf: randomSource(null),
     onEnd: (record) => book.add(record),
   });
-  return { book, ended: load.done, stop: () => load.stop(), missed: () => load.results.missed };
+  return {
+    book,
+    isWhole: true,
+    ended: load.done,
+    stop: () => load.stop(),
+    missed: () => load.results.missed,
+  };
 }
 
 /**
@@ -47,7 +55,17 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
  * @throws {UserError} `ledger-unreadable`
  */
 export async function openRun(from: string): Promise<JudgedRun> {
-  return { book: await openBook(from), ended: Promise.resolve(), stop: async () => {}, missed: () => 0 };
+  const [book, isWhole] = [await openBook(from), await isAtRest(from)];
+  return { book, isWhole, ended: Promise.resolve(), stop: async () => {}, missed: () => 0 };
+}
+
+/** A load writes to its file each second, so long as requests end. */
+const AT_REST_MS = 60_000;
+
+/** Whether nobody adds to an account any more: a load that goes on makes traces that it does not know yet. */
+async function isAtRest(from: string): Promise<boolean> {
+  if (from.includes("://")) return false;
+  return (await Bun.file(from).stat()).mtimeMs < Date.now() - AT_REST_MS;
 }
 
 async function openBook(from: string): Promise<RunBook> {

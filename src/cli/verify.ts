@@ -89,6 +89,7 @@ async function proveSpans({ flags, settings, output, target, signal }: Proof): P
   const line = progressLine(output);
   const reconciliation = await reconcile({
     book: run.book,
+    isWholeRun: run.isWhole,
     reader,
     graph: topology === undefined ? null : graphOf(topology),
     ended: run.ended,

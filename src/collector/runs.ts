@@ -18,6 +18,7 @@ export interface RunSummary {
 const MAX_SEQUENCE = 2 ** 32;
 const DEFAULT_LIMIT = 100_000;
 const MAX_LIMIT = 1_000_000;
+const NO_SPANS: readonly Span[] = [];
 
 /** `GET /api/runs`. A trace is of a run when its id is one that the run would have made for one of its first 2^32 requests. */
 export function listRuns(store: TraceStore): RunSummary[] {
@@ -38,7 +39,7 @@ export function listRuns(store: TraceStore): RunSummary[] {
 /**
  * `GET /api/runs/RUNID/ledger`: a record of `run-ledger.ts` for each request of the range that has spans here, in the order of
  * their numbers. Count and digest are of the stored spans, `unknown` counts copies of them that came and were not kept; of
- * end, status and flags nothing is known.
+ * end, status and flags nothing is known. With `of=copies` only requests with copies, and nothing but their number: no span is read.
  */
 export async function readRunLedger(
   store: TraceStore,
@@ -52,11 +53,14 @@ export async function readRunLedger(
   const services = new Map<string, ServiceHash>();
   const pause = new Pause();
   const view = new DataView(new ArrayBuffer(limit * RECORD_BYTES));
+  const isOfCopies = parameters.get("of") === "copies";
   let size = 0;
   for (let sequence = from; sequence < Math.min(from + limit, MAX_SEQUENCE); sequence++) {
-    const spans = store.trace(ids.traceId(sequence));
-    if (spans !== undefined) {
-      const ledger = { ...summarize(spans, services), unknown: store.duplicatesOf(ids.traceId(sequence)) };
+    const traceId = ids.traceId(sequence);
+    const unknown = store.duplicatesOf(traceId);
+    const spans = isOfCopies ? NO_SPANS : store.trace(traceId);
+    if (spans !== undefined && (unknown > 0 || !isOfCopies)) {
+      const ledger = { ...summarize(spans, services), unknown };
       const record = { sequence, endMs: 0, status: 0, ledger, isSampled: true, isBroken: false };
       writeRunRecord(view, size, record);
       size += RECORD_BYTES;

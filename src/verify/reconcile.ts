@@ -1,13 +1,14 @@
 import { Histogram } from "../lib/histogram.ts";
-import type { Ledger } from "../trace/ledger.ts";
 import { RunIds } from "../trace/run.ts";
-import { RECORD_BYTES, type RunRecord, readRunRecord } from "../trace/run-ledger.ts";
-import { type CallGraph, GraphLearner } from "./call-graph.ts";
-import { isSameAccount } from "./digest.ts";
-import { findForeignServices } from "./foreign.ts";
-import { judgeTrace, type Knowledge, NOT_SAMPLED } from "./judge.ts";
+import type { RunRecord } from "../trace/run-ledger.ts";
+import { compareAccounts, readCopies } from "./accounts.ts";
+import type { CallGraph } from "./call-graph.ts";
+import { judgeTrace, NOT_SAMPLED } from "./judge.ts";
+import { Learning } from "./learning.ts";
+import { pause, QueryPace } from "./query-pace.ts";
 import type { RunBook } from "./run-book.ts";
 import type { SeenSpan } from "./seen-span.ts";
+import { findStrays } from "./strays.ts";
 import { Tally } from "./tally.ts";
 import type { TraceReader } from "./trace-reader.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
@@ -19,6 +20,8 @@ export interface ReconcileOptions {
   readonly graph: CallGraph | null;
   /** Resolves when no more requests are added to the book. */
   readonly ended: Promise<unknown>;
+  /** All requests of the run are in the book then: traces that it does not know are looked for. @default false */
+  readonly isWholeRun?: boolean;
   /** What is not there so long after the end is missing. */
   readonly maxWaitMs: number;
   /** Most queries to the backend in a second. */
@@ -47,11 +50,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** While requests end, so that export latencies are known so finely. */
 const LONGEST_LIVE_PAUSE_MS = 300;
-/** Pending traces from which on accounts are compared instead of spans; and how many at a time. */
+/** Pending traces from which on accounts are compared instead of spans. */
 const ACCOUNTS_FROM = 2000;
-const ACCOUNTS_AT_ONCE = 20_000;
-/** Traces to learn a graph from; more say nothing new. */
-const LEARNED_TRACES = 2000;
 
 /**
  * Asks the backend again and again for the traces that are not complete yet, less and less often while nothing new comes, until
@@ -66,23 +66,21 @@ export async function reconcile(options: ReconcileOptions): Promise<Reconciliati
 class Reconciler {
   readonly #options: ReconcileOptions;
   readonly #ids: RunIds;
+  readonly #pace: QueryPace;
+  readonly #learning: Learning;
   readonly #tally = new Tally();
   readonly #latency = new Histogram();
-  readonly #learner = new GraphLearner();
-  readonly #foreign = new Set<string>();
   readonly #startedAt = Date.now();
-  /** By request; each comparison says the latest number. */
-  readonly #swallowed = new Map<number, number>();
-  #isCompared = false;
-  #learned = 0;
+  /** Numbers of requests whose traces are not complete. */
+  readonly #faulty = new Set<number>();
   #pending: number[] = [];
   #taken = 0;
-  #queries = 0;
-  #nextQueryMs = 0;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#ids = new RunIds(options.book.header.run);
+    this.#pace = new QueryPace(options.queriesPerSecond, options.signal);
+    this.#learning = new Learning(options.graph);
   }
 
   async run(): Promise<Reconciliation> {
@@ -114,12 +112,12 @@ class Reconciler {
       const leftMs = deadline === null ? pauseMs : Math.max(0, deadline - performance.now());
       await pause(Math.min(pauseMs, leftMs), signal);
     }
-    await this.#countSwallowed();
+    await this.#lookBeyond();
     return {
       tally: this.#tally,
       exportLatency: this.#latency,
-      graph: this.#knowledge().graph,
-      queries: this.#queries,
+      graph: this.#learning.knowledge.graph,
+      queries: this.#pace.queries,
     };
   }
 
@@ -129,78 +127,25 @@ class Reconciler {
     for (; this.#taken < book.size; this.#taken++) {
       const record = book.record(this.#taken);
       const { ledger, isSampled, isBroken } = record;
-      if (ledger === null || isBroken) this.#settle(record, judgeTrace(record, [], this.#knowledge()));
-      else if (!isSampled && ledger.count === 0) this.#settle(record, NOT_SAMPLED);
+      if (ledger === null || isBroken) {
+        this.#settle(record, judgeTrace(record, [], this.#learning.knowledge));
+      } else if (!isSampled && ledger.count === 0) this.#settle(record, NOT_SAMPLED);
       else this.#pending.push(this.#taken);
     }
   }
 
-  /**
-   * Where the backend computes accounts itself, those that are equal prove their traces without a span being read. The rest stays
-   * pending. Not for few, as spans say more: who ignored a sampling decision, whom a service calls.
-   */
-  async #compareAccounts(): Promise<void> {
-    const { book, reader, signal } = this.#options;
-    if (reader.readAccounts === undefined || this.#pending.length < ACCOUNTS_FROM) return;
-    const order = Uint32Array.from(this.#pending).sort((a, b) => book.sequence(a) - book.sequence(b));
-    const left: number[] = [];
-    for (let at = 0; at < order.length; ) {
-      const from = book.sequence(order[at] as number);
-      await this.#waitForTurn();
-      const view = await reader.readAccounts(book.header.run, from, ACCOUNTS_AT_ONCE, signal);
-      if (view === null) return;
-      const seenAt = Date.now();
-      let offset = 0;
-      for (; at < order.length; at++) {
-        const index = order[at] as number;
-        const record = book.record(index);
-        if (record.sequence >= from + ACCOUNTS_AT_ONCE) break;
-        while (offset < view.byteLength && view.getUint32(offset, true) < record.sequence)
-          offset += RECORD_BYTES;
-        const isThere = offset < view.byteLength && view.getUint32(offset, true) === record.sequence;
-        const stored = isThere ? this.#noteCopies(view, offset).ledger : null;
-        if (isProved(record, stored)) {
-          const count = record.ledger?.count ?? 0;
-          this.#settle(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
-        } else left.push(index);
-      }
-      this.#report(null);
-    }
-    this.#pending = left;
-    this.#isCompared = true;
-  }
-
-  /** Copies that the backend has not kept, where it counts them. */
-  async #countSwallowed(): Promise<void> {
-    const { book, reader, signal } = this.#options;
-    let end = 0;
-    for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
-    for (let from = 0; from < end && !this.#isCompared; from += ACCOUNTS_AT_ONCE) {
-      await this.#waitForTurn();
-      const view = await reader.readAccounts?.(book.header.run, from, ACCOUNTS_AT_ONCE, signal);
-      if (!view) break;
-      for (let offset = 0; offset < view.byteLength; offset += RECORD_BYTES) this.#noteCopies(view, offset);
-    }
-    for (const copies of this.#swallowed.values()) this.#tally.copies += copies;
-  }
-
-  #noteCopies(view: DataView, offset: number): RunRecord {
-    const record = readRunRecord(view, offset);
-    const copies = record.ledger?.unknown ?? 0;
-    if (copies > 0) this.#swallowed.set(record.sequence, copies);
-    return record;
-  }
-
   async #look(isLast: boolean): Promise<void> {
     const { book, reader, signal } = this.#options;
-    await this.#compareAccounts();
+    if (reader.readAccounts !== undefined && this.#pending.length >= ACCOUNTS_FROM) {
+      await this.#compareAccounts();
+    }
     const pending = this.#pending;
     const left: { readonly record: RunRecord; readonly spans: readonly SeenSpan[] }[] = [];
     this.#pending = [];
     for (let from = 0; from < pending.length; from += reader.batchSize) {
       const indexes = pending.slice(from, from + reader.batchSize);
       const records = indexes.map((index) => book.record(index));
-      await this.#waitForTurn();
+      await this.#pace.turn();
       const traces = await reader.read(
         records.map(({ sequence }) => this.#ids.traceId(sequence)),
         signal,
@@ -208,7 +153,7 @@ class Reconciler {
       const seenAt = Date.now();
       for (const [at, record] of records.entries()) {
         const spans = traces.get(this.#ids.traceId(record.sequence)) ?? [];
-        const verdict = this.#judge(record, spans);
+        const verdict = this.#learning.judge(record, spans);
         if (isSettled(verdict)) this.#settle(record, verdict, seenAt);
         else if (isLast) left.push({ record, spans });
         else this.#pending.push(indexes[at] as number);
@@ -216,48 +161,48 @@ class Reconciler {
       if (!isLast) this.#report(null);
     }
     // At the end all that can be learned is known.
-    for (const { record, spans } of left) this.#settle(record, this.#judge(record, spans));
+    for (const { record, spans } of left) this.#settle(record, this.#learning.judge(record, spans));
   }
 
-  #judge(record: RunRecord, spans: readonly SeenSpan[]): Verdict {
-    const verdict = judgeTrace(record, spans, this.#knowledge());
-    const { ledger } = record;
-    if (verdict.class === "complete") {
-      const ours = spans.filter(({ serviceName }) => !this.#foreign.has(serviceName));
-      if (this.#options.graph === null && this.#learned++ < LEARNED_TRACES) this.#learner.add(ours);
-      return verdict;
+  /** Settles what the backend's own accounts prove. Not for few, as spans say more: who ignored a sampling decision. */
+  async #compareAccounts(): Promise<void> {
+    const { book, reader, signal } = this.#options;
+    const left: number[] = [];
+    // The spans of some are read all the same: what is missing in others is named by what whole traces have taught.
+    let toLearnFrom = this.#learning.wanted;
+    for await (const batch of compareAccounts(book, this.#pending, reader, this.#pace, signal)) {
+      const seenAt = Date.now();
+      for (const { index, record, isProved } of batch) {
+        if (isProved && toLearnFrom-- <= 0) {
+          const count = record.ledger?.count ?? 0;
+          this.#settle(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
+        } else left.push(index);
+      }
+      this.#report(null);
     }
-    if (this.#options.graph !== null || ledger === null || ledger.unknown > 0) return verdict;
-    const foreign = findForeignServices(spans, ledger);
-    if (foreign === null) return verdict;
-    for (const name of foreign) this.#foreign.add(name);
-    return judgeTrace(record, spans, this.#knowledge());
+    this.#pending = left;
   }
 
-  #knowledge(): Knowledge {
-    const { graph } = this.#options;
-    return {
-      graph: graph ?? this.#learner.graph(),
-      services: graph === null ? null : new Set(graph.services.keys()),
-      foreign: this.#foreign,
-    };
+  /** What no request of the book can tell: traces that it does not know, and copies that the backend has not kept. */
+  async #lookBeyond(): Promise<void> {
+    const { book, reader, isWholeRun = false, signal } = this.#options;
+    if (isWholeRun) {
+      for await (const { traceId, spans } of findStrays(book, reader, this.#pace, signal)) {
+        this.#tally.addStray(traceId, spans);
+      }
+    }
+    for await (const { sequence, copies } of readCopies(book, reader, this.#pace, signal)) {
+      this.#tally.addSwallowed(copies, !this.#faulty.has(sequence));
+    }
   }
 
   #settle(record: RunRecord, verdict: Verdict, seenAt?: number): void {
     const endedAt = this.#options.book.endOf(record);
     this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict);
+    if (verdict.class !== "complete") this.#faulty.add(record.sequence);
     if (seenAt !== undefined && endedAt >= this.#startedAt && verdict.class === "complete") {
       this.#latency.record(Math.max(0, seenAt - endedAt) * 1000);
     }
-  }
-
-  async #waitForTurn(): Promise<void> {
-    const { queriesPerSecond, signal } = this.#options;
-    const nowMs = performance.now();
-    const waitMs = this.#nextQueryMs - nowMs;
-    this.#nextQueryMs = Math.max(nowMs, this.#nextQueryMs) + 1000 / queriesPerSecond;
-    this.#queries++;
-    if (waitMs > 0) await pause(waitMs, signal);
   }
 
   #report(deadline: number | null): void {
@@ -267,24 +212,8 @@ class Reconciler {
   }
 }
 
-/** Equal, and nothing unknown. Copies that were not kept alter nothing. */
-function isProved({ ledger, isSampled }: RunRecord, stored: Ledger | null): boolean {
-  if (ledger === null || stored === null || !isSampled) return false;
-  return ledger.unknown === 0 && isSameAccount(ledger, stored);
-}
-
 /** Waiting changes nothing any more. */
 function isSettled(verdict: Verdict): boolean {
   if (verdict.certainty !== "proved" || verdict.class === "orphaned") return false;
   return verdict.missing.length + verdict.unattributed === 0;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.throwIfAborted();
 }

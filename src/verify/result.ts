@@ -70,7 +70,7 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
     run: options.run,
     url: options.url,
     backend: options.backend,
-    requests: tally.traces,
+    requests: tally.requests,
     traces: tally.classes,
     spans: {
       expected: tally.expected,

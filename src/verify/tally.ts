@@ -1,4 +1,12 @@
-import { type AlteredSpan, type Edge, TRACE_CLASSES, type TraceClass, type Verdict } from "./verdict.ts";
+import type { SeenSpan } from "./seen-span.ts";
+import {
+  type AlteredSpan,
+  type Edge,
+  TRACE_CLASSES,
+  type TraceClass,
+  type Verdict,
+  verdictOf,
+} from "./verdict.ts";
 
 /** One trace that is not as it should be. */
 export interface Example {
@@ -27,6 +35,8 @@ export class Tally {
   altered = 0;
   copies = 0;
   unexpected = 0;
+  /** Traces of the run that no request of it made. */
+  strays = 0;
   readonly links = new Map<string, LinkLoss>();
   /** Missing spans by edge: `from > to`. */
   readonly edges = new Map<string, number>();
@@ -38,6 +48,11 @@ export class Tally {
   readonly examples: Example[] = [];
   /** By whole second of the run: requests that ended, and spans of theirs that are missing. */
   readonly seconds = new Map<number, { requests: number; missing: number }>();
+
+  /** Traces that were judged; strays belong to no request. */
+  get requests(): number {
+    return this.traces - this.strays;
+  }
 
   get traces(): number {
     return Object.values(this.classes).reduce((sum, count) => sum + count, 0);
@@ -55,6 +70,7 @@ export class Tally {
       "altered",
       "copies",
       "unexpected",
+      "strays",
     ] as const)
       copy[field] = this[field];
     for (const [name, loss] of this.links) copy.links.set(name, { ...loss });
@@ -90,6 +106,23 @@ export class Tally {
     for (const name of verdict.samplingIgnoredBy) count(this.samplingIgnoredBy, name);
     const isGood = verdict.class === "complete" || verdict.class === "not-sampled";
     if (!isGood) this.#keepExample({ traceId, verdict });
+  }
+
+  /** A trace of the run that its account does not know. */
+  addStray(traceId: string, spans: readonly SeenSpan[]): void {
+    const verdict = verdictOf({ seen: spans.length, unexpected: spans }, "unknown");
+    this.strays++;
+    this.classes[verdict.class]++;
+    this.unexpected += spans.length;
+    this.#keepExample({ traceId, verdict });
+  }
+
+  /** Copies of a trace's spans that the backend has not kept. */
+  addSwallowed(copies: number, wasComplete: boolean): void {
+    this.copies += copies;
+    if (copies === 0 || !wasComplete) return;
+    this.classes.complete--;
+    this.classes.duplicated++;
   }
 
   #link(name: string): LinkLoss {

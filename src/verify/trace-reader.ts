@@ -13,10 +13,12 @@ export interface TraceReader {
    */
   read(traceIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, readonly SeenSpan[]>>;
   /**
-   * Records of `run-ledger.ts`, computed from what is stored, for requests of a run from the number `from` on, in their order; `unknown` counts
-   * copies. `null` where the backend cannot do that.
+   * Records of `run-ledger.ts`, computed from what is stored, for requests of a run from the number `from` on, in their order. `null` where
+   * the backend cannot do that.
    */
   readAccounts?(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null>;
+  /** Such records, with nothing but the number of copies as `unknown`, for requests with spans that came more than once and were kept once. */
+  readCopies?(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null>;
   /** The backend's own page of a trace; `null` where it has none that is known. */
   pageOf(traceId: string): string | null;
 }

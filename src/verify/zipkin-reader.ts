@@ -58,15 +58,18 @@ export class ZipkinReader implements TraceReader {
     return group(found);
   }
 
+  readAccounts(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null> {
+    return this.#readRecords(`${run}/ledger?from=${from}&limit=${limit}`, signal);
+  }
+
+  readCopies(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null> {
+    return this.#readRecords(`${run}/ledger?from=${from}&limit=${limit}&of=copies`, signal);
+  }
+
   /** Only the embedded collector can. */
-  async readAccounts(
-    run: string,
-    from: number,
-    limit: number,
-    signal: AbortSignal,
-  ): Promise<DataView | null> {
+  async #readRecords(query: string, signal: AbortSignal): Promise<DataView | null> {
     if (!this.#hasAccounts) return null;
-    const url = `${this.#base}/api/runs/${run}/ledger?from=${from}&limit=${limit}`;
+    const url = `${this.#base}/api/runs/${query}`;
     const bytes = await getBytes(this.name, url, signal, this.#through?.fetch);
     if (bytes === null) this.#hasAccounts = false;
     return bytes === null ? null : new DataView(bytes);

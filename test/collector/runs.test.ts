@@ -37,6 +37,7 @@ test("a run's ledger is what its spans add up to, with copies that were swallowe
     [5, 5],
   ]);
   expect(records[1]?.ledger).toEqual({ ...expected, unknown: 2 });
+  expect(await read("?of=copies")).toMatchObject([{ sequence: 1, ledger: { count: 0, unknown: 2 } }]);
   expect((await read("?from=1&limit=4")).map(({ sequence }) => sequence)).toEqual([1]);
   expect(await (await fetch(`${collector.url}/api/runs`)).json()).toEqual([
     { run: ids.runId, traces: 3, spans: 15 },

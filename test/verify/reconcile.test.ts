@@ -56,12 +56,50 @@ for (const kind of ["collector", "Zipkin"] as const) {
       queriesPerSecond: 1000,
       signal: new AbortController().signal,
     });
-    expect(tally.classes).toMatchObject({ complete: REQUESTS - 5, "not-found": 5 });
+    const duplicated = kind === "collector" ? 5 : 0;
+    const complete = REQUESTS - 5 - duplicated;
+    expect(tally.classes).toMatchObject({ complete, duplicated, "not-found": 5 });
     expect(tally).toMatchObject({ missing: 5, unattributed: 0, expected: REQUESTS });
     expect(tally.links.get("chain-link-service-0")).toMatchObject({ server: 5, client: 0 });
-    expect(tally.copies).toBe(kind === "collector" ? 5 : 0);
+    expect(tally.copies).toBe(duplicated);
     // A comparison or two and the one batch of spans that differ, or all in batches.
     if (kind === "collector") expect(queries).toBeLessThan(8);
     await collector.stop();
   });
+}
+
+test("without a topology, whole traces teach what is missing in others, though the accounts alone would prove them", async () => {
+  const { book, collector } = await setUp((span, sequence) => (sequence % 500 === 3 ? [] : [span]));
+  const { tally } = await reconcile({ ...plainOptions(collector.url), book });
+  expect(tally).toMatchObject({ missing: 5, unattributed: 0 });
+  expect(tally.links.get("chain-link-service-0")).toMatchObject({ server: 5 });
+  await collector.stop();
+});
+
+test("traces of a run that its account does not know are unexpected, in between and behind its end", async () => {
+  const { book, collector } = await setUp((span) => [span]);
+  // As a load that was killed leaves its account.
+  const cut = new RunBook(book.header);
+  for (let index = 0; index < book.size; index++) {
+    const record = book.record(index);
+    if (record.sequence !== 700 && record.sequence < REQUESTS - 300) cut.add(record);
+  }
+  const { tally } = await reconcile({ ...plainOptions(collector.url), book: cut, isWholeRun: true });
+  expect(tally.classes).toMatchObject({ complete: REQUESTS - 301, unexpected: 301 });
+  expect(tally).toMatchObject({ requests: REQUESTS - 301, unexpected: 301, missing: 0 });
+  // Of a load that goes on there are always such.
+  const still = await reconcile({ ...plainOptions(collector.url), book: cut });
+  expect(still.tally.classes).toMatchObject({ complete: REQUESTS - 301, unexpected: 0 });
+  await collector.stop();
+});
+
+function plainOptions(url: string) {
+  return {
+    reader: new ZipkinReader(url, "collector"),
+    graph: null,
+    ended: Promise.resolve(),
+    maxWaitMs: 0,
+    queriesPerSecond: 1000,
+    signal: new AbortController().signal,
+  };
 }

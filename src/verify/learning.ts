@@ -1,0 +1,57 @@
+import type { RunRecord } from "../trace/run-ledger.ts";
+import { type CallGraph, GraphLearner } from "./call-graph.ts";
+import { findForeignServices } from "./foreign.ts";
+import { judgeTrace, type Knowledge } from "./judge.ts";
+import type { SeenSpan } from "./seen-span.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** More traces say nothing new. */
+const ENOUGH_TRACES = 2000;
+
+/** Judges the traces of a run by what is known of its graph: all, where a topology says it, otherwise what earlier traces have taught. */
+export class Learning {
+  readonly #given: Knowledge | null;
+  readonly #learner = new GraphLearner();
+  readonly #foreign = new Set<string>();
+  #traces = 0;
+  /** What is known by now; made when it is asked for. */
+  #known: Knowledge | null = null;
+
+  /** `graph`: `null` where nobody gave one. */
+  constructor(graph: CallGraph | null) {
+    this.#given =
+      graph === null ? null : { graph, services: new Set(graph.services.keys()), foreign: this.#foreign };
+  }
+
+  get knowledge(): Knowledge {
+    if (this.#given !== null) return this.#given;
+    this.#known ??= { graph: this.#learner.graph(), services: null, foreign: this.#foreign };
+    return this.#known;
+  }
+
+  /** How many more whole traces it would learn from. */
+  get wanted(): number {
+    return this.#given === null ? Math.max(0, ENOUGH_TRACES - this.#traces) : 0;
+  }
+
+  judge(record: RunRecord, spans: readonly SeenSpan[]): Verdict {
+    const verdict = judgeTrace(record, spans, this.knowledge);
+    if (this.#given !== null) return verdict;
+    if (verdict.class === "complete") {
+      if (this.wanted > 0) this.#learn(spans);
+      return verdict;
+    }
+    const { ledger } = record;
+    if (ledger === null || ledger.unknown > 0) return verdict;
+    const foreign = findForeignServices(spans, ledger);
+    if (foreign === null) return verdict;
+    for (const name of foreign) this.#foreign.add(name);
+    return judgeTrace(record, spans, this.knowledge);
+  }
+
+  #learn(spans: readonly SeenSpan[]): void {
+    this.#learner.add(spans.filter(({ serviceName }) => !this.#foreign.has(serviceName)));
+    this.#traces++;
+    this.#known = null;
+  }
+}

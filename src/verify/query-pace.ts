@@ -1,0 +1,37 @@
+/** Spreads queries over time, so that a backend is never asked more often than it was said to bear. */
+export class QueryPace {
+  /** Turns that were taken. */
+  queries = 0;
+  readonly #intervalMs: number;
+  readonly #signal: AbortSignal;
+  #nextMs = 0;
+
+  /** @param perSecond Most queries in a second */
+  constructor(perSecond: number, signal: AbortSignal) {
+    this.#intervalMs = 1000 / perSecond;
+    this.#signal = signal;
+  }
+
+  /** Resolves when the next query may be sent; rejects when the signal is aborted. */
+  async turn(): Promise<void> {
+    const nowMs = performance.now();
+    const waitMs = this.#nextMs - nowMs;
+    this.#nextMs = Math.max(nowMs, this.#nextMs) + this.#intervalMs;
+    this.queries++;
+    if (waitMs > 0) await pause(waitMs, this.#signal);
+  }
+}
+
+/** Waits; rejects when the signal is aborted. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const onAbort = () => resolve();
+  signal.addEventListener("abort", onAbort);
+  await promise;
+  clearTimeout(timer);
+  // One signal lasts as long as a canary, through millions of pauses.
+  signal.removeEventListener("abort", onAbort);
+  signal.throwIfAborted();
+}
