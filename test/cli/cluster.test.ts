@@ -1,15 +1,19 @@
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderYaml } from "../../src/kubernetes/yaml.ts";
 import { runCli, temporaryFolder } from "../helpers/cli.ts";
 
+/** A certificate of 127.0.0.1 that is its own authority and was valid for a day of 2020, and its key. */
+const EXPIRED = readFileSync(join(import.meta.dir, "../fixtures/kubernetes/expired-server.pem"), "utf8");
+
 /** Runs a command with a kubeconfig of one cluster, which no test can reach. */
 async function runWith(folder: string, server: string, ...args: readonly string[]) {
   const kubeconfig = join(folder, "kubeconfig");
+  const authority = { "certificate-authority-data": Buffer.from(EXPIRED).toString("base64") };
   const config = {
     "current-context": "one",
-    clusters: [{ name: "c", cluster: { server } }],
+    clusters: [{ name: "c", cluster: { server, ...(server.startsWith("https:") ? authority : {}) } }],
     users: [{ name: "u", user: { token: "t" } }],
     contexts: [{ name: "one", context: { cluster: "c", user: "u" } }],
   };
@@ -61,6 +65,20 @@ describe("without a cluster", () => {
       expect(stderr).toContain(`cannot reach the API server ${server}`);
     }
   }, 60_000);
+
+  test("a certificate that has expired is told as that", async () => {
+    using folder = temporaryFolder();
+    using old = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { cert: EXPIRED, key: EXPIRED },
+      fetch: () => Response.json({}),
+    });
+    const { exitCode, stderr } = await runWith(folder.path, old.url.origin, "deploy");
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`cannot reach the API server ${old.url.origin}`);
+    expect(stderr).toContain("A certificate has expired: renew it");
+  });
 
   test("a server that is something else is told apart; dry-run ends with 3", async () => {
     using folder = temporaryFolder();
