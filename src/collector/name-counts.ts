@@ -1,6 +1,6 @@
 /** Which names there are under a key, and how often, so that a name goes with the last span that has it. */
 export class NameCounts {
-  readonly #byKey = new Map<string, Map<string, number>>();
+  readonly #byKey = new Map<string, Map<string, { count: number }>>();
 
   add(key: string, name: string): void {
     let names = this.#byKey.get(key);
@@ -8,15 +8,17 @@ export class NameCounts {
       names = new Map();
       this.#byKey.set(key, names);
     }
-    names.set(name, (names.get(name) ?? 0) + 1);
+    const held = names.get(name);
+    if (held === undefined) names.set(name, { count: 1 });
+    else held.count++;
   }
 
   remove(key: string, name: string): void {
     const names = this.#byKey.get(key);
-    const left = (names?.get(name) ?? 0) - 1;
-    if (left > 0) names?.set(name, left);
-    else names?.delete(name);
-    if (names?.size === 0) this.#byKey.delete(key);
+    const held = names?.get(name);
+    if (names === undefined || held === undefined || --held.count > 0) return;
+    names.delete(name);
+    if (names.size === 0) this.#byKey.delete(key);
   }
 
   keys(): string[] {

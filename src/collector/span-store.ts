@@ -1,21 +1,21 @@
 import type { Span } from "../trace/span.ts";
-import { MAX_PARTS, PartDatabase, type PartRow } from "./database.ts";
+import { CommitQueue } from "./commit-queue.ts";
+import { PartDatabase } from "./database.ts";
 import { Dictionary } from "./dictionary.ts";
 import { HashSet } from "./hash-set.ts";
-import { NameCounts } from "./name-counts.ts";
-import { SortedTraces } from "./sorted-traces.ts";
-import { PartReader, PartWriter } from "./span-codec.ts";
+import { PartReader } from "./part-reader.ts";
+import { PartWriter } from "./part-writer.ts";
+import { SpanNames } from "./span-names.ts";
 import type { StoreCounts, TraceQuery, TraceStore } from "./store.ts";
-import { SPANS_PER_FILTER, TermFilter, termsOf } from "./term-filter.ts";
+import { termsOf } from "./term-filter.ts";
+import { type StoredTrace, TraceIndex } from "./trace-index.ts";
 import { matchesTrace } from "./trace-match.ts";
 
-// SQLite   part   trace number, part ──► spans of one trace from one commit     the truth
+// SQLite   part   number ──► spans of one trace from one commit                 the truth
 //          text   number ──► text that parts name by number                     and what they mean
 //
-// memory   byId      trace id ──► StoredTrace { number, start, sizes, filter }
-//          byStart   StoredTraces by (start, id); start 0 = no timestamp        ◄ evicted from here … found from here ►
+// memory   index     trace id ──► StoredTrace { parts, start, sizes, filter }, also by start
 //          hashes    one of each span, to know what is there already
-//          filters   terms of about 1,000 spans each: which traces a search need not read
 //          names     service ──► names of spans, of remote services; autocomplete key ──► values
 //
 // What is in memory is made again from the rows when a file is opened. It changes after a commit only, so that a
@@ -29,9 +29,6 @@ const DEFAULT_MAX_FILE_BYTES = 4 * 1024 * 1024 * 1024;
 
 /** The most of the room that one trace may take, so that a runaway trace cannot push out all others. */
 const MAX_TRACE_SHARE = 0.9;
-
-/** Spans of one commit when many wait: some 20 ms. */
-const MAX_COMMIT_SPANS = 4000;
 
 export interface SpanStoreOptions {
   /** A file that is made when there is none; `null` keeps spans in memory. @default null */
@@ -48,34 +45,15 @@ export interface SpanStoreOptions {
   readonly autocompleteKeys?: readonly string[] | undefined;
 }
 
-interface StoredTrace {
-  /** The first id that was seen of it, or its last 16 digits where ids are not strict. */
-  readonly id: string;
-  readonly number: number;
-  readonly filter: TermFilter;
-  /** Earliest timestamp of its spans, microseconds since 1970; 0 when none has one. */
-  start: number;
-  maxDuration: number;
-  spans: number;
-  bytes: number;
-  parts: number;
-  /** Copies of its spans that came and were not kept. */
-  duplicates: number;
-}
-
 /** What a commit adds to a trace. */
 interface Addition {
   readonly trace: StoredTrace;
-  readonly isNew: boolean;
+  /** Only those that are new, once they are written. */
   readonly spans: Span[];
-  bytes: number;
+  /** Where the part stands that was written. */
+  start: number;
+  end: number;
   duplicates: number;
-}
-
-interface Waiting {
-  readonly spans: readonly Span[];
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /** The store of the collector, on SQLite in memory or in a file. */
@@ -84,25 +62,16 @@ export class SpanStore implements TraceStore {
   readonly #dictionary = new Dictionary();
   readonly #writer = new PartWriter(this.#dictionary);
   readonly #reader = new PartReader(this.#dictionary);
+  readonly #queue = new CommitQueue((batches) => this.#commit(batches));
   readonly #maxSpans: number;
   readonly #maxBytes: number;
   readonly #retentionMs: number;
-  readonly #isStrict: boolean;
-  readonly #autocompleteKeys: readonly string[];
-  readonly #byId = new Map<string, StoredTrace>();
-  readonly #byStart = new SortedTraces<StoredTrace>();
+  readonly #index: TraceIndex;
   readonly #hashes = new HashSet();
-  readonly #spanNames = new NameCounts();
-  readonly #services = new NameCounts();
-  readonly #remoteServices = new NameCounts();
-  readonly #tagValues = new NameCounts();
-  #filter = new TermFilter();
-  #nextNumber = 0;
-  #waiting: Waiting[] = [];
-  /** Numbers of traces that are gone here, with rows that the next commit deletes. */
+  readonly #names: SpanNames;
+  #nextPart = 0;
+  /** Parts of traces that are gone here, with rows that the next commit deletes. */
   #evicted: number[] = [];
-  #spans = 0;
-  #bytes = 0;
   #evictedSpans = 0;
   #refusedSpans = 0;
   #duplicateSpans = 0;
@@ -113,8 +82,8 @@ export class SpanStore implements TraceStore {
     this.#maxSpans = options.maxSpans ?? DEFAULT_MAX_SPANS;
     this.#maxBytes = options.maxBytes ?? (file === null ? DEFAULT_MAX_BYTES : DEFAULT_MAX_FILE_BYTES);
     this.#retentionMs = options.retentionMs ?? Infinity;
-    this.#isStrict = options.strictTraceId ?? true;
-    this.#autocompleteKeys = options.autocompleteKeys ?? [];
+    this.#index = new TraceIndex(options.strictTraceId ?? true);
+    this.#names = new SpanNames(options.autocompleteKeys ?? []);
     this.#database = new PartDatabase(file);
     if (file !== null) this.#restore();
   }
@@ -124,29 +93,21 @@ export class SpanStore implements TraceStore {
   }
 
   addSoon(spans: readonly Span[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ spans, resolve, reject });
-      // After what else came in with this turn of the event loop.
-      if (this.#waiting.length === 1) setImmediate(() => this.#commitWaiting());
-    });
+    return this.#queue.add(spans);
   }
 
   trace(traceId: string): Span[] | undefined {
-    const trace = this.#byId.get(this.#keyOf(traceId));
+    const trace = this.#index.find(traceId);
     return trace && this.#read(trace);
   }
 
   duplicatesOf(traceId: string): number {
-    return this.#byId.get(this.#keyOf(traceId))?.duplicates ?? 0;
+    return this.#index.find(traceId)?.duplicates ?? 0;
   }
 
   traces(query: TraceQuery): Span[][] {
     const found: Span[][] = [];
-    const terms = termsOf(query, this.#dictionary);
-    const answers = new Map<TermFilter, boolean>();
-    for (const trace of this.#inWindow(query)) {
-      if (trace.maxDuration < (query.minDuration ?? 0)) continue;
-      if (!this.#mayHave(trace.filter, terms, answers)) continue;
+    for (const trace of this.#index.candidates(query, termsOf(query, this.#dictionary))) {
       const spans = this.#read(trace);
       if (matchesTrace(spans, query)) found.push(spans);
       if (found.length >= query.limit) break;
@@ -155,37 +116,37 @@ export class SpanStore implements TraceStore {
   }
 
   *eachTrace(query: Pick<TraceQuery, "endTs" | "lookback">): Generator<Span[]> {
-    const groups = Map.groupBy(this.#inWindow(query), (trace) => trace.id.slice(-16));
+    const groups = Map.groupBy(this.#index.inWindow(query), (trace) => trace.id.slice(-16));
     for (const traces of groups.values()) {
-      const left = traces.filter((trace) => this.#byId.get(trace.id) === trace);
+      const left = traces.filter((trace) => this.#index.get(trace.id) === trace);
       if (left.length > 0) yield left.flatMap((trace) => this.#read(trace));
     }
   }
 
   *traceIds(): Generator<{ readonly id: string; readonly spans: number }> {
-    yield* this.#byId.values();
+    yield* this.#index.values();
   }
 
   services(): string[] {
-    return this.#services.keys();
+    return this.#names.services();
   }
 
   spanNames(serviceName: string): string[] {
-    return this.#spanNames.names(serviceName);
+    return this.#names.spanNames(serviceName);
   }
 
   remoteServices(serviceName: string): string[] {
-    return this.#remoteServices.names(serviceName);
+    return this.#names.remoteServices(serviceName);
   }
 
   tagValues(key: string): string[] {
-    return this.#tagValues.names(key);
+    return this.#names.tagValues(key);
   }
 
   counts(): StoreCounts {
     return {
-      traces: this.#byId.size,
-      spans: this.#spans,
+      traces: this.#index.size,
+      spans: this.#index.spans,
       evictedSpans: this.#evictedSpans,
       refusedSpans: this.#refusedSpans,
       duplicateSpans: this.#duplicateSpans,
@@ -198,39 +159,23 @@ export class SpanStore implements TraceStore {
   }
 
   close(): void {
-    while (this.#waiting.length > 0) this.#commitWaiting();
+    this.#queue.flush();
     if (this.#evicted.length > 0) this.#database.commit({ texts: [], parts: [], evicted: this.#evicted });
     this.#database.close();
-  }
-
-  #commitWaiting(): void {
-    const batches: Waiting[] = [];
-    let spans = 0;
-    while (this.#waiting.length > batches.length && spans < MAX_COMMIT_SPANS) {
-      const next = this.#waiting[batches.length] as Waiting;
-      batches.push(next);
-      spans += next.spans.length;
-    }
-    this.#waiting = this.#waiting.slice(batches.length);
-    if (batches.length === 0) return;
-    if (this.#waiting.length > 0) setImmediate(() => this.#commitWaiting());
-    try {
-      this.#commit(batches.map((batch) => batch.spans));
-      for (const { resolve } of batches) resolve();
-    } catch (error) {
-      for (const { reject } of batches) reject(error);
-    }
   }
 
   #commit(batches: readonly (readonly Span[])[]): void {
     const additions = this.#group(batches);
     const before = { refused: this.#refusedSpans, duplicates: this.#duplicateSpans };
     const hashes: number[] = [];
-    const parts: PartRow[] = [];
-    for (const addition of additions) {
-      const part = this.#encode(addition, hashes);
-      if (part !== undefined) parts.push(part);
-    }
+    this.#writer.reset();
+    for (const addition of additions) this.#write(addition, hashes);
+    const grown = additions.filter(({ spans }) => spans.length > 0);
+    // Cut out when all is written, as the writer's buffer may have moved.
+    const parts = grown.map(({ start, end }, index) => ({
+      id: this.#nextPart + index,
+      spans: this.#writer.slice(start, end),
+    }));
     try {
       if (parts.length > 0)
         this.#database.commit({ texts: this.#dictionary.unsaved(), parts, evicted: this.#evicted });
@@ -245,7 +190,10 @@ export class SpanStore implements TraceStore {
     if (parts.length === 0) return;
     this.#dictionary.markSaved();
     this.#evicted = [];
-    for (const addition of additions) if (addition.spans.length > 0) this.#apply(addition);
+    for (const { trace, spans, start, end } of grown) {
+      this.#index.addPart(trace, this.#nextPart++, end - start, spans);
+      for (const span of spans) this.#names.add(span);
+    }
     this.#evict();
   }
 
@@ -258,12 +206,11 @@ export class SpanStore implements TraceStore {
       for (const span of spans) {
         if (last === undefined || span.traceId !== lastId) {
           lastId = span.traceId;
-          const key = this.#keyOf(lastId);
+          const key = this.#index.keyOf(lastId);
           last = byKey.get(key);
           if (last === undefined) {
-            const trace = this.#byId.get(key);
-            const isNew = trace === undefined;
-            last = { trace: trace ?? this.#newTrace(key), isNew, spans: [], bytes: 0, duplicates: 0 };
+            const trace = this.#index.get(key) ?? this.#index.draft(key);
+            last = { trace, spans: [], start: 0, end: 0, duplicates: 0 };
             byKey.set(key, last);
           }
         }
@@ -273,172 +220,81 @@ export class SpanStore implements TraceStore {
     return [...byKey.values()];
   }
 
-  /** Writes the spans that are new and leaves only those in the addition; `undefined` when none is. */
-  #encode(addition: Addition, hashes: number[]): PartRow | undefined {
+  /** Writes the spans that are new, and leaves only those in the addition. */
+  #write(addition: Addition, hashes: number[]): void {
     const { trace, spans } = addition;
     const writer = this.#writer;
-    const [maxSpans, maxBytes] = [this.#maxSpans * MAX_TRACE_SHARE, this.#maxBytes * MAX_TRACE_SHARE];
+    const maxSpans = Math.ceil(this.#maxSpans * MAX_TRACE_SHARE);
+    const maxBytes = this.#maxBytes * MAX_TRACE_SHARE;
+    addition.start = writer.end;
     writer.begin((spans[0] as Span).traceId);
-    const headerBytes = writer.size;
     let kept = 0;
     for (const span of spans) {
-      const size = writer.size;
+      const { end } = writer;
       writer.add(span, trace.filter);
       if (!this.#hashes.add(writer.high, writer.low)) {
         this.#duplicateSpans++;
         addition.duplicates++;
-        writer.truncate(size);
-      } else if (
-        trace.spans + kept >= Math.ceil(maxSpans) ||
-        trace.bytes + writer.size > maxBytes ||
-        trace.parts >= MAX_PARTS
-      ) {
+        writer.truncate(end);
+      } else if (trace.spans + kept >= maxSpans || trace.bytes + writer.end - addition.start > maxBytes) {
         this.#refusedSpans++;
         this.#hashes.delete(writer.high, writer.low);
-        writer.truncate(size);
+        writer.truncate(end);
       } else {
         hashes.push(writer.high, writer.low);
         spans[kept++] = span;
       }
     }
     spans.length = kept;
-    addition.bytes = writer.size;
-    if (writer.size === headerBytes) return undefined;
-    return { id: trace.number * MAX_PARTS + trace.parts, spans: writer.finish() };
-  }
-
-  #apply({ trace, isNew, spans, bytes }: Addition): void {
-    let start = trace.start;
-    for (const span of spans) {
-      this.#indexNames(span);
-      const { timestamp = 0, duration = 0 } = span;
-      if (timestamp > 0 && (start === 0 || timestamp < start)) start = timestamp;
-      if (duration > trace.maxDuration) trace.maxDuration = duration;
-    }
-    if (!isNew && start !== trace.start) this.#byStart.remove(trace);
-    if (isNew) this.#byId.set(trace.id, trace);
-    if (isNew || start !== trace.start) {
-      trace.start = start;
-      this.#byStart.add(trace);
-    }
-    trace.spans += spans.length;
-    trace.bytes += bytes;
-    trace.parts++;
-    this.#spans += spans.length;
-    this.#bytes += bytes;
+    if (kept === 0) writer.truncate(addition.start);
+    addition.end = writer.end;
   }
 
   #evict(): void {
-    const oldest = (Date.now() - this.#retentionMs) * 1000;
+    const expired = (Date.now() - this.#retentionMs) * 1000;
     for (;;) {
-      const trace = this.#byStart.first();
+      const trace = this.#index.oldest();
       if (trace === undefined) return;
-      const isTooMuch = this.#spans > this.#maxSpans || this.#bytes > this.#maxBytes;
-      if (!isTooMuch && !(trace.start < oldest && trace.start > 0)) return;
+      const isTooMuch = this.#index.spans > this.#maxSpans || this.#index.bytes > this.#maxBytes;
+      if (!isTooMuch && !(trace.start < expired && trace.start > 0)) return;
       this.#forget(trace);
     }
   }
 
   #forget(trace: StoredTrace): void {
     const reader = new PartReader(this.#dictionary, (high, low) => this.#hashes.delete(high, low));
-    const spans: Span[] = [];
-    for (const part of this.#database.partsOf(trace.number)) reader.readInto(spans, part);
-    for (const span of spans) this.#unindexNames(span);
-    this.#byStart.remove(trace);
-    this.#byId.delete(trace.id);
-    this.#spans -= trace.spans;
-    this.#bytes -= trace.bytes;
+    for (const span of this.#read(trace, reader)) this.#names.remove(span);
+    this.#index.remove(trace);
     this.#evictedSpans += trace.spans;
-    this.#evicted.push(trace.number);
+    for (const part of trace.parts) this.#evicted.push(part);
   }
 
-  #newTrace(id: string): StoredTrace {
-    if (this.#filter.spans >= SPANS_PER_FILTER) this.#filter = new TermFilter();
-    const number = this.#nextNumber++;
-    return {
-      id,
-      number,
-      filter: this.#filter,
-      start: 0,
-      maxDuration: 0,
-      spans: 0,
-      bytes: 0,
-      parts: 0,
-      duplicates: 0,
-    };
-  }
-
-  #keyOf(traceId: string): string {
-    return this.#isStrict ? traceId : traceId.slice(-16);
-  }
-
-  #read(trace: StoredTrace): Span[] {
+  #read(trace: StoredTrace, reader = this.#reader): Span[] {
     const spans: Span[] = [];
-    for (const part of this.#database.partsOf(trace.number)) this.#reader.readInto(spans, part);
+    for (const part of trace.parts) reader.readInto(spans, this.#database.part(part));
     return spans;
-  }
-
-  #inWindow({ endTs, lookback }: Pick<TraceQuery, "endTs" | "lookback">): Iterable<StoredTrace> {
-    return this.#byStart.newestFirst(Math.max((endTs - lookback) * 1000, 1), endTs * 1000);
-  }
-
-  #mayHave(filter: TermFilter, terms: readonly number[], answers: Map<TermFilter, boolean>): boolean {
-    let answer = answers.get(filter);
-    if (answer === undefined) {
-      answer = filter.mayHave(terms);
-      answers.set(filter, answer);
-    }
-    return answer;
-  }
-
-  #indexNames({ localEndpoint, remoteEndpoint, name, tags }: Span): void {
-    const service = localEndpoint?.serviceName;
-    if (service !== undefined) {
-      this.#services.add(service, "");
-      if (name !== undefined) this.#spanNames.add(service, name);
-      if (remoteEndpoint?.serviceName !== undefined)
-        this.#remoteServices.add(service, remoteEndpoint.serviceName);
-    }
-    for (const key of this.#autocompleteKeys)
-      if (tags !== undefined && Object.hasOwn(tags, key)) this.#tagValues.add(key, tags[key] as string);
-  }
-
-  #unindexNames({ localEndpoint, remoteEndpoint, name, tags }: Span): void {
-    const service = localEndpoint?.serviceName;
-    if (service !== undefined) {
-      this.#services.remove(service, "");
-      if (name !== undefined) this.#spanNames.remove(service, name);
-      if (remoteEndpoint?.serviceName !== undefined)
-        this.#remoteServices.remove(service, remoteEndpoint.serviceName);
-    }
-    for (const key of this.#autocompleteKeys)
-      if (tags !== undefined && Object.hasOwn(tags, key)) this.#tagValues.remove(key, tags[key] as string);
   }
 
   /** Makes what is in memory from the rows of a file. */
   #restore(): void {
     for (const { number, value } of this.#database.texts()) this.#dictionary.restore(number, value);
-    const moved: { readonly from: number; readonly to: number }[] = [];
+    const reader = new PartReader(this.#dictionary, (high, low) => this.#hashes.add(high, low));
     for (const { id, spans: part } of this.#database.parts()) {
       const spans: Span[] = [];
-      this.#reader.readInto(spans, part);
-      const key = this.#keyOf((spans[0] as Span).traceId);
-      const known = this.#byId.get(key);
-      this.#nextNumber = Math.floor(id / MAX_PARTS);
-      const trace = known ?? this.#newTrace(key);
-      // Two traces of a file that was written with strict ids are one when ids are not.
-      const wanted = trace.number * MAX_PARTS + trace.parts;
-      if (wanted !== id) moved.push({ from: id, to: wanted });
-      // Rewritten for its terms and its hashes only.
-      this.#writer.begin((spans[0] as Span).traceId);
+      reader.readInto(spans, part);
+      const { traceId } = spans[0] as Span;
+      const key = this.#index.keyOf(traceId);
+      const trace = this.#index.get(key) ?? this.#index.draft(key);
+      // Written once more for its terms only.
+      this.#writer.reset();
+      this.#writer.begin(traceId);
       for (const span of spans) {
         this.#writer.add(span, trace.filter);
-        this.#hashes.add(this.#writer.high, this.#writer.low);
+        this.#names.add(span);
       }
-      this.#apply({ trace, isNew: known === undefined, spans, bytes: part.length, duplicates: 0 });
-      this.#nextNumber++;
+      this.#index.addPart(trace, id, part.length, spans);
+      this.#nextPart = id + 1;
     }
-    this.#database.move(moved);
     this.#evict();
   }
 }

@@ -8,7 +8,7 @@ import type { Span } from "../trace/span.ts";
  *   process was killed if the store is a file. That is what a 202 promises.
  * - Bounded: the oldest whole traces go first, and every span that was ever added is in exactly one of the
  *   `StoreCounts`.
- * - Spans are normalised as by `decodeZipkinJson`. Two with the same JSON are one span.
+ * - Spans are normalised as by `decodeZipkinJson`. Two with the same JSON, but for the order of tags, are one span.
  */
 export interface TraceStore {
   /** @throws {StoreFullError} and none is stored then */

@@ -33,6 +33,18 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.counts()).toMatchObject({ spans: 4, duplicateSpans: 2 });
     });
 
+    test("tags come back sorted, and a span whose tags stand in another order is the same span", () => {
+      const store = create(100);
+      store.add([makeSpan({ tags: { z: "1", a: "2", m: "é" } })]);
+      store.add([
+        makeSpan({ tags: { m: "é", a: "2", z: "1" } }),
+        makeSpan({ tags: { a: "1", z: "2", m: "é" } }),
+      ]);
+      const tags = store.trace(hexId(1))?.map((span) => JSON.stringify(span.tags));
+      expect(tags?.sort()).toEqual(['{"a":"1","m":"é","z":"2"}', '{"a":"2","m":"é","z":"1"}']);
+      expect(store.counts()).toMatchObject({ spans: 2, duplicateSpans: 1 });
+    });
+
     test("the newest trace comes first, by its earliest span", () => {
       const store = create(100);
       store.add([2, 3, 1].flatMap((trace) => makeChain(hexId(trace), 2, NOW_MS + trace)));
@@ -267,5 +279,9 @@ function listIds(store: TraceStore, query: TraceQuery): (string | undefined)[] {
 }
 
 function sortSpans(spans: readonly Span[] | undefined): string[] | undefined {
-  return spans?.map((span) => JSON.stringify(Object.entries(span).sort())).sort();
+  return spans
+    ?.map(({ tags = {}, ...span }) =>
+      JSON.stringify([Object.entries(span).sort(), Object.entries(tags).sort()]),
+    )
+    .sort();
 }
