@@ -8,7 +8,8 @@ FROM --platform=$BUILDPLATFORM docker.io/library/node:24-bookworm-slim AS build
 ARG TARGETARCH
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --no-fund --no-audit
+# With what the page is made of.
+RUN npm ci --no-fund --no-audit
 COPY . .
 RUN npm run build -- --arch "$TARGETARCH" --outfile /chain-link
 

@@ -20,6 +20,7 @@ export const deleteRelease = defineCommand({
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
     "delete-namespace": switchFlag({ summary: "Delete the namespace, too, if this release made it." }),
+    "delete-storage": switchFlag({ summary: "Delete the collector's volume, too, with its spans." }),
     wait: switchFlag({ summary: "Wait until all pods have ended.", fallback: true }),
     ...WAIT_FLAGS,
     ...YES_FLAG,
@@ -31,7 +32,7 @@ export const deleteRelease = defineCommand({
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, output }) {
-    const [{ planRemoval, removeRelease }, { removeNamespace }, { Interrupted }, { ReleaseLog }] =
+    const [{ listClaims, planRemoval, removeRelease }, { removeNamespace }, { Interrupted }, { ReleaseLog }] =
       await Promise.all([
         import("../kubernetes/release/remove.ts"),
         import("../kubernetes/release/release-namespace.ts"),
@@ -40,9 +41,9 @@ export const deleteRelease = defineCommand({
       ]);
     const { store } = await openRelease(flags, output);
     const { namespace, release } = store;
-    const { members } = await planRemoval(store);
+    const { members } = await planRemoval(store, flags["delete-storage"]);
     if (!flags.yes && canAsk(output)) {
-      const question = `Delete release '${release}' with ${members.length} objects from namespace '${namespace}'?`;
+      const question = `Delete release '${release}' with ${members.length} objects${flags["delete-storage"] ? " and its spans" : ""} from namespace '${namespace}'?`;
       if (!(await ask(question, output))) return EXIT.failed;
     }
     const stop = new AbortController();
@@ -51,10 +52,19 @@ export const deleteRelease = defineCommand({
       stop.abort();
     });
     const log = new ReleaseLog(output, namespace);
-    const options = { wait: flags.wait, timeoutMs: flags.timeout, stop: stop.signal, report: log };
+    const options = {
+      wait: flags.wait,
+      withStorage: flags["delete-storage"],
+      timeoutMs: flags.timeout,
+      stop: stop.signal,
+      report: log,
+    };
     try {
       await removeRelease(store, options);
       output.info(`Release '${release}' was deleted from namespace '${namespace}'`);
+      const claims = flags["delete-storage"] || flags["delete-namespace"] ? [] : await listClaims(store);
+      for (const claim of claims)
+        output.info(`PersistentVolumeClaim '${claim}' stays: the same release finds its spans again`);
       if (flags["delete-namespace"]) await removeNamespace(store, options);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;

@@ -1,8 +1,9 @@
 import { DEFAULT_IMAGE } from "../kubernetes/images.ts";
 import { DEFAULT_SLEEP_SECONDS } from "../kubernetes/load-generator.ts";
-import { isImageReference, isNamespaceName } from "../kubernetes/names.ts";
+import { isImageReference, isNamespaceName, isStorageSize } from "../kubernetes/names.ts";
 import type { CollectorChoice, NetworkPolicyMode, ObjectOptions } from "../kubernetes/object.ts";
-import { checkedFlag, choiceFlag, type Flag, integerFlag, parseHttpUrl, Unfit } from "./flags.ts";
+import { UserError } from "../lib/errors.ts";
+import { checkedFlag, choiceFlag, type Flag, integerFlag, parseHttpUrl, textFlag, Unfit } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
 
@@ -36,6 +37,15 @@ export const RELEASE_FLAGS = {
     },
   ),
   collector: collectorFlag(),
+  "collector-storage": checkedFlag(null, isStorageSize, "a size of at least 64Mi, such as 1Gi", {
+    summary:
+      "With --collector embedded: keep its spans on a volume of this size, which outlives the release.",
+    placeholder: "SIZE",
+  }),
+  "collector-storage-class": textFlag(null, {
+    summary: "Storage class of that volume; otherwise the cluster's default.",
+    placeholder: "NAME",
+  }),
   "network-policy": choiceFlag("none", ["none", "edges"], {
     summary: "edges: NetworkPolicies that let only the links that call a link reach it.",
   }),
@@ -63,14 +73,30 @@ export function readObjectOptions(flags: {
   readonly "chain-link-image": string;
   readonly "sleep-time": number;
   readonly collector: CollectorChoice;
+  readonly "collector-storage": string | null;
+  readonly "collector-storage-class": string | null;
   readonly "network-policy": NetworkPolicyMode;
 }): ObjectOptions {
+  const { "collector-storage": size, "collector-storage-class": storageClass } = flags;
+  if (size !== null && flags.collector !== "embedded")
+    throw new UserError(
+      "usage",
+      "--collector-storage is for --collector embedded",
+      "Zipkin keeps spans in memory.",
+    );
+  if (size === null && storageClass !== null)
+    throw new UserError(
+      "usage",
+      "--collector-storage-class says nothing without --collector-storage",
+      "Name a size, too: 1Gi.",
+    );
   return {
     namespace: flags.namespace,
     image: flags["chain-link-image"],
     sleepSeconds: flags["sleep-time"],
     networkPolicy: flags["network-policy"],
     collector: flags.collector,
+    collectorStorage: size === null ? null : { size, storageClass },
   };
 }
 

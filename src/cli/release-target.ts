@@ -12,6 +12,8 @@ export interface TargetFlags {
   readonly "chain-link-image": string;
   readonly "sleep-time": number;
   readonly collector: CollectorChoice;
+  readonly "collector-storage": string | null;
+  readonly "collector-storage-class": string | null;
   readonly "network-policy": NetworkPolicyMode;
   readonly slow: "on" | "off";
 }

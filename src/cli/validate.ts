@@ -66,7 +66,11 @@ function reportAll(objects: readonly TrackedObject[], output: Output): boolean {
   if (arePodsReady) output.info("Pods ready");
   else output.error("Pods not ready");
   output.info("Validating services and configuration...");
-  const areOthersReady = report(of("Service", "ConfigMap", "NetworkPolicy"), "is not ready", output);
+  const areOthersReady = report(
+    of("Service", "ConfigMap", "NetworkPolicy", "PersistentVolumeClaim"),
+    "is not ready",
+    output,
+  );
   if (areOthersReady) output.info("Services and configuration ready");
   else output.error("Services and configuration not ready");
   const isReady = areDeploymentsReady && arePodsReady && areOthersReady;

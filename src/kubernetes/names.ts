@@ -1,5 +1,11 @@
+import { parseSize } from "../lib/size.ts";
+
 // RFC 1123 as Kubernetes reads it: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 const NAMESPACE = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/, of those that a volume may have
+const STORAGE_SIZE = /^[1-9]\d{0,6}(?:[MG]i?)$/;
+const MIN_STORAGE_BYTES = 64 * 1024 ** 2;
 
 // https://github.com/distribution/reference/blob/main/reference.go
 const HOST =
@@ -14,6 +20,11 @@ const MAX_REPOSITORY_LENGTH = 255;
 /** Whether Kubernetes takes `text` as the name of a namespace: an RFC 1123 label of at most 63 characters. */
 export function isNamespaceName(text: string): boolean {
   return NAMESPACE.test(text);
+}
+
+/** Whether `text` is a size that a volume for spans can have. */
+export function isStorageSize(text: string): boolean {
+  return STORAGE_SIZE.test(text) && (parseSize(text) ?? 0) >= MIN_STORAGE_BYTES;
 }
 
 /** Whether `text` is an image reference, `[registry[:port]/]path[:tag][@digest]`. */

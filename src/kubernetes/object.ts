@@ -30,6 +30,14 @@ export interface KubernetesObject {
  */
 export type CollectorChoice = "zipkin" | "embedded" | { readonly url: string };
 
+/** A volume on which our own collector keeps its spans. */
+export interface CollectorStorage {
+  /** A quantity such as `1Gi`. */
+  readonly size: string;
+  /** `null` for the cluster's default. */
+  readonly storageClass: string | null;
+}
+
 export type NetworkPolicyMode = "none" | "edges";
 
 /** What the objects of one topology depend on besides the topology itself. */
@@ -42,6 +50,8 @@ export interface ObjectOptions {
   readonly sleepSeconds?: number;
   /** @default "zipkin" */
   readonly collector?: CollectorChoice;
+  /** Only with the collector `embedded`; `null` keeps its spans in memory. @default null */
+  readonly collectorStorage?: CollectorStorage | null;
   /** `edges`: pods are reached over the topology's own edges only, see `buildNetworkPolicies`. @default "none" */
   readonly networkPolicy?: NetworkPolicyMode;
   /** Value of the label `app.kubernetes.io/instance`. @default "chain-link" */

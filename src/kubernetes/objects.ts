@@ -1,6 +1,7 @@
 import { UserError } from "../lib/errors.ts";
 import { chainOf } from "../topology/chain.ts";
 import type { Service, Topology } from "../topology/model.ts";
+import { buildCollectorClaim } from "./collector-storage.ts";
 import { buildLinkDeployment, buildLinkService, type LinkPlace } from "./link.ts";
 import { buildLoadGenerator, LOAD_GENERATOR } from "./load-generator.ts";
 import { buildNamespace } from "./namespace.ts";
@@ -25,6 +26,7 @@ const MAX_ENTRY_BYTES = 100 * 1024;
 export function buildObjects(topology: Topology, options: ObjectOptions): KubernetesObject[] {
   const links = topology.kind === "chain" ? placeChain(topology) : placeGraph(topology);
   const list = buildServicesList(topology.services.keys(), options);
+  const { collectorStorage: storage = null } = options;
   throwProblems(topology, [
     ...findClashes(topology, options.namespace),
     ...findOversize(links),
@@ -34,6 +36,7 @@ export function buildObjects(topology: Topology, options: ObjectOptions): Kubern
     buildNamespace(options.namespace),
     list,
     ...(options.networkPolicy === "edges" ? buildNetworkPolicies(topology, links, options) : []),
+    ...(options.collector === "embedded" && storage !== null ? [buildCollectorClaim(storage, options)] : []),
     ...(typeof options.collector !== "object"
       ? [buildZipkinDeployment(options), buildZipkinService(options)]
       : []),

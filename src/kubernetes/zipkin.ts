@@ -1,4 +1,11 @@
 import {
+  ONE_AT_A_TIME,
+  STORAGE_GROUP,
+  STORAGE_MOUNT,
+  STORAGE_VOLUME,
+  storageArguments,
+} from "./collector-storage.ts";
+import {
   CONTAINER_SECURITY,
   POD_HARDENING,
   POD_SECURITY,
@@ -8,7 +15,7 @@ import {
 } from "./hardening.ts";
 import { DEFAULT_IMAGE, imagePullPolicy, ZIPKIN_IMAGE } from "./images.ts";
 import { memberLabels } from "./labels.ts";
-import type { KubernetesObject, ObjectOptions, Plain } from "./object.ts";
+import type { CollectorStorage, KubernetesObject, ObjectOptions, Plain } from "./object.ts";
 
 export const ZIPKIN_DEPLOYMENT = "zipkin-deployment";
 export const ZIPKIN_SERVICE = "zipkin-service";
@@ -19,8 +26,9 @@ export const ZIPKIN_SELECTOR = Object.freeze({ app: "chain-link", instance: "zip
 
 /** Zipkin, or our own collector under its names. */
 export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject {
-  const { namespace, release } = options;
+  const { namespace, release, image = DEFAULT_IMAGE } = options;
   const isEmbedded = options.collector === "embedded";
+  const storage = isEmbedded ? (options.collectorStorage ?? null) : null;
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -29,15 +37,20 @@ export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject 
       progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS,
       replicas: 1,
       selector: { matchLabels: ZIPKIN_SELECTOR },
+      ...(storage === null ? {} : { strategy: ONE_AT_A_TIME }),
       template: {
         metadata: { labels: { ...ZIPKIN_SELECTOR, ...memberLabels("zipkin", release) } },
         spec: {
           ...POD_HARDENING,
-          containers: [isEmbedded ? buildCollector(options.image ?? DEFAULT_IMAGE) : ZIPKIN_CONTAINER],
-          // Zipkin's image names its user by a word, which the kubelet cannot tell from root.
-          securityContext: { ...POD_SECURITY, runAsUser: isEmbedded ? 10001 : 1000 },
+          containers: [isEmbedded ? buildCollector(image, storage) : ZIPKIN_CONTAINER],
+          securityContext: {
+            ...POD_SECURITY,
+            ...(storage === null ? {} : STORAGE_GROUP),
+            // Zipkin's image names its user by a word, which the kubelet cannot tell from root.
+            runAsUser: isEmbedded ? 10001 : 1000,
+          },
           terminationGracePeriodSeconds: 30,
-          volumes: [TEMPORARY_VOLUME],
+          volumes: storage === null ? [TEMPORARY_VOLUME] : [STORAGE_VOLUME, TEMPORARY_VOLUME],
         },
       },
     },
@@ -89,10 +102,18 @@ const ZIPKIN_CONTAINER = {
   volumeMounts: [TEMPORARY_MOUNT],
 } as const;
 
-/** Our own, in Zipkin's place. It bounds what it keeps by bytes, 256 MiB, and by the same number of spans as Zipkin. */
-function buildCollector(image: string): Plain {
+/**
+ * Our own, in Zipkin's place. In memory it bounds what it keeps by bytes, 256 MiB, and by the same number of spans as
+ * Zipkin; on a volume by half of its size.
+ */
+function buildCollector(image: string, storage: CollectorStorage | null): Plain {
+  const place = ["--host", "0.0.0.0", "--port", String(ZIPKIN_PORT)];
   return {
-    args: ["collector", "--host", "0.0.0.0", "--port", String(ZIPKIN_PORT), "--max-spans", String(MAX_SPANS)],
+    args: [
+      "collector",
+      ...place,
+      ...(storage === null ? ["--max-spans", String(MAX_SPANS)] : storageArguments(storage)),
+    ],
     image,
     imagePullPolicy: imagePullPolicy(image),
     name: "collector",
@@ -100,6 +121,6 @@ function buildCollector(image: string): Plain {
     readinessProbe: { httpGet: { path: "/health", port: ZIPKIN_PORT }, periodSeconds: 5, timeoutSeconds: 5 },
     resources: { limits: { memory: "512Mi" }, requests: { cpu: "50m", memory: "96Mi" } },
     securityContext: CONTAINER_SECURITY,
-    volumeMounts: [TEMPORARY_MOUNT],
+    volumeMounts: storage === null ? [TEMPORARY_MOUNT] : [STORAGE_MOUNT, TEMPORARY_MOUNT],
   };
 }

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { VERSION } from "../../src/lib/version.ts";
 import { CLOSED_PORT } from "../helpers/chain.ts";
@@ -7,6 +7,25 @@ import { eventually, temporaryFolder } from "../helpers/cli.ts";
 import { ARCHITECTURE, buildExecutable } from "../helpers/image.ts";
 
 const LIMIT_MS = 120_000;
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** Copies what `.dockerignore` lets through: it names everything that is not ignored. */
+async function copyContext(to: string): Promise<void> {
+  const lines = readFileSync(join(ROOT, ".dockerignore"), "utf8").split("\n");
+  const names = lines.filter((line) => line.startsWith("!")).map((line) => line.slice(1));
+  expect(lines.filter((line) => !/^(!|#|$)/.test(line))).toEqual(["*"]);
+  for (const name of names.filter((name) => name !== "dist"))
+    cpSync(join(ROOT, name), join(to, name), { recursive: true });
+  rmSync(join(to, "ui/dist"), { recursive: true, force: true });
+}
+
+/** The commands of the Dockerfile's first stage. */
+function readBuildStage(): string {
+  const [, stage = ""] =
+    /AS build\n([\s\S]*?)\nFROM/.exec(readFileSync(join(ROOT, "Dockerfile"), "utf8")) ?? [];
+  return [...stage.matchAll(/^RUN (.*)$/gm)].map(([, command = ""]) => command).join("\n");
+}
 
 describe.skipIf(process.platform !== "linux")("the executable that npm run build makes", () => {
   let path: string;
@@ -68,13 +87,33 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
   );
 
   test(
+    "is made by the build stage of the image from what the image's context holds",
+    async () => {
+      using context = temporaryFolder();
+      await copyContext(context.path);
+      const script = readBuildStage().replaceAll("/chain-link", join(context.path, "out"));
+      const child = Bun.spawn(["sh", "-euc", script], {
+        cwd: context.path,
+        env: { ...process.env, TARGETARCH: ARCHITECTURE, npm_config_prefer_offline: "true" },
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [output, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+      expect({ output, errors, exitCode: await child.exited }).toMatchObject({ exitCode: 0 });
+      const version = Bun.spawn([join(context.path, "out"), "version"], { stdout: "pipe" });
+      expect(await version.stdout.text()).toBe(`chain-link ${VERSION}\n`);
+    },
+    LIMIT_MS,
+  );
+
+  test(
     "can be made for the other architecture",
     async () => {
       using folder = temporaryFolder();
       const outfile = join(folder.path, "other");
       const other = ARCHITECTURE === "amd64" ? "arm64" : "amd64";
       const build = Bun.spawn(["npm", "run", "-s", "build", "--", "--arch", other, "--outfile", outfile], {
-        cwd: join(import.meta.dir, "../.."),
+        cwd: ROOT,
         stdout: "ignore",
         stderr: "pipe",
       });

@@ -290,6 +290,54 @@ test("our own collector stands under Zipkin's names, and links need not know", (
     expect(objects.get(other)).toEqual(plain.get(other));
 });
 
+describe("our own collector on a volume", () => {
+  const collectorStorage = { size: "1Gi", storageClass: null };
+  const options = { ...OPTIONS, release: "shop", collector: "embedded" as const, collectorStorage };
+  const objects = objectsOf(buildChain(2), options);
+  const { spec } = objects.get("Deployment/zipkin-deployment");
+
+  test("claims what was asked for, before its Deployment, of the cluster's default class", () => {
+    const names = [...objects.keys()];
+    const claim = "PersistentVolumeClaim/collector-storage";
+    expect(names.indexOf(claim)).toBeLessThan(names.indexOf("Deployment/zipkin-deployment"));
+    expect(objects.get(claim).metadata.labels["app.kubernetes.io/instance"]).toBe("shop");
+    expect(objects.get(claim).spec).toEqual({
+      accessModes: ["ReadWriteOnce"],
+      resources: { requests: { storage: "1Gi" } },
+    });
+  });
+
+  test("names the class that was asked for", () => {
+    const fast = objectsOf(buildChain(1), {
+      ...options,
+      collectorStorage: { size: "1Gi", storageClass: "fast" },
+    });
+    expect(fast.get("PersistentVolumeClaim/collector-storage").spec.storageClassName).toBe("fast");
+  });
+
+  test("writes to it as the group that owns it, and keeps no more than half of it", () => {
+    const { containers, securityContext, volumes } = spec.template.spec;
+    const [{ args, volumeMounts }] = containers;
+    const [mount] = volumeMounts;
+    expect(args[args.indexOf("--data") + 1]).toStartWith(`${mount.mountPath}/`);
+    expect(Number(args[args.indexOf("--max-bytes") + 1])).toBe(2 ** 29);
+    expect(volumes[0]).toEqual({
+      name: mount.name,
+      persistentVolumeClaim: { claimName: "collector-storage" },
+    });
+    expect(securityContext.fsGroup).toBe(securityContext.runAsUser);
+  });
+
+  test("is never two at a time", () => {
+    expect(spec.strategy).toEqual({ type: "Recreate", rollingUpdate: null });
+  });
+
+  test("is not there where Zipkin is", () => {
+    const zipkin = objectsOf(buildChain(2), { ...options, collector: "zipkin" });
+    expect(zipkin).toEqual(objectsOf(buildChain(2), { ...OPTIONS, release: "shop" }));
+  });
+});
+
 test("the heap of Zipkin fits under its memory limit, with room for the JVM", () => {
   const deployment = objectsOf(buildChain(1)).get("Deployment/zipkin-deployment");
   const [container] = deployment.spec.template.spec.containers;

@@ -23,12 +23,13 @@ export const RESOURCES = {
   lease: resource("coordination.k8s.io/v1", "Lease", "leases"),
   namespace: resource("v1", "Namespace", "namespaces"),
   networkPolicy: resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+  persistentVolumeClaim: resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
   pod: resource("v1", "Pod", "pods"),
   secret: resource("v1", "Secret", "secrets"),
   service: resource("v1", "Service", "services"),
 } as const;
 
-/** Kinds that a release may hold. */
+/** Kinds that a release may hold, and that go with it. */
 export const MEMBER_RESOURCES: readonly Resource[] = [
   RESOURCES.configMap,
   RESOURCES.networkPolicy,
@@ -38,10 +39,18 @@ export const MEMBER_RESOURCES: readonly Resource[] = [
   RESOURCES.job,
 ];
 
+/** Kinds that a release makes and leaves behind: what they hold is worth more than it. */
+export const KEPT_RESOURCES: readonly Resource[] = [RESOURCES.persistentVolumeClaim];
+
+export function isKept({ kind }: Pick<KubernetesObject, "kind">): boolean {
+  return KEPT_RESOURCES.some((resource) => resource.kind === kind);
+}
+
 /** @throws {TypeError} for a kind that releases do not have */
 export function resourceOf({ apiVersion, kind }: Pick<KubernetesObject, "apiVersion" | "kind">): Resource {
-  const found = MEMBER_RESOURCES.find((it) => it.kind === kind && it.apiVersion === apiVersion);
-  if (found === undefined) throw new TypeError(`no member of a release can be a ${apiVersion} ${kind}`);
+  const resources = [...MEMBER_RESOURCES, ...KEPT_RESOURCES];
+  const found = resources.find((it) => it.kind === kind && it.apiVersion === apiVersion);
+  if (found === undefined) throw new TypeError(`a release has no ${apiVersion} ${kind}`);
   return found;
 }
 

@@ -1,6 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import { type ApiClient, exactly } from "../api/client.ts";
-import type { Resource } from "../api/resource.ts";
+import { isKept, type Resource } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { PART_OF_LABEL } from "./apply-set.ts";
 import { waitUntilGone } from "./gone.ts";
@@ -111,7 +111,7 @@ async function deleteMember(work: Work, removal: Removal): Promise<void> {
     } catch (error) {
       if (!hasReason(error, "Conflict")) throw error;
       const found = await client.find(resource, namespace, name);
-      const isMember = found?.metadata.labels?.[PART_OF_LABEL] !== undefined;
+      const isMember = isKept(resource) || found?.metadata.labels?.[PART_OF_LABEL] !== undefined;
       if (found === null || found.metadata.uid !== uid || !isMember) return;
       version = exactly(found.metadata).resourceVersion;
     }
@@ -140,7 +140,8 @@ async function removeForReplacement(work: Work, { resource, object, live }: Plan
 
 /** Runs of one kind in the order of the plan; what others read at their start, and rules of the network, first. */
 function splitPhases(objects: readonly PlannedObject[]): PlannedObject[][] {
-  const early = (resource: Resource) => ["ConfigMap", "NetworkPolicy"].includes(resource.kind);
+  const early = (resource: Resource) =>
+    ["ConfigMap", "NetworkPolicy", "PersistentVolumeClaim"].includes(resource.kind);
   const ordered = [
     ...objects.filter(({ resource }) => early(resource)),
     ...objects.filter(({ resource }) => !early(resource)),

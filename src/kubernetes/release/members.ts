@@ -1,7 +1,8 @@
 import type { LiveObject } from "../api/live-object.ts";
-import { MEMBER_RESOURCES } from "../api/resource.ts";
+import { isKept, KEPT_RESOURCES, MEMBER_RESOURCES, type Resource } from "../api/resource.ts";
+import { MANAGED_BY, MANAGER } from "../labels.ts";
 import type { KubernetesObject } from "../object.ts";
-import { groupKindOf, PART_OF_LABEL } from "./apply-set.ts";
+import { applySetId, groupKindOf, PART_OF_LABEL, parentOf } from "./apply-set.ts";
 import { isApplied } from "./owned-fields.ts";
 import { keyOf, type PlannedObject, planned, type Removal, refer } from "./plan.ts";
 import { leaveScaled } from "./scaling.ts";
@@ -16,15 +17,28 @@ export interface Members {
   readonly removals: readonly Removal[];
 }
 
-/** Reads all members page by page, and keeps only those that differ. */
+/** Kept objects carry no label of the set: nothing that prunes sees them. */
+export function keptSelector(release: string): string {
+  return `app.kubernetes.io/instance=${release},${MANAGED_BY}=${MANAGER}`;
+}
+
+/** Finds the objects of one kind that a release made. */
+export function selectorOf(resource: Resource, { release, namespace }: ReleaseStore): string {
+  return isKept(resource)
+    ? keptSelector(release)
+    : `${PART_OF_LABEL}=${applySetId(parentOf(release, namespace))}`;
+}
+
+/** Reads all members, and kept objects of the release, page by page; keeps in memory only those that differ. */
 export async function compareMembers(
-  { client, namespace }: ReleaseStore,
-  id: string,
+  store: ReleaseStore,
   wanted: ReadonlyMap<string, KubernetesObject>,
   parent: Parent | null,
 ): Promise<Members> {
   const kinds = new Set([...wanted.values().map(groupKindOf), ...(parent?.groupKinds ?? [])]);
-  const resources = MEMBER_RESOURCES.filter((resource) => kinds.has(groupKindOf(resource)));
+  const resources = [...MEMBER_RESOURCES, ...KEPT_RESOURCES].filter((resource) =>
+    kinds.has(groupKindOf(resource)),
+  );
   const found = new Map<string, PlannedObject>();
   const candidates: LiveObject[] = [];
   const removals: Removal[] = [];
@@ -36,6 +50,7 @@ export async function compareMembers(
       const object = wanted.get(key);
       const { name, uid, resourceVersion, deletionTimestamp } = live.metadata;
       if (object === undefined) {
+        if (isKept(resource)) return;
         gone.push({ resource, name, uid, resourceVersion });
         return;
       }
@@ -53,8 +68,8 @@ export async function compareMembers(
       own = [];
       gone = [];
     };
-    const selector = { labelSelector: `${PART_OF_LABEL}=${id}` };
-    await client.list(resource, namespace, selector, compare, restart);
+    const selector = { labelSelector: selectorOf(resource, store) };
+    await store.client.list(resource, store.namespace, selector, compare, restart);
     candidates.push(...own);
     removals.push(...gone);
   });

@@ -1,5 +1,5 @@
 import type { LiveObject } from "../api/live-object.ts";
-import { resourceOf } from "../api/resource.ts";
+import { isKept, resourceOf } from "../api/resource.ts";
 import { ApiError } from "../api/status.ts";
 import type { KubernetesObject } from "../object.ts";
 import { addMembership, applySetId, PART_OF_LABEL, parentOf } from "./apply-set.ts";
@@ -24,7 +24,7 @@ export async function makePlan(
   options: PlanOptions,
 ): Promise<Plan> {
   const id = applySetId(parentOf(store.release, store.namespace));
-  const wanted = objects.map((object) => addMembership(object, id));
+  const wanted = objects.map((object) => (isKept(object) ? object : addMembership(object, id)));
   const namespaceState = await readNamespace(store);
   if (namespaceState === "missing") {
     const all = wanted.map((object) => ({ ...planned(object), action: "create" as const }));
@@ -63,7 +63,7 @@ class Planner {
       this.#store.listRevisions(),
       this.#store.isLocked(),
     ]);
-    const { found, candidates, removals } = await compareMembers(this.#store, this.#id, this.#wanted, parent);
+    const { found, candidates, removals } = await compareMembers(this.#store, this.#wanted, parent);
     this.#found = found;
     const strangers = await this.#findStrangers();
     const prior = await readPriorReplicas(this.#store, candidates, revisions);

@@ -35,6 +35,8 @@ export function readReadiness(object: LiveObject, nowMs: number): Readiness {
       return readPod(object, nowMs);
     case "Job":
       return readJob(object);
+    case "PersistentVolumeClaim":
+      return readClaim(object);
     case "ConfigMap":
     case "Secret":
     case "NetworkPolicy":
@@ -103,6 +105,14 @@ function readPod(object: LiveObject, nowMs: number): Readiness {
       return ageMs >= UNSCHEDULABLE_MS ? failed(message) : inProgress(message);
     }
   }
+}
+
+/** One whose class waits for the first pod is bound when that pod is placed. */
+function readClaim({ status = {} }: LiveObject): Readiness {
+  if (status.phase === "Bound") return CURRENT;
+  return status.phase === "Lost"
+    ? failed("its volume is lost")
+    : inProgress("no volume is bound to it: is there a storage class, or a volume that fits?");
 }
 
 function readJob(object: LiveObject): Readiness {

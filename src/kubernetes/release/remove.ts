@@ -1,10 +1,11 @@
 import { UserError } from "../../lib/errors.ts";
-import { MEMBER_RESOURCES, RESOURCES } from "../api/resource.ts";
+import { KEPT_RESOURCES, MEMBER_RESOURCES, RESOURCES } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { before, Interrupted, prune, type Reporter, type Work } from "./apply.ts";
-import { applySetId, groupKindOf, PART_OF_LABEL, parentOf } from "./apply-set.ts";
+import { groupKindOf } from "./apply-set.ts";
 import { waitUntilGone } from "./gone.ts";
 import { ReleaseLock } from "./lock.ts";
+import { keptSelector, selectorOf } from "./members.ts";
 import type { Removal } from "./plan.ts";
 import { findNamespace } from "./release-namespace.ts";
 import type { Revision } from "./revision.ts";
@@ -20,6 +21,8 @@ export interface RemovalPlan {
 
 export interface RemoveOptions {
   readonly wait: boolean;
+  /** Deletes what the release would leave behind, too. */
+  readonly withStorage: boolean;
   readonly timeoutMs: number;
   readonly stop: AbortSignal;
   readonly report: Reporter & {
@@ -32,8 +35,8 @@ export interface RemoveOptions {
 const USUAL_KINDS: readonly string[] = MEMBER_RESOURCES.filter(({ kind }) => kind !== "Job").map(groupKindOf);
 
 /** @throws {UserError} `release-not-found`, `namespace-unusable` */
-export async function planRemoval(store: ReleaseStore): Promise<RemovalPlan> {
-  const found = await readAll(store);
+export async function planRemoval(store: ReleaseStore, withStorage: boolean): Promise<RemovalPlan> {
+  const found = await readAll(store, withStorage);
   if (found.parent === null && found.revisions.length === 0 && found.members.length === 0) {
     const namespace = await findNamespace(store);
     if (namespace?.status?.phase === "Terminating") throw terminating(store.namespace);
@@ -42,23 +45,22 @@ export async function planRemoval(store: ReleaseStore): Promise<RemovalPlan> {
   return found;
 }
 
-async function readAll(store: ReleaseStore): Promise<RemovalPlan> {
-  const { client, namespace, release } = store;
+async function readAll(store: ReleaseStore, withStorage: boolean): Promise<RemovalPlan> {
+  const { client, namespace } = store;
   try {
     const [parent, revisions] = await Promise.all([store.readParent(), store.listRevisions()]);
     const kinds = new Set(parent?.groupKinds ?? USUAL_KINDS);
-    const labelSelector = `${PART_OF_LABEL}=${applySetId(parentOf(release, namespace))}`;
-    const lists = MEMBER_RESOURCES.filter((resource) => kinds.has(groupKindOf(resource))).map(
-      async (resource) => {
-        const objects = await client.listAll(resource, namespace, { labelSelector, metadataOnly: true });
-        return objects.map(({ metadata: { name, uid, resourceVersion } }) => ({
-          resource,
-          name,
-          uid,
-          resourceVersion,
-        }));
-      },
-    );
+    const resources = MEMBER_RESOURCES.filter((resource) => kinds.has(groupKindOf(resource)));
+    const lists = [...(withStorage ? KEPT_RESOURCES : []), ...resources].map(async (resource) => {
+      const labelSelector = selectorOf(resource, store);
+      const objects = await client.listAll(resource, namespace, { labelSelector, metadataOnly: true });
+      return objects.map(({ metadata: { name, uid, resourceVersion } }) => ({
+        resource,
+        name,
+        uid,
+        resourceVersion,
+      }));
+    });
     return { parent, revisions, members: (await Promise.all(lists)).flat() };
   } catch (error) {
     if (error instanceof ApiError && error.status === 403)
@@ -87,7 +89,7 @@ export async function removeRelease(store: ReleaseStore, options: RemoveOptions)
   let found: RemovalPlan;
   try {
     // Under the lock: what was planned without it may have changed since.
-    found = await readAll(store);
+    found = await readAll(store, options.withStorage);
     await prune(work, found.members);
     if (options.wait) await waitForEnd(store, found.members, options);
     for (const revision of found.revisions) {
@@ -106,12 +108,25 @@ export async function removeRelease(store: ReleaseStore, options: RemoveOptions)
   }
 }
 
+/** Names of claims that a release made, and leaves behind. Who may not look is told of none. */
+export async function listClaims({ client, namespace, release }: ReleaseStore): Promise<string[]> {
+  try {
+    const selector = { labelSelector: keptSelector(release), metadataOnly: true };
+    const claims = await client.listAll(RESOURCES.persistentVolumeClaim, namespace, selector);
+    return claims.map(({ metadata }) => metadata.name);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403) return [];
+    throw error;
+  }
+}
+
 /** Pods end later than what made them. */
 async function waitForEnd(
-  { client, namespace, release }: ReleaseStore,
+  store: ReleaseStore,
   members: readonly Removal[],
   { stop, timeoutMs, report }: RemoveOptions,
 ): Promise<void> {
+  const { client, namespace, release } = store;
   const limit = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
   const labelSelector = `app.kubernetes.io/instance=${release},app.kubernetes.io/part-of=chain-link`;
   try {
@@ -119,7 +134,7 @@ async function waitForEnd(
     await Promise.all(
       [...resources].map((resource) => {
         const uids = members.filter((member) => member.resource === resource).map(({ uid }) => uid);
-        const selector = { labelSelector: `${PART_OF_LABEL}=${applySetId(parentOf(release, namespace))}` };
+        const selector = { labelSelector: selectorOf(resource, store) };
         return waitUntilGone(client, resource, namespace, selector, new Set(uids), limit);
       }),
     );

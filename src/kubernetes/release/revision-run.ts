@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { errorText } from "../../lib/errors.ts";
+import { isKept } from "../api/resource.ts";
 import { ApiError } from "../api/status.ts";
 import { ApplyFailed, applyPlanned, before, Interrupted, prune, type Work } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
@@ -37,7 +38,7 @@ export async function applyRevision(
     randomUUID(),
   );
   try {
-    const wantedKinds = new Set(objects.map(groupKindOf));
+    const wantedKinds = new Set(objects.filter((object) => !isKept(object)).map(groupKindOf));
     const superset = new Set([...wantedKinds, ...(plan.parent?.groupKinds ?? [])]);
     await before(work);
     let parentKinds: ReadonlySet<string> = new Set(plan.parent?.groupKinds ?? []);

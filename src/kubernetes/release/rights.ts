@@ -20,13 +20,21 @@ export const REQUIRED_RULES: readonly Rule[] = [
   { group: "coordination.k8s.io", resources: ["leases"], verbs: CHANGE },
   { group: "", resources: ["secrets"], verbs: ["get", "list", "create", "patch", "delete"] },
   { group: "discovery.k8s.io", resources: ["endpointslices"], verbs: ["get", "list", "watch"] },
+  { group: "", resources: ["persistentvolumeclaims"], verbs: CHANGE },
   { group: "", resources: ["events"], verbs: ["get", "list"] },
   { group: "", resources: ["pods/log", "pods/proxy", "services/proxy"], verbs: ["get"] },
   { group: "", resources: ["namespaces"], verbs: ["get"] },
 ];
 
 /** What only looking needs: no event, log or proxy is worth refusing a deploy for. */
-const OPTIONAL = new Set(["events", "pods/log", "services/proxy", "namespaces", "networkpolicies"]);
+const OPTIONAL = new Set([
+  "events",
+  "pods/log",
+  "services/proxy",
+  "namespaces",
+  "networkpolicies",
+  "persistentvolumeclaims",
+]);
 
 /**
  * Asks the server which rights are missing, before anything is changed: one request. A server that cannot tell is

@@ -50,13 +50,17 @@ export async function readTarget(store: ReleaseStore, revision: Revision): Promi
  */
 export async function restore(
   store: ReleaseStore,
-  options: DeployOptions & RemoveOptions,
+  options: DeployOptions & Pick<RemoveOptions, "report">,
 ): Promise<{ readonly restored: number | null; readonly deployed: Deployed | null }> {
   const revisions = await store.listRevisions();
   const last = revisions.find(({ status }) => status === "deployed");
   if (last === undefined) {
     // A short limit for getting ready says nothing of how long pods take to end.
-    await removeRelease(store, { ...options, timeoutMs: Math.max(options.timeoutMs, PODS_END_MS) });
+    await removeRelease(store, {
+      ...options,
+      withStorage: false,
+      timeoutMs: Math.max(options.timeoutMs, PODS_END_MS),
+    });
     return { restored: null, deployed: null };
   }
   const target = await readTarget(store, last);

@@ -60,7 +60,7 @@ export class ReadinessTracker {
     for (const object of this.#objects) {
       const key = keyOf(object);
       // A Service is judged by its EndpointSlices, as far as pods are wanted.
-      const needsLook = ["Deployment", "Pod", "Job"].includes(object.kind);
+      const needsLook = ["Deployment", "Pod", "Job", "PersistentVolumeClaim"].includes(object.kind);
       this.#set(key, needsLook && options.ready?.has(key) !== true ? NOT_FOUND : CURRENT);
     }
     for (const name of this.#backing.services) this.#judgeService(name);
@@ -188,6 +188,12 @@ export class ReadinessTracker {
         onGone: (object) => this.#onGone(object),
       });
     }
+    if (kinds.has("PersistentVolumeClaim")) {
+      add(RESOURCES.persistentVolumeClaim, ofRelease, {
+        onObject: (claim) => this.#onClaim(claim),
+        onGone: (claim) => this.#onGone(claim),
+      });
+    }
     if (hasPods) {
       add(RESOURCES.pod, ofRelease, {
         onObject: (pod) => this.#onPod(pod),
@@ -218,6 +224,11 @@ export class ReadinessTracker {
     else this.#replicaFailures.delete(name);
     this.#set(key, readReadiness(object, Date.now()));
     for (const service of this.#backing.servicesOf(name)) this.#judgeService(service);
+    this.#changed();
+  }
+
+  #onClaim(claim: LiveObject): void {
+    if (this.#states.has(keyOf(claim))) this.#set(keyOf(claim), readReadiness(claim, Date.now()));
     this.#changed();
   }
 

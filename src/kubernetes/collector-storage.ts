@@ -1,0 +1,47 @@
+// https://kubernetes.io/docs/concepts/storage/persistent-volumes/
+import { parseSize } from "../lib/size.ts";
+import { memberLabels } from "./labels.ts";
+import type { CollectorStorage, KubernetesObject, ObjectOptions } from "./object.ts";
+
+export const COLLECTOR_CLAIM = "collector-storage";
+
+const FOLDER = "/var/lib/chain-link";
+
+/** Two collectors cannot write one file: the old pod ends before the new one starts. */
+export const ONE_AT_A_TIME = Object.freeze({
+  // Left out, it would stay as the server once filled it in, and is refused beside `Recreate`.
+  rollingUpdate: null,
+  type: "Recreate",
+});
+
+/** The volume is ours to write to, whoever made it. */
+export const STORAGE_GROUP = Object.freeze({ fsGroup: 10001, fsGroupChangePolicy: "OnRootMismatch" });
+
+export const STORAGE_VOLUME = Object.freeze({
+  name: COLLECTOR_CLAIM,
+  persistentVolumeClaim: Object.freeze({ claimName: COLLECTOR_CLAIM }),
+});
+export const STORAGE_MOUNT = Object.freeze({ mountPath: FOLDER, name: COLLECTOR_CLAIM });
+
+/** The other half is for what SQLite needs besides: its log, and pages that are free. */
+export function storageArguments({ size }: CollectorStorage): string[] {
+  const maxBytes = Math.floor((parseSize(size) ?? 0) / 2);
+  return ["--data", `${FOLDER}/spans.db`, "--max-bytes", String(maxBytes)];
+}
+
+/** The claim outlives the release, as a StatefulSet's would: it carries no label of the release's set. */
+export function buildCollectorClaim(
+  { size, storageClass }: CollectorStorage,
+  { namespace, release }: ObjectOptions,
+): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: { labels: memberLabels("zipkin", release), name: COLLECTOR_CLAIM, namespace },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      resources: { requests: { storage: size } },
+      ...(storageClass === null ? {} : { storageClassName: storageClass }),
+    },
+  };
+}
