@@ -1,7 +1,8 @@
 import { randomSource } from "../lib/random.ts";
 import { DEFAULT_CONNECTIONS, type Load, startLoad } from "../load/generator.ts";
 import type { Rate } from "../load/schedule.ts";
-import { newRunId, RunIds } from "../trace/run.ts";
+import type { RunIds } from "../trace/run.ts";
+import type { RunRecord } from "../trace/run-ledger.ts";
 
 /** The load of `up`: every request is recorded, until it is stopped. */
 export function startEntryLoad(options: {
@@ -9,6 +10,8 @@ export function startEntryLoad(options: {
   readonly rate: Rate;
   readonly timeoutMs: number;
   readonly seed: string | null;
+  readonly ids: RunIds;
+  readonly onEnd?: ((record: RunRecord) => void) | undefined;
 }): Load {
   return startLoad({
     url: options.url,
@@ -21,8 +24,9 @@ export function startEntryLoad(options: {
     warmUpMs: 0,
     durationMs: null,
     maxRequests: null,
-    ids: new RunIds(newRunId()),
+    ids: options.ids,
     sampleShare: 1,
     randomOf: randomSource(options.seed),
+    ...(options.onEnd && { onEnd: options.onEnd }),
   });
 }

@@ -3,8 +3,10 @@ import type { ControlDesk } from "../collector/control-desk.ts";
 import type { Collector } from "../collector/server.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { Load } from "../load/generator.ts";
+import type { LiveProof } from "../local/live-proof.ts";
 import type { LocalChain } from "../local/local-chain.ts";
 import { isCall, MAX_BACKOFF_FACTOR, type Topology } from "../topology/model.ts";
+import type { RunHeader } from "../trace/run-ledger.ts";
 import { STORE_FLAGS, storeOptions } from "./collector-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -77,7 +79,7 @@ export const up = defineCommand({
     });
     // Not before the document was read: standard input may never end.
     const interruption = watchInterrupts(() => output.raw("\n"));
-    const parts: Parts = { collector: null, desk: null, chain: null, load: null };
+    const parts: Parts = { collector: null, desk: null, chain: null, load: null, proof: null };
     const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
     if (!isElsewhere) {
       const [{ startCollector }, { ControlDesk }] = await Promise.all([
@@ -89,6 +91,7 @@ export const up = defineCommand({
         host: flags.host,
         port: flags.port,
         control: parts.desk,
+        proof: () => parts.proof,
         ...storeOptions(flags),
       });
     }
@@ -138,9 +141,23 @@ export const up = defineCommand({
       if (flags.open && page === null) output.warn("there is no page to open: spans go elsewhere");
       if (flags.open && page !== null) openBrowser(page);
       if (!flags["no-load"]) {
-        const { startEntryLoad } = await import("./entry-load.ts");
+        const [{ startEntryLoad }, { newRunId, RunIds }] = await Promise.all([
+          import("./entry-load.ts"),
+          import("../trace/run.ts"),
+        ]);
+        const ids = new RunIds(newRunId());
+        const url = `${chain.entryUrl}/`;
+        if (parts.collector !== null) {
+          parts.proof = await startProof(
+            { run: ids.runId, startMs: Date.now(), url },
+            topology,
+            parts.collector,
+          );
+        }
         const load = startEntryLoad({
-          url: `${chain.entryUrl}/`,
+          url,
+          ids,
+          onEnd: (record) => parts.proof?.noteEnd(record),
           rate: rateOf(flags, settings),
           timeoutMs: longestAnswerMs(topology),
           seed: flags.seed,
@@ -170,9 +187,28 @@ interface Parts {
   desk: ControlDesk | null;
   chain: LocalChain | null;
   load: Load | null;
+  proof: LiveProof | null;
 }
 
 const TOKEN_BYTES = 18;
+const SECOND_MS = 1000;
+
+/** Compares the ledgers of the load with what the collector takes in, for its page. */
+async function startProof(header: RunHeader, topology: Topology, collector: Collector): Promise<LiveProof> {
+  const [{ LiveProof }, { graphOf }] = await Promise.all([
+    import("../local/live-proof.ts"),
+    import("../verify/call-graph.ts"),
+  ]);
+  const proof = new LiveProof({
+    header,
+    backend: `the collector at ${collector.url}`,
+    graph: graphOf(topology),
+    readTrace: (traceId) => collector.store.trace(traceId),
+    pageOf: (traceId) => `${collector.url}/?trace=${traceId}`,
+  });
+  setInterval(() => proof.tick(), SECOND_MS).unref();
+  return proof;
+}
 
 /** Load first, so that every request is answered; the collector last, so that it gets every span. */
 async function stopAll(parts: Parts): Promise<void> {

@@ -7,6 +7,7 @@ import { HttpError } from "./http-error.ts";
 import { addOtlpSpans, addZipkinSpans, type IngestParts } from "./ingest.ts";
 import { respondLive } from "./live-stream.ts";
 import { servePage } from "./page.ts";
+import type { RunProof } from "./proof.ts";
 import { answerQuery, type QueryParts } from "./queries.ts";
 import { respondError, respondJson, respondText } from "./response.ts";
 import { listRuns, readRunLedger } from "./runs.ts";
@@ -70,6 +71,10 @@ async function route(request: Request, url: URL, parts: ApiParts): Promise<Respo
       return respondLive(parts.live);
     case "GET /api/runs":
       return respondJson(request, listRuns(parts.store));
+    case "GET /api/verify":
+      return respondJson(request, proofOf(parts).result());
+    case "GET /page/proof":
+      return respondJson(request, proofOf(parts).proofOf(url.searchParams.get("trace") ?? "") ?? null);
     case "GET /page/traces":
       return respondJson(request, listForPage(parts, url));
     default: {
@@ -121,9 +126,18 @@ function redirectLens({ pathname }: URL): Response | undefined {
   return new Response(null, { status: 302, headers: { Location: traceId ? `/?trace=${traceId}` : "/" } });
 }
 
+function proofOf({ proof }: ApiParts): RunProof {
+  if (proof === null) throw new HttpError(404, "No load is driven from here, so no ledger is known.");
+  return proof;
+}
+
 /** For our own page only, which lists traces of thousands of spans every few seconds. Not part of any contract. */
-function listForPage({ store, lookbackMs }: ApiParts, url: URL) {
-  const traces = store.traces(parseTraceQuery(url.searchParams, lookbackMs)).map(summarizeTrace);
+function listForPage({ store, proof, lookbackMs }: ApiParts, url: URL) {
+  const summaries = store.traces(parseTraceQuery(url.searchParams, lookbackMs)).map(summarizeTrace);
+  const traces =
+    proof === null
+      ? summaries
+      : summaries.map((summary) => ({ ...summary, proof: proof.proofOf(summary.traceId) }));
   return { traces, services: store.services(), counts: store.counts() };
 }
 

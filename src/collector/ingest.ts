@@ -9,6 +9,7 @@ import type { CollectorMetrics } from "./collector-metrics.ts";
 import { HttpError } from "./http-error.ts";
 import type { LiveRecorder } from "./live-recorder.ts";
 import { Pause } from "./pause.ts";
+import type { RunProof } from "./proof.ts";
 import { readBody } from "./request-body.ts";
 import { sampleSpans } from "./sampler.ts";
 import type { TraceStore } from "./store.ts";
@@ -17,6 +18,8 @@ export interface IngestParts {
   readonly store: TraceStore;
   readonly live: LiveRecorder;
   readonly metrics: CollectorMetrics;
+  /** `null` where nobody drives a load. */
+  readonly proof: RunProof | null;
   /** The share of traces that is kept, 0 to 1. */
   readonly sampleRate: number;
 }
@@ -89,7 +92,7 @@ async function dropping<T>({ metrics }: IngestParts, decode: () => Promise<T>): 
 /** In commits of their own when there are many, so that others come in between. */
 async function keep(
   spans: readonly Span[],
-  { store, live, metrics, sampleRate }: IngestParts,
+  { store, live, metrics, proof, sampleRate }: IngestParts,
 ): Promise<void> {
   metrics.spans += spans.length;
   const sampled = sampleSpans(spans, sampleRate);
@@ -104,6 +107,7 @@ async function keep(
       throw error;
     }
     live.record(some);
+    proof?.record(some);
   }
 }
 

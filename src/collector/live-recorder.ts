@@ -1,5 +1,6 @@
 import type { Span } from "../trace/span.ts";
 import type { LiveNumbers, LiveSecond } from "./live.ts";
+import type { ProofTotals } from "./proof.ts";
 import type { StoreCounts } from "./store.ts";
 
 /** Seconds that are kept for those who come later. */
@@ -24,6 +25,7 @@ const MAX_KEYS = 10_000;
 export class LiveRecorder {
   readonly #counts: () => StoreCounts;
   readonly #now: () => number;
+  readonly #proof: () => ProofTotals | undefined;
   readonly #open = new Map<number, OpenSecond>();
   readonly #history: string[] = [];
   readonly #listeners = new Set<(json: string) => void>();
@@ -31,8 +33,13 @@ export class LiveRecorder {
   /** The first second, in seconds since 1970, that is not closed. */
   #next: number;
 
-  constructor(counts: () => StoreCounts, now: () => number = Date.now) {
+  constructor(
+    counts: () => StoreCounts,
+    now: () => number = Date.now,
+    proof: () => ProofTotals | undefined = () => undefined,
+  ) {
     this.#counts = counts;
+    this.#proof = proof;
     this.#now = now;
     this.#next = this.#current() - OPEN_SECONDS;
   }
@@ -107,7 +114,9 @@ export class LiveRecorder {
     const { spans, evictedSpans } = this.#counts();
     const open = this.#open.get(second) ?? new OpenSecond();
     this.#open.delete(second);
-    const json = JSON.stringify(open.summarize(second * 1000, spans, evictedSpans));
+    const proof = this.#proof();
+    const numbers = open.summarize(second * 1000, spans, evictedSpans);
+    const json = JSON.stringify(proof === undefined ? numbers : { ...numbers, proof });
     this.#history.push(json);
     this.#historyCharacters += json.length;
     while (this.#history.length > HISTORY_SECONDS || this.#historyCharacters > HISTORY_CHARACTERS)

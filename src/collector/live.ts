@@ -1,3 +1,5 @@
+import type { ProofTotals } from "./proof.ts";
+
 /**
  * What `GET /api/live` tells, as server-sent events: `history` once, with the seconds there are (at most 120, oldest
  * first), then `second` for each second. Times of durations are microseconds.
@@ -10,6 +12,8 @@ export interface LiveSecond {
   readonly edges: readonly LiveEdge[];
   /** `accepted` and `dropped` count this second, `held` and `evicted` are the store's at its end. */
   readonly spans: LiveSpans;
+  /** Where the ledgers of the requests are known: what became of all of them, until the end of the second. */
+  readonly proof?: ProofTotals;
 }
 
 export interface LiveNumbers {

@@ -4,6 +4,7 @@ import { type ApiParts, answer } from "./api.ts";
 import { CollectorMetrics } from "./collector-metrics.ts";
 import type { ControlDesk } from "./control-desk.ts";
 import { LiveRecorder } from "./live-recorder.ts";
+import type { RunProof } from "./proof.ts";
 import { SpanStore, type SpanStoreOptions } from "./span-store.ts";
 import type { TraceStore } from "./store.ts";
 import { DEFAULT_LOOKBACK_MS } from "./trace-query.ts";
@@ -21,6 +22,8 @@ export interface CollectorOptions extends SpanStoreOptions {
   readonly isSearchable?: boolean | undefined;
   /** The window of a query that gives none, milliseconds. @default DEFAULT_LOOKBACK_MS */
   readonly lookbackMs?: number | undefined;
+  /** Accounts of the requests whose spans come in. @default none is known */
+  readonly proof?: (() => RunProof | null) | undefined;
   /** Load and faults that its page can change. @default nothing to control */
   readonly control?: ControlDesk | undefined;
 }
@@ -51,9 +54,17 @@ const STOP_TIMEOUT_MS = 1000;
 export function startCollector(options: CollectorOptions): Collector {
   const { host, port } = options;
   const store = new SpanStore(options);
-  const live = new LiveRecorder(() => store.counts());
+  const proof = () => options.proof?.() ?? null;
+  const live = new LiveRecorder(
+    () => store.counts(),
+    Date.now,
+    () => proof()?.totals(),
+  );
   const parts: ApiParts = {
     store,
+    get proof() {
+      return proof();
+    },
     live,
     metrics: new CollectorMetrics(),
     sampleRate: options.sampleRate ?? 1,

@@ -1,4 +1,5 @@
 import type { Span } from "../trace/span.ts";
+import type { TraceProof } from "./proof.ts";
 
 /** What a list of traces shows of one. */
 export interface TraceSummary {
@@ -14,6 +15,8 @@ export interface TraceSummary {
   /** Spans with the tag `error`, whatever its value. */
   readonly errorCount: number;
   readonly serviceCount: number;
+  /** Where the ledger of its request is known. */
+  readonly proof?: TraceProof | undefined;
 }
 
 /** @param spans of one trace, at least one. */

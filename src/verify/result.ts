@@ -125,7 +125,8 @@ function outcomeOf(
   return "complete";
 }
 
-function describeFindings(verdict: Verdict): string[] {
+/** What is wrong with a trace, for people. */
+export function describeFindings(verdict: Verdict): string[] {
   const { missing, unattributed, altered, copies, unexpected, brokenEdges, orphans } = verdict;
   const at = (edge: { from: string | null; to: string }) => `${edge.from ?? "?"} > ${edge.to}`;
   return [

@@ -1,0 +1,224 @@
+import type { ProofTotals, RunProof, TraceProof } from "../collector/proof.ts";
+import { Histogram } from "../lib/histogram.ts";
+import { RunIds } from "../trace/run.ts";
+import type { RunHeader, RunRecord } from "../trace/run-ledger.ts";
+import type { Span } from "../trace/span.ts";
+import type { CallGraph } from "../verify/call-graph.ts";
+import { isSameAccount, ledgerOf, ledgerOfSpan } from "../verify/digest.ts";
+import { judgeTrace, type Knowledge } from "../verify/judge.ts";
+import { describeFindings, resultOf, type VerifyResult } from "../verify/result.ts";
+import { type SeenSpan, toSeenSpan } from "../verify/seen-span.ts";
+import { Tally } from "../verify/tally.ts";
+import { type Verdict, verdictOf } from "../verify/verdict.ts";
+import { COMPLETE, JUDGED, OPEN, RequestRing, WAITING } from "./request-ring.ts";
+
+/** What has not come so long after the end of its request is missing, until it comes. */
+const PATIENCE_MS = 10_000;
+/** Judging a trace takes far longer than proving it: a second may spend so much on it. */
+const JUDGING_MS = 25;
+/** Which span of a trace is missing takes time that grows with the square of its spans: 2,000 took 20 s. */
+const MAX_JUDGED_SPANS = 120;
+/** Traces that may still turn out well; of older ones only the numbers are kept. */
+const MAX_JUDGED = 5000;
+/** Of the time picture. */
+const KEPT_SECONDS = 900;
+
+export interface LiveProofOptions {
+  readonly header: RunHeader;
+  readonly backend: string;
+  readonly graph: CallGraph;
+  /** The spans that the store has of a trace. */
+  readonly readTrace: (traceId: string) => readonly Span[] | undefined;
+  readonly pageOf: (traceId: string) => string;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** What `GET /api/verify` answers while a load runs. */
+export interface LiveResult {
+  readonly result: VerifyResult;
+  readonly totals: ProofTotals;
+}
+
+/**
+ * Compares the ledgers of a load that runs with the spans that come in, as they come: each span is added to the account of its
+ * request (300 ns), and a request whose two accounts are equal is proved. Only what differs after some seconds is read from
+ * the store and judged as `verify` does; a span that comes later opens the case again.
+ */
+export class LiveProof implements RunProof {
+  readonly #options: LiveProofOptions;
+  readonly #now: () => number;
+  readonly #ids: RunIds;
+  readonly #ring = new RequestRing();
+  readonly #knowledge: Knowledge;
+  /** Of those that are settled for good. */
+  readonly #settled = new Tally();
+  readonly #latency = new Histogram();
+  /** By number, in the order in which they were judged: wrong or not to be known, as far as one sees. */
+  readonly #judged = new Map<number, { readonly endMs: number; readonly verdict: Verdict }>();
+  /** Numbers of those that ended and are not complete; oldest first, complete ones among them. */
+  #waiting: number[] = [];
+  #waitingCount = 0;
+  readonly #finalCounts = { complete: 0, incomplete: 0, unknown: 0 };
+
+  constructor(options: LiveProofOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#ids = new RunIds(options.header.run);
+    const { graph } = options;
+    this.#knowledge = { graph, services: new Set(graph.services.keys()), foreign: new Set() };
+  }
+
+  /** A request of the load ended. */
+  noteEnd(record: RunRecord): void {
+    const place = this.#ring.take(record.sequence);
+    if (place < 0) return;
+    this.#ring.setRecord(place, record);
+    const { ledger, isSampled, isBroken } = record;
+    if (ledger === null || isBroken) this.#judge(place, record);
+    else if (!isSampled && ledger.count === 0) {
+      this.#settle(place, record, verdictOf({ expected: 0 }, "not-sampled"));
+    } else if (this.#isProved(place, record)) this.#prove(place, record);
+    else this.#wait(place, record.sequence);
+  }
+
+  record(spans: readonly Span[]): void {
+    for (const span of spans) {
+      const sequence = this.#ids.sequenceOf(span.traceId);
+      const place = sequence === null || sequence >= 2 ** 32 ? -1 : this.#ring.take(sequence);
+      if (sequence === null || place < 0) continue;
+      const state = this.#ring.state(place);
+      if (state === COMPLETE) continue;
+      this.#ring.addSpan(place, ledgerOfSpan(toLedgerSpan(span)));
+      if (state === OPEN) continue;
+      const record = this.#ring.record(place);
+      if (state === JUDGED && this.#judged.delete(sequence)) this.#wait(place, sequence);
+      if (this.#ring.state(place) === WAITING && this.#isProved(place, record)) {
+        this.#waitingCount--;
+        this.#prove(place, record);
+      }
+    }
+  }
+
+  proofOf(traceId: string): TraceProof | undefined {
+    const sequence = this.#ids.sequenceOf(traceId);
+    const place = sequence === null ? -1 : this.#ring.find(sequence);
+    if (sequence === null || place < 0) return undefined;
+    const state = this.#ring.state(place);
+    const seen = this.#ring.seen(place);
+    if (state === OPEN) return { state: "waiting", seen, expected: null, findings: [] };
+    const expected = this.#ring.record(place).ledger?.count ?? null;
+    if (state === COMPLETE) return { state: "complete", seen: expected ?? 0, expected, findings: [] };
+    const verdict = this.#judged.get(sequence)?.verdict;
+    if (verdict === undefined) return { state: "waiting", seen, expected, findings: [] };
+    return { state: stateOf(verdict), seen: verdict.seen, expected, findings: describeFindings(verdict) };
+  }
+
+  totals(): ProofTotals {
+    const counts = { ...this.#finalCounts, waiting: Math.max(0, this.#waitingCount - this.#ring.overtaken) };
+    for (const { verdict } of this.#judged.values()) counts[stateOf(verdict)]++;
+    return counts;
+  }
+
+  result(): LiveResult {
+    const tally = this.#settled.copy();
+    for (const [sequence, { endMs, verdict }] of this.#judged) {
+      tally.add(this.#ids.traceId(sequence), endMs, verdict);
+    }
+    const { header, backend, graph, pageOf } = this.#options;
+    const options = { ...header, backend, allowedLoss: 0, losses: [], pageOf };
+    return {
+      result: resultOf({ tally, exportLatency: this.#latency, graph }, options),
+      totals: this.totals(),
+    };
+  }
+
+  /** Judges those whose time is over. To be called every second. */
+  tick(): void {
+    const startMs = performance.now();
+    const dueMs = this.#now() - PATIENCE_MS - this.#options.header.startMs;
+    let done = 0;
+    for (const sequence of this.#waiting) {
+      const place = this.#ring.find(sequence);
+      if (place >= 0 && this.#ring.state(place) === WAITING) {
+        const record = this.#ring.record(place);
+        if (record.endMs > dueMs || performance.now() - startMs > JUDGING_MS) break;
+        this.#waitingCount--;
+        this.#judge(place, record);
+      }
+      done++;
+    }
+    this.#waiting = this.#waiting.slice(done);
+    this.#forget();
+  }
+
+  #wait(place: number, sequence: number): void {
+    this.#ring.setState(place, WAITING);
+    this.#waiting.push(sequence);
+    this.#waitingCount++;
+  }
+
+  #isProved(place: number, { ledger }: RunRecord): boolean {
+    return ledger !== null && ledger.unknown === 0 && this.#ring.isEqual(place, ledger);
+  }
+
+  #prove(place: number, record: RunRecord): void {
+    const count = record.ledger?.count ?? 0;
+    this.#latency.record(Math.max(0, this.#now() - this.#endOf(record)) * 1000);
+    this.#settle(place, record, verdictOf({ expected: count, seen: count }, "complete"));
+  }
+
+  #settle(place: number, record: RunRecord, verdict: Verdict): void {
+    this.#ring.setState(place, COMPLETE);
+    this.#settled.add(this.#ids.traceId(record.sequence), this.#endOf(record), verdict);
+    this.#finalCounts[stateOf(verdict)]++;
+  }
+
+  #judge(place: number, record: RunRecord): void {
+    const spans = this.#options.readTrace(this.#ids.traceId(record.sequence)) ?? [];
+    const verdict = this.#verdictOf(record, spans.map(toSeenSpan));
+    // Spans that came twice: their account differs, those that are stored do not.
+    if (verdict.class === "complete") this.#settle(place, record, verdict);
+    else {
+      this.#ring.setState(place, JUDGED);
+      this.#judged.set(record.sequence, { endMs: this.#endOf(record), verdict });
+    }
+  }
+
+  #verdictOf(record: RunRecord, spans: readonly SeenSpan[]): Verdict {
+    const { ledger } = record;
+    if (ledger === null || Math.max(ledger.count, spans.length) <= MAX_JUDGED_SPANS) {
+      return judgeTrace(record, spans, this.#knowledge);
+    }
+    const common = { expected: ledger.count, seen: spans.length };
+    if (ledger.unknown === 0 && isSameAccount(ledgerOf(spans), ledger)) return verdictOf(common, "complete");
+    const unattributed = Math.max(0, ledger.count - spans.length);
+    return verdictOf({ ...common, unattributed, certainty: "counted" }, "unknown");
+  }
+
+  #forget(): void {
+    for (const [sequence, { endMs, verdict }] of this.#judged) {
+      if (this.#judged.size <= MAX_JUDGED) break;
+      this.#judged.delete(sequence);
+      this.#settled.add(this.#ids.traceId(sequence), endMs, verdict);
+      this.#finalCounts[stateOf(verdict)]++;
+    }
+    const oldest = Math.floor(this.#now() / 1000) - KEPT_SECONDS;
+    for (const second of this.#settled.seconds.keys()) {
+      if (second < oldest) this.#settled.seconds.delete(second);
+    }
+  }
+
+  #endOf({ endMs }: RunRecord): number {
+    return this.#options.header.startMs + endMs;
+  }
+}
+
+function toLedgerSpan({ id, parentId, kind, localEndpoint }: Span) {
+  return { id, parentId: parentId ?? null, kind, serviceName: localEndpoint?.serviceName ?? "" };
+}
+
+function stateOf({ class: name }: Verdict): "complete" | "incomplete" | "unknown" {
+  if (name === "unknown") return "unknown";
+  return name === "complete" || name === "not-sampled" || name === "duplicated" ? "complete" : "incomplete";
+}

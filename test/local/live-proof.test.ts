@@ -1,0 +1,146 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { SpanStore } from "../../src/collector/span-store.ts";
+import { LiveProof } from "../../src/local/live-proof.ts";
+import { buildChain } from "../../src/topology/chain.ts";
+import { RunIds } from "../../src/trace/run.ts";
+import type { RunRecord } from "../../src/trace/run-ledger.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { graphOf } from "../../src/verify/call-graph.ts";
+import { ledgerOf } from "../../src/verify/digest.ts";
+import { toSeenSpan } from "../../src/verify/seen-span.ts";
+import { makeChain } from "../collector/spans.ts";
+
+const RUN = "0123456789abcdef";
+const START_MS = 1_795_000_000_000;
+const ids = new RunIds(RUN);
+
+describe("the ledgers of a load that runs, against the spans that come", () => {
+  let store: SpanStore;
+  let nowMs: number;
+  let proof: LiveProof;
+  beforeEach(() => {
+    store = new SpanStore({});
+    nowMs = START_MS;
+    proof = new LiveProof({
+      header: { run: RUN, startMs: START_MS, url: "http://127.0.0.1:1/" },
+      backend: "the collector",
+      graph: graphOf(buildChain(3)),
+      readTrace: (traceId) => store.trace(traceId),
+      pageOf: (traceId) => `/?trace=${traceId}`,
+      now: () => nowMs,
+    });
+  });
+
+  const spansOf = (sequence: number) => makeChain(ids.traceId(sequence), 3, START_MS);
+  const come = (spans: readonly Span[]) => {
+    store.add(spans);
+    proof.record(spans);
+  };
+  const end = (sequence: number, changes: Partial<RunRecord> = {}) =>
+    proof.noteEnd({
+      sequence,
+      endMs: 5,
+      status: 200,
+      ledger: ledgerOf(spansOf(sequence).map(toSeenSpan)),
+      isSampled: true,
+      isBroken: false,
+      ...changes,
+    });
+  const later = (ms: number) => {
+    nowMs += ms;
+    proof.tick();
+  };
+
+  test("a trace is complete when its last span came, whether that was before or after its request ended", () => {
+    come(spansOf(0));
+    expect(proof.proofOf(ids.traceId(0))?.state).toBe("waiting");
+    end(0);
+    expect(proof.proofOf(ids.traceId(0))).toEqual({ state: "complete", seen: 5, expected: 5, findings: [] });
+    end(1);
+    const [first, ...rest] = spansOf(1) as [Span, ...Span[]];
+    come(rest);
+    expect(proof.proofOf(ids.traceId(1))).toMatchObject({ state: "waiting", seen: 4, expected: 5 });
+    come([first]);
+    expect(proof.totals()).toEqual({ complete: 2, waiting: 0, incomplete: 0, unknown: 0 });
+    expect(proof.result().result).toMatchObject({ outcome: "complete", requests: 2 });
+  });
+
+  test("what does not come is named with its link after ten seconds, and forgiven when it comes after all", () => {
+    end(7);
+    const lost = spansOf(7).find(
+      ({ kind, localEndpoint }) => kind === "SERVER" && localEndpoint?.serviceName?.endsWith("2"),
+    );
+    come(spansOf(7).filter(({ id }) => id !== lost?.id));
+    later(9000);
+    expect(proof.totals()).toMatchObject({ waiting: 1, incomplete: 0 });
+    later(2000);
+    expect(proof.totals()).toEqual({ complete: 0, waiting: 0, incomplete: 1, unknown: 0 });
+    const found = proof.proofOf(ids.traceId(7));
+    expect(found).toMatchObject({ state: "incomplete", seen: 4, expected: 5 });
+    expect(found?.findings[0]).toStartWith("misses SERVER of chain-link-service-2");
+    const { result } = proof.result();
+    expect(result.outcome).toBe("incomplete");
+    expect(result.links["chain-link-service-2"]?.server).toBe(1);
+    expect(result.calls).toEqual([
+      "chain-link-service-0 > chain-link-service-1",
+      "chain-link-service-1 > chain-link-service-2",
+    ]);
+    come([lost as Span]);
+    expect(proof.totals()).toEqual({ complete: 1, waiting: 0, incomplete: 0, unknown: 0 });
+    expect(proof.result().result.outcome).toBe("complete");
+  });
+
+  test("a batch that came twice makes nothing incomplete", () => {
+    end(3);
+    come(spansOf(3).slice(1));
+    come(spansOf(3).slice(1));
+    come(spansOf(3).slice(0, 1));
+    later(11_000);
+    expect(proof.totals()).toEqual({ complete: 1, waiting: 0, incomplete: 0, unknown: 0 });
+  });
+
+  test("a request without an answer is unknown, not incomplete", () => {
+    end(4, { status: 0, ledger: null });
+    expect(proof.proofOf(ids.traceId(4))?.state).toBe("unknown");
+    expect(proof.result().result.traces.unknown).toBe(1);
+  });
+
+  test("of a trace with hundreds of spans it is only counted what is missing", () => {
+    const spans = makeChain(ids.traceId(5), 200, START_MS);
+    end(5, { ledger: ledgerOf(spans.map(toSeenSpan)) });
+    come(spans.slice(0, -2));
+    later(11_000);
+    expect(proof.proofOf(ids.traceId(5))).toEqual({
+      state: "incomplete",
+      seen: 397,
+      expected: 399,
+      findings: ["misses 2 spans of which one cannot tell which"],
+    });
+    come(spans.slice(-2));
+    expect(proof.totals()).toMatchObject({ complete: 1, incomplete: 0 });
+  });
+
+  test("traces of others, and made-up ids far ahead of the run, are nobody's", () => {
+    come(makeChain("00000000000000aa00000000000000aa", 2, START_MS));
+    come(spansOf(4_000_000_000));
+    expect(proof.proofOf(ids.traceId(4_000_000_000))).toBeUndefined();
+    expect(proof.totals()).toEqual({ complete: 0, waiting: 0, incomplete: 0, unknown: 0 });
+  });
+
+  test("only the latest requests are remembered by trace, all of them are counted", () => {
+    const many = 140_000;
+    for (let sequence = 0; sequence < many; sequence++) {
+      proof.noteEnd({
+        sequence,
+        endMs: 1,
+        status: 200,
+        ledger: { count: 0, high: 0, low: 0, unknown: 0 },
+        isSampled: false,
+        isBroken: false,
+      });
+    }
+    expect(proof.totals().complete).toBe(many);
+    expect(proof.proofOf(ids.traceId(0))).toBeUndefined();
+    expect(proof.proofOf(ids.traceId(many - 1))?.state).toBe("complete");
+  });
+});
