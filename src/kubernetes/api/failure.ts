@@ -1,5 +1,5 @@
 import { errorText, UserError } from "../../lib/errors.ts";
-import type { ClusterAccess } from "./kubeconfig.ts";
+import type { ClusterAccess } from "./access.ts";
 import type { ApiError } from "./status.ts";
 import type { ApiRequest } from "./transport.ts";
 
@@ -15,11 +15,12 @@ export function isPassing(error: ApiError, { isConditional = false }: ApiRequest
 }
 
 /** Failures that every command meets alike; others are for who asked. */
-export function explainRefused(error: ApiError, { server, userName }: ClusterAccess): Error {
+export function explainRefused(error: ApiError, access: ClusterAccess): Error {
+  const { server, userName } = access;
   if (error.status === 401) {
     return new UserError(
       "credentials-invalid",
-      `${server} does not accept the credentials of ${userName}: ${error.message}`,
+      `${server} does not accept the credentials of ${userName}: ${access.findTrouble() ?? error.message}`,
       "Log in again, or choose another context with --context.",
       { cause: error },
     );

@@ -1,7 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
+import type { ClusterAccess } from "./access.ts";
 import { explainRefused, explainUnreachable, isPassing, isTrustProblem } from "./failure.ts";
 import { Gate } from "./gate.ts";
-import type { ClusterAccess } from "./kubeconfig.ts";
 import type { LiveObject } from "./live-object.ts";
 import { ApiError, readApiError } from "./status.ts";
 

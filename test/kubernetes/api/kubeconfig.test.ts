@@ -1,31 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openCluster } from "../../../src/kubernetes/api/kubeconfig.ts";
 import { renderYaml } from "../../../src/kubernetes/yaml.ts";
 import { temporaryFolder } from "../../helpers/cli.ts";
-
-const b64 = (text: string) => Buffer.from(text).toString("base64");
-
-function config(user: object, more: object = {}): object {
-  return {
-    apiVersion: "v1",
-    kind: "Config",
-    "current-context": "one",
-    clusters: [
-      { name: "c", cluster: { server: "https://c.example:6443/", "certificate-authority-data": b64("CA") } },
-    ],
-    users: [{ name: "u", user }],
-    contexts: [{ name: "one", context: { cluster: "c", user: "u", namespace: "ns" } }],
-    ...more,
-  };
-}
-
-function open(folder: string, content: object, context: string | null = null) {
-  const file = join(folder, "config");
-  writeFileSync(file, renderYaml(content as never));
-  return openCluster({ file, context, environment: process.env });
-}
+import { b64, config, openConfig as open } from "./config.ts";
 
 describe("a kubeconfig", () => {
   test("gives server, authority, certificate and namespace", async () => {
@@ -57,42 +36,9 @@ describe("a kubeconfig", () => {
   test.each([
     [{ token: "t" }, "Bearer t"],
     [{ username: "a", password: "b" }, `Basic ${b64("a:b")}`],
-    [{ "auth-provider": { name: "oidc", config: { "id-token": "o" } } }, "Bearer o"],
   ])("of a user %p says who we are", async (user, authorization) => {
     using folder = temporaryFolder();
     expect(await open(folder.path, config(user)).headers()).toEqual({ Authorization: authorization });
-  });
-
-  test("can name a program that says who we are; it is asked once, and again after a refusal", async () => {
-    using folder = temporaryFolder();
-    const plugin = join(folder.path, "plugin");
-    writeFileSync(
-      plugin,
-      `#!/bin/sh\necho x >> ${folder.path}/calls\nn=$(wc -l < ${folder.path}/calls)\n` +
-        `echo '{"kind":"ExecCredential","status":{"token":"'$EXTRA$n'","clientCertificateData":"C","clientKeyData":"K"}}'\n`,
-    );
-    chmodSync(plugin, 0o755);
-    const exec = {
-      apiVersion: "client.authentication.k8s.io/v1",
-      command: plugin,
-      env: [{ name: "EXTRA", value: "t" }],
-    };
-    const access = open(folder.path, config({ exec }));
-    expect(await access.headers()).toEqual({ Authorization: "Bearer t1" });
-    expect(await access.headers()).toEqual({ Authorization: "Bearer t1" });
-    expect(access.tls).toEqual({ ca: "CA", cert: "C", key: "K" });
-    expect(await access.renew()).toBe(true);
-    expect(await access.headers()).toEqual({ Authorization: "Bearer t2" });
-  });
-
-  test.each([
-    ["is not there", "/nowhere/plugin", "cannot be started"],
-    ["fails", "/bin/false", "exit code 1"],
-    ["prints no JSON", "/bin/pwd", "JSON"],
-  ])("whose program %s says so", async (_, command, problem) => {
-    using folder = temporaryFolder();
-    const access = open(folder.path, config({ exec: { command } }));
-    expect(access.headers()).rejects.toThrow(problem);
   });
 
   test("that is one of several: the first that says something wins", () => {
@@ -127,6 +73,27 @@ describe("a kubeconfig", () => {
   ])("with %s says so", (_, content, context, found) => {
     using folder = temporaryFolder();
     expect(() => open(folder.path, content, context)).toThrow(found);
+  });
+
+  test("asks to be somebody else", async () => {
+    using folder = temporaryFolder();
+    const user = { token: "t", as: "jane", "as-groups": ["dev"], "as-user-extra": { "a/b": ["x"] } };
+    expect(await open(folder.path, config(user)).headers()).toEqual({
+      Authorization: "Bearer t",
+      "Impersonate-User": "jane",
+      "Impersonate-Group": "dev",
+      "Impersonate-Extra-a%2Fb": "x",
+    });
+    const several = config({ as: "jane", "as-groups": ["dev", "ops"] });
+    expect(() => open(folder.path, several)).toThrow("impersonates 2 groups");
+  });
+
+  test("that is empty is none", () => {
+    for (const options of [
+      { file: null, environment: { KUBECONFIG: "/dev/null" } },
+      { file: "/dev/null", environment: {} },
+    ])
+      expect(() => openCluster({ ...options, context: null })).toThrow("found none at /dev/null");
   });
 
   test("that is absent, or no YAML, says so", () => {

@@ -1,0 +1,157 @@
+// https://kubernetes.io/docs/reference/config-api/client-authentication.v1/
+import { join } from "node:path";
+import { errorText, UserError } from "../../lib/errors.ts";
+import { isRecord } from "../../lib/record.ts";
+import type { ClientTls } from "./access.ts";
+import type { CredentialContext, Credentials } from "./credentials.ts";
+import type { Entry } from "./entry.ts";
+
+interface PluginStatus {
+  readonly token?: string;
+  readonly clientCertificateData?: string;
+  readonly clientKeyData?: string;
+  readonly expirationTimestamp?: string;
+}
+
+/** Clocks are not the same: what expires within this is renewed. */
+const EARLY_MS = 10_000;
+/** A person may have to log in by a browser. */
+const PERSON_MS = 300_000;
+const ALONE_MS = 60_000;
+
+/** A program is asked who we are. */
+export class PluginCredentials implements Credentials {
+  readonly #exec: Entry;
+  readonly #context: CredentialContext;
+  #status: Promise<PluginStatus> | null = null;
+  #known: PluginStatus = {};
+  #renewing: Promise<boolean> | null = null;
+  #joined: { readonly status: PluginStatus; readonly tls: ClientTls } | null = null;
+
+  constructor(exec: Entry, context: CredentialContext) {
+    this.#exec = exec;
+    this.#context = context;
+  }
+
+  async headers(): Promise<Record<string, string>> {
+    const { expirationTimestamp } = this.#known;
+    if (expirationTimestamp !== undefined && Date.parse(expirationTimestamp) - EARLY_MS < Date.now()) {
+      this.#status = null;
+      this.#known = {};
+    }
+    this.#status ??= this.#run();
+    this.#known = await this.#status;
+    const { token } = this.#known;
+    return token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  }
+
+  /** Requests that were refused together have it asked once. */
+  renew(): Promise<boolean> {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = null;
+    });
+    return this.#renewing;
+  }
+
+  async #renew(): Promise<boolean> {
+    this.#status = null;
+    this.#known = {};
+    await this.headers();
+    return true;
+  }
+
+  joinTls(tls: ClientTls): ClientTls {
+    const status = this.#known;
+    if (this.#joined?.status !== status) {
+      const { clientCertificateData: cert, clientKeyData: key } = status;
+      this.#joined = { status, tls: cert === undefined || key === undefined ? tls : { ...tls, cert, key } };
+    }
+    return this.#joined.tls;
+  }
+
+  findTrouble(): string | null {
+    return null;
+  }
+
+  async #run(): Promise<PluginStatus> {
+    const { apiVersion, interactiveMode, provideClusterInfo } = this.#exec;
+    const isInteractive = interactiveMode !== "Never" && process.stdin.isTTY === true;
+    if (interactiveMode === "Always" && !isInteractive) throw this.#failure("needs a terminal to ask at");
+    const request = {
+      apiVersion,
+      kind: "ExecCredential",
+      spec: {
+        interactive: isInteractive,
+        ...(provideClusterInfo === true ? { cluster: this.#context.clusterInfo } : {}),
+      },
+    };
+    const output = await this.#ask(JSON.stringify(request), isInteractive);
+    let answer: unknown;
+    try {
+      answer = JSON.parse(output);
+    } catch (error) {
+      throw this.#failure("did not print JSON", error);
+    }
+    const found = isRecord(answer) ? answer : {};
+    if (found.kind !== "ExecCredential" || found.apiVersion !== apiVersion) {
+      throw this.#failure(
+        `is to print an ExecCredential of ${String(apiVersion)}, not ${String(found.kind)} of ${String(found.apiVersion)}`,
+      );
+    }
+    const status = isRecord(found.status) ? (found.status as PluginStatus) : {};
+    if (status.token === undefined && status.clientCertificateData === undefined)
+      throw this.#failure("gave no credential");
+    return status;
+  }
+
+  async #ask(request: string, isInteractive: boolean): Promise<string> {
+    const { environment, timeoutMs = isInteractive ? PERSON_MS : ALONE_MS } = this.#context;
+    const { env } = this.#exec;
+    const added = Array.isArray(env)
+      ? env.filter(isRecord).map((it) => [String(it.name), String(it.value)])
+      : [];
+    let child: Bun.Subprocess<"inherit" | "ignore", "pipe", "inherit">;
+    try {
+      child = Bun.spawn(this.#words, {
+        env: { ...environment, ...Object.fromEntries(added), KUBERNETES_EXEC_INFO: request },
+        stdin: isInteractive ? "inherit" : "ignore",
+        stdout: "pipe",
+        stderr: "inherit",
+      });
+    } catch (error) {
+      throw this.#failure(`cannot be started: ${errorText(error)}`, error);
+    }
+    const late = Promise.withResolvers<null>();
+    const timer = setTimeout(() => late.resolve(null), timeoutMs);
+    try {
+      // What it started may hold its output open when it is gone.
+      const ended = await Promise.race([Promise.all([child.stdout.text(), child.exited]), late.promise]);
+      if (ended === null) throw this.#failure(`gave no answer for ${timeoutMs / 1000} s`);
+      const [output, exitCode] = ended;
+      if (exitCode !== 0) throw this.#failure(`ended with exit code ${exitCode}`);
+      return output;
+    } finally {
+      clearTimeout(timer);
+      child.kill();
+    }
+  }
+
+  /** As kubectl, a name with a slash is beside the kubeconfig, any other on the PATH. */
+  get #words(): string[] {
+    const { command, args } = this.#exec;
+    const name = String(command ?? "");
+    const isBeside = name.includes("/") && !name.startsWith("/");
+    const program = isBeside ? join(this.#context.folder, name) : name;
+    return [program, ...(Array.isArray(args) ? args.map(String) : [])];
+  }
+
+  #failure(problem: string, cause?: unknown): UserError {
+    const { installHint } = this.#exec;
+    return new UserError(
+      "credentials-invalid",
+      `${this.#words.join(" ")}, which is to say who ${this.#context.userName} is, ${problem}`,
+      typeof installHint === "string" ? installHint : "Does kubectl work with this context?",
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,38 @@
+// https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+import { type ClusterAccess, makeAccess } from "./access.ts";
+import { openCredentials } from "./credentials.ts";
+import { type Entry, FOLDER, fileOf } from "./entry.ts";
+
+/** Where a pod finds its service account. */
+const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/**
+ * The service account of the pod that this runs in; `null` elsewhere.
+ * @throws {UserError} `kubeconfig-invalid` in a pod that mounts none
+ */
+export function openInCluster(
+  environment: Readonly<Record<string, string | undefined>>,
+  folder = ACCOUNT,
+): ClusterAccess | null {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = "443" } = environment;
+  if (host === undefined || host === "") return null;
+  const entry: Entry = { tokenFile: "token", ca: "ca.crt", namespace: "namespace", [FOLDER]: folder };
+  const userName = "the pod's service account";
+  return makeAccess({
+    server: `https://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    tls: { ca: fileOf(entry, "ca") ?? "" },
+    proxy: null,
+    namespace: fileOf(entry, "namespace")?.trim() ?? null,
+    contextName: "in-cluster",
+    userName,
+    credentials: openCredentials(entry, {
+      userName,
+      file: (name) => fileOf(entry, name),
+      path: "",
+      folder,
+      environment,
+      clusterInfo: {},
+    }),
+    impersonation: {},
+  });
+}

@@ -1,0 +1,23 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
+
+/**
+ * Replaces texts of a file that is a person's, and leaves all else as it is. Empty ones cannot be found and are left out; so is
+ * a file that may not be written.
+ */
+export function replaceTexts(path: string, pairs: readonly (readonly [from: string, to: string])[]): void {
+  try {
+    const real = realpathSync(path);
+    const before = readFileSync(real, "utf8");
+    const after = pairs.reduce(
+      (text, [from, to]) => (from === "" ? text : text.replaceAll(from, to)),
+      before,
+    );
+    if (after === before) return;
+    const temporary = `${real}.${randomUUID()}`;
+    writeFileSync(temporary, after, { mode: statSync(real).mode });
+    renameSync(temporary, real);
+  } catch {
+    // The new token holds for this run; whoever owns the file has to log in next time.
+  }
+}
