@@ -54,7 +54,7 @@ export class CallRun implements CallListener {
   begin(plan: CallPlan): void {
     this.#plan = plan;
     this.#attempt = 0;
-    if (plan.budget !== null) plan.budget.countCall(this.#visit.nowMs);
+    if (plan.budget !== null) plan.budget.countRequest(this.#visit.nowMs);
     this.#send(plan);
   }
 

@@ -8,7 +8,7 @@ import { renderFinalBody } from "./body.ts";
 import { Conduct } from "./conduct.ts";
 import { prepareDraw } from "./distribution.ts";
 import { JSON_TYPE } from "./response.ts";
-import { RetryBudget } from "./retry-budget.ts";
+import { RetryBudget, RetryWindow } from "./retry-budget.ts";
 import { RetryRule } from "./retry-rule.ts";
 import type { Role } from "./roles.ts";
 import type { Skeleton } from "./span-format.ts";
@@ -21,6 +21,22 @@ export interface PlanParts extends TemplateParts {
   readonly resolve: (service: string) => string;
   /** When the link was started, on the clock of `performance.now()`. */
   readonly startedAtMs: number;
+}
+
+interface RoleParts extends PlanParts {
+  readonly role: Role;
+  readonly windows: RetryWindows;
+}
+
+/** What calls to the same callee share. */
+class RetryWindows {
+  readonly #made = new Map<string, RetryWindow>();
+
+  of(service: string): RetryWindow {
+    const known = this.#made.get(service) ?? new RetryWindow();
+    this.#made.set(service, known);
+    return known;
+  }
 }
 
 /** The header that tells the receiver which service it is. */
@@ -45,9 +61,12 @@ export class Plan {
 
   constructor(role: Role, parts: PlanParts) {
     const { isPlain, drawResponseBytes, hasFixedResponse } = role.behaviour;
+    const windows = new RetryWindows();
     this.role = role;
     this.name = Buffer.from(role.name, "latin1");
-    this.steps = role.steps.map((step, index) => new StepPlan(step, `calls/${index}`, role, parts));
+    this.steps = role.steps.map(
+      (step, index) => new StepPlan(step, `calls/${index}`, { ...parts, role, windows }),
+    );
     this.conduct = isPlain ? null : new Conduct(role, parts.startedAtMs);
     this.hasOwnAnswer = drawResponseBytes !== null;
     this.#finalBody = renderFinalBody(role.name, hasFixedResponse ? (drawResponseBytes?.() ?? 0) : 0);
@@ -66,13 +85,13 @@ export class StepPlan {
   /** Each draws the milliseconds that pass beside the calls. */
   readonly sleeps: readonly (() => number)[];
 
-  constructor(step: Step, part: string, role: Role, parts: PlanParts) {
+  constructor(step: Step, part: string, parts: RoleParts) {
     const calls: CallPlan[] = [];
     const sleeps: (() => number)[] = [];
     for (const [index, action] of step.entries()) {
       const own = `${part}/${index}`;
-      if (isCall(action)) calls.push(new CallPlan(action, own, role, parts));
-      else sleeps.push(prepareDraw(action.sleep, role.randomOf(own)));
+      if (isCall(action)) calls.push(new CallPlan(action, own, parts));
+      else sleeps.push(prepareDraw(action.sleep, parts.role.randomOf(own)));
     }
     this.calls = calls;
     this.sleeps = sleeps;
@@ -98,13 +117,15 @@ export class CallPlan {
   #upstream: Upstream | null = null;
 
   /** `part` names the call among what the role leaves to chance. */
-  constructor(call: Call, part: string, { randomOf }: Role, parts: PlanParts) {
+  constructor(call: Call, part: string, parts: RoleParts) {
     const { retry, request } = call;
+    const { randomOf } = parts.role;
     this.call = call;
     this.draw = randomOf(part);
     this.drawRequestBytes = request === null ? null : prepareDraw(request, randomOf(`${part}/request`));
     this.retry = new RetryRule(retry, randomOf(`${part}/backoff`));
-    this.budget = retry.budget === null ? null : new RetryBudget(retry.budget);
+    this.budget =
+      retry.budget === null ? null : new RetryBudget(retry.budget, parts.windows.of(call.service));
     this.service = call.service.replace(/:\d+$/, "").toLowerCase();
     this.#parts = parts;
   }

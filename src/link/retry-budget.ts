@@ -3,35 +3,33 @@ import type { RetryPolicy } from "../topology/model.ts";
 /** As Linkerd's `ttl`. */
 const WINDOW_SECONDS = 10;
 
-/**
- * Keeps retries from making an overload worse: they may be a share of the call's requests of the last seconds, and
- * `minPerSecond` in any case, as in Linkerd and Envoy.
- */
-export class RetryBudget {
-  readonly #options: NonNullable<RetryPolicy["budget"]>;
-  /** Of each second of the window. */
-  readonly #calls = new Float64Array(WINDOW_SECONDS);
+/** Requests to one callee in the last seconds, and their retries. All calls of a service to that callee count here. */
+export class RetryWindow {
+  /** Of each second. */
+  readonly #requests = new Float64Array(WINDOW_SECONDS);
   readonly #retries = new Float64Array(WINDOW_SECONDS);
   #second = Number.NEGATIVE_INFINITY;
 
-  constructor(options: NonNullable<RetryPolicy["budget"]>) {
-    this.#options = options;
+  get requests(): number {
+    return sum(this.#requests);
+  }
+
+  get retries(): number {
+    return sum(this.#retries);
+  }
+
+  /** Retries of the second that is now. */
+  retriesNow(nowMs: number): number {
+    return this.#retries[this.#slotAt(nowMs)] as number;
   }
 
   /** One more request, not counting its retries. */
-  countCall(nowMs: number): void {
-    const slot = this.#slotAt(nowMs);
-    this.#calls[slot] = (this.#calls[slot] as number) + 1;
+  countRequest(nowMs: number): void {
+    add(this.#requests, this.#slotAt(nowMs));
   }
 
-  /** Whether there is a retry left; it is spent then. */
-  spend(nowMs: number): boolean {
-    const { ratio, minPerSecond } = this.#options;
-    const slot = this.#slotAt(nowMs);
-    const current = this.#retries[slot] as number;
-    if (current >= minPerSecond && sum(this.#retries) + 1 > ratio * sum(this.#calls)) return false;
-    this.#retries[slot] = current + 1;
-    return true;
+  countRetry(nowMs: number): void {
+    add(this.#retries, this.#slotAt(nowMs));
   }
 
   /** The slot of this second; those of seconds that have left the window are empty. */
@@ -40,12 +38,46 @@ export class RetryBudget {
     const passed = Math.min(second - this.#second, WINDOW_SECONDS);
     for (let i = 0; i < passed; i++) {
       const slot = (second - i) % WINDOW_SECONDS;
-      this.#calls[slot] = 0;
+      this.#requests[slot] = 0;
       this.#retries[slot] = 0;
     }
     if (passed > 0) this.#second = second;
     return this.#second % WINDOW_SECONDS;
   }
+}
+
+/**
+ * Keeps retries from making an overload worse: those to one callee may be a share of the requests to it, and
+ * `minPerSecond` in any case, as in Linkerd and Envoy, which keep a budget for each upstream.
+ */
+export class RetryBudget {
+  readonly #options: NonNullable<RetryPolicy["budget"]>;
+  readonly #window: RetryWindow;
+
+  /** @param window Shared by the calls to the callee, which may have different limits. */
+  constructor(options: NonNullable<RetryPolicy["budget"]>, window: RetryWindow) {
+    this.#options = options;
+    this.#window = window;
+  }
+
+  /** One more request, not counting its retries. */
+  countRequest(nowMs: number): void {
+    this.#window.countRequest(nowMs);
+  }
+
+  /** Whether there is a retry left; it is spent then. */
+  spend(nowMs: number): boolean {
+    const { ratio, minPerSecond } = this.#options;
+    const window = this.#window;
+    const isFree = window.retriesNow(nowMs) < minPerSecond;
+    if (!isFree && window.retries + 1 > ratio * window.requests) return false;
+    window.countRetry(nowMs);
+    return true;
+  }
+}
+
+function add(slots: Float64Array, slot: number): void {
+  slots[slot] = (slots[slot] as number) + 1;
 }
 
 function sum(slots: Float64Array): number {

@@ -422,6 +422,18 @@ describe("retries", () => {
     await callee.close();
   });
 
+  test("of several calls to one callee share a budget: it is for the callee, not for the line in the document", async () => {
+    const callee = startCallee([503]);
+    const budget = { ratio: 0.5, minPerSecond: 0 };
+    const call = { service: "b", retries: 3, retry: { ...DEFAULT_RETRY, budget } };
+    const topology = graphOf({ a: { calls: [[call, call]] }, b: {} });
+    await using chain = startChain(topology, { absent: ["b"], urls: { b: callee.url } });
+    expect((await fetch(chain.url)).status).toBe(503);
+    // Two requests allow one retry; of one alone there were none.
+    expect(callee.count).toBe(3);
+    await callee.close();
+  });
+
   test("end with the link, not after it", async () => {
     const callee = startCallee([503]);
     await using chain = calling(callee.url, 5, { backoffMs: 3_600_000 });
