@@ -1,9 +1,11 @@
-/** Peers that are not ours: curl, Node's and Go's libraries, nginx. Those that a machine lacks are skipped. */
+/** Peers that are not ours: curl, Node's and Go's libraries, nginx, Envoy, a browser. Those that a machine lacks are skipped. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Client } from "../../src/http/client.ts";
+import { chromium } from "playwright-core";
+import { Client, type Outcome } from "../../src/http/client.ts";
 import { answerWith } from "../../src/http/exchange.ts";
 import { type Server, startServer } from "../../src/http/server.ts";
 
@@ -163,22 +165,90 @@ describe.skipIf(Bun.which("nginx") === null)("nginx", () => {
     const nginx = Bun.spawn(["nginx", "-p", folder, "-e", `${folder}/nginx.log`, "-c", config], {
       stderr: "ignore",
     });
-    const client = new Client();
-    const target = `http://127.0.0.1:${port}/`;
-    let outcome = await client.request(target, { timeoutMs: 2000 });
-    for (let i = 0; i < 200 && outcome.kind === "failure"; i++) {
-      await Bun.sleep(10);
-      outcome = await client.request(target, { timeoutMs: 2000 });
-    }
-    await expectGoodUpstream(target.slice(0, -1));
-    const before = server.connections;
-    for (let i = 0; i < 10; i++) await client.request(target, { timeoutMs: 2000 });
-    expect(server.connections).toBeLessThanOrEqual(before);
-    client.close();
+    await expectGoodProxy(port);
     nginx.kill();
     await nginx.exited;
   });
 });
+
+/** `test/helpers/get-envoy` fetches it. */
+const ENVOY = Bun.which("envoy") ?? join(import.meta.dir, "../../.cache/envoy/envoy");
+
+describe.skipIf(!existsSync(ENVOY))("Envoy", () => {
+  test("calls as a proxy over kept connections, and is an upstream", async () => {
+    const port = await freePort();
+    const addressOf = (of: number) => ({ socket_address: { address: "127.0.0.1", port_value: of } });
+    const router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
+    const manager =
+      "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+    const route = { match: { prefix: "/" }, route: { cluster: "ours" } };
+    const hosts = [{ name: "all", domains: ["*"], routes: [route] }];
+    const filter = {
+      "@type": manager,
+      stat_prefix: "in",
+      http_filters: [{ name: "envoy.filters.http.router", typed_config: { "@type": router } }],
+      route_config: { virtual_hosts: hosts },
+    };
+    const name = "envoy.filters.network.http_connection_manager";
+    const chains = [{ filters: [{ name, typed_config: filter }] }];
+    const endpoint = { endpoint: { address: addressOf(server.port) } };
+    const cluster = {
+      name: "ours",
+      load_assignment: { cluster_name: "ours", endpoints: [{ lb_endpoints: [endpoint] }] },
+    };
+    const listener = { address: addressOf(port), filter_chains: chains };
+    const config = join(folder, "envoy.json");
+    await writeFile(
+      config,
+      JSON.stringify({ static_resources: { listeners: [listener], clusters: [cluster] } }),
+    );
+    const quiet = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error"];
+    const envoy = Bun.spawn([ENVOY, "-c", config, ...quiet], { stderr: "inherit" });
+    await expectGoodProxy(port);
+    envoy.kill();
+    await envoy.exited;
+  });
+});
+
+const CHROMIUM = "/usr/bin/chromium";
+
+describe.skipIf(!existsSync(CHROMIUM))("a browser", () => {
+  test("calls over kept connections: a page, and bodies by fetch", async () => {
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    const page = await browser.newPage();
+    await page.goto(`${url}/page`);
+    expect(await page.textContent("body")).toBe("GET /page ");
+    const texts = await page.evaluate(async () => {
+      const found: string[] = [];
+      for (let i = 0; i < 5; i++) {
+        const answer = await fetch("/post", { method: "POST", headers: { "X-Sent": "a b" }, body: "hello" });
+        found.push(`${answer.status} ${answer.headers.get("x-got")} ${await answer.text()}`);
+      }
+      return found;
+    });
+    expect(texts).toEqual(Array.from({ length: 5 }, () => "200 a b POST /post hello"));
+    // One for the page and its calls, perhaps another for its icon, and one that browsers open ahead.
+    expect(server.connections).toBeLessThanOrEqual(3);
+    await browser.close();
+  });
+});
+
+/** What goes through a proxy in front of our server is right, and the proxy keeps its connections to us. */
+async function expectGoodProxy(port: number): Promise<void> {
+  const client = new Client();
+  const target = `http://127.0.0.1:${port}/`;
+  const isUp = (outcome: Outcome) => outcome.kind === "reply" && outcome.status === 200;
+  let outcome = await client.request(target, { timeoutMs: 2000 });
+  for (let i = 0; i < 500 && !isUp(outcome); i++) {
+    await Bun.sleep(10);
+    outcome = await client.request(target, { timeoutMs: 2000 });
+  }
+  await expectGoodUpstream(target.slice(0, -1));
+  const before = server.connections;
+  for (let i = 0; i < 10; i++) await client.request(target, { timeoutMs: 2000 });
+  expect(server.connections).toBeLessThanOrEqual(before);
+  client.close();
+}
 
 async function freePort(): Promise<number> {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
