@@ -16,6 +16,8 @@ export interface Chain {
   readonly pids: readonly number[];
   /** What wrk has to be told besides. */
   readonly wrk: readonly string[];
+  /** And `chain-link load`. */
+  readonly load: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export interface ChainOptions {
   /** @default "/" */
   readonly path?: string;
   readonly wrk?: readonly string[];
+  readonly load?: readonly string[];
   /** For programs that cannot be told. @default a free port of the loopback */
   readonly addressOf?: (index: number) => readonly [host: string, port: number];
 }
@@ -60,6 +63,7 @@ export async function startChain(options: ChainOptions, commandOf: LinkCommand):
     url: `http://${addressOf(0).join(":")}${options.path ?? "/"}`,
     pids: children.map(({ pid }) => pid),
     wrk: options.wrk ?? [],
+    load: options.load ?? [],
     stop,
   };
 }

@@ -11,7 +11,7 @@ interface Goal {
   readonly bound: readonly ["at most" | "at least", number];
 }
 
-const TRACED = "traced 100 %";
+export const TRACED = "traced 100 %";
 const FLOOR = "raw sockets";
 const UNTRACED = "untraced";
 const LABELS: Readonly<Partial<Record<keyof Turn, string>>> = {
@@ -36,9 +36,21 @@ const GOALS: readonly Goal[] = [
 ];
 const MEMORY_BYTES = 45e6;
 
-/** Each goal beside what was found, as a table; those whose chains were not measured are left out. */
-export function judgeGoals(turns: ReadonlyMap<string, Turns>): string[] {
-  const rows = GOALS.flatMap((goal) => {
+/** A line of the table of goals. */
+export type GoalRow = readonly [
+  what: string,
+  connections: string,
+  found: string,
+  goal: string,
+  verdict: string,
+];
+
+/**
+ * Each goal beside what was found, as a table; those whose chains were not measured are left out.
+ * @param others What was measured in other ways.
+ */
+export function judgeGoals(turns: ReadonlyMap<string, Turns>, others: readonly GoalRow[]): string[] {
+  const rows: GoalRow[] = GOALS.flatMap((goal) => {
     const ratio = ratioOf(turns, goal);
     return ratio === null ? [] : [renderGoal(goal, ratio)];
   });
@@ -53,7 +65,7 @@ export function judgeGoals(turns: ReadonlyMap<string, Turns>): string[] {
       verdict(most <= MEMORY_BYTES),
     ]);
   }
-  return renderTable(["ratio", "c", "found", "goal", ""], rows);
+  return renderTable(["ratio", "c", "found", "goal", ""], [...rows, ...others]);
 }
 
 function ratioOf(turns: ReadonlyMap<string, Turns>, { what, of, to, connections }: Goal): number | null {
@@ -63,13 +75,18 @@ function ratioOf(turns: ReadonlyMap<string, Turns>, { what, of, to, connections 
   return median(ours.map((turn, round) => turn[what] / (theirs[round]?.[what] ?? Number.NaN)));
 }
 
-function renderGoal({ what, of, to, connections, bound: [side, bound] }: Goal, ratio: number): string[] {
+function renderGoal({ what, of, to, connections, bound: [side, bound] }: Goal, ratio: number): GoalRow {
   const isMet = side === "at most" ? ratio <= bound : ratio >= bound;
   const [found, goal] =
     bound < 0.5
       ? [`1/${(1 / ratio).toFixed(1)}`, `1/${Math.round(1 / bound)}`]
       : [ratio.toFixed(2), `${bound}`];
   return [`${LABELS[what]}, ${of} / ${to}`, String(connections), found, `${side} ${goal}`, verdict(isMet)];
+}
+
+/** Of something that is to be at most so large. */
+export function judgeAtMost(what: string, found: number, bound: number): GoalRow {
+  return [what, "", found.toFixed(2), `at most ${bound}`, verdict(found <= bound)];
 }
 
 function verdict(isMet: boolean): string {

@@ -10,7 +10,9 @@
  * - Beside it: the floor (`fixed-bytes.ts`: the same bytes forwarded unread) and the programs of `peers.ts` that are there.
  * - All live at the same time and are loaded in turns, forwards and backwards; ratios are those within a round, and their
  *   median counts. `--only` takes those whose name holds one of the words; the floor needs one of ours for its bytes.
- * - `--memory` adds what a link has after 10,000 and after 1,000,000 requests; it takes a minute or two.
+ * - Then latency at half of what each peer can do at its best, ours and the peer's in turns, sent at an even rate and counted
+ *   from when a request was due (`half-rate.ts`).
+ * - `--memory` adds what a link has after 10,000 and after 1,000,000 requests (`growth.ts`); it takes two minutes or more.
  * - Asserted first: each chain answers rightly through all its processes. Afterwards: no request failed, the sink has 9
  *   spans for each sampled request of ours, and none was dropped.
  * - `--write` puts the tables into docs/performance.md.
@@ -18,7 +20,9 @@
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import { type Chain, LINKS, type OwnChain, readLinkBytes, startFloorChain, startOwnChain } from "./chains.ts";
-import { judgeGoals } from "./hop-goals.ts";
+import { measureGrowth } from "./growth.ts";
+import { compareAtHalfRate } from "./half-rate.ts";
+import { type GoalRow, judgeGoals, TRACED } from "./hop-goals.ts";
 import { describeMachine, renderTable, writePage } from "./page.ts";
 import { PEERS, startPeer } from "./peers.ts";
 import { median, readCpuMicros, readMemory } from "./process.ts";
@@ -43,11 +47,6 @@ const VARIANTS = [
 ] as const;
 /** A chain that is new costs several times as much, until all its code is compiled. */
 const WARM_UP = { requests: 50_000, turns: 4 };
-/** Memory is read after so many requests, which come in turns of so many seconds. */
-const GROWTH = [
-  [10_000, 1],
-  [1_000_000, 10],
-] as const;
 const SPANS_A_REQUEST = 2 * LINKS - 1;
 
 const { values: options } = parseArgs({
@@ -75,9 +74,23 @@ const notes: string[] = [];
 try {
   await startAll();
   const turns = await measureAll();
+  const others: GoalRow[] = [];
+  const traced = own.find(({ name }) => name === TRACED);
+  if (traced !== undefined) {
+    for (const peer of chains.filter(isPeer)) {
+      const found = await compareAtHalfRate(traced, peer, bestRate(turns.get(peer.name)), seconds, rounds);
+      others.push(found.goal);
+      notes.push(found.note);
+    }
+    notes.push(describeMemory(traced));
+  }
   const losses = await checkSpans();
-  const lines = [...renderResults(turns), "", ...judgeGoals(turns), "", ...losses, ...notes];
-  if (options.memory) lines.push(...(await measureGrowth()));
+  if (options.memory) {
+    const found = await measureGrowth(sink);
+    others.push(found.goal);
+    notes.push(found.note);
+  }
+  const lines = [...renderResults(turns), "", ...judgeGoals(turns, others), "", ...losses, ...notes];
   console.log(`\n${lines.join("\n")}`);
   if (options.write) writePage("bench:hop", lines);
 } finally {
@@ -113,6 +126,22 @@ async function startAll(): Promise<void> {
   notes.push(
     `- ${describeMachine()}; ${rounds} rounds of ${seconds} s each, ${new Date().toISOString().slice(0, 10)}.`,
   );
+}
+
+function isPeer({ name }: Chain): boolean {
+  return (PEERS as readonly string[]).includes(name);
+}
+
+/** Requests a second. */
+function bestRate(turns: Turns | undefined): number {
+  return Math.max(...[...(turns?.values() ?? [])].flat().map(({ requestsPerSecond }) => requestsPerSecond));
+}
+
+/** Resident memory counts pages that all links share in each of them; other figures do not. */
+function describeMemory({ name, pids }: Chain): string {
+  const megabytes = (field: "Pss" | "RssAnon") =>
+    (median(pids.map((pid) => readMemory(pid, field))) / 1e6).toFixed(0);
+  return `- Memory of a link, ${name}, when shared pages are divided among those that share them (PSS): ${megabytes("Pss")} MB; its own alone: ${megabytes("RssAnon")} MB.`;
 }
 
 function isWanted(name: string): boolean {
@@ -202,24 +231,4 @@ async function settle(chain: OwnChain, { counts }: SpanSink) {
     await Bun.sleep(200);
   }
   return counts(encodeURIComponent(chain.name));
-}
-
-/** Memory of links that begin anew. */
-async function measureGrowth(): Promise<string[]> {
-  const chain = await startOwnChain({ name: "memory", tags: "default", sampled: 1, sink: sink.url });
-  try {
-    const found: { readonly requests: number; readonly bytes: number }[] = [];
-    for (const [goal, turnSeconds] of GROWTH) {
-      while ((await chain.requests()) < goal) await runWrk(chain.url, 16, turnSeconds);
-      const bytes = median(chain.pids.map((pid) => readMemory(pid, "VmRSS")));
-      found.push({ requests: await chain.requests(), bytes });
-    }
-    const [few, many] = found.map(
-      ({ requests, bytes }) => `${(bytes / 1e6).toFixed(1)} MB after ${requests} requests`,
-    );
-    const ratio = (found[1]?.bytes ?? Number.NaN) / (found[0]?.bytes ?? Number.NaN);
-    return [`- Memory of a link: ${few}, ${many}: ${ratio.toFixed(2)} times (goal: at most 1.10).`];
-  } finally {
-    await chain.stop();
-  }
 }

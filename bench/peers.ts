@@ -85,7 +85,7 @@ async function startPodinfo(
   // It forwards only what is posted.
   writeFileSync(script, `wrk.method = "POST"\nwrk.body = "${message}"\n`);
   const chain = await startChain(
-    { name, path: "/api/echo", wrk: ["-s", script] },
+    { name, path: "/api/echo", wrk: ["-s", script], load: ["--method", "POST", "--body", message] },
     ({ index, port, next }) => ({
       command: [
         program,

@@ -12,11 +12,14 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
-/** Bytes of a running process by the name in `/proc/PID/status` (Linux only; 0 elsewhere). */
-export function readMemory(pid: number, field: "VmRSS" | "VmHWM" | "RssAnon"): number {
+/**
+ * Bytes of a running process by the name in `/proc/PID/status`, or its share of pages that it has with others (`Pss`).
+ * Linux only; 0 elsewhere.
+ */
+export function readMemory(pid: number, field: "VmRSS" | "VmHWM" | "RssAnon" | "Pss"): number {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? 0) * 1024;
+    const text = readFileSync(`/proc/${pid}/${field === "Pss" ? "smaps_rollup" : "status"}`, "utf8");
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(text)?.[1] ?? 0) * 1024;
   } catch {
     return 0;
   }
