@@ -1,44 +1,63 @@
 /**
  * What the load generator costs, and what it says of a server that stands still.
  *
- *     bun bench/load.ts [SECONDS] [ROUNDS]
+ *     bun bench/load.ts [--seconds 3] [--rounds 5] [--write]
  *
  * - Scenario: a server of ours, in a process of its own, that answers at once. A closed loop on 16 and 64 connections, by
- *   `chain-link load` with and without its ledger, and by wrk with one thread (which it needs).
+ *   `chain-link load` with and without its ledger, by wrk with one thread (which it needs), and by oha and fortio where they
+ *   are on the PATH.
  * - Metric: requests for each second of processor time of the generator (user and system, all of the process, its start
  *   included), and requests a second; the ratio to wrk in the same round, in turns: A B C A B C. Linux only.
  * - Then the highest honest rate: the open loop, at shares of what the closed loop reached, until it says that it could not.
  * - Then its own error under a stall: a server that stands still for a second in five, at 200 requests a second on one
  *   connection; what quantiles it has to find is known.
  * - Asserted first: requests that the server has counted are those that were reported; none failed.
+ * - `--write` puts the table into docs/performance.md.
  */
 import assert from "node:assert/strict";
+import { parseArgs } from "node:util";
 import { prepareHead } from "../src/http/answer.ts";
 import { startServer } from "../src/http/server.ts";
-import { BUN, EXECUTABLE, median } from "./process.ts";
+import { type Finished, findGenerators, runJson, runOurs } from "./load-generators.ts";
+import { describeMachine, renderTable, writePage } from "./page.ts";
+import { BUN, median } from "./process.ts";
 
 const HOST = "127.0.0.1";
 const CONNECTIONS = [16, 64];
+/** Of wrk's requests a core. */
+const GOAL = 0.5;
 
 if (process.argv[2] === "serve") serve();
 else if (Bun.which("wrk") === null) console.log("wrk is not on the PATH: nothing was measured");
-else await main(Number(process.argv[2] ?? 3), Number(process.argv[3] ?? 5));
+else await main();
 
-interface Finished {
-  readonly requests: number;
-  readonly cpuSeconds: number;
-  readonly perSecond: number;
-}
-
-async function main(seconds: number, rounds: number): Promise<void> {
+async function main(): Promise<void> {
+  const { values: options } = parseArgs({
+    options: {
+      seconds: { type: "string", default: "3" },
+      rounds: { type: "string", default: "5" },
+      write: { type: "boolean", default: false },
+    },
+  });
+  const [seconds, rounds] = [Number(options.seconds), Number(options.rounds)];
   const child = Bun.spawn([BUN, import.meta.path, "serve"], { stdout: "pipe" });
   try {
     const { value } = await child.stdout.getReader().read();
     const url = `http://${HOST}:${new TextDecoder().decode(value).trim()}`;
     await assertCounts(url);
-    const best = await compareClosed(url, seconds, rounds);
-    await findHonestRate(url, best, seconds);
-    await measureStall();
+    const { rows, best } = await compareClosed(url, seconds, rounds);
+    const lines = [
+      ...renderTable(
+        ["c", "closed loop", "requests a core second", "µs each", "requests/s", "to wrk", "goal"],
+        rows,
+      ),
+      "",
+      await findHonestRate(url, best, seconds),
+      await measureStall(),
+      `- ${describeMachine()}; ${rounds} rounds of ${seconds} s each, ${new Date().toISOString().slice(0, 10)}.`,
+    ];
+    console.log(lines.join("\n"));
+    if (options.write) writePage("bench:load", lines);
   } finally {
     child.kill();
   }
@@ -51,50 +70,58 @@ async function assertCounts(url: string): Promise<void> {
   assert.equal((await count()) - before, requests);
 }
 
-/** Returns the requests a second of ours. */
-async function compareClosed(url: string, seconds: number, rounds: number): Promise<number> {
+/** `best`: the requests a second of ours. */
+async function compareClosed(
+  url: string,
+  seconds: number,
+  rounds: number,
+): Promise<{ readonly rows: string[][]; readonly best: number }> {
+  const generators = findGenerators();
+  const perCore = ({ requests, cpuSeconds }: Finished) => requests / cpuSeconds;
+  const rows: string[][] = [];
   let best = 0;
-  console.log(`closed loop, median of ${rounds} rounds of ${seconds} s`);
   for (const connections of CONNECTIONS) {
-    const found: Record<"wrk" | "ours" | "ledger", Finished[]> = { wrk: [], ours: [], ledger: [] };
-    const flags = ["-c", String(connections), "--duration", `${seconds}s`];
+    const found = new Map<string, Finished[]>([...generators.keys()].map((name) => [name, []]));
     for (let round = 0; round < rounds; round++) {
-      found.wrk.push(await runWrk(url, connections, seconds));
-      found.ours.push(await runOurs(url, flags));
-      found.ledger.push(await runOurs(url, [...flags, "--ledger", "/dev/null"]));
+      for (const [name, run] of generators) found.get(name)?.push(await run(url, connections, seconds));
     }
-    const perCore = (one: Finished) => one.requests / one.cpuSeconds;
-    for (const [name, all] of Object.entries(found)) {
-      const ratio = median(all.map((one, round) => perCore(one) / perCore(found.wrk[round] ?? one)));
-      console.log(
-        `  c=${connections} ${name.padEnd(7)}${median(all.map(perCore)).toFixed(0).padStart(8)} requests a core second` +
-          `  ${median(all.map((one) => (one.cpuSeconds * 1e6) / one.requests)).toFixed(1)} µs each` +
-          `  ${median(all.map(({ perSecond }) => perSecond)).toFixed(0)}/s   ratio ${ratio.toFixed(2)}`,
-      );
+    const wrk = found.get("wrk") ?? [];
+    for (const [name, all] of found) {
+      const ratio = median(all.map((one, round) => perCore(one) / perCore(wrk[round] ?? one)));
+      const perSecond = median(all.map((one) => one.perSecond));
+      const isOurs = name === "chain-link load";
+      if (isOurs) best = Math.max(best, perSecond);
+      rows.push([
+        String(connections),
+        name,
+        median(all.map(perCore)).toFixed(0),
+        median(all.map((one) => 1e6 / perCore(one))).toFixed(1),
+        perSecond.toFixed(0),
+        ratio.toFixed(2),
+        isOurs ? `at least ${GOAL}: ${ratio >= GOAL ? "met" : "MISSED"}` : "",
+      ]);
     }
-    best = Math.max(best, median(found.ours.map(({ perSecond }) => perSecond)));
   }
-  return best;
+  return { rows, best };
 }
 
-async function findHonestRate(url: string, best: number, seconds: number): Promise<void> {
+async function findHonestRate(url: string, best: number, seconds: number): Promise<string> {
   for (const share of [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3]) {
     const rate = Math.floor(best * share);
     const { isRateReached, latencyMs, sendLagMs } = await runJson([
       ...[url, "--rate", `${rate}/s`, "--duration", `${seconds}s`],
     ]);
     if (!isRateReached) continue;
-    console.log(
-      `open loop: ${rate}/s reached (${share} of the closed loop), latency p50 ${latencyMs.p50} p99 ${latencyMs.p99} ms, ` +
-        `sent late by p50 ${sendLagMs.p50} p99 ${sendLagMs.p99} ms`,
+    return (
+      `- Open loop: ${rate}/s reached (${share} of the closed loop), latency p50 ${latencyMs.p50} p99 ${latencyMs.p99} ms, ` +
+      `sent late by p50 ${sendLagMs.p50} p99 ${sendLagMs.p99} ms.`
     );
-    return;
   }
-  console.log("open loop: no rate was reached");
+  return "- Open loop: no rate was reached.";
 }
 
 /** Of requests due evenly in 5 s, those in the stall wait for the rest of it: a fifth, up to a second. */
-async function measureStall(): Promise<void> {
+async function measureStall(): Promise<string> {
   const startMs = performance.now();
   using server = Bun.serve({
     hostname: HOST,
@@ -109,54 +136,11 @@ async function measureStall(): Promise<void> {
     ...[`http://${HOST}:${server.port}`, "--rate", "200/s", "--duration", "5s", "--connections", "1"],
   ]);
   assert.equal(requests, 1000);
-  console.log(
-    `a stall of 1 s in 5: p90 ${latencyMs.p90} ms (500 expected), max ${latencyMs.max} ms (1,000 expected); ` +
-      "counted from when it was sent, p90 would be below 10 ms",
-  );
   assert.ok(latencyMs.p90 > 400 && latencyMs.max > 900, "the stall was left out");
-}
-
-interface Summary {
-  readonly requests: number;
-  readonly failed: number;
-  readonly isRateReached: boolean | null;
-  readonly requestsPerSecond: number;
-  readonly latencyMs: {
-    readonly p50: number;
-    readonly p90: number;
-    readonly p99: number;
-    readonly max: number;
-  };
-  readonly sendLagMs: { readonly p50: number; readonly p99: number };
-}
-
-async function runJson(args: readonly string[]): Promise<Summary> {
-  const child = Bun.spawn([EXECUTABLE, "load", ...args, "-o", "json"], { stdout: "pipe" });
-  return JSON.parse(await child.stdout.text());
-}
-
-async function runOurs(url: string, args: readonly string[]): Promise<Finished> {
-  const child = Bun.spawn([EXECUTABLE, "load", url, ...args, "-o", "json"], { stdout: "pipe" });
-  const { requests, failed, requestsPerSecond }: Summary = JSON.parse(await child.stdout.text());
-  assert.equal(await child.exited, 0);
-  assert.equal(failed, 0);
-  return { requests, perSecond: requestsPerSecond, cpuSeconds: cpuSecondsOf(child) };
-}
-
-async function runWrk(url: string, connections: number, seconds: number): Promise<Finished> {
-  const child = Bun.spawn(["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, url], { stdout: "pipe" });
-  const text = await child.stdout.text();
-  await child.exited;
-  assert.doesNotMatch(text, /Non-2xx|Socket errors/);
-  return {
-    requests: Number(/(\d+) requests in/.exec(text)?.[1]),
-    perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]),
-    cpuSeconds: cpuSecondsOf(child),
-  };
-}
-
-function cpuSecondsOf(child: { resourceUsage(): Bun.ResourceUsage | undefined }): number {
-  return Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1e6;
+  return (
+    `- A stall of 1 s in 5: p90 ${latencyMs.p90} ms (500 expected), max ${latencyMs.max} ms (1,000 expected); ` +
+    "counted from when it was sent, p90 would be below 10 ms."
+  );
 }
 
 function serve(): void {
