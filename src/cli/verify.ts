@@ -65,14 +65,16 @@ interface Proof {
 }
 
 async function proveSpans({ flags, settings, output, target, signal }: Proof): Promise<number> {
-  const [{ reconcile }, { resultOf }, { graphOf }, { attributeLosses }, { instancesOf, readCounters }] =
-    await Promise.all([
-      import("../verify/reconcile.ts"),
-      import("../verify/result.ts"),
-      import("../verify/call-graph.ts"),
-      import("../verify/attribution.ts"),
-      import("../verify/counters.ts"),
-    ]);
+  const [{ reconcile }, { resultOf }, { graphOf }] = await Promise.all([
+    import("../verify/reconcile.ts"),
+    import("../verify/result.ts"),
+    import("../verify/call-graph.ts"),
+  ]);
+  const [{ attributeLosses }, { instancesOf, readCounters }, { BackendWatch }] = await Promise.all([
+    import("../verify/attribution.ts"),
+    import("../verify/counters.ts"),
+    import("../verify/backend-watch.ts"),
+  ]);
   const [{ openRun, sendRun }, { defaultBackend, openReader }, { endVerify }] = await Promise.all([
     import("./verify-run.ts"),
     import("./verify-backend.ts"),
@@ -83,6 +85,7 @@ async function proveSpans({ flags, settings, output, target, signal }: Proof): P
   const links = instancesOf(new Map([...(target?.links ?? []), ...flags.links]));
   const before = flags.run === null ? await readCounters(links, backend) : null;
   signal.throwIfAborted();
+  const watch = new BackendWatch(backend, before?.backend ?? null);
   const run = target === null ? await openRun(flags.run ?? "") : sendRun(target.url, flags, settings);
   signal.addEventListener("abort", () => void run.stop());
   const reader = await openReader(backend);
@@ -91,6 +94,7 @@ async function proveSpans({ flags, settings, output, target, signal }: Proof): P
     book: run.book,
     isWholeRun: run.isWhole,
     reader,
+    countRestarts: () => watch.countRestarts(),
     graph: topology === undefined ? null : graphOf(topology),
     ended: run.ended,
     maxWaitMs: flags["max-wait"],
@@ -98,7 +102,7 @@ async function proveSpans({ flags, settings, output, target, signal }: Proof): P
     signal,
     onProgress: line.show,
   }).finally(line.end);
-  const after = await readCounters(links, backend);
+  const after = { ...(await readCounters(links, backend)), backend: await watch.end() };
   const missed = run.missed();
   if (missed > 0) output.warn(`the rate was not reached: ${missed} requests were due and never sent`);
   const { tally } = reconciliation;

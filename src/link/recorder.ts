@@ -60,7 +60,7 @@ export class Recorder {
       const { peer } = this.#exchange;
       if (peer !== null) this.#peer = format.renderPeer(peer);
     }
-    const template = serverTemplates.find(this.#exchange, route, status, cause);
+    const template = serverTemplates.find(this.#exchange, route, status, cause, this.context.isCaptured);
     this.#report(SERVER, parentAt, template, startMs, endMs, this.#peer ?? this.#noPeer);
     this.account.addSpan(ids, SERVER, parentAt, SERVER_WORD, serviceHash);
   }

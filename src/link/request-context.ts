@@ -2,6 +2,7 @@ import type { ByteWriter } from "../http/byte-writer.ts";
 import { equalsAt, lowerBytes } from "../http/characters.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Fields } from "../http/fields.ts";
+import { CAPTURE_HEADER } from "../trace/capture.ts";
 import {
   extractContext,
   formatTraceResponse,
@@ -26,6 +27,9 @@ const POSITION = lowerBytes("x-current-service");
 const TRACEPARENT = lowerBytes("traceparent");
 const BAGGAGE = lowerBytes("baggage");
 const REQUEST_ID = lowerBytes("x-request-id");
+const CAPTURE = lowerBytes(CAPTURE_HEADER);
+/** What passes through as it came. */
+const PASSED = [BAGGAGE, REQUEST_ID, CAPTURE];
 /** `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits. */
 const TRACEPARENT_BYTES = 55;
 const TRACEPARENT_NAME = Buffer.from("traceparent: 00-");
@@ -54,7 +58,9 @@ export class RequestContext {
   traceAt = TRACE;
   /** Index of the header that says who the receiver is; -1 when there is none. */
   positionIndex = -1;
-  /** What passes through as it came: `baggage`, `x-request-id`. */
+  /** The request asks that its span shows the context as it came in. */
+  isCaptured = false;
+  /** There is any of {@link PASSED}. */
   #hasPassed = false;
   #traceparentIndex = -1;
   /** Another form than one `traceparent`. */
@@ -115,6 +121,7 @@ export class RequestContext {
   #findHeaders(fields: Fields): void {
     this.positionIndex = -1;
     this.#traceparentIndex = -1;
+    this.isCaptured = false;
     this.#hasPassed = false;
     this.#hasOther = false;
     const { positions, bytes, count } = fields;
@@ -141,6 +148,11 @@ export class RequestContext {
         case 12:
           if (equalsAt(bytes, start, REQUEST_ID)) this.#hasPassed = true;
           else if (isTraceName(bytes[start])) this.#hasOther = true;
+          break;
+        case 18:
+          if (!equalsAt(bytes, start, CAPTURE)) break;
+          this.isCaptured = true;
+          this.#hasPassed = true;
           break;
         case 17:
           if (this.positionIndex === -1 && equalsAt(bytes, start, POSITION)) this.positionIndex = i;
@@ -243,7 +255,7 @@ function isTraceName(first: number | undefined): boolean {
 }
 
 function copyPassed(out: ByteWriter, fields: Fields): void {
-  for (const name of [BAGGAGE, REQUEST_ID]) {
+  for (const name of PASSED) {
     for (let i = fields.find(name); i !== -1; i = fields.find(name, i + 1)) {
       out.copy(fields.bytes, fields.positions[i * 4] as number, fields.positions[i * 4 + 1] as number);
       out.latin1(": ");

@@ -1,5 +1,6 @@
 import { lowerBytes } from "../http/characters.ts";
 import type { Exchange } from "../http/exchange.ts";
+import { captureTags } from "../trace/capture.ts";
 import { isGet, isPost, type Route } from "./route.ts";
 import type { Skeleton } from "./span-format.ts";
 import { type Cause, serverTags, type TemplateParts } from "./tags.ts";
@@ -30,14 +31,20 @@ export class ServerTemplates {
   }
 
   /** `cause` says why the link itself is the reason; a `status` of 0 is no answer. */
-  find(exchange: Exchange, route: Route | null, status: number, cause: Cause | null): Skeleton {
+  find(
+    exchange: Exchange,
+    route: Route | null,
+    status: number,
+    cause: Cause | null,
+    isCaptured: boolean,
+  ): Skeleton {
     const { head } = exchange;
     const isOfGet = isGet(head);
     const isPlain =
       route !== null && head.targetEnd - head.targetStart === route.length && (isOfGet || isPost(head));
-    // The full set has what differs with every connection.
-    if (!isPlain || this.#parts.tagSource.tagSet === "full") {
-      return this.#render(exchange, route, status, cause);
+    // The full set has what differs with every connection, and what is captured differs with every request.
+    if (!isPlain || isCaptured || this.#parts.tagSource.tagSet === "full") {
+      return this.#render(exchange, route, status, cause, isCaptured);
     }
     const { fields } = head;
     const at = fields.find(HOST);
@@ -53,21 +60,28 @@ export class ServerTemplates {
         isEqual(known.host, fields.bytes, start);
       if (isSame) return known.template;
     }
-    const template = this.#render(exchange, route, status, cause);
+    const template = this.#render(exchange, route, status, cause, false);
     const host = at === -1 ? NOTHING : Uint8Array.from(fields.bytes.subarray(start, start + length));
     if (this.#known.length === MAX_KNOWN) this.#known.shift();
     this.#known.push({ isGet: isOfGet, route, status, cause, host, template });
     return template;
   }
 
-  #render(exchange: Exchange, route: Route | null, status: number, cause: Cause | null): Skeleton {
+  #render(
+    exchange: Exchange,
+    route: Route | null,
+    status: number,
+    cause: Cause | null,
+    isCaptured: boolean,
+  ): Skeleton {
     // As the original names them: a route by its path, what has none by its method.
     const routed = route === null || status === 405 ? undefined : route;
     const { format, tagSource, commonTags } = this.#parts;
+    const tags = { ...serverTags(tagSource, exchange, { status, cause }, routed), ...commonTags };
     return format.render({
       kind: "SERVER",
       name: (routed ?? `HTTP ${exchange.method}`).toLowerCase(),
-      tags: { ...serverTags(tagSource, exchange, { status, cause }, routed), ...commonTags },
+      tags: isCaptured ? { ...tags, ...captureTags(exchange.header) } : tags,
     });
   }
 }

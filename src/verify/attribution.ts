@@ -15,6 +15,8 @@ export type LossReason =
   /** The backend counted them as not stored. */
   | "refused"
   | "evicted"
+  /** The backend was started again, and has nothing of what it had. */
+  | "backend_restarted"
   /** The links sent them and got a good answer, but the backend counted fewer. */
   | "never_received"
   /** The backend took them, and does not have them. */
@@ -70,6 +72,7 @@ export function attributeLosses(tally: Tally, before: Counters | null, after: Co
       : backend[key] - (before?.backend?.[key] ?? 0);
   open -= take(null, "refused", grew("refused") ?? 0, open);
   open -= take(null, "evicted", grew("evicted") ?? 0, open);
+  if (backend?.restarts) open -= take(null, "backend_restarted", open, open);
   const received = grew("received");
   if (isSentKnown && received !== null) {
     open -= take(null, "never_received", sent - received, open);

@@ -17,6 +17,8 @@ export interface BackendCounters {
   readonly refused: number | null;
   /** Spans that it stored and has let go of. */
   readonly evicted: number | null;
+  /** How often it was started again while it was watched. @default 0 */
+  readonly restarts?: number;
 }
 
 /** One process that is a link. */
@@ -85,7 +87,8 @@ function parseLink(text: string | null): LinkCounters | null {
   return sent === null ? null : { sent, queued: value("chain_link_spans_queued") ?? 0, dropped };
 }
 
-async function readBackend({ kind, url, fetch }: CountedBackend): Promise<BackendCounters | null> {
+/** `null` when it does not answer in time, or tells nothing. */
+export async function readBackend({ kind, url, fetch }: CountedBackend): Promise<BackendCounters | null> {
   if (kind === "zipkin") return readZipkin(await fetchText(`${url}/metrics`, fetch));
   if (kind === "collector") return readCollector(await fetchText(`${url}/health`, fetch));
   return null;

@@ -1,5 +1,7 @@
 // https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
+
 import { isRecord } from "../lib/record.ts";
+import { readCaptured } from "../trace/capture.ts";
 import type { SpanKind } from "../trace/span.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
@@ -47,6 +49,7 @@ function decodeSpan(span: Record<string, unknown>, serviceName: string) {
       attempt: attempt === undefined ? (attributes.has("http.request.method") ? 0 : null) : Number(attempt),
       startUs,
       endUs: decodeMicros(span.endTimeUnixNano),
+      captured: readCaptured((key) => attributes.get(key)),
     },
   };
 }

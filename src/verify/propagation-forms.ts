@@ -1,5 +1,6 @@
 // W3C: https://www.w3.org/TR/trace-context/, https://www.w3.org/TR/baggage/
 // B3: https://github.com/openzipkin/b3-propagation
+import { CAPTURE_HEADER, type CapturedHeader } from "../trace/capture.ts";
 import { newSpanId, newTraceId } from "../trace/ids.ts";
 
 /** What a request asks about being recorded; `open` leaves it to the entry. */
@@ -17,6 +18,8 @@ export interface Probe {
   readonly otherTraceId: string | null;
   readonly decision: Decision;
   readonly isDebug: boolean;
+  /** Headers that have to arrive, besides what makes the trace go on. */
+  readonly carried: readonly CapturedHeader[];
 }
 
 interface Ids {
@@ -38,6 +41,7 @@ interface Form {
   readonly isStart?: boolean;
   /** A second trace is named. */
   readonly isContradicting?: boolean;
+  readonly carried?: readonly CapturedHeader[];
 }
 
 const w3c = ({ trace, span }: Ids, flags = "01") => ({ traceparent: `00-${trace}-${span}-${flags}` });
@@ -65,9 +69,17 @@ const FORMS: readonly Form[] = [
     name: "w3c later version",
     headers: ({ trace, span }) => ({ traceparent: `cc-${trace}-${span}-01-more` }),
   },
-  { name: "w3c full tracestate", headers: (ids) => ({ ...w3c(ids), tracestate: TRACESTATE }) },
-  { name: "w3c full baggage", headers: (ids) => ({ ...w3c(ids), baggage: BAGGAGE }) },
-  { name: "w3c x-request-id", headers: (ids) => ({ ...w3c(ids), "X-Request-Id": ids.other }) },
+  {
+    name: "w3c full tracestate",
+    headers: (ids) => ({ ...w3c(ids), tracestate: TRACESTATE }),
+    carried: ["traceparent", "tracestate"],
+  },
+  { name: "w3c full baggage", headers: (ids) => ({ ...w3c(ids), baggage: BAGGAGE }), carried: ["baggage"] },
+  {
+    name: "w3c x-request-id",
+    headers: (ids) => ({ ...w3c(ids), "X-Request-Id": ids.other }),
+    carried: ["x-request-id"],
+  },
   { name: "b3 single", headers: (ids) => single(ids) },
   { name: "b3 single 64 bit", headers: (ids) => single({ ...ids, trace: ids.low }), isShort: true },
   { name: "b3 single debug", headers: (ids) => single(ids, "-d"), isDebug: true },
@@ -89,11 +101,16 @@ const FORMS: readonly Form[] = [
     decision: "not-sampled",
     isStart: true,
   },
-  { name: "mixed", headers: (ids) => ({ ...w3c(ids), ...single(ids), ...multi(ids) }) },
+  {
+    name: "mixed",
+    headers: (ids) => ({ ...w3c(ids), ...single(ids), ...multi(ids) }),
+    carried: ["traceparent", "b3", "x-b3-traceid"],
+  },
   {
     name: "contradicting ids",
     headers: (ids) => ({ ...w3c(ids), ...single({ ...ids, trace: ids.other }) }),
     isContradicting: true,
+    carried: ["traceparent", "b3"],
   },
   {
     name: "contradicting decisions",
@@ -126,15 +143,17 @@ export function newProbes(): Probe[] {
   return FORMS.map((form) => {
     const trace = newTraceId();
     const ids = { trace, low: newSpanId(), span: newSpanId(), other: newTraceId() };
-    const { isStart = false, isShort = false, isContradicting = false } = form;
+    const { isStart = false, isShort = false, isContradicting = false, carried = [] } = form;
+    const asked = carried.length === 0 ? {} : { [CAPTURE_HEADER]: "1" };
     return {
       form: form.name,
-      headers: form.headers(ids),
+      headers: { ...form.headers(ids), ...asked },
       traceId: isStart ? null : isShort ? ids.low.padStart(32, "0") : trace,
       parentId: isStart ? null : ids.span,
       otherTraceId: isContradicting ? ids.other : null,
       decision: form.decision ?? "sampled",
       isDebug: form.isDebug ?? false,
+      carried,
     };
   });
 }

@@ -1,4 +1,7 @@
+import type { CapturedHeader } from "../trace/capture.ts";
 import type { Ledger } from "../trace/ledger.ts";
+import { CallTree } from "./call-tree.ts";
+import { findLoss } from "./carried.ts";
 import { isSameAccount, ledgerOf } from "./digest.ts";
 import { findForeignServices } from "./foreign.ts";
 import type { Probe } from "./propagation-forms.ts";
@@ -102,7 +105,7 @@ function worst(findings: readonly (EdgeFinding | undefined)[]): EdgeFinding {
 function edgesOf(observations: readonly Observation[]): string[] {
   const edges = new Set<string>();
   for (const observation of observations) {
-    const trace = new Trace(followed(observation).spans);
+    const trace = new CallTree(followed(observation).spans);
     for (const call of trace.calls) edges.add(trace.edgeOf(call));
   }
   return [entryEdge(observations), ...edges];
@@ -111,7 +114,7 @@ function edgesOf(observations: readonly Observation[]): string[] {
 /** Whoever was called with the span id that was sent, or began the trace. */
 function entryEdge(observations: readonly Observation[]): string {
   for (const observation of observations) {
-    const trace = new Trace(followed(observation).spans);
+    const trace = new CallTree(followed(observation).spans);
     const parentId = observation.begun === null ? observation.probe.parentId : null;
     const entry = trace.roots.find((it) => it.kind === "SERVER" && it.parentId === parentId);
     if (entry !== undefined) return `${CALLER} > ${entry.serviceName}`;
@@ -133,47 +136,6 @@ function followed({ probe, begun, traces }: Observation): Followed {
   return { traceId: own, spans };
 }
 
-/** The spans of one trace as a tree. */
-class Trace {
-  /** Those whose parent is not there. */
-  readonly roots: readonly SeenSpan[];
-  /** CLIENT spans of services: not those of a proxy that carries one on. */
-  readonly calls: readonly SeenSpan[];
-  readonly #children: ReadonlyMap<string | null, readonly SeenSpan[]>;
-
-  constructor(spans: readonly SeenSpan[]) {
-    const byId = new Map(spans.map((span) => [span.id, span]));
-    this.#children = Map.groupBy(spans, ({ parentId }) => parentId);
-    this.roots = spans.filter(({ parentId }) => !byId.has(parentId ?? ""));
-    this.calls = spans
-      .filter(({ kind, parentId }) => kind === "CLIENT" && byId.get(parentId ?? "")?.kind !== "CLIENT")
-      .sort((a, b) => a.startUs - b.startUs);
-  }
-
-  edgeOf(call: SeenSpan): string {
-    return `${call.serviceName} > ${call.remote ?? this.calleeOf(call)?.serviceName ?? "?"}`;
-  }
-
-  /** The callee's SERVER span, right below the call or below spans of what lies between. */
-  calleeOf(call: SeenSpan): SeenSpan | undefined {
-    const direct = this.#below(call.id);
-    return direct.find(({ serviceName }) => serviceName === call.remote) ?? direct[0];
-  }
-
-  /** The first SERVER spans on each way down. */
-  serversUnder(root: SeenSpan): SeenSpan[] {
-    return root.kind === "SERVER" ? [root] : this.#below(root.id);
-  }
-
-  #below(id: string, seen = new Set<string>()): SeenSpan[] {
-    if (seen.has(id)) return [];
-    seen.add(id);
-    return (this.#children.get(id) ?? []).flatMap((span) =>
-      span.kind === "SERVER" ? [span] : this.#below(span.id, seen),
-    );
-  }
-}
-
 function judge(
   observation: Observation,
   edges: readonly string[],
@@ -182,7 +144,7 @@ function judge(
 ): Map<string, EdgeFinding> {
   const { probe, status, ledger, begun } = observation;
   const { traceId, spans } = followed(observation);
-  const trace = new Trace(spans);
+  const trace = new CallTree(spans);
   const isWhole = ledger !== null && isSettled(observation);
   const found = new Map<string, EdgeFinding[]>();
   const note = (edge: string, state: EdgeFinding["state"], detail: string | null = null) => {
@@ -204,7 +166,7 @@ function judge(
     note(entry, "changed", "went on in the trace of the other form");
   else if (root !== undefined) {
     if (isDenied) note(entry, "changed", "recorded against the decision");
-    else noteDebug(entry, probe.isDebug, trace.serversUnder(root)[0]);
+    else noteKept(entry, probe.isDebug, sentBy(probe), trace.serversUnder(root)[0]);
   } else if (isWhole && ledger.count === 0) {
     if (probe.decision === "sampled") note(entry, "changed", "nothing was recorded");
     else note(entry, "kept");
@@ -215,17 +177,28 @@ function judge(
     note(entry, moved === undefined && isDenied ? "kept" : "changed", moved ? "another parent" : null);
   } else note(entry, "unknown", "spans are missing");
 
-  function noteDebug(edge: string, wasDebug: boolean, callee: SeenSpan | undefined): void {
-    if (!wasDebug || callee === undefined || callee.isDebug !== false) note(edge, "kept");
-    else if (keepsDebug) note(edge, "changed", "the debug flag is lost");
-    else note(edge, "unknown", "no span shows the debug flag");
+  /** The trace goes on: what is left to see is what travels beside it. */
+  function noteKept(
+    edge: string,
+    wasDebug: boolean,
+    before: ReadonlyMap<CapturedHeader, string> | null,
+    callee: SeenSpan | undefined,
+  ): void {
+    const isDebugLost = wasDebug && callee?.isDebug === false;
+    const loss = callee === undefined ? null : findLoss({ probe, before, after: callee.captured ?? null });
+    if (isDebugLost && keepsDebug) note(edge, "changed", "the debug flag is lost");
+    else if (isDebugLost) note(edge, "unknown", "no span shows the debug flag");
+    else if (loss === undefined) note(edge, "unknown", "the link does not show what came in");
+    else if (loss === null) note(edge, "kept");
+    else note(edge, "changed", loss);
   }
 
   for (const call of trace.calls) {
     const edge = trace.edgeOf(call);
     const callee = trace.calleeOf(call);
     const moved = [...stray].find(({ serviceName }) => serviceName === call.remote);
-    if (callee !== undefined) noteDebug(edge, call.isDebug === true, callee);
+    const before = trace.callerOf(call)?.captured ?? null;
+    if (callee !== undefined) noteKept(edge, call.isDebug === true, before, callee);
     else if (moved !== undefined) {
       stray.delete(moved);
       note(edge, "changed", "another parent");
@@ -249,4 +222,10 @@ function judge(
     for (const edge of inner) if (!found.has(edge)) note(edge, "kept");
   }
   return new Map([...found].map(([edge, findings]) => [edge, worst(findings)]));
+}
+
+/** The headers that a request was sent with, as a link would show them. */
+function sentBy({ headers, carried }: Probe): ReadonlyMap<CapturedHeader, string> {
+  const sent = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  return new Map(carried.map((name) => [name, sent.get(name) ?? ""]));
 }

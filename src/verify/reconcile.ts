@@ -1,3 +1,4 @@
+import { UserError } from "../lib/errors.ts";
 import { Histogram } from "../lib/histogram.ts";
 import { RunIds } from "../trace/run.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
@@ -22,6 +23,8 @@ export interface ReconcileOptions {
   readonly ended: Promise<unknown>;
   /** All requests of the run are in the book then: traces that it does not know are looked for. @default false */
   readonly isWholeRun?: boolean;
+  /** How often the backend was started again so far: then it is asked anew for what it had. @default never */
+  readonly countRestarts?: () => Promise<number>;
   /** What is not there so long after the end is missing. */
   readonly maxWaitMs: number;
   /** Most queries to the backend in a second. */
@@ -46,6 +49,11 @@ export interface Reconciliation {
   readonly queries: number;
 }
 
+interface SeenTrace {
+  readonly record: RunRecord;
+  readonly spans: readonly SeenSpan[];
+}
+
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** While requests end, so that export latencies are known so finely. */
@@ -68,13 +76,15 @@ class Reconciler {
   readonly #ids: RunIds;
   readonly #pace: QueryPace;
   readonly #learning: Learning;
-  readonly #tally = new Tally();
+  #tally = new Tally();
   readonly #latency = new Histogram();
   readonly #startedAt = Date.now();
   /** Numbers of requests whose traces are not complete. */
   readonly #faulty = new Set<number>();
   #pending: number[] = [];
   #taken = 0;
+  #hasAnswered = false;
+  #restarts = 0;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
@@ -86,26 +96,28 @@ class Reconciler {
   async run(): Promise<Reconciliation> {
     const { ended, maxWaitMs, signal } = this.#options;
     let deadlineMs: number | null = null;
-    void ended.then(
-      () => {
+    let failure: unknown = null;
+    void ended
+      .catch((error: unknown) => {
+        failure = error;
+      })
+      .then(() => {
         deadlineMs = performance.now() + maxWaitMs;
-      },
-      () => {},
-    );
+      });
     let pauseMs = FIRST_PAUSE_MS;
     // One more turn after the last request and one after the deadline: what came in between is seen.
     for (;;) {
+      if (failure !== null) throw failure;
       const deadline = deadlineMs as number | null;
       const isLast = deadline !== null && performance.now() >= deadline;
       this.#takeNew();
       const before = this.#pending.length;
-      await this.#look(isLast);
+      await this.#lookIfItAnswers(isLast);
       this.#report(deadline);
-      if (
-        isLast ||
-        (deadline !== null && this.#pending.length === 0 && this.#taken === this.#options.book.size)
-      ) {
-        break;
+      if (isLast || (deadline !== null && this.#isAllSettled)) {
+        if (!(await this.#isForgotten())) break;
+        this.#startOver();
+        continue;
       }
       const longestMs = deadline === null ? LONGEST_LIVE_PAUSE_MS : LONGEST_PAUSE_MS;
       pauseMs = this.#pending.length < before ? FIRST_PAUSE_MS : Math.min(longestMs, pauseMs * 1.5);
@@ -121,6 +133,25 @@ class Reconciler {
     };
   }
 
+  get #isAllSettled(): boolean {
+    return this.#pending.length === 0 && this.#taken === this.#options.book.size;
+  }
+
+  /** What was seen may be gone: the backend was started again since. */
+  async #isForgotten(): Promise<boolean> {
+    const restarts = (await this.#options.countRestarts?.()) ?? 0;
+    const isForgotten = restarts > this.#restarts;
+    this.#restarts = restarts;
+    return isForgotten;
+  }
+
+  #startOver(): void {
+    this.#tally = new Tally();
+    this.#faulty.clear();
+    this.#pending = [];
+    this.#taken = 0;
+  }
+
   /** Requests that ended since; those that nobody can judge are judged at once. */
   #takeNew(): void {
     const { book } = this.#options;
@@ -134,53 +165,76 @@ class Reconciler {
     }
   }
 
+  /** A backend that has answered before may be away for a while: only at the end that is its last word. */
+  async #lookIfItAnswers(isLast: boolean): Promise<void> {
+    try {
+      await this.#look(isLast);
+    } catch (error) {
+      const isAway = error instanceof UserError && error.code === "backend-unreadable";
+      if (isLast || !this.#hasAnswered || !isAway) throw error;
+    }
+  }
+
   async #look(isLast: boolean): Promise<void> {
-    const { book, reader, signal } = this.#options;
+    const { reader } = this.#options;
     if (reader.readAccounts !== undefined && this.#pending.length >= ACCOUNTS_FROM) {
       await this.#compareAccounts();
     }
     const pending = this.#pending;
-    const left: { readonly record: RunRecord; readonly spans: readonly SeenSpan[] }[] = [];
+    const left: SeenTrace[] = [];
     this.#pending = [];
-    for (let from = 0; from < pending.length; from += reader.batchSize) {
-      const indexes = pending.slice(from, from + reader.batchSize);
-      const records = indexes.map((index) => book.record(index));
-      await this.#pace.turn();
-      const traces = await reader.read(
-        records.map(({ sequence }) => this.#ids.traceId(sequence)),
-        signal,
-      );
-      const seenAt = Date.now();
-      for (const [at, record] of records.entries()) {
-        const spans = traces.get(this.#ids.traceId(record.sequence)) ?? [];
-        const verdict = this.#learning.judge(record, spans);
-        if (isSettled(verdict)) this.#settle(record, verdict, seenAt);
-        else if (isLast) left.push({ record, spans });
-        else this.#pending.push(indexes[at] as number);
+    let from = 0;
+    try {
+      for (; from < pending.length; from += reader.batchSize) {
+        await this.#readBatch(pending.slice(from, from + reader.batchSize), isLast ? left : null);
+        if (!isLast) this.#report(null);
       }
-      if (!isLast) this.#report(null);
+    } finally {
+      // What was not read.
+      this.#pending = this.#pending.concat(pending.slice(from));
     }
     // At the end all that can be learned is known.
     for (const { record, spans } of left) this.#settle(record, this.#learning.judge(record, spans));
   }
 
+  /** What may still change stays pending, or is kept in `left`. */
+  async #readBatch(indexes: readonly number[], left: SeenTrace[] | null): Promise<void> {
+    const { book, reader, signal } = this.#options;
+    const records = indexes.map((index) => book.record(index));
+    const ids = records.map(({ sequence }) => this.#ids.traceId(sequence));
+    await this.#pace.turn();
+    const traces = await reader.read(ids, signal);
+    this.#hasAnswered = true;
+    const seenAt = Date.now();
+    for (const [at, record] of records.entries()) {
+      const spans = traces.get(ids[at] as string) ?? [];
+      const verdict = this.#learning.judge(record, spans);
+      if (isSettled(verdict)) this.#settle(record, verdict, seenAt);
+      else if (left !== null) left.push({ record, spans });
+      else this.#pending.push(indexes[at] as number);
+    }
+  }
+
   /** Settles what the backend's own accounts prove. Not for few, as spans say more: who ignored a sampling decision. */
   async #compareAccounts(): Promise<void> {
     const { book, reader, signal } = this.#options;
-    const left: number[] = [];
+    const isSettledAt = new Uint8Array(book.size);
     // The spans of some are read all the same: what is missing in others is named by what whole traces have taught.
     let toLearnFrom = this.#learning.wanted;
-    for await (const batch of compareAccounts(book, this.#pending, reader, this.#pace, signal)) {
-      const seenAt = Date.now();
-      for (const { index, record, isProved } of batch) {
-        if (isProved && toLearnFrom-- <= 0) {
+    try {
+      for await (const batch of compareAccounts(book, this.#pending, reader, this.#pace, signal)) {
+        const seenAt = Date.now();
+        for (const { index, record, isProved } of batch) {
+          if (!isProved || toLearnFrom-- > 0) continue;
           const count = record.ledger?.count ?? 0;
           this.#settle(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
-        } else left.push(index);
+          isSettledAt[index] = 1;
+        }
+        this.#report(null);
       }
-      this.#report(null);
+    } finally {
+      this.#pending = this.#pending.filter((index) => isSettledAt[index] === 0);
     }
-    this.#pending = left;
   }
 
   /** What no request of the book can tell: traces that it does not know, and copies that the backend has not kept. */
@@ -200,7 +254,12 @@ class Reconciler {
     const endedAt = this.#options.book.endOf(record);
     this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict);
     if (verdict.class !== "complete") this.#faulty.add(record.sequence);
-    if (seenAt !== undefined && endedAt >= this.#startedAt && verdict.class === "complete") {
+    if (
+      seenAt !== undefined &&
+      this.#restarts === 0 &&
+      endedAt >= this.#startedAt &&
+      verdict.class === "complete"
+    ) {
       this.#latency.record(Math.max(0, seenAt - endedAt) * 1000);
     }
   }

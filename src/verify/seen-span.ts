@@ -1,3 +1,4 @@
+import { type CapturedHeader, readCaptured } from "../trace/capture.ts";
 import type { LedgerSpan } from "../trace/ledger.ts";
 import type { Span } from "../trace/span.ts";
 
@@ -16,6 +17,8 @@ export interface SeenSpan extends LedgerSpan {
   readonly endUs: number;
   /** B3's debug flag; absent where the backend does not keep it. */
   readonly isDebug?: boolean;
+  /** The context as it came in, where it was asked for and the link shows it. */
+  readonly captured?: ReadonlyMap<CapturedHeader, string> | null;
 }
 
 /** The judged part of a span in Zipkin's shape. */
@@ -33,6 +36,7 @@ export function toSeenSpan(span: Span): SeenSpan {
     startUs,
     endUs: startUs + duration,
     isDebug: span.debug === true,
+    captured: readCaptured((key) => tags[key]),
   };
 }
 

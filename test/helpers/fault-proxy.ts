@@ -14,6 +14,8 @@ export interface FaultProxy {
   readonly received: number;
   /** Spans that it did not send on. */
   readonly forgotten: number;
+  /** Those that the backend took. */
+  readonly passed: readonly Span[];
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -25,7 +27,9 @@ export function startFaultProxy(backendUrl: string): FaultProxy {
       body: JSON.stringify(spans),
     });
     if (!response.ok) throw new Error(`the backend answers ${response.status}: ${await response.text()}`);
+    passed.push(...spans);
   };
+  const passed: Span[] = [];
   const counts = { received: 0, forgotten: 0 };
   const late = new Set<Promise<unknown>>();
   const server = Bun.serve({
@@ -39,7 +43,13 @@ export function startFaultProxy(backendUrl: string): FaultProxy {
       const edited = proxy.edit(spans);
       if (edited === null) counts.forgotten += spans.length;
       else if (proxy.delayMs > 0) late.add(Bun.sleep(proxy.delayMs).then(() => send(edited)));
-      else await send(edited);
+      else if (
+        !(await send(edited).then(
+          () => true,
+          () => false,
+        ))
+      )
+        return new Response("gone", { status: 503 });
       return new Response(null, { status: 202 });
     },
   });
@@ -47,6 +57,7 @@ export function startFaultProxy(backendUrl: string): FaultProxy {
     url: `http://127.0.0.1:${server.port}`,
     edit: (spans) => spans,
     isDown: false,
+    passed,
     delayMs: 0,
     get received() {
       return counts.received;

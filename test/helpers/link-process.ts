@@ -1,4 +1,4 @@
-import { EXECUTABLE } from "./cli.ts";
+import { EXECUTABLE, eventually } from "./cli.ts";
 
 /** `chain-link link` as a process of its own. */
 export interface LinkProcess {
@@ -12,12 +12,13 @@ export interface LinkProcess {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts it on a free port; resolves when it listens. */
+/** Starts it, on a free port unless one is given; resolves when it listens. */
 export async function startLinkProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  port = 0,
 ): Promise<LinkProcess> {
-  const child = Bun.spawn([EXECUTABLE, "link", "--host", "127.0.0.1", "--port", "0", ...args], {
+  const child = Bun.spawn([EXECUTABLE, "link", "--host", "127.0.0.1", "--port", String(port), ...args], {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -40,6 +41,8 @@ export async function startLinkProcess(
     for await (const chunk of child.stdout) stdout += decoder.decode(chunk, { stream: true });
   };
   const read = Promise.all([readStderr(), readStdout()]);
+  // A port that was asked for is not told.
+  if (port !== 0) resolve(await untilReady(`http://127.0.0.1:${port}`));
   const url = await listening;
   return {
     url,
@@ -56,4 +59,11 @@ export async function startLinkProcess(
       await child.exited;
     },
   };
+}
+
+function untilReady(url: string): Promise<string> {
+  return eventually(async () => {
+    const response = await fetch(`${url}/readiness`).catch(() => null);
+    return response?.ok ? url : undefined;
+  });
 }

@@ -2,6 +2,7 @@ import { startLoad } from "../../src/load/generator.ts";
 import type { Topology } from "../../src/topology/model.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
 import { attributeLosses } from "../../src/verify/attribution.ts";
+import { BackendWatch } from "../../src/verify/backend-watch.ts";
 import { graphOf } from "../../src/verify/call-graph.ts";
 import { instancesOf, readCounters } from "../../src/verify/counters.ts";
 import { reconcile } from "../../src/verify/reconcile.ts";
@@ -33,6 +34,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
   const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
   const reader = new ZipkinReader(backend.url, backend.kind === "zipkin" ? "Zipkin" : "collector");
   const before = await readCounters(instancesOf(links), backend);
+  const watch = new BackendWatch(backend, before.backend);
   const load = startLoad({
     url: `${url}/`,
     method: "GET",
@@ -56,13 +58,14 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
   const reconciliation = await reconcile({
     book,
     reader,
+    countRestarts: () => watch.countRestarts(),
     graph: options.topology === null ? null : graphOf(options.topology),
     ended: load.done.then(() => options.onSent?.()),
     maxWaitMs: options.maxWaitMs ?? 2000,
     queriesPerSecond: 200,
     signal: new AbortController().signal,
   });
-  const after = await readCounters(instancesOf(links), backend);
+  const after = { ...(await readCounters(instancesOf(links), backend)), backend: await watch.end() };
   return resultOf(reconciliation, {
     run: ids.runId,
     url,

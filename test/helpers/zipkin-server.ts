@@ -11,28 +11,42 @@ export const hasZipkin = existsSync(ZIPKIN_JAR) && Bun.which("java") !== null;
 export interface ZipkinServer {
   readonly url: string;
   stop(): Promise<void>;
+  /** Without a chance to do anything. */
+  kill(): Promise<void>;
 }
 
-/** Starts a real Zipkin with storage in memory on a free port. */
-export async function startZipkin(): Promise<ZipkinServer> {
-  const port = freePort();
-  const child = Bun.spawn(["java", "-Xmx256m", "-jar", ZIPKIN_JAR], {
+export interface ZipkinOptions {
+  /** @default a free one */
+  readonly port?: number;
+  /** Spans kept in memory at most. @default Zipkin's, 500,000 */
+  readonly maxSpans?: number;
+  /** @default 256 */
+  readonly heapMegabytes?: number;
+}
+
+/** Starts a real Zipkin with storage in memory. */
+export async function startZipkin(options: ZipkinOptions = {}): Promise<ZipkinServer> {
+  const { port = freePort(), maxSpans, heapMegabytes = 256 } = options;
+  const child = Bun.spawn(["java", `-Xmx${heapMegabytes}m`, "-jar", ZIPKIN_JAR], {
     stdout: "ignore",
     stderr: "ignore",
-    env: { ...process.env, QUERY_PORT: String(port), SELF_TRACING_ENABLED: "false" },
+    env: {
+      ...process.env,
+      QUERY_PORT: String(port),
+      SELF_TRACING_ENABLED: "false",
+      ...(maxSpans === undefined ? {} : { MEM_MAX_SPANS: String(maxSpans) }),
+    },
   });
+  const end = (signal: "SIGTERM" | "SIGKILL") => async () => {
+    child.kill(signal);
+    await child.exited;
+  };
   const url = `http://127.0.0.1:${port}`;
   await eventually(async () => {
     const response = await fetch(`${url}/health`).catch(() => null);
     return response?.ok ? true : undefined;
   }, 200_000);
-  return {
-    url,
-    async stop() {
-      child.kill("SIGTERM");
-      await child.exited;
-    },
-  };
+  return { url, stop: end("SIGTERM"), kill: end("SIGKILL") };
 }
 
 /** Zipkin cannot say which port it took for 0, so it is given one that was free a moment ago. */

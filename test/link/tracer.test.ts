@@ -412,3 +412,21 @@ test("the spans of a call graph are one tree whose branches hang below the SERVE
     });
   expect(edges.sort()).toEqual(["a-b", "a-c", "a-d", "b-d"]);
 });
+
+test("a request that asks for it is shown with its context by each link, and by nobody else", async () => {
+  const traceparent = `00-${TRACE}-${PARENT}-01`;
+  const headers = { traceparent, tracestate: "a=1,b=2", baggage: "k=v", "x-request-id": "r" };
+  const asked = await traceOf({ ...headers, "chain-link-capture": "1" });
+  const servers = lineOf(asked.spans).filter(({ kind }) => kind === "SERVER");
+  expect(servers.map(({ tags }) => tags?.["http.request.header.tracestate"])).toEqual(
+    FIVE.map(() => "a=1,b=2"),
+  );
+  expect(servers[4]?.tags).toMatchObject({
+    "http.request.header.chain-link-capture": "1",
+    "http.request.header.baggage": "k=v",
+    "http.request.header.x-request-id": "r",
+  });
+  expect(servers[0]?.tags?.["http.request.header.traceparent"]).toBe(traceparent);
+  const { spans } = await traceOf(headers);
+  expect(JSON.stringify(spans)).not.toContain("http.request.header");
+});

@@ -76,6 +76,7 @@ const EXPECTED = {
   attempt: 0,
   startUs: 1544712660300000,
   endUs: 1544712660600000,
+  captured: null,
 } as const;
 
 function serve(answers: Readonly<Record<string, object>>) {

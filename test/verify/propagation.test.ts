@@ -65,7 +65,9 @@ describe("forms of trace context through a chain of three", () => {
     const result = await run("c", (headers) => headers.delete("b3"));
     expect(result.outcome).toBe("broken");
     const broken = findingsOf(result);
-    expect(broken.map((it) => it.replace(/,.*/, ""))).toEqual(
+    const ofMixed = broken.filter((it) => it.endsWith("b > c changed, b3 is stripped"));
+    expect(ofMixed.map((it) => it.replace(/:.*/, ""))).toEqual(["mixed", "contradicting ids"]);
+    expect(broken.filter((it) => !ofMixed.includes(it)).map((it) => it.replace(/,.*/, ""))).toEqual(
       [
         "b3 single",
         "b3 single 64 bit",
@@ -76,6 +78,39 @@ describe("forms of trace context through a chain of three", () => {
         "malformed b3 single",
       ].map((form) => `${form}: b > c broken`),
     );
+  });
+
+  test("what travels beside the trace is followed, too: tracestate, baggage and x-request-id", async () => {
+    const result = await run("c", (headers) => {
+      // Its own member in front, as a vendor does, and the last ones gone, as where there is too little room.
+      const states = headers.get("tracestate")?.split(",").slice(0, 30) ?? [];
+      if (states.length > 0) headers.set("tracestate", ["mesh=1", ...states].join(","));
+      headers.delete("baggage");
+      if (headers.has("x-request-id")) headers.set("x-request-id", "mine");
+    });
+    expect(findingsOf(result)).toEqual([
+      "w3c full tracestate: b > c changed, 2 of 32 members of tracestate are lost or moved",
+      "w3c full baggage: b > c changed, baggage is stripped",
+      "w3c x-request-id: b > c changed, x-request-id is another",
+    ]);
+  });
+
+  test("members that a proxy adds take nothing away", async () => {
+    const result = await run("c", (headers) => {
+      for (const name of ["tracestate", "baggage"]) {
+        const value = headers.get(name);
+        if (value !== null) headers.set(name, `mesh=1, ${value.replaceAll(",", " , ")}`);
+      }
+    });
+    expect(findingsOf(result)).toEqual([]);
+  });
+
+  test("before a link that does not show what came in nothing is claimed", async () => {
+    const result = await run("c", (headers) => headers.delete("chain-link-capture"));
+    const found = findingsOf(result);
+    expect(found).toContain("w3c full baggage: b > c unknown, the link does not show what came in");
+    expect(found.every((it) => it.endsWith("b > c unknown, the link does not show what came in"))).toBe(true);
+    expect(result.outcome).toBe("could-not-tell");
   });
 
   test("a proxy that forgets the debug flag changes the debug forms at its edge", async () => {

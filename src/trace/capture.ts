@@ -1,0 +1,50 @@
+import type { HeaderReader } from "./context.ts";
+
+/**
+ * A request header, passed on by links, with which each of them shows in its SERVER span the context as it came in: what no span would tell
+ * otherwise. Costs nothing where it is not sent.
+ */
+export const CAPTURE_HEADER = "chain-link-capture";
+
+/** What is shown. The first says that the link captures at all. */
+export const CAPTURED_HEADERS = [
+  CAPTURE_HEADER,
+  "traceparent",
+  "tracestate",
+  "b3",
+  "x-b3-traceid",
+  "baggage",
+  "x-request-id",
+] as const;
+
+export type CapturedHeader = (typeof CAPTURED_HEADERS)[number];
+
+/** OpenTelemetry's name for it: https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/ */
+export function captureTag(header: CapturedHeader): string {
+  return `http.request.header.${header}`;
+}
+
+const CAPTURES = captureTag(CAPTURE_HEADER);
+
+/** Tags for the headers that came in. */
+export function captureTags(header: HeaderReader): Record<string, string> {
+  const tags: Record<string, string> = {};
+  for (const name of CAPTURED_HEADERS) {
+    const value = header(name);
+    if (value !== null) tags[captureTag(name)] = value;
+  }
+  return tags;
+}
+
+/** The headers that a span's tags show; `null` where its link captures none. */
+export function readCaptured(
+  tagOf: (key: string) => string | undefined,
+): ReadonlyMap<CapturedHeader, string> | null {
+  if (tagOf(CAPTURES) === undefined) return null;
+  const headers = new Map<CapturedHeader, string>();
+  for (const name of CAPTURED_HEADERS) {
+    const value = tagOf(captureTag(name));
+    if (value !== undefined) headers.set(name, value);
+  }
+  return headers;
+}
