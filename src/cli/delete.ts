@@ -47,11 +47,12 @@ export const deleteRelease = defineCommand({
       if (!(await ask(question, output))) return EXIT.failed;
     }
     const stop = new AbortController();
-    void watchInterrupts().signal.then(() => {
+    const log = new ReleaseLog(output, namespace);
+    void watchInterrupts(() => log.onWaitEnd()).signal.then(() => {
+      log.onWaitEnd();
       output.warn("Stopping when the requests under way are done; Ctrl-C again stops at once");
       stop.abort();
     });
-    const log = new ReleaseLog(output, namespace);
     const options = {
       wait: flags.wait,
       withStorage: flags["delete-storage"],

@@ -28,8 +28,15 @@ export interface ReleaseCounts {
   deleted: number;
 }
 
+type RemovalReporter = RemoveOptions["report"];
+
+/** The first few of many names. */
+function nameSome(names: readonly string[]): string {
+  return `${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`;
+}
+
 /** Says what happens to a release: the original's log lines, and a table of what is waited for on a terminal. */
-export class ReleaseLog implements DeployReporter {
+export class ReleaseLog implements DeployReporter, RemovalReporter {
   readonly counts: ReleaseCounts = { created: 0, updated: 0, unchanged: 0, deleted: 0 };
   readonly #output: Output;
   readonly #namespace: string;
@@ -38,6 +45,7 @@ export class ReleaseLog implements DeployReporter {
   #lastLogMs = 0;
   #lateLinks = 0;
   #startedMs = 0;
+  #ending: readonly string[] = [];
 
   constructor(output: Output, namespace: string) {
     this.#output = output;
@@ -77,9 +85,7 @@ export class ReleaseLog implements DeployReporter {
     this.#startedMs = this.#lastLogMs = performance.now();
     if (tracker.readyCount === tracker.size) return;
     this.#output.info(`Waiting for ${tracker.size - tracker.readyCount} objects to become ready...`);
-    if (!this.#output.isTerminal || this.#output.verbosity === "quiet") return;
-    this.#live = new LiveLines(this.#output, () => this.#render());
-    this.#live.update();
+    this.#beginLive(() => this.#render());
   }
 
   onProgress(tracker: ReadinessTracker): void {
@@ -110,9 +116,31 @@ export class ReleaseLog implements DeployReporter {
     this.#live = null;
   }
 
-  readonly onEnding: RemoveOptions["report"]["onEnding"] = (pods) => {
-    this.#output.info(`Waiting for ${pods} pods to end...`);
-  };
+  onEnding(pods: readonly string[]): void {
+    const isFirst = this.#ending.length === 0;
+    this.#ending = pods;
+    if (pods.length === 0) this.onWaitEnd();
+    else if (isFirst) {
+      this.#startedMs = this.#lastLogMs = performance.now();
+      this.#output.info(`Waiting for ${pods.length} pods to end...`);
+      this.#beginLive(() => this.#renderEnding());
+    } else if (this.#live !== null) this.#live.update();
+    else if (performance.now() - this.#lastLogMs >= LOG_EVERY_MS) {
+      this.#lastLogMs = performance.now();
+      this.#output.info(`${pods.length} pods still end: ${nameSome(pods)}`);
+    }
+  }
+
+  #beginLive(render: () => readonly string[]): void {
+    if (!this.#output.isTerminal || this.#output.verbosity === "quiet") return;
+    this.#live = new LiveLines(this.#output, render);
+    this.#live.update();
+  }
+
+  #renderEnding(): string[] {
+    const seconds = Math.round((performance.now() - this.#startedMs) / 1000);
+    return [`${this.#ending.length} pods still end, ${seconds} s: ${nameSome(this.#ending)}`];
+  }
 
   #say(text: string): void {
     if (this.#live === null) this.#output.info(text);

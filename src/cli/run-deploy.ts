@@ -64,16 +64,11 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
     }
     return EXIT.done;
   } catch (error) {
-    if (error instanceof Interrupted) {
-      output.warn(
-        "Interrupted. The same command goes on from here; chain-link rollback goes back, chain-link delete removes all",
-      );
-      return EXIT.interrupted;
-    }
+    if (error instanceof Interrupted) return sayInterrupted(output);
     if (!(error instanceof DeployFailed)) throw error;
     const { showFailure } = await import("./failure-screen.ts");
     await showFailure(error, client, namespace, output);
-    if (!flags["rollback-on-failure"]) {
+    if (!flags["rollback-on-failure"] || !error.isNew) {
       output.raw(
         "The cluster was left as it is: deploy again when it is mended, or go back with chain-link rollback.\n",
       );
@@ -89,12 +84,19 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
           : `Revision ${restored} was applied again`,
       );
     } catch (second) {
-      if (second instanceof Interrupted) return EXIT.interrupted;
+      if (second instanceof Interrupted) return sayInterrupted(output);
       if (!(second instanceof DeployFailed)) throw second;
       await showFailure(second, client, namespace, output);
     }
     return EXIT.failed;
   }
+}
+
+function sayInterrupted(output: Output): number {
+  output.warn(
+    "Interrupted. The same command goes on from here; chain-link rollback goes back, chain-link delete removes all",
+  );
+  return EXIT.interrupted;
 }
 
 /** A person is asked before something that runs is taken away. */

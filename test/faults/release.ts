@@ -4,17 +4,17 @@
  *
  *     bun test/faults/release.ts [RESULTS]
  *
- * Takes the better part of an hour on 2 cores. What stands in the file RESULTS already is not run again; Ctrl-C finishes
- * what is under way and writes the table of what was run.
+ * Takes about an hour on 2 cores. What stands in the file RESULTS already is not run again; Ctrl-C finishes what is under
+ * way, and the same command goes on from there.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startLab, stopLab } from "../helpers/lab.ts";
+import { type BenchTask, runInBenches } from "./bench-pool.ts";
 import {
   describeDisturbance,
-  FaultBench,
-  isClear,
+  isGood,
   listDisturbances,
   type Outcome,
   SCENARIOS,
@@ -26,65 +26,74 @@ const PARALLEL = 8;
 const PAGE = new URL("../../docs/release-faults.md", import.meta.url);
 const RESULTS = process.argv[2] ?? join(tmpdir(), "chain-link-release-faults.jsonl");
 
+interface Count {
+  readonly scenario: Scenario;
+  /** Of the undisturbed command. */
+  readonly calls: number;
+}
+
 interface Result extends Outcome {
   readonly scenario: Scenario;
   readonly how: string;
   readonly call: number;
 }
 
-const results: Result[] = existsSync(RESULTS)
-  ? readFileSync(RESULTS, "utf8")
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Result)
-  : [];
 const callsOf = new Map<Scenario, number>();
-const known = new Set(results.map(keyOf));
+const results: Result[] = [];
+for (const line of existsSync(RESULTS) ? readFileSync(RESULTS, "utf8").trim().split("\n") : []) {
+  const entry = JSON.parse(line) as Count | Result;
+  if ("calls" in entry) callsOf.set(entry.scenario, entry.calls);
+  else results.push(entry);
+}
+const record = (entry: Count | Result) => appendFileSync(RESULTS, `${JSON.stringify(entry)}\n`);
+
 const lab = await startLab();
-const runs: { readonly rank: number; readonly start: () => Promise<void> }[] = [];
-for (const scenario of SCENARIOS) {
-  const counter = new FaultBench(lab, `fault-${scenario}`, scenario);
-  const calls = await counter.countCalls();
-  await counter.remove();
-  callsOf.set(scenario, calls);
-  console.log(`${scenario}: ${calls} calls`);
-  for (const [index, disturbance] of listDisturbances(calls).entries()) {
+const counts = SCENARIOS.filter((scenario) => !callsOf.has(scenario)).map(
+  (scenario): BenchTask =>
+    async (bench) => {
+      const calls = await bench.countCalls(scenario);
+      callsOf.set(scenario, calls);
+      record({ scenario, calls });
+    },
+);
+await runInBenches(lab, "count", SCENARIOS.length, counts);
+console.log([...callsOf].map(([scenario, calls]) => `${scenario}: ${calls} calls`).join(", "));
+
+const known = new Set(results.map(keyOf));
+const tasks = SCENARIOS.flatMap((scenario) =>
+  listDisturbances(callsOf.get(scenario) ?? 0).map((disturbance) => {
     const how = describeDisturbance(disturbance);
-    if (known.has(keyOf({ scenario, how, call: disturbance.call }))) continue;
-    const start = async () => {
-      const bench = new FaultBench(lab, `fault-${scenario}-${index}`, scenario);
-      const outcome = await bench.run(disturbance).finally(() => bench.remove());
-      const result: Result = { scenario, how, call: disturbance.call, ...outcome };
+    const { call } = disturbance;
+    const run: BenchTask = async (bench) => {
+      const result: Result = { scenario, how, call, ...(await bench.run(scenario, disturbance)) };
       results.push(result);
-      appendFileSync(RESULTS, `${JSON.stringify(result)}\n`);
+      record(result);
       if (!isGood(result)) console.log(JSON.stringify(result));
     };
-    runs.push({ rank: how === "kill -9" ? 0 : how.includes(" for ") ? 2 : 1, start });
-  }
-}
-// What is quick first: a mistake shows early.
-runs.sort((a, b) => a.rank - b.rank);
-console.log(`${runs.length} runs`);
-process.on("SIGINT", () => runs.splice(0));
+    const key = keyOf({ scenario, how, call });
+    // Kills are quick, and a mistake shows early; the rest mixed, so that a run that is stopped has seen some of each kind.
+    return { key, rank: disturbance.kind === "kill" ? "" : Bun.hash(key).toString(), run };
+  }),
+)
+  .filter(({ key }) => !known.has(key))
+  .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+  .map(({ run }) => run);
+let isWhole = true;
+process.on("SIGINT", () => {
+  isWhole = false;
+  tasks.splice(0);
+});
+console.log(`${results.length} runs done before, ${tasks.length} to do`);
 const startMs = performance.now();
-const work = async () => {
-  for (let run = runs.shift(); run !== undefined; run = runs.shift()) await run.start();
-};
-await Promise.all(Array.from({ length: PARALLEL }, work));
-console.log(`${Math.round((performance.now() - startMs) / 1000)} s`);
-const page = renderPage();
-console.log(page);
+await runInBenches(lab, "faults", PARALLEL, tasks);
+console.log(`${results.length} runs, ${Math.round((performance.now() - startMs) / 1000)} s`);
 const hasFailed = !results.every(isGood);
-if (!hasFailed) writeFileSync(PAGE, page);
+if (isWhole && !hasFailed) writeFileSync(PAGE, renderPage());
 await stopLab();
-process.exit(hasFailed ? 1 : 0);
+process.exit(hasFailed || !isWhole ? 1 : 0);
 
 function keyOf({ scenario, how, call }: Pick<Result, "scenario" | "how" | "call">): string {
   return `${scenario}, ${how}, ${call}`;
-}
-
-function isGood({ end, message, problems }: Outcome): boolean {
-  return problems.length === 0 && (end !== "failed" || isClear(message));
 }
 
 function renderPage(): string {

@@ -1,11 +1,17 @@
-import { ApiClient } from "../../src/kubernetes/api/client.ts";
-import { openCluster } from "../../src/kubernetes/api/kubeconfig.ts";
-import { MEMBER_RESOURCES, RESOURCES } from "../../src/kubernetes/api/resource.ts";
+import { readWanted } from "../../src/cli/release-target.ts";
+import type { ApiClient } from "../../src/kubernetes/api/client.ts";
+import { DEFAULT_RELEASE } from "../../src/kubernetes/labels.ts";
+import { DEFAULT_SLEEP_SECONDS } from "../../src/kubernetes/load-generator.ts";
+import { deploy } from "../../src/kubernetes/release/deploy.ts";
+import type { DeployReporter, Target } from "../../src/kubernetes/release/deployment.ts";
+import { hasChanges } from "../../src/kubernetes/release/plan.ts";
+import { makePlan } from "../../src/kubernetes/release/planner.ts";
 import { ReleaseStore } from "../../src/kubernetes/release/store.ts";
 import { ApiProxy, type ApiProxyOptions, FAULTS, type Fault } from "../helpers/api-proxy.ts";
 import { EXECUTABLE } from "../helpers/cli.ts";
 import type { Lab } from "../helpers/lab.ts";
 import { emptyTopology, PAUSE_IMAGE, ReleaseBench } from "../helpers/release.ts";
+import type { TestNamespace } from "./test-namespace.ts";
 
 /** Four things that can be disturbed: what stands before, the command, and what must be there in the end. */
 export const SCENARIOS = ["install", "upgrade", "rollback", "delete"] as const;
@@ -22,136 +28,173 @@ export interface Outcome {
   readonly message: string;
   /** What is not as it should be after the next plain command; empty when all is. */
   readonly problems: readonly string[];
+  /** How long the plain command took. */
+  readonly recoverySeconds: number;
 }
 
-const SMALL = emptyTopology(2);
-const LARGE = emptyTopology(4);
-/** Pods are not what is tested here: Zipkin's is kept away by a limit, the load generator's does nothing. */
-const LIMIT = {
-  apiVersion: "v1",
-  kind: "LimitRange",
-  metadata: { name: "no-zipkin" },
-  spec: { limits: [{ type: "Container", max: { memory: "300Mi" } }] },
-};
-const LIMIT_RANGES = { apiVersion: "v1", kind: "LimitRange", plural: "limitranges" };
-const QUICK = ["--chain-link-image", PAUSE_IMAGE, "--wait=false", "--yes"];
+/** What a release may be: the smaller one lacks two services and asks less often, so that a Pod is replaced. */
+const LARGE = { services: 4, sleepSeconds: DEFAULT_SLEEP_SECONDS };
+const SMALL = { services: 2, sleepSeconds: 7 };
+type Size = typeof LARGE;
 
-/** One scenario in a namespace of its own. */
-export class FaultBench {
+/** No pod has to start but the load generator's. */
+const ELSEWHERE = "http://zipkin.elsewhere";
+const PLAN_OPTIONS = { forceConflicts: false, takeOwnership: false };
+/** Shorter than the faults that last, longer than any answer on a busy machine. */
+const REQUEST_TIMEOUT = "2s";
+
+/** One namespace in which commands are disturbed, one after the other. */
+export class FaultBench implements Disposable {
   readonly #bench: ReleaseBench;
-  /** Past the proxy. A kubectl for each look would take longer than what is tested. */
-  readonly #client: ApiClient;
-  readonly #scenario: Scenario;
+  readonly #store: ReleaseStore;
 
   constructor(
     readonly lab: Lab,
-    namespace: string,
-    scenario: Scenario,
+    readonly namespace: TestNamespace,
+    /** Past the proxy. */
+    client: ApiClient,
   ) {
-    this.#bench = new ReleaseBench(lab, namespace);
-    this.#client = new ApiClient(openCluster({ file: lab.kubeconfig, context: null, environment: {} }));
-    this.#scenario = scenario;
+    this.#bench = new ReleaseBench(lab, namespace.name);
+    this.#store = new ReleaseStore(client, namespace.name, DEFAULT_RELEASE);
   }
 
   /** How many calls the undisturbed command makes. */
-  async countCalls(): Promise<number> {
-    await this.#prepare();
-    const { calls } = await this.#runThroughProxy({});
+  async countCalls(scenario: Scenario): Promise<number> {
+    await this.#prepare(scenario);
+    const { calls, end, message } = await this.#runThroughProxy(scenario, {});
+    if (end !== "done") throw new Error(`an undisturbed ${scenario} ended as ${end}: ${message}`);
     return calls;
   }
 
-  async run(disturbance: Disturbance): Promise<Outcome> {
-    await this.#prepare();
+  async run(scenario: Scenario, disturbance: Disturbance): Promise<Outcome> {
+    await this.#prepare(scenario);
     const { end, message } = await this.#runThroughProxy(
+      scenario,
       disturbance.kind === "kill"
         ? { killAfter: disturbance.call }
         : { faults: { fault: disturbance.kind, from: disturbance.call, forMs: disturbance.forMs } },
     );
-    return { end, message, problems: await this.#recover(end) };
+    const startMs = performance.now();
+    const problems = await (scenario === "delete" ? this.#deleteRest(end) : this.#deployRest(scenario, end));
+    return { end, message, problems, recoverySeconds: Math.round((performance.now() - startMs) / 1000) };
   }
 
-  async remove(): Promise<void> {
-    const { namespace } = this.#bench;
-    const found = await this.#client.find(RESOURCES.namespace, null, namespace);
-    if (found !== null)
-      await this.#client.delete(RESOURCES.namespace, null, namespace, { uid: found.metadata.uid });
+  [Symbol.dispose](): void {
     this.#bench[Symbol.dispose]();
   }
 
-  async #prepare(): Promise<void> {
-    const { namespace } = this.#bench;
-    const made = { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } };
-    await this.#client.create(RESOURCES.namespace, null, made, "test");
-    await this.#client.create(LIMIT_RANGES, namespace, LIMIT, "test");
-    if (this.#scenario === "install") return;
-    await this.#mustRun("deploy", this.#bench.topology(LARGE), ...QUICK);
-    if (this.#scenario === "rollback") await this.#mustRun("deploy", this.#bench.topology(SMALL), ...QUICK);
+  async #prepare(scenario: Scenario): Promise<void> {
+    await this.namespace.wipe();
+    if (scenario === "install") return;
+    await this.#deploy(LARGE);
+    if (scenario === "rollback") await this.#deploy(SMALL);
+  }
+
+  /** In this process: what is not tested need not start one. */
+  async #deploy(size: Size): Promise<void> {
+    const target = await this.#target(size);
+    const plan = await makePlan(this.#store, target.objects, PLAN_OPTIONS);
+    await deploy(this.#store, target, plan, {
+      ...PLAN_OPTIONS,
+      wait: true,
+      timeoutMs: 60_000,
+      stop: new AbortController().signal,
+      report: SILENT,
+    });
+  }
+
+  /** As the command line asks for it. */
+  async #target({ services, sleepSeconds }: Size): Promise<Target> {
+    const flags = {
+      instances: services,
+      namespace: this.namespace.name,
+      release: DEFAULT_RELEASE,
+      "chain-link-image": PAUSE_IMAGE,
+      "sleep-time": sleepSeconds,
+      collector: { url: ELSEWHERE },
+      "collector-storage": null,
+      "collector-storage-class": null,
+      "network-policy": "none",
+      slow: "on",
+    } as const;
+    return (await readWanted(this.#bench.topology(emptyTopology(services)), flags, [])).target;
+  }
+
+  #deployCommand({ services, sleepSeconds }: Size): string[] {
+    const file = this.#bench.topology(emptyTopology(services));
+    const what = ["--chain-link-image", PAUSE_IMAGE, "--sleep-time", String(sleepSeconds)];
+    return ["deploy", file, ...what, "--collector", ELSEWHERE, "--timeout", "60s", "--yes"];
   }
 
   /** The command that is disturbed. */
-  #command(): string[] {
+  #command(scenario: Scenario): string[] {
     const commands: Readonly<Record<Scenario, string[]>> = {
-      install: ["deploy", this.#bench.topology(LARGE), ...QUICK],
-      upgrade: ["deploy", this.#bench.topology(SMALL), ...QUICK],
-      rollback: ["rollback", "--wait=false", "--yes"],
+      install: this.#deployCommand(LARGE),
+      upgrade: this.#deployCommand(SMALL),
+      rollback: ["rollback", "--yes"],
       delete: ["delete", "--yes"],
     };
-    return commands[this.#scenario];
+    return commands[scenario];
+  }
+
+  /** One plain command removes what a disturbed `delete` left. */
+  async #deleteRest(end: Outcome["end"]): Promise<string[]> {
+    const problems: string[] = [];
+    const { exitCode, stderr } = await this.#bench.run("delete", "--yes");
+    // It may have been done before it was killed.
+    const isGone = stderr.includes("there is no release");
+    if (exitCode !== 0 && !isGone) problems.push(`delete ended with ${exitCode}: ${lastLine(stderr)}`);
+    if (end === "done" && !isGone) problems.push("delete said that it was done, but something was left");
+    const left = await this.namespace.list();
+    if (left.length > 0) problems.push(`left behind: ${left.join(", ")}`);
+    return problems;
   }
 
   /** One plain command brings everything to what was wanted. */
-  async #recover(end: Outcome["end"]): Promise<string[]> {
+  async #deployRest(scenario: Scenario, end: Outcome["end"]): Promise<string[]> {
     const problems: string[] = [];
-    const bench = this.#bench;
-    if (this.#scenario === "delete") {
-      const { exitCode, stderr } = await bench.run("delete", "--yes");
-      // It may have been done before it was killed.
-      const isGone = stderr.includes("there is no release");
-      if (exitCode !== 0 && !isGone) problems.push(`delete ended with ${exitCode}: ${lastLine(stderr)}`);
-      if (end === "done" && !isGone) problems.push("delete said that it was done, but something was left");
-      const left = await this.#list();
-      if (left.length > 0) problems.push(`left behind: ${left.join(", ")}`);
-      return problems;
-    }
-    const topology = bench.topology(this.#scenario === "upgrade" ? SMALL : LARGE);
-    const { exitCode, stderr } = await bench.run("deploy", topology, ...QUICK);
+    const wanted = scenario === "upgrade" ? SMALL : LARGE;
+    const { exitCode, stderr } = await this.#bench.run(...this.#deployCommand(wanted));
     if (exitCode !== 0) problems.push(`deploy ended with ${exitCode}: ${lastLine(stderr)}`);
     if (end === "done" && !stderr.includes("Nothing to change")) {
       problems.push("the command said that it was done, but something was left to do");
     }
-    const preview = await bench.run("dry-run", topology, "--chain-link-image", PAUSE_IMAGE);
-    if (preview.exitCode !== 0) problems.push(`dry-run ended with ${preview.exitCode}: ${preview.stdout}`);
-    const names = await this.#list();
-    const members = names.filter((name) => !name.startsWith("Secret/"));
-    const expected = expectedNames(this.#scenario === "upgrade" ? 2 : 4);
-    if (!Bun.deepEquals(members, expected)) {
-      problems.push(`there is ${members.join(", ")} instead of ${expected.join(", ")}`);
+    const { objects } = await this.#target(wanted);
+    const plan = await makePlan(this.#store, objects, PLAN_OPTIONS);
+    if (hasChanges(plan)) problems.push("a dry run finds something to change");
+    const names = (await this.namespace.list()).filter((name) => !name.startsWith("Secret/"));
+    const expected = expectedNames(wanted);
+    if (!Bun.deepEquals(names, expected)) {
+      problems.push(`there is ${names.join(", ")} instead of ${expected.join(", ")}`);
     }
-    const store = new ReleaseStore(this.#client, bench.namespace, "chain-link");
-    const statuses = (await store.listRevisions()).map(({ status }) => status);
+    const statuses = plan.revisions.map(({ status }) => status);
     const isRecorded = statuses[0] === "deployed" && statuses.filter((it) => it === "deployed").length === 1;
     if (!isRecorded || statuses.includes("pending"))
       problems.push(`the revisions are ${statuses.join(", ")}`);
     return problems;
   }
 
-  async #runThroughProxy(options: {
-    readonly killAfter?: number;
-    readonly faults?: ApiProxyOptions["faults"];
-  }): Promise<{ end: Outcome["end"]; message: string; calls: number }> {
+  async #runThroughProxy(
+    scenario: Scenario,
+    options: { readonly killAfter?: number; readonly faults?: ApiProxyOptions["faults"] },
+  ): Promise<{ end: Outcome["end"]; message: string; calls: number }> {
     const { killAfter, faults } = options;
     let kill = () => {};
+    // Not the calls' numbers: a watch that is given up before it is answered would never be the one to kill behind, and
+    // every answer behind it would be kept back.
+    let answers = 0;
     const proxy = await ApiProxy.start(this.lab.kubeconfig, {
       ...(faults === undefined ? {} : { faults }),
-      onAnswered: (call) => {
-        if (call === killAfter) kill();
-        return killAfter === undefined || call < killAfter;
+      onAnswered: () => {
+        answers += 1;
+        if (answers === killAfter) kill();
+        return killAfter === undefined || answers < killAfter;
       },
     });
     try {
       const bench = this.#bench;
       const kubeconfig = proxy.writeKubeconfig(`${bench.topology("")}.kubeconfig`);
-      const viaProxy = [...bench.arguments([...this.#command(), "--request-timeout", "2s"])];
+      const viaProxy = bench.arguments([...this.#command(scenario), "--request-timeout", REQUEST_TIMEOUT]);
       viaProxy[viaProxy.indexOf("--kubeconfig") + 1] = kubeconfig;
       const child = Bun.spawn([EXECUTABLE, ...viaProxy], { stdout: "ignore", stderr: "pipe" });
       kill = () => child.kill("SIGKILL");
@@ -162,29 +205,20 @@ export class FaultBench {
       proxy.stop();
     }
   }
-
-  /** The release's objects, its record and its lock. */
-  async #list(): Promise<string[]> {
-    const resources = [...MEMBER_RESOURCES, RESOURCES.secret, RESOURCES.lease];
-    const lists = await Promise.all(
-      resources.map((resource) =>
-        this.#client.listAll(resource, this.#bench.namespace, { metadataOnly: true }),
-      ),
-    );
-    return lists
-      .flat()
-      .filter(
-        ({ metadata }) => metadata.ownerReferences === undefined && metadata.name !== "kube-root-ca.crt",
-      )
-      .map(({ kind, metadata }) => `${kind}/${metadata.name}`)
-      .sort();
-  }
-
-  async #mustRun(...args: readonly string[]): Promise<void> {
-    const { exitCode, stderr } = await this.#bench.run(...args);
-    if (exitCode !== 0) throw new Error(`${args[0]} ended with ${exitCode}: ${stderr}`);
-  }
 }
+
+const SILENT: DeployReporter = {
+  onNamespaceCreated() {},
+  onApplied() {},
+  onDeleted() {},
+  onLockWait() {},
+  onResume() {},
+  onReplan() {},
+  onWait() {},
+  onProgress() {},
+  onWaitEnd() {},
+  onLateLinks() {},
+};
 
 /** Every disturbance of a command with so many calls; those that last come last. */
 export function listDisturbances(calls: number): Disturbance[] {
@@ -207,15 +241,17 @@ export function isClear(message: string): boolean {
   return message !== "" && !/^\s+at |TypeError|\[object/.test(message);
 }
 
-function expectedNames(links: number): string[] {
-  const services = Array.from({ length: links }, (_, index) => `s${index}`);
+export function isGood({ end, message, problems }: Outcome): boolean {
+  return problems.length === 0 && (end !== "failed" || isClear(message));
+}
+
+function expectedNames({ services }: Size): string[] {
+  const names = Array.from({ length: services }, (_, index) => `s${index}`);
   return [
     "ConfigMap/chain-link-services",
     "ConfigMap/chain-link.chain-link",
-    "Deployment/zipkin-deployment",
     "Pod/loadgenerator",
-    "Service/zipkin-service",
-    ...services.flatMap((name) => [`Deployment/${name}`, `Service/${name}`]),
+    ...names.flatMap((name) => [`Deployment/${name}`, `Service/${name}`]),
   ].sort();
 }
 

@@ -70,3 +70,32 @@ export class ReleaseBench {
     this.#folder[Symbol.dispose]();
   }
 }
+
+/** The namespaces of one group of tests; they go together. */
+export class ReleaseBenches {
+  readonly #made: ReleaseBench[] = [];
+
+  constructor(readonly lab: Lab) {}
+
+  /** A namespace that nobody has made yet: its name is another in each process. */
+  open(title: string): ReleaseBench {
+    return this.#keep(new ReleaseBench(this.lab, `${title}-${process.pid}`));
+  }
+
+  /** The same namespace for another user, or through a proxy. */
+  reopen({ namespace }: ReleaseBench, kubeconfig: string): ReleaseBench {
+    return this.#keep(new ReleaseBench(this.lab, namespace, kubeconfig));
+  }
+
+  async remove(): Promise<void> {
+    for (const bench of this.#made) {
+      await bench.removeNamespace("--wait=false");
+      bench[Symbol.dispose]();
+    }
+  }
+
+  #keep(bench: ReleaseBench): ReleaseBench {
+    this.#made.push(bench);
+    return bench;
+  }
+}

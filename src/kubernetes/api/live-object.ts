@@ -24,6 +24,7 @@ export interface LiveMetadata {
   readonly generation?: number;
   readonly labels?: Labels;
   readonly annotations?: Labels;
+  readonly finalizers?: readonly string[];
   readonly managedFields?: readonly ManagedFields[];
   readonly ownerReferences?: readonly {
     readonly kind: string;

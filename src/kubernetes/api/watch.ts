@@ -47,6 +47,8 @@ export async function followCollection(
       );
       version = end.resourceVersion;
       follower.onList(names);
+      // What was listed may be all that was to be known.
+      if (signal.aborted) return;
     }
     try {
       version = await watchFrom(client, resource, namespace, options, version, follower, signal);

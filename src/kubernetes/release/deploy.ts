@@ -1,15 +1,13 @@
-import { ApiError } from "../api/status.ts";
-import { Interrupted, type Work } from "./apply.ts";
+import { Interrupted } from "./apply.ts";
 import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
-import { ReleaseLock } from "./lock.ts";
 import { hasChanges, isSettled, type Plan } from "./plan.ts";
 import { makePlan } from "./planner.ts";
 import { createNamespace } from "./release-namespace.ts";
 import { applyRevision, retireEarlier } from "./revision-run.ts";
-import { explainRefusal } from "./rights.ts";
 import { waitUntilServed } from "./serving.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
+import { beginWork } from "./work.ts";
 
 /**
  * Brings a release to what is wanted, from whatever state an earlier process left it in.
@@ -22,7 +20,6 @@ export async function deploy(
   plan: Plan,
   options: DeployOptions,
 ): Promise<Deployed> {
-  const { client, namespace } = store;
   if (isDone(plan) && !plan.isLocked) return confirmDone(store, target, plan, options);
   let current = plan;
   if (plan.namespaceState === "missing") {
@@ -31,15 +28,7 @@ export async function deploy(
     current = await makePlan(store, target.objects, options);
   }
   if (options.stop.aborted) throw new Interrupted();
-  const lock = await acquireLock(store, options);
-  const work: Work = {
-    client,
-    namespace,
-    lock,
-    stop: options.stop,
-    timeoutMs: options.timeoutMs,
-    report: options.report,
-  };
+  const work = await beginWork(store, options);
   try {
     current = await renewPlan(store, target, current, options);
     // Who had the lock may have done it, or died when only its traces were left to remove.
@@ -49,7 +38,7 @@ export async function deploy(
     }
     return await applyRevision(store, target, current, work, options);
   } finally {
-    await lock.release().catch(() => {});
+    await work.lock.release().catch(() => {});
   }
 }
 
@@ -69,23 +58,7 @@ async function confirmDone(
     return { revision: null };
   } catch (error) {
     if (!(error instanceof NotReady)) throw error;
-    throw new DeployFailed(plan.revisions[0]?.number ?? 0, error);
-  }
-}
-
-async function acquireLock(store: ReleaseStore, { report, stop }: DeployOptions): Promise<ReleaseLock> {
-  const { client, namespace, release } = store;
-  try {
-    const lock = await ReleaseLock.acquire(client, namespace, release, {
-      onWait: (holder, seconds) => report.onLockWait(holder, seconds),
-    });
-    if (!stop.aborted) return lock;
-    await lock.release();
-    throw new Interrupted();
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 403)
-      throw await explainRefusal(client, namespace, error);
-    throw error;
+    throw new DeployFailed(plan.revisions[0]?.number ?? 0, error, false);
   }
 }
 

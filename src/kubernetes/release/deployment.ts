@@ -45,6 +45,8 @@ export class DeployFailed extends Error {
   constructor(
     readonly revision: number,
     override readonly cause: NotReady | ApplyFailed | Error,
+    /** Whether the revision is this deploy's: otherwise nothing was to change, and there is nothing to go back from. */
+    readonly isNew = true,
   ) {
     super(cause.message, { cause });
   }

@@ -1,9 +1,8 @@
 import { resourceOf } from "../api/resource.ts";
-import { ApiError } from "../api/status.ts";
 import type { Target } from "./deployment.ts";
 import { keyOf } from "./plan.ts";
 import type { Revision, RevisionInputs } from "./revision.ts";
-import { explainRefusal } from "./rights.ts";
+import { explainingRefusals } from "./rights.ts";
 import { noRelease, type ReleaseStore } from "./store.ts";
 import { ReadinessTracker, type TrackedObject } from "./tracker.ts";
 
@@ -24,7 +23,7 @@ export async function inspectRelease(
   assumed: Target,
 ): Promise<Inspection> {
   const { client, namespace, release } = store;
-  try {
+  return explainingRefusals(client, namespace, async () => {
     const { objects, inputs } = asked ?? (await readDeployed(store)) ?? assumed;
     const tracker = new ReadinessTracker({ client, namespace, release, objects });
     const [existing] = await Promise.all([
@@ -42,11 +41,7 @@ export async function inspectRelease(
             : { ...object, readiness: missing, trouble: "" },
         ),
     };
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 403)
-      throw await explainRefusal(client, namespace, error);
-    throw error;
-  }
+  });
 }
 
 /** For a look at a release of thousands of pods. */

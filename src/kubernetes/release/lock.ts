@@ -17,12 +17,14 @@ const RENEW_MS = 5_000;
 const HOLDER_ANNOTATION = "chain-link.dev/holder";
 
 export interface LockOptions {
+  /** Ends the wait for another's sign of life. */
+  readonly stop?: AbortSignal;
   /** Told when another holds it, before one duration is waited for a sign of life. */
   readonly onWait?: (holder: string, seconds: number) => void;
 }
 
-/** What stood where the lock was to be: gone, renewed by its holder, or silent for its whole duration. */
-type Observed = { readonly kind: "gone" } | { readonly kind: "alive" } | { readonly kind: "silent" };
+/** What stood where the lock was to be: gone, renewed by its holder, or silent for its whole duration; or we stopped looking. */
+type Observed = "gone" | "alive" | "silent" | "stopped";
 
 /**
  * A Lease that one process at a time holds and renews. One that is not renewed for its duration, watched by our own
@@ -46,13 +48,16 @@ export class ReleaseLock {
     this.#timer = setInterval(() => void this.#renew().catch(() => {}), RENEW_MS);
   }
 
-  /** @throws {UserError} `release-locked`, naming the holder */
+  /**
+   * `null` when `stop` was aborted while another's sign of life was waited for.
+   * @throws {UserError} `release-locked`, naming the holder
+   */
   static async acquire(
     client: ApiClient,
     namespace: string,
     release: string,
     options: LockOptions = {},
-  ): Promise<ReleaseLock> {
+  ): Promise<ReleaseLock | null> {
     const name = parentName(release);
     const self = describeSelf();
     const identity = `${self.user}@${self.host}:${self.pid}:${randomUUID().slice(0, 8)}`;
@@ -85,9 +90,10 @@ export class ReleaseLock {
       if (holder === null || !isDead(holder)) {
         const seconds = Number(found.spec?.leaseDurationSeconds ?? DURATION_SECONDS);
         options.onWait?.(holderText, seconds);
-        const observed = await observe(client, namespace, found, seconds * 1000);
-        if (observed.kind === "gone") continue;
-        if (observed.kind === "alive") throw locked(release, namespace, holderText);
+        const observed = await observe(client, namespace, found, seconds * 1000, options.stop);
+        if (observed === "stopped") return null;
+        if (observed === "gone") continue;
+        if (observed === "alive") throw locked(release, namespace, holderText);
       }
       const patch = {
         metadata: { resourceVersion: found.metadata.resourceVersion, annotations },
@@ -170,10 +176,14 @@ async function observe(
   namespace: string,
   { metadata }: LiveObject,
   durationMs: number,
+  stop: AbortSignal | undefined,
 ): Promise<Observed> {
   const end = new AbortController();
   const { promise, resolve } = Promise.withResolvers<Observed>();
-  const timer = setTimeout(() => resolve({ kind: "silent" }), durationMs);
+  const timer = setTimeout(() => resolve("silent"), durationMs);
+  const onStop = () => resolve("stopped");
+  stop?.addEventListener("abort", onStop);
+  if (stop?.aborted) onStop();
   const following = followCollection(
     client,
     RESOURCES.lease,
@@ -181,11 +191,11 @@ async function observe(
     { fieldSelector: `metadata.name=${metadata.name}` },
     {
       onObject: (lease) => {
-        if (lease.metadata.resourceVersion !== metadata.resourceVersion) resolve({ kind: "alive" });
+        if (lease.metadata.resourceVersion !== metadata.resourceVersion) resolve("alive");
       },
-      onGone: () => resolve({ kind: "gone" }),
+      onGone: () => resolve("gone"),
       onList: (names) => {
-        if (names.size === 0) resolve({ kind: "gone" });
+        if (names.size === 0) resolve("gone");
       },
     },
     end.signal,
@@ -194,6 +204,7 @@ async function observe(
     return await Promise.race([promise, following.then(() => promise)]);
   } finally {
     clearTimeout(timer);
+    stop?.removeEventListener("abort", onStop);
     end.abort();
   }
 }

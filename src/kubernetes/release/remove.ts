@@ -1,16 +1,15 @@
-import { UserError } from "../../lib/errors.ts";
 import { KEPT_RESOURCES, MEMBER_RESOURCES, RESOURCES } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
-import { before, Interrupted, prune, type Reporter, type Work } from "./apply.ts";
+import { before, prune, type Reporter } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
-import { waitUntilGone } from "./gone.ts";
-import { ReleaseLock } from "./lock.ts";
+import { waitForEnd } from "./ending.ts";
 import { keptSelector, selectorOf } from "./members.ts";
 import type { Removal } from "./plan.ts";
 import { findNamespace } from "./release-namespace.ts";
 import type { Revision } from "./revision.ts";
-import { explainRefusal, terminating } from "./rights.ts";
+import { checkRemovalRights, explainingRefusals, terminating } from "./rights.ts";
 import { noRelease, type Parent, type ReleaseStore } from "./store.ts";
+import { beginWork } from "./work.ts";
 
 /** What removing a release would remove. */
 export interface RemovalPlan {
@@ -27,14 +26,15 @@ export interface RemoveOptions {
   readonly stop: AbortSignal;
   readonly report: Reporter & {
     onLockWait(holder: string, seconds: number): void;
-    onEnding(pods: number): void;
+    /** Pods that still end; told again now and then, and with none when all have ended. */
+    onEnding(pods: readonly string[]): void;
   };
 }
 
 /** Kinds that a release may have when no parent says it. */
 const USUAL_KINDS: readonly string[] = MEMBER_RESOURCES.filter(({ kind }) => kind !== "Job").map(groupKindOf);
 
-/** @throws {UserError} `release-not-found`, `namespace-unusable` */
+/** @throws {UserError} `release-not-found`, `namespace-unusable`, `forbidden` */
 export async function planRemoval(store: ReleaseStore, withStorage: boolean): Promise<RemovalPlan> {
   const found = await readAll(store, withStorage);
   if (found.parent === null && found.revisions.length === 0 && found.members.length === 0) {
@@ -42,12 +42,14 @@ export async function planRemoval(store: ReleaseStore, withStorage: boolean): Pr
     if (namespace?.status?.phase === "Terminating") throw terminating(store.namespace);
     throw noRelease(store);
   }
+  const kinds = new Set(found.members.map(({ resource }) => resource.plural));
+  await checkRemovalRights(store.client, store.namespace, kinds);
   return found;
 }
 
-async function readAll(store: ReleaseStore, withStorage: boolean): Promise<RemovalPlan> {
+function readAll(store: ReleaseStore, withStorage: boolean): Promise<RemovalPlan> {
   const { client, namespace } = store;
-  try {
+  return explainingRefusals(client, namespace, async () => {
     const [parent, revisions] = await Promise.all([store.readParent(), store.listRevisions()]);
     const kinds = new Set(parent?.groupKinds ?? USUAL_KINDS);
     const resources = MEMBER_RESOURCES.filter((resource) => kinds.has(groupKindOf(resource)));
@@ -62,11 +64,7 @@ async function readAll(store: ReleaseStore, withStorage: boolean): Promise<Remov
       }));
     });
     return { parent, revisions, members: (await Promise.all(lists)).flat() };
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 403)
-      throw await explainRefusal(client, namespace, error);
-    throw error;
-  }
+  });
 }
 
 /**
@@ -74,18 +72,7 @@ async function readAll(store: ReleaseStore, withStorage: boolean): Promise<Remov
  * finds it. Killed at any moment, it can simply be run again.
  */
 export async function removeRelease(store: ReleaseStore, options: RemoveOptions): Promise<void> {
-  const { client, namespace, release } = store;
-  const lock = await ReleaseLock.acquire(client, namespace, release, {
-    onWait: (holder, seconds) => options.report.onLockWait(holder, seconds),
-  });
-  const work: Work = {
-    client,
-    namespace,
-    lock,
-    stop: options.stop,
-    timeoutMs: options.timeoutMs,
-    report: options.report,
-  };
+  const work = await beginWork(store, options);
   let found: RemovalPlan;
   try {
     // Under the lock: what was planned without it may have changed since.
@@ -97,7 +84,7 @@ export async function removeRelease(store: ReleaseStore, options: RemoveOptions)
       await store.deleteRevision(revision);
     }
   } finally {
-    await lock.release().catch(() => {});
+    await work.lock.release().catch(() => {});
   }
   if (found.parent === null) return;
   try {
@@ -117,38 +104,5 @@ export async function listClaims({ client, namespace, release }: ReleaseStore): 
   } catch (error) {
     if (error instanceof ApiError && error.status === 403) return [];
     throw error;
-  }
-}
-
-/** Pods end later than what made them. */
-async function waitForEnd(
-  store: ReleaseStore,
-  members: readonly Removal[],
-  { stop, timeoutMs, report }: RemoveOptions,
-): Promise<void> {
-  const { client, namespace, release } = store;
-  const limit = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
-  const labelSelector = `app.kubernetes.io/instance=${release},app.kubernetes.io/part-of=chain-link`;
-  try {
-    const resources = new Set(members.map(({ resource }) => resource));
-    await Promise.all(
-      [...resources].map((resource) => {
-        const uids = members.filter((member) => member.resource === resource).map(({ uid }) => uid);
-        const selector = { labelSelector: selectorOf(resource, store) };
-        return waitUntilGone(client, resource, namespace, selector, new Set(uids), limit);
-      }),
-    );
-    const pods = await client.listAll(RESOURCES.pod, namespace, { labelSelector, metadataOnly: true });
-    if (pods.length > 0) report.onEnding(pods.length);
-    const uids = new Set(pods.map(({ metadata }) => metadata.uid));
-    await waitUntilGone(client, RESOURCES.pod, namespace, { labelSelector }, uids, limit);
-  } catch (error) {
-    if (stop.aborted) throw new Interrupted();
-    if (!limit.aborted) throw error;
-    throw new UserError(
-      "release-failed",
-      `objects of release ${JSON.stringify(release)} did not end in time; the release is still recorded`,
-      "Run the same command again, with a longer --timeout if its pods need long to end.",
-    );
   }
 }

@@ -1,7 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
 import type { ApiClient } from "../api/client.ts";
-import type { ApiError } from "../api/status.ts";
+import { ApiError } from "../api/status.ts";
 
 /** One rule of a Role. `docs/kubernetes.md` shows these very rules. */
 export interface Rule {
@@ -52,6 +52,30 @@ export async function checkRights(
   if (relevant.length > 0) throw forbidden(client, namespace, relevant);
 }
 
+/** What removing a release does to everything but its lock. */
+const REMOVAL_VERBS = new Set(["get", "list", "watch", "delete"]);
+
+/**
+ * The same before a release is removed, which needs less.
+ * @throws {UserError} `forbidden`, with every missing verb
+ */
+export async function checkRemovalRights(
+  client: ApiClient,
+  namespace: string,
+  needed: ReadonlySet<string>,
+): Promise<void> {
+  const missing = await findMissingRights(client, namespace);
+  const relevant = missing
+    .filter(({ resource }) => !resource.includes("/") && (!OPTIONAL.has(resource) || needed.has(resource)))
+    .map((right) =>
+      right.resource === "leases"
+        ? right
+        : { ...right, verbs: right.verbs.filter((verb) => REMOVAL_VERBS.has(verb)) },
+    )
+    .filter(({ verbs }) => verbs.length > 0);
+  if (relevant.length > 0) throw forbidden(client, namespace, relevant);
+}
+
 interface MissingRight {
   readonly group: string;
   readonly resource: string;
@@ -90,6 +114,20 @@ export async function findMissingRights(client: ApiClient, namespace: string): P
       return absent.length === 0 ? [] : [{ group, resource, verbs: absent }];
     }),
   );
+}
+
+/** Does something whose refusal is told with everything else that is missing. */
+export async function explainingRefusals<T>(
+  client: ApiClient,
+  namespace: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 403) throw error;
+    throw await explainRefusal(client, namespace, error);
+  }
 }
 
 /** A refusal that came in the middle, with everything else that is missing. */

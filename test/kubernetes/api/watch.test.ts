@@ -119,6 +119,14 @@ describe("waiting until objects are gone", () => {
     await waitUntilGone(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), NEVER);
   });
 
+  test("watches nothing when all are gone at the first look", async () => {
+    using server = new ScriptedServer({ lists: [["b"]], watches: [] });
+    await waitUntilGone(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), NEVER);
+    // Whatever was begun would have arrived by the time that another request is answered.
+    await server.client.listAll(RESOURCES.pod, "n");
+    expect(server.from).toEqual([]);
+  });
+
   test("ends with its limit", async () => {
     using server = new ScriptedServer({ lists: [["a"]], watches: [] });
     const limit = new AbortController();

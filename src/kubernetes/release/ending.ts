@@ -1,0 +1,104 @@
+import { UserError } from "../../lib/errors.ts";
+import type { LiveObject } from "../api/live-object.ts";
+import { RESOURCES, type Resource } from "../api/resource.ts";
+import { Interrupted } from "./apply.ts";
+import { waitUntilGone } from "./gone.ts";
+import { selectorOf } from "./members.ts";
+import type { Removal } from "./plan.ts";
+import type { RemoveOptions } from "./remove.ts";
+import type { ReleaseStore } from "./store.ts";
+
+/** How often is told what still ends though nothing happens. */
+const TELL_MS = 5_000;
+/** Objects that are named when they do not end. */
+const MAX_SHOWN = 10;
+
+/**
+ * Waits until members that were deleted are gone, and the pods of a release, which end later than what made them.
+ * @throws {UserError} `release-failed`, naming what does not end; {@link Interrupted}
+ */
+export async function waitForEnd(
+  store: ReleaseStore,
+  members: readonly Removal[],
+  { stop, timeoutMs, report }: RemoveOptions,
+): Promise<void> {
+  const limit = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
+  const resources = new Set(members.map(({ resource }) => resource));
+  try {
+    await Promise.all(
+      [...resources].map((resource) => {
+        const uids = members.filter((member) => member.resource === resource).map(({ uid }) => uid);
+        const selector = { labelSelector: selectorOf(resource, store) };
+        return waitUntilGone(store.client, resource, store.namespace, selector, new Set(uids), limit);
+      }),
+    );
+    await waitForPods(store, limit, report);
+  } catch (error) {
+    if (stop.aborted) throw new Interrupted();
+    if (!limit.aborted) throw error;
+    throw notEnded(store, await listEnding(store, resources));
+  }
+}
+
+async function waitForPods(
+  store: ReleaseStore,
+  limit: AbortSignal,
+  report: RemoveOptions["report"],
+): Promise<void> {
+  const { client, namespace } = store;
+  const labelSelector = podSelector(store);
+  const pods = await client.listAll(RESOURCES.pod, namespace, { labelSelector, metadataOnly: true });
+  if (pods.length === 0) return;
+  let left: ReadonlySet<string> = new Set(pods.map(({ metadata }) => metadata.uid));
+  const tell = () =>
+    report.onEnding(pods.flatMap(({ metadata: { uid, name } }) => (left.has(uid) ? [name] : [])));
+  tell();
+  const clock = setInterval(tell, TELL_MS);
+  try {
+    await waitUntilGone(client, RESOURCES.pod, namespace, { labelSelector }, left, limit, (uids) => {
+      left = new Set(uids);
+      tell();
+    });
+  } finally {
+    clearInterval(clock);
+    report.onEnding([]);
+  }
+}
+
+function podSelector({ release }: ReleaseStore): string {
+  return `app.kubernetes.io/instance=${release},app.kubernetes.io/part-of=chain-link`;
+}
+
+/** What is being deleted and still there, with what it waits for. */
+async function listEnding(store: ReleaseStore, resources: ReadonlySet<Resource>): Promise<string[]> {
+  const { client, namespace } = store;
+  const lists = await Promise.all([
+    ...[...resources]
+      .filter((resource) => resource !== RESOURCES.pod)
+      .map((resource) => client.listAll(resource, namespace, { labelSelector: selectorOf(resource, store) })),
+    client.listAll(RESOURCES.pod, namespace, { labelSelector: podSelector(store) }),
+  ]);
+  return lists
+    .flat()
+    .filter(({ metadata }) => metadata.deletionTimestamp !== undefined)
+    .map(describeEnding);
+}
+
+function describeEnding({ kind, metadata: { name, finalizers = [] }, spec }: LiveObject): string {
+  if (finalizers.length > 0) return `${kind} ${name}: whoever set ${finalizers.join(", ")} has not let it go`;
+  const why = spec?.nodeName === undefined ? "is being deleted" : `node ${spec.nodeName} has not ended it`;
+  return `${kind} ${name}: ${why}`;
+}
+
+function notEnded({ release }: ReleaseStore, left: readonly string[]): UserError {
+  const lines = [
+    `objects of release ${JSON.stringify(release)} did not end in time; the release is still recorded`,
+    ...left.slice(0, MAX_SHOWN).map((text) => `  ${text}`),
+    ...(left.length > MAX_SHOWN ? [`  and ${left.length - MAX_SHOWN} more`] : []),
+  ];
+  return new UserError(
+    "release-failed",
+    lines.join("\n"),
+    "Run the same command again, with a longer --timeout if its pods need long to end.",
+  );
+}

@@ -1,0 +1,139 @@
+import type { ApiClient } from "../../src/kubernetes/api/client.ts";
+import type { LiveObject } from "../../src/kubernetes/api/live-object.ts";
+import {
+  MEMBER_RESOURCES,
+  RESOURCES,
+  type Resource,
+  resourcePath,
+} from "../../src/kubernetes/api/resource.ts";
+import { ApiError } from "../../src/kubernetes/api/status.ts";
+import { followCollection } from "../../src/kubernetes/api/watch.ts";
+
+const RELEASE_RESOURCES: readonly Resource[] = [...MEMBER_RESOURCES, RESOURCES.secret, RESOURCES.lease];
+const LIMIT_RANGES: Resource = { apiVersion: "v1", kind: "LimitRange", plural: "limitranges" };
+/** No node has so much: pods stay with us, and no kubelet spends seconds on each. */
+const NO_NODE = {
+  apiVersion: "v1",
+  kind: "LimitRange",
+  metadata: { name: "no-node" },
+  spec: {
+    limits: [
+      {
+        type: "Container",
+        defaultRequest: { "ephemeral-storage": "900Ti" },
+        default: { "ephemeral-storage": "900Ti" },
+      },
+    ],
+  },
+};
+const FINALIZER = "chain-link.dev/test";
+const WIPE_MS = 30_000;
+
+/** How long a pod needs to get ready, and to end: longer than an answer, so that commands have to wait for it. */
+const POD_STEP_MS = 300;
+
+/**
+ * A namespace that is used again and again: making and removing one costs the cluster more than a whole deploy does.
+ * It says of its pods what a kubelet would.
+ */
+export class TestNamespace {
+  readonly #client: ApiClient;
+  readonly name: string;
+  readonly #end = new AbortController();
+
+  private constructor(client: ApiClient, name: string) {
+    this.#client = client;
+    this.name = name;
+  }
+
+  static async create(client: ApiClient, name: string): Promise<TestNamespace> {
+    await client.create(
+      RESOURCES.namespace,
+      null,
+      { apiVersion: "v1", kind: "Namespace", metadata: { name } },
+      "test",
+    );
+    await client.create(LIMIT_RANGES, name, NO_NODE, "test");
+    const namespace = new TestNamespace(client, name);
+    namespace.#keepPods();
+    return namespace;
+  }
+
+  /** The release's objects, its record and its lock, as `Kind/name`; not what the cluster made of them. */
+  async list(): Promise<string[]> {
+    const lists = await Promise.all(
+      RELEASE_RESOURCES.map((resource) => this.#client.listAll(resource, this.name, { metadataOnly: true })),
+    );
+    return lists
+      .flat()
+      .filter(
+        ({ metadata }) => metadata.ownerReferences === undefined && metadata.name !== "kube-root-ca.crt",
+      )
+      .map(({ kind, metadata }) => `${kind}/${metadata.name}`)
+      .sort();
+  }
+
+  /** Removes everything without any help of what is tested. */
+  async wipe(): Promise<void> {
+    const giveUpAtMs = performance.now() + WIPE_MS;
+    for (;;) {
+      const left = await this.list();
+      if (left.length === 0) return;
+      if (performance.now() > giveUpAtMs) throw new Error(`${this.name} keeps ${left.join(", ")}`);
+      await Promise.all(
+        RELEASE_RESOURCES.filter(({ kind }) => left.some((name) => name.startsWith(`${kind}/`))).map(
+          (resource) =>
+            this.#client.json({
+              method: "DELETE",
+              path: `${resourcePath(resource, this.name)}?fieldSelector=metadata.name%21%3Dkube-root-ca.crt`,
+            }),
+        ),
+      );
+      await Bun.sleep(POD_STEP_MS);
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.wipe();
+    this.#end.abort();
+    const { metadata } = await this.#client.get(RESOURCES.namespace, null, this.name);
+    await this.#client.delete(RESOURCES.namespace, null, this.name, { uid: metadata.uid });
+  }
+
+  #keepPods(): void {
+    const follower = {
+      onObject: (pod: LiveObject) => void this.#advance(pod),
+      onGone: () => {},
+      onList: () => {},
+    };
+    void followCollection(this.#client, RESOURCES.pod, this.name, {}, follower, this.#end.signal);
+  }
+
+  /** A new pod gets ready; one that is deleted ends. */
+  async #advance({ metadata, status }: LiveObject): Promise<void> {
+    const isEnding = metadata.deletionTimestamp !== undefined;
+    if (!isEnding && status?.phase === "Running") return;
+    await Bun.sleep(POD_STEP_MS);
+    const ready = { type: "Ready", status: "True" };
+    const { name, uid } = metadata;
+    const patch = (path: string, body: unknown) =>
+      this.#client.json({
+        method: "PATCH",
+        path: `${resourcePath(RESOURCES.pod, this.name, name)}${path}`,
+        contentType: "application/merge-patch+json",
+        body,
+      });
+    try {
+      if (isEnding) {
+        await patch("", { metadata: { uid, finalizers: null } });
+        return;
+      }
+      // Without a finalizer a pod that was never on a node is gone at once.
+      await patch("", { metadata: { uid, finalizers: [FINALIZER] } });
+      await patch("/status", { metadata: { uid }, status: { phase: "Running", conditions: [ready] } });
+    } catch (error) {
+      // It is gone, or another of its name is there.
+      if (!(error instanceof ApiError) || ![404, 409, 422].includes(error.status)) throw error;
+    }
+  }
+}
