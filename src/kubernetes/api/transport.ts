@@ -27,8 +27,10 @@ export interface ApiRequest {
   readonly isConditional?: boolean;
 }
 
-/** Requests under way at the same time: the server is the limit of an installation, and it is fair to others. */
-const CONCURRENCY = 16;
+/** Requests under way at the same time. These keep two processors of a server on the same machine busy. */
+const LEAST_CONCURRENCY = 16;
+/** For a server that is far away, and fast. */
+const MOST_CONCURRENCY = 64;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
 /** A server that never answered is not waited for as long as one that stumbles. */
@@ -39,7 +41,7 @@ export const JSON_TYPE = "application/json";
 export class Transport {
   readonly access: ClusterAccess;
   readonly #options: ApiClientOptions;
-  readonly #gate = new Gate(CONCURRENCY);
+  readonly #gate = new Gate(LEAST_CONCURRENCY, MOST_CONCURRENCY);
   readonly #warnings = new Set<string>();
   /** Requests sent, repeated ones too. */
   requests = 0;
