@@ -27,7 +27,9 @@ LABEL org.opencontainers.image.title="chain-link" \
       org.opencontainers.image.source="https://github.com/chain-link-dev/chain-link"
 COPY --from=executable /chain-link /usr/local/bin/chain-link
 # The heap would grow by the machine's memory, to several times of what is used.
+# A Service that is made anew has another address: it would be remembered for 30 s.
 ENV BUN_JSC_forceRAMSize=268435456 \
+    BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS=5 \
     HOME=/tmp
 # The numbers as the original's; a kubelet cannot tell a name from root.
 USER 10001:10001

@@ -5,8 +5,9 @@ const { env } = process;
 for (const name of ["NO_PROXY", "no_proxy"]) {
   env[name] = ["localhost", "127.0.0.1", "::1", env[name]].filter(Boolean).join(",");
 }
-// For processes started from here. For itself it is too late, the heap exists: the image sets it from outside.
+// For processes started from here. For itself it is too late, the runtime has read them: the image sets them from outside.
 env.BUN_JSC_forceRAMSize ??= "268435456";
+env.BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS ??= "5";
 
 // Not before the environment is as it shall be.
 await import("./entry.ts");
