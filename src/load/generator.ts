@@ -1,17 +1,16 @@
-import { lowerBytes } from "../http/characters.ts";
 import { Client } from "../http/client.ts";
 import type { Failure } from "../http/failure.ts";
 import { CLIENT_LIMITS } from "../http/limits.ts";
-import type { CallListener, Reply } from "../http/reply.ts";
+import type { Reply } from "../http/reply.ts";
 import type { Upstream } from "../http/upstream.ts";
 import type { Random } from "../lib/random.ts";
-import { TRACE_RESPONSE_HEADER } from "../trace/context.ts";
-import { LEDGER_HEADER, parseLedger } from "../trace/ledger.ts";
 import type { RunIds } from "../trace/run.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
+import { Call, type CallOwner, readLedger, readTraceResponse } from "./call.ts";
+import { MAX_TIMER_MS, Pacer, type Sender } from "./pacer.ts";
 import { type RequestParts, RequestTemplate } from "./request-template.ts";
 import { LoadResults } from "./results.ts";
-import { type Arrivals, constantRate, type Rate, ROUNDING, Schedule } from "./schedule.ts";
+import { type Arrivals, constantRate, type Rate } from "./schedule.ts";
 
 /** An open loop sends when requests are due, a closed one when an answer came. */
 export type Pace =
@@ -43,22 +42,8 @@ export interface LoadOptions extends RequestParts {
 /** Requests under way at once in an open loop when nobody says how many; more would mostly measure this machine. */
 export const DEFAULT_CONNECTIONS = 1024;
 
-/** Timers cannot be set further ahead (2^31 - 1 ms). */
-const MAX_TIMER_MS = 2_147_483_647;
-/** Timers fire so late, to the whole millisecond: the rest is waited for without them. */
-const TIMER_SLACK_MS = 0.15;
-/** `Atomics.wait` returns so late. */
-const SLEEP_SLACK_MS = 0.1;
-/** Requests begun in one turn, so that answers are read in between. */
-const MAX_BATCH = 32;
-/** Time to send what became due while this process stood still, when the load ends. */
-const LAST_SENDS_MS = 20;
 /** A closed loop against nobody would be a storm of attempts to connect. */
 const UNREACHABLE_PAUSE_MS = 50;
-
-const LEDGER_NAME = lowerBytes(LEDGER_HEADER);
-const TRACE_RESPONSE_NAME = lowerBytes(TRACE_RESPONSE_HEADER);
-const SLEEP_CELL = new Int32Array(new SharedArrayBuffer(4));
 
 /** Sends requests until it has sent enough, its time is over, or it is stopped. The first one at once. */
 export function startLoad(options: LoadOptions): Load {
@@ -66,7 +51,7 @@ export function startLoad(options: LoadOptions): Load {
 }
 
 /** A load that runs. */
-export class Load {
+export class Load implements CallOwner, Sender {
   readonly results = new LoadResults();
   readonly runId: string;
   /** Milliseconds since 1970. */
@@ -80,22 +65,14 @@ export class Load {
   readonly #sampleRandom: Random;
   readonly #startMs = performance.now();
   readonly #endMs: number;
-  /** Nothing that is due later is sent. */
-  readonly #lastDueMs: number;
   readonly #free: Call[] = [];
   readonly #resolveDone: () => void;
   /** `null` in a closed loop. */
-  #schedule: Schedule | null = null;
-  #scheduleStartMs = this.#startMs;
+  readonly #pacer: Pacer | null;
   #sequence = 0;
   /** Sent, the warm-up included. */
   #inFlight = 0;
-  /** As many are under way as may be, and requests are due. */
-  #isBlocked = false;
-  #blockedUntilMs = 0;
   #isStopped = false;
-  #timer: Timer | undefined;
-  #immediate: ReturnType<typeof setImmediate> | undefined;
   #endTimer: Timer | undefined;
 
   constructor(options: LoadOptions) {
@@ -113,9 +90,9 @@ export class Load {
     this.#resolveDone = resolve;
     this.results.startMs = this.#startMs + options.warmUpMs;
     this.#endMs = this.results.startMs + (options.durationMs ?? Number.POSITIVE_INFINITY);
-    this.#lastDueMs = this.#endMs - ROUNDING;
     this.#watchEnd();
-    if (options.pace.kind === "open") this.#begin(options.pace.rate, this.#startMs);
+    this.#pacer = this.#makePacer();
+    if (this.#pacer !== null) this.#pacer.start();
     else for (let i = 0; i < options.connections; i++) this.#sendNext(performance.now());
   }
 
@@ -124,36 +101,25 @@ export class Load {
    * @param rate Requests a second, or a ramp that begins now; 0 pauses.
    */
   setRate(rate: number | Rate): void {
-    if (this.#schedule === null || this.#isStopped) return;
+    if (this.#pacer === null || this.#isStopped) return;
     const nowMs = performance.now();
     this.#noteMissed(nowMs);
-    this.#begin(typeof rate === "number" ? constantRate(rate) : rate, nowMs);
-  }
-
-  #begin(rate: Rate, startMs: number): void {
-    const { pace, randomOf } = this.options;
-    const isPoisson = pace.kind === "open" && pace.arrivals === "poisson";
-    this.#schedule = new Schedule(rate, isPoisson ? randomOf("arrivals") : null);
-    this.#scheduleStartMs = startMs;
-    this.#isBlocked = false;
-    this.#tick();
+    this.#pacer.setRate(typeof rate === "number" ? constantRate(rate) : rate, nowMs);
   }
 
   /** Begins no more requests and waits for those under way. */
   stop(): Promise<void> {
-    // What is due by now and can be sent, is: this process may have stood still.
-    const nowMs = performance.now();
-    let dueMs = Number.NEGATIVE_INFINITY;
-    while (
-      dueMs <= nowMs &&
-      dueMs < this.#lastDueMs &&
-      !this.#isStopped &&
-      !this.#isBlocked &&
-      performance.now() < nowMs + LAST_SENDS_MS
-    )
-      dueMs = this.#sendDue(nowMs);
+    this.#pacer?.catchUp();
     if (!this.#isStopped) this.#finish();
     return this.done;
+  }
+
+  get isFull(): boolean {
+    return this.#inFlight >= this.options.connections;
+  }
+
+  get isIdle(): boolean {
+    return this.#inFlight === 0;
   }
 
   #finish(): void {
@@ -161,7 +127,7 @@ export class Load {
     const nowMs = Math.min(performance.now(), this.#endMs);
     this.#noteMissed(nowMs);
     this.results.endMs = nowMs;
-    this.#disarm();
+    this.#pacer?.stop();
     clearTimeout(this.#endTimer);
     this.#settle();
   }
@@ -196,12 +162,8 @@ export class Load {
     });
     this.#free.push(call);
     if (this.#isStopped) this.#settle();
-    else if (this.#schedule === null) this.#goOn(nowMs, failure);
-    else if (this.#isBlocked) {
-      this.#isBlocked = false;
-      this.#blockedUntilMs = nowMs;
-      this.#tick();
-    }
+    else if (this.#pacer === null) this.#goOn(nowMs, failure);
+    else this.#pacer.noteEnd(nowMs);
   }
 
   /** The next request of one that ended, in a closed loop. */
@@ -214,57 +176,14 @@ export class Load {
   #sendNext(nowMs: number): void {
     if (this.#isStopped) return;
     if (nowMs >= this.#endMs) void this.stop();
-    else this.#send(nowMs, nowMs);
+    else this.send(nowMs, nowMs);
   }
 
-  /** Sends what is due, and waits for what will be. */
-  readonly #tick = (): void => {
-    this.#disarm();
-    if (this.#isStopped) return;
-    const dueMs = this.#sendDue(performance.now());
-    if (!this.#isStopped && !this.#isBlocked) this.#arm(dueMs);
-  };
-
-  /** Returns when the next request is due. */
-  #sendDue(nowMs: number): number {
-    const schedule = this.#schedule;
-    if (schedule === null) return Number.POSITIVE_INFINITY;
-    let dueMs = this.#scheduleStartMs + schedule.dueMs;
-    for (let i = 0; i < MAX_BATCH && dueMs <= nowMs && dueMs < this.#lastDueMs; i++) {
-      if (this.#inFlight >= this.options.connections) {
-        this.#isBlocked = true;
-        return dueMs;
-      }
-      schedule.advance();
-      this.#send(dueMs, performance.now());
-      if (this.#isStopped) return Number.POSITIVE_INFINITY;
-      dueMs = this.#scheduleStartMs + schedule.dueMs;
-    }
-    return dueMs;
-  }
-
-  /**
-   * A timer for the whole milliseconds. Then, when no answer can come meanwhile, a sleep that costs nothing; otherwise
-   * turns of the event loop, in which answers are read.
-   */
-  #arm(dueMs: number): void {
-    if (dueMs >= this.#lastDueMs) return;
-    const waitMs = dueMs - performance.now();
-    const timerMs = Math.floor(waitMs - TIMER_SLACK_MS);
-    if (timerMs >= 1) {
-      this.#timer = setTimeout(this.#tick, Math.min(MAX_TIMER_MS, timerMs));
-      return;
-    }
-    if (this.#inFlight === 0 && waitMs > SLEEP_SLACK_MS)
-      Atomics.wait(SLEEP_CELL, 0, 0, waitMs - SLEEP_SLACK_MS);
-    this.#immediate = setImmediate(this.#tick);
-  }
-
-  #disarm(): void {
-    clearTimeout(this.#timer);
-    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
-    this.#timer = undefined;
-    this.#immediate = undefined;
+  #makePacer(): Pacer | null {
+    const { pace, randomOf } = this.options;
+    if (pace.kind === "closed") return null;
+    const random = pace.arrivals === "poisson" ? randomOf("arrivals") : null;
+    return new Pacer(this, pace.rate, random, this.#startMs, this.#endMs);
   }
 
   #watchEnd(): void {
@@ -276,7 +195,8 @@ export class Load {
     );
   }
 
-  #send(dueMs: number, nowMs: number): void {
+  /** Sends a request that was due then. */
+  send(dueMs: number, nowMs: number): void {
     const { results, options } = this;
     const call = this.#free.pop() ?? new Call(this);
     call.dueMs = dueMs;
@@ -288,7 +208,7 @@ export class Load {
       results.sent++;
       if (++results.inFlight > results.maxInFlight) results.maxInFlight = results.inFlight;
       results.sendLag.record(Math.max(0, nowMs - dueMs) * 1000);
-      if (dueMs < this.#blockedUntilMs) results.delayed++;
+      if (dueMs < (this.#pacer?.blockedUntilMs ?? 0)) results.delayed++;
       results.lastDueMs = dueMs;
       results.lastSentMs = nowMs;
     } else {
@@ -302,14 +222,11 @@ export class Load {
 
   /** What is due until `endMs` and was not begun: of what is measured, and no more than is asked for. */
   #noteMissed(endMs: number): void {
-    if (this.#schedule === null) return;
+    if (this.#pacer === null) return;
     const { results, options } = this;
-    const untilMs = Math.min(endMs, this.#endMs) - this.#scheduleStartMs;
-    const warmUpMs = results.startMs - this.#scheduleStartMs;
-    const measured =
-      this.#schedule.countDueBefore(untilMs) - this.#schedule.countDueBefore(Math.min(untilMs, warmUpMs));
+    const missed = this.#pacer.countMissed(results.startMs, Math.min(endMs, this.#endMs));
     const left = (options.maxRequests ?? Number.POSITIVE_INFINITY) - results.sent;
-    results.missed += Math.min(measured, left);
+    results.missed += Math.min(missed, left);
   }
 
   #settle(): void {
@@ -319,43 +236,8 @@ export class Load {
   }
 
   /** Whether the answer names another trace than the one that was sent. */
-  #isBroken(call: Call, { fields }: Reply): boolean {
-    const index = fields.find(TRACE_RESPONSE_NAME);
-    if (index === -1) return false;
-    const text = fields.bytes.toString("latin1", fields.valueStart(index), fields.valueEnd(index));
-    const [, traceId] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(text) ?? [];
-    return traceId !== undefined && traceId !== this.options.ids.traceId(call.sequence);
+  #isBroken(call: Call, reply: Reply): boolean {
+    const traceId = readTraceResponse(reply);
+    return traceId !== null && traceId !== this.options.ids.traceId(call.sequence);
   }
-}
-
-/** One request under way. Objects are used again. */
-class Call implements CallListener {
-  /** On the clock of `performance.now()`. */
-  dueMs = 0;
-  sequence = 0;
-  isSampled = false;
-  /** It is not of the warm-up. */
-  isMeasured = false;
-  readonly #load: Load;
-
-  constructor(load: Load) {
-    this.#load = load;
-  }
-
-  onReply(reply: Reply, isRepeated: boolean): void {
-    this.#load.end(this, reply, null, isRepeated);
-  }
-
-  onFailure(failure: Failure, isRepeated: boolean): void {
-    this.#load.end(this, null, failure, isRepeated);
-  }
-}
-
-/** A request that may have arrived twice may have made spans that this answer does not account for. */
-function readLedger({ fields }: Reply, isRepeated: boolean): RunRecord["ledger"] {
-  const index = fields.find(LEDGER_NAME);
-  if (index === -1) return null;
-  const text = fields.bytes.toString("latin1", fields.valueStart(index), fields.valueEnd(index));
-  const ledger = parseLedger(text);
-  return ledger !== null && isRepeated ? { ...ledger, unknown: ledger.unknown + 1 } : ledger;
 }

@@ -1,0 +1,55 @@
+import { lowerBytes } from "../http/characters.ts";
+import type { Failure } from "../http/failure.ts";
+import type { CallListener, Reply } from "../http/reply.ts";
+import { TRACE_RESPONSE_HEADER } from "../trace/context.ts";
+import { LEDGER_HEADER, parseLedger } from "../trace/ledger.ts";
+import type { RunRecord } from "../trace/run-ledger.ts";
+
+const LEDGER_NAME = lowerBytes(LEDGER_HEADER);
+const TRACE_RESPONSE_NAME = lowerBytes(TRACE_RESPONSE_HEADER);
+
+/** Whose requests they are. */
+export interface CallOwner {
+  /** The call is over: with a reply, or with a failure. */
+  end(call: Call, reply: Reply | null, failure: Failure | null, isRepeated: boolean): void;
+}
+
+/** One request under way. Objects are used again. */
+export class Call implements CallListener {
+  /** On the clock of `performance.now()`. */
+  dueMs = 0;
+  sequence = 0;
+  isSampled = false;
+  /** It is not of the warm-up. */
+  isMeasured = false;
+  readonly #owner: CallOwner;
+
+  constructor(owner: CallOwner) {
+    this.#owner = owner;
+  }
+
+  onReply(reply: Reply, isRepeated: boolean): void {
+    this.#owner.end(this, reply, null, isRepeated);
+  }
+
+  onFailure(failure: Failure, isRepeated: boolean): void {
+    this.#owner.end(this, null, failure, isRepeated);
+  }
+}
+
+/** A request that may have arrived twice may have made spans that this answer does not account for. */
+export function readLedger({ fields }: Reply, isRepeated: boolean): RunRecord["ledger"] {
+  const index = fields.find(LEDGER_NAME);
+  if (index === -1) return null;
+  const text = fields.bytes.toString("latin1", fields.valueStart(index), fields.valueEnd(index));
+  const ledger = parseLedger(text);
+  return ledger !== null && isRepeated ? { ...ledger, unknown: ledger.unknown + 1 } : ledger;
+}
+
+/** The trace id that an answer names, if it names one: whoever answered began that trace. */
+export function readTraceResponse({ fields }: Reply): string | null {
+  const index = fields.find(TRACE_RESPONSE_NAME);
+  if (index === -1) return null;
+  const text = fields.bytes.toString("latin1", fields.valueStart(index), fields.valueEnd(index));
+  return /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(text)?.[1] ?? null;
+}
