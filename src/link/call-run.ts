@@ -8,6 +8,7 @@ import type { CallPlan } from "./plan.ts";
 import { ReplyHeaders } from "./reply-headers.ts";
 import { writeNewId } from "./request-context.ts";
 import { jsonResponse, type LinkResponse } from "./response.ts";
+import type { Steps } from "./steps.ts";
 import type { CallResult } from "./tags.ts";
 import type { Visit } from "./visit.ts";
 import { waitFor } from "./wait.ts";
@@ -40,17 +41,19 @@ export class CallRun implements CallListener {
   start = 0;
   end = 0;
   readonly #visit: Visit;
+  readonly #steps: Steps;
   #plan: CallPlan | null = null;
   #attempt = 0;
   #startMs = 0;
   /** Instead of the answer in place: it has more headers than `Content-Type: application/json`, or there was none. */
   #response: LinkResponse | null = null;
 
-  constructor(visit: Visit) {
+  constructor(visit: Visit, steps: Steps) {
     this.#visit = visit;
+    this.#steps = steps;
   }
 
-  /** Begins the first attempt. It ends in {@link Visit.endCall}, never before this returns. */
+  /** Begins the first attempt. It ends in {@link Steps.endOne}, never before this returns. */
   begin(plan: CallPlan): void {
     this.#plan = plan;
     this.#attempt = 0;
@@ -81,7 +84,7 @@ export class CallRun implements CallListener {
     this.start = content.start;
     this.end = content.end;
     this.#response = headers.isPlainJson ? null : { status, headers: passedHeaders(reply), body: reply.body };
-    visit.endCall();
+    this.#steps.endOne();
   }
 
   onFailure({ reason, message }: Failure, isRepeated: boolean): void {
@@ -98,7 +101,7 @@ export class CallRun implements CallListener {
     if (this.#attempt < retries && plan.retry.wantsFailure(reason) && this.#retry(plan)) return;
     this.status = reason === "timeout" ? 504 : 502;
     this.#response = jsonResponse(this.status, { message: `call to ${service} failed: ${text}`, service });
-    visit.endCall();
+    this.#steps.endOne();
   }
 
   /** Whether there will be another attempt. */

@@ -6,10 +6,10 @@ import { exposeMistake } from "../http/handler-error.ts";
 import type { Fault } from "../topology/model.ts";
 import type { Propagator } from "../trace/context.ts";
 import type { Account } from "./account.ts";
-import { CallRun } from "./call-run.ts";
+import type { CallRun } from "./call-run.ts";
 import { type Conduct, type Refusal, Stay } from "./conduct.ts";
 import type { LinkLog } from "./log.ts";
-import { jsonHead, type Plan, type StepPlan } from "./plan.ts";
+import { jsonHead, type Plan } from "./plan.ts";
 import type { Plans } from "./plans.ts";
 import { Recorder, type RecorderParts } from "./recorder.ts";
 import type { RequestContext } from "./request-context.ts";
@@ -18,8 +18,8 @@ import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Skeleton } from "./span-format.ts";
 import type { LinkStats } from "./stats.ts";
+import { Steps } from "./steps.ts";
 import type { Cause } from "./tags.ts";
-import { waitFor } from "./wait.ts";
 
 /** What all requests of a link share. */
 export interface VisitParts extends RecorderParts {
@@ -47,8 +47,8 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
  * One request on its way through a link, from its context to its answer. A connection has one of these for its whole
  * life, as it carries one request at a time, so that a request makes no objects.
  *
- *     begin -> stay -> step -> step -> … -> answer
- *                |       |  calls at the same time, each a CallRun
+ *     begin -> stay -> steps -> answer
+ *                |
  *                +-> refusal, error status, reset, silence
  *
  * A request to a service without behaviours runs down this file without a promise.
@@ -70,15 +70,7 @@ export class Visit {
   #route: Route | null = null;
   #startMs = 0;
   #plan: Plan | null = null;
-  #step = 0;
-  /** Calls of the step, and how many of them are under way. */
-  #calls = 0;
-  #pending = 0;
-  /** Those of the step; the array only grows. */
-  readonly #runs: CallRun[] = [];
-  /** The last call of the last step that made any, and the one whose place it takes. */
-  #last: CallRun | null = null;
-  #spare: CallRun | null = null;
+  readonly #steps = new Steps(this);
 
   constructor(parts: VisitParts, exchange: Exchange) {
     this.#parts = parts;
@@ -135,19 +127,16 @@ export class Visit {
     this.#parts.stats.brokenContexts.add(service);
   }
 
-  /** A call of the step has ended. */
-  endCall(): void {
-    if (--this.#pending > 0 || this.isOver) return;
-    for (let i = 0; i < this.#calls; i++) {
-      const run = this.#runs[i] as CallRun;
-      if (run.status >= 400) {
-        this.#passOn(run);
-        return;
-      }
+  /** All calls are made, or one failed: what it or the last said is the answer, unless the link has its own. */
+  answerServed(run: CallRun | null): void {
+    const plan = this.#plan as Plan;
+    if (run !== null && (run.status >= 300 || !plan.hasOwnAnswer)) {
+      this.#passOn(run);
+      return;
     }
-    if (this.#calls > 0) this.#keepLast(this.#calls - 1);
-    this.#step++;
-    this.#makeCalls();
+    const body = plan.finalBody();
+    this.#begin(jsonHead(200), 200);
+    this.#exchange.finish(body, 0, body.length);
   }
 
   #serve(): void {
@@ -159,16 +148,13 @@ export class Visit {
       return;
     }
     this.#plan = plan;
-    this.#step = 0;
-    this.#spare ??= this.#last;
-    this.#last = null;
     const { conduct } = plan;
     if (conduct !== null) {
       this.#behave(conduct, isLogged).catch(exposeMistake);
       return;
     }
     if (isLogged) this.#logService(plan);
-    this.#makeCalls();
+    this.#steps.begin(plan.steps);
   }
 
   #logService({ role, steps }: Plan): void {
@@ -185,8 +171,9 @@ export class Visit {
     const verdict = await stay.begin(stats, isLogged ? log : null);
     if (this.isOver) return;
     this.noteTime();
-    if (isLogged) this.#logService(this.#plan as Plan);
-    if (verdict === "serve") this.#makeCalls();
+    const plan = this.#plan as Plan;
+    if (isLogged) this.#logService(plan);
+    if (verdict === "serve") this.#steps.begin(plan.steps);
     else if (typeof verdict === "object") this.#fail(verdict, conduct.role.name);
     else this.#refuse(verdict, conduct);
   }
@@ -231,64 +218,6 @@ export class Visit {
     stats.recordUnanswered(cause);
     if (log.hasAccessLog) this.#logAccess(0, this.nowMs - this.#startMs);
     this.#end();
-  }
-
-  /** Begins the next step that has anything to do; without one, answers. */
-  #makeCalls(): void {
-    const { steps } = this.#plan as Plan;
-    for (; this.#step < steps.length; this.#step++) {
-      const { calls: planned, sleeps } = steps[this.#step] as StepPlan;
-      let calls = 0;
-      // A call never ends before `begin` returns.
-      for (const plan of planned) {
-        if (plan.call.probability < 1 && plan.draw() >= plan.call.probability) continue;
-        let run = this.#runs[calls];
-        if (run === undefined) {
-          run = new CallRun(this);
-          this.#runs.push(run);
-        }
-        calls++;
-        run.begin(plan);
-      }
-      this.#calls = calls;
-      this.#pending = calls;
-      if (sleeps.length > 0) this.#sleep(sleeps);
-      if (this.#pending > 0) return;
-    }
-    this.#answerServed();
-  }
-
-  #sleep(sleeps: StepPlan["sleeps"]): void {
-    this.#pending += sleeps.length;
-    for (const draw of sleeps) {
-      // Not before the step is whole, even if it takes no time.
-      waitFor(draw())
-        .then(() => {
-          this.noteTime();
-          this.endCall();
-        })
-        .catch(exposeMistake);
-    }
-  }
-
-  /** The answer of a call outlives its step: another takes its place. */
-  #keepLast(index: number): void {
-    const last = this.#runs[index] as CallRun;
-    this.#runs[index] = this.#last ?? this.#spare ?? new CallRun(this);
-    this.#spare = null;
-    this.#last = last;
-  }
-
-  #answerServed(): void {
-    const plan = this.#plan as Plan;
-    const last = this.#last;
-    if (last !== null && (last.status >= 300 || !plan.hasOwnAnswer)) {
-      this.#passOn(last);
-      return;
-    }
-    const body = plan.finalBody();
-    this.#begin(jsonHead(200), 200);
-    this.#exchange.finish(body, 0, body.length);
   }
 
   /** A callee's answer is ours. */
