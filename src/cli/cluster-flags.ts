@@ -5,14 +5,14 @@ import type { ReleaseStore } from "../kubernetes/release/store.ts";
 import { checkedFlag, durationFlag, switchFlag, textFlag } from "./flags.ts";
 import type { Output } from "./output.ts";
 
+export const RELEASE_NAME = "a release name: lower-case letters, digits and -, at most 63";
+
 /** How to reach the cluster: the flags are kubectl's. */
 export const CLUSTER_FLAGS = {
-  release: checkedFlag(
-    DEFAULT_RELEASE,
-    isNamespaceName,
-    "a release name: lower-case letters, digits and -, at most 63",
-    { summary: "Name of the release in its namespace.", placeholder: "NAME" },
-  ),
+  release: checkedFlag(DEFAULT_RELEASE, isNamespaceName, RELEASE_NAME, {
+    summary: "Name of the release in its namespace.",
+    placeholder: "NAME",
+  }),
   kubeconfig: textFlag(null, {
     summary: "The kubeconfig file; otherwise $KUBECONFIG or ~/.kube/config.",
     placeholder: "FILE",

@@ -2,7 +2,7 @@ import type { ApiClient } from "../kubernetes/api/client.ts";
 import { ApplyFailed } from "../kubernetes/release/apply.ts";
 import type { DeployFailed } from "../kubernetes/release/deployment.ts";
 import { type Diagnosis, diagnose } from "../kubernetes/release/diagnosis.ts";
-import { NotReady, type TrackedObject } from "../kubernetes/release/tracker.ts";
+import { NotReady } from "../kubernetes/release/tracker.ts";
 import { UserError } from "../lib/errors.ts";
 import type { Output } from "./output.ts";
 
@@ -20,10 +20,13 @@ export async function showFailure(
     const diagnoses = await diagnose(client, namespace, tracker);
     for (const diagnosis of diagnoses)
       for (const line of renderDiagnosis(diagnosis, output)) output.raw(`${line}\n`);
-    const shown = new Set(diagnoses.flatMap(({ object, alike }) => [object, ...alike]).map(nameOf));
-    const rest = tracker.listUnready().map(nameOf);
-    const others = rest.filter((name) => !shown.has(name));
-    if (others.length > 0) output.raw(`  also not ready: ${nameSome(others)}\n`);
+    const shown = new Set(diagnoses.map(({ object }) => object.name));
+    const rest = tracker.listUnready().filter(({ name }) => !shown.has(name));
+    if (rest.length > 0) {
+      const names = rest.slice(0, 5).map(({ kind, name }) => `${kind} ${name}`);
+      const more = rest.length > 5 ? ` and ${rest.length - 5} more` : "";
+      output.raw(`  also not ready: ${names.join(", ")}${more}\n`);
+    }
     output.raw("\n");
     for (const hint of new Set(diagnoses.flatMap((diagnosis) => hintOf(diagnosis, namespace)))) {
       output.raw(`${hint}\n`);
@@ -40,23 +43,13 @@ export async function showFailure(
     output.raw(`         ${output.style("dim", cause.hint)}\n`);
 }
 
-function nameOf({ kind, name }: TrackedObject): string {
-  return `${kind} ${name}`;
-}
-
-function nameSome(names: readonly string[]): string {
-  const more = names.length > 5 ? ` and ${names.length - 5} more` : "";
-  return `${names.slice(0, 5).join(", ")}${more}`;
-}
-
-function renderDiagnosis({ object, alike, pod, events, log }: Diagnosis, output: Output): string[] {
+function renderDiagnosis({ object, pod, events, log }: Diagnosis, output: Output): string[] {
   const { kind, name, readiness, trouble } = object;
   return [
     `  ${output.style("bold", `${kind} ${name}`)}: ${readiness.message}`,
     ...(trouble === "" ? [] : [`    ${pod === null || pod === name ? "" : `pod ${pod}: `}${trouble}`]),
     ...events.map((event) => `    event ${event}`),
     ...log.map((line) => `    ${output.style("dim", `log | ${line}`)}`),
-    ...(alike.length === 0 ? [] : [`    the same: ${nameSome(alike.map(({ name: other }) => other))}`]),
   ];
 }
 
@@ -71,10 +64,6 @@ function hintOf({ object, pod, log }: Diagnosis, namespace: string): string[] {
   }
   if (/quota/i.test(trouble))
     return ["The namespace's quota does not allow more pods: raise it, or use fewer links."];
-  if (/exit code (?:0|127|128)\b/.test(trouble)) {
-    return ["The container's command ends by itself, or is none: is it an image of chain-link?"];
-  }
   if (log.length > 0 && pod !== null) return [`More of the log: kubectl logs -n ${namespace} ${pod}`];
-  if (pod !== null) return [`More of it: kubectl describe pod -n ${namespace} ${pod}`];
   return [];
 }

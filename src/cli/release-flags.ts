@@ -3,7 +3,16 @@ import { DEFAULT_SLEEP_SECONDS } from "../kubernetes/load-generator.ts";
 import { isImageReference, isNamespaceName, isStorageSize } from "../kubernetes/names.ts";
 import type { CollectorChoice, NetworkPolicyMode, ObjectOptions } from "../kubernetes/object.ts";
 import { UserError } from "../lib/errors.ts";
-import { checkedFlag, choiceFlag, type Flag, integerFlag, parseHttpUrl, textFlag, Unfit } from "./flags.ts";
+import {
+  checkedFlag,
+  choiceFlag,
+  type Flag,
+  integerFlag,
+  parseHttpUrl,
+  switchFlag,
+  textFlag,
+  Unfit,
+} from "./flags.ts";
 import type { Output } from "./output.ts";
 import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
 
@@ -49,6 +58,9 @@ export const RELEASE_FLAGS = {
   "network-policy": choiceFlag("none", ["none", "edges"], {
     summary: "edges: NetworkPolicies that let only the links that call a link reach it.",
   }),
+  canary: switchFlag({
+    summary: "Deploy a canary as well: it verifies without end, and serves metrics for Prometheus.",
+  }),
   slow: SLOW_FLAG,
 } as const;
 
@@ -76,6 +88,7 @@ export function readObjectOptions(flags: {
   readonly "collector-storage": string | null;
   readonly "collector-storage-class": string | null;
   readonly "network-policy": NetworkPolicyMode;
+  readonly canary: boolean;
 }): ObjectOptions {
   const { "collector-storage": size, "collector-storage-class": storageClass } = flags;
   if (size !== null && flags.collector !== "embedded")
@@ -95,6 +108,7 @@ export function readObjectOptions(flags: {
     image: flags["chain-link-image"],
     sleepSeconds: flags["sleep-time"],
     networkPolicy: flags["network-policy"],
+    canary: flags.canary,
     collector: flags.collector,
     collectorStorage: size === null ? null : { size, storageClass },
   };

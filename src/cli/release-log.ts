@@ -2,7 +2,7 @@ import type { DeployReporter } from "../kubernetes/release/deployment.ts";
 import type { Action } from "../kubernetes/release/plan.ts";
 import type { RemoveOptions } from "../kubernetes/release/remove.ts";
 import type { Revision } from "../kubernetes/release/revision.ts";
-import type { ReadinessTracker, TrackedObject } from "../kubernetes/release/tracker.ts";
+import type { ReadinessTracker } from "../kubernetes/release/tracker.ts";
 import { LiveLines } from "./live-lines.ts";
 import type { Output } from "./output.ts";
 import { renderTable } from "./table.ts";
@@ -20,24 +20,12 @@ const LOG_EVERY_MS = 10_000;
 /** Objects that the table shows. */
 const MAX_ROWS = 12;
 
-/** Between three columns. */
-const GAPS = 4;
-/** Of the last column, on however narrow a terminal. */
-const LEAST_ROOM = 20;
-
 /** What a deploy did, for `-o json`. */
 export interface ReleaseCounts {
   created: number;
   updated: number;
   unchanged: number;
   deleted: number;
-}
-
-/** Container runtimes say first what they tried and last why it failed: both ends stay. */
-function shortenMiddle(text: string, length: number): string {
-  if (text.length <= length) return text;
-  const head = Math.floor((length - 1) / 3);
-  return `${text.slice(0, head)}…${text.slice(text.length - (length - 1 - head))}`;
 }
 
 type RemovalReporter = RemoveOptions["report"];
@@ -163,16 +151,9 @@ export class ReleaseLog implements DeployReporter, RemovalReporter {
     const tracker = this.#tracker;
     if (tracker === null) return [];
     const unready = tracker.listUnready();
-    const shown = unready.slice(0, MAX_ROWS);
-    const widest = (of: (object: TrackedObject) => string) =>
-      Math.max(...shown.map((it) => of(it).length), 0);
-    const taken = widest(({ kind }) => kind) + widest(({ name }) => name) + GAPS;
-    const room = Math.max((process.stderr.columns || 80) - taken, LEAST_ROOM);
-    const rows = shown.map(({ kind, name, readiness, trouble }) => [
-      kind,
-      name,
-      shortenMiddle(trouble || readiness.message, room),
-    ]);
+    const rows = unready
+      .slice(0, MAX_ROWS)
+      .map(({ kind, name, readiness, trouble }) => [kind, name, trouble || readiness.message]);
     const seconds = Math.round((performance.now() - this.#startedMs) / 1000);
     const head = `${tracker.readyCount} of ${tracker.size} objects ready, ${seconds} s`;
     if (unready.length === 0) {

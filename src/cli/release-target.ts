@@ -15,6 +15,7 @@ export interface TargetFlags {
   readonly "collector-storage": string | null;
   readonly "collector-storage-class": string | null;
   readonly "network-policy": NetworkPolicyMode;
+  readonly canary: boolean;
   readonly slow: "on" | "off";
 }
 

@@ -69,11 +69,9 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
     const { showFailure } = await import("./failure-screen.ts");
     await showFailure(error, client, namespace, output);
     if (!flags["rollback-on-failure"] || !error.isNew) {
-      const hasEarlier = plan.revisions.some(
-        ({ status }) => status === "deployed" || status === "superseded",
+      output.raw(
+        "The cluster was left as it is: deploy again when it is mended, or go back with chain-link rollback.\n",
       );
-      const way = hasEarlier ? "go back with chain-link rollback" : "remove it with chain-link delete";
-      output.raw(`The cluster was left as it is: deploy again when it is mended, or ${way}.\n`);
       return EXIT.failed;
     }
     const { restore } = await import("../kubernetes/release/rollback.ts");

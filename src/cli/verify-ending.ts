@@ -1,4 +1,4 @@
-import { errorText, UserError } from "../lib/errors.ts";
+import { type ErrorCode, errorText, UserError } from "../lib/errors.ts";
 import type { VerifyResult } from "../verify/result.ts";
 import { EXIT } from "./exit.ts";
 import type { Output } from "./output.ts";
@@ -12,7 +12,7 @@ export async function endVerify(result: VerifyResult, flags: VerifyValues, outpu
   return EXIT_OF[result.outcome];
 }
 
-const EXIT_OF = {
+export const EXIT_OF = {
   complete: EXIT.done,
   incomplete: EXIT.failed,
   "could-not-tell": EXIT.couldNotTell,
@@ -27,7 +27,19 @@ export function endUnread(error: unknown, output: Output): number | null {
   return EXIT.couldNotTell;
 }
 
-const UNREAD = ["backend-unreadable", "ledger-unreadable"];
+const UNREAD: readonly ErrorCode[] = [
+  "backend-unreadable",
+  "ledger-unreadable",
+  "start-failed",
+  "kubeconfig-invalid",
+  "credentials-invalid",
+  "cluster-unreachable",
+  "cluster-error",
+  "forbidden",
+  "namespace-unusable",
+  "release-invalid",
+  "release-not-found",
+];
 
 async function writeFiles(
   { junit, report }: Pick<VerifyValues, "junit" | "report">,

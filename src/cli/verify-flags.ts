@@ -1,20 +1,24 @@
-import { UserError } from "../lib/errors.ts";
+import { isNamespaceName } from "../kubernetes/names.ts";
+import { CLUSTER_FLAGS, RELEASE_NAME } from "./cluster-flags.ts";
 import {
+  checkedFlag,
   durationFlag,
   type Flag,
   type FlagValues,
   integerFlag,
+  listenFlag,
   nameUrlFlag,
   parseHttpUrl,
   percentageFlag,
   switchFlag,
   textFlag,
   Unfit,
+  urlFlag,
 } from "./flags.ts";
 import { outputFlag } from "./global-flags.ts";
 import { TARGET_FLAGS } from "./load-target.ts";
 import { PACE_FLAGS } from "./pace-flags.ts";
-import type { Setting } from "./settings.ts";
+import { RELEASE_FLAGS } from "./release-flags.ts";
 
 const BACKENDS = ["zipkin", "jaeger", "tempo", "collector"] as const;
 
@@ -41,14 +45,29 @@ function backendFlag(summary: string): Flag<Backend | null> {
 
 export const VERIFY_FLAGS = {
   run: textFlag(null, {
-    summary: "Send nothing: judge an earlier run by its ledger, a file or the URL of 'load --serve'.",
-    placeholder: "FILE|URL",
+    summary:
+      "Send nothing: judge a run by its ledger, a file or the URL of 'load --serve'; with --release its id or its Pod.",
+    placeholder: "FILE|URL|ID",
     completes: "file",
     env: [],
   }),
+  release: checkedFlag(null, isNamespaceName, RELEASE_NAME, {
+    summary: "A release in a cluster: a Pod there sends, everything is asked through the API server.",
+    placeholder: "NAME",
+    env: [],
+  }),
+  namespace: RELEASE_FLAGS.namespace,
+  kubeconfig: CLUSTER_FLAGS.kubeconfig,
+  context: CLUSTER_FLAGS.context,
+  "request-timeout": CLUSTER_FLAGS["request-timeout"],
   propagation: switchFlag({
     summary: "Send each form of trace context instead, and say which of them every edge keeps.",
   }),
+  forever: switchFlag({
+    summary:
+      "Send and judge until told to end, as a canary: a request a second unless --rate says otherwise.",
+  }),
+  serve: listenFlag({ summary: "With --forever: serve /metrics for Prometheus, /health and /readiness." }),
   backend: backendFlag("Where the spans are looked for."),
   graph: textFlag(null, {
     summary: "The topology document of what runs behind a URL; without it, it is learned from whole traces.",
@@ -57,6 +76,9 @@ export const VERIFY_FLAGS = {
   }),
   links: nameUrlFlag({
     summary: "Links whose counters are asked where spans were lost; may be repeated.",
+  }),
+  "links-at": urlFlag({
+    summary: "With --forever: every address of the URL's host is a link whose counters are asked.",
   }),
   ...PACE_FLAGS,
   duration: durationFlag(null, { summary: "Send for so long.", fallbackText: "10s" }),
@@ -92,36 +114,3 @@ export const VERIFY_FLAGS = {
 } as const;
 
 export type VerifyValues = FlagValues<typeof VERIFY_FLAGS>;
-
-/**
- * Flags that do not go together.
- * @throws {UserError} `usage`
- */
-export function checkFlags(
-  flags: VerifyValues,
-  operands: readonly string[],
-  settings: readonly Setting[],
-): void {
-  if (flags.run !== null && operands.length > 0) {
-    throw new UserError("usage", "--run judges an earlier run, but something to send to was named, too");
-  }
-  if (!flags.propagation) return;
-  const unfit = settings.find(({ name, origin }) => PROOF_FLAGS.includes(name) && origin === `--${name}`);
-  if (unfit !== undefined) {
-    throw new UserError("usage", `${unfit.origin} is for the proof of spans, but --propagation was given`);
-  }
-}
-
-/** What says nothing about forms of context. */
-const PROOF_FLAGS = [
-  "run",
-  "graph",
-  "links",
-  "sleep-time",
-  "rate",
-  "duration",
-  "sample",
-  "allow-loss",
-  "junit",
-  "report",
-];

@@ -3,7 +3,7 @@ import { missingBySecond } from "../verify/seconds.ts";
 import { renderSparkline } from "../verify/sparkline.ts";
 import { type Column, renderTable } from "./table.ts";
 
-const TITLES = {
+export const TITLES = {
   complete: "complete",
   incomplete: "INCOMPLETE",
   "could-not-tell": "COULD NOT TELL",

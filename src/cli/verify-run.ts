@@ -1,11 +1,12 @@
 import { errorText, UserError } from "../lib/errors.ts";
 import { randomSource } from "../lib/random.ts";
 import { DEFAULT_CONNECTIONS, startLoad } from "../load/generator.ts";
-import { newRunId, RunIds } from "../trace/run.ts";
+import { isRunId, newRunId, RunIds } from "../trace/run.ts";
 import { RunBook } from "../verify/run-book.ts";
 import { rateOf } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
 import type { VerifyValues } from "./verify-flags.ts";
+import { readWholeLedger } from "./verify-ledger.ts";
 
 /** A run that is judged, which may still be under way. */
 export interface JudgedRun {
@@ -14,12 +15,15 @@ export interface JudgedRun {
   readonly isWhole: boolean;
   /** Resolves when no more requests come. */
   readonly ended: Promise<unknown>;
+  /** Sends no more, and waits for what is under way. */
   stop(): Promise<unknown>;
+  /** Takes away what was made for it. */
+  close(): Promise<void>;
   /** Requests that were due and never sent. */
   missed(): number;
 }
 
-const DEFAULT_DURATION_MS = 10_000;
+export const DEFAULT_DURATION_MS = 10_000;
 
 /** Sends what the flags say, and keeps the account of it. */
 export function sendRun(url: string, flags: VerifyValues, settings: readonly Setting[]): JudgedRun {
@@ -46,6 +50,7 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
     isWhole: true,
     ended: load.done,
     stop: () => load.stop(),
+    close: async () => {},
     missed: () => load.results.missed,
   };
 }
@@ -55,41 +60,41 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
  * @throws {UserError} `ledger-unreadable`
  */
 export async function openRun(from: string): Promise<JudgedRun> {
-  const [book, isWhole] = [await openBook(from), await isAtRest(from)];
-  return { book, isWhole, ended: Promise.resolve(), stop: async () => {}, missed: () => 0 };
+  if (!from.includes("://")) return judgeAccount(await readFile(from), await isAtRest(from));
+  const { book, isOver } = await readWholeLedger({ name: from, url: serverOf(from), fetch });
+  return judgeAccount(book, isOver === true);
+}
+
+/** A run of which nothing more is awaited. */
+export function judgeAccount(book: RunBook, isWhole: boolean): JudgedRun {
+  const nothing = async () => {};
+  return { book, isWhole, ended: Promise.resolve(), stop: nothing, close: nothing, missed: () => 0 };
 }
 
 /** A load writes to its file each second, so long as requests end. */
 const AT_REST_MS = 60_000;
 
 /** Whether nobody adds to an account any more: a load that goes on makes traces that it does not know yet. */
-async function isAtRest(from: string): Promise<boolean> {
-  if (from.includes("://")) return false;
-  return (await Bun.file(from).stat()).mtimeMs < Date.now() - AT_REST_MS;
+async function isAtRest(file: string): Promise<boolean> {
+  return (await Bun.file(file).stat()).mtimeMs < Date.now() - AT_REST_MS;
 }
 
-async function openBook(from: string): Promise<RunBook> {
+async function readFile(file: string): Promise<RunBook> {
+  let bytes: Uint8Array;
   try {
-    if (!from.includes("://")) return RunBook.parse(await Bun.file(from).bytes(), from);
-    const url = new URL(from);
-    if (url.pathname === "/") url.pathname = "/ledger";
-    const response = await fetch(url, { signal: AbortSignal.timeout(30_000) });
-    if (!response.ok) throw new Error(`${url} answers ${response.status}`);
-    if (Number(response.headers.get("chain-link-first-record") ?? 0) > 0) {
-      throw new Error(
-        "the load generator has let go of its first records; read the file of --ledger instead",
-      );
-    }
-    return RunBook.parse(await response.bytes(), from);
+    bytes = await Bun.file(file).bytes();
   } catch (error) {
-    if (error instanceof UserError) throw error;
     throw new UserError(
       "ledger-unreadable",
-      `cannot read the ledger ${from}: ${errorText(error)}`,
-      undefined,
-      {
-        cause: error,
-      },
+      `cannot read the ledger ${file}: ${errorText(error)}`,
+      isRunId(file) ? "Is it the id of a run in a cluster? Then name its release with --release." : undefined,
+      { cause: error },
     );
   }
+  return RunBook.parse(bytes, file);
+}
+
+/** The address of a load generator may be given with the path of its account. */
+function serverOf(from: string): string {
+  return from.replace(/(?:\/ledger)?\/*$/, "");
 }

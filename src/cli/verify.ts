@@ -5,7 +5,9 @@ import type { LoadTarget } from "./load-target.ts";
 import { openTarget } from "./load-target.ts";
 import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
-import { checkFlags, VERIFY_FLAGS, type VerifyValues } from "./verify-flags.ts";
+import { checkFlags } from "./verify-checks.ts";
+import { VERIFY_FLAGS, type VerifyValues } from "./verify-flags.ts";
+import type { Scene } from "./verify-scene.ts";
 
 export const verify = defineCommand({
   examples: [
@@ -20,6 +22,14 @@ export const verify = defineCommand({
     {
       line: "chain-link verify --run run.ledger --backend zipkin=http://localhost:9411 --junit verify.xml",
       says: "an earlier run of 'load --ledger run.ledger'",
+    },
+    {
+      line: "chain-link verify --forever http://localhost:8000 --backend zipkin=http://localhost:9411 --serve 8080",
+      says: "a canary with metrics for Prometheus",
+    },
+    {
+      line: "chain-link verify --release shop -n shop --rate 200/s --duration 60s",
+      says: "a release in a cluster, without a port-forward",
     },
     {
       line: "chain-link verify --propagation http://localhost:8000 --backend zipkin=http://localhost:9411",
@@ -41,8 +51,9 @@ export const verify = defineCommand({
     void interruption.signal.then(() => abort.abort(new Error("interrupted")));
     let target: LoadTarget | null = null;
     try {
-      target = flags.run === null ? await openTarget(operands[0], flags, settings, output) : null;
-      const prove = flags.propagation ? provePropagation : proveSpans;
+      const isElsewhere = flags.run !== null || flags.release !== null;
+      target = isElsewhere ? null : await openTarget(operands[0], flags, settings, output);
+      const prove = flags.propagation ? provePropagation : flags.forever ? proveForever : proveSpans;
       return await prove({ flags, settings, output, target, signal: abort.signal });
     } catch (error) {
       if (abort.signal.aborted) return EXIT.interrupted;
@@ -59,62 +70,84 @@ interface Proof {
   readonly flags: VerifyValues;
   readonly settings: readonly Setting[];
   readonly output: Output;
-  /** What is sent to; `null` when an earlier run is judged. */
+  /** What is sent to from here; `null` when an earlier run is judged, or one in a cluster. */
   readonly target: LoadTarget | null;
   readonly signal: AbortSignal;
 }
 
-async function proveSpans({ flags, settings, output, target, signal }: Proof): Promise<number> {
+async function proveSpans(proof: Proof): Promise<number> {
+  const { flags, output, signal } = proof;
   const [{ reconcile }, { resultOf }, { graphOf }] = await Promise.all([
     import("../verify/reconcile.ts"),
     import("../verify/result.ts"),
     import("../verify/call-graph.ts"),
   ]);
-  const [{ attributeLosses }, { instancesOf, readCounters }, { BackendWatch }] = await Promise.all([
+  const [{ attributeLosses }, { readCounters }, { BackendWatch }, { endVerify }] = await Promise.all([
     import("../verify/attribution.ts"),
     import("../verify/counters.ts"),
     import("../verify/backend-watch.ts"),
-  ]);
-  const [{ openRun, sendRun }, { defaultBackend, openReader }, { endVerify }] = await Promise.all([
-    import("./verify-run.ts"),
-    import("./verify-backend.ts"),
     import("./verify-ending.ts"),
   ]);
-  const topology = flags.graph === null ? target?.topology : await readGraph(flags.graph);
-  const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
-  const links = instancesOf(new Map([...(target?.links ?? []), ...flags.links]));
-  const before = flags.run === null ? await readCounters(links, backend) : null;
+  const { topology, reader, backend, findInstances, begin } = await openProofScene(proof);
+  const graph = flags.graph === null ? topology : await readGraph(flags.graph);
+  const before = flags.run === null ? await readCounters(await findInstances(), backend) : null;
   signal.throwIfAborted();
   const watch = new BackendWatch(backend, before?.backend ?? null);
-  const run = target === null ? await openRun(flags.run ?? "") : sendRun(target.url, flags, settings);
-  signal.addEventListener("abort", () => void run.stop());
+  const run = await begin(signal);
+  try {
+    signal.addEventListener("abort", () => void run.stop());
+    const line = progressLine(output);
+    const reconciliation = await reconcile({
+      book: run.book,
+      isWholeRun: run.isWhole,
+      reader,
+      countRestarts: () => watch.countRestarts(),
+      graph: graph === undefined ? null : graphOf(graph),
+      ended: run.ended,
+      maxWaitMs: flags["max-wait"],
+      queriesPerSecond: flags["query-rate"],
+      signal,
+      onProgress: line.show,
+    }).finally(line.end);
+    const after = { ...(await readCounters(await findInstances(), backend)), backend: await watch.end() };
+    const missed = run.missed();
+    if (missed > 0) output.warn(`the rate was not reached: ${missed} requests were due and never sent`);
+    const { tally } = reconciliation;
+    const result = resultOf(reconciliation, {
+      run: run.book.header.run,
+      url: run.book.header.url,
+      backend: reader.name,
+      allowedLoss: flags["allow-loss"],
+      losses: tally.missing === 0 ? [] : attributeLosses(tally, before, after),
+      pageOf: (traceId) => reader.pageOf(traceId),
+    });
+    return await endVerify(result, flags, output);
+  } finally {
+    await run.close();
+  }
+}
+
+async function openProofScene({ flags, settings, output, target }: Proof): Promise<Scene> {
+  if (flags.release !== null) {
+    const { openReleasedScene } = await import("./verify-release.ts");
+    return openReleasedScene(flags.release, flags, settings, output);
+  }
+  const { openScene } = await import("./verify-scene.ts");
+  return openScene(flags, settings, target);
+}
+
+async function proveForever({ flags, settings, output, target, signal }: Proof): Promise<number> {
+  const [{ verifyForever }, { graphOf }, { defaultBackend, openReader }] = await Promise.all([
+    import("./verify-forever.ts"),
+    import("../verify/call-graph.ts"),
+    import("./verify-backend.ts"),
+  ]);
+  if (target === null) return EXIT.usage;
+  const topology = flags.graph === null ? target.topology : await readGraph(flags.graph);
+  const graph = topology === undefined ? null : graphOf(topology);
+  const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
   const reader = await openReader(backend);
-  const line = progressLine(output);
-  const reconciliation = await reconcile({
-    book: run.book,
-    isWholeRun: run.isWhole,
-    reader,
-    countRestarts: () => watch.countRestarts(),
-    graph: topology === undefined ? null : graphOf(topology),
-    ended: run.ended,
-    maxWaitMs: flags["max-wait"],
-    queriesPerSecond: flags["query-rate"],
-    signal,
-    onProgress: line.show,
-  }).finally(line.end);
-  const after = { ...(await readCounters(links, backend)), backend: await watch.end() };
-  const missed = run.missed();
-  if (missed > 0) output.warn(`the rate was not reached: ${missed} requests were due and never sent`);
-  const { tally } = reconciliation;
-  const result = resultOf(reconciliation, {
-    run: run.book.header.run,
-    url: run.book.header.url,
-    backend: reader.name,
-    allowedLoss: flags["allow-loss"],
-    losses: tally.missing === 0 ? [] : attributeLosses(tally, before, after),
-    pageOf: (traceId) => reader.pageOf(traceId),
-  });
-  return endVerify(result, flags, output);
+  return verifyForever({ flags, settings, output, target, graph, backend, reader, signal });
 }
 
 async function provePropagation({ flags, output, target, signal }: Proof): Promise<number> {

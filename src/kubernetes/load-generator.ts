@@ -15,8 +15,7 @@ export const LOAD_GENERATOR_SELECTOR = Object.freeze({ app: "chain-link", servic
 
 /** The Pod that asks the service `entry`, over and over. */
 export function buildLoadGenerator(entry: string, options: ObjectOptions): KubernetesObject {
-  const image = options.image ?? DEFAULT_IMAGE;
-  const sleepSeconds = options.sleepSeconds ?? DEFAULT_SLEEP_SECONDS;
+  const { sleepSeconds = DEFAULT_SLEEP_SECONDS } = options;
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -25,29 +24,44 @@ export function buildLoadGenerator(entry: string, options: ObjectOptions): Kuber
       name: LOAD_GENERATOR,
       namespace: options.namespace,
     },
-    spec: {
-      ...POD_HARDENING,
-      containers: [
-        {
-          args: [
-            ...["load", `http://${entry}`, "--sleep-time", String(sleepSeconds)],
-            // The account of the run, for verify, and metrics: reached through the API server.
-            ...["--serve", `0.0.0.0:${LOAD_GENERATOR_PORT}`],
-          ],
-          image,
-          imagePullPolicy: imagePullPolicy(image),
-          name: LOAD_GENERATOR,
-          ports: [{ containerPort: LOAD_GENERATOR_PORT }],
-          resources: {
-            limits: { memory: "256Mi" },
-            requests: { cpu: "10m", memory: "64Mi" },
-          },
-          securityContext: { ...CONTAINER_SECURITY, runAsUser: 65534 },
+    spec: buildLoadSpec(
+      entry,
+      ["--sleep-time", String(sleepSeconds)],
+      options.image ?? DEFAULT_IMAGE,
+      "Always",
+    ),
+  };
+}
+
+/** The part of a Pod that sends to the service `entry` as `pace` says, and serves its account. */
+export function buildLoadSpec(
+  entry: string,
+  pace: readonly string[],
+  image: string,
+  restartPolicy: "Always" | "Never",
+) {
+  return {
+    ...POD_HARDENING,
+    containers: [
+      {
+        args: [
+          ...["load", `http://${entry}`, ...pace],
+          // The account of the run, for verify, and metrics: reached through the API server.
+          ...["--serve", `0.0.0.0:${LOAD_GENERATOR_PORT}`],
+        ],
+        image,
+        imagePullPolicy: imagePullPolicy(image),
+        name: LOAD_GENERATOR,
+        ports: [{ containerPort: LOAD_GENERATOR_PORT }],
+        resources: {
+          limits: { memory: "256Mi" },
+          requests: { cpu: "10m", memory: "64Mi" },
         },
-      ],
-      restartPolicy: "Always",
-      securityContext: POD_SECURITY,
-      terminationGracePeriodSeconds: 10,
-    },
+        securityContext: { ...CONTAINER_SECURITY, runAsUser: 65534 },
+      },
+    ],
+    restartPolicy,
+    securityContext: POD_SECURITY,
+    terminationGracePeriodSeconds: 10,
   };
 }

@@ -1,5 +1,6 @@
 // https://kubernetes.io/docs/concepts/services-networking/network-policies/
 import { isCall, type Topology } from "../topology/model.ts";
+import { CANARY, CANARY_PORT, CANARY_SELECTOR } from "./canary.ts";
 import { memberLabels } from "./labels.ts";
 import { LINK_PORT, type LinkPlace } from "./link.ts";
 import { LOAD_GENERATOR, LOAD_GENERATOR_PORT, LOAD_GENERATOR_SELECTOR } from "./load-generator.ts";
@@ -8,7 +9,8 @@ import { ZIPKIN_PORT, ZIPKIN_SELECTOR, ZIPKIN_SERVICE } from "./zipkin.ts";
 
 /**
  * One NetworkPolicy for each link, for Zipkin and for the load generator, of the name of its Service or Pod. A link is
- * reached by the links that call it; the entry, Zipkin and the load generator's account by anybody. What pods send is not
+ * reached by the links that call it, and by the canary where there is one; the entry, Zipkin, the load generator's account and the
+ * canary's metrics by anybody. What pods send is not
  * limited: names have to be looked up, and spans may go to another namespace.
  *
  * Kubelets reach the pods of their own node whatever a policy says, so probes need no rule. A link's metrics are on the
@@ -38,11 +40,16 @@ export function buildNetworkPolicies(
       : []),
     ...links.map(({ service: { name }, selector }) => {
       const from = [...(callers.get(name) ?? [])].map((caller) => selectors.get(caller) ?? {});
+      // It asks every link for its counters.
+      if (options.canary === true) from.push(CANARY_SELECTOR);
       const isEntry = name === topology.entry;
       const ingress = isEntry ? [fromAnywhere(LINK_PORT)] : from.length === 0 ? [] : [fromPods(from)];
       return policy(name, "chain-link", selector, ingress);
     }),
     policy(LOAD_GENERATOR, LOAD_GENERATOR, LOAD_GENERATOR_SELECTOR, [fromAnywhere(LOAD_GENERATOR_PORT)]),
+    ...(options.canary === true
+      ? [policy(CANARY, CANARY, CANARY_SELECTOR, [fromAnywhere(CANARY_PORT)])]
+      : []),
   ];
 }
 

@@ -54,6 +54,8 @@ export interface ObjectOptions {
   readonly collectorStorage?: CollectorStorage | null;
   /** `edges`: pods are reached over the topology's own edges only, see `buildNetworkPolicies`. @default "none" */
   readonly networkPolicy?: NetworkPolicyMode;
+  /** A Deployment that verifies without end, see `buildCanary`. @default false */
+  readonly canary?: boolean;
   /** Value of the label `app.kubernetes.io/instance`. @default "chain-link" */
   readonly release?: string;
 }

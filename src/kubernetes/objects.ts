@@ -1,6 +1,7 @@
 import { UserError } from "../lib/errors.ts";
 import { chainOf } from "../topology/chain.ts";
 import type { Service, Topology } from "../topology/model.ts";
+import { buildCanary, CANARY, CANARY_LINKS } from "./canary.ts";
 import { buildCollectorClaim } from "./collector-storage.ts";
 import { buildLinkDeployment, buildLinkService, type LinkPlace } from "./link.ts";
 import { buildLoadGenerator, LOAD_GENERATOR } from "./load-generator.ts";
@@ -20,18 +21,15 @@ const MAX_ENTRY_BYTES = 100 * 1024;
 
 /**
  * Every object of a topology in the original's order: Namespace, ConfigMap, Zipkin, Deployments of the links,
- * Services of the links, load generator. NetworkPolicies, where asked for, come before what they protect. The same input gives the same objects.
+ * Services of the links, load generator, and the canary where asked for. NetworkPolicies, where asked for, come before what they protect.
+ * The same input gives the same objects.
  * @throws {UserError} listing all that Kubernetes could not hold
  */
 export function buildObjects(topology: Topology, options: ObjectOptions): KubernetesObject[] {
   const links = topology.kind === "chain" ? placeChain(topology) : placeGraph(topology);
   const list = buildServicesList(topology.services.keys(), options);
   const { collectorStorage: storage = null } = options;
-  throwProblems(topology, [
-    ...findClashes(topology, options.namespace),
-    ...findOversize(links),
-    ...findLongList(list),
-  ]);
+  throwProblems(topology, [...findClashes(topology, options), ...findOversize(links), ...findLongList(list)]);
   return [
     buildNamespace(options.namespace),
     list,
@@ -43,6 +41,7 @@ export function buildObjects(topology: Topology, options: ObjectOptions): Kubern
     ...links.map((link) => buildLinkDeployment(link, options)),
     ...links.map((link) => buildLinkService(link, options)),
     buildLoadGenerator(topology.entry, options),
+    ...(options.canary === true ? buildCanary(topology, options) : []),
   ];
 }
 
@@ -91,8 +90,12 @@ function podEntry(service: Service): string {
   return renderServiceEntry({ ...service, replicas: 1 });
 }
 
-function findClashes(topology: Topology, namespace: string): string[] {
-  const taken = namespace === "default" ? [...TAKEN_NAMES, TAKEN_IN_DEFAULT] : TAKEN_NAMES;
+function findClashes(topology: Topology, { namespace, canary = false }: ObjectOptions): string[] {
+  const taken = [
+    ...TAKEN_NAMES,
+    ...(canary ? [CANARY, CANARY_LINKS] : []),
+    ...(namespace === "default" ? [TAKEN_IN_DEFAULT] : []),
+  ];
   return taken
     .filter((name) => topology.services.has(name))
     .map((name) => `service ${JSON.stringify(name)}: the name is taken by another object of the namespace`);

@@ -55,6 +55,17 @@ export class Histogram {
     if (value > this.#max) this.#max = value;
   }
 
+  /** Counts what another one of the same `bits` has counted, too. */
+  add(other: Histogram): void {
+    for (const [index, count] of other.#counts.entries()) {
+      if (count > 0) this.#counts[index] = (this.#counts[index] as number) + count;
+    }
+    this.#total += other.#total;
+    this.#sum += other.#sum;
+    this.#min = Math.min(this.#min, other.#min);
+    this.#max = Math.max(this.#max, other.#max);
+  }
+
   /** The value below which the share `q` (0 to 1) of all values lies; 0 when nothing was recorded. */
   quantile(q: number): number {
     const wanted = Math.max(1, Math.ceil(q * this.#total));

@@ -96,6 +96,11 @@ export class Load implements CallOwner, Sender {
     else for (let i = 0; i < options.connections; i++) this.#sendNext(performance.now());
   }
 
+  /** Whether it has ended, and the last answer was read. */
+  get isOver(): boolean {
+    return this.#isStopped && this.#inFlight === 0;
+  }
+
   /**
    * Goes on at another rate from now on; what was due and not begun is missed. Without effect on a closed loop.
    * @param rate Requests a second, or a ramp that begins now; 0 pauses.

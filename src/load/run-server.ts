@@ -48,11 +48,11 @@ function answer(request: Exchange, { load, account }: RunServerOptions): Answer 
     const results = load()?.results ?? new LoadResults();
     return { status: 200, headers: [TEXT], body: renderMetrics(results, account) };
   }
-  if (path === "/ledger") return answerLedger(request, account);
+  if (path === "/ledger") return answerLedger(request, account, load());
   return { status: 404, headers: [TEXT], body: "expected /ledger, /metrics or /health\n" };
 }
 
-function answerLedger({ target }: Exchange, account: RunAccount): Answer {
+function answerLedger({ target }: Exchange, account: RunAccount, load: Load | null): Answer {
   const from = new URLSearchParams(target.slice(target.indexOf("?") + 1)).get("from") ?? "0";
   if (!/^\d{1,10}$/.test(from)) {
     return {
@@ -68,6 +68,11 @@ function answerLedger({ target }: Exchange, account: RunAccount): Answer {
       // Of the whole run, and the first of which is still there: a reader sees what it cannot have.
       ["chain-link-records", String(account.count)],
       ["chain-link-first-record", String(account.firstKept)],
+      // Clocks of machines differ: when this was said.
+      ["chain-link-time", String(Date.now())],
+      // Whether records are still added, and how many requests were due and never sent.
+      ["chain-link-run-state", load?.isOver === true ? "over" : "sending"],
+      ["chain-link-missed", String(load?.results.missed ?? 0)],
     ],
     body: account.read(Number(from)),
   };

@@ -35,8 +35,15 @@ const DROP_REASONS = ["queue_full", "rejected", "unavailable", "shutdown"] as co
 /**
  * Says where missing spans went, by what counters grew from `before` to `after`: first by what links say of themselves, then by
  * what the backend says; never more than are missing.
+ * @param ended What counters said soon after the last request, where others followed: of what links have queued now, only what they had
+ * queued then can be missing, as queues are emptied in order
  */
-export function attributeLosses(tally: Tally, before: Counters | null, after: Counters): Loss[] {
+export function attributeLosses(
+  tally: Tally,
+  before: Counters | null,
+  after: Counters,
+  ended: Counters | null = null,
+): Loss[] {
   const losses: Loss[] = [];
   let open = tally.unattributed;
   let sent = 0;
@@ -46,7 +53,7 @@ export function attributeLosses(tally: Tally, before: Counters | null, after: Co
     if (spans > 0) losses.push({ link, reason, spans });
     return spans;
   };
-  const growth = growthOf(before, after);
+  const growth = growthOf(before, after, ended);
   for (const name of new Set([...tally.links.keys(), ...growth.keys()])) {
     const { server = 0, client = 0 } = tally.links.get(name) ?? {};
     let missing = server + client;
@@ -93,7 +100,11 @@ interface LinkGrowth {
   isAsked: boolean;
 }
 
-function growthOf(before: Counters | null, after: Counters): ReadonlyMap<string, LinkGrowth> {
+function growthOf(
+  before: Counters | null,
+  after: Counters,
+  ended: Counters | null,
+): ReadonlyMap<string, LinkGrowth> {
   const growth = new Map<string, LinkGrowth>();
   const growthFor = (link: string) => {
     const known = growth.get(link) ?? {
@@ -119,7 +130,8 @@ function growthOf(before: Counters | null, after: Counters): ReadonlyMap<string,
     const isNew = then === null || isRestarted(then, now);
     if (then !== null && isNew) grown.isGone = true;
     grown.sent += now.sent - (isNew ? 0 : then.sent);
-    grown.queued += now.queued;
+    const atEnd = ended?.links.get(id);
+    grown.queued += atEnd?.counters ? leftOf(atEnd.counters, now) : now.queued;
     for (const [reason, count] of now.dropped) {
       const since = count - (isNew ? 0 : (then.dropped.get(reason) ?? 0));
       grown.dropped.set(reason, (grown.dropped.get(reason) ?? 0) + since);
@@ -129,6 +141,13 @@ function growthOf(before: Counters | null, after: Counters): ReadonlyMap<string,
     if (counters !== null && after.links.get(id)?.link !== link) growthFor(link).isGone = true;
   }
   return growth;
+}
+
+/** Of the spans that were queued then, how many are still. */
+function leftOf(then: LinkCounters, now: LinkCounters): number {
+  const gone = (counters: LinkCounters) =>
+    counters.dropped.values().reduce((sum, count) => sum + count, counters.sent);
+  return Math.max(0, Math.min(now.queued, then.queued - (gone(now) - gone(then))));
 }
 
 /** Counters of a process never fall. */

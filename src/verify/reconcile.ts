@@ -27,8 +27,10 @@ export interface ReconcileOptions {
   readonly countRestarts?: () => Promise<number>;
   /** What is not there so long after the end is missing. */
   readonly maxWaitMs: number;
-  /** Most queries to the backend in a second. */
-  readonly queriesPerSecond: number;
+  /** Most queries to the backend in a second; or the pace of all who ask it. */
+  readonly queriesPerSecond: number | QueryPace;
+  /** What earlier runs have taught; instead of `graph`. */
+  readonly learning?: Learning;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -89,8 +91,10 @@ class Reconciler {
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#ids = new RunIds(options.book.header.run);
-    this.#pace = new QueryPace(options.queriesPerSecond, options.signal);
-    this.#learning = new Learning(options.graph);
+    const { queriesPerSecond, signal } = options;
+    this.#pace =
+      typeof queriesPerSecond === "number" ? new QueryPace(queriesPerSecond, signal) : queriesPerSecond;
+    this.#learning = options.learning ?? new Learning(options.graph);
   }
 
   async run(): Promise<Reconciliation> {

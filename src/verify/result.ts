@@ -1,7 +1,7 @@
 import type { Loss } from "./attribution.ts";
 import type { CallGraph } from "./call-graph.ts";
 import type { Reconciliation } from "./reconcile.ts";
-import { edgeText, type LinkLoss } from "./tally.ts";
+import { edgeText, type LinkLoss, type Tally } from "./tally.ts";
 import type { TraceClass, Verdict } from "./verdict.ts";
 
 /** The answer to "did every span arrive?". */
@@ -110,8 +110,8 @@ function callsOf(graph: CallGraph | null): string[] {
 }
 
 /** Copies alone are no loss, and what nobody asked to be recorded is none. */
-function outcomeOf(
-  { classes, traces, expected, missing }: Reconciliation["tally"],
+export function outcomeOf(
+  { classes, traces, expected, missing }: Pick<Tally, "classes" | "traces" | "expected" | "missing">,
   allowed: number,
 ): Outcome {
   const wrong =

@@ -22,11 +22,7 @@ export class RunBook {
   }
 
   add(record: RunRecord): void {
-    if ((this.size + 1) * RECORD_BYTES > this.#view.byteLength) {
-      const grown = new Uint8Array(this.#view.byteLength * 2);
-      grown.set(new Uint8Array(this.#view.buffer));
-      this.#view = new DataView(grown.buffer);
-    }
+    this.#makeRoom(this.size + 1);
     writeRunRecord(this.#view, this.size++ * RECORD_BYTES, record);
   }
 
@@ -61,10 +57,31 @@ export class RunBook {
       );
     }
     const book = new RunBook(header);
-    // A last record that is not whole: the writer was stopped in the middle of it.
-    book.size = Math.floor((bytes.length - end - 1) / RECORD_BYTES);
-    const records = Uint8Array.from(bytes.subarray(end + 1, end + 1 + book.size * RECORD_BYTES));
-    book.#view = new DataView(records.buffer);
+    book.#addBytes(bytes.subarray(end + 1));
     return book;
+  }
+
+  /** Adds all records of another account of this run. */
+  append(other: RunBook): void {
+    this.#addBytes(new Uint8Array(other.#view.buffer, 0, other.size * RECORD_BYTES));
+  }
+
+  #addBytes(bytes: Uint8Array): void {
+    // A last record that is not whole: the writer was stopped in the middle of it.
+    const records = Math.floor(bytes.length / RECORD_BYTES);
+    this.#makeRoom(this.size + records);
+    new Uint8Array(this.#view.buffer).set(
+      bytes.subarray(0, records * RECORD_BYTES),
+      this.size * RECORD_BYTES,
+    );
+    this.size += records;
+  }
+
+  #makeRoom(records: number): void {
+    const neededBytes = records * RECORD_BYTES;
+    if (neededBytes <= this.#view.byteLength) return;
+    const grown = new Uint8Array(Math.max(neededBytes, this.#view.byteLength * 2));
+    grown.set(new Uint8Array(this.#view.buffer));
+    this.#view = new DataView(grown.buffer);
   }
 }

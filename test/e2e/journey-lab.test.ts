@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { VERSION } from "../../src/lib/version.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
+import { createDeployer } from "../helpers/deployer.ts";
 import { buildLabImage } from "../helpers/image.ts";
 import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
 import { ReleaseBench } from "../helpers/release.ts";
@@ -41,7 +40,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
 
     beforeAll(async () => {
       const namespace = await createNamespace("journey");
-      bench = open(namespace, await createDeployer(namespace));
+      bench = open(namespace, await createDeployer(lab, namespace, folder.path));
     }, STEP_MS);
 
     test(
@@ -329,33 +328,6 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
     const bench = new ReleaseBench(lab, namespace, kubeconfig);
     namespaces.push(bench);
     return bench;
-  }
-
-  /** A service account with the Role that docs/kubernetes.md shows, and no more; gives its kubeconfig. */
-  async function createDeployer(namespace: string): Promise<string> {
-    const docs = readFileSync(join(import.meta.dir, "../../docs/kubernetes.md"), "utf8");
-    const [, text = ""] = /```yaml\n([^`]*kind: Role\n[^`]*)```/.exec(docs) ?? [];
-    const { rules } = Bun.YAML.parse(text) as { rules: unknown[] };
-    const apiGroup = "rbac.authorization.k8s.io";
-    const metadata = { name: "deployer", namespace };
-    const objects = [
-      { apiVersion: "v1", kind: "ServiceAccount", metadata },
-      { apiVersion: `${apiGroup}/v1`, kind: "Role", metadata, rules },
-      {
-        ...{ apiVersion: `${apiGroup}/v1`, kind: "RoleBinding", metadata },
-        roleRef: { apiGroup, kind: "Role", name: metadata.name },
-        subjects: [{ kind: "ServiceAccount", ...metadata }],
-      },
-    ];
-    await lab.kubectl(["create", "-f", "-"], {
-      input: objects.map((it) => JSON.stringify(it)).join("\n---\n"),
-    });
-    const token = await lab.kubectl(["create", "token", "deployer", "-n", namespace, "--duration=1h"]);
-    const config = JSON.parse((await lab.kubectl(["config", "view", "--raw", "-o", "json"])).stdout);
-    const users = [{ name: config.users[0].name, user: { token: token.stdout.trim() } }];
-    const path = join(folder.path, `${namespace}.kubeconfig`);
-    writeFileSync(path, JSON.stringify({ ...config, users }));
-    return path;
   }
 
   async function readService(namespace: string, service: string, path: string): Promise<string> {

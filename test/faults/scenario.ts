@@ -115,6 +115,7 @@ export class FaultBench implements Disposable {
       "collector-storage": null,
       "collector-storage-class": null,
       "network-policy": "none",
+      canary: false,
       slow: "on",
     } as const;
     return (await readWanted(this.#bench.topology(emptyTopology(services)), flags, [])).target;

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Finished } from "./cli.ts";
-import { runCli, temporaryFolder } from "./cli.ts";
+import { EXECUTABLE, runCli, temporaryFolder } from "./cli.ts";
 import type { Lab } from "./lab.ts";
 
 /** An image of the lab that runs without arguments, rights or a file system. As a link it never becomes ready. */
@@ -35,11 +35,24 @@ export class ReleaseBench {
     return runCli(this.arguments(args), { env });
   }
 
+  /** Runs a command that reads no file of settings. */
+  runPlain(...args: readonly string[]): Promise<Finished> {
+    return runCli([...args, ...this.#place]);
+  }
+
+  /** Starts such a command. */
+  spawnPlain(...args: readonly string[]): Bun.Subprocess {
+    return Bun.spawn([EXECUTABLE, ...args, ...this.#place], { stdio: ["ignore", "ignore", "ignore"] });
+  }
+
+  get #place(): string[] {
+    return ["--namespace", this.namespace, "--kubeconfig", this.kubeconfig];
+  }
+
   /** The words of a command line. */
   arguments([command = "", ...rest]: readonly string[]): string[] {
     const settings = join(this.#folder.path, "settings.conf");
-    const place = ["--namespace", this.namespace, "--kubeconfig", this.kubeconfig, "--config-file", settings];
-    return [command, ...rest, ...place];
+    return [command, ...rest, ...this.#place, "--config-file", settings];
   }
 
   /** Writes a topology document; gives its path. */

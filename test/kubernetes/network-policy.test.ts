@@ -21,8 +21,8 @@ class Cluster {
   readonly pods: ReadonlyMap<string, Labels>;
   readonly services: Wire[];
 
-  constructor(topology: Topology) {
-    const options = { namespace: "demo", networkPolicy: "edges" } as const;
+  constructor(topology: Topology, canary = false) {
+    const options = { namespace: "demo", networkPolicy: "edges", canary } as const;
     const objects: Wire[] = JSON.parse(JSON.stringify(buildObjects(topology, options)));
     const ofKind = (kind: string) => objects.filter((object) => object.kind === kind);
     this.policies = ofKind("NetworkPolicy");
@@ -103,6 +103,16 @@ describe.each([
     for (const to of cluster.pods.keys()) expect(cluster.canReachPod(STRANGER, to, 22)).toBe(false);
     expect(cluster.canReachPod(STRANGER, "loadgenerator", 8000)).toBe(false);
   });
+});
+
+test("the canary reaches every link and Zipkin, and everybody its metrics", () => {
+  const topology = parseTopology(SHOP, "shop.yaml");
+  const cluster = new Cluster(topology, true);
+  const canary = "chain-link-canary";
+  for (const name of topology.services.keys()) expect(cluster.canReach(canary, name)).toBe(true);
+  expect(cluster.canReach(canary, "zipkin-service")).toBe(true);
+  expect(cluster.canReachPod(STRANGER, canary, 8080)).toBe(true);
+  expect(cluster.canReachPod(STRANGER, canary, 8000)).toBe(false);
 });
 
 test("a service called zipkin is not opened to everybody with the trace store", () => {

@@ -40,7 +40,7 @@ const TOPOLOGIES = {
 
 describe(`Kubernetes ${openApi.version}`, () => {
   for (const [name, topology] of Object.entries(TOPOLOGIES)) {
-    const objects = buildObjects(topology, { namespace: "demo" });
+    const objects = buildObjects(topology, { namespace: "demo", canary: true });
 
     test.each(objects.map((object) => [object.kind, object.metadata.name, object] as const))(
       `takes of ${name} the %s %s`,

@@ -66,3 +66,18 @@ test("an address that another link has now says nothing about the one that had i
     { link: "cart", reason: "link_gone", spans: 3 },
   ]);
 });
+
+test("what links have queued for requests that came later is not on its way for those that are judged", () => {
+  const before = countersOf({ a: link("cart", 10) });
+  const ended = countersOf({ a: link("cart", 20, {}, 10) });
+  const busy = countersOf({ a: link("cart", 500, {}, 10) });
+  expect(attributeLosses(missing("cart", 3), before, busy, ended)).toEqual([
+    { link: null, reason: "unexplained", spans: 3 },
+  ]);
+  const stuck = countersOf({ a: link("cart", 24, { unavailable: 4 }, 90) });
+  expect(attributeLosses(missing("cart", 12), before, stuck, ended)).toEqual([
+    { link: "cart", reason: "unavailable", spans: 4 },
+    { link: "cart", reason: "on_the_way", spans: 2 },
+    { link: null, reason: "unexplained", spans: 6 },
+  ]);
+});

@@ -74,11 +74,14 @@ export class Transport {
   /** One answer as it is, of whatever status; for what the server passes on to a pod. */
   async raw(
     path: string,
-  ): Promise<{ readonly status: number; readonly headers: Headers; readonly body: string }> {
-    const request: ApiRequest = { method: "GET", path };
+    { accept = "*/*", signal }: { readonly accept?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<Response> {
+    const timeout = AbortSignal.timeout(this.#timeoutMs);
     return this.#gate.run(async () => {
-      const response = await this.#fetch(request, AbortSignal.timeout(this.#timeoutMs), "*/*");
-      return { status: response.status, headers: response.headers, body: await response.text() };
+      const limit = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+      const { status, headers, body } = await this.#fetch({ method: "GET", path }, limit, accept);
+      // Read here: until its end it is a request under way.
+      return new Response(body === null ? null : await new Response(body).arrayBuffer(), { status, headers });
     });
   }
 

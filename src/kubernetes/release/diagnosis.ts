@@ -1,4 +1,3 @@
-import { errorText } from "../../lib/errors.ts";
 import type { ApiClient } from "../api/client.ts";
 import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES, resourcePath } from "../api/resource.ts";
@@ -8,8 +7,6 @@ import type { ReadinessTracker, TrackedObject } from "./tracker.ts";
 /** Everything that is known of why one object is not ready. */
 export interface Diagnosis {
   readonly object: TrackedObject;
-  /** Others of its kind that say the same. */
-  readonly alike: readonly TrackedObject[];
   /** A pod that shows it. */
   readonly pod: string | null;
   /** Newest last. */
@@ -17,7 +14,7 @@ export interface Diagnosis {
   readonly log: readonly string[];
 }
 
-/** Different troubles that are looked at closely. */
+/** Objects that are looked at closely; the others fail for the same reason as a rule. */
 const MAX_DIAGNOSED = 5;
 const MAX_EVENTS = 3;
 const LOG_LINES = 6;
@@ -29,37 +26,24 @@ export function diagnose(
   tracker: ReadinessTracker,
 ): Promise<Diagnosis[]> {
   const unready = tracker.listUnready().filter(({ kind }) => kind !== "Service");
-  const groups = Map.groupBy(
-    unready.length > 0 ? unready : tracker.listUnready(),
-    ({ kind, trouble, readiness }) => `${kind}: ${trouble || readiness.message}`,
-  );
+  const shown = (unready.length > 0 ? unready : tracker.listUnready()).slice(0, MAX_DIAGNOSED);
   return Promise.all(
-    [...groups.values()].slice(0, MAX_DIAGNOSED).map(async ([object, ...alike]) => {
-      if (object === undefined) throw new TypeError("a group without members");
+    shown.map(async (object) => {
       const pods = tracker
         .listPods(object)
         .filter(({ metadata }) => metadata.deletionTimestamp === undefined);
       const pod = pods.find((it) => findPodTrouble(it) !== null) ?? pods[0] ?? null;
       const about = pod?.metadata.name ?? object.name;
       const [events, log] = await Promise.all([
-        readEvents(client, namespace, about, object.trouble),
+        readEvents(client, namespace, about),
         pod === null ? [] : readLog(client, namespace, pod),
       ]);
-      return { object, alike, pod: pod?.metadata.name ?? null, events, log };
+      return { object, pod: pod?.metadata.name ?? null, events, log };
     }),
   );
 }
 
-/** An event whose end is in the trouble says it in other words. */
-const TELLING = 60;
-
-/** Warnings that say more than the trouble itself. */
-async function readEvents(
-  client: ApiClient,
-  namespace: string,
-  name: string,
-  trouble: string,
-): Promise<string[]> {
+async function readEvents(client: ApiClient, namespace: string, name: string): Promise<string[]> {
   const events = await client
     .listAll(RESOURCES.event, namespace, { fieldSelector: `involvedObject.name=${name}` })
     .catch((): LiveObject[] => []);
@@ -68,17 +52,8 @@ async function readEvents(
   const warnings = events.filter(({ type }) => type === "Warning");
   const texts = warnings
     .sort((a, b) => (time(a) < time(b) ? -1 : 1))
-    .map(({ reason, message }) => `${reason}: ${withoutPod(String(message))}`)
-    .filter((text) => !REPEATS.test(text) && !trouble.includes(text.slice(-TELLING)));
+    .map(({ reason, message }) => `${reason}: ${String(message).trim()}`);
   return [...new Set(texts)].slice(-MAX_EVENTS);
-}
-
-/** Events of the kubelet that repeat in other words why a container waits. */
-const REPEATS = /^BackOff: |^Failed: Error: (?:ErrImagePull|ImagePullBackOff)$/;
-
-/** Kubelets name the pod, though the event is about it: `… in pod NAME_NAMESPACE(UID)`. */
-function withoutPod(message: string): string {
-  return message.replace(/ in pod \S+\([\w-]+\)/, "").trim();
 }
 
 async function readLog(client: ApiClient, namespace: string, pod: LiveObject): Promise<string[]> {
@@ -90,11 +65,12 @@ async function readLog(client: ApiClient, namespace: string, pod: LiveObject): P
     previous: String(source.isPrevious),
   });
   const path = `${resourcePath(RESOURCES.pod, namespace, pod.metadata.name)}/log?${query}`;
-  const { status, body } = await client
+  const text = await client
     .raw(path)
-    .catch((error: unknown) => ({ status: 0, body: errorText(error) }));
-  return status === 200
-    ? body
+    .then((response) => (response.ok ? response.text() : ""))
+    .catch(() => "");
+  return text !== ""
+    ? text
         .trimEnd()
         .split("\n")
         .filter((line) => line !== "")

@@ -32,15 +32,14 @@ export function findPodTrouble(pod: LiveObject): PodTrouble | null {
   if (scheduled?.status === "False") {
     return { text: `${scheduled.reason ?? "Unschedulable"}: ${scheduled.message ?? ""}`, log: null };
   }
-  const init: readonly ContainerStatus[] = status.initContainerStatuses ?? [];
-  const containers: readonly ContainerStatus[] = status.containerStatuses ?? [];
-  const mustRun = (pod.spec?.restartPolicy ?? "Always") === "Always";
-  const troubles = [
-    ...init.map((container) => findContainerTrouble(container, false)),
-    ...containers.map((container) => findContainerTrouble(container, mustRun)),
+  const containers: readonly ContainerStatus[] = [
+    ...(status.initContainerStatuses ?? []),
+    ...(status.containerStatuses ?? []),
   ];
-  const first = troubles.find((trouble) => trouble !== null);
-  if (first !== undefined) return first;
+  for (const container of containers) {
+    const trouble = findContainerTrouble(container);
+    if (trouble !== null) return trouble;
+  }
   if (status.phase === "Failed") return { text: status.message ?? status.reason ?? "Failed", log: null };
   return null;
 }
@@ -51,11 +50,12 @@ export function countRestarts(pod: LiveObject): number {
   return containers.reduce((sum, { restartCount = 0 }) => sum + restartCount, 0);
 }
 
-/** @param mustRun Whether it is trouble, too, when the container ends well */
-function findContainerTrouble(
-  { name, ready, state = {}, lastState = {} }: ContainerStatus,
-  mustRun: boolean,
-): PodTrouble | null {
+function findContainerTrouble({
+  name,
+  ready,
+  state = {},
+  lastState = {},
+}: ContainerStatus): PodTrouble | null {
   const { waiting, terminated } = state;
   if (waiting?.reason !== undefined && !STARTING.has(waiting.reason)) {
     const ended = lastState.terminated;
@@ -65,7 +65,7 @@ function findContainerTrouble(
       : `${waiting.reason}${waiting.message === undefined ? "" : `: ${waiting.message}`}`;
     return { text, log: ended === undefined ? null : { container: name, isPrevious: true } };
   }
-  if (terminated !== undefined && (mustRun || terminated.exitCode !== 0)) {
+  if (terminated !== undefined && terminated.exitCode !== 0) {
     const text = `the container ended with exit code ${terminated.exitCode}${describeEnd(terminated.reason)}`;
     return { text, log: { container: name, isPrevious: false } };
   }

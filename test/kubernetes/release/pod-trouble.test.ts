@@ -87,15 +87,10 @@ describe("the trouble of a pod", () => {
   test.each([
     ["starts", { ready: false, state: { waiting: { reason: "ContainerCreating" } } }],
     ["is ready", { ready: true, state: { running: {} } }],
+    ["did its work", { ready: false, state: { terminated: { exitCode: 0, reason: "Completed" } } }],
   ])("is none while it %s", (_, container) => {
     expect(findPodTrouble(podWith(container))).toBeNull();
   });
-});
-
-test("a container that ends well is trouble where it is to run for ever", () => {
-  const pod = podWith({ ready: false, state: { terminated: { exitCode: 0, reason: "Completed" } } });
-  expect(findPodTrouble(pod)?.text).toBe("the container ended with exit code 0 (Completed)");
-  expect(findPodTrouble({ ...pod, spec: { restartPolicy: "Never" } })).toBeNull();
 });
 
 test("restarts of all containers count", () => {

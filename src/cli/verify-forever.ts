@@ -1,0 +1,122 @@
+import { lookup } from "node:dns/promises";
+import { UserError } from "../lib/errors.ts";
+import type { CallGraph } from "../verify/call-graph.ts";
+import { Canary, type WindowReport } from "../verify/canary.ts";
+import { CanaryAccount } from "../verify/canary-account.ts";
+import { startCanaryServer } from "../verify/canary-server.ts";
+import { instancesOf, type LinkInstance } from "../verify/counters.ts";
+import { describeFindings, outcomeOf } from "../verify/result.ts";
+import type { TraceReader } from "../verify/trace-reader.ts";
+import { renderCanaryEnd } from "./canary-report.ts";
+import type { LoadTarget } from "./load-target.ts";
+import type { Output } from "./output.ts";
+import { rateOf } from "./pace-flags.ts";
+import type { Setting } from "./settings.ts";
+import { EXIT_OF } from "./verify-ending.ts";
+import type { Backend, VerifyValues } from "./verify-flags.ts";
+import { sendRun } from "./verify-run.ts";
+
+export interface Forever {
+  readonly flags: VerifyValues;
+  readonly settings: readonly Setting[];
+  readonly output: Output;
+  readonly target: LoadTarget;
+  readonly graph: CallGraph | null;
+  readonly backend: Backend;
+  readonly reader: TraceReader;
+  /** Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** So long is a window, or as long as one request takes its turn. */
+const WINDOW_S = 10;
+
+/** Sends and judges until it is told to end; resolves to the exit code of all that was judged. */
+export async function verifyForever(options: Forever): Promise<number> {
+  const { flags, settings, output, target, graph, backend, reader, signal } = options;
+  const { fromPerSecond: perSecond, rampMs } = rateOf(flags, settings);
+  if (rampMs > 0) throw new UserError("usage", "--rate: a ramp ends, but --forever was given");
+  const requests = Math.max(1, Math.round(perSecond * WINDOW_S));
+  const account = new CanaryAccount();
+  const links = instancesOf(new Map([...target.links, ...flags.links]));
+  const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, account });
+  const where = server === null ? "" : `, metrics on http://${flags.serve?.host}:${server.port}/metrics`;
+  output.note(`verifying ${target.url} with ${reader.name} until it is told to end${where}`);
+  const log = new WindowLog(output);
+  const canary = new Canary({
+    send: () => sendRun(target.url, { ...flags, requests, duration: null }, settings),
+    windowMs: (requests / perSecond) * 1000,
+    timeoutMs: flags.timeout,
+    reader,
+    graph,
+    findInstances: async () => [...links, ...(await findAddresses(flags["links-at"]))],
+    backend,
+    maxWaitMs: flags["max-wait"],
+    queriesPerSecond: flags["query-rate"],
+    account,
+    onWindow: (report) => log.tell(report),
+  });
+  try {
+    await canary.run(signal);
+  } finally {
+    await server?.close();
+  }
+  const outcome = outcomeOf(account, flags["allow-loss"]);
+  await output.result(renderCanaryEnd(account, outcome, flags.output));
+  return EXIT_OF[outcome];
+}
+
+/** Every address of the URL's host is a link; which one it says itself. */
+async function findAddresses(url: string | null): Promise<LinkInstance[]> {
+  if (url === null) return [];
+  const { hostname } = new URL(url);
+  const addresses = await lookup(hostname, { all: true });
+  return addresses.map(({ address, family }) => {
+    const place = new URL(url);
+    place.hostname = family === 6 ? `[${address}]` : address;
+    return { id: address, link: null, url: place.href.replace(/\/+$/, "") };
+  });
+}
+
+/** A line when something begins to be wrong, each window while it is, and when it is well again. */
+class WindowLog {
+  readonly #output: Output;
+  #isWell = true;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  tell({ reconciliation, problem, losses }: WindowReport): void {
+    const text = problem ?? describeWindow(reconciliation, losses);
+    if (text !== null) this.#output.warn(`${new Date().toISOString()} ${text}`);
+    else if (!this.#isWell) this.#output.info(`${new Date().toISOString()} complete again`);
+    this.#isWell = text === null;
+  }
+}
+
+function describeWindow(
+  reconciliation: WindowReport["reconciliation"],
+  losses: WindowReport["losses"],
+): string | null {
+  if (reconciliation === null) return null;
+  const { tally } = reconciliation;
+  const outcome = outcomeOf(tally, 0);
+  if (outcome === "complete") return null;
+  const wrong = Object.entries(tally.classes).filter(
+    ([name, count]) => count > 0 && name !== "complete" && name !== "not-sampled" && name !== "duplicated",
+  );
+  const where = losses.map(
+    ({ link, reason, spans }) =>
+      `${spans} ${reason.replaceAll("_", " ")}${link === null ? "" : ` (${link})`}`,
+  );
+  const [example] = tally.examples;
+  return [
+    outcome === "could-not-tell"
+      ? "nothing can be told"
+      : `${tally.missing} of ${tally.expected} spans missing`,
+    wrong.map(([name, count]) => `${count} ${name}`).join(", "),
+    ...(where.length > 0 ? [where.join(", ")] : []),
+    ...(example === undefined ? [] : [`trace ${example.traceId}: ${describeFindings(example.verdict)[0]}`]),
+  ].join("; ");
+}

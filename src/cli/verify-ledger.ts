@@ -1,0 +1,70 @@
+import { errorText, UserError } from "../lib/errors.ts";
+import { RunBook } from "../verify/run-book.ts";
+import type { Fetch } from "../verify/trace-reader.ts";
+
+/** A load generator that serves its account. */
+export interface LedgerSource {
+  /** What it is, for people. */
+  readonly name: string;
+  /** Of its server. */
+  readonly url: string;
+  readonly fetch: Fetch;
+}
+
+/** The account of a run from some record on, as far as there is one by now. */
+export interface LedgerPart {
+  readonly book: RunBook;
+  /** The first record that is still there. */
+  readonly firstKept: number;
+  /** `null`: a load generator of an older version, which does not say. */
+  readonly isOver: boolean | null;
+  readonly missed: number;
+  /** How much its clock is ahead of ours, in milliseconds. */
+  readonly aheadMs: number;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** @throws {UserError} `ledger-unreadable` */
+export async function readLedger(
+  { name, url, fetch }: LedgerSource,
+  from: number,
+  signal?: AbortSignal,
+): Promise<LedgerPart> {
+  try {
+    const limit = AbortSignal.timeout(TIMEOUT_MS);
+    const response = await fetch(`${url}/ledger${from === 0 ? "" : `?from=${from}`}`, {
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    });
+    if (!response.ok) throw new Error(`it answers ${response.status}`);
+    const { headers } = response;
+    const state = headers.get("chain-link-run-state");
+    const nowMs = Date.now();
+    return {
+      book: RunBook.parse(await response.bytes(), name),
+      firstKept: Number(headers.get("chain-link-first-record") ?? 0),
+      isOver: state === null ? null : state === "over",
+      missed: Number(headers.get("chain-link-missed") ?? 0),
+      aheadMs: Number(headers.get("chain-link-time") ?? nowMs) - nowMs,
+    };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof UserError) throw error;
+    const message = `cannot read the ledger of ${name}: ${errorText(error)}`;
+    throw new UserError("ledger-unreadable", message, undefined, { cause: error });
+  }
+}
+
+/**
+ * The whole account of a run.
+ * @throws {UserError} `ledger-unreadable`
+ */
+export async function readWholeLedger(source: LedgerSource): Promise<LedgerPart> {
+  const part = await readLedger(source, 0);
+  if (part.firstKept === 0) return part;
+  throw new UserError(
+    "ledger-unreadable",
+    `the load generator ${source.name} has let go of the first ${part.firstKept} records of its run`,
+    "It keeps the last million; a file that 'load --ledger' writes holds all.",
+  );
+}

@@ -1,0 +1,37 @@
+import type { Topology } from "../topology/model.ts";
+import { type CountedBackend, instancesOf, type LinkInstance } from "../verify/counters.ts";
+import type { TraceReader } from "../verify/trace-reader.ts";
+import type { LoadTarget } from "./load-target.ts";
+import type { Setting } from "./settings.ts";
+import { defaultBackend, openReader } from "./verify-backend.ts";
+import type { VerifyValues } from "./verify-flags.ts";
+import { type JudgedRun, openRun, sendRun } from "./verify-run.ts";
+
+/** Everything that a proof has to do with, wherever it is. */
+export interface Scene {
+  /** `undefined` where it is not known. */
+  readonly topology: Topology | undefined;
+  readonly reader: TraceReader;
+  readonly backend: CountedBackend;
+  /** Links whose counters can be asked; they may come and go. */
+  findInstances(): Promise<readonly LinkInstance[]>;
+  /** Begins to send, or opens an earlier run. */
+  begin(signal: AbortSignal): Promise<JudgedRun>;
+}
+
+/** What is reached from here by its URL. */
+export async function openScene(
+  flags: VerifyValues,
+  settings: readonly Setting[],
+  target: LoadTarget | null,
+): Promise<Scene> {
+  const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
+  const links = instancesOf(new Map([...(target?.links ?? []), ...flags.links]));
+  return {
+    topology: target?.topology,
+    reader: await openReader(backend),
+    backend,
+    findInstances: async () => links,
+    begin: async () => (target === null ? openRun(flags.run ?? "") : sendRun(target.url, flags, settings)),
+  };
+}

@@ -1,0 +1,125 @@
+import { UserError } from "../../lib/errors.ts";
+import type { LiveObject } from "../api/live-object.ts";
+import { type Passage, passageTo } from "../api/passage.ts";
+import { RESOURCES } from "../api/resource.ts";
+
+import { buildLoadSpec, LOAD_GENERATOR_PORT } from "../load-generator.ts";
+import { FIELD_MANAGER } from "./owned-fields.ts";
+import { findPodTrouble } from "./pod-trouble.ts";
+import type { ReleaseStore } from "./store.ts";
+
+export interface LoadPodOptions {
+  /** 16 hex digits; the Pod has them in its name. */
+  readonly run: string;
+  readonly entry: string;
+  readonly image: string;
+  /** Flags of `load` that say how much it sends. */
+  readonly pace: readonly string[];
+  /** When the cluster ends it, whatever became of us. */
+  readonly deadlineMs: number;
+}
+
+/** Says of which release: no label of members, as `deploy` and `delete` would wait for it. */
+export const VERIFY_LABEL = "chain-link.dev/verify";
+/** For the image to be there and the process to listen. */
+const START_MS = 90_000;
+const POLL_MS = 500;
+/** What a Pod does not get over by waiting. */
+const HOPELESS = /^(ErrImage|ImagePull|InvalidImage|CreateContainer|CrashLoop|the container ended)/;
+
+/**
+ * A Pod that sends to a release for as long as it is verified. The release's parent owns it, so that it goes with the release; the cluster
+ * ends it after its time when nobody deletes it, and the next one removes what is left of it.
+ */
+export class LoadPod {
+  readonly name: string;
+  readonly passage: Passage;
+  readonly #store: ReleaseStore;
+  readonly #uid: string;
+
+  private constructor(store: ReleaseStore, { metadata }: LiveObject) {
+    this.name = metadata.name;
+    this.#store = store;
+    this.#uid = metadata.uid;
+    const port = LOAD_GENERATOR_PORT;
+    this.passage = passageTo(store.client, store.namespace, { kind: "pods", name: metadata.name, port });
+  }
+
+  static async create(store: ReleaseStore, options: LoadPodOptions): Promise<LoadPod> {
+    const { client, namespace, release } = store;
+    await removeEnded(store);
+    const parent = await store.readParent();
+    const owner = parent?.live.metadata;
+    const spec = buildLoadSpec(
+      options.entry,
+      [...options.pace, "--run", options.run],
+      options.image,
+      "Never",
+    );
+    const pod = await client.create(
+      RESOURCES.pod,
+      namespace,
+      {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: {
+          name: `chain-link-verify-${options.run}`,
+          namespace,
+          labels: { "app.kubernetes.io/managed-by": "chain-link", [VERIFY_LABEL]: release },
+          ...(owner === undefined
+            ? {}
+            : {
+                ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: owner.name, uid: owner.uid }],
+              }),
+        },
+        spec: { ...spec, activeDeadlineSeconds: Math.ceil(options.deadlineMs / 1000) },
+      },
+      FIELD_MANAGER,
+    );
+    return new LoadPod(store, pod);
+  }
+
+  /**
+   * Resolves when it runs.
+   * @throws {UserError} `start-failed`
+   */
+  async waitUntilRunning(signal: AbortSignal): Promise<void> {
+    const { client, namespace } = this.#store;
+    const giveUpMs = performance.now() + START_MS;
+    for (;;) {
+      signal.throwIfAborted();
+      const pod = await client.find(RESOURCES.pod, namespace, this.name);
+      const phase = pod?.status?.phase;
+      if (phase === "Running") return;
+      const trouble = pod === null ? "somebody deleted it" : findPodTrouble(pod)?.text;
+      const isHopeless = pod === null || phase === "Failed" || HOPELESS.test(trouble ?? "");
+      if (isHopeless || performance.now() > giveUpMs) {
+        throw new UserError(
+          "start-failed",
+          `the Pod ${this.name} that is to send the requests does not run: ${trouble ?? `it is ${phase ?? "not there"}`}`,
+          "Is its image, the load generator's, there, and has the namespace room for another Pod?",
+        );
+      }
+      await Bun.sleep(POLL_MS);
+    }
+  }
+
+  /** One that is gone already is fine. */
+  delete(): Promise<void> {
+    const { client, namespace } = this.#store;
+    return client.delete(RESOURCES.pod, namespace, this.name, { uid: this.#uid });
+  }
+}
+
+/** Pods of verifications whose process was killed. */
+async function removeEnded({ client, namespace, release }: ReleaseStore): Promise<void> {
+  const pods = await client.listAll(RESOURCES.pod, namespace, {
+    labelSelector: `${VERIFY_LABEL}=${release}`,
+  });
+  const ended = pods.filter(({ status }) => status?.phase === "Succeeded" || status?.phase === "Failed");
+  await Promise.all(
+    ended.map(({ metadata }) =>
+      client.delete(RESOURCES.pod, namespace, metadata.name, { uid: metadata.uid }),
+    ),
+  );
+}

@@ -1,0 +1,114 @@
+import { UserError } from "../../lib/errors.ts";
+import { chainOf } from "../../topology/chain.ts";
+import type { Service, Topology } from "../../topology/model.ts";
+import { parseService } from "../../topology/parse.ts";
+import { LOAD_GENERATOR } from "../load-generator.ts";
+import type { KubernetesObject } from "../object.ts";
+import { SERVICES_LIST } from "../services-config-map.ts";
+import { ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE } from "../zipkin.ts";
+import type { RevisionContent } from "./revision.ts";
+
+/** What a revision's objects say about what runs. */
+export interface Released {
+  readonly topology: Topology;
+  /** Image of the load generator. */
+  readonly image: string;
+  readonly backend: ReleasedBackend;
+}
+
+/** Where the links send their spans: a Service and its port. `null`: to a place that is not known from here. */
+export interface ReleasedBackend {
+  readonly kind: "zipkin" | "collector";
+  readonly service: { readonly namespace: string; readonly name: string; readonly port: number } | null;
+  /** The URL as links have it. */
+  readonly url: string;
+}
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** @throws {UserError} `release-invalid` when the objects are not those of a topology */
+export function readReleased({ objects, release, namespace }: RevisionContent): Released {
+  const invalid = (what: string) =>
+    new UserError(
+      "release-invalid",
+      `the revision of release ${JSON.stringify(release)} has no ${what}: it was not made by this program`,
+      "Deploy it again, or verify it by its URL.",
+    );
+  const find = (kind: string, name: string) =>
+    objects.find((object) => object.kind === kind && object.metadata.name === name);
+  const list = (find("ConfigMap", SERVICES_LIST)?.data as Record<string, string> | undefined)?.[
+    "services.json"
+  ];
+  if (list === undefined) throw invalid("list of services");
+  const loadGenerator = find("Pod", LOAD_GENERATOR);
+  if (loadGenerator === undefined) throw invalid("load generator");
+  const [container] = containersOf(loadGenerator);
+  const entry = /^https?:\/\/([^/:]+)/.exec(container?.args?.[1] ?? "")?.[1];
+  if (container === undefined || entry === undefined) throw invalid("load generator that names the entry");
+  const names = JSON.parse(list) as string[];
+  const environments = new Map(
+    objects
+      .filter(({ kind }) => kind === "Deployment")
+      .flatMap((object) => {
+        const env = envOf(containersOf(object)[0]);
+        const name = env.get("CHAIN_LINK_SERVICE_NAME");
+        return name === undefined ? [] : [[name, env] as const];
+      }),
+  );
+  const zipkin = find("Deployment", ZIPKIN_DEPLOYMENT);
+  return {
+    topology: { name: release, kind: "graph", entry, services: readServices(names, environments) },
+    image: container.image,
+    backend:
+      zipkin === undefined
+        ? readForeign([...environments.values()][0]?.get("CHAIN_LINK_ZIPKIN") ?? "", namespace)
+        : {
+            kind: containersOf(zipkin)[0]?.name === "collector" ? "collector" : "zipkin",
+            service: { namespace, name: ZIPKIN_SERVICE, port: 80 },
+            url: `http://${ZIPKIN_SERVICE}`,
+          },
+  };
+}
+
+/** A link of a plain chain has no entry of its own: it knows its place from the list. */
+function readServices(
+  names: readonly string[],
+  environments: ReadonlyMap<string, ReadonlyMap<string, string>>,
+): ReadonlyMap<string, Service> {
+  const chain = chainOf(names).services;
+  return new Map(
+    names.flatMap((name) => {
+      const entry = environments.get(name)?.get("CHAIN_LINK_SERVICE");
+      const service = entry === undefined ? chain.get(name) : parseService(entry, name, name);
+      return service === undefined ? [] : [[name, service] as const];
+    }),
+  );
+}
+
+/** A backend of others: reached where its name is that of a Service. */
+function readForeign(url: string, namespace: string): ReleasedBackend {
+  const { hostname, port, protocol, pathname } = URL.canParse(url) ? new URL(url) : new URL("http://-");
+  const [, name, other = namespace] =
+    /^([a-z][a-z0-9-]*)(?:\.([a-z0-9-]+)(?:\.svc(?:\.[a-z0-9.-]+)?)?)?$/.exec(hostname) ?? [];
+  const isService = name !== undefined && protocol === "http:" && pathname === "/";
+  return {
+    kind: "zipkin",
+    service: isService ? { namespace: other, name, port: Number(port || 80) } : null,
+    url,
+  };
+}
+
+function containersOf(object: KubernetesObject): readonly Container[] {
+  type PodSpec = { readonly containers?: readonly Container[] };
+  const spec = object.spec as (PodSpec & { readonly template?: { readonly spec?: PodSpec } }) | undefined;
+  return spec?.template?.spec?.containers ?? spec?.containers ?? [];
+}
+
+function envOf(container: Container | undefined): ReadonlyMap<string, string> {
+  return new Map(container?.env?.map(({ name, value }) => [name, value]));
+}
