@@ -8,7 +8,7 @@ const CLUSTER = ["namespace", "kubeconfig", "context", "request-timeout"];
 const ENDLESS = ["serve", "links-at"];
 const ENDING = ["run", "duration", "requests", "junit", "report"];
 const PROOF = [
-  ...["run", "release", "forever", "graph", "links", "sleep-time", "rate", "duration", "sample"],
+  ...["run", "since", "release", "forever", "graph", "links", "sleep-time", "rate", "duration", "sample"],
   ...["allow-loss", "junit", "report"],
 ];
 const { seed: _, ...LOCAL } = TARGET_FLAGS;
@@ -29,6 +29,7 @@ export function checkFlags(
   if (flags.run !== null && operands.length > 0) {
     throw new UserError("usage", "--run judges an earlier run, but something to send to was named, too");
   }
+  if (flags.since !== null && flags.run === null) throw new UserError("usage", "--since needs --run");
   if (flags.propagation) refuse(PROOF, "is for the proof of spans, but --propagation was given");
   if (flags.forever) refuse(ENDING, "is for a run that ends, but --forever was given");
   else refuse(ENDLESS, "needs --forever");

@@ -51,6 +51,11 @@ export const VERIFY_FLAGS = {
     completes: "file",
     env: [],
   }),
+  since: durationFlag(null, {
+    summary: "With --run: only requests that ended in so long a time before now.",
+    fallbackText: "all",
+    env: [],
+  }),
   release: checkedFlag(null, isNamespaceName, RELEASE_NAME, {
     summary: "A release in a cluster: a Pod there sends, everything is asked through the API server.",
     placeholder: "NAME",

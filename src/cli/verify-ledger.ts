@@ -56,15 +56,19 @@ export async function readLedger(
 }
 
 /**
- * The whole account of a run.
+ * The account of a run: all of it, or of the requests that ended in the last `sinceMs`.
  * @throws {UserError} `ledger-unreadable`
  */
-export async function readWholeLedger(source: LedgerSource): Promise<LedgerPart> {
+export async function readAccount(source: LedgerSource, sinceMs: number | null): Promise<LedgerPart> {
   const part = await readLedger(source, 0);
-  if (part.firstKept === 0) return part;
-  throw new UserError(
-    "ledger-unreadable",
-    `the load generator ${source.name} has let go of the first ${part.firstKept} records of its run`,
-    "It keeps the last million; a file that 'load --ledger' writes holds all.",
-  );
+  const { book, firstKept, aheadMs } = part;
+  const fromMs = sinceMs === null ? Number.NEGATIVE_INFINITY : Date.now() + aheadMs - sinceMs;
+  if (firstKept > 0 && (book.size === 0 || book.endOf(book.record(0)) >= fromMs)) {
+    throw new UserError(
+      "ledger-unreadable",
+      `the load generator ${source.name} has let go of the first ${firstKept} records of its run`,
+      "It keeps the last million: judge the latest with --since, or a file that 'load --ledger' writes.",
+    );
+  }
+  return sinceMs === null ? part : { ...part, book: book.since(fromMs) };
 }

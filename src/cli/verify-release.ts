@@ -14,7 +14,7 @@ import type { Setting } from "./settings.ts";
 import { openReader } from "./verify-backend.ts";
 import { sendByPod } from "./verify-by-pod.ts";
 import type { VerifyValues } from "./verify-flags.ts";
-import { type LedgerSource, readLedger, readWholeLedger } from "./verify-ledger.ts";
+import { type LedgerSource, readAccount, readLedger } from "./verify-ledger.ts";
 import { type JudgedRun, judgeAccount } from "./verify-run.ts";
 import type { Scene } from "./verify-scene.ts";
 
@@ -44,7 +44,7 @@ export async function openReleasedScene(
       explained(store, () =>
         flags.run === null
           ? sendByPod({ store, released, flags, settings, output, signal })
-          : openReleasedRun(store, flags.run),
+          : openReleasedRun(store, flags.run, flags.since),
       ),
   };
 }
@@ -93,7 +93,11 @@ async function findInstances(store: ReleaseStore): Promise<LinkInstance[]> {
 }
 
 /** A run that a pod of the release knows, by its id or the pod's name. */
-async function openReleasedRun(store: ReleaseStore, wanted: string): Promise<JudgedRun> {
+async function openReleasedRun(
+  store: ReleaseStore,
+  wanted: string,
+  sinceMs: number | null,
+): Promise<JudgedRun> {
   const pods = await findLedgerPods(store);
   if (pods.length === 0) {
     throw new UserError(
@@ -104,7 +108,7 @@ async function openReleasedRun(store: ReleaseStore, wanted: string): Promise<Jud
   }
   const sources = pods.map(({ name, passage }) => sourceOf(name, passage));
   const named = sources.find(({ name }) => name === wanted);
-  if (named !== undefined) return judge(named);
+  if (named !== undefined) return judge(named, sinceMs);
   const runs = await Promise.all(
     sources.map(async (source) => ({
       source,
@@ -116,7 +120,7 @@ async function openReleasedRun(store: ReleaseStore, wanted: string): Promise<Jud
     })),
   );
   const found = runs.find(({ run }) => run === wanted);
-  if (found !== undefined) return judge(found.source);
+  if (found !== undefined) return judge(found.source, sinceMs);
   const known = runs.map(({ source, run }) =>
     typeof run === "string" ? `  ${source.name} has ${run}` : `  ${run.message}`,
   );
@@ -131,7 +135,7 @@ function sourceOf(name: string, { url, fetch }: Passage): LedgerSource {
   return { name, url, fetch };
 }
 
-async function judge(source: LedgerSource): Promise<JudgedRun> {
-  const { book, isOver } = await readWholeLedger(source);
-  return judgeAccount(book, isOver === true);
+async function judge(source: LedgerSource, sinceMs: number | null): Promise<JudgedRun> {
+  const { book, isOver } = await readAccount(source, sinceMs);
+  return judgeAccount(book, isOver === true && sinceMs === null);
 }

@@ -6,7 +6,7 @@ import { RunBook } from "../verify/run-book.ts";
 import { rateOf } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
 import type { VerifyValues } from "./verify-flags.ts";
-import { readWholeLedger } from "./verify-ledger.ts";
+import { readAccount } from "./verify-ledger.ts";
 
 /** A run that is judged, which may still be under way. */
 export interface JudgedRun {
@@ -56,13 +56,17 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
 }
 
 /**
- * An earlier run, by its ledger: a file, or the URL of a load generator that serves it.
+ * An earlier run, by its ledger: a file, or the URL of a load generator that serves it; all of it, or what ended in the last `sinceMs`.
  * @throws {UserError} `ledger-unreadable`
  */
-export async function openRun(from: string): Promise<JudgedRun> {
-  if (!from.includes("://")) return judgeAccount(await readFile(from), await isAtRest(from));
-  const { book, isOver } = await readWholeLedger({ name: from, url: serverOf(from), fetch });
-  return judgeAccount(book, isOver === true);
+export async function openRun(from: string, sinceMs: number | null): Promise<JudgedRun> {
+  if (from.includes("://")) {
+    const { book, isOver } = await readAccount({ name: from, url: serverOf(from), fetch }, sinceMs);
+    return judgeAccount(book, isOver === true && sinceMs === null);
+  }
+  const book = await readFile(from);
+  if (sinceMs !== null) return judgeAccount(book.since(Date.now() - sinceMs), false);
+  return judgeAccount(book, await isAtRest(from));
 }
 
 /** A run of which nothing more is awaited. */

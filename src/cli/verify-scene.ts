@@ -32,6 +32,7 @@ export async function openScene(
     reader: await openReader(backend),
     backend,
     findInstances: async () => links,
-    begin: async () => (target === null ? openRun(flags.run ?? "") : sendRun(target.url, flags, settings)),
+    begin: async () =>
+      target === null ? openRun(flags.run ?? "", flags.since) : sendRun(target.url, flags, settings),
   };
 }

@@ -66,6 +66,16 @@ export class RunBook {
     this.#addBytes(new Uint8Array(other.#view.buffer, 0, other.size * RECORD_BYTES));
   }
 
+  /** The requests that ended at `ms` since 1970 or later. */
+  since(ms: number): RunBook {
+    const book = new RunBook(this.header);
+    for (let index = 0; index < this.size; index++) {
+      const record = this.record(index);
+      if (this.endOf(record) >= ms) book.add(record);
+    }
+    return book;
+  }
+
   #addBytes(bytes: Uint8Array): void {
     // A last record that is not whole: the writer was stopped in the middle of it.
     const records = Math.floor(bytes.length / RECORD_BYTES);

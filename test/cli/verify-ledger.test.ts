@@ -1,0 +1,69 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { readAccount, readLedger } from "../../src/cli/verify-ledger.ts";
+import { KEPT_RECORDS, RunAccount } from "../../src/load/run-account.ts";
+import { startRunServer } from "../../src/load/run-server.ts";
+import type { RunRecord } from "../../src/trace/run-ledger.ts";
+import { runCli, temporaryFolder } from "../helpers/cli.ts";
+
+const RECORD: RunRecord = {
+  sequence: 0,
+  endMs: 0,
+  status: 200,
+  ledger: { count: 1, high: 0, low: 0, unknown: 0 },
+  isSampled: true,
+  isBroken: false,
+};
+
+/** A load generator's account of requests of which one ended each second until now, served as `load --serve` does. */
+function serve(records: number) {
+  const startMs = Date.now() - records * 1000;
+  const header = { run: "9f86d081884c7d65", startMs, url: "http://localhost" };
+  const account = new RunAccount({ header, file: null, isKept: true });
+  for (let sequence = 0; sequence < records; sequence++) {
+    account.add({ ...RECORD, sequence, endMs: sequence * 1000 });
+  }
+  const server = startRunServer({ host: "127.0.0.1", port: 0, load: () => null, account });
+  return {
+    source: { name: "loadgenerator", url: `http://127.0.0.1:${server.port}`, fetch },
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+test("an account is read from some record on, with what is said of the run", async () => {
+  await using it = serve(10);
+  const part = await readLedger(it.source, 7);
+  expect(part).toMatchObject({ firstKept: 0, isOver: false, missed: 0 });
+  expect(Math.abs(part.aheadMs)).toBeLessThan(60_000);
+  expect(part.book.size).toBe(3);
+  expect(part.book.sequence(0)).toBe(7);
+  const book = (await readLedger(it.source, 0)).book;
+  book.append((await readLedger(it.source, 8)).book);
+  expect([book.size, book.sequence(11)]).toEqual([12, 9]);
+});
+
+test("only the requests of the last while are judged, if one wants", async () => {
+  await using it = serve(3600);
+  expect((await readAccount(it.source, null)).book.size).toBe(3600);
+  const { book } = await readAccount(it.source, 60_500);
+  expect(book.size).toBeWithin(55, 61);
+  expect(book.sequence(book.size - 1)).toBe(3599);
+});
+
+test("an account whose first records are gone is whole only as far back as it goes", async () => {
+  await using it = serve(KEPT_RECORDS + 1);
+  await expect(readAccount(it.source, null)).rejects.toThrow("has let go of the first 4096 records");
+  expect((await readAccount(it.source, 60_500)).book.size).toBeWithin(50, 61);
+  await expect(readAccount(it.source, 2 ** 40)).rejects.toThrow("has let go of");
+}, 30_000);
+
+test("a run's id without its release, and a release without a cluster, are told: exit 3", async () => {
+  using folder = temporaryFolder();
+  const lone = await runCli(["verify", "--run", "9f86d081884c7d65"], { cwd: folder.path });
+  expect(lone.stderr).toContain("name its release with --release");
+  expect(lone.exitCode).toBe(3);
+  const kubeconfig = join(folder.path, "none");
+  const away = await runCli(["verify", "--release", "shop", "--kubeconfig", kubeconfig]);
+  expect(away.stderr).toContain(kubeconfig);
+  expect(away.exitCode).toBe(3);
+});
