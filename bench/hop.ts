@@ -90,6 +90,9 @@ try {
     others.push(found.goal);
     notes.push(found.note);
   }
+  notes.push(
+    `- ${describeMachine()}; ${rounds} rounds of ${seconds} s each, ${new Date().toISOString().slice(0, 10)}.`,
+  );
   const lines = [...renderResults(turns), "", ...judgeGoals(turns, others), "", ...losses, ...notes];
   console.log(`\n${lines.join("\n")}`);
   if (options.write) writePage("bench:hop", lines);
@@ -123,9 +126,6 @@ async function startAll(): Promise<void> {
       if (peer.version !== "") notes.push(`- ${name}: version ${peer.version}.`);
     }
   }
-  notes.push(
-    `- ${describeMachine()}; ${rounds} rounds of ${seconds} s each, ${new Date().toISOString().slice(0, 10)}.`,
-  );
 }
 
 function isPeer({ name }: Chain): boolean {
