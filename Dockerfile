@@ -5,12 +5,13 @@
 ARG EXECUTABLE=build
 
 FROM --platform=$BUILDPLATFORM docker.io/library/node:24-bookworm-slim AS build
-ARG TARGETARCH
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 # With what the page is made of.
 RUN npm ci --no-fund --no-audit
 COPY . .
+# Here, so that what comes before is done once for all platforms.
+ARG TARGETARCH
 RUN npm run build -- --arch "$TARGETARCH" --outfile /chain-link
 
 FROM scratch AS prebuilt

@@ -8,11 +8,7 @@ export const COLLECTOR_CLAIM = "collector-storage";
 const FOLDER = "/var/lib/chain-link";
 
 /** Two collectors cannot write one file: the old pod ends before the new one starts. */
-export const ONE_AT_A_TIME = Object.freeze({
-  // Left out, it would stay as the server once filled it in, and is refused beside `Recreate`.
-  rollingUpdate: null,
-  type: "Recreate",
-});
+export const ONE_AT_A_TIME = Object.freeze({ type: "Recreate" });
 
 /** The volume is ours to write to, whoever made it. */
 export const STORAGE_GROUP = Object.freeze({ fsGroup: 10001, fsGroupChangePolicy: "OnRootMismatch" });

@@ -329,7 +329,7 @@ describe("our own collector on a volume", () => {
   });
 
   test("is never two at a time", () => {
-    expect(spec.strategy).toEqual({ type: "Recreate", rollingUpdate: null });
+    expect(spec.strategy).toEqual({ type: "Recreate" });
   });
 
   test("is not there where Zipkin is", () => {

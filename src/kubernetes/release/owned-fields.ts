@@ -51,8 +51,6 @@ function isSame(wanted: unknown, live: unknown, owned: FieldSet): boolean {
     names.length === keys.length &&
     names.every((name) => {
       const inner = owned[`f:${name}`];
-      // What is to be empty is not there.
-      if (wanted[name] === null) return inner !== undefined && !(name in live);
       return inner !== undefined && name in live && isSame(wanted[name], live[name], inner);
     })
   );

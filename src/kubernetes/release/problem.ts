@@ -15,6 +15,12 @@ export interface Problem {
 /** Problems that are printed one by one. */
 const MAX_SHOWN = 20;
 
+/**
+ * The server fills it in, so that nobody owns it and no apply can take it away; it is refused beside another strategy:
+ * https://github.com/kubernetes/kubernetes/issues/24198
+ */
+export const ROLLING_UPDATE = "spec.strategy.rollingUpdate";
+
 /** What the server's refusal of a dry run means. */
 export function readApplyProblems(object: KubernetesObject, error: ApiError, exists: boolean): Problem[] {
   if (error.managerConflicts.length > 0) {
@@ -30,6 +36,9 @@ export function readApplyProblems(object: KubernetesObject, error: ApiError, exi
     const fields = error.causes.map(({ field }) => field).filter((field) => field !== "");
     return [{ kind: "immutable", object, field: fields.join(", "), message: error.message }];
   }
+  const isUnion = error.causes.some(({ field }) => field === ROLLING_UPDATE);
+  if (exists && isUnion)
+    return [{ kind: "immutable", object, field: ROLLING_UPDATE, message: error.message }];
   return [{ kind: "invalid", object, message: error.message }];
 }
 

@@ -6,7 +6,7 @@ import type { KubernetesObject } from "../object.ts";
 import { findDifferences } from "./difference.ts";
 import { FIELD_MANAGER, findOwned } from "./owned-fields.ts";
 import type { PlannedObject } from "./plan.ts";
-import { type Problem, readApplyProblems } from "./problem.ts";
+import { type Problem, ROLLING_UPDATE, readApplyProblems } from "./problem.ts";
 
 /** What the server says to a dry run. */
 export interface Trial {
@@ -43,7 +43,8 @@ export function judgeTrial(
 ): PlannedObject | null {
   const isPod = found.object.kind === "Pod";
   if (applied === null) {
-    const isReplaceable = isPod || found.object.kind === "Job";
+    const isStrategy = problems.every(({ field }) => field === ROLLING_UPDATE);
+    const isReplaceable = isPod || found.object.kind === "Job" || isStrategy;
     const isImmutable = problems.every(({ kind }) => kind === "immutable");
     return isReplaceable && isImmutable ? { ...found, force, action: "replace" } : null;
   }
