@@ -1,192 +1,155 @@
 /**
- * The collector beside a real Zipkin, in memory and, for the collector, in a file (Linux only).
+ * The collector beside a real Zipkin in memory, and alone in a file, at 1,000,000 spans, and with batches of 10 MiB.
  *
- * - Scenario: batches of 180 spans as links of a chain of 5 send them, JSON, over 4 connections, from this process. First
- *   200,000 spans as fast as they are taken, then more until 500,000 are held, then 200 look-ups of a trace while
- *   spans come in at a third of the best rate.
- * - Metrics: start until /health is UP; spans a second until the last can be queried; CPU seconds for a million of them;
- *   resident memory with 500,000 held; p99 of the look-ups.
- * - Asserted first: a trace of the first and of the last batch come back with all their spans.
- * - Compare within one run only. The sender has a share of the processors, too, so that the ratio of rates is too small.
+ *     npm run bench:collector -- [--only zipkin,search,pause] [--rounds 3] [--spans 500000] [--write]
+ *
+ * - Scenario `zipkin`: batches of 180 spans as links of a chain of 5 send them, the same to all, as JSON and as protobuf, on 4
+ *   connections. All run at the same time and are fed in turns, the first turn not counted. Then 400 look-ups of a trace
+ *   while spans come in at half the best rate of whoever is asked.
+ * - Metrics: start until /health is UP; spans a second until they can be queried; CPU seconds for a million; resident
+ *   memory with all held; p99 of the look-ups. Medians of the rounds.
+ * - Scenario `search`: the last 10 of 1,000,000 spans by service, tag and duration, the rarest oldest.
+ * - Scenario `pause`: batches of 10 MiB in all formats, with and without gzip; the longest that a look-up takes meanwhile.
+ * - Asserted first: all samples of traces come back with all their spans; a search finds ten traces.
+ * - Compare within one run only. The sender has a share of the processors, too, so that ratios of rates come out too small.
+ * - `--write` puts the tables into docs/performance.md. Ends with 1 when a goal is missed. Linux only.
  */
-import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { newTraceId } from "../src/trace/ids.ts";
-import { makeChain } from "../test/collector/spans.ts";
-import { EXECUTABLE, readMemory } from "./process.ts";
+import { parseArgs } from "node:util";
+import { measurePauses } from "./collector-pause.ts";
+import { CollectorProcess, hasZipkin, type Taken } from "./collector-process.ts";
+import { measureSearch } from "./collector-search.ts";
+import { describeMachine, renderTable, writePage } from "./page.ts";
+import { median } from "./process.ts";
+import { type FormatName, makeBatches } from "./span-batches.ts";
 
-const LINKS = 5;
-const SPANS_A_TRACE = 2 * LINKS - 1;
-const TRACES_A_ROUND = 100;
-const SPEED_SPANS = 200_000;
-const HELD_SPANS = 500_000;
-const CONNECTIONS = 4;
-const LOOK_UPS = 200;
-const WARM_UP_SPANS = 20_000;
-const JAR = process.env.ZIPKIN_JAR ?? join(import.meta.dir, "../.cache/zipkin/zipkin-server-3.6.1-exec.jar");
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", default: "zipkin,search,pause" },
+    rounds: { type: "string", default: "3" },
+    spans: { type: "string", default: "500000" },
+    write: { type: "boolean", default: false },
+  },
+});
+const ROUNDS = Number(options.rounds);
+/** Held when memory is read. */
+const SPANS = Number(options.spans);
+const FORMATS: readonly FormatName[] = ["JSON", "protobuf"];
+const LOOK_UPS = 400;
 
-interface Figures {
-  readonly startMs: number;
-  readonly rate: number;
-  readonly cpuSecondsPerMillion: number;
-  readonly residentBytes: number;
-  readonly p99Ms: number;
-}
+const goals: string[][] = [];
+const tables: string[] = [];
+const parts = options.only.split(",");
+if (parts.includes("zipkin")) await compare();
+if (parts.includes("search"))
+  for (const [what, ms] of await measureSearch(SPANS * 2)) judge(`search by ${what}, ms`, ms, 30);
+if (parts.includes("pause"))
+  for (const [what, ms] of await measurePauses()) judge(`longest pause, ${what}, ms`, ms, 50);
+tables.push(...renderTable(["what", "found", "goal", ""], goals), "");
+tables.push(`- ${describeMachine()}; ${ROUNDS} rounds, ${SPANS} spans held.`);
+if (!hasZipkin) tables.push("- Zipkin: not there, so not measured (test/helpers/get-zipkin fetches it).");
+console.log(`\n${tables.join("\n")}`);
+if (options.write) writePage("bench:collector", tables);
+process.exitCode = goals.some((goal) => goal[3] === "MISSED") ? 1 : 0;
 
-const folder = mkdtempSync(join(tmpdir(), "chain-link-bench-"));
-const memory = await measure("collector in memory", (port) => collector(port));
-const file = await measure("collector in a file", (port) =>
-  collector(port, "--data", join(folder, "spans.db")),
-);
-rmSync(folder, { recursive: true });
-report("rate in a file / in memory", file.rate / memory.rate, 0.5, true);
-if (existsSync(JAR) && Bun.which("java") !== null) {
-  const zipkin = await measure("Zipkin in memory", (port) => ({
-    command: ["java", "-Xmx1g", "-jar", JAR],
-    env: { QUERY_PORT: String(port), MEM_MAX_SPANS: "1000000", SELF_TRACING_ENABLED: "false" },
-  }));
-  report("rate / Zipkin's", memory.rate / zipkin.rate, 3, true);
-  report("CPU a span / Zipkin's", memory.cpuSecondsPerMillion / zipkin.cpuSecondsPerMillion, 0.33, false);
-  report("resident memory / Zipkin's", memory.residentBytes / zipkin.residentBytes, 0.4, false);
-  report("start / Zipkin's", memory.startMs / zipkin.startMs, 0.05, false);
-  report("p99 of look-ups / Zipkin's", memory.p99Ms / zipkin.p99Ms, 1, false);
-} else console.log("Zipkin is not here: test/helpers/get-zipkin fetches it (Maven and Java)");
-
-function collector(port: number, ...args: string[]) {
-  return { command: [EXECUTABLE, "collector", "--port", String(port), ...args], env: {} };
-}
-
-async function measure(
-  name: string,
-  commandFor: (port: number) => { command: string[]; env: Record<string, string> },
-): Promise<Figures> {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = probe;
-  probe.stop(true);
-  const { command, env } = commandFor(port);
-  const startedMs = performance.now();
-  const child = Bun.spawn(command, {
-    stdio: ["ignore", "ignore", "ignore"],
-    env: { ...process.env, ...env },
-  });
-  const url = `http://127.0.0.1:${port}`;
+/** Both in memory, and ours in a file. */
+async function compare(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "chain-link-bench-"));
+  const running: CollectorProcess[] = [];
   try {
-    await until(async () => (await fetch(`${url}/health`)).ok);
-    const startMs = performance.now() - startedMs;
-    await send(url, makeBatches(WARM_UP_SPANS));
-    const batches = makeBatches(SPEED_SPANS);
-    const cpuBefore = cpuSeconds(child.pid);
-    const sendMs = performance.now();
-    await send(url, batches);
-    const rate = SPEED_SPANS / ((performance.now() - sendMs) / 1000);
-    const cpu = cpuSeconds(child.pid) - cpuBefore;
-    await send(url, makeBatches(HELD_SPANS - SPEED_SPANS - WARM_UP_SPANS));
-    await Bun.sleep(1000);
-    const residentBytes = readMemory(child.pid, "VmRSS");
-    const p99Ms = await lookUp(url, rate / 3);
-    const figures = { startMs, rate, cpuSecondsPerMillion: (cpu / SPEED_SPANS) * 1e6, residentBytes, p99Ms };
-    console.log(
-      `${name.padEnd(20)} start ${startMs.toFixed(0)} ms, ${rate.toFixed(0)} spans/s, ` +
-        `${figures.cpuSecondsPerMillion.toFixed(1)} CPU s a million, ${(residentBytes / 1e6).toFixed(0)} MB, ` +
-        `look-up p99 ${p99Ms.toFixed(1)} ms`,
-    );
-    return figures;
+    running.push(await CollectorProcess.ours("in memory"));
+    running.push(await CollectorProcess.ours("in a file", "--data", join(folder, "spans.db")));
+    if (hasZipkin) running.push(await CollectorProcess.zipkin());
+    const taken = await takeTurns(running);
+    await Bun.sleep(2000);
+    const resident = new Map(running.map((it) => [it, it.residentBytes]));
+    const p99s = new Map<CollectorProcess, number>();
+    for (const each of running) p99s.set(each, await lookUp(each, Math.max(...ratesOf(taken, each)) / 2));
+    const figure = (each: CollectorProcess, format: FormatName, field: keyof Taken) =>
+      median((taken.get(`${each.name} ${format}`) ?? []).map((it) => it[field]));
+    const rows = running.map((each) => [
+      each.name,
+      each.startMs.toFixed(0),
+      ...FORMATS.flatMap((format) => [
+        figure(each, format, "spansPerSecond").toFixed(0),
+        figure(each, format, "cpuSecondsPerMillion").toFixed(1),
+      ]),
+      ((resident.get(each) ?? 0) / 1e6).toFixed(0),
+      (p99s.get(each) ?? 0).toFixed(1),
+    ]);
+    const heads = FORMATS.flatMap((format) => [`${format} spans/s`, "CPU s a million"]);
+    tables.push(...renderTable(["", "start ms", ...heads, "MB", "look-up p99 ms"], rows), "");
+    const [memory, file, zipkin] = running as [CollectorProcess, CollectorProcess, CollectorProcess?];
+    for (const format of FORMATS) {
+      const ratio = (a: CollectorProcess, b: CollectorProcess, field: keyof Taken) =>
+        figure(a, format, field) / figure(b, format, field);
+      judge(`${format} spans/s in a file / in memory`, ratio(file, memory, "spansPerSecond"), 0.5, true);
+      if (zipkin === undefined) continue;
+      judge(`${format} spans/s / Zipkin's`, ratio(memory, zipkin, "spansPerSecond"), 3, true);
+      judge(`${format} CPU a span / Zipkin's`, ratio(memory, zipkin, "cpuSecondsPerMillion"), 0.33);
+    }
+    if (zipkin === undefined) return;
+    const part = (values: Map<CollectorProcess, number>) =>
+      (values.get(memory) ?? 0) / (values.get(zipkin) ?? 1);
+    judge(`memory with ${SPANS} spans / Zipkin's`, part(resident), 0.4);
+    judge("start / Zipkin's", memory.startMs / zipkin.startMs, 0.05);
+    judge("look-up p99 at half rate / Zipkin's", part(p99s), 1);
   } finally {
-    child.kill();
-    await child.exited;
+    for (const each of running) await each.stop();
+    rmSync(folder, { recursive: true });
   }
 }
 
-interface Batches {
-  readonly bodies: string[];
-  readonly firstTrace: string;
-  readonly lastTrace: string;
-}
-
-/** Each link reports its own spans of a hundred traces at a time. */
-function makeBatches(spans: number): Batches {
-  const bodies: string[] = [];
-  let [firstTrace, lastTrace] = ["", ""];
-  for (let made = 0; made < spans; made += TRACES_A_ROUND * SPANS_A_TRACE) {
-    const chains = Array.from({ length: TRACES_A_ROUND }, () =>
-      makeChain(newTraceId(), LINKS, Date.now() - 1000),
-    );
-    firstTrace ||= chains[0]?.[0]?.traceId ?? "";
-    lastTrace = chains.at(-1)?.[0]?.traceId ?? "";
-    for (let link = 0; link < LINKS; link++) {
-      const own = chains.flatMap((chain) => chain.slice(2 * link, 2 * link + 2));
-      bodies.push(JSON.stringify(own));
+/** What each takes of each format in each round, by name and format. */
+async function takeTurns(running: readonly CollectorProcess[]): Promise<Map<string, Taken[]>> {
+  const taken = new Map<string, Taken[]>();
+  const spans = SPANS / FORMATS.length / (ROUNDS + 1);
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const format of FORMATS) {
+      const batches = makeBatches(format, spans);
+      for (const each of round % 2 === 0 ? running : running.toReversed()) {
+        const found = await each.take(batches);
+        const { spansPerSecond, cpuSecondsPerMillion } = found;
+        console.log(
+          `round ${round} ${each.name} ${format}: ${spansPerSecond.toFixed(0)} spans/s, ${cpuSecondsPerMillion.toFixed(1)} CPU s a million`,
+        );
+        const key = `${each.name} ${format}`;
+        if (round > 0) taken.set(key, [...(taken.get(key) ?? []), found]);
+      }
     }
   }
-  return { bodies, firstTrace, lastTrace };
+  return taken;
 }
 
-/** Ends when the first and the last trace are whole. */
-async function send(url: string, { bodies, firstTrace, lastTrace }: Batches): Promise<void> {
-  let next = 0;
-  const connection = async () => {
-    while (next < bodies.length) await post(url, bodies[next++] as string);
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, connection));
-  for (const id of [firstTrace, lastTrace]) {
-    await until(async () => {
-      const response = await fetch(`${url}/api/v2/trace/${id}`);
-      return response.ok && ((await response.json()) as unknown[]).length === SPANS_A_TRACE;
-    });
-  }
+function ratesOf(taken: ReadonlyMap<string, readonly Taken[]>, { name }: CollectorProcess): number[] {
+  return (taken.get(`${name} JSON`) ?? []).map(({ spansPerSecond }) => spansPerSecond);
 }
 
-async function post(url: string, body: string): Promise<void> {
-  const response = await fetch(`${url}/api/v2/spans`, {
-    method: "POST",
-    body,
-    headers: { "Content-Type": "application/json" },
-  });
-  assert.equal(response.status, 202);
-}
-
-async function lookUp(url: string, spansPerSecond: number): Promise<number> {
-  const { bodies, firstTrace } = makeBatches(SPEED_SPANS / 2);
-  await post(url, bodies[0] as string);
-  let isOver = false;
-  const feed = (async () => {
-    const intervalMs = (1000 * TRACES_A_ROUND * SPANS_A_TRACE) / LINKS / spansPerSecond;
-    for (let index = 1; !isOver; index++) {
-      await Promise.all([post(url, bodies[index % bodies.length] as string), Bun.sleep(intervalMs)]);
-    }
-  })();
-  await until(async () => (await fetch(`${url}/api/v2/trace/${firstTrace}`)).ok);
+/** The 99th percentile, milliseconds. */
+async function lookUp(target: CollectorProcess, spansPerSecond: number): Promise<number> {
+  const batches = makeBatches("JSON", SPANS / 5);
+  await target.take(makeBatches("JSON", 1));
+  const asked = makeBatches("JSON", 1);
+  await target.take(asked);
+  const stop = target.feed(batches, spansPerSecond);
   const times: number[] = [];
   for (let count = 0; count < LOOK_UPS; count++) {
-    const startMs = performance.now();
-    await (await fetch(`${url}/api/v2/trace/${firstTrace}`)).text();
-    times.push(performance.now() - startMs);
+    times.push(await target.time(`/api/v2/trace/${asked.samples[count % asked.samples.length]}`));
     await Bun.sleep(5);
   }
-  isOver = true;
-  await feed;
+  await stop();
   return times.sort((a, b) => a - b)[Math.floor(LOOK_UPS * 0.99)] ?? 0;
 }
 
-async function until(isDone: () => Promise<boolean>): Promise<void> {
-  const deadlineMs = performance.now() + 120_000;
-  while (!(await isDone().catch(() => false))) {
-    assert.ok(performance.now() < deadlineMs, "it takes too long");
-    await Bun.sleep(2);
-  }
-}
-
-/** User and system time of a process, `/proc/PID/stat` in ticks of 10 ms. */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-function report(what: string, ratio: number, goal: number, isAtLeast: boolean): void {
-  const holds = isAtLeast ? ratio >= goal : ratio <= goal;
-  console.log(
-    `${what.padEnd(28)} ${ratio.toFixed(2)}, goal ${isAtLeast ? ">=" : "<="} ${goal}: ${holds ? "holds" : "MISSED"}`,
-  );
+function judge(what: string, found: number, goal: number, isAtLeast = false): void {
+  const holds = isAtLeast ? found >= goal : found <= goal;
+  const digits = goal >= 10 ? 1 : goal < 0.1 ? 3 : 2;
+  goals.push([
+    what,
+    found.toFixed(digits),
+    `at ${isAtLeast ? "least" : "most"} ${goal}`,
+    holds ? "holds" : "MISSED",
+  ]);
 }

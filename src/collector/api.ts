@@ -1,5 +1,5 @@
 import { errorText } from "../lib/errors.ts";
-import { ZipkinError } from "../trace/zipkin-json.ts";
+import { ZipkinError } from "../trace/zipkin-fields.ts";
 import { formatActuator, formatPrometheus } from "./collector-metrics.ts";
 import type { ControlDesk } from "./control-desk.ts";
 import { StoreFullError } from "./database.ts";

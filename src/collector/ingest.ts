@@ -1,9 +1,11 @@
-import { sliceJsonList } from "../trace/json-slices.ts";
-import { decodeOtlpJson, decodeOtlpProtobuf, type OtlpBatch, OtlpError } from "../trace/otlp-decode.ts";
+import type { OtlpBatch } from "../trace/otlp-batches.ts";
+import { decodeOtlpJson } from "../trace/otlp-json-decode.ts";
+import { decodeOtlpProtobuf } from "../trace/otlp-protobuf-decode.ts";
+import { OtlpError } from "../trace/otlp-span.ts";
 import { ProtobufWriter } from "../trace/protobuf.ts";
 import { ProtobufError } from "../trace/protobuf-reader.ts";
 import type { Span } from "../trace/span.ts";
-import { decodeZipkinJson, ZipkinError } from "../trace/zipkin-json.ts";
+import { decodeZipkinSlices } from "../trace/zipkin-json.ts";
 import { decodeZipkinProtobuf } from "../trace/zipkin-protobuf.ts";
 import type { CollectorMetrics } from "./collector-metrics.ts";
 import { HttpError } from "./http-error.ts";
@@ -24,15 +26,13 @@ export interface IngestParts {
   readonly sampleRate: number;
 }
 
-/** A batch below this is decoded in one go: some milliseconds. */
-const SLICE_BYTES = 512 * 1024;
-
 /** `POST /api/v2/spans`: answers when the spans are stored. */
 export async function addZipkinSpans(request: Request, parts: IngestParts): Promise<Response> {
   const body = await receive(request, parts);
   const isProtobuf = /^application\/x-protobuf\b/i.test(request.headers.get("content-type") ?? "");
-  const spans = await dropping(parts, () => (isProtobuf ? decodeGroups(body) : decodeJson(body)));
-  await keep(spans, parts);
+  const decode = isProtobuf ? decodeZipkinProtobuf : decodeZipkinSlices;
+  const groups = await dropping(parts, () => runSliced(decode(body)));
+  for (const spans of groups) await keep(spans, parts);
   return new Response(null, { status: 202 });
 }
 
@@ -48,13 +48,13 @@ export async function addOtlpSpans(request: Request, parts: IngestParts): Promis
   const isJson = type === "application/json";
   try {
     const body = await receive(request, parts);
-    const all = await dropping(parts, () =>
-      decodeOtlp(isJson ? decodeOtlpJson(body) : decodeOtlpProtobuf(body)),
-    );
-    await keep(all.spans, parts);
-    parts.metrics.spansDropped += all.rejected;
-    if (all.rejected > 0) parts.live.recordDropped(all.rejected);
-    return new Response(formatOtlpAnswer(all, isJson), { headers: { "Content-Type": type } });
+    const decode = isJson ? decodeOtlpJson : decodeOtlpProtobuf;
+    const batches = await dropping(parts, () => runSliced(decode(body)));
+    for (const { spans } of batches) await keep(spans, parts);
+    const rejected = batches.reduce((sum, batch) => sum + batch.rejected, 0);
+    parts.metrics.spansDropped += rejected;
+    if (rejected > 0) parts.live.recordDropped(rejected);
+    return new Response(formatOtlpAnswer(batches, rejected, isJson), { headers: { "Content-Type": type } });
   } catch (error) {
     const isMalformed =
       error instanceof OtlpError ||
@@ -89,7 +89,17 @@ async function dropping<T>({ metrics }: IngestParts, decode: () => Promise<T>): 
   }
 }
 
-/** In commits of their own when there are many, so that others come in between. */
+/** Work in slices, so that queries come in between; all of it before any span is stored, as one bad span refuses a batch. */
+async function runSliced<T>(slices: Iterable<T>): Promise<T[]> {
+  const pause = new Pause();
+  const done: T[] = [];
+  for (const slice of slices) {
+    done.push(slice);
+    await pause.turn();
+  }
+  return done;
+}
+
 async function keep(
   spans: readonly Span[],
   { store, live, metrics, proof, sampleRate }: IngestParts,
@@ -97,74 +107,20 @@ async function keep(
   metrics.spans += spans.length;
   const sampled = sampleSpans(spans, sampleRate);
   metrics.spansDropped += spans.length - sampled.length;
-  for (let start = 0; start < sampled.length; start += COMMIT_SPANS) {
-    const some = sampled.length <= COMMIT_SPANS ? sampled : sampled.slice(start, start + COMMIT_SPANS);
-    try {
-      await store.addSoon(some);
-    } catch (error) {
-      metrics.spansDropped += sampled.length - start;
-      live.recordDropped(sampled.length - start);
-      throw error;
-    }
-    live.record(some);
-    proof?.record(some);
-  }
-}
-
-const COMMIT_SPANS = 2000;
-
-async function decodeJson(body: Uint8Array): Promise<Span[]> {
-  if (body.length <= SLICE_BYTES || body[0] !== OPENING_BRACKET) return decodeZipkinJson(body);
-  const pause = new Pause();
-  const spans: Span[] = [];
-  const slices = sliceJsonList(body, SLICE_BYTES / 4);
-  for (let slice = slices.next(); ; slice = slices.next()) {
-    // Something is wrong, and the whole tells what.
-    if (slice.done) return slice.value ? spans : decodeZipkinJson(body);
-    append(spans, decodeSlice(slice.value.text, spans.length, body));
-    await pause.turn();
-  }
-}
-
-const OPENING_BRACKET = 0x5b;
-
-function decodeSlice(text: string, firstIndex: number, body: Uint8Array): Span[] {
+  if (sampled.length === 0) return;
   try {
-    return decodeZipkinJson(text, firstIndex);
+    await store.addSoon(sampled);
   } catch (error) {
-    // Places in a slice mean nothing to who sent the whole; what is misplaced in it does.
-    if (error instanceof ZipkinError && !error.message.includes("$[")) return decodeZipkinJson(body);
+    metrics.spansDropped += sampled.length;
+    live.recordDropped(sampled.length);
     throw error;
   }
+  live.record(sampled);
+  proof?.record(sampled);
 }
 
-async function decodeGroups(body: Uint8Array): Promise<Span[]> {
-  const pause = new Pause();
-  const spans: Span[] = [];
-  for (const group of decodeZipkinProtobuf(body)) {
-    append(spans, group);
-    await pause.turn();
-  }
-  return spans;
-}
-
-async function decodeOtlp(batches: Iterable<OtlpBatch>): Promise<OtlpBatch> {
-  const pause = new Pause();
-  const all: OtlpBatch = { spans: [], rejected: 0, message: "" };
-  for (const batch of batches) {
-    append(all.spans, batch.spans);
-    all.rejected += batch.rejected;
-    all.message ||= batch.message;
-    await pause.turn();
-  }
-  return all;
-}
-
-function append(spans: Span[], more: readonly Span[]): void {
-  for (const span of more) spans.push(span);
-}
-
-function formatOtlpAnswer({ rejected, message }: OtlpBatch, isJson: boolean): Bun.BodyInit {
+function formatOtlpAnswer(batches: readonly OtlpBatch[], rejected: number, isJson: boolean): Bun.BodyInit {
+  const message = batches.find((batch) => batch.message !== "")?.message ?? "";
   if (isJson) {
     const partialSuccess = { rejectedSpans: String(rejected), errorMessage: message };
     return JSON.stringify(rejected === 0 ? {} : { partialSuccess });

@@ -1,5 +1,5 @@
 import type { Span } from "../trace/span.ts";
-import { normalizeTraceId } from "../trace/zipkin-json.ts";
+import { normalizeTraceId } from "../trace/zipkin-span.ts";
 import { type DependencyLink, DependencyLinks } from "./dependency-links.ts";
 import { HttpError } from "./http-error.ts";
 import { Pause } from "./pause.ts";

@@ -5,81 +5,128 @@ const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const COMMA = 0x2c;
+const COLON = 0x3a;
+
+/** Where a value stands; `end` is behind it. */
+export interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Some values of a list, with the commas between them. */
+export interface Slice extends Place {
+  readonly values: number;
+}
 
 /**
- * Cuts a JSON list of objects into lists of about `sliceBytes`, so that each can be parsed on its own. Ends early, with
- * the rest of the bytes unread, where what follows cannot be a list of objects: then the whole has to be parsed to find
- * what is wrong. Returns whether it came to the list's end.
+ * Cuts a JSON list into slices of about `sliceBytes`, so that each can be parsed on its own. What is inside the values is not
+ * looked at: a list is right when this comes to its end and each slice can be parsed.
+ * @throws {SyntaxError} when it is no list, or something stands behind it
  */
 export function* sliceJsonList(
   bytes: Uint8Array,
   sliceBytes: number,
-): Generator<{ readonly text: string; readonly objects: number }, boolean> {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  let start = 1;
-  let objects = 0;
-  let wantsObject = false;
-  for (let at = 1; at < bytes.length; ) {
-    const byte = bytes[at] as number;
-    if (byte === OPEN_OBJECT && (objects === 0 || wantsObject)) {
-      at = findEnd(bytes, at);
-      if (at < 0) return false;
-      objects++;
-      wantsObject = false;
-    } else if (byte === COMMA && objects > 0 && !wantsObject) {
-      if (at - start >= sliceBytes) {
-        yield { text: `[${buffer.toString("utf8", start, at)}]`, objects };
-        start = at + 1;
-        objects = 0;
-        at++;
-        // A list that ends after a comma is wrong, and so is what stands for it here.
-        if (!beginsObject(bytes, at)) return false;
-        continue;
+  place: Place = { start: 0, end: bytes.length },
+): Generator<Slice> {
+  let at = expect(bytes, skipSpace(bytes, place.start), OPEN_LIST, "a list");
+  let [start, values] = [skipSpace(bytes, at), 0];
+  at = start;
+  if (bytes[at] !== CLOSE_LIST) {
+    for (;;) {
+      const end = skipValue(bytes, at);
+      values++;
+      at = skipSpace(bytes, end);
+      const isLast = bytes[at] !== COMMA;
+      if (isLast || end - start >= sliceBytes) {
+        yield { start, end, values };
+        [start, values] = [skipSpace(bytes, at + 1), 0];
       }
-      wantsObject = true;
-      at++;
-    } else if (byte === CLOSE_LIST && !wantsObject) {
-      if (!isBlank(bytes, at + 1)) return false;
-      yield { text: `[${buffer.toString("utf8", start, at)}]`, objects };
-      return true;
-    } else if (isSpace(byte)) at++;
-    else return false;
+      if (isLast) break;
+      at = skipSpace(bytes, at + 1);
+    }
   }
-  return false;
+  expectEnd(bytes, expect(bytes, at, CLOSE_LIST, "a comma or the end of the list"), place.end);
 }
 
-/** Behind the bracket that closes the one at `at`; -1 when none does. */
-function findEnd(bytes: Uint8Array, at: number): number {
+/**
+ * Where the values of an object stand, by key; of a key that is there twice the last counts, as for a parser.
+ * @throws {SyntaxError} when it is no object, or something stands behind it
+ */
+export function findMembers(bytes: Buffer, place: Place): Map<string, Place> {
+  const members = new Map<string, Place>();
+  let at = skipSpace(bytes, expect(bytes, skipSpace(bytes, place.start), OPEN_OBJECT, "an object"));
+  if (bytes[at] !== CLOSE_OBJECT) {
+    for (;;) {
+      if (bytes[at] !== QUOTE) throw misplaced(bytes, at, "a key");
+      const keyEnd = skipValue(bytes, at);
+      const key = JSON.parse(bytes.toString("utf8", at, keyEnd)) as string;
+      const start = skipSpace(bytes, expect(bytes, skipSpace(bytes, keyEnd), COLON, "a colon"));
+      const end = skipValue(bytes, start);
+      members.set(key, { start, end });
+      at = skipSpace(bytes, end);
+      if (bytes[at] !== COMMA) break;
+      at = skipSpace(bytes, at + 1);
+    }
+  }
+  expectEnd(bytes, expect(bytes, at, CLOSE_OBJECT, "a comma or the end of the object"), place.end);
+  return members;
+}
+
+/** Behind the value at `at`. */
+function skipValue(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at];
+  if (byte === QUOTE) return skipText(bytes, at);
+  if (byte === OPEN_OBJECT || byte === OPEN_LIST) return skipNested(bytes, at);
+  let end = at;
+  while (end < bytes.length && isPlain(bytes[end] as number)) end++;
+  if (end === at) throw misplaced(bytes, at, "a value");
+  return end;
+}
+
+function skipNested(bytes: Uint8Array, from: number): number {
   let depth = 0;
-  for (let index = at; index < bytes.length; index++) {
-    const byte = bytes[index] as number;
-    if (byte === QUOTE) {
-      index = findQuote(bytes, index + 1);
-      if (index < 0) return -1;
-    } else if (byte === OPEN_OBJECT || byte === OPEN_LIST) depth++;
-    else if ((byte === CLOSE_OBJECT || byte === CLOSE_LIST) && --depth === 0) return index + 1;
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    if (byte === QUOTE) at = skipText(bytes, at) - 1;
+    else if (byte === OPEN_OBJECT || byte === OPEN_LIST) depth++;
+    else if ((byte === CLOSE_OBJECT || byte === CLOSE_LIST) && --depth === 0) return at + 1;
   }
-  return -1;
+  throw misplaced(bytes, bytes.length, "the end of what begins at a bracket");
 }
 
-function findQuote(bytes: Uint8Array, from: number): number {
-  for (let index = from; index < bytes.length; index++) {
-    const byte = bytes[index] as number;
-    if (byte === QUOTE) return index;
-    if (byte === BACKSLASH) index++;
+function skipText(bytes: Uint8Array, from: number): number {
+  for (let at = from + 1; at < bytes.length; at++) {
+    const byte = bytes[at] as number;
+    if (byte === QUOTE) return at + 1;
+    if (byte === BACKSLASH) at++;
   }
-  return -1;
+  throw misplaced(bytes, bytes.length, "the end of a text");
 }
 
-function beginsObject(bytes: Uint8Array, from: number): boolean {
+function expect(bytes: Uint8Array, at: number, byte: number, what: string): number {
+  if (bytes[at] !== byte) throw misplaced(bytes, at, what);
+  return at + 1;
+}
+
+function expectEnd(bytes: Uint8Array, from: number, end: number): void {
+  const at = skipSpace(bytes, from);
+  if (at < end) throw misplaced(bytes, at, "nothing more");
+}
+
+function misplaced(bytes: Uint8Array, at: number, wanted: string): SyntaxError {
+  const found = at < bytes.length ? JSON.stringify(String.fromCharCode(bytes[at] as number)) : "the end";
+  return new SyntaxError(`Expected ${wanted} but found ${found} at byte ${at}`);
+}
+
+function skipSpace(bytes: Uint8Array, from: number): number {
   let at = from;
   while (isSpace(bytes[at])) at++;
-  return bytes[at] === OPEN_OBJECT;
+  return at;
 }
 
-function isBlank(bytes: Uint8Array, from: number): boolean {
-  for (let at = from; at < bytes.length; at++) if (!isSpace(bytes[at])) return false;
-  return true;
+/** What numbers, `true`, `false` and `null` are made of; a parser looks closer. */
+function isPlain(byte: number): boolean {
+  return !isSpace(byte) && byte !== COMMA && byte !== CLOSE_LIST && byte !== CLOSE_OBJECT && byte !== COLON;
 }
 
 function isSpace(byte: number | undefined): boolean {

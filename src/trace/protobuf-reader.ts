@@ -89,6 +89,11 @@ export class ProtobufReader {
     return this.#type === BYTES ? this.#bytes.subarray(this.#start, this.#at) : Buffer.alloc(0);
   }
 
+  /** Bytes of this field. */
+  get size(): number {
+    return this.#at - this.#start;
+  }
+
   /** The message in this field. */
   message(): ProtobufReader {
     return this.#type === BYTES

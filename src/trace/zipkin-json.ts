@@ -1,11 +1,8 @@
 // https://zipkin.io/zipkin-api/#/default/post_spans
-import { isIPv4, isIPv6 } from "node:net";
-import type { Annotation, Endpoint, Span, SpanKind } from "./span.ts";
-
-/** A batch that is not Zipkin v2. The message is Zipkin's where clients look at it, and names the place otherwise. */
-export class ZipkinError extends Error {
-  override readonly name = "ZipkinError";
-}
+import { sliceJsonList } from "./json-slices.ts";
+import type { Span } from "./span.ts";
+import { NUMBER_FOR_TEXT, ZipkinError } from "./zipkin-fields.ts";
+import { normalizeSpan, PlacedMisfit } from "./zipkin-span.ts";
 
 /**
  * The spans of one Zipkin v2 JSON batch, normalised: ids padded, names in lower case, annotations sorted, absent instead
@@ -26,31 +23,34 @@ export function decodeZipkinJson(body: Uint8Array | string, firstIndex = 0): Spa
   }
 }
 
+/** A batch below this is parsed in one go. */
+const SLICE_BYTES = 128 * 1024;
+
 /**
- * Pads a trace id to 16 or 32 digits; 32 digits whose first 16 are zero become 16.
- * @throws {ZipkinError} when it is not 1 to 32 lower-case hex digits, or all zero.
+ * As `decodeZipkinJson`, in pieces of a few milliseconds.
+ * @throws {ZipkinError} for the whole batch when one span is wrong.
  */
-export function normalizeTraceId(id: string): string {
-  checkId(id, "traceId", 32);
-  if (id.length === 16 || (id.length === 32 && !id.startsWith(ZERO_ID))) return id;
-  if (id.length <= 16) return id.padStart(16, "0");
-  const padded = id.padStart(32, "0");
-  return padded.startsWith(ZERO_ID) ? padded.slice(16) : padded;
+export function* decodeZipkinSlices(body: Uint8Array): Generator<Span[]> {
+  if (body.length <= SLICE_BYTES || body[0] !== OPENING_BRACKET) {
+    yield decodeZipkinJson(body);
+    return;
+  }
+  const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
+  let index = 0;
+  try {
+    for (const { start, end, values } of sliceJsonList(body, SLICE_BYTES)) {
+      yield decodeZipkinJson(`[${buffer.toString("utf8", start, end)}]`, index);
+      index += values;
+    }
+  } catch (error) {
+    throw error instanceof SyntaxError ? new ZipkinError(`${error.message}${READING}`) : error;
+  }
 }
 
+const OPENING_BRACKET = 0x5b;
+
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
-const ZERO_ID = "0".repeat(16);
 const READING = " reading List<Span> from json";
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type Json = Readonly<Record<string, unknown>>;
-
-/**
- * A number stands where a string is meant. Zipkin takes the digits as they were written (`1.0`, 64-bit ids), which
- * `JSON.parse` has lost. The batch is then parsed once more with every number as its text: a reviver makes
- * parsing several times slower, and next to no client writes numbers there.
- */
-const NUMBER_FOR_TEXT = Symbol("a number where a string is meant");
 
 type Reviver = (key: string, value: unknown) => unknown;
 
@@ -73,233 +73,8 @@ function readSpans(list: unknown, firstIndex: number): Span[] {
     try {
       return normalizeSpan(value, firstIndex + index);
     } catch (error) {
-      if (error instanceof Placed) throw new ZipkinError(`${error.message}${READING}`);
+      if (error instanceof PlacedMisfit) throw new ZipkinError(`${error.message}${READING}`);
       throw error;
     }
   });
-}
-
-/** A misfit with the number of its span. */
-class Placed extends ZipkinError {}
-
-/**
- * The span of one object of Zipkin v2 JSON.
- * @throws {ZipkinError} that names what is wrong and where
- */
-export function normalizeSpan(value: unknown, index: number): Span {
-  try {
-    return readSpan(value);
-  } catch (error) {
-    if (!(error instanceof Misfit)) throw error;
-    throw new Placed(`${error.message} at $[${index}]${error.path}`);
-  }
-}
-
-function readSpan(value: unknown): Span {
-  const json = readObject(value, "");
-  if ("binaryAnnotations" in json) throw jsonV1();
-  if (isAbsent(json.traceId) || isAbsent(json.id)) {
-    const missing = ["traceId", "id"].filter((key) => isAbsent(json[key]));
-    throw new Misfit(`Missing ${missing.join(" and ")}`, "");
-  }
-
-  const id = readSpanId(json.id, "id");
-  if (id === ZERO_ID) throw new Misfit("id is all zeros", ".id");
-  const span: Mutable<Span> = { traceId: readTraceId(json.traceId), id };
-
-  const parentId = isAbsent(json.parentId) ? undefined : readSpanId(json.parentId, "parentId");
-  if (parentId !== undefined && parentId !== id && parentId !== ZERO_ID) span.parentId = parentId;
-  if (!isAbsent(json.kind)) span.kind = readKind(json.kind);
-  const name = readText(json.name, ".name")?.toLowerCase();
-  if (name) span.name = name;
-  const timestamp = readWholeNumber(json.timestamp, ".timestamp");
-  if (timestamp !== undefined && timestamp > 0) span.timestamp = timestamp;
-  const duration = readWholeNumber(json.duration, ".duration");
-  if (duration !== undefined && duration > 0) span.duration = duration;
-  const localEndpoint = readEndpoint(json.localEndpoint, ".localEndpoint");
-  if (localEndpoint !== undefined) span.localEndpoint = localEndpoint;
-  const remoteEndpoint = readEndpoint(json.remoteEndpoint, ".remoteEndpoint");
-  if (remoteEndpoint !== undefined) span.remoteEndpoint = remoteEndpoint;
-  const annotations = readAnnotations(json.annotations);
-  if (annotations !== undefined) span.annotations = annotations;
-  const tags = readTags(json.tags);
-  if (tags !== undefined) span.tags = tags;
-  if (readFlag(json.debug, ".debug")) span.debug = true;
-  // As in Zipkin, which drops it where a client sets it by mistake.
-  if (readFlag(json.shared, ".shared") && span.kind !== "CLIENT") span.shared = true;
-  return span;
-}
-
-function readTraceId(value: unknown): string {
-  const id = readText(value, ".traceId") ?? "";
-  return rethrowAsMisfit(normalizeTraceId, id, ".traceId");
-}
-
-function readSpanId(value: unknown, key: "id" | "parentId"): string {
-  const id = readText(value, `.${key}`) ?? "";
-  if (id.length === 16 && isLowerHex(id)) return id;
-  rethrowAsMisfit(() => checkId(id, key, 16), id, `.${key}`);
-  return id.padStart(16, "0");
-}
-
-function checkId(id: string, name: "traceId" | "id" | "parentId", maxLength: number): void {
-  if (id === "") throw new ZipkinError(`${name} is empty`);
-  if (id.length > maxLength) throw new ZipkinError(`${name}.length > ${maxLength}`);
-  if (!isLowerHex(id)) throw new ZipkinError(`${id} should be lower-hex encoded with no prefix`);
-  if (name === "traceId" && id[0] === "0" && /^0+$/.test(id)) throw new ZipkinError("traceId is all zeros");
-}
-
-/** A third of what a regular expression takes. */
-function isLowerHex(id: string): boolean {
-  for (let index = 0; index < id.length; index++) {
-    const code = id.charCodeAt(index);
-    if (code < 0x30 || code > 0x66 || (code > 0x39 && code < 0x61)) return false;
-  }
-  return true;
-}
-
-const KINDS: ReadonlySet<unknown> = new Set([
-  "CLIENT",
-  "SERVER",
-  "PRODUCER",
-  "CONSUMER",
-] satisfies SpanKind[]);
-
-function readKind(value: unknown): SpanKind {
-  if (!KINDS.has(value)) throw misfit(`one of ${[...KINDS].join(", ")}`, value, ".kind");
-  return value as SpanKind;
-}
-
-function readEndpoint(value: unknown, path: string): Endpoint | undefined {
-  if (isAbsent(value)) return undefined;
-  const json = readObject(value, path);
-  const endpoint: Mutable<Endpoint> = {};
-  const serviceName = readText(json.serviceName, path, "serviceName")?.toLowerCase();
-  if (serviceName) endpoint.serviceName = serviceName;
-  placeAddress(endpoint, readText(json.ipv4, path, "ipv4"));
-  placeAddress(endpoint, readText(json.ipv6, path, "ipv6"));
-  const port = readWholeNumber(json.port, path, "port");
-  if (port !== undefined && port > 65_535) throw new Misfit(`invalid port ${port}`, `${path}.port`);
-  if (port !== undefined && port > 0) endpoint.port = port;
-  for (const _ in endpoint) return endpoint;
-  return undefined;
-}
-
-/** An address goes where it belongs, whichever field it came in; what is no address is dropped. */
-function placeAddress(endpoint: Mutable<Endpoint>, text: string | undefined): void {
-  if (text === undefined) return;
-  const address = text.startsWith("::") ? text.replace(/^::ffff:(?=\d+\.)/i, "") : text;
-  if (isIPv4(address)) endpoint.ipv4 = address;
-  else if (isIPv6(address)) endpoint.ipv6 = address.toLowerCase();
-}
-
-function readAnnotations(value: unknown): Annotation[] | undefined {
-  if (isAbsent(value)) return undefined;
-  if (!Array.isArray(value)) throw misfit("a list", value, ".annotations");
-  const annotations = value.map((item, index): Annotation => {
-    const path = `.annotations[${index}]`;
-    const json = readObject(item, path);
-    if ("endpoint" in json) throw jsonV1();
-    const timestamp = readWholeNumber(json.timestamp, `${path}.timestamp`);
-    const text = readText(json.value, `${path}.value`);
-    if (timestamp === undefined || text === undefined) throw new Misfit("Incomplete annotation", path);
-    return { timestamp, value: text };
-  });
-  if (annotations.length === 0) return undefined;
-  annotations.sort((a, b) => a.timestamp - b.timestamp || compareText(a.value, b.value));
-  return annotations.filter(({ timestamp, value }, index) => {
-    const previous = annotations[index - 1];
-    return previous?.timestamp !== timestamp || previous.value !== value;
-  });
-}
-
-function readTags(value: unknown): Readonly<Record<string, string>> | undefined {
-  if (isAbsent(value)) return undefined;
-  const tags = readObject(value, ".tags");
-  let hasTag = false;
-  for (const key in tags) {
-    hasTag = true;
-    const item = tags[key];
-    if (typeof item === "string") continue;
-    if (readText(item, ".tags", key) === undefined) throw misfit("a string", item, `.tags.${key}`);
-  }
-  // The object itself: nobody else has it, and a copy of all tags is a tenth of the work of taking a span.
-  return hasTag ? (tags as Readonly<Record<string, string>>) : undefined;
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function readObject(value: unknown, path: string): Json {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw misfit("an object", value, path);
-  }
-  return value as Json;
-}
-
-/** Where it stands is given in two parts, as it is put together only when something is wrong. */
-function readText(value: unknown, path: string, field?: string): string | undefined {
-  if (typeof value === "string") return value;
-  if (isAbsent(value)) return undefined;
-  if (typeof value === "number") throw NUMBER_FOR_TEXT;
-  throw misfit("a string", value, placeOf(path, field));
-}
-
-function placeOf(path: string, field: string | undefined): string {
-  return field === undefined ? path : `${path}.${field}`;
-}
-
-/** Also from a string of digits, as in Zipkin. */
-function readWholeNumber(value: unknown, path: string, field?: string): number | undefined {
-  if (isAbsent(value)) return undefined;
-  const number = typeof value === "string" && /^-?\d[\d.eE+-]*$/.test(value) ? Number(value) : value;
-  if (!Number.isInteger(number) || Math.abs(number as number) >= 2 ** 63) {
-    throw misfit("a whole number", value, placeOf(path, field));
-  }
-  return number as number;
-}
-
-function readFlag(value: unknown, path: string): boolean {
-  if (isAbsent(value)) return false;
-  if (typeof value !== "boolean") throw misfit("true or false", value, path);
-  return value;
-}
-
-function isAbsent(value: unknown): value is undefined | null {
-  return value === undefined || value === null;
-}
-
-/** What is wrong inside one span; `path` is relative to it. */
-class Misfit extends Error {
-  readonly path: string;
-  constructor(message: string, path: string) {
-    super(message);
-    this.path = path;
-  }
-}
-
-function misfit(expected: string, found: unknown, path: string): Misfit {
-  return new Misfit(`Expected ${expected} but found ${describe(found)}`, path);
-}
-
-/** Short, and never a walk into what may be nested a million levels deep. */
-function describe(value: unknown): string {
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "object" && value !== null) return "an object";
-  const text = JSON.stringify(value) ?? "nothing";
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
-}
-
-function rethrowAsMisfit<T>(read: (text: string) => T, text: string, path: string): T {
-  try {
-    return read(text);
-  } catch (error) {
-    if (error instanceof ZipkinError) throw new Misfit(error.message, path);
-    throw error;
-  }
-}
-
-function jsonV1(): ZipkinError {
-  return new ZipkinError("Expected a JSON_V2 encoded list, but received: JSON_V1");
 }

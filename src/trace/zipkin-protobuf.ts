@@ -1,11 +1,14 @@
 // https://github.com/openzipkin/zipkin-api/blob/master/zipkin.proto
 import { ProtobufError, ProtobufReader } from "./protobuf-reader.ts";
 import type { Span } from "./span.ts";
-import { normalizeSpan, ZipkinError } from "./zipkin-json.ts";
+import { ZipkinError } from "./zipkin-fields.ts";
+import { normalizeSpan } from "./zipkin-span.ts";
 
 const READING = " reading List<Span> from proto3";
 const KINDS = [undefined, "CLIENT", "SERVER", "PRODUCER", "CONSUMER"] as const;
-const SPANS_PER_GROUP = 500;
+/** Spans of one piece of work, and bytes that they are decoded from: a few milliseconds. */
+const GROUP_SPANS = 500;
+const GROUP_BYTES = 128 * 1024;
 
 /**
  * The spans of one Zipkin v2 protobuf batch in groups, normalised as by `decodeZipkinJson`. Unknown fields are skipped.
@@ -13,15 +16,16 @@ const SPANS_PER_GROUP = 500;
  */
 export function* decodeZipkinProtobuf(body: Uint8Array): Generator<Span[]> {
   let group: Span[] = [];
-  let index = 0;
+  let [index, bytes] = [0, 0];
   const reader = new ProtobufReader(body);
   while (guard(() => reader.next(), index)) {
     if (reader.field !== 1) continue;
     group.push(guard(() => normalizeSpan(readSpan(reader.message()), index), index));
     index++;
-    if (group.length < SPANS_PER_GROUP) continue;
+    bytes += reader.size;
+    if (group.length < GROUP_SPANS && bytes < GROUP_BYTES) continue;
     yield group;
-    group = [];
+    [group, bytes] = [[], 0];
   }
   yield group;
 }

@@ -27,7 +27,7 @@ function failure(open: () => unknown): UserError {
 const opened: SpanStore[] = [];
 describeTraceStore("SpanStore in a file", (maxSpans) => {
   for (const store of opened.splice(0)) store.close();
-  const store = new SpanStore({ file: newFile(), maxSpans, maxBytes: maxSpans * 2048 });
+  const store = new SpanStore({ file: newFile(), maxSpans, maxBytes: maxSpans * 2048 }, 100);
   opened.push(store);
   return store;
 });

@@ -7,8 +7,11 @@ import { hexId, makeChain, makeSpan } from "./spans.ts";
 const NOW_MS = 1_700_000_000_000;
 const EVERYTHING: TraceQuery = { endTs: 2 * NOW_MS, lookback: 2 * NOW_MS, limit: 1000 };
 
-/** What every `TraceStore` promises. `create` makes an empty one that keeps at most so many spans. */
-export function describeTraceStore(name: string, create: (maxSpans: number) => TraceStore): void {
+/**
+ * What every `TraceStore` promises. `create` makes an empty one that keeps at most so many spans; `runs` of the property,
+ * fewer where each store is a file.
+ */
+export function describeTraceStore(name: string, create: (maxSpans: number) => TraceStore, runs = 500): void {
   describe(name, () => {
     test("a trace is found by its id as soon as it was added", () => {
       const store = create(100);
@@ -161,7 +164,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
             for (const query of QUERIES) expect(listIds(store, query)).toEqual(oracle.find(query));
           },
         ),
-        { numRuns: 500 },
+        { numRuns: runs },
       );
     });
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { describeZipkinContract } from "../collector/zipkin-contract.ts";
+import { describeDifferences } from "../collector/zipkin-differential.ts";
 import { startUp } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
@@ -40,6 +41,8 @@ describe.skipIf(!hasZipkin)("with a real Zipkin (skipped where test/helpers/get-
 
   // What the embedded collector is held to, held against the original.
   describeZipkinContract("a real Zipkin", () => zipkin.url);
+
+  describeDifferences(() => zipkin.url);
 
   test("the dependencies are a line of links", async () => {
     const up = await startUp(["--instances", "3", "--slow", "off", "--zipkin", zipkin.url, "--no-load"]);

@@ -6,10 +6,13 @@ import assert from "node:assert/strict";
 import { SpanStore } from "../../src/collector/span-store.ts";
 import { randomSource } from "../../src/lib/random.ts";
 import { encodeOtlpJson, encodeOtlpProtobuf } from "../../src/trace/otlp.ts";
-import { decodeOtlpJson, decodeOtlpProtobuf, OtlpError } from "../../src/trace/otlp-decode.ts";
+import { decodeOtlpJson } from "../../src/trace/otlp-json-decode.ts";
+import { decodeOtlpProtobuf } from "../../src/trace/otlp-protobuf-decode.ts";
+import { OtlpError } from "../../src/trace/otlp-span.ts";
 import { ProtobufError } from "../../src/trace/protobuf-reader.ts";
 import type { Span } from "../../src/trace/span.ts";
-import { decodeZipkinJson, ZipkinError } from "../../src/trace/zipkin-json.ts";
+import { ZipkinError } from "../../src/trace/zipkin-fields.ts";
+import { decodeZipkinJson } from "../../src/trace/zipkin-json.ts";
 import { decodeZipkinProtobuf } from "../../src/trace/zipkin-protobuf.ts";
 import { hexId, makeChain } from "../collector/spans.ts";
 

@@ -1,45 +1,104 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { sliceJsonList } from "../../src/trace/json-slices.ts";
+import { findMembers, sliceJsonList } from "../../src/trace/json-slices.ts";
 
-function slice(text: string, bytes: number): { objects: unknown[]; isWhole: boolean } {
-  const objects: unknown[] = [];
-  const slices = sliceJsonList(Buffer.from(text), bytes);
-  for (let next = slices.next(); ; next = slices.next()) {
-    if (next.done) return { objects, isWhole: next.value };
-    const part = JSON.parse(next.value.text) as unknown[];
-    expect(part).toHaveLength(next.value.objects);
-    objects.push(...part);
+function slice(text: string, sliceBytes: number): unknown[] {
+  const bytes = Buffer.from(text);
+  return [...sliceJsonList(bytes, sliceBytes)].flatMap(({ start, end, values }) => {
+    const part = JSON.parse(`[${bytes.toString("utf8", start, end)}]`) as unknown[];
+    expect(part).toHaveLength(values);
+    return part;
+  });
+}
+
+function readMembers(text: string): Record<string, unknown> {
+  const bytes = Buffer.from(text);
+  const members = [...findMembers(bytes, { start: 0, end: bytes.length })];
+  return Object.fromEntries(
+    members.map(([key, { start, end }]) => [key, JSON.parse(bytes.toString("utf8", start, end))]),
+  );
+}
+
+const indent = fc.constantFrom(undefined, 1, "\t");
+const DAMAGE = [...'[]{},:"\\ 1tn'];
+
+/** JSON with one character put in, taken out or replaced. */
+const damaged = (value: fc.Arbitrary<unknown>) =>
+  fc.tuple(value, fc.nat(), fc.constantFrom(...DAMAGE), fc.nat(2)).map(([it, place, character, removed]) => {
+    const text = JSON.stringify(it);
+    const at = place % (text.length + 1);
+    return text.slice(0, at) + (removed === 2 ? "" : character) + text.slice(at + (removed > 0 ? 1 : 0));
+  });
+
+function outcomeOf(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    expect(error).toBeInstanceOf(SyntaxError);
+    return "refused";
   }
 }
 
-test("slices of a list are the list", () => {
-  const objects = fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { maxLength: 20 });
-  const indent = fc.constantFrom(undefined, 1, "\t");
-  fc.assert(
-    fc.property(objects, indent, fc.integer({ min: 1, max: 100 }), (list, space, bytes) => {
-      const { objects: found, isWhole } = slice(JSON.stringify(list, null, space), bytes);
-      expect(isWhole).toBe(true);
-      expect(found).toEqual(JSON.parse(JSON.stringify(list)));
-    }),
-  );
+describe("a list", () => {
+  test("is its slices", () => {
+    fc.assert(
+      fc.property(fc.array(fc.jsonValue(), { maxLength: 20 }), indent, fc.nat(100), (list, space, bytes) => {
+        const text = JSON.stringify(list, null, space);
+        expect(slice(text, bytes)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  test("that is damaged is refused exactly where a parser refuses it", () => {
+    fc.assert(
+      fc.property(damaged(fc.array(fc.jsonValue({ maxDepth: 2 }))), fc.nat(50), (text, bytes) => {
+        const whole = outcomeOf(() => JSON.parse(text));
+        if (Array.isArray(whole) || whole === "refused")
+          expect(outcomeOf(() => slice(text, bytes))).toEqual(whole);
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });
 
-test.each(["[", "[{}", "[{},", "[{},]", "[{} {}]", "[,{}]", "[{}]x", "[1]", '[{"a":"]', "[{},,{}]", "[[]]"])(
-  "%s is left to who parses the whole",
-  (text) => {
-    for (const bytes of [1, 1000]) {
-      let isWhole = false;
-      try {
-        ({ isWhole } = slice(text, bytes));
-      } catch (error) {
-        expect(error).toBeInstanceOf(SyntaxError);
-      }
-      expect(isWhole).toBe(false);
-    }
-  },
-);
+describe("an object", () => {
+  test("has the members that a parser finds, the last of those with one key", () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), indent, (value, space) => {
+        const text = JSON.stringify(value, null, space);
+        expect(readMembers(text)).toEqual(JSON.parse(text));
+      }),
+    );
+    expect(readMembers('{"a":1,"b":2,"a":3}')).toEqual({ a: 3, b: 2 });
+  });
 
-test("text that is whole to it and not to a parser fails in a slice", () => {
-  expect(() => slice('[{"a"},{}]', 1)).toThrow(SyntaxError);
+  test("that is damaged is refused where a parser refuses it", () => {
+    fc.assert(
+      fc.property(damaged(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }))), (text) => {
+        const whole = outcomeOf(() => JSON.parse(text));
+        const isObject = typeof whole === "object" && whole !== null && !Array.isArray(whole);
+        // A key that is there twice hides what is wrong with its first value.
+        if (isObject) expect(outcomeOf(() => readMembers(text))).toEqual(whole);
+        if (whole === "refused") expect(outcomeOf(() => readMembers(text))).toBeDefined();
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+test.each([
+  "[",
+  "[{}",
+  "[{},",
+  "[{},]",
+  "[{} {}]",
+  "[,{}]",
+  "[{}]x",
+  '[{"a":"]',
+  "[{},,{}]",
+  "[1 2]",
+  "{}",
+  "",
+])("the list %s is refused in any slices", (text) => {
+  for (const bytes of [0, 1, 1000]) expect(() => slice(text, bytes)).toThrow(SyntaxError);
 });

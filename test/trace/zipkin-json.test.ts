@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Span } from "../../src/trace/span.ts";
-import { decodeZipkinJson, normalizeTraceId, ZipkinError } from "../../src/trace/zipkin-json.ts";
+import { ZipkinError } from "../../src/trace/zipkin-fields.ts";
+import { decodeZipkinJson } from "../../src/trace/zipkin-json.ts";
+import { normalizeTraceId } from "../../src/trace/zipkin-span.ts";
 
 const IDS = { traceId: "000000000000000a", id: "000000000000000b" };
 

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import type { Span } from "../src/trace/span.ts";
+import { CollectorProcess } from "./collector-process.ts";
+import { median } from "./process.ts";
+import { frame, makeBatches, makeTrace } from "./span-batches.ts";
+
+const LIMIT = 10;
+const TIMES = 15;
+const SLOW_MICROS = 60_000_000;
+
+/** Milliseconds that the last ten traces take to be found, by what they are searched by. */
+export async function measureSearch(spans: number): Promise<[what: string, ms: number][]> {
+  const collector = await CollectorProcess.ours("in memory", "--max-spans", String(spans * 2));
+  try {
+    // The oldest of all: a search that reads the newest first finds them last.
+    const rare = Array.from({ length: LIMIT }, makeTrace).map((trace) => trace.map(makeRare));
+    await collector.send(
+      frame("/api/v2/spans", "Content-Type: application/json\r\n", JSON.stringify(rare.flat())),
+    );
+    for (let sent = 0; sent < spans; sent += spans / 10)
+      await collector.take(makeBatches("protobuf", spans / 10));
+    const queries = {
+      "a service that all have": "serviceName=chain-link-service-3",
+      "a service that ten have": "serviceName=rare",
+      "a tag that all have": "annotationQuery=http.status_code%3D200",
+      "a tag that ten have": "annotationQuery=color%3Dmauve",
+      "service and tag that ten have": "serviceName=rare&annotationQuery=color%3Dmauve",
+      "a duration that all have": "minDuration=1",
+      "a duration that ten have": `minDuration=${SLOW_MICROS}`,
+    };
+    const found: [string, number][] = [];
+    for (const [what, query] of Object.entries(queries)) {
+      const path = `/api/v2/traces?limit=${LIMIT}&${query}`;
+      const traces = (await (await fetch(`${collector.url}${path}`)).json()) as unknown[];
+      assert.equal(traces.length, LIMIT, what);
+      const times: number[] = [];
+      for (let count = 0; count < TIMES; count++) times.push(await collector.time(path));
+      console.log(`search by ${what}: ${median(times).toFixed(1)} ms`);
+      found.push([what, median(times)]);
+    }
+    return found;
+  } finally {
+    await collector.stop();
+  }
+}
+
+function makeRare(span: Span, index: number): Span {
+  const timestamp = (span.timestamp ?? 0) - 3_600_000_000;
+  if (index > 0) return { ...span, timestamp };
+  return {
+    ...span,
+    timestamp,
+    duration: SLOW_MICROS,
+    localEndpoint: { serviceName: "rare" },
+    tags: { color: "mauve" },
+  };
+}

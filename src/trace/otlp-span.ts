@@ -1,0 +1,47 @@
+/** A body that is no `ExportTraceServiceRequest`. */
+export class OtlpError extends Error {
+  override readonly name = "OtlpError";
+}
+
+/** What OTLP says of a span, in either form. */
+export interface OtlpSpan {
+  traceId: string;
+  spanId: string;
+  parentSpanId: string;
+  name: string;
+  kind: number;
+  start: bigint;
+  end: bigint;
+  attributes: Attributes;
+  events: OtlpEvent[];
+  statusCode: number;
+  statusMessage: string;
+}
+
+export interface OtlpEvent {
+  time: bigint;
+  name: string;
+  attributes: Attributes;
+}
+
+export type Value = string | number | boolean | bigint | null | Value[] | { [key: string]: Value };
+export type Attributes = Map<string, Value>;
+
+/** Deeper values are cut off. */
+export const MAX_DEPTH = 20;
+
+export function newSpan(): OtlpSpan {
+  return {
+    traceId: "",
+    spanId: "",
+    parentSpanId: "",
+    name: "",
+    kind: 0,
+    start: 0n,
+    end: 0n,
+    attributes: new Map(),
+    events: [],
+    statusCode: 0,
+    statusMessage: "",
+  };
+}

@@ -1,0 +1,104 @@
+// OTLP 1.x traces to Zipkin spans:
+// https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/
+import { isIPv4, isIPv6 } from "node:net";
+import type { Attributes, OtlpEvent, OtlpSpan, Value } from "./otlp-span.ts";
+import type { Annotation, Endpoint, Span, SpanKind } from "./span.ts";
+
+const KINDS: readonly (SpanKind | undefined)[] = [
+  undefined,
+  undefined,
+  "SERVER",
+  "CLIENT",
+  "PRODUCER",
+  "CONSUMER",
+];
+const STATUS_OK = 1;
+const STATUS_ERROR = 2;
+/** Attributes that name the other side of a call, the best first. */
+const REMOTE_NAMES = ["peer.service", "server.address", "net.peer.name", "network.peer.address"];
+const REMOTE_PORTS = ["server.port", "net.peer.port", "network.peer.port"];
+/** What all spans below a resource and a scope have. */
+export interface Surroundings {
+  readonly serviceName: string;
+  readonly tags: ReadonlyMap<string, string>;
+}
+
+/** What cannot be stored in a span; `undefined` when all can. */
+export function findProblem({ traceId, spanId, parentSpanId }: OtlpSpan): string | undefined {
+  if (!/^[0-9a-f]{32}$/.test(traceId)) return "a trace id is not 16 bytes";
+  if (/^0+$/.test(traceId)) return "a trace id is all zeros";
+  if (!/^[0-9a-f]{16}$/.test(spanId)) return "a span id is not 8 bytes";
+  if (/^0+$/.test(spanId)) return "a span id is all zeros";
+  if (parentSpanId !== "" && !/^[0-9a-f]{16}$/.test(parentSpanId)) return "a parent span id is not 8 bytes";
+  return undefined;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export function toZipkin(span: OtlpSpan, { serviceName, tags }: Surroundings): Span {
+  const { traceId, parentSpanId, spanId } = span;
+  const isShort = traceId.startsWith("0".repeat(16));
+  const result: Mutable<Span> = { traceId: isShort ? traceId.slice(16) : traceId, id: spanId };
+  if (parentSpanId !== "" && !/^0+$/.test(parentSpanId) && parentSpanId !== spanId)
+    result.parentId = parentSpanId;
+  const kind = KINDS[span.kind];
+  if (kind !== undefined) result.kind = kind;
+  if (span.name !== "") result.name = span.name.toLowerCase();
+  const timestamp = Number(span.start / 1000n);
+  if (timestamp > 0) {
+    result.timestamp = timestamp;
+    const nanos = Number(span.end - span.start);
+    if (nanos >= 0) result.duration = Math.max(1, Math.floor(nanos / 1000));
+  }
+  if (serviceName !== "") result.localEndpoint = { serviceName };
+  const remote = kind === "CLIENT" || kind === "PRODUCER" ? findRemote(span.attributes) : undefined;
+  if (remote !== undefined) result.remoteEndpoint = remote;
+  if (span.events.length > 0) result.annotations = toAnnotations(span.events);
+  const all = new Map(tags);
+  for (const [key, value] of span.attributes) all.set(key, formatValue(value));
+  if (all.get("error") === "false") all.delete("error");
+  if (span.statusCode === STATUS_OK) all.set("otel.status_code", "OK");
+  if (span.statusCode === STATUS_ERROR) {
+    all.set("otel.status_code", "ERROR");
+    all.set("error", span.statusMessage || all.get("error") || "true");
+  }
+  if (all.size > 0) result.tags = Object.fromEntries(all);
+  return result;
+}
+
+function toAnnotations(events: readonly OtlpEvent[]): Annotation[] {
+  return events
+    .map(({ time, name, attributes }) => ({
+      timestamp: Number(time / 1000n),
+      value: attributes.size === 0 ? name : formatValue({ [name]: Object.fromEntries(attributes) }),
+    }))
+    .sort((a, b) => a.timestamp - b.timestamp || (a.value < b.value ? -1 : 1));
+}
+
+function findRemote(attributes: Attributes): Endpoint | undefined {
+  const name = REMOTE_NAMES.map((key) => attributes.get(key)).find(
+    (value) => value !== undefined && value !== "",
+  );
+  if (name === undefined) return undefined;
+  const text = formatValue(name).toLowerCase();
+  const port = Number(REMOTE_PORTS.map((key) => attributes.get(key)).find((value) => value !== undefined));
+  return {
+    ...(isIPv4(text) ? { ipv4: text } : isIPv6(text) ? { ipv6: text } : { serviceName: text }),
+    ...(Number.isInteger(port) && port > 0 && port < 65_536 && { port }),
+  };
+}
+
+export function surround(resource: Attributes, scopeName: string, scopeVersion: string): Surroundings {
+  const tags = new Map<string, string>();
+  for (const [key, value] of resource) if (key !== "service.name") tags.set(key, formatValue(value));
+  if (scopeName !== "") tags.set("otel.scope.name", scopeName);
+  if (scopeVersion !== "") tags.set("otel.scope.version", scopeVersion);
+  const name = resource.get("service.name");
+  return { serviceName: name === undefined ? "" : formatValue(name).toLowerCase(), tags };
+}
+
+function formatValue(value: Value): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) return String(value ?? "");
+  return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? Number(item) : item));
+}
