@@ -25,12 +25,16 @@ function failure(open: () => unknown): UserError {
 }
 
 const opened: SpanStore[] = [];
-describeTraceStore("SpanStore in a file", (maxSpans) => {
-  for (const store of opened.splice(0)) store.close();
-  const store = new SpanStore({ file: newFile(), maxSpans, maxBytes: maxSpans * 2048 }, 100);
-  opened.push(store);
-  return store;
-});
+describeTraceStore(
+  "SpanStore in a file",
+  (maxSpans) => {
+    for (const store of opened.splice(0)) store.close();
+    const store = new SpanStore({ file: newFile(), maxSpans, maxBytes: maxSpans * 2048 });
+    opened.push(store);
+    return store;
+  },
+  100,
+);
 
 test("what is in a file is there when it is opened again, duplicates are known and names are kept", () => {
   const file = newFile();

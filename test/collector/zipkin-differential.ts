@@ -12,6 +12,9 @@ const SPACING_MS = 60_000;
 const START_MS = 1_500_000_000_000;
 const SEED = Number(process.env.DIFFERENTIAL_SEED ?? 20261128);
 
+/** A URL has its limits. */
+const IDS_AT_ONCE = 50;
+
 const SERVICES = ["differs-a", "differs-B", "differs-c", "differs-d"];
 const NAMES = ["get", "PUT", "post /é", ""];
 const KEYS = ["http.method", "error", "color"];
@@ -44,13 +47,11 @@ export function describeDifferences(urlOf: () => string): void {
         }
       }
       // Zipkin stores after its answer.
-      await eventually(async () => {
-        const held = await ask(urlOf(), `traceMany?traceIds=${ids.join(",")}`);
-        return (
-          countSpans(held) === countSpans(await ask(ours.url, `traceMany?traceIds=${ids.join(",")}`)) ||
-          undefined
-        );
-      });
+      for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
+        const query = `traceMany?traceIds=${ids.slice(start, start + IDS_AT_ONCE).join(",")}`;
+        const wanted = countSpans(await ask(ours.url, query));
+        await eventually(async () => countSpans(await ask(urlOf(), query)) === wanted || undefined);
+      }
     }, 60_000);
     afterAll(() => ours.stop());
 

@@ -5,57 +5,63 @@ import { startUp } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
 
+/** One that runs already. */
+const ZIPKIN_URL = process.env.ZIPKIN_URL;
+
 // Skipped where there is no Zipkin: `test/helpers/get-zipkin` fetches it.
-describe.skipIf(!hasZipkin)("with a real Zipkin (skipped where test/helpers/get-zipkin was not run)", () => {
-  let zipkin: ZipkinServer;
-  beforeAll(async () => {
-    zipkin = await startZipkin();
-  }, 120_000);
-  afterAll(() => zipkin.stop());
+describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
+  "with a real Zipkin (skipped where test/helpers/get-zipkin was not run)",
+  () => {
+    let zipkin: Pick<ZipkinServer, "url" | "stop">;
+    beforeAll(async () => {
+      zipkin = ZIPKIN_URL === undefined ? await startZipkin() : { url: ZIPKIN_URL, stop: async () => {} };
+    }, 120_000);
+    afterAll(() => zipkin.stop());
 
-  test.each([
-    ["Zipkin v2 JSON", ["--tags", "full"]],
-    ["Zipkin v2 JSON from processes", ["--processes"]],
-  ])(
-    "a chain of 5 leaves the same trace there as in the embedded collector: %s",
-    async (_title, flags) => {
-      const up = await startUp([
-        "--instances",
-        "5",
-        "--slow",
-        "off",
-        "--zipkin",
-        zipkin.url,
-        "--no-load",
-        ...flags,
-      ]);
-      expect(up.facts).toMatchObject({ page: null, collector: zipkin.url });
-      const response = await fetch(up.facts.entry);
-      const id = traceIdOf(response);
+    test.each([
+      ["Zipkin v2 JSON", ["--tags", "full"]],
+      ["Zipkin v2 JSON from processes", ["--processes"]],
+    ])(
+      "a chain of 5 leaves the same trace there as in the embedded collector: %s",
+      async (_title, flags) => {
+        const up = await startUp([
+          "--instances",
+          "5",
+          "--slow",
+          "off",
+          "--zipkin",
+          zipkin.url,
+          "--no-load",
+          ...flags,
+        ]);
+        expect(up.facts).toMatchObject({ page: null, collector: zipkin.url });
+        const response = await fetch(up.facts.entry);
+        const id = traceIdOf(response);
+        up.signal("SIGTERM");
+        expect(await up.exited).toBe(0);
+        expectChainTrace(await fetchTrace(zipkin.url, id, 9), 5);
+      },
+      60_000,
+    );
+
+    // What the embedded collector is held to, held against the original.
+    describeZipkinContract("a real Zipkin", () => zipkin.url);
+
+    describeDifferences(() => zipkin.url);
+
+    test("the dependencies are a line of links", async () => {
+      const up = await startUp(["--instances", "3", "--slow", "off", "--zipkin", zipkin.url, "--no-load"]);
+      await fetch(up.facts.entry);
       up.signal("SIGTERM");
-      expect(await up.exited).toBe(0);
-      expectChainTrace(await fetchTrace(zipkin.url, id, 9), 5);
-    },
-    60_000,
-  );
-
-  // What the embedded collector is held to, held against the original.
-  describeZipkinContract("a real Zipkin", () => zipkin.url);
-
-  describeDifferences(() => zipkin.url);
-
-  test("the dependencies are a line of links", async () => {
-    const up = await startUp(["--instances", "3", "--slow", "off", "--zipkin", zipkin.url, "--no-load"]);
-    await fetch(up.facts.entry);
-    up.signal("SIGTERM");
-    await up.exited;
-    const answer = await fetch(`${zipkin.url}/api/v2/dependencies?endTs=${Date.now() + 60_000}`);
-    const links = (await answer.json()) as { parent: string; child: string; errorCount?: number }[];
-    const pairs = links.map(({ parent, child }) => `${parent} -> ${child}`);
-    expect(pairs).toContain("chain-link-service-0 -> chain-link-service-1");
-    expect(pairs).toContain("chain-link-service-1 -> chain-link-service-2");
-    expect(pairs).not.toContain("chain-link-service-0 -> chain-link-service-2");
-    const ours = links.filter(({ parent }) => parent.startsWith("chain-link-service-"));
-    expect(ours.every(({ errorCount }) => errorCount === undefined)).toBe(true);
-  }, 60_000);
-});
+      await up.exited;
+      const answer = await fetch(`${zipkin.url}/api/v2/dependencies?endTs=${Date.now() + 60_000}`);
+      const links = (await answer.json()) as { parent: string; child: string; errorCount?: number }[];
+      const pairs = links.map(({ parent, child }) => `${parent} -> ${child}`);
+      expect(pairs).toContain("chain-link-service-0 -> chain-link-service-1");
+      expect(pairs).toContain("chain-link-service-1 -> chain-link-service-2");
+      expect(pairs).not.toContain("chain-link-service-0 -> chain-link-service-2");
+      const ours = links.filter(({ parent }) => parent.startsWith("chain-link-service-"));
+      expect(ours.every(({ errorCount }) => errorCount === undefined)).toBe(true);
+    }, 60_000);
+  },
+);
