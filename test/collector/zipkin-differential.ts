@@ -8,8 +8,8 @@ import { hexId, newTraceId } from "./spans.ts";
 const TRACES = 150;
 /** Traces start so far apart that no window cuts through one: there Zipkin looks at the root's start, and we at the earliest. */
 const SPACING_MS = 60_000;
-/** Long ago, where nothing else that this Zipkin holds is found. */
-const START_MS = 1_500_000_000_000;
+/** Long ago, where nothing else that this Zipkin holds is found, nor what an earlier run left there. */
+const START_MS = 1_000_000_000_000 + (Math.floor(Date.now() / 1000) % 50_000) * 10_000_000;
 const SEED = Number(process.env.DIFFERENTIAL_SEED ?? 20261128);
 
 /** A URL has its limits. */
@@ -23,7 +23,8 @@ const VALUES = ["GET", "", "red", "a=b"];
 /**
  * Sends the same random batches to our collector and to a real Zipkin, and asks both the same.
  * Left out are the differences that are known and meant: what we refuse and Zipkin takes (a span id of zeros, text behind the
- * list), and traces whose root does not start first at the edge of a window.
+ * list), traces whose root does not start first at the edge of a window, and dependencies where three spans or more with one id
+ * contradict each other (1 trace in 150 of these: which of them is whose parent is an accident there).
  */
 export function describeDifferences(urlOf: () => string): void {
   describe("random spans, here and in a real Zipkin", () => {
@@ -157,7 +158,16 @@ function anySpan(): fc.Arbitrary<Omit<Span, "traceId">> {
 function placeTrace(trace: readonly Omit<Span, "traceId">[], index: number): Span[] {
   const traceId = index % 3 === 0 ? newTraceId() : `${hexId(index + 1)}${newTraceId()}`;
   const startMicros = (START_MS + index * SPACING_MS) * 1000;
-  return trace.map((span) => ({ ...span, traceId, timestamp: startMicros + (span.timestamp ?? 0) }));
+  return halvesOf(trace).map((span) => ({
+    ...span,
+    traceId,
+    timestamp: startMicros + (span.timestamp ?? 0),
+  }));
+}
+
+/** At most two spans with one id: what a client and a server say, or one in two pieces. */
+function halvesOf(trace: readonly Omit<Span, "traceId">[]): Omit<Span, "traceId">[] {
+  return [...Map.groupBy(trace, ({ id }) => id).values()].flatMap((spans) => spans.slice(0, 2));
 }
 
 function shuffledBatches(spans: readonly Span[]): fc.Arbitrary<Span[][]> {

@@ -15,6 +15,7 @@ import { ZipkinError } from "../../src/trace/zipkin-fields.ts";
 import { decodeZipkinJson } from "../../src/trace/zipkin-json.ts";
 import { decodeZipkinProtobuf } from "../../src/trace/zipkin-protobuf.ts";
 import { hexId, makeChain } from "../collector/spans.ts";
+import { encodeZipkinProtobuf } from "../helpers/zipkin-protobuf.ts";
 
 const count = Number(process.argv[2] ?? 100_000);
 const first = Number(process.argv[3] ?? 1);
@@ -31,7 +32,11 @@ const DECODERS: readonly (readonly [name: string, seedBody: Buffer, decode: Deco
     (body) => [...decodeOtlpJson(body)].flatMap((it) => it.spans),
   ],
   ["OTLP protobuf", otlp, (body) => [...decodeOtlpProtobuf(body)].flatMap((it) => it.spans)],
-  ["Zipkin protobuf", otlp, (body) => [...decodeZipkinProtobuf(body)].flat()],
+  [
+    "Zipkin protobuf",
+    Buffer.from(encodeZipkinProtobuf(chain)),
+    (body) => [...decodeZipkinProtobuf(body)].flat(),
+  ],
 ];
 const WORDS = [
   "null",
