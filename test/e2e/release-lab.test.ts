@@ -133,4 +133,17 @@ describe.skipIf(!hasLab)(`releases on a real API server${LAB_NOTE}`, () => {
     expect(bad.stderr).toContain("Removed what this first deploy had made");
     expect(await bench.list()).toEqual([]);
   }, 120_000);
+
+  test("where nothing was to change, nothing is gone back from", async () => {
+    const bench = benches.open("release-unchanged");
+    const deploy = ["deploy", bench.topology(emptyTopology(1)), "--chain-link-image", PAUSE_IMAGE];
+    await bench.run(...deploy, "--wait=false");
+    await lab.kubectl(["scale", "deployment/s0", "--replicas=1", "-n", bench.namespace]);
+    const failed = await bench.run(...deploy, "--timeout", "3s", "--rollback-on-failure");
+    expect(failed.exitCode).toBe(1);
+    expect(failed.stderr).toContain("Revision 1 failed");
+    expect(failed.stderr).not.toContain("Going back");
+    const history = JSON.parse((await bench.run("history", "-o", "json")).stdout);
+    expect(history.map(({ status }: { status: string }) => status)).toEqual(["deployed"]);
+  }, 120_000);
 });
