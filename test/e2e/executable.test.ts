@@ -103,7 +103,8 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
       const version = Bun.spawn([join(context.path, "out"), "version"], { stdout: "pipe" });
       expect(await version.stdout.text()).toBe(`chain-link ${VERSION}\n`);
     },
-    LIMIT_MS,
+    // npm ci besides.
+    3 * LIMIT_MS,
   );
 
   test(
