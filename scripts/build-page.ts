@@ -1,10 +1,12 @@
-// Bundles the web page in `ui` into `ui/dist`, which the collector serves, the package carries and the executable holds.
+// Bundles the web page and the report of `verify` in `ui` into `ui/dist`, which the collector serves, the package carries and
+// the executable holds.
 import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 
 const ui = join(import.meta.dir, "../ui");
+const names = ["page.tsx", "page.css", "report.tsx", "report.css"];
 const built = await Bun.build({
-  entrypoints: [join(ui, "page.tsx"), join(ui, "page.css")],
+  entrypoints: names.map((name) => join(ui, name)),
   target: "browser",
   minify: true,
   define: { "process.env.NODE_ENV": '"production"' },

@@ -11,6 +11,10 @@ import { nextTheme, theme, watchTheme } from "./shell/theme.ts";
 import { CompareView } from "./trace/compare-view.tsx";
 import { TraceView } from "./trace/trace-view.tsx";
 import { TracesView } from "./traces/traces-view.tsx";
+import { VerifyView } from "./verify/verify-view.tsx";
+
+/** What is shown, where that is not this process's own. */
+const ABOUT = document.querySelector<HTMLMetaElement>('meta[name="about"]')?.content ?? "";
 
 function Page() {
   const query = address.value;
@@ -20,6 +24,7 @@ function Page() {
     "?": () => setHelpOpen(true),
     g: () => navigate("./"),
     s: () => navigate(linkTo({ view: "traces" })),
+    v: () => navigate(linkTo({ view: "verify" })),
     l: () => control.value !== null && navigate(linkTo({ view: "control" })),
     d: nextTheme,
     "/": () => document.querySelector<HTMLElement>("#find, #trace-id")?.focus(),
@@ -44,6 +49,7 @@ function Page() {
         <nav aria-label="Views">
           {tab("graph", "./", "Graph")}
           {tab("traces", linkTo({ view: "traces" }), "Traces")}
+          {tab("verify", linkTo({ view: "verify" }), "Verify")}
           {control.value !== null && tab("control", linkTo({ view: "control" }), "Load & faults")}
         </nav>
         <span class="gap" />
@@ -78,11 +84,13 @@ function Page() {
           ?
         </button>
       </header>
+      {ABOUT !== "" && <p class="about">{ABOUT}</p>}
       <main id="main" class={`view-${view}`}>
         {view === "graph" && <GraphView />}
         {view === "traces" && <TracesView />}
         {view === "trace" && <TraceView traceId={(query.get("trace") ?? "").trim()} />}
         {view === "compare" && <CompareView ids={query.get("compare") ?? ""} />}
+        {view === "verify" && <VerifyView />}
         {view === "control" && <ControlView />}
       </main>
       <Help isOpen={isHelpOpen} onClose={() => setHelpOpen(false)} />

@@ -36,6 +36,10 @@ export const collector = defineCommand({
       { summary: "Take OTLP/HTTP on this port, too (usually 4318).", placeholder: "PORT" },
     ),
     ...STORE_FLAGS,
+    control: checkedFlag<string | null>(null, isToken, "a token of at least 16 letters, digits, - or _", {
+      summary: "Let who has this token refuse spans for a while, on the page and over HTTP.",
+      placeholder: "TOKEN",
+    }),
     "sample-rate": checkedFlag("1", isShare, "a share from 0 to 1", {
       summary: "Share of the traces that is kept.",
       placeholder: "SHARE",
@@ -67,11 +71,13 @@ export const collector = defineCommand({
   async run({ flags, output }) {
     const { startCollector } = await import("../collector/server.ts");
     const interruption = watchInterrupts();
+    const desk = flags.control === null ? undefined : await openDesk(flags.control, flags.host);
     const running = startCollector({
       host: flags.host,
       port: flags.port,
       otlpPort: flags["otlp-port"] ?? undefined,
       ...storeOptions(flags),
+      control: desk,
       sampleRate: Number(flags["sample-rate"]),
       autocompleteKeys: flags["autocomplete-keys"]?.split(",").map((key) => key.trim()) ?? [],
       strictTraceId: flags["strict-trace-id"] === "true",
@@ -79,6 +85,7 @@ export const collector = defineCommand({
       lookbackMs: flags.lookback,
     });
     output.info(`listening on ${running.url}`);
+    if (desk !== undefined) output.info(`page ${running.url}/#token=${desk.token}`);
     if (running.otlpUrl !== null) output.info(`OTLP also on ${running.otlpUrl}/v1/traces`);
     if (flags.data !== null) output.info(`${running.store.counts().spans} spans in ${flags.data}`);
     const signal = await interruption.signal;
@@ -88,6 +95,18 @@ export const collector = defineCommand({
     return signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
   },
 });
+
+/** Who has it may change things: it must not be guessed. */
+function isToken(text: string): boolean {
+  return /^[\w-]{16,}$/.test(text);
+}
+
+async function openDesk(token: string, host: string) {
+  const { ControlDesk, NO_CHAIN } = await import("../collector/control-desk.ts");
+  const desk = new ControlDesk(token, host);
+  desk.attach(NO_CHAIN);
+  return desk;
+}
 
 function isShare(text: string): boolean {
   return /^\d+(\.\d+)?$/.test(text) && Number(text) <= 1;

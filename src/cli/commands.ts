@@ -54,6 +54,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import("./delete.ts")).deleteRelease,
   },
   {
+    name: "page",
+    summary: "Show the traces of a Zipkin on chain-link's page",
+    load: async () => (await import("./page.ts")).page,
+  },
+  {
     name: "link",
     summary: "Run one link: the service that forwards each request to the next",
     load: async () => (await import("./link.ts")).link,

@@ -14,6 +14,7 @@ import { durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flag
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { describeResults, summarizeResults } from "./load-summary.ts";
+import { openBrowser } from "./open-browser.ts";
 import type { Output } from "./output.ts";
 import { PACE_FLAGS, rateOf } from "./pace-flags.ts";
 import { LINK_FLAGS } from "./shared-flags.ts";
@@ -247,12 +248,3 @@ function longestAnswerMs({ services, entry }: Topology): number {
 
 /** What an entry's own latency and work may take; distributions have no upper bound. */
 const OWN_WORK_MS = 60_000;
-
-function openBrowser(url: string): void {
-  const opener = process.platform === "darwin" ? "open" : "xdg-open";
-  try {
-    Bun.spawn([opener, url], { stdio: ["ignore", "ignore", "ignore"] }).unref();
-  } catch {
-    // Without a browser the printed address has to do.
-  }
-}

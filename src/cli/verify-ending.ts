@@ -56,5 +56,5 @@ async function writeFiles(
   };
   if (junit !== null) await write(junit, (await import("../verify/junit.ts")).renderJunit(result));
   if (report !== null)
-    await write(report, (await import("../verify/report-page.ts")).renderReportPage(result));
+    await write(report, await (await import("../verify/report-page.ts")).renderReportPage(result));
 }

@@ -74,7 +74,7 @@ async function route(request: Request, url: URL, parts: ApiParts): Promise<Respo
     case "GET /api/verify":
       return respondJson(request, proofOf(parts).result());
     case "GET /page/proof":
-      return respondJson(request, proofOf(parts).proofOf(url.searchParams.get("trace") ?? "") ?? null);
+      return respondJson(request, parts.proof?.proofOf(url.searchParams.get("trace") ?? "") ?? null);
     case "GET /page/traces":
       return respondJson(request, listForPage(parts, url));
     default: {

@@ -1,7 +1,16 @@
 import { timingSafeEqual } from "node:crypto";
 import { isRecord } from "../lib/record.ts";
 import type { ControlState, Fault, Mark } from "./control.ts";
+import { isFromHere } from "./origin.ts";
 import { respondError, respondJson } from "./response.ts";
+
+/** A collector by itself: spans can be refused as if it were gone, and nothing else. */
+export const NO_CHAIN: Controlled = {
+  services: [],
+  topology: null,
+  async setFault() {},
+  load: null,
+};
 
 /** What the desk acts on: a chain that runs, and its load. */
 export interface Controlled {
@@ -52,8 +61,9 @@ export class ControlDesk {
     if (!isControl && path !== "/api/topology") return undefined;
     const controlled = this.#controlled;
     if (controlled === null) return respondError(503, "The chain is being started.");
-    if (!this.#isFromHere(request)) return respondError(403, "Not from this host or origin.");
+    if (!isFromHere(request, this.#host)) return respondError(403, "Not from this host or origin.");
     if (path === "/api/topology") {
+      if (controlled.topology === null) return undefined;
       return request.method === "GET" ? respondJson(request, controlled.topology) : notFound(request, path);
     }
     const isAllowed = this.#isAllowed(request);
@@ -162,19 +172,6 @@ export class ControlDesk {
     const given = Buffer.from(request.headers.get("authorization") ?? "");
     const expected = Buffer.from(`Bearer ${this.token}`);
     return given.length === expected.length && timingSafeEqual(given, expected);
-  }
-
-  /**
-   * A name that an attacker lets point to this machine (DNS rebinding) is not ours, nor is a page of another origin.
-   * Addresses are: nobody can let an address point elsewhere.
-   */
-  #isFromHere(request: Request): boolean {
-    const host = request.headers.get("host") ?? "";
-    const name = host.replace(/:\d+$/, "").toLowerCase();
-    const isOurs =
-      name === "localhost" || name === this.#host || /^(\d+\.){3}\d+$|^\[[\da-f:.]+\]$/.test(name);
-    const origin = request.headers.get("origin");
-    return isOurs && (origin === null || origin === `http://${host}` || origin === `https://${host}`);
   }
 }
 

@@ -1,5 +1,4 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { buildPageFromSources } from "../lib/page-build.ts";
 import { respondText } from "./response.ts";
 
 type Import = Promise<{ readonly default: string }>;
@@ -49,37 +48,8 @@ export async function servePage(request: Request, path: string): Promise<Respons
 }
 
 async function readFile(load: () => Import): Promise<string> {
-  await buildFromSources();
+  await buildPageFromSources();
   return (await load()).default;
-}
-
-let build: Promise<void> | undefined;
-
-/**
- * Where the page's sources are, which is in a clone only, it is bundled anew when one of them changed since. In a
- * process of its own: the bundler's memory would stay with the collector.
- */
-function buildFromSources(): Promise<void> {
-  const ui = join(import.meta.dir, "../../ui");
-  const script = join(ui, "../scripts/build-page.ts");
-  if (!existsSync(join(ui, "page.tsx")) || !existsSync(script)) return Promise.resolve();
-  build ??= isStale(ui) ? runBuild(script) : Promise.resolve();
-  return build;
-}
-
-function isStale(ui: string): boolean {
-  const built = join(ui, "dist/page.js");
-  if (!existsSync(built)) return true;
-  const builtMs = statSync(built).mtimeMs;
-  return readdirSync(ui, { recursive: true, encoding: "utf8" }).some(
-    (file) => !file.startsWith("dist") && statSync(join(ui, file)).mtimeMs > builtMs,
-  );
-}
-
-async function runBuild(script: string): Promise<void> {
-  const child = Bun.spawn([process.execPath, script], { stdio: ["ignore", "ignore", "pipe"] });
-  const [problem, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
-  if (exitCode !== 0) throw new Error(`The page was not built: ${problem.trim()}`);
 }
 
 function contentType(path: string): string {

@@ -74,10 +74,11 @@ export function startCollector(options: CollectorOptions): Collector {
     version: VERSION,
     control: options.control ?? null,
   };
+  const respond = (request: Request) => answer(request, parts);
   const servers: Bun.Server<undefined>[] = [];
   try {
-    servers.push(listen(host, port, "--port", parts));
-    if (options.otlpPort !== undefined) servers.push(listen(host, options.otlpPort, "--otlp-port", parts));
+    servers.push(listen(host, port, "--port", respond));
+    if (options.otlpPort !== undefined) servers.push(listen(host, options.otlpPort, "--otlp-port", respond));
   } catch (error) {
     for (const server of servers) void server.stop(true);
     store.close();
@@ -107,7 +108,13 @@ async function stopServer(server: Bun.Server<undefined>): Promise<void> {
   await server.stop(true);
 }
 
-function listen(host: string, port: number, flag: string, parts: ApiParts): Bun.Server<undefined> {
+/** @throws {UserError} `port-busy`; `flag` is what chose the port. */
+export function listen(
+  host: string,
+  port: number,
+  flag: string,
+  respond: (request: Request) => Promise<Response>,
+): Bun.Server<undefined> {
   try {
     return Bun.serve({
       hostname: host,
@@ -121,7 +128,7 @@ function listen(host: string, port: number, flag: string, parts: ApiParts): Bun.
       fetch: (request, server) => {
         // A stream may be silent for longer than the idle time-out, which other connections keep.
         if (request.url.endsWith("/api/live")) server.timeout(request, 0);
-        return answer(request, parts);
+        return respond(request);
       },
     });
   } catch (error) {
@@ -133,14 +140,14 @@ function portBusy(host: string, port: number, flag: string, cause: unknown): Use
   if (errorCode(cause) === "EADDRINUSE") {
     return new UserError(
       "port-busy",
-      `The collector cannot listen on ${host}:${port}: the port is in use.`,
+      `chain-link cannot listen on ${host}:${port}: the port is in use.`,
       `Stop the process that listens there or give another port; \`${flag} 0\` takes a free one.`,
       { cause },
     );
   }
   return new UserError(
     "port-busy",
-    `The collector cannot listen on ${host}:${port}: ${errorText(cause)}`,
+    `chain-link cannot listen on ${host}:${port}: ${errorText(cause)}`,
     `Give an address of this machine and a port that you may use; \`${flag} 0\` takes a free one.`,
     { cause },
   );

@@ -1,3 +1,4 @@
+import type { Histogram } from "../lib/histogram.ts";
 import type { Loss } from "./attribution.ts";
 import type { CallGraph } from "./call-graph.ts";
 import type { Reconciliation } from "./reconcile.ts";
@@ -32,7 +33,7 @@ export interface VerifyResult {
   readonly samplingIgnoredBy: Readonly<Record<string, number>>;
   readonly losses: readonly Loss[];
   /** `null` when no request ended while the backend was watched. */
-  readonly exportLatencyMs: { readonly p50: number; readonly p90: number; readonly p99: number } | null;
+  readonly exportLatencyMs: ExportLatency | null;
   /** Seconds of the run, in order: when requests ended, and how many of their spans are missing. */
   readonly seconds: readonly {
     readonly time: number;
@@ -40,6 +41,15 @@ export interface VerifyResult {
     readonly missing: number;
   }[];
   readonly examples: readonly ExampleResult[];
+}
+
+/** From the end of a request until its trace was seen complete. */
+export interface ExportLatency {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  /** Traces by latency, from the lowest: those above the bucket before and up to `upToMs`. */
+  readonly buckets: readonly { readonly upToMs: number; readonly count: number }[];
 }
 
 export interface ExampleResult {
@@ -64,7 +74,6 @@ export interface ResultOptions {
 export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph">;
 
 export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
-  const ms = (quantile: number) => Number((exportLatency.quantile(quantile) / 1000).toFixed(1));
   return {
     outcome: outcomeOf(tally, options.allowedLoss),
     run: options.run,
@@ -87,7 +96,7 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
     brokenContexts: Object.fromEntries(tally.brokenEdges),
     samplingIgnoredBy: Object.fromEntries(tally.samplingIgnoredBy),
     losses: options.losses,
-    exportLatencyMs: exportLatency.count === 0 ? null : { p50: ms(0.5), p90: ms(0.9), p99: ms(0.99) },
+    exportLatencyMs: latencyOf(exportLatency),
     seconds: [...tally.seconds]
       .sort(([a], [b]) => a - b)
       .map(([second, counts]) => ({ time: second * 1000, ...counts })),
@@ -99,6 +108,27 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
       findings: describeFindings(verdict),
     })),
   };
+}
+
+function latencyOf(histogram: Histogram): ExportLatency | null {
+  if (histogram.count === 0) return null;
+  const ms = (quantile: number) => Number((histogram.quantile(quantile) / 1000).toFixed(1));
+  const counts = new Map<number, number>();
+  for (const { count, middle } of histogram.buckets()) {
+    const upToMs = roundUp(middle / 1000);
+    counts.set(upToMs, (counts.get(upToMs) ?? 0) + count);
+  }
+  const buckets: ExportLatency["buckets"][number][] = [];
+  const last = Math.max(...counts.keys());
+  for (let upToMs = Math.min(...counts.keys()); upToMs <= last; upToMs = roundUp(upToMs * 1.1))
+    buckets.push({ upToMs, count: counts.get(upToMs) ?? 0 });
+  return { p50: ms(0.5), p90: ms(0.9), p99: ms(0.99), buckets };
+}
+
+/** The next of 1, 2, 5, 10, 20, 50 … */
+function roundUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
+  return power * ([1, 2, 5].find((step) => step * power >= value) ?? 10);
 }
 
 function callsOf(graph: CallGraph | null): string[] {

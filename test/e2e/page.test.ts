@@ -45,7 +45,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
       // Not every collector has control, a topology or all queries; the page asks and does without.
       const isMissing =
         /status of 404/.test(message.text()) &&
-        /api\/(control|topology|v2\/(dependencies|remoteServices))/.test(message.location().url);
+        /api\/(control|topology|verify|v2\/(dependencies|remoteServices))/.test(message.location().url);
       if (message.type() === "error" && !isMissing) errors.push(message.text());
     });
     page.on("dialog", (dialog) => {

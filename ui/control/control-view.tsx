@@ -58,8 +58,8 @@ export function ControlView() {
         {controlProblem.value}
       </p>
       <ServiceCharts />
-      <h2>Links with a fault</h2>
-      {faults.length === 0 && (
+      {state.services.length > 0 && <h2>Links with a fault</h2>}
+      {faults.length === 0 && state.services.length > 0 && (
         <p class="hint">
           None. Use a preset, or choose a link on the <a href={linkTo({})}>graph</a>.
         </p>

@@ -12,27 +12,31 @@ export function FaultPresets() {
   return (
     <section class="presets" aria-label="Break something">
       <span class="presets-title">Break</span>
-      <button
-        type="button"
-        title={`${middle} takes 200 ms more`}
-        onClick={() => setFault(middle, { latencyMs: 200 })}
-      >
-        One slow link
-      </button>
-      <button
-        type="button"
-        title={`${middle} answers 10 % with 500`}
-        onClick={() => setFault(middle, { errorRate: 0.1 })}
-      >
-        {formatShare(0.1)} errors in the middle
-      </button>
-      <button
-        type="button"
-        title={`${last} stops listening`}
-        onClick={() => setFault(last, { isStopped: true })}
-      >
-        Kill a link
-      </button>
+      {services.length > 0 && (
+        <>
+          <button
+            type="button"
+            title={`${middle} takes 200 ms more`}
+            onClick={() => setFault(middle, { latencyMs: 200 })}
+          >
+            One slow link
+          </button>
+          <button
+            type="button"
+            title={`${middle} answers 10 % with 500`}
+            onClick={() => setFault(middle, { errorRate: 0.1 })}
+          >
+            {formatShare(0.1)} errors in the middle
+          </button>
+          <button
+            type="button"
+            title={`${last} stops listening`}
+            onClick={() => setFault(last, { isStopped: true })}
+          >
+            Kill a link
+          </button>
+        </>
+      )}
       <button
         type="button"
         title="The collector refuses spans for 10 seconds; links keep and send them later"
@@ -41,9 +45,11 @@ export function FaultPresets() {
       >
         Backend down 10 s
       </button>
-      <button type="button" class="quiet" disabled={count === 0} onClick={() => clearFaults()}>
-        Mend all{count > 0 ? ` (${count})` : ""}
-      </button>
+      {services.length > 0 && (
+        <button type="button" class="quiet" disabled={count === 0} onClick={() => clearFaults()}>
+          Mend all{count > 0 ? ` (${count})` : ""}
+        </button>
+      )}
       <span class="bad" role="status">
         {state.backend.isDown ? "backend is down" : ""} {controlProblem.value}
       </span>

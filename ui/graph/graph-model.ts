@@ -52,27 +52,32 @@ export function collectGraph(
   };
 }
 
-/** The beginning of a name that a group is made by: up to its last `-`, `.` or `/`. */
-export function prefixOf(name: string): string {
-  return /^(.+)[-./][^-./]+$/.exec(name)?.[1] ?? name;
-}
+/** Groups that a picture can show at once. */
+const MAX_GROUPS = 60;
+/** A number of services in which one still finds one's way. */
+const MAX_IN_GROUP = 50;
 
-/** Services with the same beginning become one node, unless that beginning is among `open`. */
+/**
+ * Services with the same beginning become one node, `beginning-*`, unless that node is among `open`. Beginnings end at a `-`, `.`
+ * or `/`: the longest ones that make few enough groups. Numbered services of one beginning go by the hundred or the like.
+ */
 export function collapseByPrefix(graph: Graph, open: ReadonlySet<string>): Graph {
+  const groupOf = chooseGroups(graph.nodes.map(({ id }) => id));
   const sizes = new Map<string, number>();
-  for (const { id } of graph.nodes) sizes.set(prefixOf(id), (sizes.get(prefixOf(id)) ?? 0) + 1);
-  const groupOf = (name: string) => {
-    const prefix = prefixOf(name);
-    return (sizes.get(prefix) ?? 0) < 2 || open.has(prefix) ? name : `${prefix}-*`;
+  for (const { id } of graph.nodes) sizes.set(groupOf(id), (sizes.get(groupOf(id)) ?? 0) + 1);
+  const nodeOf = (name: string) => {
+    const group = groupOf(name);
+    return (sizes.get(group) ?? 0) < 2 || open.has(group) ? name : group;
   };
   const nodes = new Map<string, string[]>();
   for (const { id } of graph.nodes) {
-    const group = groupOf(id);
-    nodes.set(group, [...(nodes.get(group) ?? []), id]);
+    const members = nodes.get(nodeOf(id));
+    if (members === undefined) nodes.set(nodeOf(id), [id]);
+    else members.push(id);
   }
   const edges = new Map<string, { from: string; to: string; members: (readonly [string, string])[] }>();
   for (const edge of graph.edges) {
-    const [from, to] = [groupOf(edge.from), groupOf(edge.to)];
+    const [from, to] = [nodeOf(edge.from), nodeOf(edge.to)];
     if (from === to) continue;
     const key = `${from}\n${to}`;
     const merged = edges.get(key) ?? { from, to, members: [] };
@@ -80,4 +85,39 @@ export function collapseByPrefix(graph: Graph, open: ReadonlySet<string>): Graph
     edges.set(key, merged);
   }
   return { nodes: [...nodes].map(([id, members]) => ({ id, members })), edges: [...edges.values()] };
+}
+
+function chooseGroups(names: readonly string[]): (name: string) => string {
+  const deepest = Math.max(1, ...names.map((name) => partsOf(name).length - 1));
+  let groupOf = (name: string) => prefixOf(name, 1);
+  for (let parts = deepest; parts >= 1; parts--) {
+    groupOf = (name) => prefixOf(name, parts);
+    if (new Set(names.map(groupOf)).size <= MAX_GROUPS) break;
+  }
+  const sizes = Map.groupBy(names, groupOf);
+  return (name) => {
+    const group = groupOf(name);
+    const size = sizes.get(group)?.length ?? 0;
+    return size > MAX_IN_GROUP ? rangeOf(name, size) : group;
+  };
+}
+
+/** A name with all after so many of its parts left out. */
+export function prefixOf(name: string, parts: number): string {
+  const all = partsOf(name);
+  return all.length <= parts ? name : `${all.slice(0, parts).join("")}*`;
+}
+
+/** Each with the sign that ends it. */
+function partsOf(name: string): string[] {
+  return name.match(/[^-./]+[-./]?|[-./]/g) ?? [name];
+}
+
+/** The tens, hundreds or thousands that a name's number is in, so that there are some tens of groups. */
+function rangeOf(name: string, size: number): string {
+  const [, prefix = "", digits = ""] = /^(.*?)(\d{1,9})$/s.exec(name) ?? [];
+  if (digits === "") return `${prefixOf(name, 1)}`;
+  const step = 10 ** Math.max(1, Math.ceil(Math.log10(size / MAX_IN_GROUP)));
+  const from = Math.floor(Number(digits) / step) * step;
+  return `${prefix}${from}…${from + step - 1}`;
 }

@@ -1,12 +1,13 @@
 import dagre from "@dagrejs/dagre";
 import type { Graph } from "./graph-model.ts";
+import { layOutMap } from "./layout-map.ts";
 
 export const NODE_WIDTH = 176;
 export const NODE_HEIGHT = 58;
 const GAP_X = 74;
 const GAP_Y = 26;
-/** From here on dagre's better ranks cost seconds: 1,000 services 8.5 s instead of 0.7 s. */
-const SIMPLE_RANKS_FROM = 120;
+/** From here on it is a map: layers would be a line of hundreds, and dagre takes a second. */
+const MAP_FROM = 80;
 
 export interface Point {
   readonly x: number;
@@ -20,12 +21,15 @@ export interface Layout {
   readonly edges: readonly { readonly path: string; readonly label: Point }[];
   readonly width: number;
   readonly height: number;
+  /** So many nodes that edges would hide them. */
+  readonly isMap?: boolean;
 }
 
 /** Callers to the left of whom they call. A chain goes in rows, to and fro, as it would be a line nobody can read. */
 export function layOut(graph: Graph, aspect: number): Layout {
   const chain = chainOrder(graph);
-  return chain === null ? layOutLayers(graph) : layOutChain(graph, chain, aspect);
+  if (chain !== null) return layOutChain(graph, chain, aspect);
+  return graph.nodes.length < MAP_FROM ? layOutLayers(graph) : layOutMap(graph, aspect);
 }
 
 /** The nodes from first to last, if the graph is a chain. */
@@ -83,7 +87,7 @@ function layOutLayers(graph: Graph): Layout {
     nodesep: GAP_Y,
     ranksep: GAP_X,
     edgesep: 14,
-    ranker: graph.nodes.length < SIMPLE_RANKS_FROM ? "network-simplex" : "longest-path",
+    ranker: "network-simplex",
   });
   layers.setDefaultEdgeLabel(() => ({}));
   for (const { id } of graph.nodes) layers.setNode(id, { width: NODE_WIDTH, height: NODE_HEIGHT });

@@ -50,11 +50,11 @@ export function followLinks(): void {
   });
 }
 
-export type View = "graph" | "traces" | "trace" | "compare" | "control";
+export type View = "graph" | "traces" | "trace" | "compare" | "control" | "verify";
 
 export function viewOf(query: URLSearchParams): View {
   if (query.get("trace")?.trim()) return "trace";
   if (query.has("compare")) return "compare";
   const view = query.get("view");
-  return view === "traces" || view === "control" ? view : "graph";
+  return view === "traces" || view === "control" || view === "verify" ? view : "graph";
 }

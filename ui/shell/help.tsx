@@ -7,6 +7,7 @@ const KEYS: readonly (readonly [title: string, keys: readonly (readonly [key: st
     [
       ["g", "graph"],
       ["s", "search traces"],
+      ["v", "verify: did every span arrive"],
       ["l", "load and faults"],
       ["/", "find"],
       ["d", "light, dark, or as the system"],

@@ -5,6 +5,7 @@ const PATHS = {
   up: "M4 10l4-4 4 4",
   close: "M4 4l8 8M12 4l-8 8",
   error: "M8 4.5v4M8 11v.5M8 1.8l6.6 12H1.4z",
+  check: "M3 8.5l3.2 3.2L13 4.8",
   plus: "M8 3v10M3 8h10",
   minus: "M3 8h10",
   fit: "M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3",

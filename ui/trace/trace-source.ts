@@ -1,4 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
+import type { TraceProof } from "../../src/collector/proof.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { type Answer, readJson } from "../shell/request.ts";
 import { modelTrace, type Trace } from "./trace-model.ts";
@@ -15,6 +16,30 @@ export function useTrace(traceId: string, attempt = 0): Answer<Trace> | null {
     return () => controller.abort();
   }, [traceId, attempt]);
   return answer;
+}
+
+const ASK_AGAIN_MS = 2000;
+
+/** What the ledger of its request says of a trace, until that is final; `null` where no ledger is known. */
+export function useProof(traceId: string): TraceProof | null {
+  const [proof, setProof] = useState<TraceProof | null>(null);
+  useEffect(() => {
+    const controller = new AbortController();
+    let timer: ReturnType<typeof setTimeout>;
+    const ask = async () => {
+      const query = new URLSearchParams({ trace: traceId });
+      const answer = await readJson<TraceProof | null>(`page/proof?${query}`, controller.signal);
+      if (controller.signal.aborted || answer.kind === "problem") return;
+      setProof(answer.value);
+      if (answer.value?.state === "waiting") timer = setTimeout(ask, ASK_AGAIN_MS);
+    };
+    void ask();
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+    };
+  }, [traceId]);
+  return proof;
 }
 
 async function readTrace(traceId: string, signal: AbortSignal): Promise<Answer<Trace>> {

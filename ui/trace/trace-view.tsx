@@ -6,10 +6,11 @@ import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
 import { Flame } from "./flame.tsx";
 import { Minimap } from "./minimap.tsx";
+import { ProofMark } from "./proof-mark.tsx";
 import { SpanPanel } from "./span-panel.tsx";
 import { SpanTable } from "./span-table.tsx";
 import { subtreeOf, type Trace, type TraceRow } from "./trace-model.ts";
-import { useTrace } from "./trace-source.ts";
+import { useProof, useTrace } from "./trace-source.ts";
 import { type Range, Waterfall } from "./waterfall.tsx";
 
 const FORMS = [
@@ -147,6 +148,7 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
 
 function TraceHead({ trace }: { readonly trace: Trace }) {
   const first = trace.rows[0];
+  const proof = useProof(trace.traceId);
   const skews = [...trace.skews].map(([service, micros]) => `${service} by ${formatDuration(micros)}`);
   return (
     <header class="trace-head">
@@ -161,6 +163,11 @@ function TraceHead({ trace }: { readonly trace: Trace }) {
         <li>{formatCount(trace.rows.length, "span")}</li>
         <li>{formatCount(trace.services.length, "service")}</li>
         <li class={trace.errors > 0 ? "bad" : ""}>{formatCount(trace.errors, "error")}</li>
+        {proof !== null && (
+          <li>
+            <ProofMark proof={proof} />
+          </li>
+        )}
         {trace.orphans > 0 && (
           <li class="bad">
             {formatCount(trace.orphans, "span")} without the parent they name: spans are missing
@@ -172,6 +179,11 @@ function TraceHead({ trace }: { readonly trace: Trace }) {
             {skews.length > 2 ? ` and ${skews.length - 2} more` : ""}
           </li>
         )}
+        {proof?.findings.map((finding) => (
+          <li class="bad" key={finding}>
+            {finding}
+          </li>
+        ))}
         <li class="id">
           <code>{trace.traceId}</code>
         </li>

@@ -5,5 +5,5 @@ import type { TraceSummary } from "../../src/collector/trace-summary.ts";
 export interface Listing {
   readonly traces: readonly TraceSummary[];
   readonly services: readonly string[];
-  readonly counts: StoreCounts;
+  readonly counts: StoreCounts | null;
 }

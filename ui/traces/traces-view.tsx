@@ -8,6 +8,7 @@ import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
 import { type Answer, readJson } from "../shell/request.ts";
+import { ProofMark } from "../trace/proof-mark.tsx";
 import type { Listing } from "./listing.ts";
 import { Scatter } from "./scatter.tsx";
 import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";
@@ -56,7 +57,7 @@ export function TracesView() {
       <div class="title-line">
         <h1>Traces</h1>
         <span class="status" role="status">
-          {answer?.kind === "problem" ? answer.text : listing && describeCounts(listing.counts)}
+          {answer?.kind === "problem" ? answer.text : describeCounts(listing?.counts ?? null)}
         </span>
         <span class="gap" />
         {chosen.length > 0 && (
@@ -83,10 +84,13 @@ export function TracesView() {
       {traces.length > 0 && (
         <>
           <Scatter traces={traces} onChoose={narrow} />
-          <div class={`trace-list${answer?.kind === "problem" ? " stale" : ""}`}>
+          <div
+            class={`trace-list${answer?.kind === "problem" ? " stale" : ""}${traces.some(({ proof }) => proof) ? " with-proof" : ""}`}
+          >
             <div class="trace head" aria-hidden="true">
               <span>Started</span>
               <span>Request</span>
+              <span class="whole">By the ledger</span>
               <span>Duration</span>
               <span class="spans">Spans</span>
               <span class="services">Services</span>
@@ -183,6 +187,7 @@ function TraceItem({ trace, longest, isChosen, onChoose }: TraceItemProps) {
             </span>
           )}
         </span>
+        <span class="whole">{trace.proof && <ProofMark proof={trace.proof} isShort />}</span>
         <span class="duration">
           <span class="meter">
             <i style={{ width: `${(trace.duration / longest) * 100}%` }} />
@@ -229,7 +234,10 @@ function NoTraces({ isSearch }: { readonly isSearch: boolean }) {
   );
 }
 
-function describeCounts({ traces, spans, evictedSpans, refusedSpans }: StoreCounts): string {
+/** Only our own collector says it. */
+function describeCounts(counts: StoreCounts | null): string {
+  if (counts === null) return "";
+  const { traces, spans, evictedSpans, refusedSpans } = counts;
   const lost = evictedSpans + refusedSpans;
   const held = `${formatCount(traces, "trace")}, ${formatCount(spans, "span")} held`;
   return lost === 0 ? held : `${held}, ${formatCount(lost, "span")} gone to make room`;

@@ -1,0 +1,64 @@
+import type { Span } from "../trace/span.ts";
+import { LiveRecorder } from "./live-recorder.ts";
+import type { RemoteBackend } from "./remote-page.ts";
+
+const POLL_MS = 2000;
+/** Spans come to a backend a second or two after they ended. */
+const DELAY_MS = 5000;
+/** Traces that are asked for at a time; with more in these seconds, the numbers are of this many. */
+export const POLLED_TRACES = 200;
+const TIMEOUT_MS = 10_000;
+
+/** Numbers by second from a backend that has none: its newest traces, read again and again while somebody listens. */
+export class PolledLive {
+  readonly recorder: LiveRecorder;
+  readonly #backend: RemoteBackend;
+  readonly #timer: Timer;
+  /** Spans that were counted, by when: a trace is read several times while it is young. */
+  #counted = new Map<string, number>();
+  #held = 0;
+  #isBusy = false;
+
+  constructor(backend: RemoteBackend) {
+    this.#backend = backend;
+    this.recorder = new LiveRecorder(
+      () => ({ traces: 0, spans: this.#held, evictedSpans: 0, refusedSpans: 0, duplicateSpans: 0 }),
+      () => Date.now() - DELAY_MS,
+    );
+    this.#timer = setInterval(() => void this.#poll(), POLL_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #poll(): Promise<void> {
+    if (this.#isBusy || !this.recorder.isHeard) return;
+    this.#isBusy = true;
+    try {
+      const query = `endTs=${Date.now()}&lookback=${DELAY_MS * 2}&limit=${POLLED_TRACES}`;
+      const url = `${this.#backend.url}/api/v2/traces?${query}`;
+      const response = await this.#backend.fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+      if (response.ok) this.#count((await response.json()) as Span[][]);
+    } catch {
+      // The next one may be answered; the page says itself when its own requests are not.
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  #count(traces: readonly (readonly Span[])[]): void {
+    const nowMs = Date.now();
+    const fresh = traces.flat().filter((span) => {
+      const key = `${span.traceId} ${span.id} ${span.kind ?? ""} ${span.shared ?? ""}`;
+      if (this.#counted.has(key)) return false;
+      this.#counted.set(key, nowMs);
+      return true;
+    });
+    this.#held += fresh.length;
+    this.recorder.record(fresh);
+    const oldestMs = nowMs - DELAY_MS * 4;
+    this.#counted = new Map([...this.#counted].filter(([, at]) => at > oldestMs));
+  }
+}

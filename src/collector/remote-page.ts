@@ -1,0 +1,153 @@
+import { errorText } from "../lib/errors.ts";
+import type { Span } from "../trace/span.ts";
+import { HttpError } from "./http-error.ts";
+import type { LiveRecorder } from "./live-recorder.ts";
+import { respondLive } from "./live-stream.ts";
+import { isFromHere } from "./origin.ts";
+import { servePage } from "./page.ts";
+import { PolledLive } from "./polled-live.ts";
+import { respondError, respondJson } from "./response.ts";
+import { listen } from "./server.ts";
+import { summarizeTrace } from "./trace-summary.ts";
+
+/** Where the traces are, and how it is asked. */
+export interface RemoteBackend {
+  readonly kind: "zipkin" | "collector";
+  /** Without a slash at the end. */
+  readonly url: string;
+  readonly fetch: (
+    url: string,
+    init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
+  ) => Promise<Response>;
+}
+
+export interface RemotePageOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly backend: RemoteBackend;
+  /** What `GET /api/topology` answers; `null` where nobody knows it. */
+  readonly topology: unknown;
+  /** What is shown, from where, and what is not to be had: a sentence or two. */
+  readonly about: string;
+}
+
+export interface RemotePage {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** The backend's own words. */
+class RefusedError extends Error {
+  constructor(
+    readonly status: number,
+    text: string,
+  ) {
+    super(text);
+  }
+}
+
+const TIMEOUT_MS = 30_000;
+/** What our own collector answers besides Zipkin's queries. */
+const COLLECTOR_PATHS = /^\/(page\/(traces|proof)|api\/(live|runs|verify)|health)$/;
+
+/**
+ * The page over traces that are elsewhere. It asks and never changes: everything but GET is refused, and so is who comes by another
+ * host name or from another origin, as what it shows may be nobody else's business.
+ * @throws {UserError} `port-busy`
+ */
+export function startRemotePage(options: RemotePageOptions): RemotePage {
+  const { host, port, backend } = options;
+  const live = backend.kind === "zipkin" ? new PolledLive(backend) : null;
+  const server = listen(host, port, "--port", (request) => answer(request, options, live?.recorder ?? null));
+  return {
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${server.port}`,
+    async stop() {
+      live?.stop();
+      await server.stop(true);
+    },
+  };
+}
+
+async function answer(
+  request: Request,
+  options: RemotePageOptions,
+  live: LiveRecorder | null,
+): Promise<Response> {
+  try {
+    return await route(request, options, live);
+  } catch (error) {
+    if (error instanceof HttpError || error instanceof RefusedError)
+      return respondError(error.status, error.message);
+    return respondError(502, `The backend does not answer: ${errorText(error)}`);
+  }
+}
+
+async function route(
+  request: Request,
+  { host, backend, topology, about }: RemotePageOptions,
+  live: LiveRecorder | null,
+): Promise<Response> {
+  if (!isFromHere(request, host)) return respondError(403, "Not from this host or origin.");
+  if (request.method !== "GET") return respondError(405, "This page only shows; it changes nothing.");
+  const { pathname: path, search, searchParams } = new URL(request.url);
+  if (path === "/api/topology") {
+    if (topology === null) throw new HttpError(404, "No topology is known.");
+    return respondJson(request, topology);
+  }
+  if (path.startsWith("/api/v2/") || (backend.kind === "collector" && COLLECTOR_PATHS.test(path))) {
+    return pass(request, backend, path + search);
+  }
+  switch (path) {
+    case "/api/live":
+      if (live !== null) return respondLive(live);
+      break;
+    case "/page/traces":
+      return respondJson(request, await listTraces(backend, searchParams));
+    case "/page/proof":
+      return respondJson(request, null);
+    case "/":
+      return describe((await servePage(new Request(request.url), path)) as Response, about);
+  }
+  const file = await servePage(request, path);
+  if (file === undefined) throw new HttpError(404, `Not found here: ${path}`);
+  return file;
+}
+
+/** As it is, without headers that are of one connection only. A stream lasts as long as who listens. */
+async function pass(request: Request, backend: RemoteBackend, path: string): Promise<Response> {
+  const isStream = path.startsWith("/api/live");
+  const signal = isStream
+    ? request.signal
+    : AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const response = await backend.fetch(backend.url + path, { signal });
+  const type = response.headers.get("content-type") ?? "text/plain; charset=utf-8";
+  return new Response(response.body, {
+    status: response.status,
+    headers: { "Content-Type": type, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" },
+  });
+}
+
+/** Zipkin has no list without spans: it is made here, so that the page gets little. */
+async function listTraces(backend: RemoteBackend, query: URLSearchParams) {
+  const [traces, services] = await Promise.all([
+    readJson<Span[][]>(backend, `/api/v2/traces?${query}`),
+    readJson<string[]>(backend, "/api/v2/services"),
+  ]);
+  const summaries = traces.filter((spans) => spans.length > 0).map(summarizeTrace);
+  return { traces: summaries.sort((a, b) => b.timestamp - a.timestamp), services, counts: null };
+}
+
+async function readJson<T>(backend: RemoteBackend, path: string): Promise<T> {
+  const response = await backend.fetch(backend.url + path, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (!response.ok) throw new RefusedError(response.status, await response.text());
+  return (await response.json()) as T;
+}
+
+/** The page finds the text in its own head. */
+async function describe(response: Response, about: string): Promise<Response> {
+  const content = about.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+  const html = (await response.text()).replace("<title>", `<meta name="about" content="${content}"><title>`);
+  const headers = new Headers(response.headers);
+  return new Response(html, { headers });
+}

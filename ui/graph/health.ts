@@ -1,0 +1,43 @@
+import type { Recent } from "../shell/live.ts";
+
+export type Health = "idle" | "well" | "ailing" | "failing";
+
+/** How a link or an edge is seen; what has no number is said by a class alone. */
+export interface EdgeLook {
+  readonly className: string;
+  readonly widthPx: number;
+  readonly label: string;
+}
+
+export function healthOf(live: Recent | undefined): Health {
+  if (live === undefined || live.perSecond === 0) return "idle";
+  if (live.errorShare >= 0.05) return "failing";
+  return live.errorShare > 0 ? "ailing" : "well";
+}
+
+/** Of a line, by requests a second. */
+export function widthOf(live: Recent | undefined): number {
+  if (live === undefined || live.perSecond === 0) return 1;
+  return Math.min(4, 1.25 + Math.log10(1 + live.perSecond) * 0.8);
+}
+
+/** On a scale of decades, from 0.1 ms to 10 s. */
+export function latencyShare(live: Recent | undefined): number {
+  if (live === undefined || live.p50 <= 0) return 0;
+  return Math.max(0.02, Math.min(1, (Math.log10(live.p50) - 2) / 5));
+}
+
+/** Of those that a group stands for. */
+export function sumOf(list: readonly (Recent | undefined)[]): Recent | undefined {
+  const given = list.filter((one) => one !== undefined);
+  if (given.length < 2) return given[0];
+  const perSecond = given.reduce((sum, one) => sum + one.perSecond, 0);
+  const mean = (of: (one: Recent) => number) =>
+    given.reduce((sum, one) => sum + of(one) * one.perSecond, 0) / Math.max(perSecond, 1e-9);
+  return {
+    perSecond,
+    errorShare: mean((one) => one.errorShare),
+    p50: mean((one) => one.p50),
+    p99: Math.max(...given.map((one) => one.p99)),
+  };
+}

@@ -1,0 +1,56 @@
+import type { TraceClass } from "../../src/verify/verdict.ts";
+import { formatCount, formatShare } from "../format.ts";
+
+/** In the order of the bar: what is well, what one cannot know, what is wrong. */
+const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string])[] = [
+  ["complete", "well", "every span is there, once, as it was recorded"],
+  ["not-sampled", "idle", "nobody asked for it to be recorded"],
+  ["duplicated", "note", "a span is there more than once"],
+  ["unknown", "unknown", "a call or the request itself got no answer, so nobody knows what to expect"],
+  ["orphaned", "odd", "a span names a parent that is not there"],
+  ["broken-context", "odd", "a callee began a trace of its own"],
+  ["unexpected", "odd", "a span that no ledger knows"],
+  ["wrong-service", "odd", "a span names another service than recorded it"],
+  ["wrong-parent", "odd", "a span names another parent than it was recorded with"],
+  ["partial", "lost", "some spans are missing"],
+  ["not-found", "gone", "all spans are missing"],
+];
+
+/** All traces of a run as one bar, and what its parts are called. Parts that would be too thin to see are 4 px. */
+export function ClassBar({ traces }: { readonly traces: Readonly<Record<TraceClass, number>> }) {
+  const total = Object.values(traces).reduce((sum, count) => sum + count, 0);
+  const given = CLASSES.filter(([name]) => (traces[name] ?? 0) > 0);
+  if (total === 0) return <p class="hint">No request has ended yet.</p>;
+  return (
+    <>
+      <div
+        class="class-bar"
+        role="img"
+        aria-label={given.map(([name]) => `${traces[name]} ${wordsOf(name)}`).join(", ")}
+      >
+        {given.map(([name, tone]) => (
+          <i key={name} class={tone} style={{ flexGrow: traces[name] }} title={wordsOf(name)} />
+        ))}
+      </div>
+      <dl class="class-list">
+        {given.map(([name, tone, says]) => (
+          <div key={name}>
+            <dt>
+              <i class={`class-key ${tone}`} />
+              {wordsOf(name)}
+            </dt>
+            <dd>
+              <b>{traces[name].toLocaleString("en")}</b> {formatShare(traces[name] / total)}
+              <span class="hint">{says}</span>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <p class="sr-only">{formatCount(total, "trace")} in all</p>
+    </>
+  );
+}
+
+export function wordsOf(name: TraceClass): string {
+  return name.replaceAll("-", " ");
+}

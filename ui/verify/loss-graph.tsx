@@ -1,0 +1,88 @@
+import { useMemo, useState } from "preact/hooks";
+import type { VerifyResult } from "../../src/verify/result.ts";
+import { formatCount } from "../format.ts";
+import { Drawing } from "../graph/drawing.tsx";
+import type { Graph, GraphEdge } from "../graph/graph-model.ts";
+
+/** Where spans are missing: by the link that recorded them, and by the call that they are of. */
+export function LossGraph({ result }: { readonly result: VerifyResult }) {
+  const shape = [...result.calls, ...Object.keys(result.edges), ...Object.keys(result.brokenContexts)].join(
+    "\n",
+  );
+  const graph = useMemo(
+    () => graphOf(shape, Object.keys(result.links)),
+    [shape, Object.keys(result.links).join()],
+  );
+  const [selected, setSelected] = useState<string | undefined>(undefined);
+  if (graph.nodes.length === 0) return null;
+  const lostBy = (name: string) => (result.links[name]?.server ?? 0) + (result.links[name]?.client ?? 0);
+  const lostOn = ({ from, to }: GraphEdge) => result.edges[`${from} > ${to}`] ?? 0;
+  const brokenOn = ({ from, to }: GraphEdge) => result.brokenContexts[`${from} > ${to}`] ?? 0;
+  return (
+    <Drawing
+      graph={graph}
+      selectedId={selected}
+      matches={null}
+      onSelect={setSelected}
+      edgeLook={(edge) => {
+        const [lost, broken] = [lostOn(edge), brokenOn(edge)];
+        const label = lost > 0 ? `${lost.toLocaleString("en")} lost` : broken > 0 ? `${broken} broken` : "";
+        return { className: label === "" ? "well" : "failing", widthPx: label === "" ? 1.25 : 2.5, label };
+      }}
+      nodeClass={({ id }) => (lostBy(id) > 0 ? "failing" : hasOther(result, id) ? "ailing" : "well")}
+      renderNode={({ id }) => <LossNode name={id} result={result} />}
+      callout={({ id }) => {
+        const lost = lostBy(id);
+        return { rank: lost, text: lost > 0 ? `misses ${formatCount(lost, "span")}` : "" };
+      }}
+    />
+  );
+}
+
+function hasOther({ links, samplingIgnoredBy }: VerifyResult, name: string): boolean {
+  const { altered = 0, copies = 0 } = links[name] ?? {};
+  return altered + copies > 0 || (samplingIgnoredBy[name] ?? 0) > 0;
+}
+
+function LossNode({ name, result }: { readonly name: string; readonly result: VerifyResult }) {
+  const { server = 0, client = 0, altered = 0, copies = 0 } = result.links[name] ?? {};
+  const ignored = result.samplingIgnoredBy[name] ?? 0;
+  const facts = [
+    server > 0 && `${server} server`,
+    client > 0 && `${client} client`,
+    altered > 0 && `${altered} altered`,
+    copies > 0 && `${copies} copies`,
+    ignored > 0 && `${ignored} unsampled`,
+  ].filter(Boolean);
+  return (
+    <>
+      <span class="node-name">{name}</span>
+      <span class="node-facts">
+        {facts.length === 0 ? (
+          <span class="quiet-text">nothing missing</span>
+        ) : (
+          <span class={server + client > 0 ? "bad" : ""}>
+            {server + client > 0 ? "misses " : ""}
+            {facts.join(", ")}
+          </span>
+        )}
+      </span>
+    </>
+  );
+}
+
+/** `shape`: edges as `from > to`, one a line. */
+function graphOf(shape: string, links: readonly string[]): Graph {
+  const edges = new Map<string, GraphEdge>();
+  const names = new Set(links);
+  for (const text of new Set(shape.split("\n"))) {
+    const [from, to] = text.split(" > ");
+    if (from === undefined || to === undefined || to === "") continue;
+    // `?` stands for a caller that is not known, which is nowhere in the picture.
+    names.add(to);
+    if (from === "?") continue;
+    names.add(from);
+    edges.set(text, { from, to, members: [[from, to]] });
+  }
+  return { nodes: [...names].map((id) => ({ id, members: [id] })), edges: [...edges.values()] };
+}

@@ -1,0 +1,60 @@
+import type { EdgeFinding, PropagationResult } from "../../src/verify/propagation.ts";
+
+const SIGNS: Readonly<Record<EdgeFinding["state"], readonly [sign: string, tone: string]>> = {
+  kept: ["✓ kept", "good"],
+  changed: ["≠ changed", "bad"],
+  broken: ["✕ broken", "bad"],
+  unknown: ["? not known", "note"],
+  unused: ["–", "hint"],
+};
+
+const TITLES: Readonly<Record<PropagationResult["outcome"], string>> = {
+  kept: "Every form of context is kept",
+  broken: "A form of context is not kept",
+  "could-not-tell": "Could not tell which forms of context are kept",
+};
+
+/** Which form of trace context every edge keeps: what `verify --propagation` found. */
+export function PropagationTable({ result }: { readonly result: PropagationResult }) {
+  return (
+    <section class="propagation">
+      <h1>{TITLES[result.outcome]}</h1>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reached by keyboard */}
+      <section class="scroll-x" tabIndex={0} aria-label="Forms of trace context by edge">
+        <table class="conformance">
+          <thead>
+            <tr>
+              <th scope="col">Form</th>
+              {result.edges.map((edge) => (
+                <th scope="col" key={edge}>
+                  {edge}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {result.forms.map(({ form, edges }) => (
+              <tr key={form}>
+                <th scope="row">{form}</th>
+                {result.edges.map((edge) => {
+                  const { state, detail } = edges[edge] ?? { state: "unused" as const, detail: null };
+                  const [sign, tone] = SIGNS[state];
+                  return (
+                    <td key={edge} class={tone}>
+                      {sign}
+                      {detail !== null && <small>{detail}</small>}
+                    </td>
+                  );
+                })}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      <p class="hint">
+        {result.requests.toLocaleString("en")} requests to <code>{result.url}</code>, read from{" "}
+        {result.backend}.
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,35 @@
+import { signal } from "@preact/signals";
+import type { PropagationResult } from "../../src/verify/propagation.ts";
+import type { VerifyResult } from "../../src/verify/result.ts";
+
+/** What `verify -o json` or `verify --propagation -o json` printed. */
+export type ResultFile =
+  | { readonly kind: "result"; readonly value: VerifyResult }
+  | { readonly kind: "propagation"; readonly value: PropagationResult };
+
+/** A file that somebody opened in this page; it never leaves it. */
+export const openedFile = signal<(ResultFile & { readonly name: string }) | null>(null);
+export const fileProblem = signal("");
+
+export async function openFile(file: File): Promise<void> {
+  const found = readResult(await file.text());
+  fileProblem.value =
+    found === null ? `${file.name} is no result: open what 'chain-link verify -o json' printed.` : "";
+  if (found !== null) openedFile.value = { ...found, name: file.name };
+}
+
+/** `null` for anything else. */
+export function readResult(text: string): ResultFile | null {
+  let value: Partial<VerifyResult & PropagationResult>;
+  try {
+    value = JSON.parse(text) ?? {};
+  } catch {
+    return null;
+  }
+  if (Array.isArray(value.forms) && Array.isArray(value.edges))
+    return { kind: "propagation", value: value as PropagationResult };
+  const isResult =
+    typeof value.traces === "object" && Array.isArray(value.seconds) && Array.isArray(value.examples);
+  // Written by an earlier version.
+  return isResult ? { kind: "result", value: { calls: [], losses: [], ...value } as VerifyResult } : null;
+}

@@ -1,0 +1,151 @@
+import type { ComponentChildren } from "preact";
+import type { ExampleResult, VerifyResult } from "../../src/verify/result.ts";
+import { formatCount } from "../format.ts";
+import { Icon, type IconName } from "../shell/icon.tsx";
+import { ClassBar, wordsOf } from "./class-bar.tsx";
+import { ExportLatency } from "./export-latency.tsx";
+import { LossGraph } from "./loss-graph.tsx";
+import { TimePicture } from "./time-picture.tsx";
+
+interface VerifyResultProps {
+  readonly result: VerifyResult;
+  /** Requests of which something may still come; absent when the run is over. */
+  readonly waiting?: number;
+  /** Where an example is to be seen. */
+  readonly hrefOf: (example: ExampleResult) => string | null;
+}
+
+/** The answer to "did every span arrive?", with all that is known of what did not. */
+export function VerifyResultView({ result, waiting, hrefOf }: VerifyResultProps) {
+  const { spans } = result;
+  return (
+    <article class="verify">
+      <Answer result={result} waiting={waiting} />
+      <ClassBar traces={result.traces} />
+      <div class="verify-columns">
+        <Section title="Where they are missing">
+          <LossGraph result={result} />
+        </Section>
+        <div>
+          <Section title="When">
+            <TimePicture seconds={result.seconds} />
+          </Section>
+          {result.exportLatencyMs !== null && (
+            <Section title="Export latency">
+              <ExportLatency latency={result.exportLatencyMs} />
+            </Section>
+          )}
+          {result.losses.length > 0 && (
+            <Section title="Where they went">
+              <table class="numbers">
+                <tbody>
+                  {result.losses.map(({ link, reason, spans: count }) => (
+                    <tr key={`${link} ${reason}`}>
+                      <th scope="row">{link ?? "nobody knows which link"}</th>
+                      <td class="text">{reason.replaceAll("_", " ")}</td>
+                      <td>{count.toLocaleString("en")}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </Section>
+          )}
+        </div>
+      </div>
+      {result.examples.length > 0 && (
+        <Section title="Examples, the worst first">
+          <Examples examples={result.examples} hrefOf={hrefOf} />
+        </Section>
+      )}
+      <p class="hint">
+        {formatCount(spans.expected, "span")} expected, {spans.missing.toLocaleString("en")} missing,{" "}
+        {spans.altered.toLocaleString("en")} altered, {spans.copies.toLocaleString("en")} copies,{" "}
+        {spans.foreign.toLocaleString("en")} of other services. Run <code>{result.run}</code> to{" "}
+        <code>{result.url}</code>, read from {result.backend}.
+      </p>
+    </article>
+  );
+}
+
+const ANSWERS: Readonly<
+  Record<VerifyResult["outcome"], readonly [title: string, tone: string, icon: IconName]>
+> = {
+  complete: ["Complete", "good", "check"],
+  incomplete: ["Incomplete", "bad", "error"],
+  "could-not-tell": ["Could not tell", "note", "clock"],
+};
+
+function Answer({
+  result,
+  waiting,
+}: {
+  readonly result: VerifyResult;
+  readonly waiting: number | undefined;
+}) {
+  const [title, tone, icon] = ANSWERS[result.outcome];
+  const { missing, expected } = result.spans;
+  const wrong = result.requests - result.traces.complete - result.traces["not-sampled"];
+  const says =
+    result.requests === 0
+      ? "No request has ended yet."
+      : missing > 0
+        ? `${formatCount(missing, "span")} of ${expected.toLocaleString("en")} ${missing === 1 ? "is" : "are"} missing, of ${formatCount(result.requests, "request")}.`
+        : wrong === 0
+          ? `Every span of ${formatCount(result.requests, "request")} arrived: ${expected.toLocaleString("en")} of ${expected.toLocaleString("en")}.`
+          : `No span is known to be missing, but ${formatCount(wrong, "trace")} of ${result.requests.toLocaleString("en")} ${wrong === 1 ? "is" : "are"} not proved complete.`;
+  return (
+    <header class={`answer ${tone}`}>
+      <Icon name={icon} />
+      <div>
+        <h1>
+          {title}
+          {waiting !== undefined && result.outcome === "complete" ? " so far" : ""}
+        </h1>
+        <p role="status">
+          {says}
+          {waiting !== undefined && waiting > 0 ? ` ${formatCount(waiting, "trace")} still coming in.` : ""}
+        </p>
+      </div>
+    </header>
+  );
+}
+
+function Section({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {
+  return (
+    <section>
+      <h2>{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+function Examples({
+  examples,
+  hrefOf,
+}: {
+  readonly examples: readonly ExampleResult[];
+  readonly hrefOf: VerifyResultProps["hrefOf"];
+}) {
+  return (
+    <ul class="examples">
+      {examples.map((example) => {
+        const href = hrefOf(example);
+        const id = <code>{example.traceId}</code>;
+        return (
+          <li key={example.traceId}>
+            <span class="example-head">
+              {href === null ? id : <a href={href}>{id}</a>}
+              <span>{wordsOf(example.class)}</span>
+              <span class="hint">{example.certainty}</span>
+            </span>
+            <ul>
+              {example.findings.map((finding, index) => (
+                <li key={index}>{finding}</li>
+              ))}
+            </ul>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
