@@ -1,6 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import type { ControlState, Fault, Mark } from "../../src/collector/control.ts";
 import { readJson } from "../shell/request.ts";
+import type { TopologyAnswer } from "./topology-answer.ts";
 
 const KEY = "chain-link-token";
 const REFRESH_MS = 1000;
@@ -70,20 +71,6 @@ async function request(
   } catch {
     return { status: 0, text: "" };
   }
-}
-
-/** What `GET /api/topology` says of a service. */
-export interface TopologyService {
-  readonly name: string;
-  readonly calls: readonly { readonly service: string; readonly probability: number }[];
-  /** Lines for people. */
-  readonly behaviour: readonly string[];
-}
-
-export interface TopologyAnswer {
-  readonly name: string;
-  readonly entry: string;
-  readonly services: readonly TopologyService[];
 }
 
 /** `null` where it is not known. */

@@ -1,5 +1,5 @@
 import type { LiveSecond } from "../../src/collector/live.ts";
-import type { TopologyAnswer } from "../control/control-client.ts";
+import type { TopologyAnswer } from "../control/topology-answer.ts";
 
 export interface GraphNode {
   /** A service's name, or the common beginning of those that it stands for. */

@@ -1,14 +1,14 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { colorOf, SERVICE_COLORS } from "../colors.ts";
 import { formatDuration } from "../format.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
+import { layOutLanes } from "./flame-lanes.ts";
 import type { TraceRow } from "./trace-model.ts";
 import type { Range } from "./waterfall.tsx";
 
 interface FlameProps {
   readonly rows: readonly TraceRow[];
   readonly range: Range;
-  readonly baseDepth: number;
   readonly selected: TraceRow | undefined;
   readonly onSelect: (row: TraceRow) => void;
 }
@@ -18,20 +18,20 @@ const TEXT_FROM_PX = 36;
 /** Browsers refuse canvases of more pixels on a side than this. */
 const MAX_LINES = 1500;
 
-/** Depth downwards, time to the right. Drawn, as 20,000 elements would be slow; the keys walk along the tree. */
-export function Flame({ rows, range, baseDepth, selected, onSelect }: FlameProps) {
+/** Callees below callers, time to the right, what runs at the same time in lanes. Drawn, as 20,000 elements would be slow; the keys walk along the tree. */
+export function Flame({ rows, range, selected, onSelect }: FlameProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const depth = rows.reduce((most, row) => Math.max(most, row.depth - baseDepth), 0) + 1;
-  const lines = Math.min(depth, MAX_LINES);
+  const lanes = useMemo(() => layOutLanes(rows), [rows]);
+  const lines = Math.min(lanes.count, MAX_LINES);
   const version = paintVersion.value;
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return;
-    const paint = () => paintFlame(element, { rows, range, baseDepth, selected, lines });
+    const paint = () => paintFlame(element, { rows, range, selected, lanes: lanes.lines, lines });
     const observer = new ResizeObserver(paint);
     observer.observe(element);
     return () => observer.disconnect();
-  }, [rows, range.from, range.to, baseDepth, selected, lines, version]);
+  }, [rows, range.from, range.to, selected, lanes, version]);
 
   const find = (event: MouseEvent): TraceRow | undefined => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
@@ -39,8 +39,8 @@ export function Flame({ rows, range, baseDepth, selected, onSelect }: FlameProps
     const perPx = (range.to - range.from) / Math.max(box.width, 1);
     const time = range.from + (event.clientX - box.left) * perPx;
     return rows.find(
-      (row) =>
-        row.depth - baseDepth === line &&
+      (row, place) =>
+        lanes.lines[place] === line &&
         row.start !== null &&
         row.start <= time &&
         Math.max(row.start + row.duration, row.start + perPx) >= time,
@@ -97,19 +97,21 @@ export function Flame({ rows, range, baseDepth, selected, onSelect }: FlameProps
       <p class="sr-only" aria-live="polite">
         {name ?? ""}
       </p>
-      {depth > MAX_LINES && (
+      {lanes.count > MAX_LINES && (
         <p class="hint">
-          The first {MAX_LINES} levels of {depth}. Show from a deeper span to see the others.
+          The first {MAX_LINES} lines of {lanes.count}. Show from a deeper span to see the others.
         </p>
       )}
     </section>
   );
 }
 
-function paintFlame(
-  canvas: HTMLCanvasElement,
-  { rows, range, baseDepth, selected, lines }: Omit<FlameProps, "onSelect"> & { readonly lines: number },
-): void {
+interface Painted extends Omit<FlameProps, "onSelect"> {
+  readonly lanes: Int32Array;
+  readonly lines: number;
+}
+
+function paintFlame(canvas: HTMLCanvasElement, { rows, range, selected, lanes, lines }: Painted): void {
   const context = canvas.getContext("2d");
   const width = canvas.clientWidth;
   if (context === null || width === 0) return;
@@ -122,8 +124,8 @@ function paintFlame(
   context.font = "12px system-ui, sans-serif";
   context.textBaseline = "middle";
   const perMicro = width / Math.max(range.to - range.from, 1);
-  for (const row of rows) {
-    const line = row.depth - baseDepth;
+  for (const [place, row] of rows.entries()) {
+    const line = lanes[place] as number;
     if (row.start === null || line >= lines) continue;
     const x = (row.start - range.from) * perMicro;
     const w = Math.max(1, row.duration * perMicro);

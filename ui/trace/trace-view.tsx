@@ -87,8 +87,7 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
     p: () => select(nextOnPath(visible, selected)),
     e: () => select(nextError(visible, selected)),
   });
-  const baseDepth = root?.depth ?? 0;
-  const shared = { range, baseDepth, selected, onSelect: select };
+  const shared = { range, selected, onSelect: select };
   return (
     <article class={`trace-page${selected ? " with-panel" : ""}`}>
       <div class="trace-main">
@@ -128,7 +127,13 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
         </div>
         {form !== "table" && <Minimap rows={inside} whole={whole} range={range} onRange={setRange} />}
         {form === "waterfall" && (
-          <Waterfall rows={visible} collapsed={collapsed} onToggle={toggle} {...shared} />
+          <Waterfall
+            rows={visible}
+            baseDepth={root?.depth ?? 0}
+            collapsed={collapsed}
+            onToggle={toggle}
+            {...shared}
+          />
         )}
         {form === "table" && <SpanTable rows={inside} selected={selected} onSelect={select} />}
         {form === "flame" && <Flame rows={inside} {...shared} />}

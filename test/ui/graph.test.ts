@@ -1,0 +1,112 @@
+import { describe, expect, test } from "bun:test";
+import { collapseByPrefix, type Graph } from "../../ui/graph/graph-model.ts";
+import { type Layout, layOut, NODE_HEIGHT, NODE_WIDTH } from "../../ui/graph/layout.ts";
+import { rankNodes } from "../../ui/graph/layout-map.ts";
+
+const ASPECT = 1.8;
+
+function graphOf(names: readonly string[], calls: readonly (readonly [string, string])[]): Graph {
+  return {
+    nodes: names.map((id) => ({ id, members: [id] })),
+    edges: calls.map(([from, to]) => ({ from, to, members: [[from, to]] })),
+  };
+}
+
+function chain(count: number): Graph {
+  const names = Array.from({ length: count }, (_, index) => `chain-link-service-${index}`);
+  return graphOf(
+    names,
+    names.slice(1).map((name, index) => [names[index] as string, name]),
+  );
+}
+
+/** Each calls three; eight groups. */
+function tree(count: number): Graph {
+  const names = Array.from({ length: count }, (_, index) => `team${index % 8}-service${index}-v1`);
+  return graphOf(
+    names,
+    names.slice(1).map((name, index) => [names[Math.floor(index / 3)] as string, name]),
+  );
+}
+
+function expectApart({ nodes, width, height }: Layout): void {
+  const places = [...nodes.values()].sort((a, b) => a.x - b.x || a.y - b.y);
+  for (const { x, y } of places) {
+    expect(x).toBeGreaterThanOrEqual(0);
+    expect(x).toBeLessThanOrEqual(width);
+    expect(y).toBeLessThanOrEqual(height);
+  }
+  for (const [at, a] of places.entries()) {
+    for (let other = at + 1; (places[other]?.x ?? Number.POSITIVE_INFINITY) < a.x + NODE_WIDTH; other++) {
+      expect(Math.abs((places[other]?.y ?? 0) - a.y)).toBeGreaterThanOrEqual(NODE_HEIGHT);
+    }
+  }
+}
+
+describe("the layout of a graph", () => {
+  for (const [name, graph] of Object.entries({
+    "a chain of 5": chain(5),
+    "a chain of 1,000": chain(1000),
+    "a tree of 50": tree(50),
+    "a tree of 1,000": tree(1000),
+    "a circle": graphOf(
+      ["a", "b", "c"],
+      [
+        ["a", "b"],
+        ["b", "c"],
+        ["c", "a"],
+      ],
+    ),
+    "one link": graphOf(["a"], []),
+  })) {
+    test(`${name}: no link covers another, and each edge has a path`, () => {
+      const layout = layOut(graph, ASPECT);
+      expect(layout.nodes.size).toBe(graph.nodes.length);
+      expectApart(layout);
+      expect(layout.edges.map(({ path }) => /NaN|undefined/.test(path))).toEqual(
+        graph.edges.map(() => false),
+      );
+    });
+  }
+
+  test("a thousand links fill the picture instead of a line through it", () => {
+    const { width, height } = layOut(tree(1000), ASPECT);
+    expect(width / height).toBeGreaterThan(ASPECT / 1.5);
+    expect(width / height).toBeLessThan(ASPECT * 1.5);
+  });
+
+  test("callers are left of whom they call, and a circle among many does not hang", () => {
+    const graph = tree(200);
+    const ranks = rankNodes({
+      ...graph,
+      edges: [...graph.edges, { from: "team7-service199-v1", to: "team0-service0-v1", members: [] }],
+    });
+    expect(ranks.flat()).toHaveLength(200);
+    const { nodes } = layOut(graph, ASPECT);
+    for (const { from, to } of graph.edges)
+      expect(nodes.get(from)?.x ?? 0).toBeLessThan(nodes.get(to)?.x ?? 0);
+  });
+});
+
+describe("grouping by prefix", () => {
+  test("takes the longest beginnings that make few enough groups, and adds their calls up", () => {
+    const { nodes, edges } = collapseByPrefix(tree(1000), new Set());
+    expect(nodes.map(({ id }) => id).sort()).toEqual(Array.from({ length: 8 }, (_, team) => `team${team}-*`));
+    expect(nodes.reduce((sum, { members }) => sum + members.length, 0)).toBe(1000);
+    expect(edges.every(({ from, to }) => from !== to)).toBe(true);
+  });
+
+  test("numbered links go by the hundred", () => {
+    const { nodes } = collapseByPrefix(chain(1000), new Set());
+    expect(nodes).toHaveLength(10);
+    expect(nodes[0]).toMatchObject({ id: "chain-link-service-0…99" });
+    expect(nodes[0]?.members).toHaveLength(100);
+  });
+
+  test("an open group is shown by its members, and a group of one by its name", () => {
+    const graph = graphOf(["shop-a", "shop-b", "pay-a"], [["shop-a", "pay-a"]]);
+    expect(collapseByPrefix(graph, new Set()).nodes.map(({ id }) => id)).toEqual(["shop-*", "pay-a"]);
+    const opened = collapseByPrefix(graph, new Set(["shop-*"]));
+    expect(opened.nodes.map(({ id }) => id)).toEqual(["shop-a", "shop-b", "pay-a"]);
+  });
+});
