@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { collapseByPrefix, type Graph } from "../../ui/graph/graph-model.ts";
-import { type Layout, layOut, NODE_HEIGHT, NODE_WIDTH } from "../../ui/graph/layout.ts";
+import { layOut } from "../../ui/graph/layout.ts";
 import { rankNodes } from "../../ui/graph/layout-map.ts";
+import { type Layout, NODE_HEIGHT, NODE_WIDTH } from "../../ui/graph/picture.ts";
 
 const ASPECT = 1.8;
 

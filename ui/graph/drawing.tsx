@@ -5,7 +5,8 @@ import { useKeys } from "../shell/keys.ts";
 import { edgeKey } from "../shell/live.ts";
 import type { Graph, GraphEdge, GraphNode } from "./graph-model.ts";
 import type { EdgeLook } from "./health.ts";
-import { type Layout, layOut, NODE_HEIGHT, NODE_WIDTH, type Point } from "./layout.ts";
+import { layOut } from "./layout.ts";
+import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./picture.ts";
 import { ARROWS, useZoom } from "./zoom.ts";
 
 /** Below this scale nodes show their health only, no text. */

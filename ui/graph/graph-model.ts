@@ -98,7 +98,7 @@ function chooseGroups(names: readonly string[]): (name: string) => string {
   return (name) => {
     const group = groupOf(name);
     const size = sizes.get(group)?.length ?? 0;
-    return size > MAX_IN_GROUP ? rangeOf(name, size) : group;
+    return size > MAX_IN_GROUP ? rangeOf(name, group, size) : group;
   };
 }
 
@@ -113,11 +113,12 @@ function partsOf(name: string): string[] {
   return name.match(/[^-./]+[-./]?|[-./]/g) ?? [name];
 }
 
-/** The tens, hundreds or thousands that a name's number is in, so that there are some tens of groups. */
-function rangeOf(name: string, size: number): string {
-  const [, prefix = "", digits = ""] = /^(.*?)(\d{1,9})$/s.exec(name) ?? [];
-  if (digits === "") return `${prefixOf(name, 1)}`;
+/** The tens, hundreds or thousands that a name's number is in, so that there are some tens of groups; the group where it has none. */
+function rangeOf(name: string, group: string, size: number): string {
+  const prefix = group.replace(/\*$/, "");
+  const number = name.slice(prefix.length);
+  if (!/^\d{1,9}$/.test(number)) return group;
   const step = 10 ** Math.max(1, Math.ceil(Math.log10(size / MAX_IN_GROUP)));
-  const from = Math.floor(Number(digits) / step) * step;
+  const from = Math.floor(Number(number) / step) * step;
   return `${prefix}${from}…${from + step - 1}`;
 }

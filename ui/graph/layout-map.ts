@@ -1,5 +1,5 @@
 import type { Graph } from "./graph-model.ts";
-import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./layout.ts";
+import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./picture.ts";
 
 const [STEP_X, STEP_Y] = [NODE_WIDTH + 24, NODE_HEIGHT + 14];
 /** Between one rank and the next. */

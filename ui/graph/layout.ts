@@ -1,29 +1,12 @@
 import dagre from "@dagrejs/dagre";
 import type { Graph } from "./graph-model.ts";
 import { layOutMap } from "./layout-map.ts";
+import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./picture.ts";
 
-export const NODE_WIDTH = 176;
-export const NODE_HEIGHT = 58;
 const GAP_X = 74;
 const GAP_Y = 26;
 /** From here on it is a map: layers would be a line of hundreds, and dagre takes a second. */
 const MAP_FROM = 80;
-
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
-export interface Layout {
-  /** Middle of each node. */
-  readonly nodes: ReadonlyMap<string, Point>;
-  /** An SVG path for each edge, in the order of the graph's, and the place of its label. */
-  readonly edges: readonly { readonly path: string; readonly label: Point }[];
-  readonly width: number;
-  readonly height: number;
-  /** So many nodes that edges would hide them. */
-  readonly isMap?: boolean;
-}
 
 /** Callers to the left of whom they call. A chain goes in rows, to and fro, as it would be a line nobody can read. */
 export function layOut(graph: Graph, aspect: number): Layout {

@@ -1,6 +1,6 @@
 import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Layout, Point } from "./layout.ts";
+import type { Layout, Point } from "./picture.ts";
 
 interface Transform {
   readonly x: number;

@@ -12,34 +12,38 @@ export function layOutLanes(rows: readonly TraceRow[]): {
 } {
   const lines = new Int32Array(rows.length).fill(-1);
   const first = rows[0]?.index ?? 0;
-  // Where each line is free from: as rows come by their start within a family, but a deeper family may reach further.
-  const busy: { from: number; to: number }[][] = [];
-  let count = 0;
+  const busy: Line[] = [];
   for (const [place, row] of rows.entries()) {
     if (row.start === null) continue;
     const parent = row.parent - first;
-    let line = parent >= 0 ? Math.max(0, (lines[parent] as number) + 1) : 0;
+    let line = parent >= 0 ? (lines[parent] as number) + 1 : 0;
     const [from, to] = [row.start, row.start + Math.max(row.duration, 1)];
-    while (isBusy(busy[line], from, to)) line++;
+    for (; ; line++) {
+      busy[line] ??= { starts: [], ends: [] };
+      if (take(busy[line] as Line, from, to)) break;
+    }
     lines[place] = line;
-    const list = busy[line];
-    if (list === undefined) busy[line] = [{ from, to }];
-    else list.push({ from, to });
-    count = Math.max(count, line + 1);
   }
-  return { lines, count };
+  return { lines, count: busy.length };
 }
 
-/** What came last is looked at first: it is the likeliest to be in the way. */
-function isBusy(
-  list: readonly { from: number; to: number }[] | undefined,
-  from: number,
-  to: number,
-): boolean {
-  if (list === undefined) return false;
-  for (let index = list.length - 1; index >= 0; index--) {
-    const other = list[index] as { from: number; to: number };
-    if (other.from < to && other.to > from) return true;
+/** What is taken of a line: times in order, none over another. */
+interface Line {
+  readonly starts: number[];
+  readonly ends: number[];
+}
+
+/** False when something is in the way. */
+function take({ starts, ends }: Line, from: number, to: number): boolean {
+  // The first that begins at or after our end: only the one before it can be in the way.
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((starts[middle] as number) < to) low = middle + 1;
+    else high = middle;
   }
-  return false;
+  if (low > 0 && (ends[low - 1] as number) > from) return false;
+  starts.splice(low, 0, from);
+  ends.splice(low, 0, to);
+  return true;
 }

@@ -1,0 +1,18 @@
+export const NODE_WIDTH = 176;
+export const NODE_HEIGHT = 58;
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Layout {
+  /** Middle of each node. */
+  readonly nodes: ReadonlyMap<string, Point>;
+  /** An SVG path for each edge, in the order of the graph's, and the place of its label. */
+  readonly edges: readonly { readonly path: string; readonly label: Point }[];
+  readonly width: number;
+  readonly height: number;
+  /** So many nodes that edges would hide them. */
+  readonly isMap?: boolean;
+}
