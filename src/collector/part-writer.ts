@@ -65,8 +65,12 @@ export class PartWriter {
     if (isLong) this.#writeId(traceId, 0);
     else this.#end += 8;
     this.#writeId(traceId, isLong ? 16 : 0);
-    this.#traceHigh = this.#view.getInt32(start) ^ this.#view.getInt32(start + 8);
-    this.#traceLow = this.#view.getInt32(start + 4) ^ this.#view.getInt32(start + 12);
+    // Mixed and not only put together: ids that differ in two places may otherwise be one.
+    this.high = this.low = 0;
+    this.#hashed(start);
+    this.#hashed(start + 8);
+    this.#traceHigh = this.high;
+    this.#traceLow = this.low;
   }
 
   /** Appends a span, and puts what can be searched for into the filter. */

@@ -48,6 +48,13 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.counts()).toMatchObject({ spans: 2, duplicateSpans: 1 });
     });
 
+    test("spans that differ in their trace ids only are different, however the ids are made", () => {
+      const store = create(100);
+      const ids = [hexId(7) + hexId(0xbe), hexId(0xb0) + hexId(9), hexId(9) + hexId(0xb0), hexId(0xb9)];
+      store.add(ids.map((traceId) => makeSpan({ traceId })));
+      for (const id of ids) expect(store.trace(id)).toHaveLength(1);
+    });
+
     test("the newest trace comes first, by its earliest span", () => {
       const store = create(100);
       store.add([2, 3, 1].flatMap((trace) => makeChain(hexId(trace), 2, NOW_MS + trace)));

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { describeZipkinContract } from "../collector/zipkin-contract.ts";
 import { describeDifferences } from "../collector/zipkin-differential.ts";
+import { describeLens } from "../collector/zipkin-lens.ts";
 import { startUp } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
@@ -48,6 +49,8 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
     describeZipkinContract("a real Zipkin", () => zipkin.url);
 
     describeDifferences(() => zipkin.url);
+
+    describeLens(() => zipkin.url);
 
     test("the dependencies are a line of links", async () => {
       const up = await startUp(["--instances", "3", "--slow", "off", "--zipkin", zipkin.url, "--no-load"]);
