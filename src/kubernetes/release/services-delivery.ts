@@ -1,5 +1,6 @@
 import { hashServices } from "../../topology/services-list.ts";
 import type { ApiClient } from "../api/client.ts";
+import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES, resourcePath } from "../api/resource.ts";
 import type { KubernetesObject } from "../object.ts";
 import { SERVICES_LIST } from "../services-config-map.ts";
@@ -9,6 +10,10 @@ import { findCondition } from "./readiness.ts";
 const LINK_PORT = 8000;
 const HASH_HEADER = "chain-link-services";
 const POLL_MS = 1_000;
+/** Between two questions to thousands of links: the API server passes each of them on. */
+const PACE_MS = 10;
+/** Rounds of questions after which the pods are listed again: some may have gone, and others come. */
+const LIST_ROUNDS = 5;
 
 /** A link that still serves an older list. */
 export interface LateLink {
@@ -36,33 +41,40 @@ export async function waitForServicesList(
   const deployments = new Set(objects.filter(readsList).map(({ metadata }) => metadata.name));
   const isGuarded = objects.some(({ kind }) => kind === "NetworkPolicy");
   const served = new Set<string>();
+  const listUnserved = async () => {
+    const names: string[] = [];
+    const labelSelector = `app.kubernetes.io/instance=${release}`;
+    const collect = (pod: LiveObject) => {
+      if (isRunning(pod) && deployments.has(ownerOf(pod) ?? "") && !served.has(pod.metadata.name))
+        names.push(pod.metadata.name);
+    };
+    await client.list(RESOURCES.pod, namespace, { labelSelector }, collect, () => names.splice(0));
+    return names;
+  };
   let late: LateLink[] = [];
-  while (!signal.aborted) {
-    const pods = await client.listAll(RESOURCES.pod, namespace, {
-      labelSelector: `app.kubernetes.io/instance=${release}`,
-    });
-    const asked = pods.filter(
-      (pod) =>
-        pod.metadata.deletionTimestamp === undefined &&
-        findCondition(pod, "Ready")?.status === "True" &&
-        deployments.has(ownerOf(pod) ?? "") &&
-        !served.has(pod.metadata.uid),
-    );
-    const answers = await Promise.all(
-      asked.map(async ({ metadata }) => ({
-        metadata,
-        reason: await ask(client, namespace, metadata.name, hash, isGuarded),
-      })),
-    );
-    for (const { metadata, reason } of answers) if (reason === null) served.add(metadata.uid);
-    late = answers.flatMap(({ metadata, reason }) =>
-      reason === null ? [] : [{ pod: metadata.name, reason }],
-    );
-    if (late.length === 0) return [];
-    onProgress(late.length);
-    await Promise.race([Bun.sleep(POLL_MS), aborted(signal)]);
+  let asked = await listUnserved();
+  for (let round = 1; !signal.aborted; round++) {
+    const reasons = await Promise.all(asked.map((pod) => ask(client, namespace, pod, hash, isGuarded)));
+    late = [];
+    for (const [index, pod] of asked.entries()) {
+      const reason = reasons[index] ?? null;
+      if (reason === null) served.add(pod);
+      else late.push({ pod, reason });
+    }
+    if (late.length > 0) {
+      onProgress(late.length);
+      await Promise.race([Bun.sleep(Math.max(POLL_MS, late.length * PACE_MS)), aborted(signal)]);
+    }
+    const isListed = late.length === 0 || round % LIST_ROUNDS === 0;
+    asked = isListed ? await listUnserved() : late.map(({ pod }) => pod);
+    if (asked.length === 0) return [];
   }
   return late;
+}
+
+/** A name is given once only: a Deployment's pods end in random letters. */
+function isRunning(pod: LiveObject): boolean {
+  return pod.metadata.deletionTimestamp === undefined && findCondition(pod, "Ready")?.status === "True";
 }
 
 /** `null` when the pod serves the list, or is none that could say. */
