@@ -59,7 +59,9 @@ export async function* readCopies(
   for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
   for (let from = 0; from < end; from += COPIES_AT_ONCE) {
     await pace.turn();
-    const view = await reader.readCopies?.(book.header.run, from, COPIES_AT_ONCE, signal);
+    // The backend looks up as many trace ids as it is asked for.
+    const limit = Math.min(COPIES_AT_ONCE, end - from);
+    const view = await reader.readCopies?.(book.header.run, from, limit, signal);
     if (!view) return;
     for (let offset = 0; offset < view.byteLength; offset += RECORD_BYTES) {
       const { sequence, ledger } = readRunRecord(view, offset);

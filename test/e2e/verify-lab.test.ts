@@ -149,7 +149,7 @@ describe.skipIf(!hasLab)(`a release is verified in its cluster${LAB_NOTE}`, () =
   test(
     "the canary goes when nobody asks for it any more, and a Pod that a killed process left goes with the release",
     async () => {
-      const { exitCode } = await deploy("--no-wait");
+      const { exitCode } = await deploy("--wait=false");
       expect(exitCode).toBe(0);
       expect((await bench.list()).filter((name) => name.includes("canary"))).toEqual([]);
       const args = ["verify", "--release", "chain-link", "--duration", "10m"];
