@@ -46,7 +46,9 @@ const VARIANTS = [
   { name: "untraced", tags: "default", sampled: 0 },
 ] as const;
 /** A chain that is new costs several times as much, until all its code is compiled. */
-const WARM_UP = { requests: 50_000, turns: 4 };
+const WARM_UP = { requests: 50_000, turns: 20 };
+/** A peer has no compiler to wait for. */
+const PEER_TURNS = 2;
 const SPANS_A_REQUEST = 2 * LINKS - 1;
 
 const { values: options } = parseArgs({
@@ -166,9 +168,9 @@ async function measureAll(): Promise<ReadonlyMap<string, Turns>> {
   return all;
 }
 
-/** What is slow and has no compiler to wait for need not reach the number. */
 async function warmUp(chain: Chain): Promise<void> {
-  for (let turn = 0, requests = 0; turn < WARM_UP.turns && requests < WARM_UP.requests; turn++) {
+  const turns = isPeer(chain) ? PEER_TURNS : WARM_UP.turns;
+  for (let turn = 0, requests = 0; turn < turns && requests < WARM_UP.requests; turn++) {
     requests += (await measure(chain, 16)).requests;
   }
 }
