@@ -55,7 +55,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "page",
-    summary: "Show the traces of a Zipkin on chain-link's page",
+    summary: "Show the page of a release, or of any Zipkin, on this machine",
     load: async () => (await import("./page.ts")).page,
   },
   {

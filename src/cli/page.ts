@@ -1,19 +1,25 @@
 import type { RemotePageOptions } from "../collector/remote-page.ts";
+import { CLUSTER_FLAGS } from "./cluster-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { type Flag, integerFlag, parseHttpUrl, switchFlag, textFlag, Unfit } from "./flags.ts";
+import { CONFIG_FILE_FLAG } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { openBrowser } from "./open-browser.ts";
+import { describeSource } from "./page-source.ts";
+import { RELEASE_FLAGS } from "./release-flags.ts";
 
 type Source = Pick<RemotePageOptions, "backend" | "topology" | "about">;
 
 export const page = defineCommand({
   examples: [
+    { line: "chain-link page -n shop", says: "the page of a release, through the API server" },
     {
       line: "chain-link page --backend zipkin=http://localhost:9411 --port 0",
       says: "the page over a Zipkin that is there already",
     },
   ],
+  usesConfigFile: true,
   flags: {
     backend: backendFlag(),
     host: textFlag("127.0.0.1", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
@@ -23,18 +29,16 @@ export const page = defineCommand({
       { summary: "Port of the page; 0 takes a free one.", placeholder: "PORT", env: [] },
     ),
     open: switchFlag({ summary: "Open the page in a browser." }),
+    ...RELEASE_FLAGS,
+    ...CLUSTER_FLAGS,
+    ...CONFIG_FILE_FLAG,
   },
   async run({ flags, output }) {
     const interruption = watchInterrupts(() => output.raw("\n"));
-    if (flags.backend === null) {
-      const { UserError } = await import("../lib/errors.ts");
-      throw new UserError(
-        "usage",
-        "say with --backend whose traces are to be shown",
-        "For instance --backend zipkin=http://localhost:9411.",
-      );
-    }
-    const source = ofBackend(flags.backend);
+    const source =
+      flags.backend === null
+        ? await (await import("./page-release.ts")).openReleasePage(flags, output)
+        : ofBackend(flags.backend);
     const { startRemotePage } = await import("../collector/remote-page.ts");
     const running = startRemotePage({ ...source, host: flags.host, port: flags.port });
     output.info(`${running.url}/`);
@@ -56,9 +60,10 @@ interface Backend {
 function backendFlag(): Flag<Backend | null> {
   const unfit = new Unfit("zipkin= or collector= and its URL, such as zipkin=http://localhost:9411");
   return {
-    summary: "Whose traces are shown.",
+    summary: "Whose traces are shown, instead of a release's.",
     placeholder: "KIND=URL",
     fallback: null,
+    fallbackText: "that of the release",
     parse: (texts) => {
       const [, name, rest = ""] = /^([a-z]+)=(.*)$/.exec(texts.at(-1) ?? "") ?? [];
       const kind = KINDS.find((it) => it === name);
@@ -74,13 +79,4 @@ function ofBackend({ kind, url }: Backend): Source {
     topology: null,
     about: describeSource(kind, `the ${kind === "zipkin" ? "Zipkin" : "collector"} at ${url}`),
   };
-}
-
-/** What is shown and what cannot be. */
-function describeSource(kind: Backend["kind"], place: string): string {
-  const numbers =
-    kind === "zipkin"
-      ? "Zipkin has no live numbers: those on the graph are of its newest 200 traces, 5 seconds late. "
-      : "";
-  return `Read from ${place}. ${numbers}Load, faults and ledgers are not to be had from here.`;
 }

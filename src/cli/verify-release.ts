@@ -50,7 +50,7 @@ export async function openReleasedScene(
 }
 
 /** A refusal is told with all rights that are missing. */
-async function explained<T>(store: ReleaseStore, ask: () => Promise<T>): Promise<T> {
+export async function explained<T>(store: ReleaseStore, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
@@ -60,7 +60,8 @@ async function explained<T>(store: ReleaseStore, ask: () => Promise<T>): Promise
   }
 }
 
-async function readDeployed(store: ReleaseStore): Promise<Released> {
+/** @throws {UserError} `release-unknown` and what reading a revision throws */
+export async function readDeployed(store: ReleaseStore): Promise<Released> {
   const revisions = await store.listRevisions();
   const deployed = revisions.find(({ status }) => status === "deployed") ?? revisions[0];
   if (deployed === undefined) throw noRelease(store);

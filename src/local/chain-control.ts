@@ -38,7 +38,8 @@ export function controlChain(
   };
 }
 
-function describeTopology({ name, entry, services }: Topology) {
+/** What `GET /api/topology` answers. */
+export function describeTopology({ name, entry, services }: Topology) {
   return {
     name,
     entry,
