@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { startOwnChain } from "./chains.ts";
 import { type GoalRow, judgeAtMost } from "./hop-goals.ts";
 import { median, readMemory } from "./process.ts";
@@ -6,7 +7,7 @@ import { runWrk } from "./wrk.ts";
 
 /** Memory is read after so many requests, which come in turns of so many seconds. */
 const STAGES = [
-  [10_000, 1],
+  [10_000, 2],
   [1_000_000, 10],
 ] as const;
 const CONNECTIONS = 16;
@@ -16,6 +17,7 @@ const MOST = 1.1;
 export async function measureGrowth(sink: SpanSink): Promise<{ goal: GoalRow; note: string }> {
   const chain = await startOwnChain({ name: "memory", tags: "default", sampled: 1, sink: sink.url });
   try {
+    assert.equal((await fetch(chain.url)).status, 200);
     const found: { readonly requests: number; readonly bytes: number }[] = [];
     for (const [goal, seconds] of STAGES) {
       while ((await chain.requests()) < goal) await runWrk(chain.url, CONNECTIONS, seconds);
