@@ -1,4 +1,5 @@
 // https://protobuf.dev/programming-guides/encoding/
+import { readUtf8 } from "./text-cache.ts";
 
 /** Bytes that are not a message of protobuf. */
 export class ProtobufError extends Error {
@@ -26,7 +27,7 @@ export class ProtobufReader {
   readonly #bytes: Buffer;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#at = start;
     this.#start = start;
     this.#end = end;
@@ -36,7 +37,7 @@ export class ProtobufReader {
   next(): boolean {
     if (this.#at >= this.#end) return false;
     const key = this.#varint();
-    this.field = Math.floor(key / 8);
+    this.field = key < 2 ** 31 ? key >>> 3 : Math.floor(key / 8);
     this.#type = key % 8;
     if (this.field === 0) throw new ProtobufError("a field has the number 0");
     this.#start = this.#at;
@@ -78,7 +79,7 @@ export class ProtobufReader {
   }
 
   readText(): string {
-    return this.#type === BYTES ? this.#bytes.toString("utf8", this.#start, this.#at) : "";
+    return this.#type === BYTES ? readUtf8(this.#bytes, this.#start, this.#at) : "";
   }
 
   readHex(): string {
@@ -102,6 +103,12 @@ export class ProtobufReader {
   }
 
   #varint(): number {
+    // Nearly all are one byte long.
+    const first = this.#bytes[this.#at] as number;
+    if (first < 0x80 && this.#at < this.#end) {
+      this.#at++;
+      return first;
+    }
     let value = 0;
     let factor = 1;
     for (let count = 0; count < MAX_VARINT_BYTES; count++) {

@@ -45,7 +45,8 @@ type Json = Record<string, unknown>;
 /** The span as Zipkin JSON would say it. */
 function readSpan(message: ProtobufReader): Json {
   const span: Json = {};
-  const tags: [string, string][] = [];
+  const tags: Record<string, string> = {};
+  let hasTag = false;
   const annotations: Json[] = [];
   while (message.next()) {
     if (message.field === 1) span.traceId = message.readHex();
@@ -58,11 +59,13 @@ function readSpan(message: ProtobufReader): Json {
     else if (message.field === 8) span.localEndpoint = readEndpoint(message.message());
     else if (message.field === 9) span.remoteEndpoint = readEndpoint(message.message());
     else if (message.field === 10) annotations.push(readAnnotation(message.message()));
-    else if (message.field === 11) tags.push(readEntry(message.message()));
-    else if (message.field === 12) span.debug = message.readNumber() !== 0;
+    else if (message.field === 11) {
+      readEntry(message.message(), tags);
+      hasTag = true;
+    } else if (message.field === 12) span.debug = message.readNumber() !== 0;
     else if (message.field === 13) span.shared = message.readNumber() !== 0;
   }
-  if (tags.length > 0) span.tags = Object.fromEntries(tags);
+  if (hasTag) span.tags = tags;
   if (annotations.length > 0) span.annotations = annotations;
   return span;
 }
@@ -79,7 +82,7 @@ function readEndpoint(message: ProtobufReader): Json {
 }
 
 function formatAddress(bytes: Buffer): string | undefined {
-  if (bytes.length === 4) return bytes.join(".");
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   if (bytes.length !== 16) return undefined;
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
   // The URL parser writes the shortest form.
@@ -95,11 +98,13 @@ function readAnnotation(message: ProtobufReader): Json {
   return annotation;
 }
 
-function readEntry(message: ProtobufReader): [string, string] {
+function readEntry(message: ProtobufReader, tags: Record<string, string>): void {
   let [key, value] = ["", ""];
   while (message.next()) {
     if (message.field === 1) key = message.readText();
     else if (message.field === 2) value = message.readText();
   }
-  return [key, value];
+  if (key !== "__proto__") tags[key] = value;
+  // By assignment it would set the object's prototype.
+  else Object.defineProperty(tags, key, { value, enumerable: true, configurable: true, writable: true });
 }
