@@ -10,8 +10,11 @@ import {
   type SpanProcessor,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
+import { Annotation, BatchRecorder, ExplicitContext, jsonEncoder, Tracer } from "zipkin";
+import { HttpLogger } from "zipkin-transport-http";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
 import type { Span } from "../../src/trace/span.ts";
+import { eventually } from "../helpers/cli.ts";
 import { makeChain, newTraceId } from "./spans.ts";
 
 let collector: Collector;
@@ -154,4 +157,57 @@ describe.skipIf(curl === null)("curl", () => {
     const byId = (a: Span, b: Span) => a.id.localeCompare(b.id);
     expect(stored.toSorted(byId)).toEqual(chain.toSorted(byId));
   });
+});
+
+/** A server that was called with B3 headers and calls another, as the instrumentations of zipkin-js do it. */
+test.each([
+  ["JSON v2", jsonEncoder.JSON_V2, undefined],
+  ["JSON v2, long trace ids", jsonEncoder.JSON_V2, true],
+])("zipkin-js, %s", async (_title, encoder, traceId128Bit) => {
+  const service = `zipkin-js-${newTraceId()}`;
+  const logger = new HttpLogger({
+    endpoint: `${collector.url}/api/v2/spans`,
+    jsonEncoder: encoder,
+    httpInterval: 1,
+  });
+  const tracer = new Tracer({
+    ctxImpl: new ExplicitContext(),
+    recorder: new BatchRecorder({ logger }),
+    localServiceName: service,
+    ...(traceId128Bit && { traceId128Bit }),
+  });
+  const server = tracer.createRootId();
+  tracer.scoped(() => {
+    tracer.setId(server);
+    tracer.recordServiceName(service);
+    tracer.recordRpc("GET");
+    tracer.recordBinary("http.path", "/Cart");
+    tracer.recordAnnotation(new Annotation.ServerRecv());
+    tracer.setId(tracer.createChildId());
+    tracer.recordServiceName(service);
+    tracer.recordAnnotation(new Annotation.ServerAddr({ serviceName: "stock" }));
+    tracer.recordAnnotation(new Annotation.ClientSend());
+    tracer.recordMessage("retry");
+    tracer.recordAnnotation(new Annotation.ClientRecv());
+    tracer.setId(server);
+    tracer.recordAnnotation(new Annotation.ServerSend());
+  });
+  const stored = await eventually(async () => {
+    const spans = collector.store.trace(server.traceId);
+    return spans?.length === 2 ? spans : undefined;
+  });
+  expect(server.traceId).toHaveLength(traceId128Bit ? 32 : 16);
+  const byKind = new Map(stored.map((span) => [span.kind, span]));
+  expect(byKind.get("SERVER")).toMatchObject({
+    id: server.spanId,
+    name: "get",
+    tags: { "http.path": "/Cart" },
+  });
+  expect(byKind.get("CLIENT")).toMatchObject({
+    parentId: server.spanId,
+    remoteEndpoint: { serviceName: "stock" },
+    annotations: [{ value: "retry" }],
+  });
+  const found = (await getJson(`/api/v2/traces?serviceName=${service}&annotationQuery=retry`)) as Span[][];
+  expect(found.map(([span]) => span?.traceId)).toEqual([server.traceId]);
 });
