@@ -300,33 +300,31 @@ describe("a body", () => {
     await expectUnharmed();
   });
 
-  test("of 30 MB is 413, and the collector goes on", async () => {
-    expect((await post("[".padEnd(30_000_000))).status).toBe(413);
+  test("of 100 MB is 413, and the collector goes on", async () => {
+    expect((await post("[".padEnd(100_000_000))).status).toBe(413);
     await expectUnharmed();
   });
 });
 
-test("with hundreds of connections that say nothing or half of a request, others are served", async () => {
-  const sockets = await Promise.all(
-    Array.from({ length: 300 }, async (_, index) => {
-      const socket = await Bun.connect({
-        hostname: "127.0.0.1",
-        port: collector.port,
-        socket: { data() {} },
-      });
-      if (index % 3 === 1) socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-");
-      if (index % 3 === 2)
-        socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n[{");
-      return socket;
-    }),
-  );
+test("with 10,000 connections that say nothing or half of a request, others are served", async () => {
+  const sockets: Bun.Socket<undefined>[] = [];
+  const connect = async (index: number) => {
+    const socket = await Bun.connect({ hostname: "127.0.0.1", port: collector.port, socket: { data() {} } });
+    if (index % 3 === 1) socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-");
+    if (index % 3 === 2)
+      socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n[{");
+    sockets.push(socket);
+  };
+  // Some at a time: the line of those who wait to be accepted is short.
+  for (let first = 0; first < 10_000; first += 250)
+    await Promise.all(Array.from({ length: 250 }, (_, index) => connect(first + index)));
   const { spans } = collector.store.counts();
   await expectUnharmed();
   for (const socket of sockets) socket.end();
   await expectUnharmed();
   // The two chains of `expectUnharmed`, and nothing of what was cut.
   expect(collector.store.counts().spans).toBe(spans + 6);
-});
+}, 120_000);
 
 test("on a full disk spans are refused with 503 and when to come again, queries work, and it recovers", async () => {
   const folder = mkdtempSync(join(tmpdir(), "chain-link-full-"));
