@@ -1,4 +1,4 @@
-import type { VerifyResult } from "../verify/result.ts";
+import type { ExportLatency, VerifyResult } from "../verify/result.ts";
 import { missingBySecond } from "../verify/seconds.ts";
 import { renderSparkline } from "../verify/sparkline.ts";
 import { type Column, renderTable } from "./table.ts";
@@ -23,6 +23,7 @@ export function renderVerifyReport(result: VerifyResult): string {
         ? []
         : [
             `export   p50 ${exportLatencyMs.p50} ms, p90 ${exportLatencyMs.p90} ms, p99 ${exportLatencyMs.p99} ms after the request`,
+            `         ${renderBuckets(exportLatencyMs.buckets)}`,
           ]),
       ...(spans.foreign > 0 ? [`foreign  ${spans.foreign} spans of services that are no links`] : []),
       ...(spans.copies > 0 ? [`copies   ${spans.copies} spans came more than once`] : []),
@@ -45,7 +46,7 @@ export function renderVerifyReport(result: VerifyResult): string {
         count,
       ]),
     ),
-    spans.missing === 0 ? [] : [`when     [${renderSparkline(missingBySecond(result.seconds))}]`],
+    spans.missing === 0 ? [] : renderWhen(result.seconds),
     result.examples.flatMap(({ traceId, class: name, page, findings }) => [
       `${page ?? traceId}  ${name}`,
       ...findings.slice(0, MAX_FINDINGS).map((finding) => `    ${finding}`),
@@ -56,6 +57,19 @@ export function renderVerifyReport(result: VerifyResult): string {
     .filter(({ length }) => length > 0)
     .map((lines) => lines.join("\n"))
     .join("\n\n")}\n`;
+}
+
+/** Their bounds grow 1, 2, 5, 10 … */
+function renderBuckets(buckets: ExportLatency["buckets"]): string {
+  const [first, last] = [buckets[0], buckets.at(-1)];
+  const picture = renderSparkline(buckets.map(({ count }) => count));
+  return `[${picture}] from up to ${first?.upToMs} ms to up to ${last?.upToMs} ms`;
+}
+
+function renderWhen(seconds: VerifyResult["seconds"]): string[] {
+  const time = (ms = 0) => new Date(ms).toISOString().slice(11, 19);
+  const [first, last] = [seconds[0]?.time, seconds.at(-1)?.time];
+  return [`when     [${renderSparkline(missingBySecond(seconds))}] ${time(first)} to ${time(last)} UTC`];
 }
 
 const MAX_FINDINGS = 3;

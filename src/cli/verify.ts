@@ -1,3 +1,4 @@
+import type { Counters } from "../verify/counters.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { watchInterrupts } from "./interrupt.ts";
@@ -96,29 +97,35 @@ async function proveSpans(proof: Proof): Promise<number> {
   const run = await begin(signal);
   try {
     signal.addEventListener("abort", () => void run.stop());
+    const last: { counters: Counters | null } = { counters: null };
     const line = progressLine(output);
     const reconciliation = await reconcile({
       book: run.book,
       isWholeRun: run.isWhole,
       reader,
       countRestarts: () => watch.countRestarts(),
+      beforeLast: async () => {
+        const counters = await readCounters(await findInstances(), backend);
+        last.counters = { ...counters, backend: await watch.read() };
+      },
       graph: graph === undefined ? null : graphOf(graph),
       ended: run.ended,
       maxWaitMs: flags["max-wait"],
       queriesPerSecond: flags["query-rate"],
       signal,
       onProgress: line.show,
-    }).finally(line.end);
-    const after = { ...(await readCounters(await findInstances(), backend)), backend: await watch.end() };
+    }).finally(() => {
+      line.end();
+      watch.end();
+    });
     const missed = run.missed();
     if (missed > 0) output.warn(`the rate was not reached: ${missed} requests were due and never sent`);
-    const { tally } = reconciliation;
     const result = resultOf(reconciliation, {
       run: run.book.header.run,
       url: run.book.header.url,
       backend: reader.name,
       allowedLoss: flags["allow-loss"],
-      losses: tally.missing === 0 ? [] : attributeLosses(tally, before, after),
+      losses: last.counters === null ? [] : attributeLosses(reconciliation.tally, before, last.counters),
       pageOf: (traceId) => reader.pageOf(traceId),
     });
     return await endVerify(result, flags, output);

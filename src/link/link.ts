@@ -75,6 +75,7 @@ const IN_FLIGHT_CHECK_MS = 5;
  */
 export function startLink(options: LinkOptions): Link {
   const { name, randomOf } = options;
+  const startedAt = Date.now();
   const log = new LinkLog({ ...options.log, service: name });
   const stats = new LinkStats();
   const startedAtMs = performance.now();
@@ -124,7 +125,8 @@ export function startLink(options: LinkOptions): Link {
       stats,
       abandoned,
       readyAtMs: startedAtMs + (own?.startupMs ?? 0),
-      renderMetrics: () => renderMetrics({ service: name, version: options.version }, stats, reporter),
+      renderMetrics: () =>
+        renderMetrics({ service: name, version: options.version, startedAt }, stats, reporter),
     }),
   );
   log.info(`service_name ${name}`);

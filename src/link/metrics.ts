@@ -5,9 +5,16 @@ import type { LinkStats } from "./stats.ts";
 /** Upper bounds of the buckets of request durations, in seconds; Prometheus' own defaults and two finer ones. */
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+export interface DescribedLink {
+  readonly service: string;
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
 /** A link's counters in Prometheus' text format. */
 export function renderMetrics(
-  { service, version }: { readonly service: string; readonly version: string },
+  { service, version, startedAt }: DescribedLink,
   stats: LinkStats,
   reporter: Reporter,
 ): string {
@@ -15,6 +22,8 @@ export function renderMetrics(
   const lines = [
     ...metric("chain_link_info", "gauge", "Which service this process is, always 1."),
     `chain_link_info{service=${JSON.stringify(service)},version=${JSON.stringify(version)}} 1`,
+    ...metric("process_start_time_seconds", "gauge", "When the link was started, in seconds since 1970."),
+    `process_start_time_seconds ${startedAt / 1000}`,
     ...metric("chain_link_requests_total", "counter", "Answered requests by status code."),
     ...[...stats.statuses]
       .sort(([a], [b]) => a - b)

@@ -150,9 +150,10 @@ function leftOf(then: LinkCounters, now: LinkCounters): number {
   return Math.max(0, Math.min(now.queued, then.queued - (gone(now) - gone(then))));
 }
 
-/** Counters of a process never fall. */
+/** Counters of a process never fall; those of one that had counted nothing do not tell. */
 function isRestarted(then: LinkCounters, now: LinkCounters): boolean {
   return (
+    (now.startedAt ?? null) !== (then.startedAt ?? null) ||
     now.sent < then.sent ||
     [...then.dropped].some(([reason, count]) => (now.dropped.get(reason) ?? 0) < count)
   );

@@ -31,13 +31,16 @@ export class BackendWatch {
     return this.#restarts;
   }
 
-  /** Ends the watch: the counters as if they had never begun anew; `null` where the backend does not answer now. */
-  async end(): Promise<BackendCounters | null> {
-    clearInterval(this.#timer);
+  /** The counters as if they had never begun anew; `null` where the backend does not answer now. */
+  async read(): Promise<BackendCounters | null> {
     await this.#reading;
     const isThere = await this.#read();
     if (!isThere || this.#last === null) return null;
     return { ...addCounters(this.#last, this.#lost), restarts: this.#restarts };
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
   }
 
   async #read(): Promise<boolean> {

@@ -14,20 +14,23 @@ export interface Completion {
   readonly isProved: boolean;
 }
 
+/** There is no way: something else has happened than losses. */
+export const IMPOSSIBLE = "impossible";
+
 /** Steps of the search; a trace with many losses that could be anything is given up. */
 const MAX_STEPS = 100_000;
 const MAX_SOLUTIONS = 256;
 
 /**
  * Finds the ways in which the graph's rules allow to complete a trace with exactly as many spans as the ledger misses,
- * and says what all ways have in common. `null` when there is no way, or there are too many to look at.
+ * and says what all ways have in common. `null` when there are too many to look at.
  */
 export function completeTrace(
   view: TraceView,
   ledger: Ledger,
   graph: CallGraph,
   residual: Digest,
-): Completion | null {
+): Completion | typeof IMPOSSIBLE | null {
   const search = new Search(view, ledger, graph, residual);
   try {
     search.run();
@@ -37,7 +40,8 @@ export function completeTrace(
     return null;
   }
   if (search.proof !== null) return { missing: search.proof, unattributed: 0, isProved: true };
-  if (search.isExhausted || search.solutions.size === 0) return null;
+  if (search.isExhausted) return null;
+  if (search.solutions.size === 0) return IMPOSSIBLE;
   return intersect([...search.solutions.values()]);
 }
 
@@ -91,6 +95,8 @@ class Search {
   readonly #openFragments = new Set<string>();
   readonly #used = new Set<SeenSpan>();
   readonly #missing: MissingSpan[] = [];
+  /** Below calls of which nobody has an account. */
+  readonly #outside = new Set<SeenSpan>();
   #cuts = 0;
   #steps = 0;
 
@@ -205,7 +211,7 @@ class Search {
   /** What is below a CLIENT that is there. */
   #below(client: SeenSpan, call: GraphCall, edge: Edge, next: Next<number>): void {
     if (isCut(client)) {
-      this.#cut(() => next(UNANSWERED));
+      this.#cut(client.id, () => next(UNANSWERED));
       return;
     }
     const settle = withStatus(next);
@@ -216,7 +222,7 @@ class Search {
     if (servers.length > 0) return;
     this.#loseServer(client.id, call, edge, client.status, next);
     // Answered, but without an account.
-    this.#cut(() => next(client.status ?? 200));
+    this.#cut(client.id, () => next(client.status ?? 200));
   }
 
   #loseServer(
@@ -232,7 +238,7 @@ class Search {
       this.#lose({ ...lost, id }, () => this.#visit(call.service, id, status, settle));
     }
     this.#lose({ ...lost, id: null }, () => this.#visit(call.service, null, status, settle));
-    if (parentId === undefined) this.#cut(() => next(UNANSWERED));
+    if (parentId === undefined) this.#cut(null, () => next(UNANSWERED));
   }
 
   #findClient({ id }: Place, call: GraphCall, attempt: number): SeenSpan | undefined {
@@ -280,10 +286,14 @@ class Search {
     if (span.id !== null) this.#openFragments.add(span.id);
   }
 
-  #cut(next: () => void): void {
+  /** A call that nobody has an account of; `id`: of its CLIENT span, if that is known. */
+  #cut(id: string | null, next: () => void): void {
     if (this.#cuts >= this.#ledger.unknown) return;
+    const below = id === null ? NONE : this.#view.below(id);
     this.#cuts++;
+    for (const span of below) this.#outside.add(span);
     next();
+    for (const span of below) this.#outside.delete(span);
     this.#cuts--;
   }
 
@@ -296,9 +306,9 @@ class Search {
   #conclude(): void {
     if (!this.#step()) return;
     if (this.#used.size + this.#missing.length !== this.#ledger.count) return;
-    const isWhole = this.#openFragments.size === 0 && this.#used.size === this.#view.ours.length;
-    // What is below a call without an answer may be anything.
-    if (!isWhole && this.#cuts === 0) return;
+    // What is below a call without an answer is in nobody's account; everything else has to have its place.
+    const isPlaced = (span: SeenSpan) => this.#used.has(span) || this.#outside.has(span);
+    if (this.#openFragments.size > 0 || !this.#view.ours.every(isPlaced)) return;
     const missing = [...this.#missing];
     if (this.#ledger.unknown === 0 && missing.every(isNamed)) {
       const digest = missing.map(digestOf).reduce(xor, this.#residual);
@@ -308,6 +318,8 @@ class Search {
     this.solutions.set(missing.map(keyOf).sort().join("\n"), missing);
   }
 }
+
+const NONE: ReadonlySet<SeenSpan> = new Set();
 
 /** Statuses of calls that have none. */
 const NOT_CALLED = 0;

@@ -7,6 +7,8 @@ export interface LinkCounters {
   readonly queued: number;
   /** By reason. */
   readonly dropped: ReadonlyMap<string, number>;
+  /** When it was started, in seconds since 1970; absent where the link does not tell. */
+  readonly startedAt?: number | null;
 }
 
 /** A backend's own counters at one moment; `null` where it does not tell. */
@@ -79,12 +81,14 @@ function parseLink(text: string | null): LinkCounters | null {
   ))
     dropped.set(reason, Number(count));
   const value = (name: string) => {
-    const match = new RegExp(`^${name} (\\d+)`, "m").exec(text);
+    const match = new RegExp(`^${name} (\\d+(?:\\.\\d+)?)`, "m").exec(text);
     return match === null ? null : Number(match[1]);
   };
   const sent = value("chain_link_spans_sent_total");
   // Somebody else's metrics say nothing about our spans.
-  return sent === null ? null : { sent, queued: value("chain_link_spans_queued") ?? 0, dropped };
+  if (sent === null) return null;
+  const queued = value("chain_link_spans_queued") ?? 0;
+  return { sent, queued, dropped, startedAt: value("process_start_time_seconds") };
 }
 
 /** `null` when it does not answer in time, or tells nothing. */
@@ -110,8 +114,9 @@ function readZipkin(text: string | null): BackendCounters | null {
 function readCollector(text: string | null): BackendCounters | null {
   const store = parseRecord(text)?.store;
   if (!isRecord(store)) return null;
-  const { spans, evictedSpans, refusedSpans, duplicateSpans } = store as Record<string, number>;
-  const counts = [spans, evictedSpans, refusedSpans, duplicateSpans];
+  const { spans, evictedSpans, refusedSpans } = store as Record<string, number>;
+  // Without copies: what came twice stands for nothing that did not come.
+  const counts = [spans, evictedSpans, refusedSpans];
   const received = counts.every(Number.isFinite)
     ? counts.reduce((sum = 0, count = 0) => sum + count, 0)
     : null;

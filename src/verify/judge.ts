@@ -1,7 +1,7 @@
 import { EMPTY_LEDGER, type Ledger } from "../trace/ledger.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
 import type { CallGraph } from "./call-graph.ts";
-import { completeTrace } from "./completion.ts";
+import { type Completion, completeTrace, IMPOSSIBLE } from "./completion.ts";
 import { isSameAccount, ledgerOf, xor } from "./digest.ts";
 import { findAlterations } from "./repair.ts";
 import type { SeenSpan } from "./seen-span.ts";
@@ -117,12 +117,25 @@ function judgeCut(ledger: Ledger, view: TraceView, common: Common, knowledge: Kn
     return verdictOf({ ...common, brokenEdges }, "unknown");
   }
   const { count } = ledger;
+  const [outside = new Set<SeenSpan>()] = cutParts(view, ledger.unknown);
+  const known = new TraceView(
+    view.ours.filter((span) => !outside.has(span)),
+    [],
+  );
+  const services = servicesOf(view, knowledge);
+  const residual = xor(ledger, ledgerOf(known.ours));
+  const repaired = findAlterations(known, [], services, residual, count - known.ours.length);
+  if (repaired !== null) return verdictOf({ ...common, ...repaired }, "unknown");
   const completion = complete(ledger, view, knowledge);
-  if (completion !== null && completion.missing.length + completion.unattributed > 0) {
+  if (isTold(completion) && completion.missing.length + completion.unattributed > 0) {
     return verdictOf({ ...common, ...completion, certainty: "deduced" }, "unknown");
   }
   const lost = Math.max(0, count - view.ours.length);
   return verdictOf({ ...common, unattributed: lost, certainty: "counted" }, "unknown");
+}
+
+function servicesOf(view: TraceView, { services }: Knowledge): ReadonlySet<string> {
+  return services ?? new Set(view.ours.map(({ serviceName }) => serviceName));
 }
 
 /** Sets of spans that may be outside the ledger: always those below calls without an answer, perhaps those of others. */
@@ -131,6 +144,10 @@ function* cutParts(view: TraceView, unknown: number): Generator<ReadonlySet<Seen
   const cuts = view.ours.filter(isCut);
   for (const { id } of cuts) for (const span of view.below(id)) certain.add(span);
   yield certain;
+  // A callee whose own spans never left, as its process ended, leaves those that it called in the air.
+  const loose = new Set(certain);
+  for (const id of view.absentParents().keys()) for (const span of view.below(id)) loose.add(span);
+  if (loose.size > certain.size) yield loose;
   if (unknown <= cuts.length) return;
   // An answer without an account, or a request that was sent twice: one of its SERVER spans is in nobody's account.
   for (const span of view.ours) {
@@ -152,18 +169,18 @@ function judgeDiffering(
   if (view.ours.length + foreign.length === 0) {
     const completion = complete(ledger, view, knowledge);
     return verdictOf(
-      completion === null
-        ? { ...common, unattributed: lost, certainty: "counted" }
-        : { ...common, ...completion, certainty: "deduced" },
+      isTold(completion)
+        ? { ...common, ...completion, certainty: "deduced" }
+        : { ...common, unattributed: lost, certainty: "counted" },
       "unknown",
     );
   }
   const residual = xor(ledger, ledgerOf(view.ours));
-  const services = knowledge.services ?? new Set(view.ours.map(({ serviceName }) => serviceName));
+  const services = servicesOf(view, knowledge);
   const repaired = findAlterations(view, foreign, services, residual, lost);
   if (repaired !== null) return verdictOf({ ...common, ...repaired, seen: ledger.count }, "unknown");
   if (lost > 0) {
-    const completion = complete(ledger, view, knowledge) ?? completeByStructure(view, lost);
+    const completion = completeOrCount(ledger, view, knowledge, lost);
     const { missing, unattributed } = completion;
     const certainty = completion.isProved ? "proved" : unattributed === 0 ? "deduced" : "counted";
     return verdictOf({ ...common, missing, unattributed, certainty }, "unknown");
@@ -172,13 +189,26 @@ function judgeDiffering(
   return verdictOf({ ...common, certainty: "counted" }, "unknown");
 }
 
+/** Where the topology allows no such losses something else has happened as well, and nobody is accused. */
+function completeOrCount(ledger: Ledger, view: TraceView, knowledge: Knowledge, lost: number): Completion {
+  const completion = complete(ledger, view, knowledge);
+  if (isTold(completion)) return completion;
+  const isGiven = knowledge.services !== null;
+  if (completion === IMPOSSIBLE && isGiven) return { missing: [], unattributed: lost, isProved: false };
+  return completeByStructure(view, lost);
+}
+
+function isTold(completion: Completion | typeof IMPOSSIBLE | null): completion is Completion {
+  return completion !== null && completion !== IMPOSSIBLE;
+}
+
 function complete(ledger: Ledger, view: TraceView, { graph }: Knowledge) {
   if (graph === null) return null;
   return completeTrace(view, ledger, graph, xor(ledger, ledgerOf(view.ours)));
 }
 
 /** Without a graph: what those that are there point at. More than is lost is not known to be lost. */
-function completeByStructure(view: TraceView, lost: number) {
+function completeByStructure(view: TraceView, lost: number): Completion {
   const missing: MissingSpan[] = [];
   for (const [id, children] of view.absentParents()) {
     const [child] = children;

@@ -1,13 +1,10 @@
 // https://github.com/testmoapp/junitxml
 import type { VerifyResult } from "./result.ts";
-import { TRACE_CLASSES } from "./verdict.ts";
-
-/** Classes that are no failure. */
-const GOOD: ReadonlySet<string> = new Set(["complete", "not-sampled", "duplicated"]);
+import { isFine, TRACE_CLASSES } from "./verdict.ts";
 
 /** The result as a JUnit file: one case for the whole and one for each class of traces that says something is wrong. */
 export function renderJunit(result: VerifyResult): string {
-  const cases = TRACE_CLASSES.filter((name) => !GOOD.has(name)).map((name) => {
+  const cases = TRACE_CLASSES.filter((name) => !isFine(name)).map((name) => {
     const count = result.traces[name];
     const examples = result.examples.filter((example) => example.class === name);
     const text = examples.map(({ traceId, findings }) => `${traceId}: ${findings.join("; ")}`).join("\n");

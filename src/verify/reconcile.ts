@@ -25,6 +25,8 @@ export interface ReconcileOptions {
   readonly isWholeRun?: boolean;
   /** How often the backend was started again so far: then it is asked anew for what it had. @default never */
   readonly countRestarts?: () => Promise<number>;
+  /** Called before the last look: what the counters say then is of spans that had not arrived before it. */
+  readonly beforeLast?: () => Promise<void>;
   /** What is not there so long after the end is missing. */
   readonly maxWaitMs: number;
   /** Most queries to the backend in a second; or the pace of all who ask it. */
@@ -114,6 +116,7 @@ class Reconciler {
       if (failure !== null) throw failure;
       const deadline = deadlineMs as number | null;
       const isLast = deadline !== null && performance.now() >= deadline;
+      if (isLast) await this.#options.beforeLast?.();
       this.#takeNew();
       const before = this.#pending.length;
       await this.#lookIfItAnswers(isLast);

@@ -44,8 +44,8 @@ export class Tally {
   readonly brokenEdges = new Map<string, number>();
   /** Traces in which a link decided otherwise than it was told, by link. */
   readonly samplingIgnoredBy = new Map<string, number>();
-  /** The worst ones, worst first. */
-  readonly examples: Example[] = [];
+  /** By class, the worst first. */
+  readonly #examples = new Map<TraceClass, Example[]>();
   /** By whole second of the run: requests that ended, and spans of theirs that are missing. */
   readonly seconds = new Map<number, { requests: number; missing: number }>();
 
@@ -56,6 +56,14 @@ export class Tally {
 
   get traces(): number {
     return Object.values(this.classes).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** The worst ones, the worst first; of each class at least one. */
+  get examples(): Example[] {
+    const byRank = [...this.#examples.values()].flat().sort((a, b) => rankOf(a.verdict) - rankOf(b.verdict));
+    const firsts = new Set([...this.#examples.values()].flatMap(([first]) => first ?? []));
+    const others = byRank.filter((example) => !firsts.has(example)).slice(0, MAX_EXAMPLES - firsts.size);
+    return byRank.filter((example) => firsts.has(example) || others.includes(example)).slice(0, MAX_EXAMPLES);
   }
 
   /** One of its own with the same counts: what is added to it does not change this one. */
@@ -76,7 +84,7 @@ export class Tally {
     for (const [name, loss] of this.links) copy.links.set(name, { ...loss });
     for (const field of ["edges", "brokenEdges", "samplingIgnoredBy"] as const)
       for (const [key, value] of this[field]) copy[field].set(key, value);
-    copy.examples.push(...this.examples);
+    for (const [name, examples] of this.#examples) copy.#examples.set(name, [...examples]);
     for (const [second, counts] of this.seconds) copy.seconds.set(second, { ...counts });
     return copy;
   }
@@ -135,11 +143,14 @@ export class Tally {
   }
 
   #keepExample(example: Example): void {
+    const { class: name } = example.verdict;
+    const kept = this.#examples.get(name) ?? [];
+    this.#examples.set(name, kept);
     const rank = rankOf(example.verdict);
-    const place = this.examples.findIndex(({ verdict }) => rankOf(verdict) > rank);
-    if (place >= 0) this.examples.splice(place, 0, example);
-    else if (this.examples.length < MAX_EXAMPLES) this.examples.push(example);
-    if (this.examples.length > MAX_EXAMPLES) this.examples.pop();
+    const place = kept.findIndex(({ verdict }) => rankOf(verdict) > rank);
+    if (place >= 0) kept.splice(place, 0, example);
+    else if (kept.length < MAX_EXAMPLES) kept.push(example);
+    if (kept.length > MAX_EXAMPLES) kept.pop();
   }
 }
 

@@ -9,13 +9,18 @@ export const TRACE_CLASSES = [
   "unexpected",
   "broken-context",
   "orphaned",
-  "duplicated",
   "unknown",
+  "duplicated",
   "not-sampled",
   "complete",
 ] as const;
 
 export type TraceClass = (typeof TRACE_CLASSES)[number];
+
+/** Nothing is wrong, or unknown, with a trace of the class. */
+export function isFine(name: TraceClass): boolean {
+  return name === "complete" || name === "not-sampled" || name === "duplicated";
+}
 
 /** A call from one service to another; `from` is `null` where it is not known or is the load generator. */
 export interface Edge {
@@ -95,7 +100,11 @@ export function verdictOf(
   otherwise: Extract<TraceClass, "complete" | "unknown" | "not-sampled">,
 ): Verdict {
   const verdict = { ...NOTHING, ...findings };
-  return { ...verdict, class: classOf(verdict) ?? otherwise };
+  const found = classOf(verdict);
+  if (found !== null) return { ...verdict, class: found };
+  // A copy proves nothing of what is not known.
+  const isDuplicated = verdict.copies.length > 0 && otherwise !== "unknown";
+  return { ...verdict, class: isDuplicated ? "duplicated" : otherwise };
 }
 
 function classOf(found: Verdict): TraceClass | null {
@@ -105,6 +114,5 @@ function classOf(found: Verdict): TraceClass | null {
   if (found.unexpected.length > 0) return "unexpected";
   if (found.brokenEdges.length > 0) return "broken-context";
   if (found.orphans.length > 0) return "orphaned";
-  if (found.copies.length > 0) return "duplicated";
   return null;
 }

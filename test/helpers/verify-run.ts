@@ -4,7 +4,7 @@ import { newRunId, RunIds } from "../../src/trace/run.ts";
 import { attributeLosses } from "../../src/verify/attribution.ts";
 import { BackendWatch } from "../../src/verify/backend-watch.ts";
 import { graphOf } from "../../src/verify/call-graph.ts";
-import { instancesOf, readCounters } from "../../src/verify/counters.ts";
+import { type Counters, instancesOf, readCounters } from "../../src/verify/counters.ts";
 import { reconcile } from "../../src/verify/reconcile.ts";
 import { resultOf, type VerifyResult } from "../../src/verify/result.ts";
 import { RunBook } from "../../src/verify/run-book.ts";
@@ -55,23 +55,27 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     randomOf: () => Math.random,
     onEnd: (record) => book.add(record),
   });
+  const last: { counters: Counters | null } = { counters: null };
   const reconciliation = await reconcile({
     book,
     reader,
     countRestarts: () => watch.countRestarts(),
+    beforeLast: async () => {
+      last.counters = { ...(await readCounters(instancesOf(links), backend)), backend: await watch.read() };
+    },
     graph: options.topology === null ? null : graphOf(options.topology),
     ended: load.done.then(() => options.onSent?.()),
     maxWaitMs: options.maxWaitMs ?? 2000,
     queriesPerSecond: 200,
     signal: new AbortController().signal,
   });
-  const after = { ...(await readCounters(instancesOf(links), backend)), backend: await watch.end() };
+  watch.end();
   return resultOf(reconciliation, {
     run: ids.runId,
     url,
     backend: reader.name,
     allowedLoss: 0,
-    losses: attributeLosses(reconciliation.tally, before, after),
+    losses: last.counters === null ? [] : attributeLosses(reconciliation.tally, before, last.counters),
     pageOf: (traceId) => reader.pageOf(traceId),
   });
 }

@@ -20,6 +20,9 @@ test("before the first request everything is zero", async () => {
   const metrics = await scrape(chain, "a");
   expect(metrics.get("chain_link_info")?.samples).toMatchObject([{ labels: { service: "a" }, value: 1 }]);
   metrics.delete("chain_link_info");
+  const startedAt = metrics.get("process_start_time_seconds")?.samples[0]?.value ?? 0;
+  expect(Math.abs(startedAt - Date.now() / 1000)).toBeLessThan(60);
+  metrics.delete("process_start_time_seconds");
   expect([...metrics].map(([name, { type }]) => `${name} ${type}`)).toEqual([
     "chain_link_requests_total counter",
     "chain_link_requests_in_flight gauge",

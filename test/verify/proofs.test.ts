@@ -216,7 +216,7 @@ for (const [name, start] of Object.entries(BACKENDS)) {
         resolve: (service) => (service === "b" ? flipping.url : chain?.link(service).url),
       });
       chain = it.chain;
-      const result = await it.verify({ requests: 200, sampleShare: 0.1 });
+      const result = await it.verify({ sampleShare: 0.01 });
       expect(result.outcome).toBe("complete");
       expect(Object.keys(result.samplingIgnoredBy)).toEqual(["b"]);
       expect(result.spans.missing).toBe(0);
@@ -224,7 +224,7 @@ for (const [name, start] of Object.entries(BACKENDS)) {
 
     test("a share of requests that is not sampled is no loss", async () => {
       await using it = place(backend, TREE);
-      const result = await it.verify({ sampleShare: 0.1 });
+      const result = await it.verify({ sampleShare: 0.01 });
       expect(result).toMatchObject({ outcome: "complete", samplingIgnoredBy: {}, spans: { missing: 0 } });
       expect(result.traces["not-sampled"]).toBeGreaterThan(REQUESTS / 2);
     });
@@ -239,15 +239,15 @@ for (const [name, start] of Object.entries(BACKENDS)) {
       expect(result.losses).toEqual([{ link: null, reason: "never_received", spans: it.proxy.forgotten }]);
     });
 
-    test("a backend that is down for a while loses nothing", async () => {
+    test.concurrent("a backend that is down for 10 seconds loses nothing", async () => {
       await using it = place(backend, quickChain("a", "b"), {
         reporter: { ...REPORTER_DEFAULTS, delayMs: 10, backoffMs: 50 },
       });
       it.proxy.isDown = true;
       setTimeout(() => {
         it.proxy.isDown = false;
-      }, 1500);
-      const result = await it.verify({ requests: 100, maxWaitMs: 20_000 });
+      }, 10_000);
+      const result = await it.verify({ requests: 100, maxWaitMs: 60_000 });
       expect(result).toMatchObject({ outcome: "complete", traces: { complete: 100 } });
     });
 
@@ -269,12 +269,12 @@ for (const [name, start] of Object.entries(BACKENDS)) {
       expect(Object.fromEntries(said.map(({ link, spans }) => [link, spans]))).toEqual(dropped);
     });
 
-    test("spans that are late are not called lost before the time is over", async () => {
+    test.concurrent("spans that are 20 seconds late are not called lost before the time is over", async () => {
       await using it = place(backend, quickChain("a", "b"));
-      it.proxy.delayMs = 3000;
-      const result = await it.verify({ requests: 50, maxWaitMs: 20_000 });
+      it.proxy.delayMs = 20_000;
+      const result = await it.verify({ requests: 50, maxWaitMs: 60_000 });
       expect(result).toMatchObject({ outcome: "complete", traces: { complete: 50 } });
-      expect(result.exportLatencyMs?.p50).toBeGreaterThan(2500);
+      expect(result.exportLatencyMs?.p50).toBeGreaterThan(19_000);
     });
 
     test("the spans of a link that is gone are that link's, and nobody else is accused", async () => {
