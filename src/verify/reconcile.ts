@@ -177,8 +177,7 @@ class Reconciler {
     try {
       await this.#look(isLast);
     } catch (error) {
-      const isAway = error instanceof UserError && error.code === "backend-unreadable";
-      if (isLast || !this.#hasAnswered || !isAway) throw error;
+      if (isLast || !this.#hasAnswered || !isAway(error)) throw error;
     }
   }
 
@@ -248,12 +247,27 @@ class Reconciler {
   async #lookBeyond(): Promise<void> {
     const { book, reader, isWholeRun = false, signal } = this.#options;
     if (isWholeRun) {
-      for await (const { traceId, spans } of findStrays(book, reader, this.#pace, signal)) {
-        this.#tally.addStray(traceId, spans);
-      }
+      const strays = await this.#patiently(() =>
+        Array.fromAsync(findStrays(book, reader, this.#pace, signal)),
+      );
+      for (const { traceId, spans } of strays) this.#tally.addStray(traceId, spans);
     }
-    for await (const { sequence, copies } of readCopies(book, reader, this.#pace, signal)) {
+    const doubled = await this.#patiently(() =>
+      Array.fromAsync(readCopies(book, reader, this.#pace, signal)),
+    );
+    for (const { sequence, copies } of doubled) {
       this.#tally.addSwallowed(copies, !this.#faulty.has(sequence));
+    }
+  }
+
+  /** Once more, where a long run would otherwise be thrown away for one last answer that did not come in time. */
+  async #patiently<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isAway(error) || !this.#hasAnswered) throw error;
+      await pause(LONGEST_PAUSE_MS, this.#options.signal);
+      return read();
     }
   }
 
@@ -276,6 +290,10 @@ class Reconciler {
     const leftMs = deadline === null ? null : Math.max(0, deadline - performance.now());
     onProgress?.({ requests: book.size, settled: this.#tally.traces, leftMs });
   }
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof UserError && error.code === "backend-unreadable";
 }
 
 /** Waiting changes nothing any more. */
