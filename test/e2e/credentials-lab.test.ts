@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { ApiClient } from "../../src/kubernetes/api/client.ts";
 import { openCluster } from "../../src/kubernetes/api/kubeconfig.ts";
 import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { buildLabImage } from "../helpers/image.ts";
 import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
 
 const STEP_MS = 120_000;
@@ -141,6 +142,29 @@ describe.skipIf(!hasLab)(`who we are to a real API server${LAB_NOTE}`, () => {
       }
     },
     STEP_MS,
+  );
+
+  test(
+    "in a pod, without a kubeconfig, its service account is who we are",
+    async () => {
+      const image = await buildLabImage();
+      const pod = {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "inside" },
+        spec: {
+          restartPolicy: "Never",
+          serviceAccountName: "robot",
+          containers: [{ name: "inside", image, args: ["status", "-n", NAME] }],
+        },
+      };
+      await lab.kubectl(["create", "-n", NAME, "-f", "-"], { input: JSON.stringify(pod) });
+      const failed = ["--for=jsonpath={.status.phase}=Failed", "--timeout=200s"];
+      await lab.kubectl(["wait", "-n", NAME, "pod/inside", ...failed]);
+      const { stdout } = await lab.kubectl(["logs", "-n", NAME, "inside"]);
+      expect(stdout).toContain("the pod's service account may not do all that is needed");
+    },
+    3 * STEP_MS,
   );
 
   function write(user: Entry, more: Entry = {}, { cluster: base } = { cluster }): string {

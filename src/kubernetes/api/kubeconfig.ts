@@ -141,7 +141,8 @@ function openContext(merged: Merged, options: KubeconfigOptions): ClusterAccess 
   }
   const userName = text(chosen.user);
   const user = merged.users.get(userName) ?? {};
-  const shownUser = `user ${JSON.stringify(userName)} (context ${JSON.stringify(contextName)})`;
+  const asked = text(user.as) === "" ? "" : ` as ${JSON.stringify(user.as)}`;
+  const shownUser = `user ${JSON.stringify(userName)} (context ${JSON.stringify(contextName)})${asked}`;
   const credentials = openCredentials(user, {
     userName: shownUser,
     file: (name) => fileOf(user, name),

@@ -2,7 +2,7 @@ import { UserError } from "../../lib/errors.ts";
 import { type ApiClient, exactly } from "../api/client.ts";
 import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES } from "../api/resource.ts";
-import { hasReason } from "../api/status.ts";
+import { ApiError, hasReason } from "../api/status.ts";
 import { buildParent, PARENT_MANAGER, parentName, readParent } from "./apply-set.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
 import {
@@ -16,6 +16,7 @@ import {
   readRevision,
   STATUS_LABEL,
 } from "./revision.ts";
+import { explainRefusal } from "./rights.ts";
 
 /** Revisions that are kept besides the last deployed one. */
 const KEPT_REVISIONS = 10;
@@ -60,12 +61,18 @@ export class ReleaseStore {
     return (await this.client.find(RESOURCES.lease, this.namespace, parentName(this.release))) !== null;
   }
 
-  /** Newest first. */
+  /**
+   * Newest first.
+   * @throws {UserError} `forbidden`, with every right that is missing
+   */
   async listRevisions(): Promise<Revision[]> {
-    const secrets = await this.client.listAll(RESOURCES.secret, this.namespace, {
-      labelSelector: `${RELEASE_LABEL}=${this.release}`,
-      metadataOnly: true,
-    });
+    const selector = { labelSelector: `${RELEASE_LABEL}=${this.release}`, metadataOnly: true };
+    const secrets = await this.client
+      .listAll(RESOURCES.secret, this.namespace, selector)
+      .catch(async (error: unknown) => {
+        const isRefused = error instanceof ApiError && error.status === 403;
+        throw isRefused ? await explainRefusal(this.client, this.namespace, error) : error;
+      });
     return secrets.flatMap((secret) => readRevision(secret) ?? []).sort((a, b) => b.number - a.number);
   }
 
