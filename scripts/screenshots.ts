@@ -36,6 +36,7 @@ try {
     flame: `?trace=${wanted?.traceId}&view=flame`,
     table: `?trace=${wanted?.traceId}&view=table`,
     compare: `?compare=${wanted?.traceId},${other?.traceId}`,
+    verify: "?view=verify",
     control: "?view=control",
   };
   for (const colorScheme of ["light", "dark"] as const) {

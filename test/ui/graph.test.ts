@@ -58,6 +58,12 @@ describe("the layout of a graph", () => {
         ["c", "a"],
       ],
     ),
+    "everybody calls everybody": graphOf(
+      [..."abcdefgh"],
+      [..."abcdefgh"].flatMap((from) =>
+        [..."abcdefgh"].filter((to) => to > from).map((to) => [from, to] as const),
+      ),
+    ),
     "one link": graphOf(["a"], []),
   })) {
     test(`${name}: no link covers another, and each edge has a path`, () => {

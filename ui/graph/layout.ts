@@ -7,12 +7,16 @@ const GAP_X = 74;
 const GAP_Y = 26;
 /** From here on it is a map: layers would be a line of hundreds, and dagre takes a second. */
 const MAP_FROM = 80;
+/** With more lines between them, dagre draws links far apart to lead all lines around them. */
+const MAX_EDGES_PER_NODE = 3;
 
 /** Callers to the left of whom they call. A chain goes in rows, to and fro, as it would be a line nobody can read. */
 export function layOut(graph: Graph, aspect: number): Layout {
   const chain = chainOrder(graph);
   if (chain !== null) return layOutChain(graph, chain, aspect);
-  return graph.nodes.length < MAP_FROM ? layOutLayers(graph) : layOutMap(graph, aspect);
+  const isMap =
+    graph.nodes.length >= MAP_FROM || graph.edges.length > MAX_EDGES_PER_NODE * graph.nodes.length;
+  return isMap ? layOutMap(graph, aspect) : layOutLayers(graph);
 }
 
 /** The nodes from first to last, if the graph is a chain. */
