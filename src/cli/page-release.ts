@@ -29,8 +29,8 @@ export async function openReleasePage(
   const passage = passageTo(store.client, service.namespace, { kind: "services", ...service });
   const place = `release ${store.release} in namespace ${store.namespace}, through the API server, from its ${kind === "zipkin" ? "Zipkin" : "collector"}`;
   return {
-    backend: { kind, ...passage },
+    backend: { kind, hasLive: false, ...passage },
     topology: describeTopology(topology),
-    about: describeSource(kind, place),
+    about: describeSource(false, place),
   };
 }

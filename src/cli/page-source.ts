@@ -1,8 +1,5 @@
 /** What a page over a backend of elsewhere shows, and what it cannot. */
-export function describeSource(kind: "zipkin" | "collector", place: string): string {
-  const numbers =
-    kind === "zipkin"
-      ? "Zipkin has no live numbers: those on the graph are of its newest 200 traces, 5 seconds late. "
-      : "";
+export function describeSource(hasLive: boolean, place: string): string {
+  const numbers = hasLive ? "" : "The numbers on the graph are of its newest 200 traces, 5 seconds late. ";
   return `Read from ${place}. ${numbers}Load, faults and ledgers are not to be had from here.`;
 }

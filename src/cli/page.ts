@@ -75,8 +75,11 @@ function backendFlag(): Flag<Backend | null> {
 
 function ofBackend({ kind, url }: Backend): Source {
   return {
-    backend: { kind, url, fetch: (to, init) => fetch(to, init) },
+    backend: { kind, url, hasLive: kind === "collector", fetch: (to, init) => fetch(to, init) },
     topology: null,
-    about: describeSource(kind, `the ${kind === "zipkin" ? "Zipkin" : "collector"} at ${url}`),
+    about: describeSource(
+      kind === "collector",
+      `the ${kind === "zipkin" ? "Zipkin" : "collector"} at ${url}`,
+    ),
   };
 }

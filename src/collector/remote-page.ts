@@ -13,6 +13,8 @@ import { summarizeTrace } from "./trace-summary.ts";
 /** Where the traces are, and how it is asked. */
 export interface RemoteBackend {
   readonly kind: "zipkin" | "collector";
+  /** It has live numbers as a stream, and the way to it lets a stream through, which the API server's does not. */
+  readonly hasLive: boolean;
   /** Without a slash at the end. */
   readonly url: string;
   readonly fetch: (
@@ -58,7 +60,7 @@ const COLLECTOR_PATHS = /^\/(page\/(traces|proof)|api\/(live|runs|verify)|health
  */
 export function startRemotePage(options: RemotePageOptions): RemotePage {
   const { host, port, backend } = options;
-  const live = backend.kind === "zipkin" ? new PolledLive(backend) : null;
+  const live = backend.hasLive ? null : new PolledLive(backend);
   const server = listen(host, port, "--port", (request) => answer(request, options, live?.recorder ?? null));
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${server.port}`,
@@ -95,13 +97,11 @@ async function route(
     if (topology === null) throw new HttpError(404, "No topology is known.");
     return respondJson(request, topology);
   }
+  if (path === "/api/live" && live !== null) return respondLive(live);
   if (path.startsWith("/api/v2/") || (backend.kind === "collector" && COLLECTOR_PATHS.test(path))) {
     return pass(request, backend, path + search);
   }
   switch (path) {
-    case "/api/live":
-      if (live !== null) return respondLive(live);
-      break;
     case "/page/traces":
       return respondJson(request, await listTraces(backend, searchParams));
     case "/page/proof":
