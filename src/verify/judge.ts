@@ -126,12 +126,22 @@ function judgeCut(ledger: Ledger, view: TraceView, common: Common, knowledge: Kn
   const residual = xor(ledger, ledgerOf(known.ours));
   const repaired = findAlterations(known, [], services, residual, count - known.ours.length);
   if (repaired !== null) return verdictOf({ ...common, ...repaired }, "unknown");
-  const completion = complete(ledger, view, knowledge);
+  // A span that was put below the cut by a wrong parent is not lost, though what is known lacks it.
+  const isMixedUp = [...outside].some((span) => isMisplaced(view, span));
+  const completion = isMixedUp ? null : complete(ledger, view, knowledge);
   if (isTold(completion) && completion.missing.length + completion.unattributed > 0) {
     return verdictOf({ ...common, ...completion, certainty: "deduced" }, "unknown");
   }
   const lost = Math.max(0, count - view.ours.length);
   return verdictOf({ ...common, unattributed: lost, certainty: "counted" }, "unknown");
+}
+
+/** Its parent is there, and is none that such a span can have. */
+function isMisplaced(view: TraceView, span: SeenSpan): boolean {
+  const parent = view.find(span.parentId);
+  if (parent === undefined) return false;
+  if (span.kind === "CLIENT") return parent.kind !== "SERVER" || parent.serviceName !== span.serviceName;
+  return parent.kind !== "CLIENT" || (parent.remote ?? span.serviceName) !== span.serviceName;
 }
 
 function servicesOf(view: TraceView, { services }: Knowledge): ReadonlySet<string> {

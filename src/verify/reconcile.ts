@@ -183,21 +183,22 @@ class Reconciler {
 
   async #look(isLast: boolean): Promise<void> {
     const { reader } = this.#options;
-    if (reader.readAccounts !== undefined && this.#pending.length >= ACCOUNTS_FROM) {
-      await this.#compareAccounts();
-    }
+    const hasAccounts = reader.readAccounts !== undefined && this.#pending.length >= ACCOUNTS_FROM;
+    if (hasAccounts) await this.#compareAccounts();
     const pending = this.#pending;
+    // What the accounts have not proved is mostly on the way, or lost: all of it is read at the end, not in each look.
+    const end = hasAccounts && !isLast ? Math.min(ACCOUNTS_FROM, pending.length) : pending.length;
     const left: SeenTrace[] = [];
     this.#pending = [];
     let from = 0;
     try {
-      for (; from < pending.length; from += reader.batchSize) {
+      for (; from < end; from += reader.batchSize) {
         await this.#readBatch(pending.slice(from, from + reader.batchSize), isLast ? left : null);
         if (!isLast) this.#report(null);
       }
     } finally {
-      // What was not read.
-      this.#pending = this.#pending.concat(pending.slice(from));
+      // What was not read is what the next look begins with.
+      this.#pending = pending.slice(from).concat(this.#pending);
     }
     // At the end all that can be learned is known.
     for (const { record, spans } of left) this.#settle(record, this.#learning.judge(record, spans));
@@ -214,6 +215,11 @@ class Reconciler {
     const seenAt = Date.now();
     for (const [at, record] of records.entries()) {
       const spans = traces.get(ids[at] as string) ?? [];
+      if (left === null && spans.length < (record.ledger?.count ?? 0)) {
+        // Looking for what is missing costs far more than looking again.
+        this.#pending.push(indexes[at] as number);
+        continue;
+      }
       const verdict = this.#learning.judge(record, spans);
       if (isSettled(verdict)) this.#settle(record, verdict, seenAt);
       else if (left !== null) left.push({ record, spans });
