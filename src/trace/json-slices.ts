@@ -18,6 +18,36 @@ export interface Slice extends Place {
   readonly values: number;
 }
 
+/** Where large nested values end, by where they begin: known, they need no second walk. */
+export type LargeValues = ReadonlyMap<number, number>;
+
+/** Values below this are walked through again where they are met. */
+const LARGE_BYTES = 16 * 1024;
+/** A walk takes some 5 ms for so many bytes. */
+const PIECE_BYTES = 256 * 1024;
+const NOTHING_KNOWN: LargeValues = new Map();
+
+/** Finds the large values of a text in one walk, which stops now and then. What is no JSON is left to those who read it. */
+export function* findLargeValues(bytes: Uint8Array): Generator<void, LargeValues> {
+  const ends = new Map<number, number>();
+  const open: number[] = [];
+  let pauseAt = PIECE_BYTES;
+  for (let at = 0; at < bytes.length; at++) {
+    if (at >= pauseAt) {
+      yield;
+      pauseAt = at + PIECE_BYTES;
+    }
+    const byte = bytes[at] as number;
+    if (byte === QUOTE) at = skipText(bytes, at) - 1;
+    else if (byte === OPEN_OBJECT || byte === OPEN_LIST) open.push(at);
+    else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
+      const start = open.pop();
+      if (start !== undefined && at - start >= LARGE_BYTES) ends.set(start, at + 1);
+    }
+  }
+  return ends;
+}
+
 /**
  * Cuts a JSON list into slices of about `sliceBytes`, so that each can be parsed on its own. What is inside the values is not
  * looked at: a list is right when this comes to its end and each slice can be parsed.
@@ -27,13 +57,14 @@ export function* sliceJsonList(
   bytes: Uint8Array,
   sliceBytes: number,
   place: Place = { start: 0, end: bytes.length },
+  known: LargeValues = NOTHING_KNOWN,
 ): Generator<Slice> {
   let at = expect(bytes, skipSpace(bytes, place.start), OPEN_LIST, "a list");
   let [start, values] = [skipSpace(bytes, at), 0];
   at = start;
   if (bytes[at] !== CLOSE_LIST) {
     for (;;) {
-      const end = skipValue(bytes, at);
+      const end = skipValue(bytes, at, known);
       values++;
       at = skipSpace(bytes, end);
       const isLast = bytes[at] !== COMMA;
@@ -52,16 +83,20 @@ export function* sliceJsonList(
  * Where the values of an object stand, by key; of a key that is there twice the last counts, as for a parser.
  * @throws {SyntaxError} when it is no object, or something stands behind it
  */
-export function findMembers(bytes: Buffer, place: Place): Map<string, Place> {
+export function findMembers(
+  bytes: Buffer,
+  place: Place,
+  known: LargeValues = NOTHING_KNOWN,
+): Map<string, Place> {
   const members = new Map<string, Place>();
   let at = skipSpace(bytes, expect(bytes, skipSpace(bytes, place.start), OPEN_OBJECT, "an object"));
   if (bytes[at] !== CLOSE_OBJECT) {
     for (;;) {
       if (bytes[at] !== QUOTE) throw misplaced(bytes, at, "a key");
-      const keyEnd = skipValue(bytes, at);
+      const keyEnd = skipText(bytes, at);
       const key = JSON.parse(bytes.toString("utf8", at, keyEnd)) as string;
       const start = skipSpace(bytes, expect(bytes, skipSpace(bytes, keyEnd), COLON, "a colon"));
-      const end = skipValue(bytes, start);
+      const end = skipValue(bytes, start, known);
       members.set(key, { start, end });
       at = skipSpace(bytes, end);
       if (bytes[at] !== COMMA) break;
@@ -73,10 +108,10 @@ export function findMembers(bytes: Buffer, place: Place): Map<string, Place> {
 }
 
 /** Behind the value at `at`. */
-function skipValue(bytes: Uint8Array, at: number): number {
+function skipValue(bytes: Uint8Array, at: number, known: LargeValues): number {
   const byte = bytes[at];
   if (byte === QUOTE) return skipText(bytes, at);
-  if (byte === OPEN_OBJECT || byte === OPEN_LIST) return skipNested(bytes, at);
+  if (byte === OPEN_OBJECT || byte === OPEN_LIST) return known.get(at) ?? skipNested(bytes, at);
   let end = at;
   while (end < bytes.length && isPlain(bytes[end] as number)) end++;
   if (end === at) throw misplaced(bytes, at, "a value");

@@ -1,6 +1,6 @@
 // OTLP/JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 import { isRecord } from "../lib/record.ts";
-import { findMembers, type Place, sliceJsonList } from "./json-slices.ts";
+import { findLargeValues, findMembers, type LargeValues, type Place, sliceJsonList } from "./json-slices.ts";
 import { BATCH_BYTES, type OtlpBatch, OtlpBatches } from "./otlp-batches.ts";
 import { type Attributes, MAX_DEPTH, newSpan, OtlpError, type OtlpSpan, type Value } from "./otlp-span.ts";
 import { surround } from "./otlp-to-zipkin.ts";
@@ -10,7 +10,7 @@ const STATUS_NAMES = ["UNSET", "OK", "ERROR"];
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The spans of a request, in pieces. @throws {OtlpError} when the body is not JSON, or not of this shape */
+/** The spans of a request, in pieces, some of them empty. @throws {OtlpError} when the body is not JSON, or not of this shape */
 export function* decodeOtlpJson(body: Uint8Array): Generator<OtlpBatch> {
   const batches = new OtlpBatches();
   if (body.length <= BATCH_BYTES) {
@@ -41,12 +41,16 @@ function* readRequest(request: Json) {
 
 /** What is around the spans is walked through, and the spans are parsed some at a time. */
 function* decodeLarge(body: Buffer, batches: OtlpBatches): Generator<OtlpBatch> {
-  const { items: groups } = openMember(body, { start: 0, end: body.length }, "resourceSpans");
+  const walk = findLargeValues(body);
+  let piece = walk.next();
+  for (; piece.done !== true; piece = walk.next()) yield batches.take();
+  const known = piece.value;
+  const { items: groups } = openMember(body, { start: 0, end: body.length }, "resourceSpans", known);
   for (const group of groups) {
-    const { rest, items: scopes } = openMember(body, group, "scopeSpans");
+    const { rest, items: scopes } = openMember(body, group, "scopeSpans", known);
     const resource = readAttributes(recordOf(rest, "resource"));
     for (const place of scopes) {
-      const { rest: around, items: spans } = openMember(body, place, "spans", BATCH_BYTES);
+      const { rest: around, items: spans } = openMember(body, place, "spans", known, BATCH_BYTES);
       const scope = recordOf(around, "scope");
       const surroundings = surround(resource, textOf(scope.name), textOf(scope.version));
       for (const slice of spans) {
@@ -59,8 +63,8 @@ function* decodeLarge(body: Buffer, batches: OtlpBatches): Generator<OtlpBatch> 
 }
 
 /** The list of one member of an object, in pieces of so many bytes, and all else that the object says. */
-function openMember(body: Buffer, place: Place, key: string, pieceBytes = 0) {
-  const members = findMembers(body, place);
+function openMember(body: Buffer, place: Place, key: string, known: LargeValues, pieceBytes = 0) {
+  const members = findMembers(body, place, known);
   const list = members.get(key);
   members.delete(key);
   const texts = [...members].map(
@@ -70,7 +74,7 @@ function openMember(body: Buffer, place: Place, key: string, pieceBytes = 0) {
   if (list === undefined || body.toString("latin1", list.start, list.start + 4) === "null")
     return { rest, items: [] };
   if (body[list.start] !== OPEN_LIST) throw new OtlpError(`Expected ${key} to be a list of objects`);
-  return { rest, items: sliceJsonList(body, pieceBytes, list) };
+  return { rest, items: sliceJsonList(body, pieceBytes, list, known) };
 }
 
 const OPEN_LIST = 0x5b;

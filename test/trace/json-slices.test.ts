@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { findMembers, sliceJsonList } from "../../src/trace/json-slices.ts";
+import { findLargeValues, findMembers, sliceJsonList } from "../../src/trace/json-slices.ts";
 
 function slice(text: string, sliceBytes: number): unknown[] {
   const bytes = Buffer.from(text);
@@ -101,4 +101,19 @@ test.each([
   "",
 ])("the list %s is refused in any slices", (text) => {
   for (const bytes of [0, 1, 1000]) expect(() => slice(text, bytes)).toThrow(SyntaxError);
+});
+
+test("the ends of large values are found in one walk that stops now and then", () => {
+  const long = 'x]}"\\'.repeat(20_000);
+  const deep = { list: [long, long] };
+  const lists = [[deep], [long]];
+  const value = { small: [1, { a: "]" }], texts: [long, "}"], nested: lists };
+  const text = JSON.stringify(value, null, 1);
+  const walk = findLargeValues(Buffer.from(text));
+  let stops = 0;
+  let step = walk.next();
+  for (; step.done !== true; step = walk.next()) stops++;
+  expect(stops).toBeGreaterThan(0);
+  const found = [...step.value].map(([start, end]) => JSON.parse(text.slice(start, end)));
+  expect(found).toEqual([value.texts, deep.list, deep, lists[0], lists[1], lists, value]);
 });

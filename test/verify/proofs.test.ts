@@ -59,8 +59,11 @@ function place(backend: BackendUnderTest, topology: Topology, link: Partial<Link
         ...options,
         onSent: async () => {
           await options?.onSent?.();
-          await eventually(async () =>
-            [...chain.links.values()].every(({ reporter }) => reporter.queued === 0) ? true : undefined,
+          // A backend that was away for 10 s is tried again after 10 s at the latest.
+          await eventually(
+            async () =>
+              [...chain.links.values()].every(({ reporter }) => reporter.queued === 0) ? true : undefined,
+            30_000,
           );
         },
       }),
@@ -249,7 +252,7 @@ for (const [name, start] of Object.entries(BACKENDS)) {
       }, 10_000);
       const result = await it.verify({ requests: 100, maxWaitMs: 60_000 });
       expect(result).toMatchObject({ outcome: "complete", traces: { complete: 100 } });
-    });
+    }, 60_000);
 
     test("what a queue that is too small lost is that link's, in its own numbers", async () => {
       await using it = place(backend, quickChain("a", "b"), {
@@ -275,7 +278,7 @@ for (const [name, start] of Object.entries(BACKENDS)) {
       const result = await it.verify({ requests: 50, maxWaitMs: 60_000 });
       expect(result).toMatchObject({ outcome: "complete", traces: { complete: 50 } });
       expect(result.exportLatencyMs?.p50).toBeGreaterThan(19_000);
-    });
+    }, 60_000);
 
     test("the spans of a link that is gone are that link's, and nobody else is accused", async () => {
       await using it = place(backend, quickChain("a", "b", "c"));
