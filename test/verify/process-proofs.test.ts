@@ -55,9 +55,15 @@ test("a link that is killed under load has lost its last spans, and nobody else 
   const collector = await startCollectorProcess();
   await using proxy = startFaultProxy(collector.url);
   await using links = await startLinks(proxy.url);
-  const killed = eventually(() => (proxy.received > 600 ? true : undefined), 60_000).then(() =>
-    links.restart("b"),
-  );
+  const sentByB = () => proxy.passed.filter(({ localEndpoint }) => localEndpoint?.serviceName === "b").length;
+  const killed = (async () => {
+    await eventually(() => (proxy.received > 600 ? true : undefined), 60_000);
+    // Between two of its batches: right behind one it would have nothing to lose.
+    const before = sentByB();
+    await eventually(() => (sentByB() > before ? true : undefined));
+    await Bun.sleep(300);
+    await links.restart("b");
+  })();
   const result = await verifyRun({
     url: links.urls.get("a") ?? "",
     backend: { kind: "collector", url: collector.url },
