@@ -153,7 +153,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.reload();
         expect(await page.getByRole("treeitem").count()).toBe(3);
         await page.keyboard.press("t");
-        expect(await page.getByRole("table").first().locator("tbody tr").count()).toBe(3);
+        const rows = page.getByRole("region", { name: "Spans as a table" }).locator("tbody tr");
+        await rows.first().waitFor();
+        expect(await rows.count()).toBe(3);
         await page.keyboard.press("f");
         await page.locator(".flame canvas").waitFor();
         await page.keyboard.press("?");
