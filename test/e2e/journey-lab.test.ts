@@ -210,7 +210,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
     test(
       "no request of a steady load is lost when all links are restarted",
       async () => {
-        const summary = await restartUnderLoad();
+        const summary = await eventually(() => restartUnderLoad(30), STEP_MS / 2);
         expect(summary).toMatchObject({ failed: 0, failures: {} });
         expect(summary.requests).toBeGreaterThan(100);
       },
@@ -224,15 +224,20 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
         await lab.kubectl(["set", "env", ...place, ...DEPLOYMENTS, "CHAIN_LINK_DRAIN=0s"]);
         await waitForRollout();
         // How many are lost is a matter of who is faster, kube-proxy or the next request.
-        await eventually(async () => ((await restartUnderLoad()).failed > 0 ? true : undefined), STEP_MS / 2);
+        await eventually(async () => {
+          const summary = await restartUnderLoad(200);
+          return summary !== undefined && summary.failed > 0 ? true : undefined;
+        }, STEP_MS / 2);
       },
       STEP_MS,
     );
 
-    /** Replaces every pod while 30 requests a second come; gives what the load generator counted. */
-    async function restartUnderLoad(): Promise<{ requests: number; failed: number }> {
+    /** Replaces every pod while requests come; gives what the load generator counted, or nothing where its log was cut. */
+    async function restartUnderLoad(
+      perSecond: number,
+    ): Promise<{ requests: number; failed: number } | undefined> {
       const place = ["-n", bench.namespace];
-      const load = loadPod(image, ["load", "http://front", "--rate", "30/s", "-o", "json"]);
+      const load = loadPod(image, ["load", "http://front", "--rate", `${perSecond}/s`, "-o", "json"]);
       await lab.kubectl(["create", ...place, "-f", "-"], { input: JSON.stringify(load) });
       await lab.kubectl(["wait", ...place, "--for=condition=Ready", "pod/load", "--timeout=120s"]);
       const log = lab.kubectl(["logs", ...place, "-f", "load"]);
@@ -246,7 +251,8 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
       }, STEP_MS / 2);
       await lab.kubectl(["delete", "pod", "load", ...place]);
       const { stdout } = await log;
-      return JSON.parse(stdout.split("\n").find((line) => line.startsWith("{")) ?? "");
+      const summary = stdout.split("\n").find((line) => line.startsWith("{"));
+      return summary === undefined ? undefined : JSON.parse(summary);
     }
 
     async function waitForRollout(): Promise<void> {

@@ -4,6 +4,9 @@ import type { Lab } from "../helpers/lab.ts";
 import { FaultBench } from "./scenario.ts";
 import { TestNamespace } from "./test-namespace.ts";
 
+/** Of this process: a namespace takes its time to go, so its name is not used again. */
+let made = 0;
+
 export type BenchTask = (bench: FaultBench) => Promise<void>;
 
 /**
@@ -17,8 +20,8 @@ export async function runInBenches(
   tasks: BenchTask[],
 ): Promise<void> {
   const client = new ApiClient(openCluster({ file: lab.kubeconfig, context: null, environment: {} }));
-  const work = async (index: number) => {
-    const namespace = await TestNamespace.create(client, `${prefix}-${process.pid}-${index}`);
+  const work = async () => {
+    const namespace = await TestNamespace.create(client, `${prefix}-${process.pid}-${made++}`);
     using bench = new FaultBench(lab, namespace, client);
     try {
       for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) await task(bench);
@@ -26,9 +29,7 @@ export async function runInBenches(
       await namespace.remove();
     }
   };
-  const ended = await Promise.allSettled(
-    Array.from({ length: Math.min(width, tasks.length) }, (_, index) => work(index)),
-  );
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(width, tasks.length) }, () => work()));
   const failed = ended.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
 }
