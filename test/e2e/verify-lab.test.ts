@@ -118,6 +118,15 @@ describe.skipIf(!hasLab)(`a release is verified in its cluster${LAB_NOTE}`, () =
       const deployment = "deployment/chain-link-deployment-1";
       await lab.kubectl(["set", "env", deployment, wrong, "-n", NAMESPACE]);
       await lab.kubectl(["rollout", "status", deployment, "-n", NAMESPACE, "--timeout=120s"]);
+      // The pod of before goes on serving for a while.
+      await eventually(async () => {
+        const { items } = await lab.query("get", "pods", "-n", NAMESPACE);
+        const names = items.map(({ metadata }: { metadata: { name: string } }) => metadata.name);
+        return (
+          names.filter((name: string) => name.startsWith("chain-link-deployment-1-")).length === 1 ||
+          undefined
+        );
+      }, 60_000);
       const { exitCode, stdout } = await verify(
         ...["--rate", "10/s", "--requests", "20", "--max-wait", "10s", "-o", "json"],
       );
