@@ -153,17 +153,8 @@ for (const [name, knowledge] of Object.entries(KNOWLEDGE)) {
       try {
         check(verdict, done, spans, ledger.unknown > 0, knowledge === GIVEN);
       } catch (error) {
-        const text = JSON.stringify(
-          { ledger, lost: [...done.lost], altered: [...done.altered], verdict },
-          null,
-          1,
-        );
-        throw new Error(
-          `round ${round} lost ${done.lost.size} altered ${[...done.altered].map(([a, b]) => `${a.kind} ${a.serviceName} ${a.parentId === b.parentId ? "" : `parent ${b.parentId}`} ${b.kind} ${b.serviceName}`)} unknown ${ledger.unknown} ${verdict.certainty} missing ${verdict.missing.length}+${verdict.unattributed} of ${ledger.count} seen ${verdict.seen}: ${error}\n${process.env.VERIFY_VERBOSE ? text : ""}`,
-          {
-            cause: error,
-          },
-        );
+        const known = { ledger, lost: [...done.lost], altered: [...done.altered], verdict };
+        throw new Error(`round ${round}: ${error}\n${JSON.stringify(known, null, 1)}`, { cause: error });
       }
     }
   });
