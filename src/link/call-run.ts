@@ -3,6 +3,7 @@ import type { Failure } from "../http/failure.ts";
 import { exposeMistake } from "../http/handler-error.ts";
 import type { CallListener, Reply } from "../http/reply.ts";
 import { errorText } from "../lib/errors.ts";
+import { waitFor } from "../lib/wait.ts";
 import { MAX_REQUEST_BYTES } from "../topology/model.ts";
 import type { CallPlan } from "./plan.ts";
 import { ReplyHeaders } from "./reply-headers.ts";
@@ -11,7 +12,6 @@ import { jsonResponse, type LinkResponse } from "./response.ts";
 import type { Steps } from "./steps.ts";
 import type { CallResult } from "./tags.ts";
 import type { Visit } from "./visit.ts";
-import { waitFor } from "./wait.ts";
 
 const LINE_END = Buffer.from("\r\n");
 const CONTENT_LENGTH = Buffer.from("Content-Length: ");

@@ -1,3 +1,4 @@
+import { waitFor } from "../lib/wait.ts";
 import { type BehaviourRunner, type PreparedFault, slownessAt } from "./behaviour.ts";
 import { doWork } from "./busy-work.ts";
 import { Gate } from "./gate.ts";
@@ -6,7 +7,6 @@ import { HeldMemory } from "./memory.ts";
 import { TokenBucket } from "./rate-limit.ts";
 import type { Role } from "./roles.ts";
 import type { LinkStats } from "./stats.ts";
-import { waitFor } from "./wait.ts";
 
 /** Why a link turns a request away. */
 export type Refusal = "starting" | "rate_limited" | "queue_full" | "queue_timeout" | "out_of_memory";

@@ -1,8 +1,8 @@
 import { exposeMistake } from "../http/handler-error.ts";
+import { waitFor } from "../lib/wait.ts";
 import { CallRun } from "./call-run.ts";
 import type { StepPlan } from "./plan.ts";
 import type { Visit } from "./visit.ts";
-import { waitFor } from "./wait.ts";
 
 /**
  * The calls of a visit: step after step, those of one step at the same time. It belongs to its visit and serves many

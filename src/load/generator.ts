@@ -123,10 +123,6 @@ export class Load implements CallOwner, Sender {
     return this.#inFlight >= this.options.connections;
   }
 
-  get isIdle(): boolean {
-    return this.#inFlight === 0;
-  }
-
   #finish(): void {
     this.#isStopped = true;
     const nowMs = Math.min(performance.now(), this.#endMs);

@@ -1,28 +1,23 @@
 import type { Random } from "../lib/random.ts";
+import { WAKE_MS, waitUntil } from "../lib/wait.ts";
 import { type Rate, ROUNDING, Schedule } from "./schedule.ts";
 
 /** What sends the requests. */
 export interface Sender {
   /** No further request can be under way now. */
   readonly isFull: boolean;
-  /** No request is under way. */
-  readonly isIdle: boolean;
   /** It may stop the pacer. */
   send(dueMs: number, nowMs: number): void;
 }
 
 /** Timers cannot be set further ahead (2^31 - 1 ms). */
 export const MAX_TIMER_MS = 2_147_483_647;
-/** Timers fire so late, to the whole millisecond: the rest is waited for without them. */
-const TIMER_SLACK_MS = 0.15;
-/** `Atomics.wait` returns so late. */
-const SLEEP_SLACK_MS = 0.1;
+/** Up to so long is waited for exactly; further ahead a timer is set, which can be taken back. */
+const NEAR_MS = 20;
 /** Requests begun in one turn, so that answers are read in between. */
 const MAX_BATCH = 32;
 /** Time to send what became due while this process stood still, when the load ends. */
 const LAST_SENDS_MS = 20;
-
-const SLEEP_CELL = new Int32Array(new SharedArrayBuffer(4));
 
 /** The open loop: begins requests when they are due, whatever became of those before. Times are of `performance.now()`. */
 export class Pacer {
@@ -39,6 +34,8 @@ export class Pacer {
   #isBlocked = false;
   #isStopped = false;
   #timer: Timer | undefined;
+  /** Of the waits, which cannot be taken back: only the last one counts. */
+  #wait = 0;
   #immediate: ReturnType<typeof setImmediate> | undefined;
 
   constructor(sender: Sender, rate: Rate, random: Random | null, startMs: number, endMs: number) {
@@ -121,21 +118,18 @@ export class Pacer {
     return dueMs;
   }
 
-  /**
-   * A timer for the whole milliseconds. Then, when no answer can come meanwhile, a sleep that costs nothing; otherwise
-   * turns of the event loop, in which answers are read.
-   */
   #arm(dueMs: number): void {
     if (dueMs >= this.#lastDueMs) return;
     const waitMs = dueMs - performance.now();
-    const timerMs = Math.floor(waitMs - TIMER_SLACK_MS);
-    if (timerMs >= 1) {
-      this.#timer = setTimeout(this.#tick, Math.min(MAX_TIMER_MS, timerMs));
-      return;
+    if (waitMs > NEAR_MS) {
+      this.#timer = setTimeout(this.#tick, Math.min(MAX_TIMER_MS, waitMs - NEAR_MS / 2));
+    } else if (waitMs > WAKE_MS) {
+      const wait = this.#wait;
+      waitUntil(dueMs).then(() => wait === this.#wait && this.#tick());
+    } else {
+      // A turn of the event loop, in which answers are read.
+      this.#immediate = setImmediate(this.#tick);
     }
-    if (this.#sender.isIdle && waitMs > SLEEP_SLACK_MS)
-      Atomics.wait(SLEEP_CELL, 0, 0, waitMs - SLEEP_SLACK_MS);
-    this.#immediate = setImmediate(this.#tick);
   }
 
   #disarm(): void {
@@ -143,5 +137,6 @@ export class Pacer {
     if (this.#immediate !== undefined) clearImmediate(this.#immediate);
     this.#timer = undefined;
     this.#immediate = undefined;
+    this.#wait++;
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { waitFor } from "../../src/link/wait.ts";
+import { waitFor } from "../../src/lib/wait.ts";
 import { graphOf, startChain } from "../helpers/chain.ts";
 
 test.each([0.3, 0.7, 1.5, 2.7, 12.4])(
