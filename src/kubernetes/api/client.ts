@@ -8,6 +8,8 @@ export interface ApplyOptions {
   readonly manager: string;
   readonly force?: boolean;
   readonly dryRun?: boolean;
+  /** The answer has only `metadata`: half of the bytes. */
+  readonly metadataOnly?: boolean;
 }
 
 export interface ListOptions {
@@ -24,7 +26,8 @@ export interface ListEnd {
 }
 
 /** Objects of one answer to a list: a few requests for each kind, and memory for one page at a time. */
-const PAGE_SIZE = 500;
+const PAGE_SIZE = 250;
+const METADATA_TYPE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const METADATA_LIST_TYPE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /** What can be done with objects of one API server. Raw JSON: what we do not know of an object passes unharmed. */
@@ -95,7 +98,7 @@ export class ApiClient extends Transport {
   apply(
     resource: Resource,
     object: KubernetesObject,
-    { manager, force = false, dryRun = false }: ApplyOptions,
+    { manager, force = false, dryRun = false, metadataOnly = false }: ApplyOptions,
   ): Promise<LiveObject> {
     const { name, namespace = null } = object.metadata;
     const query = `fieldManager=${manager}&force=${force}&fieldValidation=Strict${dryRun ? "&dryRun=All" : ""}`;
@@ -104,6 +107,7 @@ export class ApiClient extends Transport {
       path: `${resourcePath(resource, namespace, name)}?${query}`,
       body: object,
       contentType: "application/apply-patch+yaml",
+      accept: metadataOnly ? METADATA_TYPE : JSON_TYPE,
     });
   }
 

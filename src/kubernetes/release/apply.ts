@@ -58,7 +58,8 @@ export async function applyPlanned(work: Work, objects: readonly PlannedObject[]
           if (failures.length > 0) return;
           await before(work);
           if (action === "replace") await removeForReplacement(work, planned);
-          await work.client.apply(resource, object, { manager: FIELD_MANAGER, force: planned.force });
+          const { force } = planned;
+          await work.client.apply(resource, object, { manager: FIELD_MANAGER, force, metadataOnly: true });
         }
         work.report.onApplied(action, object.kind, object.metadata.name);
       } catch (error) {
