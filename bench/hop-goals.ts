@@ -1,6 +1,6 @@
-import type { Turn, Turns } from "./hop.ts";
 import { renderTable } from "./page.ts";
 import { median } from "./process.ts";
+import type { Turn, Turns } from "./turns.ts";
 
 /** A ratio of two chains at so many connections, and what it is to be. */
 interface Goal {

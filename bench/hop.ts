@@ -27,17 +27,8 @@ import { describeMachine, renderTable, writePage } from "./page.ts";
 import { PEERS, startPeer } from "./peers.ts";
 import { median, readCpuMicros, readMemory } from "./process.ts";
 import { type SpanSink, startSpanSink } from "./span-sink.ts";
-import { runWrk, type WrkResult } from "./wrk.ts";
-
-/** One turn of a chain. */
-export interface Turn extends WrkResult {
-  readonly hopMicros: number;
-  /** Median of the links. */
-  readonly memoryBytes: number;
-}
-
-/** Turns by connections, in the order of the rounds. */
-export type Turns = ReadonlyMap<number, readonly Turn[]>;
+import type { Turn, Turns } from "./turns.ts";
+import { runWrk } from "./wrk.ts";
 
 const VARIANTS = [
   { name: "traced 100 %", tags: "default", sampled: 1 },

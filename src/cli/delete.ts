@@ -36,7 +36,7 @@ export const deleteRelease = defineCommand({
       await Promise.all([
         import("../kubernetes/release/remove.ts"),
         import("../kubernetes/release/release-namespace.ts"),
-        import("../kubernetes/release/apply.ts"),
+        import("../kubernetes/release/work.ts"),
         import("./release-log.ts"),
       ]);
     const { store } = await openRelease(flags, output);

@@ -1,8 +1,8 @@
 import type { DeployReporter } from "../kubernetes/release/deployment.ts";
 import type { Action } from "../kubernetes/release/plan.ts";
-import type { RemoveOptions } from "../kubernetes/release/remove.ts";
 import type { Revision } from "../kubernetes/release/revision.ts";
 import type { ReadinessTracker } from "../kubernetes/release/tracker.ts";
+import type { RemoveOptions } from "../kubernetes/release/work.ts";
 import { LiveLines } from "./live-lines.ts";
 import type { Output } from "./output.ts";
 import { renderTable } from "./table.ts";

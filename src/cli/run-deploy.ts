@@ -27,7 +27,7 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
   const [{ deploy }, { DeployFailed }, { Interrupted }, { ReleaseLog }] = await Promise.all([
     import("../kubernetes/release/deploy.ts"),
     import("../kubernetes/release/deployment.ts"),
-    import("../kubernetes/release/apply.ts"),
+    import("../kubernetes/release/work.ts"),
     import("./release-log.ts"),
   ]);
   const { namespace, release } = store;

@@ -1,6 +1,6 @@
 import type { Span } from "../trace/span.ts";
 import { LiveRecorder } from "./live-recorder.ts";
-import type { RemoteBackend } from "./remote-page.ts";
+import type { RemoteBackend } from "./remote-backend.ts";
 
 const POLL_MS = 2000;
 /** Spans come to a backend a second or two after they ended. */

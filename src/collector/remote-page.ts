@@ -6,22 +6,10 @@ import { respondLive } from "./live-stream.ts";
 import { isFromHere } from "./origin.ts";
 import { servePage } from "./page.ts";
 import { PolledLive } from "./polled-live.ts";
+import type { RemoteBackend } from "./remote-backend.ts";
 import { respondError, respondJson } from "./response.ts";
 import { listen } from "./server.ts";
 import { summarizeTrace } from "./trace-summary.ts";
-
-/** Where the traces are, and how it is asked. */
-export interface RemoteBackend {
-  readonly kind: "zipkin" | "collector";
-  /** It has live numbers as a stream, and the way to it lets a stream through, which the API server's does not. */
-  readonly hasLive: boolean;
-  /** Without a slash at the end. */
-  readonly url: string;
-  readonly fetch: (
-    url: string,
-    init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
-  ) => Promise<Response>;
-}
 
 export interface RemotePageOptions {
   readonly host: string;

@@ -3,12 +3,23 @@ import type { ByteWriter } from "./byte-writer.ts";
 import { lowerBytes } from "./characters.ts";
 import { isSameName } from "./fields.ts";
 import type { RequestHead } from "./request-head.ts";
-import type { ServerConnection } from "./server-connection.ts";
 
 /** Where a request came from. */
 export interface Peer {
   readonly address: string;
   readonly port: number;
+}
+
+/** What an exchange needs of the connection that it is on. */
+export interface ExchangeConnection {
+  readonly body: { view(): Buffer };
+  readonly peer: Peer | null;
+  readonly isClosed: boolean;
+  beginAnswer(head: Uint8Array, status: number): ByteWriter;
+  finishAnswer(body: Uint8Array, start: number, end: number): void;
+  closeAfterAnswer(): void;
+  leaveUnanswered(): void;
+  terminate(): void;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -28,10 +39,10 @@ export class Exchange {
   attachment: unknown = null;
   /** Hears that the connection is gone before the answer. The handler sets it for the connection. */
   onGone: (() => void) | null = null;
-  readonly #connection: ServerConnection;
+  readonly #connection: ExchangeConnection;
   #target: string | null = null;
 
-  constructor(connection: ServerConnection, head: RequestHead) {
+  constructor(connection: ExchangeConnection, head: RequestHead) {
     this.#connection = connection;
     this.head = head;
   }

@@ -1,17 +1,19 @@
 import { ByteWriter } from "../http/byte-writer.ts";
 import type { Failure } from "../http/failure.ts";
+import type { Fields } from "../http/fields.ts";
 import { exposeMistake } from "../http/handler-error.ts";
 import type { CallListener, Reply } from "../http/reply.ts";
 import { errorText } from "../lib/errors.ts";
 import { waitFor } from "../lib/wait.ts";
 import { MAX_REQUEST_BYTES } from "../topology/model.ts";
+import type { Account } from "./account.ts";
 import type { CallPlan } from "./plan.ts";
 import { ReplyHeaders } from "./reply-headers.ts";
-import { writeNewId } from "./request-context.ts";
+import { type RequestContext, writeNewId } from "./request-context.ts";
 import { jsonResponse, type LinkResponse } from "./response.ts";
-import type { Steps } from "./steps.ts";
+import type { Skeleton } from "./span-format.ts";
+import type { LinkStats } from "./stats.ts";
 import type { CallResult } from "./tags.ts";
-import type { Visit } from "./visit.ts";
 
 const LINE_END = Buffer.from("\r\n");
 const CONTENT_LENGTH = Buffer.from("Content-Length: ");
@@ -27,6 +29,27 @@ const headers = new ReplyHeaders();
 /** The request that is being written: calls copy it. */
 const request = new ByteWriter();
 
+/** The request that calls are made for. */
+export interface Caller {
+  readonly context: RequestContext;
+  readonly account: Account;
+  readonly fields: Fields;
+  readonly stats: LinkStats;
+  /** When the event came that is being handled, on the clock of `performance.now()`. */
+  readonly nowMs: number;
+  /** It is answered; calls that still end have no effect. */
+  readonly isOver: boolean;
+  /** An event has come. */
+  noteTime(): void;
+  recordCall(id: Uint8Array, startMs: number, template: Skeleton): void;
+  noteBrokenContext(service: string): void;
+}
+
+/** Hears of the end of a call. */
+export interface CallRunOwner {
+  endOne(): void;
+}
+
 /**
  * One call of a visit, attempt after attempt, and what came of it. It belongs to its visit and serves many requests, one
  * at a time.
@@ -40,24 +63,24 @@ export class CallRun implements CallListener {
   bytes: Uint8Array = request.bytes;
   start = 0;
   end = 0;
-  readonly #visit: Visit;
-  readonly #steps: Steps;
+  readonly #caller: Caller;
+  readonly #owner: CallRunOwner;
   #plan: CallPlan | null = null;
   #attempt = 0;
   #startMs = 0;
   /** Instead of the answer in place: it has more headers than `Content-Type: application/json`, or there was none. */
   #response: LinkResponse | null = null;
 
-  constructor(visit: Visit, steps: Steps) {
-    this.#visit = visit;
-    this.#steps = steps;
+  constructor(caller: Caller, owner: CallRunOwner) {
+    this.#caller = caller;
+    this.#owner = owner;
   }
 
-  /** Begins the first attempt. It ends in {@link Steps.endOne}, never before this returns. */
+  /** Begins the first attempt. It ends in {@link CallRunOwner.endOne}, never before this returns. */
   begin(plan: CallPlan): void {
     this.#plan = plan;
     this.#attempt = 0;
-    if (plan.budget !== null) plan.budget.countRequest(this.#visit.nowMs);
+    if (plan.budget !== null) plan.budget.countRequest(this.#caller.nowMs);
     this.#send(plan);
   }
 
@@ -69,12 +92,12 @@ export class CallRun implements CallListener {
   onReply(reply: Reply, isRepeated: boolean): void {
     const plan = this.#plan as CallPlan;
     const { status, fields, content } = reply;
-    const visit = this.#visit;
-    visit.noteTime();
-    if (visit.context.isSampled) {
+    const caller = this.#caller;
+    caller.noteTime();
+    if (caller.context.isSampled) {
       const isPlain = this.#attempt === 0;
       const template = isPlain ? plan.templateOf(status) : plan.renderTemplate({ status }, this.#attempt);
-      visit.recordCall(this.id, this.#startMs, template);
+      caller.recordCall(this.id, this.#startMs, template);
     }
     headers.read(fields);
     this.#settleAccount(headers, isRepeated, plan.service);
@@ -84,29 +107,29 @@ export class CallRun implements CallListener {
     this.start = content.start;
     this.end = content.end;
     this.#response = headers.isPlainJson ? null : { status, headers: passedHeaders(reply), body: reply.body };
-    this.#steps.endOne();
+    this.#owner.endOne();
   }
 
   onFailure({ reason, message }: Failure, isRepeated: boolean): void {
     const plan = this.#plan as CallPlan;
     const { timeoutMs, retries, service } = plan.call;
     const text = reason === "timeout" ? `no answer within ${timeoutMs} ms` : message;
-    const visit = this.#visit;
-    visit.noteTime();
-    if (visit.context.isSampled) {
+    const caller = this.#caller;
+    caller.noteTime();
+    if (caller.context.isSampled) {
       const failure: CallResult = { reason, message: text };
-      visit.recordCall(this.id, this.#startMs, plan.renderTemplate(failure, this.#attempt));
+      caller.recordCall(this.id, this.#startMs, plan.renderTemplate(failure, this.#attempt));
     }
-    visit.account.unknown += isRepeated ? 2 : 1;
+    caller.account.unknown += isRepeated ? 2 : 1;
     if (this.#attempt < retries && plan.retry.wantsFailure(reason) && this.#retry(plan)) return;
     this.status = reason === "timeout" ? 504 : 502;
     this.#response = jsonResponse(this.status, { message: `call to ${service} failed: ${text}`, service });
-    this.#steps.endOne();
+    this.#owner.endOne();
   }
 
   /** Whether there will be another attempt. */
   #retry(plan: CallPlan): boolean {
-    const { stats, nowMs } = this.#visit;
+    const { stats, nowMs } = this.#caller;
     if (plan.budget !== null && !plan.budget.spend(nowMs)) {
       stats.refusedRetries.add(plan.service);
       return false;
@@ -121,13 +144,13 @@ export class CallRun implements CallListener {
 
   async #sendLater(plan: CallPlan, ms: number): Promise<void> {
     await waitFor(ms);
-    if (this.#visit.isOver) return;
-    this.#visit.noteTime();
+    if (this.#caller.isOver) return;
+    this.#caller.noteTime();
     this.#send(plan);
   }
 
   #send(plan: CallPlan): void {
-    const { context, fields, nowMs } = this.#visit;
+    const { context, fields, nowMs } = this.#caller;
     this.status = 0;
     this.#response = null;
     writeNewId(this.id, 0);
@@ -153,12 +176,12 @@ export class CallRun implements CallListener {
     isRepeated: boolean,
     service: string,
   ): void {
-    const { account, context } = this.#visit;
+    const { account, context } = this.#caller;
     const { bytes } = fields;
     const isBroken =
       traceResponse !== -1 &&
       context.isOtherTrace(bytes, fields.valueStart(traceResponse), fields.valueEnd(traceResponse));
-    if (isBroken) this.#visit.noteBrokenContext(service);
+    if (isBroken) this.#caller.noteBrokenContext(service);
     // An account of another trace is not part of this one.
     const isTaken =
       !isBroken && ledger !== -1 && account.takeIn(bytes, fields.valueStart(ledger), fields.valueEnd(ledger));

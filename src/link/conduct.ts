@@ -5,11 +5,9 @@ import { Gate } from "./gate.ts";
 import type { LinkLog } from "./log.ts";
 import { HeldMemory } from "./memory.ts";
 import { TokenBucket } from "./rate-limit.ts";
+import type { Refusal } from "./refusal.ts";
 import type { Role } from "./roles.ts";
 import type { LinkStats } from "./stats.ts";
-
-/** Why a link turns a request away. */
-export type Refusal = "starting" | "rate_limited" | "queue_full" | "queue_timeout" | "out_of_memory";
 
 /** Work is done in pieces of this size; between them others are served, and signals heard. */
 const PIECE_MS = 20;

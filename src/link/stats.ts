@@ -1,6 +1,6 @@
 import { Histogram } from "../lib/histogram.ts";
 import type { FaultKind } from "../topology/model.ts";
-import type { Refusal } from "./conduct.ts";
+import type { Refusal } from "./refusal.ts";
 import type { Cause } from "./tags.ts";
 
 /** How often each of a few things has happened. */

@@ -1,15 +1,20 @@
 import { exposeMistake } from "../http/handler-error.ts";
 import { waitFor } from "../lib/wait.ts";
-import { CallRun } from "./call-run.ts";
+import { type Caller, CallRun } from "./call-run.ts";
 import type { StepPlan } from "./plan.ts";
-import type { Visit } from "./visit.ts";
+
+/** A request whose calls come step after step. */
+export interface StepsOwner extends Caller {
+  /** All calls are made, or one failed: the last, or that one, if there was any. */
+  answerServed(run: CallRun | null): void;
+}
 
 /**
  * The calls of a visit: step after step, those of one step at the same time. It belongs to its visit and serves many
  * requests, one at a time, so that their calls make no objects.
  */
 export class Steps {
-  readonly #visit: Visit;
+  readonly #owner: StepsOwner;
   #steps: readonly StepPlan[] = [];
   /** The one that is under way. */
   #at = 0;
@@ -22,11 +27,11 @@ export class Steps {
   #last: CallRun | null = null;
   #spare: CallRun | null = null;
 
-  constructor(visit: Visit) {
-    this.#visit = visit;
+  constructor(owner: StepsOwner) {
+    this.#owner = owner;
   }
 
-  /** Begins the first step. It ends in {@link Visit.answerServed}. */
+  /** Begins the first step. It ends in {@link StepsOwner.answerServed}. */
   begin(steps: readonly StepPlan[]): void {
     this.#steps = steps;
     this.#at = 0;
@@ -37,11 +42,11 @@ export class Steps {
 
   /** A call or a sleep of the step has ended. */
   endOne(): void {
-    if (--this.#pending > 0 || this.#visit.isOver) return;
+    if (--this.#pending > 0 || this.#owner.isOver) return;
     for (let i = 0; i < this.#calls; i++) {
       const run = this.#runs[i] as CallRun;
       if (run.status >= 400) {
-        this.#visit.answerServed(run);
+        this.#owner.answerServed(run);
         return;
       }
     }
@@ -60,7 +65,7 @@ export class Steps {
         if (plan.call.probability < 1 && plan.draw() >= plan.call.probability) continue;
         let run = this.#runs[calls];
         if (run === undefined) {
-          run = new CallRun(this.#visit, this);
+          run = new CallRun(this.#owner, this);
           this.#runs.push(run);
         }
         calls++;
@@ -71,7 +76,7 @@ export class Steps {
       if (sleeps.length > 0) this.#sleep(sleeps);
       if (this.#pending > 0) return;
     }
-    this.#visit.answerServed(this.#last);
+    this.#owner.answerServed(this.#last);
   }
 
   #sleep(sleeps: StepPlan["sleeps"]): void {
@@ -80,7 +85,7 @@ export class Steps {
       // Not before the step is whole, even if it takes no time.
       waitFor(draw())
         .then(() => {
-          this.#visit.noteTime();
+          this.#owner.noteTime();
           this.endOne();
         })
         .catch(exposeMistake);
@@ -90,7 +95,7 @@ export class Steps {
   /** The answer of a call outlives its step: another takes its place. */
   #keepLast(index: number): void {
     const last = this.#runs[index] as CallRun;
-    this.#runs[index] = this.#last ?? this.#spare ?? new CallRun(this.#visit, this);
+    this.#runs[index] = this.#last ?? this.#spare ?? new CallRun(this.#owner, this);
     this.#spare = null;
     this.#last = last;
   }

@@ -1,7 +1,7 @@
 import type { Exchange } from "../http/exchange.ts";
 import type { Failure } from "../http/failure.ts";
 import type { FaultKind } from "../topology/model.ts";
-import type { Refusal } from "./conduct.ts";
+import type { Refusal } from "./refusal.ts";
 import type { SpanFormat } from "./span-format.ts";
 
 /** `minimal`: the original's four; `default`: and OpenTelemetry's stable ones; `full`: and all others of the original. */

@@ -7,18 +7,19 @@ import type { Fault } from "../topology/model.ts";
 import type { Propagator } from "../trace/context.ts";
 import type { Account } from "./account.ts";
 import type { CallRun } from "./call-run.ts";
-import { type Conduct, type Refusal, Stay } from "./conduct.ts";
+import { type Conduct, Stay } from "./conduct.ts";
 import type { LinkLog } from "./log.ts";
 import { jsonHead, type Plan } from "./plan.ts";
 import type { Plans } from "./plans.ts";
 import { Recorder, type RecorderParts } from "./recorder.ts";
+import { REFUSALS, type Refusal } from "./refusal.ts";
 import type { RequestContext } from "./request-context.ts";
 import { jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Skeleton } from "./span-format.ts";
 import type { LinkStats } from "./stats.ts";
-import { Steps } from "./steps.ts";
+import { Steps, type StepsOwner } from "./steps.ts";
 import type { Cause } from "./tags.ts";
 
 /** What all requests of a link share. */
@@ -35,13 +36,6 @@ export interface VisitParts extends RecorderParts {
 
 const LEDGER_NAME = Buffer.from("chain-link-ledger: ");
 const LINE_END = Buffer.from("\r\n");
-const REFUSALS: Readonly<Record<Refusal, string>> = {
-  rate_limited: "too many requests",
-  starting: "starting",
-  queue_full: "overloaded: the line is full",
-  queue_timeout: "overloaded: the wait in line was too long",
-  out_of_memory: "overloaded: there is no memory",
-};
 
 /**
  * One request on its way through a link, from its context to its answer. A connection has one of these for its whole
@@ -53,7 +47,7 @@ const REFUSALS: Readonly<Record<Refusal, string>> = {
  *
  * A request to a service without behaviours runs down this file without a promise.
  */
-export class Visit {
+export class Visit implements StepsOwner {
   readonly context: RequestContext;
   readonly account: Account;
   readonly #recorder: Recorder;

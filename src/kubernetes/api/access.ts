@@ -1,6 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
-import type { Credentials } from "./credentials.ts";
+import type { ClientTls, Credentials } from "./credentials.ts";
 import { type Entry, fileOf, text } from "./entry.ts";
 
 /** How to reach one API server as one user. */
@@ -23,14 +23,6 @@ export interface ClusterAccess {
   findTrouble(): string | null;
   /** Whether the server has ever answered. */
   hasAnswered: boolean;
-}
-
-export interface ClientTls {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly rejectUnauthorized?: boolean;
-  readonly serverName?: string;
 }
 
 interface AccessParts {

@@ -2,8 +2,7 @@
 import { join } from "node:path";
 import { errorText, UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
-import type { ClientTls } from "./access.ts";
-import type { CredentialContext, Credentials } from "./credentials.ts";
+import type { ClientTls, CredentialContext, Credentials } from "./credentials.ts";
 import type { Entry } from "./entry.ts";
 
 interface PluginStatus {

@@ -1,7 +1,7 @@
 import { errorText, UserError } from "../../lib/errors.ts";
 import type { ClusterAccess } from "./access.ts";
+import type { ApiRequest } from "./request.ts";
 import type { ApiError } from "./status.ts";
-import type { ApiRequest } from "./transport.ts";
 
 /** Statuses that may pass when one waits. */
 const PASSING = new Set([429, 500, 502, 503, 504]);

@@ -1,7 +1,7 @@
 // https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
 import { type ClusterAccess, makeAccess } from "./access.ts";
-import { openCredentials } from "./credentials.ts";
 import { type Entry, FOLDER, fileOf } from "./entry.ts";
+import { openCredentials } from "./login.ts";
 
 /** Where a pod finds its service account. */
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";

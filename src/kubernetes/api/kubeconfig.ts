@@ -7,9 +7,9 @@ import { errorCode, errorText, UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
 import { findNearest } from "../../lib/suggestion.ts";
 import { type ClusterAccess, clusterTls, describeCluster, makeAccess, readImpersonation } from "./access.ts";
-import { openCredentials } from "./credentials.ts";
 import { type Entry, FOLDER, fileOf, PATH, text } from "./entry.ts";
 import { openInCluster } from "./in-cluster.ts";
+import { openCredentials } from "./login.ts";
 
 export interface KubeconfigOptions {
   /** A file instead of those of `KUBECONFIG` and `~/.kube/config`. */

@@ -1,8 +1,7 @@
 // https://kubernetes.io/docs/reference/access-authn-authz/authentication/#option-1-oidc-authenticator
 import { errorText, UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
-import type { ClientTls } from "./access.ts";
-import type { CredentialContext, Credentials } from "./credentials.ts";
+import type { ClientTls, CredentialContext, Credentials } from "./credentials.ts";
 import type { Entry } from "./entry.ts";
 import { replaceTexts } from "./replace-texts.ts";
 import { readTokenEnd } from "./token-end.ts";

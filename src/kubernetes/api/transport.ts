@@ -3,6 +3,7 @@ import type { ClusterAccess } from "./access.ts";
 import { explainRefused, explainUnreachable, isPassing, isTrustProblem } from "./failure.ts";
 import { Gate } from "./gate.ts";
 import type { LiveObject } from "./live-object.ts";
+import type { ApiRequest } from "./request.ts";
 import { ApiError, readApiError } from "./status.ts";
 
 export interface ApiClientOptions {
@@ -14,17 +15,6 @@ export interface ApiClientOptions {
   readonly onWarning?: (text: string) => void;
   /** Aborts what is under way, and lets nothing new begin. */
   readonly signal?: AbortSignal;
-}
-
-export interface ApiRequest {
-  readonly method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
-  /** With query. */
-  readonly path: string;
-  readonly body?: unknown;
-  readonly contentType?: string;
-  readonly accept?: string;
-  /** Carries a condition that will not come true by waiting: a conflict is an answer. */
-  readonly isConditional?: boolean;
 }
 
 /** Requests under way at the same time. These keep two processors of a server on the same machine busy. */

@@ -1,37 +1,13 @@
 import { UserError } from "../../lib/errors.ts";
-import { type ApiClient, exactly } from "../api/client.ts";
+import { exactly } from "../api/client.ts";
 import { isKept, type Resource } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { PART_OF_LABEL } from "./apply-set.ts";
 import { waitUntilGone } from "./gone.ts";
-import type { ReleaseLock } from "./lock.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
-import type { Action, PlannedObject, Removal } from "./plan.ts";
+import type { PlannedObject, Removal } from "./plan.ts";
 import { describeProblem, readApplyProblems } from "./problem.ts";
-
-/** What a change of the cluster needs. */
-export interface Work {
-  readonly client: ApiClient;
-  readonly namespace: string;
-  readonly lock: ReleaseLock;
-  /** Aborted at the first Ctrl-C: what is under way is finished, nothing more is begun. */
-  readonly stop: AbortSignal;
-  /** How long an object that is replaced may take to end. */
-  readonly timeoutMs: number;
-  readonly report: Reporter;
-}
-
-/** Told of every step; none of it changes what is done. */
-export interface Reporter {
-  onNamespaceCreated(name: string): void;
-  onApplied(action: Action, kind: string, name: string): void;
-  onDeleted(kind: string, name: string): void;
-}
-
-/** The user asked to stop. */
-export class Interrupted extends Error {
-  override readonly name = "Interrupted";
-}
+import { before, Interrupted, type Work } from "./work.ts";
 
 /** The server refused objects though their dry run, or that of objects like them, went well. */
 export class ApplyFailed extends Error {
@@ -89,12 +65,6 @@ async function runAll<T>(items: readonly T[], run: (item: T) => Promise<void>): 
   const settled = await Promise.allSettled(items.map(run));
   const failed = settled.find((result) => result.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-}
-
-/** Refuses to begin anything when we are to stop, or no longer hold the lock. */
-export async function before({ stop, lock }: Pick<Work, "stop" | "lock">): Promise<void> {
-  if (stop.aborted) throw new Interrupted();
-  await lock.check();
 }
 
 /**

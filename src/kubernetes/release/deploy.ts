@@ -1,4 +1,3 @@
-import { Interrupted } from "./apply.ts";
 import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
 import { hasChanges, isSettled, type Plan } from "./plan.ts";
 import { makePlan } from "./planner.ts";
@@ -7,7 +6,7 @@ import { applyRevision, retireEarlier } from "./revision-run.ts";
 import { waitUntilServed } from "./serving.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
-import { beginWork } from "./work.ts";
+import { beginWork, Interrupted } from "./work.ts";
 
 /**
  * Brings a release to what is wanted, from whatever state an earlier process left it in.

@@ -1,12 +1,11 @@
 import { UserError } from "../../lib/errors.ts";
 import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES, type Resource } from "../api/resource.ts";
-import { Interrupted } from "./apply.ts";
 import { waitUntilGone } from "./gone.ts";
 import { selectorOf } from "./members.ts";
 import type { Removal } from "./plan.ts";
-import type { RemoveOptions } from "./remove.ts";
 import type { ReleaseStore } from "./store.ts";
+import { Interrupted, type RemoveOptions } from "./work.ts";
 
 /** How often is told what still ends though nothing happens. */
 const TELL_MS = 5_000;

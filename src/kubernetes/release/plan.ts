@@ -3,7 +3,6 @@ import { type Resource, resourceOf } from "../api/resource.ts";
 import type { KubernetesObject } from "../object.ts";
 import type { Difference } from "./difference.ts";
 import { type Readiness, readReadiness } from "./readiness.ts";
-import type { NamespaceState } from "./release-namespace.ts";
 import type { Revision } from "./revision.ts";
 import type { Parent } from "./store.ts";
 
@@ -35,6 +34,9 @@ export interface Removal {
   readonly uid: string;
   readonly resourceVersion: string;
 }
+
+/** `unknown`: we may not look, and go on. */
+export type NamespaceState = "missing" | "active" | "unknown";
 
 /** What a deploy would do. Nothing was changed to find it out. */
 export interface Plan {

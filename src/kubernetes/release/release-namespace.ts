@@ -3,18 +3,15 @@ import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { buildNamespace } from "../namespace.ts";
-import { Interrupted, type Reporter } from "./apply.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
-import type { RemoveOptions } from "./remove.ts";
+import type { NamespaceState } from "./plan.ts";
 import { RELEASE_LABEL } from "./revision.ts";
 import { terminating } from "./rights.ts";
 import type { ReleaseStore } from "./store.ts";
+import { Interrupted, type RemoveOptions, type Reporter } from "./work.ts";
 
 /** Annotation of a Namespace that a release made; only such a one is ever deleted. */
 export const CREATED_BY = "chain-link.dev/created-by";
-
-/** `unknown`: we may not look, and go on. */
-export type NamespaceState = "missing" | "active" | "unknown";
 
 /** @throws {UserError} `namespace-unusable` when it is being deleted */
 export async function readNamespace({ client, namespace }: ReleaseStore): Promise<NamespaceState> {

@@ -1,6 +1,6 @@
 import { KEPT_RESOURCES, MEMBER_RESOURCES, RESOURCES } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
-import { before, prune, type Reporter } from "./apply.ts";
+import { prune } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
 import { waitForEnd } from "./ending.ts";
 import { keptSelector, selectorOf } from "./members.ts";
@@ -9,26 +9,13 @@ import { findNamespace } from "./release-namespace.ts";
 import type { Revision } from "./revision.ts";
 import { checkRemovalRights, explainingRefusals, terminating } from "./rights.ts";
 import { noRelease, type Parent, type ReleaseStore } from "./store.ts";
-import { beginWork } from "./work.ts";
+import { before, beginWork, type RemoveOptions } from "./work.ts";
 
 /** What removing a release would remove. */
 export interface RemovalPlan {
   readonly members: readonly Removal[];
   readonly revisions: readonly Revision[];
   readonly parent: Parent | null;
-}
-
-export interface RemoveOptions {
-  readonly wait: boolean;
-  /** Deletes what the release would leave behind, too. */
-  readonly withStorage: boolean;
-  readonly timeoutMs: number;
-  readonly stop: AbortSignal;
-  readonly report: Reporter & {
-    onLockWait(holder: string, seconds: number): void;
-    /** Pods that still end; told again now and then, and with none when all have ended. */
-    onEnding(pods: readonly string[]): void;
-  };
 }
 
 /** Kinds that a release may have when no parent says it. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { errorText } from "../../lib/errors.ts";
 import { isKept } from "../api/resource.ts";
 import { ApiError } from "../api/status.ts";
-import { ApplyFailed, applyPlanned, before, Interrupted, prune, type Work } from "./apply.ts";
+import { ApplyFailed, applyPlanned, prune } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
 import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
 import type { Plan } from "./plan.ts";
@@ -11,6 +11,7 @@ import { explainRefusal } from "./rights.ts";
 import { waitUntilServed } from "./serving.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
+import { before, Interrupted, type Work } from "./work.ts";
 
 /**
  * Applies a target as a new revision. Whoever calls holds the lock.

@@ -1,11 +1,11 @@
 import { UserError } from "../../lib/errors.ts";
 import { SERVICES_LIST } from "../services-config-map.ts";
-import { Interrupted } from "./apply.ts";
 import type { DeployOptions, Target } from "./deployment.ts";
 import { hasChanges, isSettled, keyOf, type Plan } from "./plan.ts";
 import { waitForServicesList } from "./services-delivery.ts";
 import type { ReleaseStore } from "./store.ts";
 import { ReadinessTracker } from "./tracker.ts";
+import { Interrupted } from "./work.ts";
 
 /** Waits until all objects are ready, and links that stay know the new list of services. */
 export async function waitUntilServed(
