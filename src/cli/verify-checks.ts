@@ -9,7 +9,7 @@ const ENDLESS = ["serve", "links-at"];
 const ENDING = ["run", "duration", "requests", "junit", "report"];
 const PROOF = [
   ...["run", "since", "release", "forever", "graph", "links", "sleep-time", "rate", "duration", "sample"],
-  ...["allow-loss", "junit", "report"],
+  "allow-loss",
 ];
 const { seed: _, ...LOCAL } = TARGET_FLAGS;
 

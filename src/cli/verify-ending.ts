@@ -1,4 +1,5 @@
 import { type ErrorCode, errorText, UserError } from "../lib/errors.ts";
+import type { PropagationResult } from "../verify/propagation.ts";
 import type { VerifyResult } from "../verify/result.ts";
 import { EXIT } from "./exit.ts";
 import type { Output } from "./output.ts";
@@ -41,9 +42,10 @@ const UNREAD: readonly ErrorCode[] = [
   "release-not-found",
 ];
 
-async function writeFiles(
+/** The files that were asked for. */
+export async function writeFiles(
   { junit, report }: Pick<VerifyValues, "junit" | "report">,
-  result: VerifyResult,
+  result: VerifyResult | PropagationResult,
 ): Promise<void> {
   const write = async (file: string, text: string) => {
     try {
@@ -54,7 +56,10 @@ async function writeFiles(
       });
     }
   };
-  if (junit !== null) await write(junit, (await import("../verify/junit.ts")).renderJunit(result));
+  if (junit !== null) {
+    const { renderJunit, renderPropagationJunit } = await import("../verify/junit.ts");
+    await write(junit, "spans" in result ? renderJunit(result) : renderPropagationJunit(result));
+  }
   if (report !== null)
     await write(report, await (await import("../verify/report-page.ts")).renderReportPage(result));
 }

@@ -158,11 +158,13 @@ async function proveForever({ flags, settings, output, target, signal }: Proof):
 }
 
 async function provePropagation({ flags, output, target, signal }: Proof): Promise<number> {
-  const [{ verifyPropagation }, { renderPropagation }, { defaultBackend, openReader }] = await Promise.all([
-    import("../verify/propagation-run.ts"),
-    import("./propagation-report.ts"),
-    import("./verify-backend.ts"),
-  ]);
+  const [{ verifyPropagation }, { renderPropagation }, { writeFiles }, { defaultBackend, openReader }] =
+    await Promise.all([
+      import("../verify/propagation-run.ts"),
+      import("./propagation-report.ts"),
+      import("./verify-ending.ts"),
+      import("./verify-backend.ts"),
+    ]);
   const reader = await openReader(flags.backend ?? defaultBackend(target, flags.zipkin));
   const result = await verifyPropagation({
     url: target?.url ?? "",
@@ -173,6 +175,7 @@ async function provePropagation({ flags, output, target, signal }: Proof): Promi
     queriesPerSecond: flags["query-rate"],
     signal,
   });
+  await writeFiles(flags, result);
   await output.result(
     flags.output === "json" ? `${JSON.stringify(result)}\n` : renderPropagation(result, reader),
   );

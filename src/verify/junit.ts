@@ -1,4 +1,5 @@
 // https://github.com/testmoapp/junitxml
+import type { PropagationResult } from "./propagation.ts";
 import type { VerifyResult } from "./result.ts";
 import { isFine, TRACE_CLASSES } from "./verdict.ts";
 
@@ -17,13 +18,31 @@ export function renderJunit(result: VerifyResult): string {
     result.outcome === "complete"
       ? ""
       : `<failure message="${result.outcome}: ${missing} of ${expected} spans are missing"/>`;
-  const failures =
-    cases.filter((it) => it.includes("<failure")).length + (result.outcome === "complete" ? 0 : 1);
+  const whole = `    <testcase classname="verify" name="every span of run ${escapeText(result.run)} arrived">${failure}</testcase>`;
+  return renderSuite("chain-link verify", [whole, ...cases]);
+}
+
+/** What `verify --propagation` found: one case for each form of context on each edge that was called. */
+export function renderPropagationJunit(result: PropagationResult): string {
+  const cases = result.forms.flatMap(({ form, edges }) =>
+    Object.entries(edges)
+      .filter(([, { state }]) => state !== "unused")
+      .map(([edge, { state, detail, traceId }]) => {
+        const message = escapeText([state, detail, traceId].filter((it) => it !== null).join(", "));
+        const tag = state === "unknown" ? "error" : "failure";
+        const body = state === "kept" ? "" : `<${tag} message="${message}"/>`;
+        return `    <testcase classname="propagation" name="${escapeText(`${form}: ${edge}`)}">${body}</testcase>`;
+      }),
+  );
+  return renderSuite("chain-link verify --propagation", cases);
+}
+
+function renderSuite(name: string, cases: readonly string[]): string {
+  const count = (tag: string) => cases.filter((it) => it.includes(`<${tag} `)).length;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     "<testsuites>",
-    `  <testsuite name="chain-link verify" tests="${cases.length + 1}" failures="${failures}">`,
-    `    <testcase classname="verify" name="every span of run ${escapeText(result.run)} arrived">${failure}</testcase>`,
+    `  <testsuite name="${name}" tests="${cases.length}" failures="${count("failure")}" errors="${count("error")}">`,
     ...cases,
     "  </testsuite>",
     "</testsuites>\n",

@@ -35,22 +35,31 @@ describe("verify", () => {
     });
   }, 60_000);
 
-  test("--propagation says which forms every edge keeps, in a table and as JSON", async () => {
+  test("--propagation says which forms every edge keeps, in a table, as JSON, JUnit and a page", async () => {
+    using folder = temporaryFolder();
     const args = ["verify", "--propagation", "--instances", "2", "--in-process"];
     const { exitCode, stdout } = await runCli(args);
     expect(stdout).toMatch(/^kept: \d+ forms over 2 edges, \d+ requests\n/);
     expect(stdout).toMatch(/\nb3 single debug +kept +kept\n/);
     expect(exitCode).toBe(0);
-    const json = await runCli([...args, "--requests", "2", "-o", "json"]);
+    const [junit, report] = [join(folder.path, "forms.xml"), join(folder.path, "forms.html")];
+    const files = ["--junit", junit, "--report", report];
+    const json = await runCli([...args, "--requests", "2", "-o", "json", ...files]);
     const result = JSON.parse(json.stdout);
     expect(result.outcome).toBe("kept");
     expect(result.requests).toBe(2 * result.forms.length);
+    const cases = await Bun.file(junit).text();
+    expect(cases).toContain('failures="0" errors="0"');
+    expect(cases).toMatch(/name="b3 single: chain-link-service-0 &gt; chain-link-service-1"><\/testcase>/);
+    expect(await Bun.file(report).text()).toContain('"outcome":"kept"');
   }, 60_000);
 
   test("--propagation is exit 1 where a form is refused, and 3 where nothing can be told", async () => {
     await using refusing = Bun.serve({ port: 0, fetch: () => new Response("", { status: 431 }) });
     await using silent = Bun.serve({ port: 0, fetch: () => new Response("hello") });
     await using empty = Bun.serve({ port: 0, fetch: () => Response.json([]) });
+    using folder = temporaryFolder();
+    const junit = join(folder.path, "forms.xml");
     const backend = `zipkin=http://localhost:${empty.port}`;
     for (const [entry, place, code] of [
       [`http://localhost:${refusing.port}`, backend, 1],
@@ -59,8 +68,10 @@ describe("verify", () => {
       [`http://localhost:${silent.port}`, "zipkin=http://127.0.0.1:1", 3],
     ] as const) {
       const args = ["verify", "--propagation", entry, "--backend", place, "--max-wait", "100ms"];
-      expect((await runCli(args)).exitCode).toBe(code);
+      expect((await runCli([...args, "--junit", junit])).exitCode).toBe(code);
+      if (code === 1) expect(await Bun.file(junit).text()).toContain('<failure message="broken, ');
     }
+    expect(await Bun.file(junit).text()).toContain('<error message="unknown, ');
   });
 
   test("an earlier run is judged by its ledger; what is missing is exit 1, in a table, JUnit and a page", async () => {
@@ -143,7 +154,7 @@ describe("verify", () => {
   test("usage errors are exit 2", async () => {
     expect((await runCli(["verify"])).exitCode).toBe(2);
     expect((await runCli(["verify", "--run", "x", "http://localhost:1"])).exitCode).toBe(2);
-    for (const flag of ["--run=x", "--rate=5/s", "--junit=x", "--links=a=http://localhost:1"]) {
+    for (const flag of ["--run=x", "--rate=5/s", "--allow-loss=1%", "--links=a=http://localhost:1"]) {
       const { exitCode, stderr } = await runCli(["verify", "--propagation", "--instances", "2", flag]);
       expect(stderr).toContain(`${flag.split("=")[0]} is for the proof of spans`);
       expect(exitCode).toBe(2);
