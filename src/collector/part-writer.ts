@@ -1,5 +1,6 @@
 import { finish, mix } from "../trace/murmur.ts";
 import type { Annotation, Endpoint, Span, SpanKind } from "../trace/span.ts";
+import { areShared } from "../trace/span-patterns.ts";
 import type { Dictionary } from "./dictionary.ts";
 import {
   HAS_DURATION,
@@ -20,6 +21,16 @@ const KIND_NUMBERS = Object.fromEntries(KINDS.map((kind, number) => [kind, numbe
   SpanKind,
   number
 >;
+
+/** The rest of a span as it was written, found by its tags. */
+interface Rest {
+  readonly span: Span;
+  readonly bytes: Uint8Array;
+  readonly high: number;
+  readonly low: number;
+  /** Has all its terms. */
+  readonly filter: TermFilter;
+}
 
 const FIRST_CAPACITY = 256 * 1024;
 /** A buffer grown for giants is given back. */
@@ -42,6 +53,9 @@ export class PartWriter {
   readonly #dictionary: Dictionary;
   #filter: TermFilter | undefined;
   #service = 0;
+  readonly #rests = new WeakMap<object, Rest>();
+  /** Whether all texts of the rest of a span have numbers. */
+  #isNumbered = true;
 
   constructor(dictionary: Dictionary) {
     this.#dictionary = dictionary;
@@ -94,21 +108,44 @@ export class PartWriter {
     if (parentId !== undefined) this.#hashed(this.#writeId(parentId, 0));
     if (timestamp !== undefined) this.#hashed(this.#writeTime(timestamp));
     if (duration !== undefined) this.#hashed(this.#writeTime(duration));
-    this.#writeText(span.name ?? "");
-    const name = span.name === undefined ? 0 : this.#dictionary.high;
-    this.#service = 0;
-    this.#service = this.#writeEndpoint(span.localEndpoint);
-    if (this.#service !== 0) filter.addService(this.#service);
-    if (span.name !== undefined) filter.addSpanName(this.#service, name);
-    const remote = this.#writeEndpoint(span.remoteEndpoint);
-    if (remote !== 0) filter.addRemoteService(this.#service, remote);
-    this.#writeAnnotations(span.annotations);
-    this.#writeTags(span.tags);
+    this.#writeRest(span, filter);
     filter.spans++;
     this.high = finish(this.high) | 0;
     this.low = finish(this.low) | 0;
     this.#view.setInt32(start, this.high);
     this.#view.setInt32(start + 4, this.low);
+  }
+
+  /** From the name on, which is the same in all spans of one call, and then written only once for a filter. */
+  #writeRest(span: Span, filter: TermFilter): void {
+    const { name, localEndpoint, remoteEndpoint, annotations, tags } = span;
+    const known = tags && this.#rests.get(tags);
+    if (known !== undefined && known.filter === filter && hasSameRest(known.span, span)) {
+      this.#reserve(known.bytes.length);
+      this.#bytes.set(known.bytes, this.#end);
+      this.#end += known.bytes.length;
+      this.#mix(known.high, known.low);
+      return;
+    }
+    const { high, low } = this;
+    const start = this.#end;
+    this.high = this.low = 0;
+    this.#isNumbered = true;
+    this.#writeText(name ?? "");
+    const nameHash = this.#dictionary.high;
+    this.#service = 0;
+    this.#service = this.#writeEndpoint(localEndpoint);
+    if (this.#service !== 0) filter.addService(this.#service);
+    if (name !== undefined) filter.addSpanName(this.#service, nameHash);
+    const remote = this.#writeEndpoint(remoteEndpoint);
+    if (remote !== 0) filter.addRemoteService(this.#service, remote);
+    this.#writeAnnotations(annotations);
+    this.#writeTags(tags);
+    const rest = { high: this.high, low: this.low };
+    if (tags !== undefined && this.#isNumbered && areShared(tags))
+      this.#rests.set(tags, { ...rest, span, filter, bytes: this.#bytes.slice(start, this.#end) });
+    [this.high, this.low] = [high, low];
+    this.#mix(rest.high, rest.low);
   }
 
   /** Drops what was written from here on. */
@@ -189,6 +226,7 @@ export class PartWriter {
       this.#writeNumber(number * 2 + 1);
       return;
     }
+    this.#isNumbered &&= text === "";
     const size = Buffer.byteLength(text);
     this.#writeNumber(size * 2);
     this.#reserve(size);
@@ -244,6 +282,15 @@ export class PartWriter {
     this.#buffer = Buffer.from(this.#bytes.buffer);
     this.#view = new DataView(this.#bytes.buffer);
   }
+}
+
+function hasSameRest(a: Span, b: Span): boolean {
+  return (
+    a.name === b.name &&
+    a.localEndpoint === b.localEndpoint &&
+    a.remoteEndpoint === b.remoteEndpoint &&
+    a.annotations === b.annotations
+  );
 }
 
 /** Eight lower-case hex digits as a word: a fifth of what `parseInt` of a slice takes. */

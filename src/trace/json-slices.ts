@@ -107,8 +107,8 @@ export function findMembers(
   return members;
 }
 
-/** Behind the value at `at`. */
-function skipValue(bytes: Uint8Array, at: number, known: LargeValues): number {
+/** Behind the value at `at`. @throws {SyntaxError} when none begins there, or it does not end */
+export function skipValue(bytes: Uint8Array, at: number, known: LargeValues = NOTHING_KNOWN): number {
   const byte = bytes[at];
   if (byte === QUOTE) return skipText(bytes, at);
   if (byte === OPEN_OBJECT || byte === OPEN_LIST) return known.get(at) ?? skipNested(bytes, at);

@@ -6,9 +6,9 @@ export class ProtobufError extends Error {
   override readonly name = "ProtobufError";
 }
 
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
+export const VARINT = 0;
+export const FIXED64 = 1;
+export const BYTES = 2;
 const FIXED32 = 5;
 const MAX_VARINT_BYTES = 10;
 
@@ -90,9 +90,19 @@ export class ProtobufReader {
     return this.#type === BYTES ? this.#bytes.subarray(this.#start, this.#at) : Buffer.alloc(0);
   }
 
+  /** Where the value of this field stands in all bytes. */
+  get start(): number {
+    return this.#start;
+  }
+
   /** Bytes of this field. */
   get size(): number {
     return this.#at - this.#start;
+  }
+
+  /** `VARINT`, `FIXED64`, `BYTES` or `FIXED32`. */
+  get type(): number {
+    return this.#type;
   }
 
   /** The message in this field. */

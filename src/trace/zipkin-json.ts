@@ -2,6 +2,7 @@
 import { sliceJsonList } from "./json-slices.ts";
 import type { Span } from "./span.ts";
 import { NUMBER_FOR_TEXT, ZipkinError } from "./zipkin-fields.ts";
+import { readAlike } from "./zipkin-json-patterns.ts";
 import { normalizeSpan, PlacedMisfit } from "./zipkin-span.ts";
 
 /**
@@ -31,15 +32,17 @@ const SLICE_BYTES = 128 * 1024;
  * @throws {ZipkinError} for the whole batch when one span is wrong.
  */
 export function* decodeZipkinSlices(body: Uint8Array): Generator<Span[]> {
+  const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
   if (body.length <= SLICE_BYTES || body[0] !== OPENING_BRACKET) {
-    yield decodeZipkinJson(body);
+    const isList = body[0] === OPENING_BRACKET && body.at(-1) === CLOSING_BRACKET;
+    yield (isList ? readAlike(buffer, 1, body.length - 1, decodeOne) : undefined) ?? decodeZipkinJson(body);
     return;
   }
-  const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
   let index = 0;
   try {
     for (const { start, end, values } of sliceJsonList(body, SLICE_BYTES)) {
-      yield decodeZipkinJson(`[${buffer.toString("utf8", start, end)}]`, index);
+      yield readAlike(buffer, start, end, decodeOne) ??
+        decodeZipkinJson(`[${buffer.toString("utf8", start, end)}]`, index);
       index += values;
     }
   } catch (error) {
@@ -47,7 +50,12 @@ export function* decodeZipkinSlices(body: Uint8Array): Generator<Span[]> {
   }
 }
 
+function decodeOne(text: string): Span | undefined {
+  return decodeZipkinJson(`[${text}]`)[0];
+}
+
 const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const READING = " reading List<Span> from json";

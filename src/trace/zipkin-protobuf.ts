@@ -1,6 +1,7 @@
 // https://github.com/openzipkin/zipkin-api/blob/master/zipkin.proto
-import { ProtobufError, ProtobufReader } from "./protobuf-reader.ts";
+import { BYTES, FIXED64, ProtobufError, ProtobufReader } from "./protobuf-reader.ts";
 import type { Span } from "./span.ts";
+import { type Hole, type HoleField, type HoleForm, SpanPatterns } from "./span-patterns.ts";
 import { ZipkinError } from "./zipkin-fields.ts";
 import { normalizeSpan } from "./zipkin-span.ts";
 
@@ -9,6 +10,10 @@ const KINDS = [undefined, "CLIENT", "SERVER", "PRODUCER", "CONSUMER"] as const;
 /** Spans of one piece of work, and bytes that they are decoded from: a few milliseconds. */
 const GROUP_SPANS = 500;
 const GROUP_BYTES = 128 * 1024;
+/** Spans of one batch that are looked at closely, as others may be like them. */
+const MAX_STRANGERS = 8;
+
+const patterns = new SpanPatterns();
 
 /**
  * The spans of one Zipkin v2 protobuf batch in groups, normalised as by `decodeZipkinJson`. Unknown fields are skipped.
@@ -17,10 +22,19 @@ const GROUP_BYTES = 128 * 1024;
 export function* decodeZipkinProtobuf(body: Uint8Array): Generator<Span[]> {
   let group: Span[] = [];
   let [index, bytes] = [0, 0];
-  const reader = new ProtobufReader(body);
+  const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
+  const reader = new ProtobufReader(buffer);
+  let strangers = 0;
   while (guard(() => reader.next(), index)) {
     if (reader.field !== 1) continue;
-    group.push(guard(() => normalizeSpan(readSpan(reader.message()), index), index));
+    const { start, size } = reader;
+    let span = reader.type === BYTES ? patterns.read(buffer, start) : undefined;
+    if (span === undefined || patterns.end !== start + size) {
+      span = guard(() => normalizeSpan(readSpan(reader.message()), index), index);
+      if (++strangers <= MAX_STRANGERS)
+        patterns.learn(buffer, start, start + size, findHoles(reader.message(), start), span);
+    }
+    group.push(span);
     index++;
     bytes += reader.size;
     if (group.length < GROUP_SPANS && bytes < GROUP_BYTES) continue;
@@ -38,6 +52,31 @@ function guard<T>(read: () => T, index: number): T {
       throw new ZipkinError(`${error.message.replace(/ at \$\[\d+\]/, "")} at $[${index}]${READING}`);
     throw error;
   }
+}
+
+const FIELDS: Readonly<Record<number, HoleField>> = {
+  1: "traceId",
+  2: "parentId",
+  3: "id",
+  6: "timestamp",
+  7: "duration",
+};
+
+/** Of each field the last, which counts. */
+function findHoles(message: ProtobufReader, from: number): Hole[] {
+  const holes = new Map<HoleField, Hole>();
+  while (message.next()) {
+    const field = FIELDS[message.field];
+    if (field === undefined) continue;
+    const start = message.start - from;
+    holes.set(field, { field, form: formOf(message), start, end: start + message.size });
+  }
+  return [...holes.values()];
+}
+
+function formOf({ type }: ProtobufReader): HoleForm {
+  if (type === BYTES) return "bytes";
+  return type === FIXED64 ? "fixed64" : "varint";
 }
 
 type Json = Record<string, unknown>;
