@@ -121,9 +121,7 @@ export class PartWriter {
     const { name, localEndpoint, remoteEndpoint, annotations, tags } = span;
     const known = tags && this.#rests.get(tags);
     if (known !== undefined && known.filter === filter && hasSameRest(known.span, span)) {
-      this.#reserve(known.bytes.length);
-      this.#bytes.set(known.bytes, this.#end);
-      this.#end += known.bytes.length;
+      this.#copy(known.bytes);
       this.#mix(known.high, known.low);
       return;
     }
@@ -156,6 +154,13 @@ export class PartWriter {
   /** What was written there: not a copy, so good until the next `reset`. */
   slice(start: number, end: number): Uint8Array {
     return this.#bytes.subarray(start, end);
+  }
+
+  /** For some 60 bytes half of what `set` takes. */
+  #copy(from: Uint8Array): void {
+    const at = this.#reserve(from.length);
+    for (let index = 0; index < from.length; index++) this.#bytes[at + index] = from[index] as number;
+    this.#end += from.length;
   }
 
   #writeAnnotations(annotations: readonly Annotation[] | undefined): void {

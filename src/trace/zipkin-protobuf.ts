@@ -13,13 +13,14 @@ const GROUP_BYTES = 128 * 1024;
 /** Spans of one batch that are looked at closely, as others may be like them. */
 const MAX_STRANGERS = 8;
 
-const patterns = new SpanPatterns();
+const common = new SpanPatterns();
 
 /**
  * The spans of one Zipkin v2 protobuf batch in groups, normalised as by `decodeZipkinJson`. Unknown fields are skipped.
+ * @param patterns what spans were like before
  * @throws {ZipkinError} for the whole batch when one span is wrong
  */
-export function* decodeZipkinProtobuf(body: Uint8Array): Generator<Span[]> {
+export function* decodeZipkinProtobuf(body: Uint8Array, patterns = common): Generator<Span[]> {
   let group: Span[] = [];
   let [index, bytes] = [0, 0];
   const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
