@@ -61,7 +61,8 @@ async function route(request: Request, url: URL, parts: ApiParts): Promise<Respo
   const [, query] = QUERY_PATH.exec(path) ?? [];
   if (request.method === "GET" && query !== undefined) return answerQuery(request, query, url, parts);
   const [, run] = RUN_PATH.exec(path) ?? [];
-  if (request.method === "GET" && run !== undefined) return readRunLedger(parts.store, run, url.searchParams);
+  if (request.method === "GET" && run !== undefined)
+    return readRunLedger(parts.store, run, url.searchParams, request.signal);
   switch (`${request.method} ${path}`) {
     case "POST /api/v2/spans":
       return addZipkinSpans(request, parts);

@@ -4,7 +4,7 @@ import { addSpan, EMPTY_LEDGER } from "../../src/trace/ledger.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
 import { RECORD_BYTES, readRunRecord } from "../../src/trace/run-ledger.ts";
 import type { Span } from "../../src/trace/span.ts";
-import { makeChain, newTraceId } from "./spans.ts";
+import { makeChain, makeSpan, newTraceId } from "./spans.ts";
 
 test("a run's ledger is what its spans add up to, with copies that were swallowed", async () => {
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
@@ -42,7 +42,46 @@ test("a run's ledger is what its spans add up to, with copies that were swallowe
   expect(await (await fetch(`${collector.url}/api/runs`)).json()).toEqual([
     { run: ids.runId, traces: 3, spans: 15 },
   ]);
-  for (const path of [`xyz/ledger`, `${ids.runId}/ledger?from=-1`, `${ids.runId}/ledger?limit=0`])
+  const refused = ["?from=-1", "?limit=0", "?limit=100001", "?limit=1000001&of=copies"];
+  for (const path of [`xyz/ledger`, ...refused.map((query) => `${ids.runId}/ledger${query}`)])
     expect((await fetch(`${collector.url}/api/runs/${path}`)).status).toBe(400);
+  await collector.stop();
+});
+
+test("a ledger of more requests than one piece of the answer has them all", async () => {
+  const collector = startCollector({ host: "127.0.0.1", port: 0 });
+  const ids = new RunIds(newRunId());
+  collector.store.add(
+    Array.from({ length: 2500 }, (_, sequence) => makeSpan({ traceId: ids.traceId(sequence) })),
+  );
+  const bytes = await (await fetch(`${collector.url}/api/runs/${ids.runId}/ledger`)).bytes();
+  const view = new DataView(bytes.buffer);
+  expect(
+    Array.from({ length: 2500 }, (_, index) => readRunRecord(view, index * RECORD_BYTES).sequence),
+  ).toEqual(Array.from({ length: 2500 }, (_, index) => index));
+  expect(bytes).toHaveLength(2500 * RECORD_BYTES);
+  await collector.stop();
+});
+
+test("ledgers are made one after the other, others are served meanwhile, and one that nobody waits for ends", async () => {
+  const collector = startCollector({ host: "127.0.0.1", port: 0 });
+  const url = `${collector.url}/api/runs/${newRunId()}/ledger`;
+  const ended: string[] = [];
+  const ask = async (name: string, query: string, signal: AbortSignal | null = null) => {
+    await fetch(url + query, { signal });
+    ended.push(name);
+  };
+  const long = ask("long", "?limit=1000000&of=copies");
+  const health = await fetch(`${collector.url}/health`);
+  const given = new AbortController();
+  const left = Array.from({ length: 50 }, () =>
+    ask("left", "?limit=1000000&of=copies", given.signal).catch(() => {}),
+  );
+  await fetch(`${collector.url}/health`);
+  const short = ask("short", "?limit=1");
+  given.abort();
+  await Promise.all([long, short, ...left]);
+  expect(health.status).toBe(200);
+  expect(ended).toEqual(["long", "short"]);
   await collector.stop();
 });

@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { describeZipkinContract } from "../collector/zipkin-contract.ts";
 import { describeDifferences } from "../collector/zipkin-differential.ts";
 import { describeLens } from "../collector/zipkin-lens.ts";
 import { startUp } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
+
+// A machine may be busy, and when one of its tests takes too long the runner ends this Zipkin, too.
+setDefaultTimeout(120_000);
 
 /** One that runs already. */
 const ZIPKIN_URL = process.env.ZIPKIN_URL;
