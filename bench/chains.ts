@@ -81,11 +81,12 @@ export interface OwnOptions {
   readonly tags: TagSet;
   /** Share of traces that are sampled, decided at the entry. */
   readonly sampled: number;
+  readonly hasLedger: boolean;
   /** Base URL of the sink; the chain's name is the first part of its path. */
   readonly sink: string;
 }
 
-export async function startOwnChain({ name, tags, sampled, sink }: OwnOptions): Promise<OwnChain> {
+export async function startOwnChain({ name, tags, sampled, hasLedger, sink }: OwnOptions): Promise<OwnChain> {
   const folder = mkdtempSync(join(tmpdir(), "bench-hop-"));
   const file = join(folder, "services.json");
   const serviceOf = (index: number) => `chain-link-service-${index}`;
@@ -97,7 +98,7 @@ export async function startOwnChain({ name, tags, sampled, sink }: OwnOptions): 
       command: [
         EXECUTABLE,
         ...["link", "--name", serviceOf(index), "--host", HOST, "--port", String(port)],
-        ...["--services-file", file, "--slow", "off", "--tags", tags],
+        ...["--services-file", file, "--slow", "off", "--tags", tags, "--ledger", hasLedger ? "on" : "off"],
         ...["--zipkin", `${sink}/${encodeURIComponent(name)}/spans`],
         ...(next === 0 ? [] : ["--resolve", `${serviceOf(index + 1)}=http://${HOST}:${next}`]),
       ],

@@ -12,6 +12,7 @@ interface Goal {
 }
 
 export const TRACED = "traced 100 %";
+export const NO_LEDGER = "traced 100 %, no ledger";
 const FLOOR = "raw sockets";
 const UNTRACED = "untraced";
 const LABELS: Readonly<Partial<Record<keyof Turn, string>>> = {
@@ -24,6 +25,7 @@ const COUNTS = [1, 16, 64];
 const GOALS: readonly Goal[] = [
   ...COUNTS.map((connections) => atMost("hopMicros", FLOOR, connections, 1.25)),
   ...COUNTS.map((connections) => atMost("hopMicros", UNTRACED, connections, 1.1)),
+  ...COUNTS.map((connections) => atMost("hopMicros", NO_LEDGER, connections, 1.03)),
   atMost("hopMicros", "fake-service traced", 16, 1 / 15),
   atMost("hopMicros", "isotope untraced", 16, 1 / 4),
   atMost("hopMicros", "fortio untraced", 16, 1 / 8),

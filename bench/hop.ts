@@ -5,7 +5,7 @@
  *
  * - Metric: processor time (user and system, from /proc) of all links for each hop, requests a second, latency at the
  *   entry, resident memory of a link.
- * - Ours: traced at 100 % with default and with minimal tags, at 1 %, and untraced. The entry decides, as nothing comes in.
+ * - Ours: traced at 100 %, also without ledgers and with minimal tags, at 1 %, and untraced. The entry decides, as nothing comes in.
  *   Spans go to a process that only counts them.
  * - Beside it: the floor (`fixed-bytes.ts`: the same bytes forwarded unread) and the programs of `peers.ts` that are there.
  * - All live at the same time and are loaded in turns, forwards and backwards; ratios are those within a round, and their
@@ -22,7 +22,7 @@ import { parseArgs } from "node:util";
 import { type Chain, LINKS, type OwnChain, readLinkBytes, startFloorChain, startOwnChain } from "./chains.ts";
 import { measureGrowth } from "./growth.ts";
 import { compareAtHalfRate } from "./half-rate.ts";
-import { type GoalRow, judgeGoals, TRACED } from "./hop-goals.ts";
+import { type GoalRow, judgeGoals, NO_LEDGER, TRACED } from "./hop-goals.ts";
 import { describeMachine, renderTable, writePage } from "./page.ts";
 import { PEERS, startPeer } from "./peers.ts";
 import { median, readCpuMicros, readMemory } from "./process.ts";
@@ -31,10 +31,11 @@ import type { Turn, Turns } from "./turns.ts";
 import { runWrk } from "./wrk.ts";
 
 const VARIANTS = [
-  { name: "traced 100 %", tags: "default", sampled: 1 },
-  { name: "traced 100 %, minimal tags", tags: "minimal", sampled: 1 },
-  { name: "traced 1 %", tags: "default", sampled: 0.01 },
-  { name: "untraced", tags: "default", sampled: 0 },
+  { name: TRACED, tags: "default", sampled: 1, hasLedger: true },
+  { name: NO_LEDGER, tags: "default", sampled: 1, hasLedger: false },
+  { name: "traced 100 %, minimal tags", tags: "minimal", sampled: 1, hasLedger: true },
+  { name: "traced 1 %", tags: "default", sampled: 0.01, hasLedger: true },
+  { name: "untraced", tags: "default", sampled: 0, hasLedger: true },
 ] as const;
 /** A chain that is new costs several times as much, until all its code is compiled. */
 const WARM_UP = { requests: 50_000, turns: 20 };

@@ -79,6 +79,9 @@ export const link = defineCommand({
       summary: "Forms in which context leaves when none came in.",
       env: ["CHAIN_LINK_PROPAGATION", "OTEL_PROPAGATORS"],
     }),
+    ledger: choiceFlag("on", ["on", "off"], {
+      summary: "Whether answers carry the account of their spans, by which verify judges.",
+    }),
     "log-level": choiceFlag("info", LOG_LEVELS, { summary: "The least that is logged." }),
     "log-format": choiceFlag("text", ["text", "json"], { summary: "The form of log lines." }),
     "access-log": switchFlag({ summary: "Print one JSON line for each request on standard output." }),
@@ -111,6 +114,7 @@ export const link = defineCommand({
       sampler: otel.sampler,
       tagSet: flags.tags,
       trustPosition: flags["trust-position"] === "on",
+      hasLedger: flags.ledger === "on",
       log: {
         level: flags["log-level"],
         format: flags["log-format"],

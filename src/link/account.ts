@@ -3,6 +3,8 @@ import { NINE, ZERO } from "../http/characters.ts";
 import { readWord, writeWord } from "../trace/hex.ts";
 import { hashSpan, type ServiceHash } from "../trace/ledger.ts";
 
+const NAME = Buffer.from("chain-link-ledger: ");
+const LINE_END = Buffer.from("\r\n");
 const DASH = 0x2d;
 /** Digits of a count that is believed. */
 const MAX_DIGITS = 9;
@@ -53,6 +55,14 @@ export class Account {
     return true;
   }
 
+  /** The header line of an answer. */
+  writeHeader(out: ByteWriter): void {
+    out.copy(NAME);
+    this.write(out);
+    out.copy(LINE_END);
+  }
+
+  /** Its value. */
   write(out: ByteWriter): void {
     out.decimal(this.count);
     out.reserve(DIGEST_DIGITS + 2);
@@ -64,6 +74,17 @@ export class Account {
     out.bytes[out.length++] = DASH;
     out.decimal(this.unknown);
   }
+}
+
+/** Of a link that is told to keep none: its answers say nothing of their spans. */
+export class NoAccount extends Account {
+  override addSpan(): void {}
+
+  override takeIn(): boolean {
+    return true;
+  }
+
+  override writeHeader(): void {}
 }
 
 /** The number behind the digest: 0 when there is none, -1 when it is not one. */

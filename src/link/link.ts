@@ -41,6 +41,8 @@ export interface LinkOptions {
   readonly tagSet: TagSet;
   /** Believe the header `X-Current-Service`. */
   readonly trustPosition: boolean;
+  /** Whether answers carry the account of their spans. @default true */
+  readonly hasLedger?: boolean;
   readonly log: Omit<LinkLogOptions, "service">;
   readonly reporter: ReporterLimits;
   /** Attributes of the OTLP resource besides `service.name`. */
@@ -121,6 +123,7 @@ export function startLink(options: LinkOptions): Link {
       format,
       serverTemplates: new ServerTemplates(spanParts),
       reporter,
+      hasLedger: options.hasLedger ?? true,
       log,
       stats,
       abandoned,

@@ -1,6 +1,6 @@
 import type { Exchange } from "../http/exchange.ts";
 import { KIND_WORDS, type ServiceHash } from "../trace/ledger.ts";
-import { Account } from "./account.ts";
+import { Account, NoAccount } from "./account.ts";
 import type { Reporter } from "./reporter.ts";
 import { CALL, RequestContext, SERVER, TRACE_END } from "./request-context.ts";
 import type { Route } from "./route.ts";
@@ -14,6 +14,8 @@ export interface RecorderParts {
   readonly format: SpanFormat;
   readonly serverTemplates: ServerTemplates;
   readonly reporter: Reporter;
+  /** Answers carry the account of their spans. */
+  readonly hasLedger: boolean;
 }
 
 const SERVER_WORD = KIND_WORDS.SERVER as number;
@@ -25,7 +27,7 @@ const record = new SpanRecord();
 /** The trace of one request in this link: its context, its spans, and their account. */
 export class Recorder {
   readonly context = new RequestContext();
-  readonly account = new Account();
+  readonly account: Account;
   readonly #parts: RecorderParts;
   readonly #exchange: Exchange;
   /** The caller's address, as spans have it, and none. */
@@ -35,6 +37,7 @@ export class Recorder {
   constructor(parts: RecorderParts, exchange: Exchange) {
     this.#parts = parts;
     this.#exchange = exchange;
+    this.account = parts.hasLedger ? new Account() : new NoAccount();
     this.#noPeer = parts.format.renderPeer(null);
   }
 

@@ -34,9 +34,6 @@ export interface VisitParts extends RecorderParts {
   readonly abandoned: Set<Visit>;
 }
 
-const LEDGER_NAME = Buffer.from("chain-link-ledger: ");
-const LINE_END = Buffer.from("\r\n");
-
 /**
  * One request on its way through a link, from its context to its answer. A connection has one of these for its whole
  * life, as it carries one request at a time, so that a request makes no objects.
@@ -261,9 +258,7 @@ export class Visit implements StepsOwner {
   }
 
   #writeHeaders(out: ByteWriter): void {
-    out.copy(LEDGER_NAME);
-    this.account.write(out);
-    out.copy(LINE_END);
+    this.account.writeHeader(out);
     if (this.context.isStart) this.context.writeTraceResponse(out);
   }
 

@@ -144,3 +144,9 @@ test("readiness and metrics have no ledger, as they make no span", async () => {
   expect(await ledgerOf(`${chain.url}/readiness`)).toBeNull();
   expect(await ledgerOf(`${chain.url}/metrics`)).toBeNull();
 });
+
+test("a link that is told to keep none answers without, and makes the same spans", async () => {
+  const chain = startChain(buildChain(3, { slow: false }), { link: { hasLedger: false } });
+  expect(await ledgerOf(chain.url)).toBeNull();
+  expect(await chain.stop()).toHaveLength(5);
+});
