@@ -1,6 +1,6 @@
 import type { TraceReader } from "../verify/trace-reader.ts";
 import type { LoadTarget } from "./load-target.ts";
-import type { Backend } from "./verify-flags.ts";
+import { type Backend, PAGE_ID } from "./verify-flags.ts";
 
 const DEFAULT_ZIPKIN = "http://localhost:9411";
 
@@ -18,4 +18,10 @@ export async function openReader({ kind, url }: Backend): Promise<TraceReader> {
   }
   const { ZipkinReader } = await import("../verify/zipkin-reader.ts");
   return new ZipkinReader(url, kind === "zipkin" ? "Zipkin" : "collector");
+}
+
+/** Lets a backend's traces have their pages elsewhere; `page`: `null` for its own. */
+export function linkPages(reader: TraceReader, page: string | null): TraceReader {
+  if (page !== null) reader.pageOf = (traceId) => page.replaceAll(PAGE_ID, traceId);
+  return reader;
 }

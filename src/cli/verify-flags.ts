@@ -20,6 +20,9 @@ import { TARGET_FLAGS } from "./load-target.ts";
 import { PACE_FLAGS } from "./pace-flags.ts";
 import { RELEASE_FLAGS } from "./release-flags.ts";
 
+/** Stands in the URL of a page for the id of a trace. */
+export const PAGE_ID = "{traceId}";
+
 const BACKENDS = ["zipkin", "jaeger", "tempo", "collector"] as const;
 
 export interface Backend {
@@ -41,6 +44,10 @@ function backendFlag(summary: string): Flag<Backend | null> {
       return kind === undefined || url instanceof Unfit ? unfit : { kind, url };
     },
   };
+}
+
+function isPageUrl(text: string): boolean {
+  return text.includes(PAGE_ID) && !(parseHttpUrl(text) instanceof Unfit);
 }
 
 export const VERIFY_FLAGS = {
@@ -74,6 +81,11 @@ export const VERIFY_FLAGS = {
   }),
   serve: listenFlag({ summary: "With --forever: serve /metrics for Prometheus, /health and /readiness." }),
   backend: backendFlag("Where the spans are looked for."),
+  "backend-page": checkedFlag(null, isPageUrl, "a URL with {traceId} in it", {
+    summary: "A trace's page for people, with {traceId} for its id, such as one of Grafana.",
+    placeholder: "URL",
+    fallbackText: "the page of Zipkin, Jaeger or the collector",
+  }),
   graph: textFlag(null, {
     summary: "The topology document of what runs behind a URL; without it, it is learned from whole traces.",
     placeholder: "TOPOLOGY",

@@ -16,6 +16,7 @@ export function renderVerifyReport(result: VerifyResult): string {
   const blocks = [
     [
       `${TITLES[result.outcome]}: ${spans.missing === 0 ? "none" : spans.missing} of ${spans.expected} spans missing, ${result.requests} requests`,
+      ...(result.doubt === null ? [] : [result.doubt]),
       `run      ${result.run}`,
       `backend  ${result.backend}`,
       `traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`,

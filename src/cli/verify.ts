@@ -83,13 +83,17 @@ async function proveSpans(proof: Proof): Promise<number> {
     import("../verify/result.ts"),
     import("../verify/call-graph.ts"),
   ]);
-  const [{ attributeLosses }, { readCounters }, { BackendWatch }, { endVerify }] = await Promise.all([
-    import("../verify/attribution.ts"),
-    import("../verify/counters.ts"),
-    import("../verify/backend-watch.ts"),
-    import("./verify-ending.ts"),
-  ]);
-  const { topology, reader, backend, findInstances, begin } = await openProofScene(proof);
+  const [{ attributeLosses }, { readCounters }, { BackendWatch }, { endVerify }, { linkPages }] =
+    await Promise.all([
+      import("../verify/attribution.ts"),
+      import("../verify/counters.ts"),
+      import("../verify/backend-watch.ts"),
+      import("./verify-ending.ts"),
+      import("./verify-backend.ts"),
+    ]);
+  const scene = await openProofScene(proof);
+  const { topology, backend, findInstances, begin } = scene;
+  const reader = linkPages(scene.reader, flags["backend-page"]);
   const graph = flags.graph === null ? topology : await readGraph(flags.graph);
   const before = flags.run === null ? await readCounters(await findInstances(), backend) : null;
   signal.throwIfAborted();
@@ -144,7 +148,7 @@ async function openProofScene({ flags, settings, output, target }: Proof): Promi
 }
 
 async function proveForever({ flags, settings, output, target, signal }: Proof): Promise<number> {
-  const [{ verifyForever }, { graphOf }, { defaultBackend, openReader }] = await Promise.all([
+  const [{ verifyForever }, { graphOf }, { defaultBackend, linkPages, openReader }] = await Promise.all([
     import("./verify-forever.ts"),
     import("../verify/call-graph.ts"),
     import("./verify-backend.ts"),
@@ -153,19 +157,26 @@ async function proveForever({ flags, settings, output, target, signal }: Proof):
   const topology = flags.graph === null ? target.topology : await readGraph(flags.graph);
   const graph = topology === undefined ? null : graphOf(topology);
   const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
-  const reader = await openReader(backend);
+  const reader = linkPages(await openReader(backend), flags["backend-page"]);
   return verifyForever({ flags, settings, output, target, graph, backend, reader, signal });
 }
 
 async function provePropagation({ flags, output, target, signal }: Proof): Promise<number> {
-  const [{ verifyPropagation }, { renderPropagation }, { writeFiles }, { defaultBackend, openReader }] =
-    await Promise.all([
-      import("../verify/propagation-run.ts"),
-      import("./propagation-report.ts"),
-      import("./verify-ending.ts"),
-      import("./verify-backend.ts"),
-    ]);
-  const reader = await openReader(flags.backend ?? defaultBackend(target, flags.zipkin));
+  const [
+    { verifyPropagation },
+    { renderPropagation },
+    { writeFiles },
+    { defaultBackend, linkPages, openReader },
+  ] = await Promise.all([
+    import("../verify/propagation-run.ts"),
+    import("./propagation-report.ts"),
+    import("./verify-ending.ts"),
+    import("./verify-backend.ts"),
+  ]);
+  const reader = linkPages(
+    await openReader(flags.backend ?? defaultBackend(target, flags.zipkin)),
+    flags["backend-page"],
+  );
   const result = await verifyPropagation({
     url: target?.url ?? "",
     reader,

@@ -21,6 +21,8 @@ export interface GraphCall {
   readonly retries: number;
   /** Whether an attempt that ended so is repeated; `null` stands for no answer. */
   readonly repeats: (status: number | null) => "always" | "perhaps" | "never";
+  /** Callees of later steps that may be called though this one has failed. @default none */
+  readonly despite?: ReadonlySet<string>;
 }
 
 /** What a link answers by itself when too much is asked of it, or too early. */
@@ -70,10 +72,20 @@ function spanNameOf(service: string): string {
   return service.replace(/:\d+$/, "").toLowerCase();
 }
 
+interface LearnedCall {
+  /** Successful requests in which it was called. */
+  requests: number;
+  /** The most attempts after the first. */
+  retries: number;
+  /** How long after the request began it was called, in all of them: the order of calls. */
+  offsetUs: number;
+  /** Who else was called in requests in which it failed. */
+  readonly despite: Set<string>;
+}
+
 interface LearnedCalls {
   successes: number;
-  /** By callee: in how many successful requests it was called, and the most attempts after the first. */
-  readonly callees: Map<string, { requests: number; retries: number }>;
+  readonly callees: Map<string, LearnedCall>;
   readonly ownErrors: Set<number>;
 }
 
@@ -100,21 +112,27 @@ export class GraphLearner {
     }
   }
 
-  #learn({ serviceName, status }: SeenSpan, calls: readonly SeenSpan[]): void {
+  #learn({ serviceName, status, startUs }: SeenSpan, calls: readonly SeenSpan[]): void {
     let service = this.#services.get(serviceName);
     if (service === undefined) {
       service = { successes: 0, callees: new Map(), ownErrors: new Set() };
       this.#services.set(serviceName, service);
     }
-    if (status !== null && status >= 400) {
-      if (calls.length === 0) service.ownErrors.add(status);
-      return;
-    }
-    service.successes++;
-    for (const [name, { length }] of Map.groupBy(calls, ({ remote }) => remote ?? "")) {
-      const callee = service.callees.get(name) ?? { requests: 0, retries: 0 };
-      const retries = Math.max(callee.retries, length - 1);
-      service.callees.set(name, { requests: callee.requests + 1, retries });
+    const isSuccess = status === null || status < 400;
+    if (isSuccess) service.successes++;
+    else if (calls.length === 0) service.ownErrors.add(status);
+    const byCallee = Map.groupBy(calls, ({ remote }) => remote ?? "");
+    for (const [name, attempts] of byCallee) {
+      const callee = service.callees.get(name) ?? { requests: 0, retries: 0, offsetUs: 0, despite: new Set() };
+      service.callees.set(name, callee);
+      if (isSuccess) {
+        callee.requests++;
+        callee.retries = Math.max(callee.retries, attempts.length - 1);
+        callee.offsetUs += Math.min(...attempts.map((call) => call.startUs)) - startUs;
+      }
+      // An attempt that a good one followed counts, too: what may be is looked for, not what must be.
+      if (attempts.some((call) => call.status === null || call.status >= 400))
+        for (const other of byCallee.keys()) if (other !== name) callee.despite.add(other);
     }
   }
 
@@ -124,9 +142,12 @@ export class GraphLearner {
     if (entry === undefined) return null;
     const services = new Map<string, GraphService>();
     for (const [name, { successes, callees, ownErrors }] of this.#services) {
-      const steps = [...callees].map(([service, { requests, retries }]) => [
-        { service, isCertain: requests === successes, retries, repeats: () => "perhaps" as const },
-      ]);
+      const steps = [...callees]
+        .filter(([, { requests }]) => requests > 0)
+        .sort(([, a], [, b]) => a.offsetUs / a.requests - b.offsetUs / b.requests)
+        .map(([service, { requests, retries, despite }]) => [
+          { service, isCertain: requests === successes, retries, repeats: () => "perhaps" as const, despite },
+        ]);
       services.set(name, { name, steps, ownErrors: [...ownErrors] });
     }
     return { entry: entry[0], services };

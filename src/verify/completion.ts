@@ -72,6 +72,12 @@ function keyOf({ link, kind, edge, id }: MissingSpan): string {
 
 type Next<T> = (value: T) => void;
 
+/** After a step with a failed call no further step is begun, but for calls that were seen to be made all the same. */
+interface Failed {
+  readonly status: number;
+  readonly despite: ReadonlySet<string>;
+}
+
 /** Where the children of a SERVER are to be found: below its id, or nowhere as nothing names it. */
 interface Place {
   readonly id: string | null;
@@ -148,19 +154,21 @@ class Search {
       else if (failure !== null && (status === null || status === failure || failure === UNANSWERED))
         next(failure);
     };
-    this.#makeSteps({ id, service }, 0, isServed);
+    this.#makeSteps({ id, service }, 0, null, isServed);
   }
 
-  #makeSteps(place: Place, index: number, next: Next<number | null>): void {
+  /** `failed`: a step before has, with this status, and these may be called all the same. */
+  #makeSteps(place: Place, index: number, failed: Failed | null, next: Next<number | null>): void {
     const step = place.service.steps[index];
     if (step === undefined) {
-      next(null);
+      next(failed?.status ?? null);
       return;
     }
-    this.#makeCalls(place, step, 0, null, (failure) => {
-      // After a step with a failed call no further step is begun.
-      if (failure !== null) next(failure);
-      else this.#makeSteps(place, index + 1, next);
+    if (failed !== null) this.#makeSteps(place, index + 1, failed, next);
+    if (failed !== null && !step.some(({ service }) => failed.despite.has(service))) return;
+    this.#makeCalls(place, step, 0, null, (status) => {
+      const despite = step[0]?.despite ?? NOBODY;
+      this.#makeSteps(place, index + 1, failed ?? (status === null ? null : { status, despite }), next);
     });
   }
 
@@ -320,6 +328,7 @@ class Search {
 }
 
 const NONE: ReadonlySet<SeenSpan> = new Set();
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** Statuses of calls that have none. */
 const NOT_CALLED = 0;

@@ -85,6 +85,12 @@ function* choices(ours: SeenSpan[], alternatives: readonly SeenSpan[]): Generato
 
 /** Every span of ours is there, as it was recorded. What is left to say is what the ledger does not account for. */
 function judgeProved(account: Account, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
+  // Asked to, the entry has decided otherwise.
+  if (common.expected === 0 && account.isSampled)
+    return verdictOf(
+      { ...common, samplingIgnoredBy: [knowledge.graph?.entry ?? "the entry"] },
+      "not-sampled",
+    );
   const orphans = [...view.absentParents().values()].flat();
   // An unsampled request names no span that exists as parent: who records nevertheless hangs in the air.
   const samplingIgnoredBy = account.isSampled

@@ -14,11 +14,14 @@ export function renderJunit(result: VerifyResult): string {
     return `    <testcase classname="verify" name="no trace is ${name}">${isFailed ? body : ""}</testcase>`;
   });
   const { expected, missing } = result.spans;
-  const failure =
-    result.outcome === "complete"
-      ? ""
-      : `<failure message="${result.outcome}: ${missing} of ${expected} spans are missing"/>`;
-  const whole = `    <testcase classname="verify" name="every span of run ${escapeText(result.run)} arrived">${failure}</testcase>`;
+  const { outcome, doubt } = result;
+  const body =
+    doubt !== null
+      ? `<error message="${escapeText(doubt)}"/>`
+      : outcome === "complete"
+        ? ""
+        : `<failure message="${outcome}: ${missing} of ${expected} spans are missing"/>`;
+  const whole = `    <testcase classname="verify" name="every span of run ${escapeText(result.run)} arrived">${body}</testcase>`;
   return renderSuite("chain-link verify", [whole, ...cases]);
 }
 

@@ -3,7 +3,7 @@ import { errorText } from "../lib/errors.ts";
 import { isRecord } from "../lib/record.ts";
 import { decodeOtlpTraces } from "./otlp-traces.ts";
 import type { SeenSpan } from "./seen-span.ts";
-import { getText, type TraceReader, unreadable } from "./trace-reader.ts";
+import { checkAsked, getText, type TraceReader, unreadable } from "./trace-reader.ts";
 
 /** These backends are asked for one trace at a time. */
 const IDS_AT_ONCE = 16;
@@ -63,14 +63,20 @@ export class OtlpReader implements TraceReader {
   async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpan[]> {
     const text = await getText(this.name, this.#base + this.#backend.path(traceId), signal);
     if (text === null || text.trim() === "") return [];
+    let found: ReturnType<typeof decodeOtlpTraces>;
     try {
       const content: unknown = JSON.parse(text);
       if (!isRecord(content)) throw new TypeError("expected an object");
-      const found = decodeOtlpTraces(this.#backend.unwrap(content));
-      // Somebody else's trace would be nobody's proof.
-      return found.filter((it) => it.traceId === traceId).map(({ span }) => span);
+      found = decodeOtlpTraces(this.#backend.unwrap(content));
     } catch (error) {
       throw unreadable(this.name, errorText(error), error);
     }
+    checkAsked(
+      this.name,
+      [traceId],
+      found.map((it) => it.traceId),
+    );
+    // Somebody else's trace would be nobody's proof.
+    return found.filter((it) => it.traceId === traceId).map(({ span }) => span);
   }
 }

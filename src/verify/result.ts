@@ -11,6 +11,8 @@ export type Outcome = "complete" | "incomplete" | "could-not-tell";
 /** What `verify -o json` prints. Times in milliseconds. */
 export interface VerifyResult {
   readonly outcome: Outcome;
+  /** Why it could not be told, in words; otherwise `null`. */
+  readonly doubt: string | null;
   readonly run: string;
   readonly url: string;
   readonly backend: string;
@@ -74,8 +76,11 @@ export interface ResultOptions {
 export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph">;
 
 export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
+  const found = outcomeOf(tally, options.allowedLoss);
+  const doubt = doubtOf(found, tally, options.losses);
   return {
-    outcome: outcomeOf(tally, options.allowedLoss),
+    outcome: doubt === null ? found : "could-not-tell",
+    doubt,
     run: options.run,
     url: options.url,
     backend: options.backend,
@@ -153,6 +158,23 @@ export function outcomeOf(
   if (missing > expected * allowed || wrong > traces * allowed) return "incomplete";
   if (traces === 0 || classes.unknown > traces * allowed) return "could-not-tell";
   return "complete";
+}
+
+/** Why that is no proof; `null` where it is one. */
+function doubtOf(found: Outcome, tally: Tally, losses: readonly Loss[]): string | null {
+  const { classes, requests, expected, missing, unexpected } = tally;
+  if (tally.traces === 0) return "no request was sent";
+  if (found === "could-not-tell") {
+    return `${classes.unknown} requests got no answer, or no whole account: from a link of an older version, a service that is no link, or after a time-out`;
+  }
+  const isNothingWrong = found === "complete" && unexpected === 0;
+  if (isNothingWrong && expected === 0) return `no span was recorded for ${requests} requests`;
+  // Lost, never sent here, or long let go of: what is not there does not say, and no counter does.
+  const isNothingThere = missing > 0 && missing === expected && unexpected + tally.copies === 0;
+  const isUnexplained = losses.length > 0 && losses.every(({ reason }) => reason === "unexplained");
+  if (found === "incomplete" && isNothingThere && isUnexplained)
+    return "the backend has no span of this run: is it the one that the links report to?";
+  return null;
 }
 
 /** What is wrong with a trace, for people. */

@@ -83,3 +83,16 @@ export async function getBytes(
 export function unreadable(name: string, problem: string, cause: unknown): UserError {
   return new UserError("backend-unreadable", `${name} cannot be read: ${problem}`, undefined, { cause });
 }
+
+/**
+ * Whoever answers with nothing but traces that were not asked for is no backend of ours: that ours are not there would prove nothing.
+ * @throws {UserError} `backend-unreadable`
+ */
+export function checkAsked(name: string, asked: readonly string[], found: Iterable<string>): void {
+  // Backends that take ids of 64 bits may give back the low half alone.
+  const lowHalf = (id: string) => id.slice(-16);
+  const halves = new Set(asked.map(lowHalf));
+  const others = [...found];
+  if (others.length === 0 || others.some((id) => halves.has(lowHalf(id)))) return;
+  throw unreadable(name, `it answers with traces that nobody asked for, such as ${others[0]}`, undefined);
+}

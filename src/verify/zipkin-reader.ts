@@ -2,7 +2,7 @@
 import { errorText } from "../lib/errors.ts";
 import { decodeZipkinJson } from "../trace/zipkin-json.ts";
 import { type SeenSpan, toSeenSpan } from "./seen-span.ts";
-import { type Fetch, getBytes, getText, type TraceReader, unreadable } from "./trace-reader.ts";
+import { checkAsked, type Fetch, getBytes, getText, type TraceReader, unreadable } from "./trace-reader.ts";
 
 /** 33 characters each: Zipkin's server answers 414 to a request line of more than 4,096. */
 const IDS_PER_QUERY = 110;
@@ -46,7 +46,7 @@ export class ZipkinReader implements TraceReader {
         signal,
         this.#through?.fetch,
       );
-      if (text !== null) return group(this.#decodeLists(text));
+      if (text !== null) return this.#group(this.#decodeLists(text), traceIds);
       this.#hasMany = false;
     }
     const found: SeenSpanOf[] = [];
@@ -55,7 +55,7 @@ export class ZipkinReader implements TraceReader {
       const lists = await Promise.all(ids.map((id) => this.#readOne(id, signal)));
       found.push(...lists.flat());
     }
-    return group(found);
+    return this.#group(found, traceIds);
   }
 
   readAccounts(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null> {
@@ -99,6 +99,12 @@ export class ZipkinReader implements TraceReader {
     return this.#decode(JSON.stringify(lists.flat()));
   }
 
+  #group(found: readonly SeenSpanOf[], traceIds: readonly string[]): Map<string, SeenSpan[]> {
+    const traces = Map.groupBy(found, ({ traceId }) => traceId);
+    checkAsked(this.name, traceIds, traces.keys());
+    return new Map(traces.entries().map(([id, spans]) => [id, spans.map(({ span }) => span)]));
+  }
+
   #decode(text: string): SeenSpanOf[] {
     try {
       return decodeZipkinJson(text).map((span) => ({
@@ -114,14 +120,4 @@ export class ZipkinReader implements TraceReader {
 interface SeenSpanOf {
   readonly traceId: string;
   readonly span: SeenSpan;
-}
-
-function group(found: readonly SeenSpanOf[]): Map<string, SeenSpan[]> {
-  const traces = new Map<string, SeenSpan[]>();
-  for (const { traceId, span } of found) {
-    const spans = traces.get(traceId);
-    if (spans === undefined) traces.set(traceId, [span]);
-    else spans.push(span);
-  }
-  return traces;
 }

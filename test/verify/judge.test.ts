@@ -256,6 +256,11 @@ describe("the other classes", () => {
     expect(verdict).toMatchObject({ class: "complete", samplingIgnoredBy: ["ads"] });
   });
 
+  test("an entry that recorded nothing though it was asked to is named, and nothing is complete", () => {
+    const verdict = judgeTrace(account(ledgerOf([])), [], KNOWN);
+    expect(verdict).toMatchObject({ class: "not-sampled", samplingIgnoredBy: ["frontend"] });
+  });
+
   test("a link that recorded though it was asked not to is named", () => {
     const ads = spans.filter(({ serviceName, kind }) => serviceName === "ads" && kind === "SERVER");
     const verdict = judgeTrace({ ledger: ledgerOf(ads), isSampled: false, isBroken: false }, ads, KNOWN);

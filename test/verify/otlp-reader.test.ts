@@ -4,6 +4,7 @@ import { OtlpReader } from "../../src/verify/otlp-reader.ts";
 const TRACE = "5b8efff798038103d269b633813fc60c";
 const SPAN = "eee19b7ec3c1b174";
 const PARENT = "eee19b7ec3c1b173";
+const ALIEN = "1".repeat(32);
 const base64 = (hex: string) => Buffer.from(hex, "hex").toString("base64");
 const SERVICE = { attributes: [{ key: "service.name", value: { stringValue: "Cart" } }] };
 const ATTRIBUTES = [
@@ -109,6 +110,9 @@ for (const [kind, path, answer] of [
       "a web page": new Response("<html>", { headers: { "Content-Type": "text/html" } }),
       "503 busy": new Response("busy", { status: 503 }),
       JSON: new Response(JSON.stringify(answer).slice(0, 100)),
+      "traces that nobody asked for": JSON.parse(
+        JSON.stringify(answer).replaceAll(TRACE, ALIEN).replaceAll(base64(TRACE), base64(ALIEN)),
+      ),
       "a list of objects": { result: { resourceSpans: 3 }, trace: { resourceSpans: 3 } },
     };
     for (const [text, response] of Object.entries(bad)) {

@@ -225,6 +225,26 @@ for (const [name, start] of Object.entries(BACKENDS)) {
       expect(result.spans.missing).toBe(0);
     });
 
+    test("clocks that differ by minutes between hosts change nothing", async () => {
+      for (const topology of [TREE, null]) {
+        await using it = place(backend, TREE);
+        const { chosen, isChosen } = chooser(FAULTS);
+        const minutes = new Map([...TREE.services.keys()].map((name, index) => [name, index * 3 - 7]));
+        it.proxy.edit = (spans) =>
+          spans
+            .filter((span) => !isChosen(span))
+            .map((span) => {
+              const offset = (minutes.get(span.localEndpoint?.serviceName ?? "") ?? 0) * 60e6;
+              return { ...span, timestamp: (span.timestamp ?? 0) + offset };
+            });
+        const result = await it.verify({ topology });
+        const traces = new Set(chosen.map(({ traceId }) => traceId)).size;
+        expect(result.spans).toMatchObject({ missing: chosen.length, altered: 0, unexpected: 0 });
+        expect(result.traces.complete).toBe(REQUESTS - traces);
+        if (topology !== null) expect(onlyLosses(result.links)).toEqual(countByLink(chosen));
+      }
+    });
+
     test("a share of requests that is not sampled is no loss", async () => {
       await using it = place(backend, TREE);
       const result = await it.verify({ sampleShare: 0.01 });

@@ -31,5 +31,7 @@ export function readResult(text: string): ResultFile | null {
   const isResult =
     typeof value.traces === "object" && Array.isArray(value.seconds) && Array.isArray(value.examples);
   // Written by an earlier version.
-  return isResult ? { kind: "result", value: { calls: [], losses: [], ...value } as VerifyResult } : null;
+  return isResult
+    ? { kind: "result", value: { calls: [], losses: [], doubt: null, ...value } as VerifyResult }
+    : null;
 }

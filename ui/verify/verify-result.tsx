@@ -103,6 +103,7 @@ function Answer({
         </h1>
         <p role="status">
           {says}
+          {result.doubt !== null && result.requests > 0 ? ` ${result.doubt}.` : ""}
           {waiting !== undefined && waiting > 0 ? ` ${formatCount(waiting, "trace")} still coming in.` : ""}
         </p>
       </div>
