@@ -123,7 +123,12 @@ export class GraphLearner {
     else if (calls.length === 0) service.ownErrors.add(status);
     const byCallee = Map.groupBy(calls, ({ remote }) => remote ?? "");
     for (const [name, attempts] of byCallee) {
-      const callee = service.callees.get(name) ?? { requests: 0, retries: 0, offsetUs: 0, despite: new Set() };
+      const callee = service.callees.get(name) ?? {
+        requests: 0,
+        retries: 0,
+        offsetUs: 0,
+        despite: new Set(),
+      };
       service.callees.set(name, callee);
       if (isSuccess) {
         callee.requests++;
