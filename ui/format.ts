@@ -8,7 +8,8 @@ const UNITS: readonly [name: string, micros: number][] = [
 export function formatDuration(micros: number): string {
   if (micros >= 120_000_000) return `${(micros / 60_000_000).toFixed(1)} min`;
   if (micros < 0) return `-${formatDuration(-micros)}`;
-  const [name, size] = UNITS.find(([, unit]) => micros >= unit) ?? ["µs", 1];
+  // What would be rounded to 1000 of a unit is 1.00 of the next.
+  const [name, size] = UNITS.find(([, unit]) => micros >= unit * 0.9995) ?? ["µs", 1];
   const value = micros / size;
   const digits = name === "µs" || value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return `${value.toFixed(digits)} ${name}`;
@@ -17,7 +18,7 @@ export function formatDuration(micros: number): string {
 /** The time of day, with the date when that is not today. */
 export function formatTime(micros: number): string {
   const date = new Date(micros / 1000);
-  const time = `${date.toTimeString().slice(0, 8)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  const time = `${formatClock(date.getTime())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
   return date.toDateString() === new Date().toDateString() ? time : `${formatDay(date)} ${time}`;
 }
 
@@ -39,6 +40,11 @@ export function formatShare(share: number): string {
   if (percent < 0.1) return "< 0.1 %";
   if (percent > 99.9) return "> 99.9 %";
   return `${percent < 10 || percent > 99 ? percent.toFixed(1) : Math.round(percent)} %`;
+}
+
+/** `07:53:10`. */
+export function formatClock(ms: number): string {
+  return new Date(ms).toTimeString().slice(0, 8);
 }
 
 function formatDay(date: Date): string {

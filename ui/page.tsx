@@ -76,7 +76,7 @@ function Page() {
         </button>
         <button
           type="button"
-          class="quiet"
+          class="quiet keys"
           onClick={() => setHelpOpen(true)}
           aria-label="Keys"
           title="Keys (?)"

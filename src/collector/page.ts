@@ -40,11 +40,19 @@ export async function servePage(request: Request, path: string): Promise<Respons
     served.set(path, text);
   }
   return respondText(request, await text, {
+    ...preloadTrace(request, path),
     "Content-Type": contentType(path),
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
   });
+}
+
+/** The browser asks for the trace of the address beside the script, not when that has come and run. */
+function preloadTrace(request: Request, path: string): Record<string, string> {
+  const traceId = path === "/" ? new URL(request.url).searchParams.get("trace") : null;
+  if (traceId === null || !/^[0-9a-f]{1,32}$/i.test(traceId)) return {};
+  return { Link: `<api/v2/trace/${traceId}>; rel=preload; as=fetch; crossorigin` };
 }
 
 async function readFile(load: () => Import): Promise<string> {

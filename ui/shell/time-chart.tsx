@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { marks } from "../control/control-client.ts";
+import { formatClock } from "../format.ts";
 import { cssColor, paintVersion } from "./theme.ts";
 
 export interface Line {
@@ -50,7 +51,13 @@ export function TimeChart({ title, times, lines, format, heightPx = 110 }: TimeC
         padding: [8, 8, 0, 0],
         scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.15, 1e-6)] } },
         axes: [
-          { ...axis, size: 22, space: 70, grid: { show: false } },
+          {
+            ...axis,
+            size: 22,
+            space: 70,
+            grid: { show: false },
+            values: (_chart, splits) => splits.map((split) => formatClock(split * 1000)),
+          },
           {
             ...axis,
             size: 58,

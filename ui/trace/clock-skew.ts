@@ -16,18 +16,18 @@ export interface SkewCorrection {
 export function correctSkew(rows: readonly SpanRow[], parents: Int32Array): SkewCorrection {
   const shifts = new Float64Array(rows.length);
   const services = new Map<string, number>();
-  for (const [index, { span }] of rows.entries()) {
+  rows.forEach(({ span }, index) => {
     const parentIndex = parents[index] ?? -1;
     const parent = rows[parentIndex]?.span;
-    if (parent === undefined) continue;
+    if (parent === undefined) return;
     const inherited = shifts[parentIndex] ?? 0;
     shifts[index] = inherited;
     const skew = skewBetween(parent, span, inherited);
-    if (skew === 0) continue;
+    if (skew === 0) return;
     shifts[index] = inherited + skew;
     const service = span.localEndpoint?.serviceName;
     if (service !== undefined && !services.has(service)) services.set(service, inherited + skew);
-  }
+  });
   return { shifts, services };
 }
 

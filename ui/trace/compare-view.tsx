@@ -93,7 +93,8 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
                 B − A
               </th>
               <th scope="col" class="delta">
-                Slower in
+                <span>B faster</span>
+                <span>B slower</span>
               </th>
             </tr>
           </thead>

@@ -26,7 +26,8 @@ export function markCriticalPath(rows: readonly PathRow[]): void {
     row.isCritical = true;
     let moment = Math.min(until, endOf(row));
     // By end, the latest first; one that ends after the moment ran beside one that is on the path.
-    for (const child of children.get(row.index) ?? []) {
+    const ofRow = (children.get(row.index) ?? []).sort((a, b) => endOf(b) - endOf(a));
+    for (const child of ofRow) {
       if (child.start === null || endOf(child) > moment || child.start < (row.start ?? 0)) continue;
       stack.push([child, moment]);
       moment = child.start;
@@ -46,6 +47,5 @@ function groupChildren(rows: readonly PathRow[]): Map<number, PathRow[]> {
     if (group === undefined) groups.set(row.parent, [row]);
     else group.push(row);
   }
-  for (const group of groups.values()) group.sort((a, b) => endOf(b) - endOf(a));
   return groups;
 }

@@ -107,14 +107,20 @@ function paintRows(canvas: HTMLCanvasElement, rows: readonly TraceRow[], whole: 
   context.scale(scale, scale);
   const colors = Array.from({ length: 6 }, (_, index) => cssColor(`--service-${index}`));
   const errorColor = cssColor("--error");
+  const byService = new Map<string, string>();
+  const fillOf = (service: string) => {
+    const known = byService.get(service) ?? (colors[colorOf(service)] as string);
+    byService.set(service, known);
+    return known;
+  };
   const step = (height - 6) / Math.max(rows.length, 12);
   const thickness = Math.max(1, Math.min(3, step * 0.8));
   const perMicro = width / Math.max(whole.to - whole.from, 1);
   context.globalAlpha = rows.length > 2000 ? 0.6 : 0.9;
-  for (const [index, row] of rows.entries()) {
-    if (row.start === null) continue;
-    context.fillStyle = row.isError ? errorColor : (colors[colorOf(row.service)] as string);
+  rows.forEach((row, index) => {
+    if (row.start === null) return;
+    context.fillStyle = row.isError ? errorColor : fillOf(row.service);
     const x = (row.start - whole.from) * perMicro;
     context.fillRect(x, 3 + index * step, Math.max(1, row.duration * perMicro), thickness);
-  }
+  });
 }

@@ -61,7 +61,7 @@ export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
                     })
                   }
                 >
-                  {title}
+                  <span>{title}</span>
                   <span class="arrow" aria-hidden="true">
                     {sort.key === key ? (sort.isDown ? "↓" : "↑") : ""}
                   </span>

@@ -47,19 +47,19 @@ export function modelTrace(spans: readonly Span[]): Trace {
   const arranged = arrangeSpans(spans);
   const parents = new Int32Array(arranged.length);
   const path: number[] = [];
-  for (const [index, { depth }] of arranged.entries()) {
+  arranged.forEach(({ depth }, index) => {
     path[depth] = index;
     parents[index] = depth === 0 ? -1 : (path[depth - 1] as number);
-  }
+  });
   const { shifts, services: skews } = correctSkew(arranged, parents);
   let start = Number.POSITIVE_INFINITY;
   let end = 0;
-  for (const [index, { span }] of arranged.entries()) {
-    if (span.timestamp === undefined) continue;
+  arranged.forEach(({ span }, index) => {
+    if (span.timestamp === undefined) return;
     const at = span.timestamp + (shifts[index] as number);
     start = Math.min(start, at);
     end = Math.max(end, at + (span.duration ?? 0));
-  }
+  });
   if (end === 0) start = 0;
   const descendants = countDescendants(parents);
   const services = new Set<string>();

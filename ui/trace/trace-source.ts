@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { TraceProof } from "../../src/collector/proof.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { type Answer, readJson } from "../shell/request.ts";
@@ -7,7 +7,8 @@ import { modelTrace, type Trace } from "./trace-model.ts";
 /** Reads a trace; `null` while it is on its way. Again when `attempt` changes. */
 export function useTrace(traceId: string, attempt = 0): Answer<Trace> | null {
   const [answer, setAnswer] = useState<Answer<Trace> | null>(null);
-  useEffect(() => {
+  // An effect would wait for the first frame.
+  useLayoutEffect(() => {
     const controller = new AbortController();
     setAnswer(null);
     void readTrace(traceId, controller.signal).then((read) => {

@@ -27,6 +27,8 @@ interface WaterfallProps {
 /** Indentation of one level, and of all levels together: a chain of 1,000 links has 2,000 levels. */
 const INDENT_PX = 14;
 const MAX_INDENT_PX = 150;
+/** A phone. */
+const NARROW_PX = 600;
 
 /** One row a span, only those in sight in the document. */
 export function Waterfall({
@@ -47,7 +49,8 @@ export function Waterfall({
   });
   const deepest = rows.reduce((most, row) => Math.max(most, row.depth - baseDepth), 1);
   const indent = Math.min(INDENT_PX, MAX_INDENT_PX / deepest);
-  const ticks = roundTicks(range.from, range.to, 5);
+  const ticks = roundTicks(range.from, range.to, innerWidth < NARROW_PX ? 3 : 5);
+  const roomTo = innerWidth < NARROW_PX ? 64 : 82;
   const at = (time: number) => ((time - range.from) / Math.max(range.to - range.from, 1)) * 100;
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -118,6 +121,7 @@ export function Waterfall({
               indent={(row.depth - baseDepth) * indent}
               left={row.start === null ? 0 : at(row.start)}
               right={row.start === null ? 0 : at(row.start + row.duration)}
+              roomTo={roomTo}
               isSelected={row === selected}
               isCollapsed={collapsed.has(row.index)}
               level={row.depth - baseDepth + 1}
@@ -138,6 +142,8 @@ interface RowProps extends Pick<WaterfallProps, "onSelect" | "onToggle"> {
   /** Percent of the lane; beyond 0 to 100 where the span goes on outside of the range. */
   readonly left: number;
   readonly right: number;
+  /** Percent of the lane up to which a bar may end and have its time behind it. */
+  readonly roomTo: number;
   readonly level: number;
   readonly isSelected: boolean;
   readonly isCollapsed: boolean;
@@ -149,6 +155,7 @@ function Row({
   indent,
   left,
   right,
+  roomTo,
   level,
   isSelected,
   isCollapsed,
@@ -169,7 +176,7 @@ function Row({
   const [from, to] = [Math.max(0, Math.min(100, left)), Math.max(0, Math.min(100, right))];
   const isInSight = right >= 0 && left <= 100;
   // Behind the bar; before it where there is no room behind; inside where there is none before it either.
-  const place = to <= 82 ? "" : from >= 18 ? " before" : " inside";
+  const place = to <= roomTo ? "" : from >= 100 - roomTo ? " before" : " inside";
   return (
     // biome-ignore lint/a11y/useFocusableInteractive lint/a11y/useKeyWithClickEvents: the tree has the focus and takes the keys
     <div

@@ -1,5 +1,5 @@
 import type { VerifyResult } from "../../src/verify/result.ts";
-import { formatCount } from "../format.ts";
+import { formatClock, formatCount } from "../format.ts";
 
 const MAX_BARS = 120;
 const HEIGHT = 72;
@@ -19,6 +19,16 @@ export function TimePicture({ seconds }: { readonly seconds: VerifyResult["secon
     missing === 0 ? "nothing was lost at any time" : `at most ${formatCount(mostMissing, "span")} in one bar`;
   return (
     <figure class="time-picture">
+      <p class="hint">
+        <span>
+          <i class="class-key lost" />
+          missing spans: {summary}
+        </span>
+        <span>
+          <i class="class-key requests" />
+          requests{perBar >= 1.5 ? `, ${Math.round(perBar)} s a bar` : ""}
+        </span>
+      </p>
       <svg
         viewBox={`0 0 ${bars.length} ${HEIGHT}`}
         preserveAspectRatio="none"
@@ -27,7 +37,7 @@ export function TimePicture({ seconds }: { readonly seconds: VerifyResult["secon
       >
         {bars.map((bar, index) => (
           <g key={bar.time}>
-            <title>{`${clock(bar.time)}: ${formatCount(bar.requests, "request")}, ${formatCount(bar.missing, "span")} missing`}</title>
+            <title>{`${formatClock(bar.time)}: ${formatCount(bar.requests, "request")}, ${formatCount(bar.missing, "span")} missing`}</title>
             <rect class="hit" x={index} y="0" width="1" height={HEIGHT} />
             <rect
               class="requests"
@@ -49,12 +59,8 @@ export function TimePicture({ seconds }: { readonly seconds: VerifyResult["secon
         ))}
       </svg>
       <figcaption>
-        <span>{clock(first.time)}</span>
-        <span>
-          <i class="class-key lost" /> missing spans: {summary} <i class="class-key requests" /> requests
-          {perBar >= 1.5 ? `, ${Math.round(perBar)} s a bar` : ""}
-        </span>
-        <span>{clock(last.time)}</span>
+        <span>{formatClock(first.time)}</span>
+        <span>{formatClock(last.time)}</span>
       </figcaption>
     </figure>
   );
@@ -78,8 +84,4 @@ function groupSeconds(seconds: VerifyResult["seconds"]) {
     bar.missing += missing;
   }
   return bars;
-}
-
-function clock(ms: number): string {
-  return new Date(ms).toTimeString().slice(0, 8);
 }
