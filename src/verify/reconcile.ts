@@ -27,7 +27,7 @@ export interface ReconcileOptions {
   readonly countRestarts?: () => Promise<number>;
   /** Called before the last look: what the counters say then is of spans that had not arrived before it. */
   readonly beforeLast?: () => Promise<void>;
-  /** What is not there so long after the end is missing. */
+  /** What is not there so long after the end, or twice as long after its request, is missing. */
   readonly maxWaitMs: number;
   /** Most queries to the backend in a second; or the pace of all who ask it. */
   readonly queriesPerSecond: number | QueryPace;
@@ -62,6 +62,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** While requests end, so that export latencies are known so finely. */
 const LONGEST_LIVE_PAUSE_MS = 300;
+/** So many times the longest wait behind its request, a trace is judged though others are still sent. */
+const OVERDUE = 2;
 /** Pending traces from which on accounts are compared instead of spans. */
 const ACCOUNTS_FROM = 2000;
 
@@ -215,16 +217,27 @@ class Reconciler {
     const seenAt = Date.now();
     for (const [at, record] of records.entries()) {
       const spans = traces.get(ids[at] as string) ?? [];
-      if (left === null && spans.length < (record.ledger?.count ?? 0)) {
+      const isOverdue = left === null && this.#isOverdue(record, seenAt);
+      if (left === null && !isOverdue && spans.length < (record.ledger?.count ?? 0)) {
         // Looking for what is missing costs far more than looking again.
         this.#pending.push(indexes[at] as number);
         continue;
       }
       const verdict = this.#learning.judge(record, spans);
-      if (isSettled(verdict)) this.#settle(record, verdict, seenAt);
+      if (isOverdue || isSettled(verdict)) this.#settle(record, verdict, seenAt);
       else if (left !== null) left.push({ record, spans });
       else this.#pending.push(indexes[at] as number);
     }
+  }
+
+  /**
+   * In a run of hours nobody waits for what is lost to its end: to ask again and again for ever more of it would leave no time
+   * for the others, and the backend forgets what it has of it.
+   */
+  #isOverdue(record: RunRecord, nowMs: number): boolean {
+    const endedAt = this.#options.book.endOf(record);
+    const isLive = endedAt >= this.#startedAt;
+    return isLive && this.#learning.wanted === 0 && nowMs - endedAt > OVERDUE * this.#options.maxWaitMs;
   }
 
   /** Settles what the backend's own accounts prove. Not for few, as spans say more: who ignored a sampling decision. */

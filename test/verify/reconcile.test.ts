@@ -103,3 +103,28 @@ function plainOptions(url: string) {
     signal: new AbortController().signal,
   };
 }
+
+test("while requests are sent for long, what is overdue is judged, and asked for no more", async () => {
+  const { book, collector } = await setUp((span) => [span]);
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
+  const run = reconcile({
+    book,
+    reader: new ZipkinReader(collector.url, "Zipkin"),
+    graph: graphOf(buildChain(1)),
+    ended,
+    maxWaitMs: 100,
+    queriesPerSecond: 1000,
+    signal: new AbortController().signal,
+    onProgress: ({ settled, leftMs }) => {
+      if (settled === REQUESTS + 1 && leftMs === null) settle();
+    },
+  });
+  const ledger = { count: 1, high: 1, low: 2, unknown: 0 };
+  const endMs = Date.now() + 1 - book.header.startMs;
+  book.add({ sequence: REQUESTS, endMs, status: 200, ledger, isSampled: true, isBroken: false });
+  await settled;
+  end();
+  expect((await run).tally.classes).toMatchObject({ complete: REQUESTS, "not-found": 1 });
+  await collector.stop();
+});
