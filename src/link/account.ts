@@ -1,7 +1,7 @@
 import type { ByteWriter } from "../http/byte-writer.ts";
 import { NINE, ZERO } from "../http/characters.ts";
-import { readWord, writeWord } from "../trace/hex.ts";
-import { hashSpan, type ServiceHash } from "../trace/ledger.ts";
+import { readCheckedWord, readWord, writeWord } from "../trace/hex.ts";
+import { type ServiceHash, SpanHash } from "../trace/ledger.ts";
 
 const NAME = Buffer.from("chain-link-ledger: ");
 const LINE_END = Buffer.from("\r\n");
@@ -9,6 +9,9 @@ const DASH = 0x2d;
 /** Digits of a count that is believed. */
 const MAX_DIGITS = 9;
 const DIGEST_DIGITS = 16;
+
+/** Of the span that is being added. */
+const hash = new SpanHash();
 
 /** The ledger of one request while it is being made: `src/trace/ledger.ts` on bytes and without objects. */
 export class Account {
@@ -26,13 +29,14 @@ export class Account {
 
   /** One more span, by positions of ids in hex digits; a `parentAt` of -1 is a root. */
   addSpan(ids: Uint8Array, idAt: number, parentAt: number, kind: number, service: ServiceHash): void {
-    const idHigh = readWord(ids, idAt);
-    const idLow = readWord(ids, idAt + 8);
-    const parentHigh = parentAt === -1 ? 0 : readWord(ids, parentAt);
-    const parentLow = parentAt === -1 ? 0 : readWord(ids, parentAt + 8);
+    const idHigh = readCheckedWord(ids, idAt);
+    const idLow = readCheckedWord(ids, idAt + 8);
+    const parentHigh = parentAt === -1 ? 0 : readCheckedWord(ids, parentAt);
+    const parentLow = parentAt === -1 ? 0 : readCheckedWord(ids, parentAt + 8);
     this.count++;
-    this.high ^= hashSpan(true, idHigh, idLow, parentHigh, parentLow, kind, service.high);
-    this.low ^= hashSpan(false, idHigh, idLow, parentHigh, parentLow, kind, service.low);
+    hash.take(idHigh, idLow, parentHigh, parentLow, kind, service);
+    this.high ^= hash.high;
+    this.low ^= hash.low;
   }
 
   /** Takes in the ledger that a header's value spells; `false` when it is none. */

@@ -1,4 +1,4 @@
-import { finish, mix } from "./murmur.ts";
+import { finish, mix, mixIn, scramble } from "./murmur.ts";
 
 /**
  * The ledger: an account, carried in each answer, of the spans that a request has made in a link and below it. Two
@@ -58,34 +58,47 @@ export function hashService(serviceName: string): ServiceHash {
   return { high: finish(high), low: finish(low) };
 }
 
+/** The hash of one span, from words. One object serves for many, one after the other. */
+export class SpanHash {
+  high = 0;
+  low = 0;
+
+  /** Both lanes take the same words, but for the service's. */
+  take(
+    idHigh: number,
+    idLow: number,
+    parentHigh: number,
+    parentLow: number,
+    kind: number,
+    service: ServiceHash,
+  ): void {
+    const a = scramble(idHigh);
+    const b = scramble(idLow);
+    const c = scramble(parentHigh);
+    const d = scramble(parentLow);
+    const e = scramble(kind);
+    const high = mixIn(mixIn(mixIn(mixIn(mixIn(SEED_HIGH, a), b), c), d), e);
+    const low = mixIn(mixIn(mixIn(mixIn(mixIn(SEED_LOW, a), b), c), d), e);
+    this.high = finish(mix(high, service.high));
+    this.low = finish(mix(low, service.low));
+  }
+}
+
+/** Of the span that is being added. */
+const hash = new SpanHash();
+
 /** A ledger with one more span. */
 export function addSpan(ledger: Ledger, span: LedgerSpan, service = hashService(span.serviceName)): Ledger {
   const id = words(span.id);
   const parent = span.parentId === null ? NO_PARENT : words(span.parentId);
   const kind = KIND_WORDS[span.kind ?? ""] ?? 0;
-  const lane = (isHigh: boolean, name: number) =>
-    hashSpan(isHigh, id.high, id.low, parent.high, parent.low, kind, name);
+  hash.take(id.high, id.low, parent.high, parent.low, kind, service);
   return {
     count: ledger.count + 1,
-    high: (ledger.high ^ lane(true, service.high)) >>> 0,
-    low: (ledger.low ^ lane(false, service.low)) >>> 0,
+    high: (ledger.high ^ hash.high) >>> 0,
+    low: (ledger.low ^ hash.low) >>> 0,
     unknown: ledger.unknown,
   };
-}
-
-/** One lane of a span's hash, from words. `service` is the same lane of the service's hash. */
-export function hashSpan(
-  isHigh: boolean,
-  idHigh: number,
-  idLow: number,
-  parentHigh: number,
-  parentLow: number,
-  kind: number,
-  service: number,
-): number {
-  let state = mix(isHigh ? SEED_HIGH : SEED_LOW, idHigh);
-  state = mix(mix(state, idLow), parentHigh);
-  return finish(mix(mix(mix(state, parentLow), kind), service));
 }
 
 /** The account of both. */

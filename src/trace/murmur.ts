@@ -2,9 +2,18 @@
 
 /** One 32-bit word into a state. */
 export function mix(state: number, word: number): number {
-  let k = Math.imul(word, 0xcc9e2d51);
-  k = (k << 15) | (k >>> 17);
-  const h = state ^ Math.imul(k, 0x1b873593);
+  return mixIn(state, scramble(word));
+}
+
+/** What a word is made into, whatever the state. */
+export function scramble(word: number): number {
+  const k = Math.imul(word, 0xcc9e2d51);
+  return Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+}
+
+/** A word that is scrambled already, into a state. */
+export function mixIn(state: number, scrambled: number): number {
+  const h = state ^ scrambled;
   return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
 }
 
