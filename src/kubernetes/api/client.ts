@@ -26,7 +26,7 @@ export interface ListEnd {
 }
 
 /** Objects of one answer to a list: a few requests for each kind, and memory for one page at a time. */
-const PAGE_SIZE = 250;
+const PAGE_SIZE = 200;
 const METADATA_TYPE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const METADATA_LIST_TYPE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
