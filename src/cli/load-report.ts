@@ -27,11 +27,15 @@ function describeLatencies({ p50, p90, p99, p999, max }: Latencies): string {
   return `p50 ${p50} ms  p90 ${p90} ms  p99 ${p99} ms  p99.9 ${p999} ms  max ${max} ms`;
 }
 
-function describeDoubts(summary: LoadSummary, connections: number): string[] {
+/** What of the numbers is not as it was asked for. */
+export function describeDoubts(summary: LoadSummary, connections: number): string[] {
   const { missed, delayed, brokenContexts, repeated, sendLagMs, isRateReached } = summary;
   const lines: string[] = [];
   if (isRateReached === false) {
-    const what = missed > 0 ? `${missed} requests were due and never sent` : "requests were sent too late";
+    const what =
+      missed > 0
+        ? `${missed} requests were due and never sent`
+        : `requests were sent too late, half of them by ${sendLagMs.p50} ms or more`;
     lines.push(`the rate was not reached: ${what}`);
   }
   if (delayed > 0) {

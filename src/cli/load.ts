@@ -170,16 +170,17 @@ export const load = defineCommand({
         const { renderHgrm } = await import("../load/hgrm.ts");
         await Bun.write(flags.hdr, renderHgrm(running.results.latency));
       }
+      const { describeDoubts, renderReport } = await import("./load-report.ts");
       if (flags.output === "json") {
         const facts = {
           run: running.runId,
           url: target.url,
           startedAt: new Date(running.startedAt),
           ...result,
+          doubts: describeDoubts(result, running.options.connections),
         };
         await output.result(`${JSON.stringify(facts)}\n`);
       } else {
-        const { renderReport } = await import("./load-report.ts");
         await output.result(renderReport(result, running));
       }
       if (server !== null && reason === undefined && flags.linger > 0)

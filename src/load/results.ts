@@ -39,13 +39,20 @@ export class LoadResults {
     return sum;
   }
 
-  /** Whether the requests began as often as they should: at the end of an open loop. */
+  /** Whether the requests began as often as they should, and when: at the end of an open loop. */
   get isRateReached(): boolean {
     const intendedMs = this.lastDueMs - this.startMs;
     const tookMs = this.lastSentMs - this.startMs;
-    return this.missed === 0 && tookMs <= intendedMs * 1.01 + RATE_SLACK_MS;
+    return this.missed === 0 && tookMs <= intendedMs * 1.01 + RATE_SLACK_MS && !this.isMostlyLate;
+  }
+
+  /** As many as were due were sent, but in bunches: a target has seen another load than the one that was asked for. */
+  get isMostlyLate(): boolean {
+    return this.sendLag.quantile(0.5) > LATE_MS * 1000;
   }
 }
 
 /** Requests this late at the end are no lower rate: any program is now and then stopped for so long. */
 const RATE_SLACK_MS = 250;
+/** Half of all requests later than this, in a process that stops for some 10 ms now and then, is no schedule that was kept. */
+const LATE_MS = 50;

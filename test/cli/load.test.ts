@@ -62,6 +62,19 @@ test("a rate that cannot be reached is said, and is no success", async () => {
   const json = JSON.parse((await runCli([...flags, "-o", "json"])).stdout);
   expect(json).toMatchObject({ isRateReached: false, maxInFlight: 2, failed: 0 });
   expect(json.requests + json.missed).toBe(1000);
+  expect(json.doubts[0]).toBe(`the rate was not reached: ${json.missed} requests were due and never sent`);
+  const late = await runCli([
+    "load",
+    server.url,
+    "--rate",
+    "100/s",
+    "--requests",
+    "20",
+    "--connections",
+    "2",
+  ]);
+  expect(late.stdout).toMatch(/the rate was not reached: requests were sent too late, half of them by \d/);
+  expect(late.exitCode).toBe(1);
 });
 
 test("a target that is down, comes, and dies again: all is counted by kind", async () => {
