@@ -56,7 +56,7 @@ async function findAnswer(path: string, parameters: URLSearchParams, parts: Quer
       return autocompleteKeys;
     case "autocompleteValues": {
       const key = required(parameters, "key");
-      return store.tagValues(key);
+      return isSearchable ? store.tagValues(key) : [];
     }
     default:
       throw new HttpError(404, `Not found: GET /api/v2/${path}`);

@@ -197,27 +197,29 @@ export class SpanStore implements TraceStore {
     this.#evict();
   }
 
-  /** The spans of each trace. */
+  /** The spans of each trace id. Where ids are not strict, several may be of one trace, and each keeps its own. */
   #group(batches: readonly (readonly Span[])[]): Addition[] {
-    const byKey = new Map<string, Addition>();
+    const byId = new Map<string, Addition>();
+    const drafts = new Map<string, StoredTrace>();
     let last: Addition | undefined;
     let lastId = "";
     for (const spans of batches) {
       for (const span of spans) {
         if (last === undefined || span.traceId !== lastId) {
           lastId = span.traceId;
-          const key = this.#index.keyOf(lastId);
-          last = byKey.get(key);
+          last = byId.get(lastId);
           if (last === undefined) {
-            const trace = this.#index.get(key) ?? this.#index.draft(key);
+            const key = this.#index.keyOf(lastId);
+            const trace = this.#index.get(key) ?? drafts.get(key) ?? this.#index.draft(key);
+            drafts.set(key, trace);
             last = { trace, spans: [], start: 0, end: 0, duplicates: 0 };
-            byKey.set(key, last);
+            byId.set(lastId, last);
           }
         }
         last.spans.push(span);
       }
     }
-    return [...byKey.values()];
+    return [...byId.values()];
   }
 
   /** Writes the spans that are new, and leaves only those in the addition. */

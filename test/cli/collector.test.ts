@@ -2,6 +2,8 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encodeOtlpJson } from "../../src/trace/otlp.ts";
+import type { Span } from "../../src/trace/span.ts";
 import { makeChain, newTraceId } from "../collector/spans.ts";
 import { runCli } from "../helpers/cli.ts";
 import { startCollectorProcess } from "../helpers/collector-process.ts";
@@ -9,10 +11,10 @@ import { startCollectorProcess } from "../helpers/collector-process.ts";
 const folder = mkdtempSync(join(tmpdir(), "chain-link-collector-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const post = (url: string, traceId: string, links = 3) =>
+const post = (url: string, traceId: string, links = 3, ageMs = 1000) =>
   fetch(`${url}/api/v2/spans`, {
     method: "POST",
-    body: JSON.stringify(makeChain(traceId, links, Date.now() - 1000)),
+    body: JSON.stringify(makeChain(traceId, links, Date.now() - ageMs)),
   });
 
 test("spans in a file survive kill -9, and a second process is told that the file is in use", async () => {
@@ -33,36 +35,100 @@ test("spans in a file survive kill -9, and a second process is told that the fil
   expect(second.stderr()).toContain("ended with 150 spans, 0 evicted, 0 refused");
 });
 
+const getJson = async (url: string) => (await fetch(url)).json() as Promise<unknown>;
+
 test("Zipkin's variables are understood", async () => {
   const env = {
+    QUERY_PORT: "0",
     MEM_MAX_SPANS: "10",
     AUTOCOMPLETE_KEYS: "http.method, error",
     STRICT_TRACE_ID: "false",
-    SEARCH_ENABLED: "false",
     QUERY_LOOKBACK: "60000",
   };
   const collector = await startCollectorProcess([], env);
-  const get = async (path: string) => (await fetch(collector.url + path)).json() as Promise<unknown>;
+  const get = (path: string) => getJson(collector.url + path);
+  expect(collector.url).not.toEndWith(":9411");
   const low = newTraceId();
   await post(collector.url, `00000000000000ff${low}`);
   expect(await get(`/api/v2/trace/${low}`)).toHaveLength(5);
   expect(await get("/api/v2/autocompleteKeys")).toEqual(["http.method", "error"]);
   expect(await get("/api/v2/autocompleteValues?key=http.method")).toEqual(["GET"]);
-  expect(await get("/api/v2/services")).toEqual([]);
-  expect(await get("/zipkin/config.json")).toMatchObject({ searchEnabled: false, defaultLookback: 60_000 });
+  expect(await get("/zipkin/config.json")).toMatchObject({ searchEnabled: true, defaultLookback: 60_000 });
+  await post(collector.url, newTraceId(), 2, 90_000);
+  expect(await get("/api/v2/traces")).toHaveLength(1);
+  expect(await get("/api/v2/traces?lookback=120000")).toHaveLength(2);
   for (let count = 0; count < 3; count++) await post(collector.url, newTraceId());
-  expect(await get("/health")).toMatchObject({ store: { spans: 10, evictedSpans: 10 } });
+  expect(await get("/health")).toMatchObject({ store: { spans: 10, evictedSpans: 13 } });
   collector.signal("SIGINT");
   expect(await collector.exited).toBe(130);
 });
 
-test("a sample rate keeps that share of the traces, whole", async () => {
-  const collector = await startCollectorProcess(["--sample-rate", "0.5"]);
+test("without search, traces are found by id and in the graph of services only, as in Zipkin", async () => {
+  const collector = await startCollectorProcess([], {
+    SEARCH_ENABLED: "false",
+    AUTOCOMPLETE_KEYS: "http.method",
+  });
+  const get = (path: string) => getJson(collector.url + path);
+  const ids = [newTraceId(), newTraceId()];
+  for (const id of ids) await post(collector.url, id);
+  const service = "serviceName=chain-link-service-0";
+  const values = "autocompleteValues?key=http.method";
+  for (const path of ["services", `spans?${service}`, `remoteServices?${service}`, "traces", values])
+    expect(await get(`/api/v2/${path}`), path).toEqual([]);
+  expect(await get("/zipkin/config.json")).toMatchObject({ searchEnabled: false });
+  expect(await get(`/api/v2/trace/${ids[0]}`)).toHaveLength(5);
+  expect(await get(`/api/v2/traceMany?traceIds=${ids}`)).toHaveLength(2);
+  expect(await get(`/api/v2/dependencies?endTs=${Date.now()}`)).toHaveLength(2);
+  collector.signal("SIGTERM");
+  expect(await collector.exited).toBe(0);
+});
+
+test("--max-bytes, --max-spans and --retention bound what is kept, and --otlp-port takes OTLP", async () => {
+  const bounds = ["--max-bytes", "20kB", "--max-spans", "1000", "--retention", "1m", "--otlp-port", "0"];
+  const collector = await startCollectorProcess(bounds);
+  const counts = async () =>
+    ((await getJson(`${collector.url}/health`)) as { store: { spans: number; evictedSpans: number } }).store;
+  await post(collector.url, newTraceId(), 3, 90_000);
+  expect(await counts()).toMatchObject({ spans: 0, evictedSpans: 5 });
+  const large = {
+    traceId: newTraceId(),
+    id: "1",
+    timestamp: (Date.now() - 30_000) * 1000,
+    tags: { a: "x".repeat(15_000) },
+  };
+  for (const traceId of [large.traceId, newTraceId()])
+    await fetch(`${collector.url}/api/v2/spans`, {
+      method: "POST",
+      body: JSON.stringify([{ ...large, traceId }]),
+    });
+  expect(await counts()).toMatchObject({ spans: 1, evictedSpans: 6 });
+  for (let count = 0; count < 3; count++) await post(collector.url, newTraceId(), 60);
+  const { spans, evictedSpans } = await counts();
+  expect(spans).toBeLessThan(3 * 119);
+  expect(spans + evictedSpans).toBe(7 + 3 * 119);
+  const [, otlp = ""] = /OTLP also on (\S+)/.exec(collector.stderr()) ?? [];
+  const [span] = makeChain(newTraceId() + newTraceId(), 1, Date.now());
+  const body = encodeOtlpJson([span as Span], {
+    attributes: { "service.name": "otel" },
+    scope: { name: "a", version: "1" },
+  });
+  const answer = await fetch(otlp, { method: "POST", body, headers: { "Content-Type": "application/json" } });
+  expect(answer.status).toBe(200);
+  expect(await getJson(`${collector.url}/api/v2/trace/${span?.traceId}`)).toHaveLength(1);
+  collector.signal("SIGTERM");
+  await collector.exited;
+});
+
+test.each([
+  [["--sample-rate", "0.5"], {}],
+  [[], { COLLECTOR_SAMPLE_RATE: "0.5" }],
+])("a sample rate keeps that share of the traces, whole: %j %j", async (args, env) => {
+  const collector = await startCollectorProcess(args, env);
   const spans = Array.from({ length: 200 }, (_, index) =>
     makeChain(Bun.hash(String(index)).toString(16).padStart(16, "0"), 2, Date.now()),
   ).flat();
   await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body: JSON.stringify(spans) });
-  const { store } = (await (await fetch(`${collector.url}/health`)).json()) as {
+  const { store } = (await getJson(`${collector.url}/health`)) as {
     store: { traces: number; spans: number };
   };
   expect(store.traces).toBeGreaterThan(60);

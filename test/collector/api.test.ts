@@ -99,14 +99,19 @@ describe("bodies", () => {
         socket.write(character);
         await Bun.sleep(1);
       }
-      if (text === whole) socket.write(text.slice(40));
+      // A byte a second.
+      for (const character of text.slice(40, 42)) {
+        await Bun.sleep(1000);
+        socket.write(character);
+      }
+      if (text === whole) socket.write(text.slice(42));
       await Bun.sleep(50);
       socket.end();
     }
     expect(statuses).toEqual(["HTTP/1.1 202 Accepted"]);
     expect(collector.store.counts().spans).toBe(before + 1);
     expect((await fetch(`${collector.url}/health`)).status).toBe(200);
-  });
+  }, 30_000);
 });
 
 describe("page", () => {

@@ -176,3 +176,16 @@ test("ids that are not strict are one trace when their last 16 digits are, also 
     loose.close();
   }
 });
+
+test("ids that are not strict come back as they came, also from one commit", () => {
+  const store = new SpanStore({ strictTraceId: false });
+  const ids = [hexId(5), hexId(7) + hexId(5), hexId(8) + hexId(5)];
+  const spans = ids.map((traceId, index) =>
+    makeSpan({ traceId, id: hexId(index + 1), timestamp: 9 - index }),
+  );
+  store.add(spans.slice(0, 2));
+  store.add(spans);
+  expect(store.trace(hexId(5))?.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(spans);
+  expect(store.traces(EVERYTHING)).toHaveLength(1);
+  expect(store.counts()).toMatchObject({ traces: 1, spans: 3, duplicateSpans: 2 });
+});

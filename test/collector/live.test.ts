@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { LiveSecond } from "../../src/collector/live.ts";
 import { LiveRecorder } from "../../src/collector/live-recorder.ts";
 import { startCollector } from "../../src/collector/server.ts";
+import { SpanStore } from "../../src/collector/span-store.ts";
 import { hexId, makeChain, makeSpan, newTraceId } from "./spans.ts";
 
 const START = 1_700_000_000;
@@ -64,6 +65,25 @@ test("spans that come late or from another clock count in an open second, and no
   }
   clock.seconds += 10;
   expect(seconds().map(({ services }) => services[0]?.requests ?? 0)).toEqual([1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+});
+
+test("numbers stay when the spans that made them make room for others", () => {
+  const store = new SpanStore({ maxSpans: 5 });
+  const clock = { seconds: START };
+  const recorder = new LiveRecorder(
+    () => store.counts(),
+    () => clock.seconds * 1000,
+  );
+  for (let trace = 1; trace <= 10; trace++) {
+    const chain = makeChain(hexId(trace), 3, START * 1000 + trace);
+    store.add(chain);
+    recorder.record(chain);
+  }
+  clock.seconds += 3;
+  const last = JSON.parse(recorder.history().at(-1) ?? "") as LiveSecond;
+  expect(last.services.map(({ requests }) => requests)).toEqual([10, 10, 10]);
+  expect(last.edges.map(({ requests }) => requests)).toEqual([10, 10]);
+  expect(last.spans).toEqual({ accepted: 50, dropped: 0, held: 5, evicted: 45 });
 });
 
 test("after hours of silence there are two minutes of history", () => {

@@ -9,12 +9,13 @@ export interface CollectorProcess {
   readonly exited: Promise<number>;
 }
 
-/** Starts `chain-link collector` on a free port and waits until it listens. */
+/** Starts `chain-link collector` on a free port, unless `QUERY_PORT` names one, and waits until it listens. */
 export async function startCollectorProcess(
   args: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
 ): Promise<CollectorProcess> {
-  const child = Bun.spawn([EXECUTABLE, "collector", "--port", "0", ...args], {
+  const port = env.QUERY_PORT === undefined ? ["--port", "0"] : [];
+  const child = Bun.spawn([EXECUTABLE, "collector", ...port, ...args], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "pipe",
