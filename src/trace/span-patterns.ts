@@ -36,6 +36,9 @@ const MAX_PATTERNS = 1024;
 const MAX_BYTES = 4096;
 /** Patterns that are tried where the expected one is not met. */
 const TRIED = 8;
+/** Spans that have to be like others for each one that is learnt, which takes as long as they save. */
+const PRICE = 16;
+const MAX_CREDIT = 16 * PRICE;
 
 const ZERO_ID = "0".repeat(16);
 
@@ -54,6 +57,7 @@ export class SpanPatterns {
   #last: Pattern | undefined;
   /** Those last used. */
   readonly #recent: Pattern[] = [];
+  #credit = MAX_CREDIT;
   #value = 0;
   #bytes: Buffer = Buffer.alloc(0);
   #view = viewOf(this.#bytes);
@@ -79,6 +83,17 @@ export class SpanPatterns {
       return span;
     }
     return undefined;
+  }
+
+  /**
+   * Whether to learn a span that is like none before. Where tags are different in each, it soon is not worth it, and the
+   * batch is better read without patterns; one of some batches is tried all the same.
+   */
+  isWorthLearning(): boolean {
+    this.#credit++;
+    if (this.#credit < PRICE) return false;
+    this.#credit -= PRICE;
+    return true;
   }
 
   /** Remembers what a span looks like that was read otherwise. */
@@ -143,6 +158,7 @@ export class SpanPatterns {
     const rest = between[holes.length] as DataView;
     if (!isAt(this.#view, at, rest) || id === parentId) return undefined;
     this.end = at + rest.byteLength;
+    if (this.#credit < MAX_CREDIT) this.#credit++;
     return fill(example, traceId, id, parentId, timestamp, duration);
   }
 

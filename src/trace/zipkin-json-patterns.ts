@@ -5,9 +5,6 @@ import { type Hole, type HoleField, SpanPatterns } from "./span-patterns.ts";
 const COMMA = 0x2c;
 const QUOTE = 0x22;
 
-/** Spans of one list that are like none before; where there are more, a parser of the whole is faster. */
-const MAX_STRANGERS = 8;
-
 const FIELDS: readonly HoleField[] = ["traceId", "parentId", "id", "timestamp", "duration"];
 
 const patterns = new SpanPatterns();
@@ -24,10 +21,9 @@ export function readAlike(
   parse: (text: string) => Span | undefined,
 ): Span[] | undefined {
   const spans: Span[] = [];
-  let strangers = 0;
   for (let at = start; ; at++) {
     let span = patterns.read(bytes, at);
-    if (span === undefined && ++strangers <= MAX_STRANGERS) span = readStranger(bytes, at, parse);
+    if (span === undefined && patterns.isWorthLearning()) span = readStranger(bytes, at, parse);
     if (span === undefined) return undefined;
     spans.push(span);
     at = patterns.end;

@@ -10,8 +10,6 @@ const KINDS = [undefined, "CLIENT", "SERVER", "PRODUCER", "CONSUMER"] as const;
 /** Spans of one piece of work, and bytes that they are decoded from: a few milliseconds. */
 const GROUP_SPANS = 500;
 const GROUP_BYTES = 128 * 1024;
-/** Spans of one batch that are looked at closely, as others may be like them. */
-const MAX_STRANGERS = 8;
 
 const common = new SpanPatterns();
 
@@ -25,15 +23,15 @@ export function* decodeZipkinProtobuf(body: Uint8Array, patterns = common): Gene
   let [index, bytes] = [0, 0];
   const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
   const reader = new ProtobufReader(buffer);
-  let strangers = 0;
+  let areAlike = true;
   while (guard(() => reader.next(), index)) {
     if (reader.field !== 1) continue;
     const { start, size } = reader;
-    let span = reader.type === BYTES ? patterns.read(buffer, start) : undefined;
+    let span = areAlike && reader.type === BYTES ? patterns.read(buffer, start) : undefined;
     if (span === undefined || patterns.end !== start + size) {
       span = guard(() => normalizeSpan(readSpan(reader.message()), index), index);
-      if (++strangers <= MAX_STRANGERS)
-        patterns.learn(buffer, start, start + size, findHoles(reader.message(), start), span);
+      areAlike &&= patterns.isWorthLearning();
+      if (areAlike) patterns.learn(buffer, start, start + size, findHoles(reader.message(), start), span);
     }
     group.push(span);
     index++;

@@ -26,8 +26,15 @@ const chain = makeChain(`${hexId(7)}${hexId(9)}`, 2, 1_700_000_000_000);
 const resource = { attributes: { "service.name": "a" }, scope: { name: "s", version: "1" } };
 const otlp = Buffer.from(encodeOtlpProtobuf(chain, resource));
 
+const whole = Array.from({ length: 8 }, () => chain).flat();
+const WHOLE_JSON = Buffer.from(JSON.stringify(whole));
+const WHOLE_PROTOBUF = encodeZipkinProtobuf(whole);
+
 /** Patterns of spans change nothing: not what is read, and not what is refused. */
 function readTwice(read: () => Iterable<Span[]>, plainly: () => Iterable<Span[]>): Span[] {
+  // Whole spans pay for a look at damaged ones, which would soon be read without patterns.
+  for (const _ of decodeZipkinSlices(WHOLE_JSON));
+  for (const _ of decodeZipkinProtobuf(WHOLE_PROTOBUF));
   let spans: Span[];
   try {
     spans = [...read()].flat();
