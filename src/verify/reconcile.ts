@@ -124,7 +124,11 @@ class Reconciler {
       await this.#lookIfItAnswers(isLast);
       this.#report(deadline);
       if (isLast || (deadline !== null && this.#isAllSettled)) {
-        if (!(await this.#isForgotten())) break;
+        if (!(await this.#isForgotten())) {
+          // What was judged while others were sent is lost all the same: where, counters say.
+          if (!isLast && this.#tally.missing > 0) await this.#options.beforeLast?.();
+          break;
+        }
         this.#startOver();
         continue;
       }

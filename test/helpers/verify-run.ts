@@ -23,6 +23,8 @@ export interface VerifyRunOptions {
   /** @default 2000 */
   readonly maxWaitMs?: number;
   readonly links?: ReadonlyMap<string, string>;
+  /** Looks for nothing before all was sent. @default false */
+  readonly isSentFirst?: boolean;
   /** Called when the last request was answered. The time that is waited begins when it resolves. */
   readonly onSent?: () => Promise<void>;
 }
@@ -55,6 +57,8 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     randomOf: () => Math.random,
     onEnd: (record) => book.add(record),
   });
+  const ended = load.done.then(() => options.onSent?.());
+  if (options.isSentFirst) await ended;
   const last: { counters: Counters | null } = { counters: null };
   const reconciliation = await reconcile({
     book,
@@ -64,7 +68,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
       last.counters = { ...(await readCounters(instancesOf(links), backend)), backend: await watch.read() };
     },
     graph: options.topology === null ? null : graphOf(options.topology),
-    ended: load.done.then(() => options.onSent?.()),
+    ended,
     maxWaitMs: options.maxWaitMs ?? 2000,
     queriesPerSecond: 200,
     signal: new AbortController().signal,

@@ -1,11 +1,13 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { EXECUTABLE, runCli, temporaryFolder } from "../helpers/cli.ts";
 import { hasZipkin, startZipkin } from "../helpers/zipkin-server.ts";
 
 /** Some two minutes in all; `VERIFY_LONG_REQUESTS=100000` sends as many to Zipkin. */
 const REQUESTS = Number(process.env.VERIFY_LONG_REQUESTS ?? 100_000);
 const ZIPKIN_REQUESTS = Number(process.env.VERIFY_LONG_REQUESTS ?? 20_000);
+/** Raise it for a soak: `VERIFY_SOAK_SECONDS=3600`. */
+const SOAK_SECONDS = Number(process.env.VERIFY_SOAK_SECONDS ?? 60);
 const TIMEOUT_MS = 900_000;
 
 /** Fan-out, retries, 1 % error answers: some 7 spans a request. */
@@ -62,4 +64,33 @@ test.skipIf(!hasZipkin)(
     }
   },
   TIMEOUT_MS,
+);
+
+test(
+  "a soak of the canary raises no alarm that the links' own counters do not bear out",
+  async () => {
+    using folder = temporaryFolder();
+    const file = join(folder.path, "tree.yaml");
+    await Bun.write(file, TREE);
+    const child = Bun.spawn(
+      [EXECUTABLE, "verify", "--forever", file, "--rate", "500/s", "--query-rate", "100", "-o", "json"],
+      { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+    );
+    await Bun.sleep(SOAK_SECONDS * 1000);
+    child.kill("SIGTERM");
+    const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    const result = JSON.parse(stdout);
+    const counted = result.losses
+      .filter(({ reason }: { reason: string }) => reason === "queue_full")
+      .reduce((sum: number, { spans }: { spans: number }) => sum + spans, 0);
+    expect({ ...result, stderr }).toMatchObject({
+      outcome: counted === 0 ? "complete" : "incomplete",
+      spans: { missing: counted, altered: 0, copies: 0, unexpected: 0 },
+      brokenContexts: {},
+      windows: { "could-not-tell": 0 },
+    });
+    expect(result.requests).toBeGreaterThan(0);
+    expect(await child.exited).toBe(counted === 0 ? 0 : 1);
+  },
+  TIMEOUT_MS + SOAK_SECONDS * 1000,
 );

@@ -108,8 +108,12 @@ test("while requests are sent for long, what is overdue is judged, and asked for
   const { book, collector } = await setUp((span) => [span]);
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
+  let counted = 0;
   const run = reconcile({
     book,
+    beforeLast: async () => {
+      counted++;
+    },
     reader: new ZipkinReader(collector.url, "Zipkin"),
     graph: graphOf(buildChain(1)),
     ended,
@@ -126,5 +130,7 @@ test("while requests are sent for long, what is overdue is judged, and asked for
   await settled;
   end();
   expect((await run).tally.classes).toMatchObject({ complete: REQUESTS, "not-found": 1 });
+  // Where it was lost is asked for, though nothing was left to look for at the end.
+  expect(counted).toBe(1);
   await collector.stop();
 });
