@@ -4,8 +4,9 @@
  *     npm run bench:page -- [--rounds 3] [--sizes 100,1000,20000] [--write]
  *
  * - Scenario: the same trace of 100, 1,000 and 20,000 spans is in our collector and in a real Zipkin (in memory). One Chromium
- *   opens its address in each, in turns, in a fresh page.
- * - Metric: from the navigation until the first span's row is seen, ms, median; then frames a second while the rows are scrolled
+ *   opens its address in each, in turns, in a fresh page; Lens the trace of 20,000 once, as that takes it a minute.
+ * - Metric: from the navigation until a frame with a span's row was drawn, by the page's own clock, ms, median (Playwright looks
+ *   every half second after the first, which was most of what it measured); then frames a second while the rows are scrolled
  *   for two seconds, and the share of frames that came late (over 1.5 times the usual). First paint: as the browser tells it, of the
  *   list of traces.
  * - Asserted first: both answer the API with as many spans.
@@ -33,6 +34,16 @@ const SIZES = values.sizes.split(",").map(Number);
 const [OPEN_GOAL_MS, PAINT_GOAL_MS, SIZE_GOAL_BYTES] = [1000, 200, 150_000];
 const LIMIT_MS = 120_000;
 const PART = 5000;
+
+/** Looks before each frame; what it finds is on the screen when the frame after it begins. */
+const NOTE_WHEN_SEEN = `(() => {
+  const path = "//text()[contains(., 'operation-11')]";
+  const look = () => {
+    const isThere = document.body && document.evaluate(path, document.body, null, 9, null).singleNodeValue !== null;
+    requestAnimationFrame(isThere ? (now) => { window.seenMs = now; } : look);
+  };
+  requestAnimationFrame(look);
+})()`;
 
 const collector = startCollector({ host: "127.0.0.1", port: 0, maxSpans: 100_000 });
 const zipkin = await startZipkin();
@@ -67,7 +78,7 @@ try {
     const lens: Opened[] = [];
     for (let round = 0; round < Number(values.rounds); round++) {
       ours.push(await open(`${collector.url}/?trace=${traceId}`, ".rows"));
-      lens.push(await open(`${zipkin.url}/zipkin/traces/${traceId}`, null));
+      if (size < 20_000 || round === 0) lens.push(await open(`${zipkin.url}/zipkin/traces/${traceId}`, null));
     }
     const openMs = (list: readonly Opened[]) => median(list.map((one) => one.openMs));
     const frames = (list: readonly Opened[]) => median(list.map((one) => one.framesPerSecond));
@@ -122,10 +133,10 @@ interface Opened {
 async function open(url: string, box: string | null): Promise<Opened> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   page.setDefaultTimeout(LIMIT_MS);
-  const began = performance.now();
+  await page.addInitScript(NOTE_WHEN_SEEN);
   await page.goto(url);
-  await page.getByText("operation-11").first().waitFor();
-  const openMs = performance.now() - began;
+  await page.waitForFunction("window.seenMs !== undefined");
+  const openMs = (await page.evaluate("window.seenMs")) as number;
   const scrolled = await scroll(page, box);
   await page.close();
   return { openMs, ...scrolled };

@@ -1,5 +1,7 @@
 // Takes the pictures of the page that README and docs show, light and dark, from a chain that runs: `npm run screenshots`.
 // Chromium has to be installed as /usr/bin/chromium. `npm run screenshots -- FOLDER` writes them elsewhere.
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import type { TraceSummary } from "../src/collector/trace-summary.ts";
@@ -46,12 +48,48 @@ try {
     for (const [name, query] of Object.entries(views)) {
       await tab.goto(`${base}/${query}`);
       await tab.waitForTimeout(name === "link" || name === "control" ? 2500 : 1500);
-      await tab.screenshot({ path: join(folder, `${name}${colorScheme === "dark" ? "-dark" : ""}.png`) });
+      await tab.screenshot({ path: pictureOf(name, colorScheme) });
     }
     await context.close();
   }
+  await takeMap();
 } finally {
   await browser.close();
   up.signal("SIGINT");
   await up.exited;
+}
+
+/** Three hundred links in ten layers, of which one is told to fail. */
+async function takeMap(): Promise<void> {
+  const services = Array.from({ length: 300 }, (_, index) => {
+    const calls = index < 30 ? [2 * index + 1, 2 * index + 2] : index < 270 ? [index + 30] : [];
+    const names = calls.map((call) => nameOf(call)).join(", ");
+    return `  ${nameOf(index)}: { ${index === 0 ? "entry: true, " : ""}${index === 95 ? "errors: 50%, " : ""}calls: [[${names}]] }`;
+  });
+  const file = join(mkdtempSync(join(tmpdir(), "chain-link-map-")), "map.yaml");
+  const head = "apiVersion: chain-link.dev/v1\nkind: Topology\nmetadata: { name: map }\nservices:\n";
+  await Bun.write(file, `${head}${services.join("\n").replaceAll("[[]]", "[]")}\n`);
+  const map = await startUp([file, "--port", "0", "--rate", "2/s"]);
+  try {
+    for (const colorScheme of ["light", "dark"] as const) {
+      const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 760 } });
+      const tab = await context.newPage();
+      await tab.goto(`${map.facts.collector}/?group=none`);
+      await tab.waitForTimeout(6000);
+      await tab.screenshot({ path: pictureOf("map", colorScheme) });
+      await context.close();
+    }
+  } finally {
+    map.signal("SIGINT");
+    await map.exited;
+  }
+}
+
+function nameOf(index: number): string {
+  const areas = ["cart", "search", "user", "mail", "stock", "price", "audit", "offer", "media", "order"];
+  return `${areas[index % areas.length]}-${index}`;
+}
+
+function pictureOf(name: string, colorScheme: "light" | "dark"): string {
+  return join(folder, `${name}${colorScheme === "dark" ? "-dark" : ""}.png`);
 }

@@ -4,10 +4,10 @@ import { RunIds } from "../trace/run.ts";
 import type { RunHeader, RunRecord } from "../trace/run-ledger.ts";
 import type { Span } from "../trace/span.ts";
 import type { CallGraph } from "../verify/call-graph.ts";
-import { isSameAccount, ledgerOf, ledgerOfSpan } from "../verify/digest.ts";
+import { ledgerOfSpan } from "../verify/digest.ts";
 import { judgeTrace, type Knowledge } from "../verify/judge.ts";
 import { describeFindings, resultOf, type VerifyResult } from "../verify/result.ts";
-import { type SeenSpan, toSeenSpan } from "../verify/seen-span.ts";
+import { toSeenSpan } from "../verify/seen-span.ts";
 import { Tally } from "../verify/tally.ts";
 import { type Verdict, verdictOf } from "../verify/verdict.ts";
 import { COMPLETE, JUDGED, OPEN, RequestRing, WAITING } from "./request-ring.ts";
@@ -16,8 +16,8 @@ import { COMPLETE, JUDGED, OPEN, RequestRing, WAITING } from "./request-ring.ts"
 const PATIENCE_MS = 10_000;
 /** Judging a trace takes far longer than proving it: a second may spend so much on it. */
 const JUDGING_MS = 25;
-/** What was altered in a trace is looked for in time that grows with the square of its spans: 0.1 s for 120, 0.2 for 200. */
-const MAX_JUDGED_SPANS = 120;
+/** Those of 120 spans, 0.1 s: in longer traces it is not looked for what was altered, as there are links to run. */
+const MAX_REPAIRS = 23_000;
 /** Traces that may still turn out well; of older ones only the numbers are kept. */
 const MAX_JUDGED = 5000;
 /** Of the time picture. */
@@ -66,7 +66,12 @@ export class LiveProof implements RunProof {
     this.#now = options.now ?? Date.now;
     this.#ids = new RunIds(options.header.run);
     const { graph } = options;
-    this.#knowledge = { graph, services: new Set(graph.services.keys()), foreign: new Set() };
+    this.#knowledge = {
+      graph,
+      services: new Set(graph.services.keys()),
+      foreign: new Set(),
+      maxRepairs: MAX_REPAIRS,
+    };
   }
 
   /** A request of the load ended. */
@@ -176,24 +181,13 @@ export class LiveProof implements RunProof {
 
   #judge(place: number, record: RunRecord): void {
     const spans = this.#options.readTrace(this.#ids.traceId(record.sequence)) ?? [];
-    const verdict = this.#verdictOf(record, spans.map(toSeenSpan));
+    const verdict = judgeTrace(record, spans.map(toSeenSpan), this.#knowledge);
     // Spans that came twice: their account differs, those that are stored do not.
     if (verdict.class === "complete") this.#settle(place, record, verdict);
     else {
       this.#ring.setState(place, JUDGED);
       this.#judged.set(record.sequence, { endMs: this.#endOf(record), verdict });
     }
-  }
-
-  #verdictOf(record: RunRecord, spans: readonly SeenSpan[]): Verdict {
-    const { ledger } = record;
-    if (ledger === null || Math.max(ledger.count, spans.length) <= MAX_JUDGED_SPANS) {
-      return judgeTrace(record, spans, this.#knowledge);
-    }
-    const common = { expected: ledger.count, seen: spans.length };
-    if (ledger.unknown === 0 && isSameAccount(ledgerOf(spans), ledger)) return verdictOf(common, "complete");
-    const unattributed = Math.max(0, ledger.count - spans.length);
-    return verdictOf({ ...common, unattributed, certainty: "counted" }, "unknown");
   }
 
   #forget(): void {

@@ -32,12 +32,13 @@ export function findAlterations(
   services: ReadonlySet<string>,
   residual: Digest,
   count: number,
+  maxRepairs = MAX_REPAIRS,
 ): Repaired | null {
   const parents = new Set<string | null>([null, ...view.absentParents().keys()]);
   for (const { id } of [...view.ours, ...foreign]) parents.add(id);
   // Known before they are listed: those of a trace of 2,000 spans take 20 s to list.
   const perSpan = parents.size + KINDS.length + services.size;
-  if (view.ours.length * perSpan + foreign.length * services.size > MAX_REPAIRS) return null;
+  if (view.ours.length * perSpan + foreign.length * services.size > maxRepairs) return null;
   const repairs = [...listRepairs(view, foreign, services, parents)];
   const byLow = Map.groupBy(repairs, ({ low }) => low);
   const find = (wanted: Digest, wantedCount: number, chosen: readonly Repair[]): Repaired | null => {
