@@ -37,6 +37,33 @@ test("spans in a file survive kill -9, and a second process is told that the fil
 
 const getJson = async (url: string) => (await fetch(url)).json() as Promise<unknown>;
 
+test("with --control whoever has the token makes it refuse spans for a while, and nobody else", async () => {
+  const token = "0123456789abcdef-token";
+  const collector = await startCollectorProcess(["--control", token]);
+  expect(collector.stderr()).toContain("listening on");
+  const setDown = (isDown: boolean, headers: Record<string, string>) =>
+    fetch(`${collector.url}/api/control/backend`, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json", ...headers },
+      body: JSON.stringify({ isDown }),
+    });
+  expect((await setDown(true, {})).status).toBe(401);
+  expect((await setDown(true, { Authorization: "Bearer wrong-wrong-wrong-wrong" })).status).toBe(401);
+  const ours = { Authorization: `Bearer ${token}` };
+  expect((await setDown(true, { ...ours, Origin: "http://evil.example" })).status).toBe(403);
+  expect((await post(collector.url, newTraceId())).status).toBe(202);
+  expect((await setDown(true, ours)).status).toBe(200);
+  expect((await post(collector.url, newTraceId())).status).toBe(503);
+  expect((await setDown(false, ours)).status).toBe(200);
+  expect((await post(collector.url, newTraceId())).status).toBe(202);
+  expect(collector.stderr()).toContain(`page ${collector.url}/#token=${token}`);
+  collector.signal("SIGTERM");
+  expect(await collector.exited).toBe(0);
+  const refused = await runCli(["collector", "--port", "0", "--control", "short"]);
+  expect(refused.exitCode).toBe(2);
+  expect(refused.stderr).toContain("a token of at least 16 letters");
+});
+
 test("Zipkin's variables are understood", async () => {
   const env = {
     QUERY_PORT: "0",

@@ -110,6 +110,14 @@ describe("grouping by prefix", () => {
     expect(nodes[0]?.members).toHaveLength(100);
   });
 
+  test("numbers with gaps make groups as large: a hundred that count by tens are ten of each hundred", () => {
+    const names = Array.from({ length: 100 }, (_, index) => `cart-${10 * index}`);
+    const { nodes } = collapseByPrefix(graphOf(names, []), new Set());
+    expect(nodes).toHaveLength(10);
+    expect(nodes[1]).toMatchObject({ id: "cart-100…199" });
+    expect(nodes[1]?.members).toHaveLength(10);
+  });
+
   test("an open group is shown by its members, and a group of one by its name", () => {
     const graph = graphOf(["shop-a", "shop-b", "pay-a"], [["shop-a", "pay-a"]]);
     expect(collapseByPrefix(graph, new Set()).nodes.map(({ id }) => id)).toEqual(["shop-*", "pay-a"]);

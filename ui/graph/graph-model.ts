@@ -95,10 +95,16 @@ function chooseGroups(names: readonly string[]): (name: string) => string {
     if (new Set(names.map(groupOf)).size <= MAX_GROUPS) break;
   }
   const sizes = Map.groupBy(names, groupOf);
+  const numbers = new Map(
+    [...sizes].map(([group, members]) => [
+      group,
+      Math.max(0, ...members.map((name) => numberOf(name, group) || 0)),
+    ]),
+  );
   return (name) => {
     const group = groupOf(name);
-    const size = sizes.get(group)?.length ?? 0;
-    return size > MAX_IN_GROUP ? rangeOf(name, group, size) : group;
+    const isLarge = (sizes.get(group)?.length ?? 0) > MAX_IN_GROUP;
+    return isLarge ? rangeOf(name, group, (numbers.get(group) ?? 0) + 1) : group;
   };
 }
 
@@ -113,12 +119,20 @@ function partsOf(name: string): string[] {
   return name.match(/[^-./]+[-./]?|[-./]/g) ?? [name];
 }
 
-/** The tens, hundreds or thousands that a name's number is in, so that there are some tens of groups; the group where it has none. */
-function rangeOf(name: string, group: string, size: number): string {
-  const prefix = group.replace(/\*$/, "");
-  const number = name.slice(prefix.length);
-  if (!/^\d{1,9}$/.test(number)) return group;
-  const step = 10 ** Math.max(1, Math.ceil(Math.log10(size / MAX_IN_GROUP)));
-  const from = Math.floor(Number(number) / step) * step;
-  return `${prefix}${from}…${from + step - 1}`;
+/**
+ * The tens, hundreds or thousands that a name's number is in, so that there are some tens of groups; the group where it has none.
+ * @param count one more than the highest number: not every number need have a service
+ */
+function rangeOf(name: string, group: string, count: number): string {
+  const number = numberOf(name, group);
+  if (Number.isNaN(number)) return group;
+  const step = 10 ** Math.max(1, Math.ceil(Math.log10(count / MAX_IN_GROUP)));
+  const from = Math.floor(number / step) * step;
+  return `${group.replace(/\*$/, "")}${from}…${from + step - 1}`;
+}
+
+/** What stands behind the beginning, if that is a number; otherwise NaN. */
+function numberOf(name: string, group: string): number {
+  const digits = name.slice(group.replace(/\*$/, "").length);
+  return /^\d{1,9}$/.test(digits) ? Number(digits) : Number.NaN;
 }

@@ -114,6 +114,8 @@ export function TimeChart({ title, times, lines, format, heightPx = 110 }: TimeC
       <div
         ref={box}
         class="plot"
+        // From the first frame on, so that what is below does not jump.
+        style={{ minHeight: `${heightPx}px` }}
         role="img"
         aria-label={`${title}: ${lines.map((line) => `${line.title} ${now(line)}`).join(", ")}`}
       />

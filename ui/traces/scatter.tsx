@@ -120,6 +120,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
       <div
         ref={box}
         class="plot"
+        style={{ minHeight: `${HEIGHT_PX}px` }}
         role="img"
         aria-label={`Durations of ${traces.length} traces over time; the list below has the same`}
       />
