@@ -68,6 +68,8 @@ describe("control", () => {
     up = await startUp(["--instances", "3", "--slow", "off", "--port", "0", "--rate", "10/s"]);
     control = `${up.facts.collector}/api/control`;
     token = (up.facts.page ?? "").split("#token=")[1] ?? "";
+    // The load begins when all else is there.
+    await eventually(async () => ((await (await fetch(control)).json()) as ControlState).load ?? undefined);
   }, 30_000);
   afterAll(async () => {
     up.signal("SIGINT");
