@@ -32,13 +32,19 @@ export async function* compareAccounts(
   const order = Uint32Array.from(indexes).sort((a, b) => book.sequence(a) - book.sequence(b));
   for (let at = 0; at < order.length; ) {
     const from = book.sequence(order[at] as number);
+    let last = from;
+    for (let next = at; next < order.length; next++) {
+      const sequence = book.sequence(order[next] as number);
+      if (sequence >= from + AT_ONCE) break;
+      last = sequence;
+    }
     await pace.turn();
-    const view = (await reader.readAccounts?.(book.header.run, from, AT_ONCE, signal)) ?? NOTHING;
+    const view = (await reader.readAccounts?.(book.header.run, from, last - from + 1, signal)) ?? NOTHING;
     const compared: ComparedRequest[] = [];
     for (let offset = 0; at < order.length; at++) {
       const index = order[at] as number;
       const record = book.record(index);
-      if (record.sequence >= from + AT_ONCE) break;
+      if (record.sequence > last) break;
       while (offset < view.byteLength && sequenceAt(view, offset) < record.sequence) offset += RECORD_BYTES;
       const isThere = offset < view.byteLength && sequenceAt(view, offset) === record.sequence;
       const stored = isThere ? readRunRecord(view, offset).ledger : null;

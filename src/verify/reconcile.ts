@@ -6,6 +6,7 @@ import { compareAccounts, readCopies } from "./accounts.ts";
 import type { CallGraph } from "./call-graph.ts";
 import { judgeTrace, NOT_SAMPLED } from "./judge.ts";
 import { Learning } from "./learning.ts";
+import { Overdue } from "./overdue.ts";
 import { pause, QueryPace } from "./query-pace.ts";
 import type { RunBook } from "./run-book.ts";
 import type { SeenSpan } from "./seen-span.ts";
@@ -27,7 +28,7 @@ export interface ReconcileOptions {
   readonly countRestarts?: () => Promise<number>;
   /** Called before the last look: what the counters say then is of spans that had not arrived before it. */
   readonly beforeLast?: () => Promise<void>;
-  /** What is not there so long after the end, or twice as long after its request, is missing. */
+  /** What is not there so long after the end is missing. */
   readonly maxWaitMs: number;
   /** Most queries to the backend in a second; or the pace of all who ask it. */
   readonly queriesPerSecond: number | QueryPace;
@@ -62,8 +63,6 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** While requests end, so that export latencies are known so finely. */
 const LONGEST_LIVE_PAUSE_MS = 300;
-/** So many times the longest wait behind its request, a trace is judged though others are still sent. */
-const OVERDUE = 2;
 /** Pending traces from which on accounts are compared instead of spans. */
 const ACCOUNTS_FROM = 2000;
 
@@ -88,6 +87,9 @@ class Reconciler {
   /** Numbers of requests whose traces are not complete. */
   readonly #faulty = new Set<number>();
   #pending: number[] = [];
+  readonly #overdue = new Overdue();
+  /** No more requests are added to the book. */
+  #isEnded = false;
   #taken = 0;
   #hasAnswered = false;
   #restarts = 0;
@@ -110,6 +112,7 @@ class Reconciler {
         failure = error;
       })
       .then(() => {
+        this.#isEnded = true;
         deadlineMs = performance.now() + maxWaitMs;
       });
     let pauseMs = FIRST_PAUSE_MS;
@@ -120,22 +123,25 @@ class Reconciler {
       const isLast = deadline !== null && performance.now() >= deadline;
       if (isLast) await this.#options.beforeLast?.();
       this.#takeNew();
+      this.#pending = this.#overdue.take(this.#isEnded).concat(this.#pending);
       const before = this.#pending.length;
+      const lookedAtMs = performance.now();
       await this.#lookIfItAnswers(isLast);
+      const lookMs = performance.now() - lookedAtMs;
       this.#report(deadline);
       if (isLast || (deadline !== null && this.#isAllSettled)) {
-        if (!(await this.#isForgotten())) {
-          // What was judged while others were sent is lost all the same: where, counters say.
-          if (!isLast && this.#tally.missing > 0) await this.#options.beforeLast?.();
-          break;
-        }
+        if (!(await this.#isForgotten())) break;
         this.#startOver();
         continue;
       }
       const longestMs = deadline === null ? LONGEST_LIVE_PAUSE_MS : LONGEST_PAUSE_MS;
       pauseMs = this.#pending.length < before ? FIRST_PAUSE_MS : Math.min(longestMs, pauseMs * 1.5);
-      const leftMs = deadline === null ? pauseMs : Math.max(0, deadline - performance.now());
-      await pause(Math.min(pauseMs, leftMs), signal);
+      // While requests are sent, a backend that is slow to answer needs time for their spans.
+      const waitMs =
+        deadline === null
+          ? Math.max(pauseMs, lookMs)
+          : Math.min(pauseMs, Math.max(0, deadline - performance.now()));
+      await pause(waitMs, signal);
     }
     await this.#lookBeyond();
     return {
@@ -147,7 +153,7 @@ class Reconciler {
   }
 
   get #isAllSettled(): boolean {
-    return this.#pending.length === 0 && this.#taken === this.#options.book.size;
+    return this.#pending.length + this.#overdue.size === 0 && this.#taken === this.#options.book.size;
   }
 
   /** What was seen may be gone: the backend was started again since. */
@@ -162,6 +168,7 @@ class Reconciler {
     this.#tally = new Tally();
     this.#faulty.clear();
     this.#pending = [];
+    this.#overdue.clear();
     this.#taken = 0;
   }
 
@@ -220,28 +227,25 @@ class Reconciler {
     this.#hasAnswered = true;
     const seenAt = Date.now();
     for (const [at, record] of records.entries()) {
-      const spans = traces.get(ids[at] as string) ?? [];
-      const isOverdue = left === null && this.#isOverdue(record, seenAt);
-      if (left === null && !isOverdue && spans.length < (record.ledger?.count ?? 0)) {
+      const index = indexes[at] as number;
+      const spans = this.#overdue.recall(index, traces.get(ids[at] as string) ?? []);
+      if (left === null && spans.length < (record.ledger?.count ?? 0)) {
         // Looking for what is missing costs far more than looking again.
-        this.#pending.push(indexes[at] as number);
+        this.#postpone(index, record, spans);
         continue;
       }
       const verdict = this.#learning.judge(record, spans);
-      if (isOverdue || isSettled(verdict)) this.#settle(record, verdict, seenAt);
+      if (isSettled(verdict)) this.#settle(record, verdict, seenAt);
       else if (left !== null) left.push({ record, spans });
-      else this.#pending.push(indexes[at] as number);
+      else this.#postpone(index, record, spans);
     }
   }
 
-  /**
-   * In a run of hours nobody waits for what is lost to its end: to ask again and again for ever more of it would leave no time
-   * for the others, and the backend forgets what it has of it.
-   */
-  #isOverdue(record: RunRecord, nowMs: number): boolean {
-    const endedAt = this.#options.book.endOf(record);
-    const isLive = endedAt >= this.#startedAt;
-    return isLive && this.#learning.wanted === 0 && nowMs - endedAt > OVERDUE * this.#options.maxWaitMs;
+  #postpone(index: number, record: RunRecord, spans: readonly SeenSpan[]): void {
+    const { book, maxWaitMs } = this.#options;
+    const ageMs = Date.now() - book.endOf(record);
+    if (this.#isEnded || ageMs <= maxWaitMs) this.#pending.push(index);
+    else this.#overdue.add(index, ageMs, spans);
   }
 
   /** Settles what the backend's own accounts prove. Not for few, as spans say more: who ignored a sampling decision. */

@@ -9,7 +9,9 @@ import { ledgerOf } from "../../src/verify/digest.ts";
 import { reconcile } from "../../src/verify/reconcile.ts";
 import { RunBook } from "../../src/verify/run-book.ts";
 import { toSeenSpan } from "../../src/verify/seen-span.ts";
+import type { TraceReader } from "../../src/verify/trace-reader.ts";
 import { ZipkinReader } from "../../src/verify/zipkin-reader.ts";
+import { eventually } from "../helpers/cli.ts";
 
 const REQUESTS = 2500;
 
@@ -34,11 +36,12 @@ async function setUp(edit: (span: Span, sequence: number) => Span[]) {
     book.add({ sequence, endMs: 0, status: 200, ledger, isSampled: true, isBroken: false });
     stored.push(...edit(span, sequence));
   }
+  const late: Span = { ...(stored[0] as Span), traceId: ids.traceId(REQUESTS), id: newSpanId() };
   for (let from = 0; from < stored.length; from += 500) {
     const body = JSON.stringify(stored.slice(from, from + 500));
     await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body });
   }
-  return { book, collector };
+  return { book, collector, late };
 }
 
 for (const kind of ["collector", "Zipkin"] as const) {
@@ -104,33 +107,88 @@ function plainOptions(url: string) {
   };
 }
 
-test("while requests are sent for long, what is overdue is judged, and asked for no more", async () => {
-  const { book, collector } = await setUp((span) => [span]);
+/** A run that goes on: `run` ends when `end` is called; `until` resolves when so many traces are settled before that. */
+function begin(book: RunBook, reader: TraceReader, maxWaitMs: number) {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
-  let counted = 0;
+  let settled = 0;
   const run = reconcile({
     book,
-    beforeLast: async () => {
-      counted++;
-    },
-    reader: new ZipkinReader(collector.url, "Zipkin"),
+    reader,
     graph: graphOf(buildChain(1)),
     ended,
-    maxWaitMs: 100,
+    maxWaitMs,
     queriesPerSecond: 1000,
     signal: new AbortController().signal,
-    onProgress: ({ settled, leftMs }) => {
-      if (settled === REQUESTS + 1 && leftMs === null) settle();
+    onProgress: (progress) => {
+      settled = progress.settled;
     },
   });
-  const ledger = { count: 1, high: 1, low: 2, unknown: 0 };
-  const endMs = Date.now() + 1 - book.header.startMs;
+  const until = (count: number) => eventually(() => (settled >= count ? true : undefined));
+  return { run, end, until };
+}
+
+/** Another request, which ends now. */
+function oneMore(book: RunBook, spans: readonly Span[]): number {
+  const now = Date.now();
+  const endMs = now - book.header.startMs;
+  const ledger = ledgerOf(spans.map(toSeenSpan));
   book.add({ sequence: REQUESTS, endMs, status: 200, ledger, isSampled: true, isBroken: false });
-  await settled;
+  return now;
+}
+
+function post(url: string, spans: readonly Span[]): Promise<Response> {
+  return fetch(`${url}/api/v2/spans`, { method: "POST", body: JSON.stringify(spans) });
+}
+
+test("what comes long after --max-wait is found while others are still sent", async () => {
+  const { book, collector, late } = await setUp((span) => [span]);
+  const { run, end, until } = begin(book, new ZipkinReader(collector.url, "Zipkin"), 50);
+  oneMore(book, [late]);
+  await until(REQUESTS);
+  await Bun.sleep(500);
+  await post(collector.url, [late]);
+  await until(REQUESTS + 1);
   end();
-  expect((await run).tally.classes).toMatchObject({ complete: REQUESTS, "not-found": 1 });
-  // Where it was lost is asked for, though nothing was left to look for at the end.
-  expect(counted).toBe(1);
+  expect((await run).tally.classes).toMatchObject({ complete: REQUESTS + 1, "not-found": 0 });
+  await collector.stop();
+});
+
+test("what was there before the backend made room for others is not lost", async () => {
+  const { book, collector, late } = await setUp((span) => [span]);
+  const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
+  let looks = 0;
+  class Forgetful extends ZipkinReader {
+    override async read(ids: readonly string[], signal: AbortSignal) {
+      const traces = await super.read(ids, signal);
+      if (ids.includes(late.traceId) && ++looks > 3) traces.delete(late.traceId);
+      return traces;
+    }
+  }
+  const { run, end } = begin(book, new Forgetful(collector.url, "Zipkin"), 50);
+  oneMore(book, [late, lost]);
+  await post(collector.url, [late]);
+  await eventually(() => (looks > 3 ? true : undefined));
+  end();
+  expect((await run).tally).toMatchObject({ missing: 1, expected: REQUESTS + 2 });
+  await collector.stop();
+});
+
+test("what is lost is asked for less and less often", async () => {
+  const { book, collector, late } = await setUp((span) => [span]);
+  const looks: number[] = [];
+  class Watched extends ZipkinReader {
+    override read(ids: readonly string[], signal: AbortSignal) {
+      if (ids.includes(late.traceId)) looks.push(Date.now());
+      return super.read(ids, signal);
+    }
+  }
+  const { run, end } = begin(book, new Watched(collector.url, "Zipkin"), 0);
+  const endedAt = oneMore(book, [late]);
+  await eventually(() => (looks.length > 2 ? true : undefined));
+  end();
+  const [, before = 0, after = 0] = looks.map((at) => at - endedAt);
+  // A millisecond is what the clocks leave open.
+  expect(after).toBeGreaterThanOrEqual(before * 2 - 1);
+  expect((await run).tally.classes).toMatchObject({ "not-found": 1 });
   await collector.stop();
 });
