@@ -1,12 +1,10 @@
 // Takes the pictures of the page that README and docs show, light and dark, from a chain that runs: `npm run screenshots`.
 // Chromium has to be installed as /usr/bin/chromium. `npm run screenshots -- FOLDER` writes them elsewhere.
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import type { TraceSummary } from "../src/collector/trace-summary.ts";
 import type { Span } from "../src/trace/span.ts";
-import { startUp } from "../test/helpers/cli.ts";
+import { startUp, temporaryFolder } from "../test/helpers/cli.ts";
 
 interface Listing {
   readonly traces: readonly TraceSummary[];
@@ -66,7 +64,8 @@ async function takeMap(): Promise<void> {
     const names = calls.map((call) => nameOf(call)).join(", ");
     return `  ${nameOf(index)}: { ${index === 0 ? "entry: true, " : ""}${index === 95 ? "errors: 50%, " : ""}calls: [[${names}]] }`;
   });
-  const file = join(mkdtempSync(join(tmpdir(), "chain-link-map-")), "map.yaml");
+  using topology = temporaryFolder();
+  const file = join(topology.path, "map.yaml");
   const head = "apiVersion: chain-link.dev/v1\nkind: Topology\nmetadata: { name: map }\nservices:\n";
   await Bun.write(file, `${head}${services.join("\n").replaceAll("[[]]", "[]")}\n`);
   const map = await startUp([file, "--port", "0", "--rate", "2/s"]);

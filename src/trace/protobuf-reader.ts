@@ -6,7 +6,7 @@ export class ProtobufError extends Error {
   override readonly name = "ProtobufError";
 }
 
-export const VARINT = 0;
+const VARINT = 0;
 export const FIXED64 = 1;
 export const BYTES = 2;
 const FIXED32 = 5;
@@ -100,7 +100,7 @@ export class ProtobufReader {
     return this.#at - this.#start;
   }
 
-  /** `VARINT`, `FIXED64`, `BYTES` or `FIXED32`. */
+  /** `FIXED64`, `BYTES`, or what is neither. */
   get type(): number {
     return this.#type;
   }
