@@ -17,6 +17,7 @@ import {
   isGood,
   listDisturbances,
   type Outcome,
+  REQUEST_TIMEOUT,
   SCENARIOS,
   type Scenario,
 } from "./scenario.ts";
@@ -60,7 +61,7 @@ await runInBenches(lab, "count", SCENARIOS.length, counts);
 console.log([...callsOf].map(([scenario, calls]) => `${scenario}: ${calls} calls`).join(", "));
 
 const known = new Set(results.map(keyOf));
-const tasks = SCENARIOS.flatMap((scenario) =>
+const disturbances = SCENARIOS.flatMap((scenario) =>
   listDisturbances(callsOf.get(scenario) ?? 0).map((disturbance) => {
     const how = describeDisturbance(disturbance);
     const { call } = disturbance;
@@ -71,12 +72,24 @@ const tasks = SCENARIOS.flatMap((scenario) =>
       if (!isGood(result)) console.log(JSON.stringify(result));
     };
     const key = keyOf({ scenario, how, call });
-    // Kills are quick, and a mistake shows early; the rest mixed, so that a run that is stopped has seen some of each kind.
-    return { key, rank: disturbance.kind === "kill" ? "" : Bun.hash(key).toString(), run };
+    return {
+      key,
+      cell: `${scenario}, ${how}`,
+      isKill: disturbance.kind === "kill",
+      hash: Bun.hash(key),
+      run,
+    };
   }),
-)
+);
+// Kills are quick, and a mistake shows early; of the rest as many of each kind, so that a run that is stopped has seen some of all.
+const turns = [...Map.groupBy(disturbances, ({ cell }) => cell).values()].flatMap((cell) =>
+  cell
+    .sort((a, b) => (a.hash < b.hash ? -1 : 1))
+    .map((it, index) => ({ ...it, turn: it.isKill ? -1 : index })),
+);
+const tasks = turns
   .filter(({ key }) => !known.has(key))
-  .sort((a, b) => (a.rank < b.rank ? -1 : 1))
+  .sort((a, b) => a.turn - b.turn || (a.hash < b.hash ? -1 : 1))
   .map(({ run }) => run);
 let isWhole = true;
 process.on("SIGINT", () => {
@@ -101,7 +114,7 @@ function renderPage(): string {
   const rows = [...groups].map(([key, group]) => {
     const count = (isSo: (result: Result) => boolean) => group.filter(isSo).length;
     const calls = callsOf.get(group[0]?.scenario ?? "install") ?? 0;
-    return `| ${key} | ${calls} | ${group.length} | ${count(({ end }) => end === "done")} | ${count(({ end }) => end === "failed")} | ${count(isGood)} |`;
+    return `| ${key} | ${calls} | ${group.length} | ${count(({ isReached }) => !isReached)} | ${count(({ end }) => end === "done")} | ${count(({ end }) => end === "failed")} | ${count(isGood)} |`;
   });
   return `${[
     "# Kill points and faults",
@@ -109,17 +122,17 @@ function renderPage(): string {
     "Written by `bun test/faults/release.ts`, which stands a proxy in front of a real API server and disturbs the calls of a command",
     "one by one: the process is killed (`kill -9`) when the API server has answered the call and before the process knows; or from",
     "this call on, once or for 10 s, calls are answered 500, answered 429 (`Retry-After: 1`), reset before they arrive, carried out",
-    "and their answer lost, or carried out and never answered (the command waits 2 s for each). Then one plain `deploy` or `delete`",
-    "follows. All commands wait, as they do by default. The install makes 4 links, the upgrade takes 2 of them away and replaces the",
+    `and their answer lost, or carried out and never answered (the command waits ${REQUEST_TIMEOUT} for each). Then one plain`,
+    "`deploy` or `delete` follows. All commands wait, as they do by default. The install makes 4 links, the upgrade takes 2 of them away and replaces the",
     "load generator's Pod, the rollback brings all back, the delete removes 4 links.",
     "",
     "*Converged*: afterwards every object is as wanted (a dry run finds nothing to change), nothing is left over, no lock is held,",
     "one revision is `deployed` and none `pending`; and a command that said it was done had left nothing to do. A command that failed",
-    "said why in one message. A kill that *finished by itself* was not reached: the number of calls varies by one or two.",
-    "Where there are fewer runs than calls, a sample was run, chosen by a hash; the script goes on where it was stopped.",
+    "said why in one message. *Not reached*: the command made fewer calls this time; their number varies by one or two.",
+    "Where there are fewer runs than calls, a sample was run, as many of each kind, chosen by a hash; the script goes on where it was stopped.",
     "",
-    "| command | disturbance | calls | runs | finished by itself | failed with a message | converged |",
-    "|---|---|---|---|---|---|---|",
+    "| command | disturbance | calls | runs | not reached | finished by itself | failed with a message | converged |",
+    "|---|---|---|---|---|---|---|---|",
     ...rows.sort(),
   ].join("\n")}\n`;
 }

@@ -26,6 +26,8 @@ export interface Outcome {
   /** The disturbed command itself: `killed`, `done`, or `failed` with its message. */
   readonly end: "killed" | "done" | "failed";
   readonly message: string;
+  /** Whether the command made so many calls: their number varies by one or two. */
+  readonly isReached: boolean;
   /** What is not as it should be after the next plain command; empty when all is. */
   readonly problems: readonly string[];
   /** How long the plain command took. */
@@ -43,7 +45,7 @@ const PLAN_OPTIONS = { forceConflicts: false, takeOwnership: false };
 /** A busy machine may need long for a few objects. */
 const PREPARE_MS = 300_000;
 /** Shorter than the faults that last, longer than any answer on a busy machine. */
-const REQUEST_TIMEOUT = "2s";
+export const REQUEST_TIMEOUT = "5s";
 
 /** One namespace in which commands are disturbed, one after the other. */
 export class FaultBench implements Disposable {
@@ -70,7 +72,7 @@ export class FaultBench implements Disposable {
 
   async run(scenario: Scenario, disturbance: Disturbance): Promise<Outcome> {
     await this.#prepare(scenario);
-    const { end, message } = await this.#runThroughProxy(
+    const { end, message, calls } = await this.#runThroughProxy(
       scenario,
       disturbance.kind === "kill"
         ? { killAfter: disturbance.call }
@@ -78,7 +80,9 @@ export class FaultBench implements Disposable {
     );
     const startMs = performance.now();
     const problems = await (scenario === "delete" ? this.#deleteRest(end) : this.#deployRest(scenario, end));
-    return { end, message, problems, recoverySeconds: Math.round((performance.now() - startMs) / 1000) };
+    const recoverySeconds = Math.round((performance.now() - startMs) / 1000);
+    const isReached = disturbance.kind === "kill" ? end === "killed" : calls >= disturbance.call;
+    return { end, message, isReached, problems, recoverySeconds };
   }
 
   [Symbol.dispose](): void {
