@@ -3,6 +3,7 @@ import { UserError } from "../lib/errors.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { CollectorThread } from "../local/collector-thread.ts";
 import type { LocalChain } from "../local/local-chain.ts";
+import { countDropped } from "../local/snapshot.ts";
 import type { Topology } from "../topology/model.ts";
 import { parseHttpUrl, switchFlag, Unfit, urlFlag } from "./flags.ts";
 import type { Output } from "./output.ts";
@@ -156,7 +157,7 @@ async function stopTarget(
   collector?.stop();
   const snapshots = chain.links.map((link) => link.snapshot());
   const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
-  const dropped = snapshots.reduce((sum, { spansDropped }) => sum + spansDropped, 0);
+  const dropped = snapshots.reduce((sum, snapshot) => sum + countDropped(snapshot), 0);
   const lost = chain.links.filter((link) => link.isLost).map(({ name }) => name);
   if (output.isTerminal || dropped > 0) output.note(`${sent} spans sent, ${dropped || "none"} dropped`);
   if (lost.length > 0) output.warn(`what became of the last spans of ${lost.join(", ")} is not known`);

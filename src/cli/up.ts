@@ -5,6 +5,7 @@ import type { ExportTarget } from "../link/export.ts";
 import type { Load } from "../load/generator.ts";
 import type { LiveProof } from "../local/live-proof.ts";
 import type { LocalChain } from "../local/local-chain.ts";
+import { countDropped } from "../local/snapshot.ts";
 import { isCall, MAX_BACKOFF_FACTOR, type Topology } from "../topology/model.ts";
 import type { RunHeader } from "../trace/run-ledger.ts";
 import { STORE_FLAGS, storeOptions } from "./collector-flags.ts";
@@ -152,6 +153,7 @@ export const up = defineCommand({
           parts.proof = await startProof(
             { run: ids.runId, startMs: Date.now(), url },
             topology,
+            chain,
             parts.collector,
           );
         }
@@ -195,9 +197,15 @@ const TOKEN_BYTES = 18;
 const SECOND_MS = 1000;
 
 /** Compares the ledgers of the load with what the collector takes in, for its page. */
-async function startProof(header: RunHeader, topology: Topology, collector: Collector): Promise<LiveProof> {
-  const [{ LiveProof }, { graphOf }] = await Promise.all([
+async function startProof(
+  header: RunHeader,
+  topology: Topology,
+  chain: LocalChain,
+  collector: Collector,
+): Promise<LiveProof> {
+  const [{ LiveProof }, { lossCounters }, { graphOf }] = await Promise.all([
     import("../local/live-proof.ts"),
+    import("../local/loss-counters.ts"),
     import("../verify/call-graph.ts"),
   ]);
   const proof = new LiveProof({
@@ -206,6 +214,7 @@ async function startProof(header: RunHeader, topology: Topology, collector: Coll
     graph: graphOf(topology),
     readTrace: (traceId) => collector.store.trace(traceId),
     pageOf: (traceId) => `${collector.url}/?trace=${traceId}`,
+    counters: () => lossCounters(chain.links, collector.store),
   });
   setInterval(() => proof.tick(), SECOND_MS).unref();
   return proof;
@@ -222,7 +231,7 @@ async function stopAll(parts: Parts): Promise<void> {
 function describeEnd({ chain, load }: Parts, output: Output): boolean {
   const snapshots = chain?.links.map((link) => link.snapshot()) ?? [];
   const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
-  const dropped = snapshots.reduce((sum, { spansDropped }) => sum + spansDropped, 0);
+  const dropped = snapshots.reduce((sum, snapshot) => sum + countDropped(snapshot), 0);
   if (load !== null) output.note(`\n${describeResults(summarizeResults(load.results))}`);
   output.note(`${sent} spans sent, ${dropped === 0 ? "none" : dropped} dropped`);
   const lost = chain?.links.filter((link) => link.isLost).map(({ name }) => name) ?? [];

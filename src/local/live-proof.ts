@@ -3,7 +3,9 @@ import { Histogram } from "../lib/histogram.ts";
 import { RunIds } from "../trace/run.ts";
 import type { RunHeader, RunRecord } from "../trace/run-ledger.ts";
 import type { Span } from "../trace/span.ts";
+import { attributeLosses } from "../verify/attribution.ts";
 import type { CallGraph } from "../verify/call-graph.ts";
+import type { Counters } from "../verify/counters.ts";
 import { ledgerOfSpan } from "../verify/digest.ts";
 import { judgeTrace, type Knowledge } from "../verify/judge.ts";
 import { describeFindings, resultOf, type VerifyResult } from "../verify/result.ts";
@@ -30,6 +32,8 @@ export interface LiveProofOptions {
   /** The spans that the store has of a trace. */
   readonly readTrace: (traceId: string) => readonly Span[] | undefined;
   readonly pageOf: (traceId: string) => string;
+  /** What links and backend have counted since they were started: it says where missing spans went. */
+  readonly counters: () => Counters;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
@@ -130,8 +134,9 @@ export class LiveProof implements RunProof {
     for (const [sequence, { endMs, verdict }] of this.#judged) {
       tally.add(this.#ids.traceId(sequence), endMs, verdict);
     }
-    const { header, backend, graph, pageOf } = this.#options;
-    const options = { ...header, backend, allowedLoss: 0, losses: [], pageOf };
+    const { header, backend, graph, pageOf, counters } = this.#options;
+    const losses = tally.missing === 0 ? [] : attributeLosses(tally, null, counters());
+    const options = { ...header, backend, allowedLoss: 0, losses, pageOf };
     return {
       result: resultOf({ tally, exportLatency: this.#latency, graph }, options),
       totals: this.totals(),

@@ -69,6 +69,12 @@ function addCounts(before: LinkSnapshot, now: LinkSnapshot): LinkSnapshot {
     requests: before.requests + now.requests,
     errors: before.errors + now.errors,
     spansSent: before.spansSent + now.spansSent,
-    spansDropped: before.spansDropped + now.spansDropped,
+    spansQueued: before.spansQueued + now.spansQueued,
+    spansDropped: addEach(before.spansDropped, now.spansDropped),
   };
+}
+
+function addEach<K extends string>(a: Readonly<Record<K, number>>, b: Readonly<Record<K, number>>) {
+  const keys = Object.keys(a) as K[];
+  return Object.fromEntries(keys.map((key) => [key, a[key] + b[key]])) as Record<K, number>;
 }

@@ -1,4 +1,5 @@
 import type { Link } from "../link/link.ts";
+import type { DropReason } from "../link/reporter.ts";
 
 /** A link's numbers at one moment. */
 export interface LinkSnapshot {
@@ -9,7 +10,9 @@ export interface LinkSnapshot {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly spansSent: number;
-  readonly spansDropped: number;
+  readonly spansQueued: number;
+  /** By reason. */
+  readonly spansDropped: Readonly<Record<DropReason, number>>;
 }
 
 export const EMPTY_SNAPSHOT: LinkSnapshot = {
@@ -18,7 +21,8 @@ export const EMPTY_SNAPSHOT: LinkSnapshot = {
   p50Ms: 0,
   p99Ms: 0,
   spansSent: 0,
-  spansDropped: 0,
+  spansQueued: 0,
+  spansDropped: { queue_full: 0, rejected: 0, unavailable: 0, shutdown: 0 },
 };
 
 export function snapshotLink({ stats, reporter }: Link): LinkSnapshot {
@@ -28,6 +32,12 @@ export function snapshotLink({ stats, reporter }: Link): LinkSnapshot {
     p50Ms: stats.latency.quantile(0.5) / 1000,
     p99Ms: stats.latency.quantile(0.99) / 1000,
     spansSent: reporter.sent,
-    spansDropped: Object.values(reporter.dropped).reduce((sum, count) => sum + count, 0),
+    spansQueued: reporter.queued,
+    spansDropped: { ...reporter.dropped },
   };
+}
+
+/** All that were dropped, whatever for. */
+export function countDropped({ spansDropped }: LinkSnapshot): number {
+  return Object.values(spansDropped).reduce((sum, count) => sum + count, 0);
 }

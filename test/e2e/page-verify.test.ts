@@ -46,6 +46,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
       graph: graphOf(buildChain(3)),
       readTrace: (traceId) => collector.store.trace(traceId),
       pageOf: (traceId) => `${collector.url}/?trace=${traceId}`,
+      counters: () => ({ links: new Map(), backend: null }),
       now: () => nowMs,
     });
     proof = live;

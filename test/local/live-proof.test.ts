@@ -6,6 +6,7 @@ import { RunIds } from "../../src/trace/run.ts";
 import type { RunRecord } from "../../src/trace/run-ledger.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { graphOf } from "../../src/verify/call-graph.ts";
+import type { Counters } from "../../src/verify/counters.ts";
 import { ledgerOf } from "../../src/verify/digest.ts";
 import { toSeenSpan } from "../../src/verify/seen-span.ts";
 import { makeChain } from "../collector/spans.ts";
@@ -18,7 +19,9 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
   let store: SpanStore;
   let nowMs: number;
   let proof: LiveProof;
+  let counters: Counters;
   beforeEach(() => {
+    counters = { links: new Map(), backend: null };
     store = new SpanStore({});
     nowMs = START_MS;
     proof = proofOfChain(3);
@@ -31,6 +34,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
       graph: graphOf(buildChain(links)),
       readTrace: (traceId) => store.trace(traceId),
       pageOf: (traceId) => `/?trace=${traceId}`,
+      counters: () => counters,
       now: () => nowMs,
     });
 
@@ -88,7 +92,16 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
       "chain-link-service-0 > chain-link-service-1",
       "chain-link-service-1 > chain-link-service-2",
     ]);
+    expect(result.losses).toEqual([{ link: null, reason: "unexplained", spans: 1 }]);
+    const dropped = new Map([["queue_full", 3]]);
+    const link = "chain-link-service-2";
+    counters = {
+      links: new Map([[link, { link, counters: { sent: 4, queued: 0, dropped } }]]),
+      backend: null,
+    };
+    expect(proof.result().result.losses).toEqual([{ link, reason: "queue_full", spans: 1 }]);
     come([lost as Span]);
+    expect(proof.result().result.losses).toEqual([]);
     expect(proof.totals()).toEqual({ complete: 1, waiting: 0, incomplete: 0, unknown: 0 });
     expect(proof.result().result.outcome).toBe("complete");
   });
