@@ -35,7 +35,8 @@ export type ChildMessage =
       readonly message: string;
       readonly hint: string | undefined;
     }
-  | { readonly kind: "snapshot"; readonly snapshot: LinkSnapshot };
+  | { readonly kind: "snapshot"; readonly snapshot: LinkSnapshot }
+  | { readonly kind: "line"; readonly line: string };
 
 /** Started at once; more would only fight for the processors. */
 const STARTS_AT_ONCE = 8;
@@ -99,6 +100,8 @@ class LinkProcess implements LocalLink {
           resolve();
         } else if (message.kind === "failed") {
           reject(new UserError(message.code, message.message, message.hint));
+        } else if (message.kind === "line") {
+          options.write(message.line);
         } else {
           this.#snapshot = message.snapshot;
         }

@@ -28,7 +28,7 @@ export async function runLinkWorker(): Promise<void> {
     } else if (message.kind === "urls") {
       for (const [name, url] of message.urls) urls.set(name, url);
     } else if (message.kind === "fault") {
-      link?.setFault(message.fault).catch((error) => process.stderr.write(`ERROR    ${errorText(error)}\n`));
+      link?.setFault(message.fault).catch((error) => sayLine(`ERROR    ${errorText(error)}`));
     } else {
       ended.resolve(message.graceMs);
     }
@@ -53,7 +53,7 @@ function startFrom(
   const roles = rolesOf(message.topology, randomSource(message.seed));
   const start = (port: number) =>
     startLink({
-      ...commonLinkOptions({ ...message, write: (line) => void process.stderr.write(`${line}\n`) }),
+      ...commonLinkOptions({ ...message, write: sayLine }),
       name: message.name,
       host: message.host,
       port,
@@ -68,6 +68,10 @@ function describeFailure(error: unknown): ChildMessage {
   if (error instanceof UserError)
     return { kind: "failed", code: error.code, message: error.message, hint: error.hint };
   return { kind: "failed", code: "start-failed", message: errorText(error), hint: undefined };
+}
+
+function sayLine(line: string): void {
+  say({ kind: "line", line });
 }
 
 function say(message: ChildMessage): void {

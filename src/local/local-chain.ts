@@ -1,5 +1,6 @@
 import { UserError } from "../lib/errors.ts";
 import { startInProcess } from "./in-process.ts";
+import { LinkLines } from "./link-lines.ts";
 import { startLinkProcesses } from "./link-process.ts";
 import { type LocalChainOptions, type LocalLink, portOf } from "./local-link.ts";
 
@@ -19,7 +20,9 @@ export interface LocalChain {
  */
 export async function startLocalChain(options: LocalChainOptions): Promise<LocalChain> {
   checkPorts(options);
-  const links = options.processes ? await startLinkProcesses(options) : startInProcess(options);
+  const lines = new LinkLines(options.write);
+  const own = { ...options, write: (line: string) => lines.write(line) };
+  const links = options.processes ? await startLinkProcesses(own) : startInProcess(own);
   const entry = links.find((link) => link.name === options.topology.entry);
   if (entry === undefined)
     throw new UserError("start-failed", `the topology has no service ${options.topology.entry}`);
@@ -30,6 +33,7 @@ export async function startLocalChain(options: LocalChainOptions): Promise<Local
       // A request at the entry needs all the others until it is answered.
       await entry.stop();
       await Promise.all(links.map((link) => link.stop()));
+      lines.close();
     },
   };
 }

@@ -30,12 +30,12 @@ describe.skipIf(!hasLab)(`the page of a release${LAB_NOTE}`, () => {
     await stopLab();
   }, LAB_START_MS);
 
-  test(
-    "shows its graph, traces and numbers through the API server with the deployer's rights, and changes nothing",
-    async () => {
+  test.each(["embedded", "zipkin"])(
+    "shows its graph, traces and numbers (%s) through the API server with the deployer's rights, and changes nothing",
+    async (collector) => {
       const { exitCode } = await bench.run(
         ...["deploy", "--instances", "3", "--slow", "off", "--sleep-time", "1", "--yes", "--timeout", "4m"],
-        ...["--chain-link-image", await buildLabImage(), "--collector", "embedded"],
+        ...["--chain-link-image", await buildLabImage(), "--collector", collector],
       );
       expect(exitCode).toBe(0);
       const page = Bun.spawn(

@@ -9,6 +9,8 @@ interface Transform {
 }
 
 const MARGIN_PX = 28;
+/** The buttons stand there. */
+const RIGHT_MARGIN_PX = 52;
 const [MIN_SCALE, MAX_SCALE] = [0.02, 2];
 const PAN_PX = 80;
 
@@ -28,13 +30,15 @@ export function useZoom(box: RefObject<HTMLDivElement | null>, layout: Layout) {
   const fit = () => {
     const element = box.current;
     if (element === null) return;
-    const { clientWidth: width, clientHeight: height } = element;
-    const scale = Math.max(
-      MIN_SCALE,
-      Math.min(1, (width - 2 * MARGIN_PX) / layout.width, (height - 2 * MARGIN_PX) / layout.height),
-    );
+    const width = element.clientWidth - MARGIN_PX - RIGHT_MARGIN_PX;
+    const height = element.clientHeight - 2 * MARGIN_PX;
+    const scale = Math.max(MIN_SCALE, Math.min(1, width / layout.width, height / layout.height));
     isMoved.current = false;
-    setTransform({ scale, x: (width - layout.width * scale) / 2, y: (height - layout.height * scale) / 2 });
+    setTransform({
+      scale,
+      x: MARGIN_PX + (width - layout.width * scale) / 2,
+      y: MARGIN_PX + (height - layout.height * scale) / 2,
+    });
   };
   const zoomAt = (factor: number, at: Point) => {
     isMoved.current = true;
