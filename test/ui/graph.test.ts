@@ -30,6 +30,15 @@ function tree(count: number): Graph {
   );
 }
 
+function numbersOf(path: string): number[] {
+  return Array.from(path.matchAll(/-?[\d.]+/g), ([number]) => Number(number));
+}
+
+/** Of pairs of x and y, the largest y. */
+function highest(numbers: readonly number[] = []): number {
+  return Math.max(...numbers.filter((_, index) => index % 2 === 1));
+}
+
 function expectApart({ nodes, width, height }: Layout): void {
   const places = [...nodes.values()].sort((a, b) => a.x - b.x || a.y - b.y);
   for (const { x, y } of places) {
@@ -80,6 +89,27 @@ describe("the layout of a graph", () => {
     const { width, height } = layOut(tree(1000), ASPECT);
     expect(width / height).toBeGreaterThan(ASPECT / 1.5);
     expect(width / height).toBeLessThan(ASPECT * 1.5);
+  });
+
+  test("calls to a caller and to itself run below both, within the picture", () => {
+    const layout = layOut(
+      graphOf(
+        ["a", "b"],
+        [
+          ["a", "b"],
+          ["b", "a"],
+          ["b", "b"],
+        ],
+      ),
+      ASPECT,
+    );
+    const [there, back, round] = layout.edges.map(({ path }) => numbersOf(path));
+    const foot = Math.max(...[...layout.nodes.values()].map(({ y }) => y)) + NODE_HEIGHT / 2;
+    expect(highest(there)).toBeLessThanOrEqual(foot);
+    for (const arc of [back, round]) {
+      expect(highest(arc)).toBeGreaterThan(foot);
+      expect(highest(arc)).toBeLessThanOrEqual(layout.height);
+    }
   });
 
   test("callers are left of whom they call, and a circle among many does not hang", () => {

@@ -5,6 +5,8 @@ import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./picture.ts";
 
 const GAP_X = 74;
 const GAP_Y = 26;
+/** How far the control points of an arc are below what it joins: it reaches three quarters of it. */
+const ARC_HEIGHT = 60;
 /** From here on it is a map: layers would be a line of hundreds, and dagre takes a second. */
 const MAP_FROM = 80;
 /** With more lines between them, dagre draws links far apart to lead all lines around them. */
@@ -86,12 +88,30 @@ function layOutLayers(graph: Graph): Layout {
     nodes.set(id, { x, y });
   }
   const edges = graph.edges.map(({ from, to }) => {
+    const [start, end] = [nodes.get(from) as Point, nodes.get(to) as Point];
+    if (end.x <= start.x) return backBelow(start, end);
     const { points } = layers.edge(from, to) as { points: Point[] };
-    const sided = fromSideToSide(points, nodes.get(from) as Point, nodes.get(to) as Point);
+    const sided = fromSideToSide(points, start, end);
     return { path: curveThrough(sided), label: labelPlace(sided) };
   });
   const { width = 0, height = 0 } = layers.graph() as { width?: number; height?: number };
-  return { nodes, edges, width, height };
+  const isRound = graph.edges.some(
+    ({ from, to }) => (nodes.get(to) as Point).x <= (nodes.get(from) as Point).x,
+  );
+  return { nodes, edges, width, height: height + (isRound ? ARC_HEIGHT : 0) };
+}
+
+/** A call to a caller, or to itself: an arc below both, which is nobody's way from left to right. */
+function backBelow(from: Point, to: Point): { path: string; label: Point } {
+  const foot = NODE_HEIGHT / 2;
+  // Of a call to itself, one after the other; else where the arcs that come do not meet those that go.
+  const [startX, endX] = [from.x + NODE_WIDTH / 4, to.x - (from === to ? 0 : NODE_WIDTH / 4)];
+  const [startY, endY] = [from.y + foot, to.y + foot];
+  const lowest = Math.max(startY, endY) + ARC_HEIGHT;
+  return {
+    path: `M${startX} ${startY}C${startX} ${lowest} ${endX} ${lowest} ${endX} ${endY + 5}`,
+    label: { x: (startX + endX) / 2, y: (startY + endY) / 8 + lowest * 0.75 + 4 },
+  };
 }
 
 /** dagre's lines leave a node wherever they cross its border; ours leave on the right and arrive on the left. */
