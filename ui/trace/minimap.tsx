@@ -1,5 +1,5 @@
 import { useEffect, useRef } from "preact/hooks";
-import { colorOf } from "../colors.ts";
+import { colorOf, SERVICE_COLORS } from "../colors.ts";
 import { formatDuration } from "../format.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 import type { TraceRow } from "./trace-model.ts";
@@ -105,21 +105,15 @@ function paintRows(canvas: HTMLCanvasElement, rows: readonly TraceRow[], whole: 
   canvas.width = width * scale;
   canvas.height = height * scale;
   context.scale(scale, scale);
-  const colors = Array.from({ length: 6 }, (_, index) => cssColor(`--service-${index}`));
+  const colors = Array.from({ length: SERVICE_COLORS }, (_, index) => cssColor(`--service-${index}`));
   const errorColor = cssColor("--error");
-  const byService = new Map<string, string>();
-  const fillOf = (service: string) => {
-    const known = byService.get(service) ?? (colors[colorOf(service)] as string);
-    byService.set(service, known);
-    return known;
-  };
   const step = (height - 6) / Math.max(rows.length, 12);
   const thickness = Math.max(1, Math.min(3, step * 0.8));
   const perMicro = width / Math.max(whole.to - whole.from, 1);
   context.globalAlpha = rows.length > 2000 ? 0.6 : 0.9;
   rows.forEach((row, index) => {
     if (row.start === null) return;
-    context.fillStyle = row.isError ? errorColor : fillOf(row.service);
+    context.fillStyle = row.isError ? errorColor : (colors[colorOf(row.service)] as string);
     const x = (row.start - whole.from) * perMicro;
     context.fillRect(x, 3 + index * step, Math.max(1, row.duration * perMicro), thickness);
   });
