@@ -2,9 +2,16 @@
 // Chromium has to be installed as /usr/bin/chromium. `npm run screenshots -- FOLDER` writes them elsewhere.
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { startCollector } from "../src/collector/server.ts";
 import type { TraceSummary } from "../src/collector/trace-summary.ts";
+import { REPORTER_DEFAULTS } from "../src/link/reporter.ts";
+import { parseTopology } from "../src/topology/parse.ts";
 import type { Span } from "../src/trace/span.ts";
+import type { VerifyResult } from "../src/verify/result.ts";
+import { startChain } from "../test/helpers/chain.ts";
 import { startUp, temporaryFolder } from "../test/helpers/cli.ts";
+import { startFaultProxy } from "../test/helpers/fault-proxy.ts";
+import { verifyRun } from "../test/helpers/verify-run.ts";
 
 interface Listing {
   readonly traces: readonly TraceSummary[];
@@ -50,11 +57,62 @@ try {
     }
     await context.close();
   }
+  await takeLoss(base);
   await takeMap();
 } finally {
   await browser.close();
   up.signal("SIGINT");
   await up.exited;
+}
+
+/** What the page makes of the result of a run whose spans did not all arrive. */
+async function takeLoss(base: string): Promise<void> {
+  const file = {
+    name: "result.json",
+    mimeType: "application/json",
+    buffer: Buffer.from(JSON.stringify(await loseSpans())),
+  };
+  for (const colorScheme of ["light", "dark"] as const) {
+    const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 760 } });
+    const tab = await context.newPage();
+    await tab.goto(`${base}/?view=verify`);
+    await tab.setInputFiles("input[type=file]", file);
+    await tab.waitForTimeout(1500);
+    await tab.screenshot({ path: pictureOf("loss", colorScheme) });
+    await context.close();
+  }
+}
+
+/** The shop under load: for two seconds every eighth batch is answered 202 and forgotten. */
+async function loseSpans(): Promise<VerifyResult> {
+  const topology = parseTopology(await Bun.file(SHOP).text(), SHOP);
+  const collector = startCollector({ host: "127.0.0.1", port: 0 });
+  const backend = { kind: "collector", url: collector.url } as const;
+  await using proxy = startFaultProxy(collector.url);
+  await using chain = startChain(topology, {
+    link: {
+      target: { kind: "zipkin", url: proxy.url },
+      randomOf: () => Math.random,
+      reporter: { ...REPORTER_DEFAULTS, delayMs: 20 },
+    },
+  });
+  let batches = 0;
+  const startMs = Date.now();
+  proxy.edit = (spans) => {
+    const second = Math.floor((Date.now() - startMs) / 1000);
+    return second >= 6 && second < 8 && ++batches % 8 === 0 ? null : spans;
+  };
+  const links = new Map(Array.from(chain.links, ([name, { url }]) => [name, url]));
+  const result = await verifyRun({
+    url: chain.url,
+    backend,
+    topology,
+    requests: 3000,
+    perSecond: 200,
+    links,
+  });
+  await collector.stop();
+  return result;
 }
 
 /** Three hundred links in ten layers, of which one is told to fail. */

@@ -15,6 +15,8 @@ const FAR_SCALE = 0.42;
 const MID_SCALE = 0.7;
 /** Links that are named where no text can be read: the worst ones. */
 const MAX_CALLOUTS = 12;
+/** About so wide are most. */
+const CALLOUT_WIDTH = 150;
 
 interface DrawingProps {
   readonly graph: Graph;
@@ -179,13 +181,17 @@ function Callouts({ graph, matches, selectedId, callout, layout, transform }: Ca
       {wanted.map(({ node, rank, text }) => {
         const point = layout.nodes.get(node.id) as Point;
         const at = { x: transform.x + point.x * transform.scale, y: transform.y + point.y * transform.scale };
-        if (placed.some(({ x, y }) => Math.abs(x - at.x) < 150 && Math.abs(y - at.y) < 22)) return null;
+        if (placed.some(({ x, y }) => Math.abs(x - at.x) < CALLOUT_WIDTH && Math.abs(y - at.y) < 22))
+          return null;
         placed.push(at);
         return (
           <span
             key={node.id}
             class={`callout${rank > 0 ? " worse" : ""}`}
-            style={{ left: `${at.x}px`, top: `${at.y}px` }}
+            style={{
+              left: at.x < 0 ? `${at.x}px` : `max(${CALLOUT_WIDTH / 2}px, ${at.x}px)`,
+              top: `${at.y}px`,
+            }}
           >
             <b>{node.id}</b> {text}
           </span>

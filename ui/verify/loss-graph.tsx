@@ -3,6 +3,7 @@ import type { VerifyResult } from "../../src/verify/result.ts";
 import { formatCount } from "../format.ts";
 import { Drawing } from "../graph/drawing.tsx";
 import type { Graph, GraphEdge } from "../graph/graph-model.ts";
+import { Icon } from "../shell/icon.tsx";
 
 /** Where spans are missing: by the link that recorded them, and by the call that they are of. */
 export function LossGraph({ result }: { readonly result: VerifyResult }) {
@@ -62,7 +63,8 @@ function LossNode({ name, result }: { readonly name: string; readonly result: Ve
           <span class="quiet-text">nothing missing</span>
         ) : (
           <span class={server + client > 0 ? "bad" : ""}>
-            {server + client > 0 ? "misses " : ""}
+            {server + client > 0 && <Icon name="error" />}
+            {server + client > 0 && <span class="sr-only">misses </span>}
             {facts.join(", ")}
           </span>
         )}

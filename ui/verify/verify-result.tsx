@@ -41,7 +41,7 @@ export function VerifyResultView({ result, waiting, hrefOf }: VerifyResultProps)
                 <tbody>
                   {result.losses.map(({ link, reason, spans: count }) => (
                     <tr key={`${link} ${reason}`}>
-                      <th scope="row">{link ?? "nobody knows which link"}</th>
+                      <th scope="row">{link ?? "of any link"}</th>
                       <td class="text">{reason.replaceAll("_", " ")}</td>
                       <td>{count.toLocaleString("en")}</td>
                     </tr>
