@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { randomBytes } from "node:crypto";
+import { startCollector } from "../../src/collector/server.ts";
 import { describeZipkinContract } from "../collector/zipkin-contract.ts";
 import { describeDifferences } from "../collector/zipkin-differential.ts";
 import { describeLens } from "../collector/zipkin-lens.ts";
-import { startUp } from "../helpers/cli.ts";
+import { eventually, startUp } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
 
@@ -47,6 +49,38 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
       },
       60_000,
     );
+
+    test.skipIf(!hasZipkin)("of a share of the traces, both keep the same ones", async () => {
+      const sampleRate = 0.3;
+      const original = await startZipkin({ sampleRate });
+      const collector = startCollector({ host: "127.0.0.1", port: 0, sampleRate });
+      const spans = Array.from({ length: 1000 }, (_, index) => {
+        const traceId = randomBytes(index % 2 === 0 ? 8 : 16).toString("hex");
+        const localEndpoint = { serviceName: "sampled" };
+        const timestamp = Date.now() * 1000;
+        return {
+          traceId,
+          id: "1".repeat(16),
+          timestamp,
+          localEndpoint,
+          ...(index % 50 === 0 && { debug: true }),
+        };
+      });
+      const keptBy = async (url: string) => {
+        const headers = { "Content-Type": "application/json" };
+        await fetch(`${url}/api/v2/spans`, { method: "POST", headers, body: JSON.stringify(spans) });
+        return await eventually(async () => {
+          const answer = await fetch(`${url}/api/v2/traces?serviceName=sampled&limit=1000`);
+          const traces = (await answer.json()) as { traceId: string }[][];
+          return traces.length > 0 ? traces.map(([span]) => span?.traceId).sort() : undefined;
+        });
+      };
+      const kept = await keptBy(original.url);
+      expect(kept.length).toBeGreaterThan(200);
+      expect(kept.length).toBeLessThan(450);
+      expect(await keptBy(collector.url)).toEqual(kept);
+      await Promise.all([original.stop(), collector.stop()]);
+    });
 
     // What the embedded collector is held to, held against the original.
     describeZipkinContract("a real Zipkin", () => zipkin.url);

@@ -20,13 +20,15 @@ export interface ZipkinOptions {
   readonly port?: number;
   /** Spans kept in memory at most. @default Zipkin's, 500,000 */
   readonly maxSpans?: number;
+  /** Share of the traces that it stores. @default 1 */
+  readonly sampleRate?: number;
   /** @default 256 */
   readonly heapMegabytes?: number;
 }
 
 /** Starts a real Zipkin with storage in memory. */
 export async function startZipkin(options: ZipkinOptions = {}): Promise<ZipkinServer> {
-  const { port = freePort(), maxSpans, heapMegabytes = 256 } = options;
+  const { port = freePort(), maxSpans, sampleRate = 1, heapMegabytes = 256 } = options;
   const child = Bun.spawn(["java", `-Xmx${heapMegabytes}m`, "-jar", ZIPKIN_JAR], {
     stdout: "ignore",
     stderr: "ignore",
@@ -34,6 +36,7 @@ export async function startZipkin(options: ZipkinOptions = {}): Promise<ZipkinSe
       ...process.env,
       QUERY_PORT: String(port),
       SELF_TRACING_ENABLED: "false",
+      COLLECTOR_SAMPLE_RATE: String(sampleRate),
       ...(maxSpans === undefined ? {} : { MEM_MAX_SPANS: String(maxSpans) }),
     },
   });
