@@ -19,8 +19,8 @@ import { ByteWriter } from "../src/http/byte-writer.ts";
 import { Account } from "../src/link/account.ts";
 import { createExporter } from "../src/link/export.ts";
 import { REPORTER_DEFAULTS } from "../src/link/reporter.ts";
-import { writeNewId } from "../src/link/request-context.ts";
 import { type Skeleton, type SpanFormat, SpanRecord } from "../src/link/span-format.ts";
+import { SpanId } from "../src/link/span-id.ts";
 import { clientTags, SCOPE_NAME, serverTags } from "../src/link/tags.ts";
 import { MACHINE_CLOCK } from "../src/link/wall-clock.ts";
 import { hashService, KIND_WORDS } from "../src/trace/ledger.ts";
@@ -48,6 +48,7 @@ const PARENT_ID = "b7ad6b7169203331";
 /** As {@link TRACE_ID}, {@link PARENT_ID}, and the ids of both spans. */
 const ids = Buffer.from(TRACE_ID + PARENT_ID + "0".repeat(32));
 const [TRACE_END, PARENT, SERVER, CLIENT] = [32, 32, 48, 64];
+const id = new SpanId();
 
 const tagSource = { tagSet: "default", port: PORT } as const;
 const request = {
@@ -99,9 +100,9 @@ class OwnSpans {
 
   /** As `src/link/visit.ts` does it. */
   recordHop(): void {
-    writeNewId(ids, SERVER);
+    id.renew(ids, SERVER as number);
     const serverStartMs = performance.now();
-    writeNewId(ids, CLIENT);
+    id.renew(ids, CLIENT as number);
     const clientStartMs = performance.now();
     const endMs = performance.now();
     this.write(CLIENT, SERVER, clientStartMs, endMs, this.#client);
@@ -212,13 +213,15 @@ function time(recordHop: () => void): number {
 function measureLedger(): number {
   const below = Buffer.from("7-0123456789abcdef");
   const hash = hashService(SERVICE);
+  const [client, server, parent] = [new SpanId(), new SpanId(), new SpanId()];
+  for (const one of [client, server, parent]) one.renew(ids, CLIENT as number);
   const account = new Account();
   const out = new ByteWriter();
   const hop = () => {
     account.clear();
     account.takeIn(below, 0, below.length);
-    account.addSpan(ids, CLIENT as number, SERVER as number, KIND_WORDS.CLIENT as number, hash);
-    account.addSpan(ids, SERVER as number, PARENT as number, KIND_WORDS.SERVER as number, hash);
+    account.addSpan(client, server, KIND_WORDS.CLIENT as number, hash);
+    account.addSpan(server, parent, KIND_WORDS.SERVER as number, hash);
     out.length = 0;
     account.write(out);
   };

@@ -1,7 +1,8 @@
 import type { ByteWriter } from "../http/byte-writer.ts";
 import { NINE, ZERO } from "../http/characters.ts";
-import { readCheckedWord, readWord, writeWord } from "../trace/hex.ts";
+import { readWord, writeWord } from "../trace/hex.ts";
 import { type ServiceHash, SpanHash } from "../trace/ledger.ts";
+import type { SpanId } from "./span-id.ts";
 
 const NAME = Buffer.from("chain-link-ledger: ");
 const LINE_END = Buffer.from("\r\n");
@@ -27,14 +28,10 @@ export class Account {
     this.unknown = 0;
   }
 
-  /** One more span, by positions of ids in hex digits; a `parentAt` of -1 is a root. */
-  addSpan(ids: Uint8Array, idAt: number, parentAt: number, kind: number, service: ServiceHash): void {
-    const idHigh = readCheckedWord(ids, idAt);
-    const idLow = readCheckedWord(ids, idAt + 8);
-    const parentHigh = parentAt === -1 ? 0 : readCheckedWord(ids, parentAt);
-    const parentLow = parentAt === -1 ? 0 : readCheckedWord(ids, parentAt + 8);
+  /** One more span; the parent of a root is {@link NO_SPAN}. */
+  addSpan(id: Readonly<SpanId>, parent: Readonly<SpanId>, kind: number, service: ServiceHash): void {
     this.count++;
-    hash.take(idHigh, idLow, parentHigh, parentLow, kind, service);
+    hash.take(id.high, id.low, parent.high, parent.low, kind, service);
     this.high ^= hash.high;
     this.low ^= hash.low;
   }

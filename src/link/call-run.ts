@@ -9,9 +9,10 @@ import { MAX_REQUEST_BYTES } from "../topology/model.ts";
 import type { Account } from "./account.ts";
 import type { CallPlan } from "./plan.ts";
 import { ReplyHeaders } from "./reply-headers.ts";
-import { type RequestContext, writeNewId } from "./request-context.ts";
+import type { RequestContext } from "./request-context.ts";
 import { jsonResponse, type LinkResponse } from "./response.ts";
 import type { Skeleton } from "./span-format.ts";
+import { SpanId } from "./span-id.ts";
 import type { LinkStats } from "./stats.ts";
 import type { CallResult } from "./tags.ts";
 
@@ -41,7 +42,7 @@ export interface Caller {
   readonly isOver: boolean;
   /** An event has come. */
   noteTime(): void;
-  recordCall(id: Uint8Array, startMs: number, template: Skeleton): void;
+  recordCall(id: SpanId, digits: Uint8Array, startMs: number, template: Skeleton): void;
   noteBrokenContext(service: string): void;
 }
 
@@ -55,8 +56,6 @@ export interface CallRunOwner {
  * at a time.
  */
 export class CallRun implements CallListener {
-  /** Id of the CLIENT span under way. */
-  readonly id = new Uint8Array(16);
   /** 0 as long as there is no answer. */
   status = 0;
   /** The body of the answer: in `bytes` from `start` to `end`, which nobody overwrites. */
@@ -65,6 +64,9 @@ export class CallRun implements CallListener {
   end = 0;
   readonly #caller: Caller;
   readonly #owner: CallRunOwner;
+  /** Of the CLIENT span under way. */
+  readonly #id = new SpanId();
+  readonly #digits = new Uint8Array(16);
   #plan: CallPlan | null = null;
   #attempt = 0;
   #startMs = 0;
@@ -97,7 +99,7 @@ export class CallRun implements CallListener {
     if (caller.context.isSampled) {
       const isPlain = this.#attempt === 0;
       const template = isPlain ? plan.templateOf(status) : plan.renderTemplate({ status }, this.#attempt);
-      caller.recordCall(this.id, this.#startMs, template);
+      caller.recordCall(this.#id, this.#digits, this.#startMs, template);
     }
     headers.read(fields);
     this.#settleAccount(headers, isRepeated, plan.service);
@@ -118,7 +120,7 @@ export class CallRun implements CallListener {
     caller.noteTime();
     if (caller.context.isSampled) {
       const failure: CallResult = { reason, message: text };
-      caller.recordCall(this.id, this.#startMs, plan.renderTemplate(failure, this.#attempt));
+      caller.recordCall(this.#id, this.#digits, this.#startMs, plan.renderTemplate(failure, this.#attempt));
     }
     caller.account.unknown += isRepeated ? 2 : 1;
     if (this.#attempt < retries && plan.retry.wantsFailure(reason) && this.#retry(plan)) return;
@@ -153,13 +155,13 @@ export class CallRun implements CallListener {
     const { context, fields, nowMs } = this.#caller;
     this.status = 0;
     this.#response = null;
-    writeNewId(this.id, 0);
+    this.#id.renew(this.#digits, 0);
     this.#startMs = nowMs;
     try {
       const upstream = plan.findUpstream();
       request.length = 0;
       request.copy(plan.start);
-      context.writeTo(request, fields, this.id);
+      context.writeTo(request, fields, this.#digits);
       if (plan.drawRequestBytes === null) request.copy(LINE_END);
       else writeBody(plan.drawRequestBytes());
       upstream.call(request.bytes, request.length, this.#startMs + plan.call.timeoutMs, this);

@@ -6,6 +6,7 @@ import { CALL, RequestContext, SERVER, TRACE_END } from "./request-context.ts";
 import type { Route } from "./route.ts";
 import type { ServerTemplates } from "./server-templates.ts";
 import { type Skeleton, type SpanFormat, SpanRecord } from "./span-format.ts";
+import { NO_SPAN, type SpanId } from "./span-id.ts";
 import type { Cause } from "./tags.ts";
 import { MACHINE_CLOCK } from "./wall-clock.ts";
 
@@ -42,11 +43,11 @@ export class Recorder {
   }
 
   /** The CLIENT span of an attempt. Times are those of `performance.now()`. */
-  recordCall(id: Uint8Array, template: Skeleton, startMs: number, endMs: number): void {
-    const { ids } = this.context;
-    for (let i = 0; i < 16; i++) ids[CALL + i] = id[i] as number;
+  recordCall(id: SpanId, digits: Uint8Array, template: Skeleton, startMs: number, endMs: number): void {
+    const { ids, server } = this.context;
+    for (let i = 0; i < 16; i++) ids[CALL + i] = digits[i] as number;
     this.#report(CALL, SERVER, template, startMs, endMs, this.#noPeer);
-    this.account.addSpan(ids, CALL, SERVER, CLIENT_WORD, this.#parts.serviceHash);
+    this.account.addSpan(id, server, CLIENT_WORD, this.#parts.serviceHash);
   }
 
   /** The SERVER span. */
@@ -58,14 +59,14 @@ export class Recorder {
     endMs: number,
   ): void {
     const { serverTemplates, serviceHash, format } = this.#parts;
-    const { ids, parentAt } = this.context;
+    const { server, parent, parentAt } = this.context;
     if (this.#peer === null) {
       const { peer } = this.#exchange;
       if (peer !== null) this.#peer = format.renderPeer(peer);
     }
     const template = serverTemplates.find(this.#exchange, route, status, cause, this.context.isCaptured);
     this.#report(SERVER, parentAt, template, startMs, endMs, this.#peer ?? this.#noPeer);
-    this.account.addSpan(ids, SERVER, parentAt, SERVER_WORD, serviceHash);
+    this.account.addSpan(server, parentAt === -1 ? NO_SPAN : parent, SERVER_WORD, serviceHash);
   }
 
   #report(

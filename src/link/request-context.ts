@@ -13,6 +13,7 @@ import {
 import { readDigit, readWord, writeWord } from "../trace/hex.ts";
 import { randomWord } from "../trace/ids.ts";
 import type { Sampler } from "./sampler.ts";
+import { SpanId } from "./span-id.ts";
 
 /** Positions of ids in {@link RequestContext.ids}. */
 const TRACE = 0;
@@ -48,6 +49,9 @@ const ZERO = 0x30;
  */
 export class RequestContext {
   readonly ids = new Uint8Array(IDS_BYTES);
+  readonly server = new SpanId();
+  /** As it came, if {@link parentAt} is not -1. */
+  readonly parent = new SpanId();
   isSampled = false;
   isDebug = false;
   /** No context came in: the trace begins here. */
@@ -79,7 +83,7 @@ export class RequestContext {
     if (this.#hasOther || this.#traceparentIndex === -1 || !this.#readTraceparent(fields)) {
       this.#startGeneral(exchange, propagators, sampler);
     }
-    writeNewId(this.ids, SERVER);
+    this.server.renew(this.ids, SERVER);
   }
 
   /** The trace id in hex digits, for a log. */
@@ -184,6 +188,8 @@ export class RequestContext {
     for (let i = 0; i < 16; i++) ids[PARENT + i] = bytes[at + 36 + i] as number;
     // A load generator records no span: it names the low half of the trace id, and this link's span is the root.
     this.parentAt = parent0 === low0 && parent1 === low1 ? -1 : PARENT;
+    this.parent.high = parent0;
+    this.parent.low = parent1;
     this.isSampled = (readDigit(bytes, at + 54) & 1) === 1;
     return true;
   }
@@ -203,6 +209,8 @@ export class RequestContext {
     this.parentAt = -1;
     if (incoming.parentId !== null && !isGenerated(incoming)) {
       writeText(ids, PARENT, incoming.parentId);
+      this.parent.high = readWord(ids, PARENT);
+      this.parent.low = readWord(ids, PARENT + 8);
       this.parentAt = PARENT;
     }
     const forms = incoming.forms.length === 0 ? propagators : incoming.forms;
@@ -232,12 +240,6 @@ export class RequestContext {
     );
     for (const [name, value] of lines) out.latin1(`${name}: ${value}\r\n`);
   }
-}
-
-/** A new span id at `at`, never all zero. */
-export function writeNewId(bytes: Uint8Array, at: number): void {
-  writeWord(bytes, at, randomWord());
-  writeWord(bytes, at + 8, randomWord() || 1);
 }
 
 /**

@@ -18,6 +18,7 @@ import { jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Skeleton } from "./span-format.ts";
+import type { SpanId } from "./span-id.ts";
 import type { LinkStats } from "./stats.ts";
 import { Steps, type StepsOwner } from "./steps.ts";
 import type { Cause } from "./tags.ts";
@@ -110,8 +111,8 @@ export class Visit implements StepsOwner {
   }
 
   /** Records the CLIENT span of an attempt. */
-  recordCall(id: Uint8Array, startMs: number, template: Skeleton): void {
-    this.#recorder.recordCall(id, template, startMs, this.nowMs);
+  recordCall(id: SpanId, digits: Uint8Array, startMs: number, template: Skeleton): void {
+    this.#recorder.recordCall(id, digits, template, startMs, this.nowMs);
   }
 
   noteBrokenContext(service: string): void {

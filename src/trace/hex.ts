@@ -31,25 +31,6 @@ export function readWord(bytes: Uint8Array, at: number): number {
   return seen > 15 ? -1 : word >>> 0;
 }
 
-/** The same of digits that were checked before: signed, and without a table. */
-export function readCheckedWord(bytes: Uint8Array, at: number): number {
-  return (
-    (nibble(bytes[at] as number) << 28) |
-    (nibble(bytes[at + 1] as number) << 24) |
-    (nibble(bytes[at + 2] as number) << 20) |
-    (nibble(bytes[at + 3] as number) << 16) |
-    (nibble(bytes[at + 4] as number) << 12) |
-    (nibble(bytes[at + 5] as number) << 8) |
-    (nibble(bytes[at + 6] as number) << 4) |
-    nibble(bytes[at + 7] as number)
-  );
-}
-
-/** Letters have bit 6, digits have not. */
-function nibble(byte: number): number {
-  return (byte & 15) + 9 * (byte >>> 6);
-}
-
 /** The value of one lower-case hex digit; -1 when it is none. */
 export function readDigit(bytes: Uint8Array, at: number): number {
   const value = VALUES[bytes[at] as number] as number;

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteWriter } from "../../src/http/byte-writer.ts";
 import { Account } from "../../src/link/account.ts";
+import { NO_SPAN, SpanId } from "../../src/link/span-id.ts";
 import {
   addLedger,
   addSpan,
@@ -33,6 +34,22 @@ function takeIn(account: Account, text: string): boolean {
   return account.takeIn(bytes, 1, bytes.length - 1);
 }
 
+function spanIdOf(digits: string): SpanId {
+  const id = new SpanId();
+  id.high = Number.parseInt(digits.slice(0, 8), 16);
+  id.low = Number.parseInt(digits.slice(8), 16);
+  return id;
+}
+
+test("a new id is what its digits spell", () => {
+  const digits = Buffer.from(".".repeat(18));
+  const id = new SpanId();
+  id.renew(digits, 1);
+  const { high, low } = spanIdOf(digits.toString("latin1", 1, 17));
+  expect([id.high >>> 0, id.low >>> 0]).toEqual([high, low]);
+  expect(digits.toString("latin1")).toMatch(/^\.[0-9a-f]{16}\.$/);
+});
+
 test("spans and ledgers add up as in the plain implementation", () => {
   const spans = fc.record({
     id: ids,
@@ -45,9 +62,9 @@ test("spans and ledgers add up as in the plain implementation", () => {
       const account = new Account();
       let plain = EMPTY_LEDGER;
       for (const span of added) {
-        const bytes = Buffer.from(span.id + (span.parentId ?? ""));
+        const parent = span.parentId === null ? NO_SPAN : spanIdOf(span.parentId);
         const service = hashService(span.serviceName);
-        account.addSpan(bytes, 0, span.parentId === null ? -1 : 16, KIND_WORDS[span.kind] ?? 0, service);
+        account.addSpan(spanIdOf(span.id), parent, KIND_WORDS[span.kind] ?? 0, service);
         plain = addSpan(plain, span);
       }
       for (const ledger of below) {
