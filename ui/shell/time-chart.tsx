@@ -48,7 +48,8 @@ export function TimeChart({ title, times, lines, format, heightPx = 110 }: TimeC
         height: heightPx,
         legend: { show: false },
         cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
-        padding: [8, 8, 0, 0],
+        // The last time stands half beside the chart.
+        padding: [8, 28, 0, 0],
         scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.15, 1e-6)] } },
         axes: [
           {

@@ -8,8 +8,8 @@ export interface ComparedRow {
 }
 
 /**
- * Two traces as one tree: spans of the same service, name and kind below the same parent are taken for the same, the
- * first for the first, the second for the second.
+ * Two traces as one tree: spans of the same service, name and kind below the same parent, and calls of the same callee, are
+ * taken for the same, the first for the first, the second for the second.
  */
 export function compareTraces(a: Trace, b: Trace): ComparedRow[] {
   const interned = new Map<string, string>();
@@ -42,9 +42,11 @@ function keyRows(trace: Trace, interned: Map<string, string>): KeyedTrace {
   const children = new Map<string, string[]>();
   const keys: string[] = [];
   const seen = new Map<string, number>();
+  const callees = calleesOf(trace);
   for (const row of trace.rows) {
     const parent = row.parent < 0 ? "" : (keys[row.parent] as string);
-    const kind = `${parent}>${row.service} ${row.span.name ?? ""} ${row.span.kind ?? ""}`;
+    const { name = "", kind: spanKind = "" } = row.span;
+    const kind = `${parent}>${row.service} ${name} ${spanKind} ${callees.get(row.index) ?? ""}`;
     const ordinal = seen.get(kind) ?? 0;
     seen.set(kind, ordinal + 1);
     // Numbered, as the path of a span 2,000 levels deep would be a text of 100 kB.
@@ -58,4 +60,15 @@ function keyRows(trace: Trace, interned: Map<string, string>): KeyedTrace {
     else siblings.push(key);
   }
   return { rows, children };
+}
+
+/** Whom each CLIENT span calls: calls at the same time come in any order. */
+function calleesOf({ rows }: Trace): Map<number, string> {
+  const callees = new Map<number, string>();
+  for (const { index, parent, service, span } of rows) {
+    const remote = span.remoteEndpoint?.serviceName;
+    if (span.kind === "CLIENT" && remote !== undefined) callees.set(index, remote);
+    if (rows[parent]?.span.kind === "CLIENT" && !callees.has(parent)) callees.set(parent, service);
+  }
+  return callees;
 }
