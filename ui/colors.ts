@@ -20,6 +20,11 @@ export function colorOf(name: string): number {
   return color;
 }
 
+/** Gives names their colours in an order that is always the same, so that a page that is opened anew looks as before. */
+export function assignColors(names: readonly string[]): void {
+  for (const name of names.toSorted()) colorOf(name);
+}
+
 /** Names that end in a number get colours in turn, so that neighbours in a chain differ. */
 function wantedColor(name: string): number {
   const [, prefix = name, digits = ""] = /^(.*?)(\d{0,9})$/s.exec(name) ?? [];

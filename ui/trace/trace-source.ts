@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { TraceProof } from "../../src/collector/proof.ts";
 import type { Span } from "../../src/trace/span.ts";
+import { assignColors } from "../colors.ts";
 import { type Answer, readJson } from "../shell/request.ts";
 import { modelTrace, type Trace } from "./trace-model.ts";
 
@@ -45,7 +46,11 @@ export function useProof(traceId: string): TraceProof | null {
 
 async function readTrace(traceId: string, signal: AbortSignal): Promise<Answer<Trace>> {
   const answer = await readJson<Span[]>(`api/v2/trace/${encodeURIComponent(traceId)}`, signal);
-  if (answer.kind === "ok") return { ...answer, value: modelTrace(answer.value) };
+  if (answer.kind === "ok") {
+    const trace = modelTrace(answer.value);
+    assignColors(trace.services);
+    return { ...answer, value: trace };
+  }
   if (answer.status !== 404) return answer;
   return {
     ...answer,

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { StoreCounts } from "../../src/collector/store.ts";
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
-import { colorClass } from "../colors.ts";
+import { assignColors, colorClass } from "../colors.ts";
 import { formatCount, formatDuration, formatTime } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
 import { Icon } from "../shell/icon.tsx";
@@ -148,6 +148,7 @@ function useListing(search: string, isPaused: boolean): Answer<Listing> | null {
       if (!document.hidden) {
         const next = await readJson<Listing>(`page/traces?${search}`, controller.signal);
         if (controller.signal.aborted) return;
+        if (next.kind === "ok") assignColors(next.value.services);
         setAnswer(next);
       }
       timer = setTimeout(read, REFRESH_MS);
