@@ -81,6 +81,34 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
+    "the list is ordered by what its head says, and the address keeps it",
+    () =>
+      onPage(async (page) => {
+        const lengths = [2, 7, 4];
+        for (const [age, links] of lengths.entries()) {
+          await report(makeChain(newTraceId(), links, Date.now() - 1000 * (age + 1)));
+        }
+        const spans = () =>
+          page
+            .locator("a.trace .spans")
+            .evaluateAll((all) => all.map((one) => Number.parseInt(one.textContent ?? "", 10)));
+        await page.goto(`${collector.url}/?view=traces`);
+        await page.locator("a.trace").nth(2).waitFor();
+        expect(await spans()).toEqual([3, 13, 7]);
+        const bySpans = page.getByRole("link", { name: "Spans", exact: true });
+        await bySpans.click();
+        expect(await bySpans.getAttribute("aria-current")).toBe("true");
+        expect(await spans()).toEqual([13, 7, 3]);
+        await page.reload();
+        await page.locator("a.trace").nth(2).waitFor();
+        expect(await spans()).toEqual([13, 7, 3]);
+        await page.getByRole("link", { name: "Started" }).click();
+        expect(await spans()).toEqual([3, 13, 7]);
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
     "the list leads to a waterfall in which every span stands below its parent",
     () =>
       onPage(async (page) => {

@@ -37,6 +37,7 @@ export function SearchForm({ services }: { readonly services: readonly string[] 
         lookback: given.lookback === String(DEFAULT_LOOKBACK_MS) ? "" : given.lookback,
         limit: given.limit === String(DEFAULT_LIMIT) ? "" : given.limit,
         endTs: query.get("endTs"),
+        order: query.get("order"),
       }),
     );
   };

@@ -10,6 +10,7 @@ import { Notice } from "../shell/notice.tsx";
 import { type Answer, readJson } from "../shell/request.ts";
 import { ProofMark } from "../trace/proof-mark.tsx";
 import type { Listing } from "./listing.ts";
+import { inOrder, type Order, orderOf } from "./order.ts";
 import { Scatter } from "./scatter.tsx";
 import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";
 
@@ -39,7 +40,10 @@ export function TracesView() {
   useEffect(() => {
     document.title = "Traces · chain-link";
   }, []);
-  const traces = answer?.kind === "problem" && answer.status === 400 ? [] : (listing?.traces ?? []);
+  const found = answer?.kind === "problem" && answer.status === 400 ? [] : (listing?.traces ?? []);
+  const order = orderOf(query);
+  const traces = inOrder(found, order);
+  const longest = traces.reduce((most, one) => Math.max(most, one.duration), 1);
   useKeys({
     j: () => moveTo(cursor + 1),
     k: () => moveTo(cursor - 1),
@@ -87,20 +91,26 @@ export function TracesView() {
           <div
             class={`trace-list${answer?.kind === "problem" ? " stale" : ""}${traces.some(({ proof }) => proof) ? " with-proof" : ""}`}
           >
-            <div class="trace head" aria-hidden="true">
-              <span>Started</span>
-              <span>Request</span>
-              <span class="whole">By the ledger</span>
-              <span>Duration</span>
-              <span class="spans">Spans</span>
-              <span class="services">Services</span>
+            <div class="trace head">
+              <OrderLink order="started" title="Started" isIt={order === "started"} />
+              <span aria-hidden="true">Request</span>
+              <span class="whole" aria-hidden="true">
+                By the ledger
+              </span>
+              <OrderLink order="duration" title="Duration" isIt={order === "duration"} />
+              <span class="spans">
+                <OrderLink order="spans" title="Spans" isIt={order === "spans"} />
+              </span>
+              <span class="services">
+                <OrderLink order="services" title="Services" isIt={order === "services"} />
+              </span>
             </div>
             <ol>
               {traces.map((trace) => (
                 <TraceItem
                   key={trace.traceId}
                   trace={trace}
-                  longest={traces.reduce((most, one) => Math.max(most, one.duration), 1)}
+                  longest={longest}
                   isChosen={chosen.includes(trace.traceId)}
                   onChoose={choose}
                 />
@@ -115,6 +125,25 @@ export function TracesView() {
         </>
       )}
     </section>
+  );
+}
+
+interface OrderLinkProps {
+  readonly order: Order;
+  readonly title: string;
+  readonly isIt: boolean;
+}
+
+function OrderLink({ order, title, isIt }: OrderLinkProps) {
+  return (
+    <a
+      href={linkHere({ order: order === "started" ? undefined : order })}
+      aria-current={isIt ? "true" : undefined}
+      title={order === "started" ? "The newest first" : "The largest first"}
+    >
+      {title}
+      {isIt && <span aria-hidden="true"> ↓</span>}
+    </a>
   );
 }
 
