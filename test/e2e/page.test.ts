@@ -109,6 +109,37 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
+    "traces of a file are listed, opened and compared without leaving the page; any other file is refused in words",
+    () =>
+      onPage(async (page) => {
+        await page.goto(`${collector.url}/?view=traces`);
+        const open = (name: string, text: string) =>
+          page
+            .getByLabel("Open a file")
+            .setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(text) });
+        await open("x.json", '[{"traceId":"<b>"}]');
+        expect(await page.getByRole("alert").textContent()).toContain("x.json holds no traces");
+        const long = 8 * 24 * 3600 * 1000;
+        const traces = [2, 5].map((links) => makeChain(newTraceId(), links, Date.now() - long));
+        await open("run.json", JSON.stringify(traces));
+        await page.getByText("2 traces from the file run.json").waitFor();
+        expect(await page.getByRole("alert").count()).toBe(0);
+        await page.getByRole("link", { name: "Spans", exact: true }).click();
+        await page.locator("a.trace").first().click();
+        await page.getByRole("treeitem").first().waitFor();
+        expect(await page.getByRole("treeitem").count()).toBe(9);
+        await page.goBack();
+        for (const box of await page.getByRole("checkbox").all()) await box.check();
+        await page.getByRole("link", { name: "Compare the two" }).click();
+        await page.getByText("6 spans only in A").waitFor();
+        await page.goBack();
+        await page.getByRole("button", { name: "Close the file" }).click();
+        await page.getByRole("heading", { name: "No traces yet" }).waitFor();
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
     "the list leads to a waterfall in which every span stands below its parent",
     () =>
       onPage(async (page) => {

@@ -3,6 +3,7 @@ import type { TraceProof } from "../../src/collector/proof.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { assignColors } from "../colors.ts";
 import { type Answer, readJson } from "../shell/request.ts";
+import { traceFile } from "../traces/trace-file.ts";
 import { modelTrace, type Trace } from "./trace-model.ts";
 
 /** Reads a trace; `null` while it is on its way. Again when `attempt` changes. */
@@ -45,15 +46,19 @@ export function useProof(traceId: string): TraceProof | null {
 }
 
 async function readTrace(traceId: string, signal: AbortSignal): Promise<Answer<Trace>> {
+  const opened = traceFile.peek()?.traces.get(traceId);
+  if (opened !== undefined) return { kind: "ok", value: modelColored(opened), bytes: 0 };
   const answer = await readJson<Span[]>(`api/v2/trace/${encodeURIComponent(traceId)}`, signal);
-  if (answer.kind === "ok") {
-    const trace = modelTrace(answer.value);
-    assignColors(trace.services);
-    return { ...answer, value: trace };
-  }
+  if (answer.kind === "ok") return { ...answer, value: modelColored(answer.value) };
   if (answer.status !== 404) return answer;
   return {
     ...answer,
     text: `${answer.text}. It may still be on its way, or it was evicted to make room for newer ones.`,
   };
+}
+
+function modelColored(spans: readonly Span[]): Trace {
+  const trace = modelTrace(spans);
+  assignColors(trace.services);
+  return trace;
 }

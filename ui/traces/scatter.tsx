@@ -7,8 +7,8 @@ import { cssColor, paintVersion } from "../shell/theme.ts";
 
 interface ScatterProps {
   readonly traces: readonly TraceSummary[];
-  /** A part was chosen by dragging: milliseconds since 1970, and microseconds. */
-  readonly onChoose: (part: { fromMs: number; toMs: number; min: number; max: number }) => void;
+  /** A part was chosen by dragging: milliseconds since 1970, and microseconds. `null`: none can be. */
+  readonly onChoose: ((part: { fromMs: number; toMs: number; min: number; max: number }) => void) | null;
 }
 
 const HEIGHT_PX = 150;
@@ -21,6 +21,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
   const [near, setNear] = useState<TraceSummary | null>(null);
   const version = paintVersion.value;
   const sorted = [...traces].filter((trace) => trace.timestamp > 0).sort((a, b) => a.timestamp - b.timestamp);
+  const canChoose = onChoose !== null;
   const latest = useRef({ sorted, onChoose });
   latest.current = { sorted, onChoose };
   const data = dataOf(sorted);
@@ -50,7 +51,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
           x: false,
           y: false,
           points: { show: false },
-          drag: { x: true, y: true, setScale: false, dist: 6 },
+          drag: { x: canChoose, y: canChoose, setScale: false, dist: 6 },
         },
         scales: { y: { distr: 3, range: (_chart, min, max) => decades(min, max) } },
         axes: [
@@ -71,7 +72,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
               const { left, top, width, height } = plot.select;
               isDragged = width > 0 || height > 0;
               if (!isDragged) return;
-              latest.current.onChoose({
+              latest.current.onChoose?.({
                 fromMs: plot.posToVal(left, "x") * 1000,
                 toMs: plot.posToVal(left + Math.max(width, 1), "x") * 1000,
                 max: plot.posToVal(top, "y"),
@@ -99,7 +100,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
       observer.disconnect();
       built.destroy();
     };
-  }, [version]);
+  }, [version, canChoose]);
   useEffect(() => chart.current?.setData(data), [traces]);
   return (
     <figure class={`chart scatter${near ? " can-open" : ""}`}>
@@ -113,7 +114,9 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
         </span>
         <span class="legend near">
           {near === null
-            ? "drag to narrow the search"
+            ? canChoose
+              ? "drag to narrow the search"
+              : "a click opens a trace"
             : `${near.serviceName ?? ""} ${near.spanName ?? ""} ${formatDuration(near.duration)}`}
         </span>
       </figcaption>

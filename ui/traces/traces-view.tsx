@@ -1,9 +1,10 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { StoreCounts } from "../../src/collector/store.ts";
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
 import { assignColors, colorClass } from "../colors.ts";
 import { formatCount, formatDuration, formatTime } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
+import { FileButton } from "../shell/file-button.tsx";
 import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
@@ -13,8 +14,10 @@ import type { Listing } from "./listing.ts";
 import { inOrder, type Order, orderOf } from "./order.ts";
 import { Scatter } from "./scatter.tsx";
 import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";
+import { openTraceFile, traceFile, traceFileProblem } from "./trace-file.ts";
 
 const REFRESH_MS = 2000;
+const NO_TRACES: readonly TraceSummary[] = [];
 const CRITERIA = [
   "serviceName",
   "spanName",
@@ -31,18 +34,20 @@ const CRITERIA = [
 export function TracesView() {
   const query = address.value;
   const [isPaused, setPaused] = useState(false);
-  const answer = useListing(searchOf(query), isPaused);
+  const opened = traceFile.value;
+  const answer = useListing(searchOf(query), isPaused || opened !== null);
   const last = useRef<Listing | null>(null);
   if (answer?.kind === "ok") last.current = answer.value;
-  const listing = last.current;
+  const listing = opened?.listing ?? last.current;
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const [cursor, setCursor] = useState(-1);
   useEffect(() => {
     document.title = "Traces · chain-link";
   }, []);
-  const found = answer?.kind === "problem" && answer.status === 400 ? [] : (listing?.traces ?? []);
+  const isRefused = opened === null && answer?.kind === "problem" && answer.status === 400;
+  const found = isRefused ? NO_TRACES : (listing?.traces ?? NO_TRACES);
   const order = orderOf(query);
-  const traces = inOrder(found, order);
+  const traces = useMemo(() => inOrder(found, order), [found, order]);
   const longest = traces.reduce((most, one) => Math.max(most, one.duration), 1);
   useKeys({
     j: () => moveTo(cursor + 1),
@@ -61,7 +66,11 @@ export function TracesView() {
       <div class="title-line">
         <h1>Traces</h1>
         <span class="status" role="status">
-          {answer?.kind === "problem" ? answer.text : describeCounts(listing?.counts ?? null)}
+          {opened !== null
+            ? `${formatCount(opened.traces.size, "trace")} from the file ${opened.name}`
+            : answer?.kind === "problem"
+              ? answer.text
+              : describeCounts(listing?.counts ?? null)}
         </span>
         <span class="gap" />
         {chosen.length > 0 && (
@@ -72,11 +81,23 @@ export function TracesView() {
             {chosen.length < 2 ? "Choose another to compare" : "Compare the two"}
           </a>
         )}
-        <button type="button" class="quiet" onClick={() => setPaused(!isPaused)}>
-          {isPaused ? "Resume" : "Pause"}
-        </button>
+        {opened === null ? (
+          <button type="button" class="quiet" onClick={() => setPaused(!isPaused)}>
+            {isPaused ? "Resume" : "Pause"}
+          </button>
+        ) : (
+          <button type="button" class="quiet" onClick={() => (traceFile.value = null)}>
+            Close the file
+          </button>
+        )}
+        <FileButton label="Open a file …" onFile={openTraceFile} />
       </div>
-      <SearchForm services={listing?.services ?? []} />
+      {traceFileProblem.value !== "" && (
+        <p class="problem" role="alert">
+          {traceFileProblem.value}
+        </p>
+      )}
+      {opened === null && <SearchForm services={listing?.services ?? []} />}
       {listing === null && answer?.kind === "problem" && (
         <Notice title="No answer from the collector">
           <p>{answer.text} Trying again every 2 seconds.</p>
@@ -87,9 +108,9 @@ export function TracesView() {
       )}
       {traces.length > 0 && (
         <>
-          <Scatter traces={traces} onChoose={narrow} />
+          <Scatter traces={traces} onChoose={opened === null ? narrow : null} />
           <div
-            class={`trace-list${answer?.kind === "problem" ? " stale" : ""}${traces.some(({ proof }) => proof) ? " with-proof" : ""}`}
+            class={`trace-list${opened === null && answer?.kind === "problem" ? " stale" : ""}${traces.some(({ proof }) => proof) ? " with-proof" : ""}`}
           >
             <div class="trace head">
               <OrderLink order="started" title="Started" isIt={order === "started"} />
@@ -117,7 +138,7 @@ export function TracesView() {
               ))}
             </ol>
           </div>
-          {listing !== null && traces.length >= (Number(query.get("limit")) || DEFAULT_LIMIT) && (
+          {opened === null && traces.length >= (Number(query.get("limit")) || DEFAULT_LIMIT) && (
             <a class="more" href={linkHere({ limit: (Number(query.get("limit")) || DEFAULT_LIMIT) * 4 })}>
               Show more
             </a>

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { ProofTotals } from "../../src/collector/proof.ts";
 import type { VerifyResult } from "../../src/verify/result.ts";
 import { linkTo } from "../shell/address.ts";
+import { FileButton } from "../shell/file-button.tsx";
 import { Notice } from "../shell/notice.tsx";
 import { type Answer, readJson } from "../shell/request.ts";
 import { PropagationTable } from "./propagation-table.tsx";
@@ -34,18 +35,7 @@ export function VerifyView() {
             Close the file
           </button>
         )}
-        <label class="chip file">
-          Open a result …
-          <input
-            type="file"
-            accept=".json,application/json"
-            onChange={(event) => {
-              const [file] = event.currentTarget.files ?? [];
-              if (file !== undefined) void openFile(file);
-              event.currentTarget.value = "";
-            }}
-          />
-        </label>
+        <FileButton label="Open a result …" onFile={openFile} />
       </div>
       {fileProblem.value !== "" && (
         <p class="problem" role="alert">
