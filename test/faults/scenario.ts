@@ -45,7 +45,7 @@ const PLAN_OPTIONS = { forceConflicts: false, takeOwnership: false };
 /** A busy machine may need long for a few objects. */
 const PREPARE_MS = 300_000;
 /** Shorter than the faults that last, longer than any answer on a busy machine. */
-export const REQUEST_TIMEOUT = "5s";
+export const REQUEST_SECONDS = 5;
 
 /** One namespace in which commands are disturbed, one after the other. */
 export class FaultBench implements Disposable {
@@ -201,7 +201,11 @@ export class FaultBench implements Disposable {
     try {
       const bench = this.#bench;
       const kubeconfig = proxy.writeKubeconfig(`${bench.topology("")}.kubeconfig`);
-      const viaProxy = bench.arguments([...this.#command(scenario), "--request-timeout", REQUEST_TIMEOUT]);
+      const viaProxy = bench.arguments([
+        ...this.#command(scenario),
+        "--request-timeout",
+        `${REQUEST_SECONDS}s`,
+      ]);
       viaProxy[viaProxy.indexOf("--kubeconfig") + 1] = kubeconfig;
       const child = Bun.spawn([EXECUTABLE, ...viaProxy], { stdout: "ignore", stderr: "pipe" });
       kill = () => child.kill("SIGKILL");
