@@ -2,7 +2,7 @@ import type { ByteWriter } from "../http/byte-writer.ts";
 import { NINE, ZERO } from "../http/characters.ts";
 import { readWord, writeWord } from "../trace/hex.ts";
 import { type ServiceHash, SpanHash } from "../trace/ledger.ts";
-import type { SpanId } from "./span-id.ts";
+import type { SpanWords } from "./span-id.ts";
 
 const NAME = Buffer.from("chain-link-ledger: ");
 const LINE_END = Buffer.from("\r\n");
@@ -29,7 +29,7 @@ export class Account {
   }
 
   /** One more span; the parent of a root is {@link NO_SPAN}. */
-  addSpan(id: Readonly<SpanId>, parent: Readonly<SpanId>, kind: number, service: ServiceHash): void {
+  addSpan(id: SpanWords, parent: SpanWords, kind: number, service: ServiceHash): void {
     this.count++;
     hash.take(id.high, id.low, parent.high, parent.low, kind, service);
     this.high ^= hash.high;

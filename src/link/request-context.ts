@@ -188,8 +188,7 @@ export class RequestContext {
     for (let i = 0; i < 16; i++) ids[PARENT + i] = bytes[at + 36 + i] as number;
     // A load generator records no span: it names the low half of the trace id, and this link's span is the root.
     this.parentAt = parent0 === low0 && parent1 === low1 ? -1 : PARENT;
-    this.parent.high = parent0;
-    this.parent.low = parent1;
+    this.parent.take(parent0, parent1);
     this.isSampled = (readDigit(bytes, at + 54) & 1) === 1;
     return true;
   }
@@ -209,8 +208,7 @@ export class RequestContext {
     this.parentAt = -1;
     if (incoming.parentId !== null && !isGenerated(incoming)) {
       writeText(ids, PARENT, incoming.parentId);
-      this.parent.high = readWord(ids, PARENT);
-      this.parent.low = readWord(ids, PARENT + 8);
+      this.parent.take(readWord(ids, PARENT), readWord(ids, PARENT + 8));
       this.parentAt = PARENT;
     }
     const forms = incoming.forms.length === 0 ? propagators : incoming.forms;

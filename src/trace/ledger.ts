@@ -29,19 +29,19 @@ export interface LedgerSpan {
   readonly serviceName: string;
 }
 
-/** The word of each kind; a span without one has 0. */
+/** The word of each kind, scrambled; a span without one has 0. */
 export const KIND_WORDS: Readonly<Record<string, number>> = {
-  SERVER: 1,
-  CLIENT: 2,
-  PRODUCER: 3,
-  CONSUMER: 4,
+  SERVER: scramble(1),
+  CLIENT: scramble(2),
+  PRODUCER: scramble(3),
+  CONSUMER: scramble(4),
 };
 
 /** Seeds of the two lanes, which differ in nothing else: the first 64 bits of the fraction of pi. */
 const SEED_HIGH = 0x243f6a88;
 const SEED_LOW = 0x85a308d3;
 
-/** A service name's part of the hash, made once for each service. */
+/** A service name's part of the hash, scrambled, made once for each service. */
 export interface ServiceHash {
   readonly high: number;
   readonly low: number;
@@ -55,10 +55,10 @@ export function hashService(serviceName: string): ServiceHash {
     high = mix(high, byte);
     low = mix(low, byte);
   }
-  return { high: finish(high), low: finish(low) };
+  return { high: scramble(finish(high)), low: scramble(finish(low)) };
 }
 
-/** The hash of one span, from words. One object serves for many, one after the other. */
+/** The hash of one span, from words that are scrambled. One object serves for many, one after the other. */
 export class SpanHash {
   high = 0;
   low = 0;
@@ -72,15 +72,10 @@ export class SpanHash {
     kind: number,
     service: ServiceHash,
   ): void {
-    const a = scramble(idHigh);
-    const b = scramble(idLow);
-    const c = scramble(parentHigh);
-    const d = scramble(parentLow);
-    const e = scramble(kind);
-    const high = mixIn(mixIn(mixIn(mixIn(mixIn(SEED_HIGH, a), b), c), d), e);
-    const low = mixIn(mixIn(mixIn(mixIn(mixIn(SEED_LOW, a), b), c), d), e);
-    this.high = finish(mix(high, service.high));
-    this.low = finish(mix(low, service.low));
+    const high = mixIn(mixIn(mixIn(mixIn(mixIn(SEED_HIGH, idHigh), idLow), parentHigh), parentLow), kind);
+    const low = mixIn(mixIn(mixIn(mixIn(mixIn(SEED_LOW, idHigh), idLow), parentHigh), parentLow), kind);
+    this.high = finish(mixIn(high, service.high));
+    this.low = finish(mixIn(low, service.low));
   }
 }
 
@@ -142,8 +137,11 @@ interface Words {
   readonly low: number;
 }
 
-const NO_PARENT: Words = { high: 0, low: 0 };
+const NO_PARENT: Words = { high: scramble(0), low: scramble(0) };
 
 function words(id: string): Words {
-  return { high: Number.parseInt(id.slice(0, 8), 16), low: Number.parseInt(id.slice(8, 16), 16) };
+  return {
+    high: scramble(Number.parseInt(id.slice(0, 8), 16)),
+    low: scramble(Number.parseInt(id.slice(8, 16), 16)),
+  };
 }

@@ -36,8 +36,7 @@ function takeIn(account: Account, text: string): boolean {
 
 function spanIdOf(digits: string): SpanId {
   const id = new SpanId();
-  id.high = Number.parseInt(digits.slice(0, 8), 16);
-  id.low = Number.parseInt(digits.slice(8), 16);
+  id.take(Number.parseInt(digits.slice(0, 8), 16), Number.parseInt(digits.slice(8), 16));
   return id;
 }
 
@@ -45,8 +44,7 @@ test("a new id is what its digits spell", () => {
   const digits = Buffer.from(".".repeat(18));
   const id = new SpanId();
   id.renew(digits, 1);
-  const { high, low } = spanIdOf(digits.toString("latin1", 1, 17));
-  expect([id.high >>> 0, id.low >>> 0]).toEqual([high, low]);
+  expect(id).toEqual(spanIdOf(digits.toString("latin1", 1, 17)));
   expect(digits.toString("latin1")).toMatch(/^\.[0-9a-f]{16}\.$/);
 });
 
