@@ -2,6 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { Icon } from "../shell/icon.tsx";
+import { memo } from "../shell/memo.ts";
 import { roundTicks } from "./ticks.ts";
 import type { TraceRow } from "./trace-model.ts";
 import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
@@ -149,7 +150,7 @@ interface RowProps extends Pick<WaterfallProps, "onSelect" | "onToggle"> {
   readonly isCollapsed: boolean;
 }
 
-function Row({
+const Row = memo(function Row({
   row,
   top,
   indent,
@@ -187,7 +188,7 @@ function Row({
       aria-selected={isSelected}
       aria-expanded={row.descendants > 0 ? !isCollapsed : undefined}
       aria-label={nameOf(row, time, isCollapsed)}
-      style={{ transform: `translateY(${top}px)` }}
+      style={{ top: `${top}px` }}
       onClick={() => onSelect(row)}
       onDblClick={() => onToggle(row)}
     >
@@ -244,7 +245,7 @@ function Row({
       </span>
     </div>
   );
-}
+});
 
 /** As it is to be read: what is seen, in the same order, and what only a line says. */
 function nameOf(row: TraceRow, time: string, isCollapsed: boolean): string {
