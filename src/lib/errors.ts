@@ -58,9 +58,12 @@ export class UserError extends Error {
   }
 }
 
+/** What Bun adds to its messages for programmers. */
+const FETCH_ADVICE = / For more information, pass `verbose: true`.*$/s;
+
 /** The text of anything that was thrown. */
 export function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message.replace(FETCH_ADVICE, "") : String(error);
 }
 
 /** The `errno` name (`ENOENT`, `EADDRINUSE`, …) of a system error, if it has one. */
