@@ -1,10 +1,10 @@
-/** So long after a line the same one, of other links, is counted and not written. */
+/** So long after a line the same one is counted and not written. */
 const GATHER_MS = 1000;
 
-/** The log lines of many links: what all of them say at once is said once, with how many more say it. */
+/** The log lines of many links: what all of them say at once is said once, and how many times more. */
 export class LinkLines {
   readonly #write: (line: string) => void;
-  /** How many more said it, of each line that was written a moment ago. */
+  /** How many times more it was said, of each line that was written a moment ago. */
   readonly #repeats = new Map<string, number>();
   readonly #timers = new Set<Timer>();
 
@@ -34,6 +34,6 @@ export class LinkLines {
   #end(line: string): void {
     const repeats = this.#repeats.get(line) ?? 0;
     this.#repeats.delete(line);
-    if (repeats > 0) this.#write(`${line} (${repeats} more ${repeats === 1 ? "link" : "links"})`);
+    if (repeats > 0) this.#write(`${line} (${repeats} more ${repeats === 1 ? "time" : "times"})`);
   }
 }

@@ -128,6 +128,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.locator("a.trace").first().click();
         await page.getByRole("treeitem").first().waitFor();
         expect(await page.getByRole("treeitem").count()).toBe(9);
+        // The collector does not have it.
+        expect(await page.getByRole("link", { name: "JSON" }).count()).toBe(0);
         await page.goBack();
         for (const box of await page.getByRole("checkbox").all()) await box.check();
         await page.getByRole("link", { name: "Compare the two" }).click();

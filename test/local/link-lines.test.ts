@@ -9,16 +9,16 @@ describe("log lines of many links", () => {
     lines = new LinkLines((line) => written.push(line));
   });
 
-  test("are written at once, and what all say is said once more, with how many", async () => {
+  test("are written at once, and what all say is said once more, with how many times", async () => {
     for (let link = 0; link < 1000; link++) lines.write("no backend");
     lines.write("another");
     expect(written).toEqual(["no backend", "another"]);
     await Bun.sleep(1100);
-    expect(written).toEqual(["no backend", "another", "no backend (999 more links)"]);
+    expect(written).toEqual(["no backend", "another", "no backend (999 more times)"]);
     lines.write("no backend");
     lines.write("no backend");
     lines.close();
-    expect(written.slice(3)).toEqual(["no backend", "no backend (1 more link)"]);
+    expect(written.slice(3)).toEqual(["no backend", "no backend (1 more time)"]);
   });
 
   test("that one link alone says are only written", () => {

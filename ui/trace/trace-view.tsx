@@ -4,6 +4,7 @@ import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
 import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
+import { isOfFile } from "../traces/trace-file.ts";
 import { Flame } from "./flame.tsx";
 import { Minimap } from "./minimap.tsx";
 import { ProofMark } from "./proof-mark.tsx";
@@ -192,11 +193,13 @@ function TraceHead({ trace }: { readonly trace: Trace }) {
         <li class="id">
           <code>{trace.traceId}</code>
         </li>
-        <li>
-          <a href={`api/v2/trace/${trace.traceId}`} download={`${trace.traceId}.json`}>
-            JSON
-          </a>
-        </li>
+        {!isOfFile(trace.traceId) && (
+          <li>
+            <a href={`api/v2/trace/${trace.traceId}`} download={`${trace.traceId}.json`}>
+              JSON
+            </a>
+          </li>
+        )}
         <li>
           <a href={linkTo({ compare: `${trace.traceId},` })}>Compare</a>
         </li>

@@ -1,6 +1,6 @@
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
 
-/** What a list of traces can be ordered by, the largest first; the first is how they come. */
+/** What a list of traces can be ordered by, the largest first; by their start where nothing is asked for. */
 const ORDERS = {
   started: (trace: TraceSummary) => trace.timestamp,
   duration: (trace: TraceSummary) => trace.duration,
@@ -19,5 +19,5 @@ export function orderOf(query: URLSearchParams): Order {
 /** Of equal ones the newest stays first. */
 export function inOrder(traces: readonly TraceSummary[], order: Order): readonly TraceSummary[] {
   const of = ORDERS[order];
-  return order === "started" ? traces : traces.toSorted((a, b) => of(b) - of(a));
+  return traces.toSorted((a, b) => of(b) - of(a));
 }

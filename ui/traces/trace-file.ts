@@ -14,6 +14,11 @@ export interface TraceFile {
 export const traceFile = signal<TraceFile | null>(null);
 export const traceFileProblem = signal("");
 
+/** It is not, or not as it is in the file, at the collector. */
+export function isOfFile(traceId: string): boolean {
+  return traceFile.peek()?.traces.has(traceId) ?? false;
+}
+
 export async function openTraceFile(file: File): Promise<void> {
   try {
     const spans = readSpans(await file.text());
