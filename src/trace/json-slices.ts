@@ -81,7 +81,7 @@ export function* sliceJsonList(
 
 /**
  * Where the values of an object stand, by key; of a key that is there twice the last counts, as for a parser.
- * @throws {SyntaxError} when it is no object, or something stands behind it
+ * @throws {SyntaxError} when it is no object, something stands behind it, or a value that does not count is no JSON
  */
 export function findMembers(
   bytes: Buffer,
@@ -97,6 +97,8 @@ export function findMembers(
       const key = JSON.parse(bytes.toString("utf8", at, keyEnd)) as string;
       const start = skipSpace(bytes, expect(bytes, skipSpace(bytes, keyEnd), COLON, "a colon"));
       const end = skipValue(bytes, start, known);
+      const former = members.get(key);
+      if (former !== undefined) JSON.parse(bytes.toString("utf8", former.start, former.end)); // read by nobody else
       members.set(key, { start, end });
       at = skipSpace(bytes, end);
       if (bytes[at] !== COMMA) break;

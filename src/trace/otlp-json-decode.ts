@@ -71,7 +71,7 @@ function openMember(body: Buffer, place: Place, key: string, known: LargeValues,
     ([name, { start, end }]) => `${JSON.stringify(name)}:${body.toString("utf8", start, end)}`,
   );
   const rest = parse(`{${texts.join(",")}}`);
-  if (list === undefined || body.toString("latin1", list.start, list.start + 4) === "null")
+  if (list === undefined || body.toString("latin1", list.start, list.end) === "null")
     return { rest, items: [] };
   if (body[list.start] !== OPEN_LIST) throw new OtlpError(`Expected ${key} to be a list of objects`);
   return { rest, items: sliceJsonList(body, pieceBytes, list, known) };

@@ -89,6 +89,14 @@ describe("OTLP JSON in slices", () => {
     );
   });
 
+  test.each([
+    ["a list that is null and more", '{"resourceSpans":null\\}'],
+    ["a key that is there twice, first with what is no JSON", '{"resourceSpans":[tru],"resourceSpans":[]}'],
+  ])("%s is refused in both", (_, damaged) => {
+    expect(decode(damaged)).toBe("refused");
+    expect(decode(damaged.replace("{", `{"padding":"${PADDING}",`))).toBe("refused");
+  });
+
   test("a large batch comes in many", () => {
     const spans = Array.from({ length: 5000 }, (_, index) => ({
       traceId: hexId(1) + hexId(2),
