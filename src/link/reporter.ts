@@ -18,7 +18,7 @@ export type DropReason =
 
 export interface ReporterOptions {
   readonly exporter: Exporter;
-  /** Most spans that wait, those in the batch under way included. */
+  /** Most spans that wait, those in batches under way included. */
   readonly queueSize: number;
   readonly batchSize: number;
   /** Spans wait at most so long for their batch to fill. */
@@ -48,6 +48,11 @@ export const REPORTER_DEFAULTS: ReporterLimits = {
   backoffMs: 500,
 };
 
+/**
+ * Batches under way at the same time while the backend takes them: one that is 100 ms away would otherwise get no more than
+ * ten a second.
+ */
+const MOST_UNDER_WAY = 4;
 /** Time to send what waits at the end, when nothing could be sent before. */
 const LAST_CHANCE_MS = 2000;
 const LONGEST_BACKOFF_MS = 10_000;
@@ -72,7 +77,7 @@ interface Batch {
 }
 
 /**
- * Exports spans in batches, one at a time. Bounded, so that a request never waits and memory never grows; every span
+ * Exports spans in batches, a few at a time. Bounded, so that a request never waits and memory never grows; every span
  * ends in exactly one counter, {@link sent} or one of {@link dropped}.
  *
  *     add -> filling -> full, full, … -> under way -> sent, or dropped for a reason
@@ -89,13 +94,15 @@ export class Reporter {
   #filling: Batch;
   /** The oldest first. */
   readonly #full: Batch[] = [];
-  #fullBytes = 0;
+  readonly #underWay = new Set<Promise<void>>();
+  /** Of the full ones and of those under way. */
+  #heldBytes = 0;
   #timer: Timer | undefined;
-  #running: Promise<void> | null = null;
   /** Set at the end: spans are no longer held for longer than this (in `performance.now()`). */
   #deadline = Number.POSITIVE_INFINITY;
   #closing: Promise<void> | null = null;
-  #wakeUp: (() => void) | null = null;
+  /** They end the pauses before batches are tried again. */
+  readonly #sleepers = new Set<() => void>();
   #isFailing = false;
 
   constructor(options: ReporterOptions) {
@@ -113,7 +120,7 @@ export class Reporter {
     }
     const batch = this.#filling;
     const { out } = batch;
-    if (this.queued >= this.#options.queueSize || this.#fullBytes + out.length > QUEUE_BYTES) {
+    if (this.queued >= this.#options.queueSize || this.#heldBytes + out.length > QUEUE_BYTES) {
       this.dropped.queue_full++;
       return;
     }
@@ -139,9 +146,9 @@ export class Reporter {
     const limitMs = this.#isFailing ? Math.min(graceMs, LAST_CHANCE_MS) : graceMs;
     this.#deadline = performance.now() + limitMs;
     const cutTimer = setTimeout(() => this.#sender.close(), limitMs);
-    this.#wakeUp?.();
+    for (const wakeUp of this.#sleepers) wakeUp();
     if (this.#filling.spans > 0) this.#closeBatch();
-    await this.#running;
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
     clearTimeout(cutTimer);
     this.#sender.close();
     this.dropped.shutdown += this.queued;
@@ -153,28 +160,38 @@ export class Reporter {
   #closeBatch(): void {
     clearTimeout(this.#timer);
     this.#full.push(this.#filling);
-    this.#fullBytes += this.#filling.out.length;
+    this.#heldBytes += this.#filling.out.length;
     this.#filling = newBatch();
-    this.#running ??= this.#run();
+    this.#sendNext();
   }
 
-  /** Sends one batch after the other. */
-  async #run(): Promise<void> {
-    for (let batch = this.#full[0]; batch !== undefined; batch = this.#full[0]) {
-      if (performance.now() >= this.#deadline) break;
-      const bytes = batch.out.length;
-      const outcome = await this.#sendUntilSettled(batch);
-      this.#full.shift();
-      this.#fullBytes -= bytes;
-      this.queued -= batch.spans;
-      if (outcome.kind === "dropped") this.dropped[outcome.reason] += batch.spans;
-      else {
-        this.dropped.rejected += outcome.rejected;
-        this.sent += batch.spans - outcome.rejected;
-      }
-      recycle(batch);
+  /** Sends as many as may be under way; a backend that fails gets no further one until it has taken or refused those that it has. */
+  #sendNext(): void {
+    while (
+      this.#underWay.size < (this.#isFailing ? 1 : MOST_UNDER_WAY) &&
+      performance.now() < this.#deadline
+    ) {
+      const batch = this.#full.shift();
+      if (batch === undefined) return;
+      const settled = this.#settle(batch).then(() => {
+        this.#underWay.delete(settled);
+        this.#sendNext();
+      });
+      this.#underWay.add(settled);
     }
-    this.#running = null;
+  }
+
+  async #settle(batch: Batch): Promise<void> {
+    const bytes = batch.out.length;
+    const outcome = await this.#sendUntilSettled(batch);
+    this.#heldBytes -= bytes;
+    this.queued -= batch.spans;
+    if (outcome.kind === "dropped") this.dropped[outcome.reason] += batch.spans;
+    else {
+      this.dropped.rejected += outcome.rejected;
+      this.sent += batch.spans - outcome.rejected;
+    }
+    recycle(batch);
   }
 
   async #sendUntilSettled({ out, spans }: Batch): Promise<Outcome> {
@@ -216,11 +233,13 @@ export class Reporter {
 
   #sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wakeUp = () => {
+      const wakeUp = () => {
         clearTimeout(timer);
+        this.#sleepers.delete(wakeUp);
         resolve();
       };
+      const timer = setTimeout(wakeUp, ms);
+      this.#sleepers.add(wakeUp);
     });
   }
 }

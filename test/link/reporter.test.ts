@@ -128,21 +128,45 @@ describe("batches", () => {
     expect(reporter.dropped).toEqual(NONE);
   });
 
-  test("only one batch is under way; what comes meanwhile waits, up to the bound", async () => {
+  test("four batches are under way at most; what comes meanwhile waits, up to the bound", async () => {
     const { promise: release, resolve } = Promise.withResolvers<void>();
     await using backend = startBackend({ react: () => release.then(accept) });
-    const { reporter } = newReporter(backend.url, { queueSize: 20, batchSize: 10 });
-    addAll(reporter, newSpans(10));
-    await backend.waitForDeliveries(1);
-    addAll(reporter, newSpans(13));
-    expect(reporter.queued).toBe(20);
+    const { reporter } = newReporter(backend.url, { queueSize: 60, batchSize: 10 });
+    addAll(reporter, newSpans(40));
+    await backend.waitForDeliveries(4);
+    addAll(reporter, newSpans(23));
+    expect(reporter.queued).toBe(60);
     expect(reporter.dropped).toEqual({ ...NONE, queue_full: 3 });
     await Bun.sleep(20);
-    expect(backend.deliveries.length).toBe(1);
+    expect(backend.deliveries.length).toBe(4);
     resolve();
     await reporter.close(2000);
-    expect(reporter.sent).toBe(20);
+    expect(reporter.sent).toBe(60);
     expect(reporter.queued).toBe(0);
+  });
+
+  test("a backend that fails gets one at a time until it is back", async () => {
+    let [underWay, most] = [0, 0];
+    let isBack = false;
+    await using backend = startBackend({
+      async react(_delivery, index) {
+        underWay++;
+        // The first one is alone: that it fails is known before others leave.
+        if (index > 0 && !isBack) most = Math.max(most, underWay);
+        await Bun.sleep(5);
+        underWay--;
+        return isBack ? accept() : new Response("trouble", { status: 503 });
+      },
+    });
+    const { reporter } = newReporter(backend.url, { batchSize: 10 });
+    addAll(reporter, newSpans(10));
+    await backend.waitForDeliveries(2);
+    addAll(reporter, newSpans(100));
+    await backend.waitForDeliveries(4);
+    expect(most).toBe(1);
+    isBack = true;
+    await reporter.close(5000);
+    expect(reporter.sent).toBe(110);
   });
 });
 
@@ -249,8 +273,10 @@ describe("a backend that fails for a while", () => {
 
   test("also a batch that was given up leaves the backend in peace as long as it asked", async () => {
     await using backend = startBackend({ react: answers(status(503, { "Retry-After": "1" })) });
-    const { reporter } = newReporter(backend.url, { batchSize: 4, giveUpMs: 10 });
-    addAll(reporter, newSpans(8));
+    const { reporter, lines } = newReporter(backend.url, { batchSize: 4, giveUpMs: 10 });
+    addAll(reporter, newSpans(4));
+    while (lines.length === 0) await Bun.sleep(1);
+    addAll(reporter, newSpans(4));
     await backend.waitForSpans(4);
     const [first, second] = backend.deliveries;
     expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(990);
