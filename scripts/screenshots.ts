@@ -38,6 +38,7 @@ try {
   const views: Record<string, string> = {
     graph: "",
     link: `?link=${up.facts.links.at(-1)?.name}`,
+    past: "?lookback=3600000",
     traces: "?view=traces",
     trace: `?trace=${wanted?.traceId}&span=${span?.id}`,
     flame: `?trace=${wanted?.traceId}&view=flame`,

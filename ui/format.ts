@@ -27,6 +27,13 @@ export function formatCount(count: number, noun: string): string {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+
+/** `950`, `12.3k`, `4M`: where there is little room. */
+export function formatCompact(count: number): string {
+  return COMPACT.format(count).replace("K", "k");
+}
+
 /** Requests a second: `0.4/s`, `12/s`, `1.2k/s`. */
 export function formatRate(perSecond: number): string {
   if (perSecond >= 1000) return `${(perSecond / 1000).toFixed(perSecond >= 10_000 ? 0 : 1)}k/s`;

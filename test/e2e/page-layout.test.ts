@@ -37,6 +37,7 @@ describe.skipIf(!existsSync(CHROMIUM))("how the page of a chain that runs is lai
     views = {
       graph: "./",
       link: "?link=chain-link-service-1",
+      past: "?lookback=3600000",
       traces: "?view=traces",
       trace: `?trace=${a}`,
       table: `?trace=${a}&view=table`,

@@ -383,6 +383,76 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
+    "the graph of a time that is past has its calls and errors, however long ago it was",
+    () =>
+      onPage(async (page) => {
+        const day = 24 * 3600 * 1000;
+        const then = Math.floor(Date.now() / 1000) * 1000 - 40 * day;
+        for (const index of [0, 1, 2]) {
+          const spans = makeChain(newTraceId(), 3, then + index * 1000);
+          const last = (span: Span) => span.localEndpoint?.serviceName === "chain-link-service-2";
+          await report(
+            index > 0 ? spans : spans.map((it) => (last(it) ? { ...it, tags: { error: "500" } } : it)),
+          );
+        }
+        await report(makeChain(newTraceId(), 2, Date.now() - 1000));
+        await page.goto(`${collector.url}/?lookback=3600000&endTs=${then + 1500}`);
+        await page.getByText("3 links, 4 calls").waitFor();
+        const node = page.getByRole("button", { name: /^chain-link-service-2/ });
+        expect(await node.textContent()).toBe("chain-link-service-22calls50 %errors");
+        expect(await page.locator(".edge text").allTextContents()).toEqual(["2", "2"]);
+        await node.click();
+        const panel = page.getByRole("complementary", { name: "About chain-link-service-2" });
+        expect(await panel.getByRole("row").allTextContents()).toEqual(["chain-link-service-12 calls50 %"]);
+        await panel.locator(".traces-short li").nth(1).waitFor();
+        await page.keyboard.press("Escape");
+        await panel.waitFor({ state: "detached" });
+
+        // The fields have what the address says, and one more second brings in the third trace.
+        const before = page.getByLabel("Before");
+        const until = new Date(then + 2500 - new Date(then).getTimezoneOffset() * 60_000);
+        await before.fill(until.toISOString().slice(0, -1));
+        await page.getByRole("button", { name: "Show", exact: true }).click();
+        await page.getByText("3 links, 6 calls").waitFor();
+        expect(new URL(page.url()).searchParams.get("endTs")).toBe(String(then + 2500));
+        await page.getByLabel("When").selectOption("Last hour");
+        await page.getByText("2 links, 1 call", { exact: true }).waitFor();
+        expect(new URL(page.url()).search).toBe("?lookback=3600000");
+        await page.getByLabel("When").selectOption("Last minute");
+        await page.getByLabel("When").selectOption("Live");
+        await page.getByText("in the last second").waitFor();
+        expect(new URL(page.url()).search).toBe("");
+        await page.goto(`${collector.url}/?lookback=60000&endTs=${then - day}`);
+        await page.getByRole("heading", { name: "No calls in this time" }).waitFor();
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
+    "traces of a time that is past are found between two times",
+    () =>
+      onPage(async (page) => {
+        const then = Math.floor(Date.now() / 1000) * 1000 - 40 * 24 * 3600 * 1000;
+        await report(makeChain(newTraceId(), 3, then));
+        await page.goto(`${collector.url}/?view=traces`);
+        await page.getByRole("heading", { name: "No traces yet" }).waitFor();
+        await page.getByLabel("When").selectOption("Between …");
+        const local = (ms: number) =>
+          new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+        // Mixed up: the time between them is meant all the same.
+        await page.getByLabel("After").fill(local(then + 5000));
+        await page.getByLabel("Before").fill(local(then - 5000));
+        await page.getByRole("button", { name: "Search" }).click();
+        await page.locator("a.trace:not(.head)").waitFor();
+        expect(new URL(page.url()).search).toBe(`?view=traces&lookback=10000&endTs=${then + 5000}`);
+        await page.getByLabel("When").selectOption("Last hour");
+        await page.getByRole("heading", { name: "No traces are like this" }).waitFor();
+        expect(new URL(page.url()).search).toBe("?view=traces&lookback=3600000");
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
     "two traces are compared span by span",
     () =>
       onPage(async (page) => {
@@ -407,7 +477,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
           const spans = makeChain(a, 4, Date.now() - 100);
           await report(spans.map((span) => ({ ...span, tags: { ...span.tags, error: "500" } })));
           await report(makeChain(b, 3, Date.now() - 100));
-          const views = ["", "?link=chain-link-service-1", "?view=traces", `?trace=${a}&span=${hexId(1)}`];
+          const views = ["", "?link=chain-link-service-1", "?lookback=60000&link=chain-link-service-1"];
+          views.push("?view=traces", `?trace=${a}&span=${hexId(1)}`);
           views.push(`?trace=${a}&view=table`, `?trace=${a}&view=flame`, `?compare=${a},${b}`);
           for (const view of views) {
             await page.goto(`${collector.url}/${view}`);

@@ -18,19 +18,23 @@ const MAX_CALLOUTS = 12;
 /** About so wide are most. */
 const CALLOUT_WIDTH = 150;
 
-interface DrawingProps {
-  readonly graph: Graph;
-  readonly selectedId: string | undefined;
-  /** Those that are searched for; `null`: all. */
-  readonly matches: ReadonlySet<string> | null;
-  readonly onSelect: (id: string | undefined) => void;
-  readonly onOpen?: (node: GraphNode) => void;
+/** What nodes and edges say. */
+export interface NodeLooks {
   readonly edgeLook: (edge: GraphEdge) => EdgeLook;
   /** Of the box: its health, or what else is to be seen from afar. */
   readonly nodeClass: (node: GraphNode) => string;
   readonly renderNode: (node: GraphNode) => ComponentChildren;
   /** What to say of a node from afar; the higher the rank the worse, 0 nothing. */
   readonly callout: (node: GraphNode) => { readonly rank: number; readonly text: string };
+}
+
+interface DrawingProps extends NodeLooks {
+  readonly graph: Graph;
+  readonly selectedId: string | undefined;
+  /** Those that are searched for; `null`: all. */
+  readonly matches: ReadonlySet<string> | null;
+  readonly onSelect: (id: string | undefined) => void;
+  readonly onOpen?: (node: GraphNode) => void;
 }
 
 /** A graph to move, zoom and walk along. What its nodes and edges say is given. */

@@ -1,3 +1,4 @@
+import type { DependencyLink } from "../../src/collector/dependency-links.ts";
 import type { LiveSecond } from "../../src/collector/live.ts";
 import type { TopologyAnswer } from "../control/topology-answer.ts";
 
@@ -19,16 +20,10 @@ export interface Graph {
   readonly edges: readonly GraphEdge[];
 }
 
-/** One of Zipkin's dependency links. */
-export interface DependencyLink {
-  readonly parent: string;
-  readonly child: string;
-}
-
 /** Everything that is known to call or to be called: from the document, from traces, from the last minutes. */
 export function collectGraph(
   topology: TopologyAnswer | null,
-  dependencies: readonly DependencyLink[],
+  dependencies: readonly Pick<DependencyLink, "parent" | "child">[],
   seconds: readonly LiveSecond[],
 ): Graph {
   const names = new Set<string>();

@@ -10,9 +10,13 @@ export interface EdgeLook {
 }
 
 export function healthOf(live: Recent | undefined): Health {
-  if (live === undefined || live.perSecond === 0) return "idle";
-  if (live.errorShare >= 0.05) return "failing";
-  return live.errorShare > 0 ? "ailing" : "well";
+  return live === undefined || live.perSecond === 0 ? "idle" : healthOfErrors(live.errorShare);
+}
+
+/** Of what had any requests. */
+export function healthOfErrors(share: number): Health {
+  if (share >= 0.05) return "failing";
+  return share > 0 ? "ailing" : "well";
 }
 
 /** Of a line, by requests a second. */

@@ -1,8 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { DependencyLink } from "../../src/collector/dependency-links.ts";
 import { topology } from "../control/control-client.ts";
 import { edgeKey, seconds } from "../shell/live.ts";
-import { readJson } from "../shell/request.ts";
-import { collectGraph, type DependencyLink, type Graph } from "./graph-model.ts";
+import { readDependencies } from "./dependencies.ts";
+import { collectGraph, type Graph } from "./graph-model.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** All that was ever seen. The same object until something is new in it, so that it is not laid out each second. */
 export function useKnownGraph(): { readonly graph: Graph; readonly isLoading: boolean } {
@@ -20,9 +23,8 @@ export function useKnownGraph(): { readonly graph: Graph; readonly isLoading: bo
 function useDependencies(): readonly DependencyLink[] | null {
   const [links, setLinks] = useState<readonly DependencyLink[] | null>(null);
   useEffect(() => {
-    const day = 24 * 60 * 60 * 1000;
-    void readJson<DependencyLink[]>(`api/v2/dependencies?endTs=${Date.now()}&lookback=${day}`).then(
-      (answer) => setLinks(answer.kind === "ok" ? answer.value : []),
+    void readDependencies({ lookback: DAY_MS, endTs: undefined }).then((answer) =>
+      setLinks(answer.kind === "ok" ? answer.value : []),
     );
   }, []);
   return links;

@@ -1,18 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
 import { address, linkTo, navigate } from "../shell/address.ts";
+import { PeriodFields, periodOf, readPeriod } from "../shell/period.tsx";
 import { readJson } from "../shell/request.ts";
 
-const MINUTE_MS = 60_000;
-const LOOKBACKS: readonly (readonly [ms: number, title: string])[] = [
-  [MINUTE_MS, "Last minute"],
-  [5 * MINUTE_MS, "Last 5 minutes"],
-  [15 * MINUTE_MS, "Last 15 minutes"],
-  [60 * MINUTE_MS, "Last hour"],
-  [6 * 60 * MINUTE_MS, "Last 6 hours"],
-  [24 * 60 * MINUTE_MS, "Last day"],
-  [7 * 24 * 60 * MINUTE_MS, "Last week"],
-];
-export const DEFAULT_LOOKBACK_MS = 24 * 60 * MINUTE_MS;
+/** The collector's own, where nothing is asked for. */
+const DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000;
 export const DEFAULT_LIMIT = 50;
 
 /** Zipkin's criteria, by the names that Zipkin's API has for them; the query is the address. */
@@ -22,10 +14,9 @@ export function SearchForm({ services }: { readonly services: readonly string[] 
   const [names, remotes] = useNamesOf(service);
   const value = (name: string) => query.get(name) ?? "";
   const apply = (form: HTMLFormElement) => {
-    const given = Object.fromEntries(
-      [...new FormData(form)].map(([name, text]) => [name, String(text).trim()]),
-    );
-    const { minDuration = "", maxDuration = "", ...rest } = given;
+    const data = new FormData(form);
+    const given = Object.fromEntries([...data].map(([name, text]) => [name, String(text).trim()]));
+    const { minDuration = "", maxDuration = "", after: _after, before: _before, ...rest } = given;
     navigate(
       linkTo({
         view: "traces",
@@ -34,9 +25,9 @@ export function SearchForm({ services }: { readonly services: readonly string[] 
         remoteServiceName: given.serviceName === service ? given.remoteServiceName : "",
         minDuration: microsOf(minDuration),
         maxDuration: microsOf(maxDuration),
-        lookback: given.lookback === String(DEFAULT_LOOKBACK_MS) ? "" : given.lookback,
+        lookback: undefined,
+        ...readPeriod(data),
         limit: given.limit === String(DEFAULT_LIMIT) ? "" : given.limit,
-        endTs: query.get("endTs"),
         order: query.get("order"),
       }),
     );
@@ -94,25 +85,7 @@ export function SearchForm({ services }: { readonly services: readonly string[] 
             autocomplete="off"
           />
         </label>
-        <label>
-          When
-          <select name="lookback">
-            {LOOKBACKS.map(([ms, title]) => (
-              <option
-                key={ms}
-                value={ms}
-                selected={ms === (Number(value("lookback")) || DEFAULT_LOOKBACK_MS)}
-              >
-                {title}
-              </option>
-            ))}
-            {!LOOKBACKS.some(([ms]) => ms === (Number(value("lookback")) || DEFAULT_LOOKBACK_MS)) && (
-              <option value={value("lookback")} selected>
-                Chosen part
-              </option>
-            )}
-          </select>
-        </label>
+        <PeriodFields period={periodOf(query)} standard={DEFAULT_LOOKBACK_MS} />
         <label>
           Most
           <select name="limit">

@@ -1,0 +1,140 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { formatCount } from "../format.ts";
+import { address, linkHere, navigate } from "../shell/address.ts";
+import { Icon } from "../shell/icon.tsx";
+import { type Period, PeriodFields, readPeriod } from "../shell/period.tsx";
+import { Drawing, type NodeLooks } from "./drawing.tsx";
+import { collapseByPrefix, type Graph, type GraphNode } from "./graph-model.ts";
+
+/** From here on services with the same beginning are one node, unless one wants to see them all. */
+const GROUPED_FROM = 150;
+
+interface GraphPageProps extends NodeLooks {
+  /** Ungrouped. */
+  readonly whole: Graph;
+  /** What is shown, unless it is live. */
+  readonly period: Period | undefined;
+  /** In a few words, beside the tools. */
+  readonly totals: ComponentChildren;
+  /** Below the tools. */
+  readonly presets?: ComponentChildren;
+  readonly banner?: ComponentChildren;
+  /** Instead of a graph without nodes. */
+  readonly empty: ComponentChildren;
+  readonly renderPanel: (node: GraphNode, onClose: () => void) => ComponentChildren;
+}
+
+/** A graph with what it takes to find one's way in it. */
+export function GraphPage(props: GraphPageProps) {
+  const { whole, period, totals, presets, banner, empty, renderPanel, ...looks } = props;
+  const query = address.value;
+  const [search, setSearch] = useState("");
+  const wanted = query.get("group");
+  const isGrouped = wanted === "prefix" || (wanted === null && whole.nodes.length >= GROUPED_FROM);
+  const openText = query.get("open") ?? "";
+  const open = useMemo(() => new Set(openText.split(",").filter(Boolean)), [openText]);
+  const graph = useMemo(() => (isGrouped ? collapseByPrefix(whole, open) : whole), [whole, isGrouped, open]);
+  const matches = useMemo(() => findMatches(graph, search), [graph, search]);
+  const link = query.get("link");
+  const selected = graph.nodes.find(
+    ({ id, members }) => id === link || (link !== null && members.includes(link)),
+  );
+  const select = (id: string | undefined) => navigate(linkHere({ link: id }), "replace");
+  useEffect(() => {
+    document.title = "chain-link";
+  }, []);
+  const panelNode =
+    selected !== undefined && link !== null && selected.id !== link
+      ? { id: link, members: [link] }
+      : selected;
+  const isEmpty = graph.nodes.length === 0;
+  return (
+    <section class={`graph-page${selected ? " with-panel" : ""}`}>
+      <div class="graph-main">
+        <h1 class="sr-only">Services and their calls</h1>
+        <div class="bar-of-tools">
+          {!isEmpty && (
+            <label class="find">
+              <Icon name="search" />
+              <input
+                type="search"
+                id="find"
+                placeholder="Find a link"
+                aria-label="Find a link"
+                value={search}
+                onInput={(event) => setSearch(event.currentTarget.value)}
+                onKeyDown={(event) => {
+                  const [found] = matches ?? [];
+                  if (event.key === "Enter" && found !== undefined) select(found);
+                }}
+              />
+            </label>
+          )}
+          <PeriodForm period={period} />
+          {matches !== null && <span class="status">{formatCount(matches.size, "link")} found</span>}
+          <span class="status">{totals}</span>
+          <span class="gap" />
+          {!isEmpty && (
+            <a
+              class="chip"
+              href={linkHere({ group: isGrouped ? "none" : "prefix", link: undefined, open: undefined })}
+              aria-current={isGrouped ? "true" : undefined}
+            >
+              {isGrouped
+                ? `Grouped by prefix: ${graph.nodes.length} of ${whole.nodes.length}`
+                : "Group by prefix"}
+            </a>
+          )}
+        </div>
+        {presets}
+        {isEmpty ? (
+          empty
+        ) : (
+          <Drawing
+            graph={graph}
+            selectedId={selected?.id}
+            matches={matches}
+            onSelect={select}
+            onOpen={(node) => navigate(linkHere({ open: [...open, node.id].join(","), link: undefined }))}
+            {...looks}
+          />
+        )}
+        {banner}
+      </div>
+      {panelNode !== undefined && renderPanel(panelNode, () => select(undefined))}
+    </section>
+  );
+}
+
+function PeriodForm({ period }: { readonly period: Period | undefined }) {
+  const apply = (form: HTMLFormElement) => {
+    const chosen = readPeriod(new FormData(form));
+    navigate(linkHere({ lookback: chosen?.lookback, endTs: chosen?.endTs }));
+  };
+  return (
+    <form
+      class="period"
+      aria-label="What is shown"
+      key={`${period?.lookback} ${period?.endTs}`}
+      onSubmit={(event) => {
+        event.preventDefault();
+        apply(event.currentTarget);
+      }}
+      onChange={(event) => {
+        if (event.target instanceof HTMLSelectElement) apply(event.currentTarget);
+      }}
+    >
+      <PeriodFields period={period} standard="Live" submit="Show" />
+    </form>
+  );
+}
+
+/** `null` when nothing is searched for. */
+function findMatches(graph: Graph, search: string): ReadonlySet<string> | null {
+  const wanted = search.trim().toLowerCase();
+  if (wanted === "") return null;
+  const isMatch = ({ id, members }: GraphNode) =>
+    [id, ...members].some((name) => name.toLowerCase().includes(wanted));
+  return new Set(graph.nodes.filter(isMatch).map(({ id }) => id));
+}

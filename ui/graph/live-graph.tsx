@@ -1,0 +1,128 @@
+import { useMemo } from "preact/hooks";
+import { control, isAllowed } from "../control/control-client.ts";
+import { FaultPresets } from "../control/fault-presets.tsx";
+import { formatCount, formatDuration, formatRate, formatShare } from "../format.ts";
+import { linkTo } from "../shell/address.ts";
+import { Icon } from "../shell/icon.tsx";
+import { edgeKey, liveState, type Recent, recentNumbers, seconds } from "../shell/live.ts";
+import { Notice } from "../shell/notice.tsx";
+import type { GraphEdge, GraphNode } from "./graph-model.ts";
+import { GraphPage } from "./graph-page.tsx";
+import { healthOf, latencyShare, sumOf, widthOf } from "./health.ts";
+import { useKnownGraph } from "./known-graph.ts";
+import { LinkPanel } from "./link-panel.tsx";
+
+/** All that is known of, with the numbers of the last seconds. */
+export function LiveGraph() {
+  const { graph: whole, isLoading } = useKnownGraph();
+  const all = seconds.value;
+  const numbers = useMemo(() => recentNumbers(all), [all]);
+  const liveOf = (node: GraphNode) => sumOf(node.members.map((name) => numbers.services.get(name)));
+  const liveOn = ({ members }: GraphEdge) =>
+    sumOf(members.map(([from, to]) => numbers.edges.get(edgeKey(from, to))));
+  return (
+    <GraphPage
+      whole={whole}
+      period={undefined}
+      totals={whole.nodes.length > 0 && <Totals links={whole.nodes.length} />}
+      presets={isAllowed.value && whole.nodes.length > 0 && <FaultPresets />}
+      edgeLook={(edge) => {
+        const live = liveOn(edge);
+        const label = live !== undefined && live.perSecond > 0 ? formatRate(live.perSecond) : "";
+        return { className: healthOf(live), widthPx: widthOf(live), label };
+      }}
+      nodeClass={(node) => (isStopped(node) ? "stopped" : healthOf(liveOf(node)))}
+      renderNode={(node) => <LinkNode node={node} live={liveOf(node)} />}
+      callout={(node) => {
+        const live = liveOf(node);
+        if (isStopped(node)) return { rank: 2, text: "stopped" };
+        const share = live?.errorShare ?? 0;
+        return { rank: share >= 0.01 ? share : 0, text: share > 0 ? `${formatShare(share)} errors` : "" };
+      }}
+      renderPanel={(node, onClose) => (
+        <LinkPanel node={node} graph={whole} numbers={numbers} onClose={onClose} />
+      )}
+      empty={isLoading ? <p class="loading">Looking for services …</p> : <NoServices />}
+      banner={
+        liveState.value === "lost" && (
+          <p class="banner" role="status">
+            The collector does not answer; the numbers are old. Is chain-link still running?
+          </p>
+        )
+      }
+    />
+  );
+}
+
+function isStopped({ members }: GraphNode): boolean {
+  return members.some((name) => control.value?.faults[name]?.isStopped);
+}
+
+function Totals({ links }: { readonly links: number }) {
+  const last = seconds.value.at(-1);
+  if (last === undefined) return <>waiting for the first numbers …</>;
+  const lost = last.spans.dropped;
+  const { proof } = last;
+  return (
+    <>
+      {formatCount(links, "link")}, {formatCount(last.spans.accepted, "span")} in the last second
+      {lost > 0 && <b class="bad"> {formatCount(lost, "span")} dropped</b>}
+      {proof !== undefined && (
+        <a class={`proof-total ${proof.incomplete > 0 ? "bad" : "good"}`} href={linkTo({ view: "verify" })}>
+          <Icon name={proof.incomplete > 0 ? "error" : "check"} />
+          {proof.incomplete > 0
+            ? `${formatCount(proof.incomplete, "trace")} incomplete`
+            : `${formatCount(proof.complete, "trace")} complete`}
+        </a>
+      )}
+    </>
+  );
+}
+
+function NoServices() {
+  return (
+    <Notice title="No services yet">
+      <p>
+        Send a request through the chain, and the services that it passes appear here. Any Zipkin client can
+        report to
+      </p>
+      <pre>POST {new URL("api/v2/spans", location.href).href}</pre>
+    </Notice>
+  );
+}
+
+function LinkNode({ node, live }: { readonly node: GraphNode; readonly live: Recent | undefined }) {
+  const hasFault = node.members.some((name) => control.value?.faults[name] !== undefined);
+  const isQuiet = live === undefined || live.perSecond === 0;
+  return (
+    <>
+      <span class="node-name">
+        {node.members.length > 1 && <span class="badge">{node.members.length}</span>}
+        {node.id}
+        {hasFault && (
+          <span class="fault-mark" title="A fault is set">
+            fault
+          </span>
+        )}
+      </span>
+      <span class="node-facts">
+        {isQuiet ? (
+          <span class="quiet-text">{isStopped(node) ? "stopped" : "no requests"}</span>
+        ) : (
+          <>
+            <b>{formatRate(live.perSecond)}</b>
+            <span>{formatDuration(live.p50)}</span>
+            {live.errorShare > 0 && (
+              <span class="bad">
+                <Icon name="error" />
+                {formatShare(live.errorShare)}
+                <span class="sr-only">errors</span>
+              </span>
+            )}
+          </>
+        )}
+      </span>
+      <i class="latency" style={{ width: `${latencyShare(live) * 100}%` }} />
+    </>
+  );
+}

@@ -1,0 +1,213 @@
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { DependencyLink } from "../../src/collector/dependency-links.ts";
+import { formatCompact, formatCount, formatShare } from "../format.ts";
+import { Icon } from "../shell/icon.tsx";
+import { edgeKey } from "../shell/live.ts";
+import { Notice } from "../shell/notice.tsx";
+import type { Period } from "../shell/period.tsx";
+import type { Answer } from "../shell/request.ts";
+import { readDependencies } from "./dependencies.ts";
+import { collectGraph, type GraphEdge, type GraphNode } from "./graph-model.ts";
+import { GraphPage } from "./graph-page.tsx";
+import { healthOfErrors } from "./health.ts";
+import { LatestTraces, Members, type NeighbourCells, Neighbours, NodePanel } from "./node-panel.tsx";
+
+/** Who called whom in a part of time, how often, and how much of it failed. */
+export function PastGraph({ period }: { readonly period: Period }) {
+  const answer = useCalls(period);
+  // By name, so that one and the same graph is drawn alike for each time.
+  const links = useMemo(() => (answer?.kind === "ok" ? answer.value.toSorted(byName) : NO_LINKS), [answer]);
+  const whole = useMemo(() => collectGraph(null, links, []), [links]);
+  const calls = useMemo(() => new PastCalls(links), [links]);
+  return (
+    <GraphPage
+      whole={whole}
+      period={period}
+      totals={links.length > 0 && <Totals links={whole.nodes.length} sum={calls.all} />}
+      edgeLook={(edge) => {
+        const sum = calls.on(edge);
+        return { className: healthOf(sum), widthPx: widthOf(sum), label: formatCompact(sum.calls) };
+      }}
+      nodeClass={(node) => healthOf(calls.of(node))}
+      renderNode={(node) => <PastNode node={node} sum={calls.of(node)} />}
+      callout={(node) => {
+        const share = shareOf(calls.of(node));
+        return { rank: share >= 0.01 ? share : 0, text: share > 0 ? `${formatShare(share)} errors` : "" };
+      }}
+      renderPanel={(node, onClose) => (
+        <PastPanel node={node} links={links} period={period} onClose={onClose} />
+      )}
+      empty={<Empty answer={answer} />}
+    />
+  );
+}
+
+const NO_LINKS: readonly DependencyLink[] = [];
+
+function byName(a: DependencyLink, b: DependencyLink): number {
+  return a.parent.localeCompare(b.parent) || a.child.localeCompare(b.child);
+}
+
+/** Asked for once: what is past does not change, and what is new is seen live. */
+function useCalls({ lookback, endTs }: Period): Answer<readonly DependencyLink[]> | null {
+  const [answer, setAnswer] = useState<Answer<readonly DependencyLink[]> | null>(null);
+  useEffect(() => {
+    const controller = new AbortController();
+    setAnswer(null);
+    void readDependencies({ lookback, endTs }, controller.signal).then((next) => {
+      if (!controller.signal.aborted) setAnswer(next);
+    });
+    return () => controller.abort();
+  }, [lookback, endTs]);
+  return answer;
+}
+
+interface CallSum {
+  readonly calls: number;
+  readonly errors: number;
+}
+
+/** Calls by edge and by callee, added up for groups. */
+class PastCalls {
+  readonly all: CallSum;
+  readonly #edges = new Map<string, CallSum>();
+  readonly #callees = new Map<string, CallSum>();
+
+  constructor(links: readonly DependencyLink[]) {
+    const sums = links.map(sumOfLink);
+    this.all = addUp(sums);
+    for (const [index, { parent, child }] of links.entries()) {
+      this.#edges.set(edgeKey(parent, child), sums[index] as CallSum);
+      this.#callees.set(child, addUp([this.#callees.get(child), sums[index]]));
+    }
+  }
+
+  on({ members }: GraphEdge): CallSum {
+    return addUp(members.map(([from, to]) => this.#edges.get(edgeKey(from, to))));
+  }
+
+  of({ members }: GraphNode): CallSum {
+    return addUp(members.map((name) => this.#callees.get(name)));
+  }
+}
+
+function sumOfLink({ callCount, errorCount = 0 }: DependencyLink): CallSum {
+  return { calls: callCount, errors: errorCount };
+}
+
+function addUp(list: readonly (CallSum | undefined)[]): CallSum {
+  return {
+    calls: list.reduce((sum, one) => sum + (one?.calls ?? 0), 0),
+    errors: list.reduce((sum, one) => sum + (one?.errors ?? 0), 0),
+  };
+}
+
+function shareOf({ calls, errors }: CallSum): number {
+  return calls === 0 ? 0 : errors / calls;
+}
+
+function healthOf(sum: CallSum) {
+  return sum.calls === 0 ? "idle" : healthOfErrors(shareOf(sum));
+}
+
+/** Of a line, by calls: a million is the widest. */
+function widthOf({ calls }: CallSum): number {
+  return Math.min(4, 1.25 + Math.log10(1 + calls) * 0.45);
+}
+
+function Totals({ links, sum }: { readonly links: number; readonly sum: CallSum }) {
+  return (
+    <>
+      {formatCount(links, "link")}, {formatCount(sum.calls, "call")}
+      {sum.errors > 0 && <b class="bad"> {formatCount(sum.errors, "error")}</b>}
+    </>
+  );
+}
+
+function PastNode({ node, sum }: { readonly node: GraphNode; readonly sum: CallSum }) {
+  return (
+    <>
+      <span class="node-name">
+        {node.members.length > 1 && <span class="badge">{node.members.length}</span>}
+        {node.id}
+      </span>
+      <span class="node-facts">
+        {sum.calls === 0 ? (
+          <span class="quiet-text">called by nobody</span>
+        ) : (
+          <>
+            <b>{formatCompact(sum.calls)}</b>
+            {sum.calls === 1 ? "call" : "calls"}
+            {sum.errors > 0 && (
+              <span class="bad">
+                <Icon name="error" />
+                {formatShare(shareOf(sum))}
+                <span class="sr-only">errors</span>
+              </span>
+            )}
+          </>
+        )}
+      </span>
+    </>
+  );
+}
+
+interface PastPanelProps {
+  readonly node: GraphNode;
+  readonly links: readonly DependencyLink[];
+  readonly period: Period;
+  readonly onClose: () => void;
+}
+
+function PastPanel({ node, links, period, onClose }: PastPanelProps) {
+  const [name = node.id] = node.members;
+  const callers = links.filter(({ child }) => child === name);
+  const callees = links.filter(({ parent }) => parent === name);
+  return (
+    <NodePanel node={node} onClose={onClose}>
+      {node.members.length > 1 ? (
+        <Members names={node.members} />
+      ) : (
+        <>
+          <Neighbours
+            title="Called by"
+            names={callers.map(({ parent }) => parent)}
+            cells={(other) => cellsOf(callers.find(({ parent }) => parent === other))}
+          />
+          <Neighbours
+            title="Calls"
+            names={callees.map(({ child }) => child)}
+            cells={(other) => cellsOf(callees.find(({ child }) => child === other))}
+          />
+          <LatestTraces service={name} period={period} />
+        </>
+      )}
+    </NodePanel>
+  );
+}
+
+function cellsOf(link: DependencyLink | undefined): NeighbourCells {
+  const sum = link === undefined ? { calls: 0, errors: 0 } : sumOfLink(link);
+  return {
+    facts: [formatCount(sum.calls, "call")],
+    errors: sum.errors === 0 ? "" : formatShare(shareOf(sum)),
+    isFailing: sum.errors > 0,
+  };
+}
+
+function Empty({ answer }: { readonly answer: Answer<readonly DependencyLink[]> | null }) {
+  if (answer === null) return <p class="loading">Looking for calls …</p>;
+  if (answer.kind === "problem")
+    return (
+      <Notice title="Its calls cannot be shown">
+        <p>{answer.text}</p>
+      </Notice>
+    );
+  return (
+    <Notice title="No calls in this time">
+      <p>
+        No span that the collector holds tells of one. Choose another time, or look at what comes in live.
+      </p>
+    </Notice>
+  );
+}
