@@ -1,11 +1,11 @@
 /**
  * What a hop costs: a chain of 5, each link a process of its own, under closed load by wrk (which it needs; Linux only).
  *
- *     bun bench/hop.ts [--seconds 3] [--rounds 5] [--connections 1,16,64] [--only WORD,WORD] [--memory] [--write]
+ *     bun bench/hop.ts [--seconds 3] [--rounds 5] [--connections 1,16,64] [--only WORD,WORD] [--memory] [--ledger 20] [--write]
  *
  * - Metric: processor time (user and system, from /proc) of all links for each hop, requests a second, latency at the
  *   entry, resident memory of a link.
- * - Ours: traced at 100 %, also without ledgers and with minimal tags, at 1 %, and untraced. The entry decides, as nothing comes in.
+ * - Ours: traced at 100 %, also with minimal tags, at 1 %, and untraced. The entry decides, as nothing comes in.
  *   Spans go to a process that only counts them.
  * - Beside it: the floor (`fixed-bytes.ts`: the same bytes forwarded unread) and the programs of `peers.ts` that are there.
  * - All live at the same time and are loaded in turns, forwards and backwards; ratios are those within a round, and their
@@ -13,6 +13,7 @@
  * - Then latency at half of what each peer can do at its best, ours and the peer's in turns, sent at an even rate and counted
  *   from when a request was due (`half-rate.ts`).
  * - `--memory` adds what a link has after 10,000 and after 1,000,000 requests (`growth.ts`); it takes two minutes or more.
+ * - `--ledger` adds what ledgers cost, from so many pairs of new chains (`ledger-share.ts`); a pair takes a minute.
  * - Asserted first: each chain answers rightly through all its processes. Afterwards: no request failed, the sink has 9
  *   spans for each sampled request of ours, and none was dropped.
  * - `--write` puts the tables into docs/performance.md.
@@ -22,7 +23,8 @@ import { parseArgs } from "node:util";
 import { type Chain, LINKS, type OwnChain, readLinkBytes, startFloorChain, startOwnChain } from "./chains.ts";
 import { measureGrowth } from "./growth.ts";
 import { compareAtHalfRate } from "./half-rate.ts";
-import { type GoalRow, judgeGoals, NO_LEDGER, TRACED } from "./hop-goals.ts";
+import { type GoalRow, judgeGoals, TRACED } from "./hop-goals.ts";
+import { measureLedgerShare } from "./ledger-share.ts";
 import { describeMachine, renderTable, writePage } from "./page.ts";
 import { PEERS, startPeer } from "./peers.ts";
 import { median, readCpuMicros, readMemory } from "./process.ts";
@@ -31,11 +33,10 @@ import type { Turn, Turns } from "./turns.ts";
 import { runWrk } from "./wrk.ts";
 
 const VARIANTS = [
-  { name: TRACED, tags: "default", sampled: 1, hasLedger: true },
-  { name: NO_LEDGER, tags: "default", sampled: 1, hasLedger: false },
-  { name: "traced 100 %, minimal tags", tags: "minimal", sampled: 1, hasLedger: true },
-  { name: "traced 1 %", tags: "default", sampled: 0.01, hasLedger: true },
-  { name: "untraced", tags: "default", sampled: 0, hasLedger: true },
+  { name: TRACED, tags: "default", sampled: 1 },
+  { name: "traced 100 %, minimal tags", tags: "minimal", sampled: 1 },
+  { name: "traced 1 %", tags: "default", sampled: 0.01 },
+  { name: "untraced", tags: "default", sampled: 0 },
 ] as const;
 /** A chain that is new costs several times as much, until all its code is compiled. */
 const WARM_UP = { requests: 50_000, turns: 20 };
@@ -50,6 +51,7 @@ const { values: options } = parseArgs({
     connections: { type: "string", default: "1,16,64" },
     only: { type: "string", default: "" },
     memory: { type: "boolean", default: false },
+    ledger: { type: "string", default: "0" },
     write: { type: "boolean", default: false },
   },
 });
@@ -84,6 +86,11 @@ try {
     others.push(found.goal);
     notes.push(found.note);
   }
+  if (Number(options.ledger) > 1) {
+    const found = await measureLedgerShare(sink, Number(options.ledger), connections, seconds);
+    others.push(...found.goals);
+    notes.push(found.note);
+  }
   notes.push(
     `- ${describeMachine()}; ${rounds} rounds of ${seconds} s each, ${new Date().toISOString().slice(0, 10)}.`,
   );
@@ -98,7 +105,7 @@ try {
 async function startAll(): Promise<void> {
   for (const variant of VARIANTS) {
     if (!isWanted(variant.name)) continue;
-    const chain = await startOwnChain({ ...variant, sink: sink.url });
+    const chain = await startOwnChain({ ...variant, hasLedger: true, sink: sink.url });
     own.push(chain);
     chains.push(chain);
     const answer = await fetch(chain.url);
