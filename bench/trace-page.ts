@@ -6,9 +6,10 @@
  * - Scenario: the same trace of 100, 1,000 and 20,000 spans is in our collector and in a real Zipkin (in memory). One Chromium
  *   opens its address in each, in turns, in a fresh page; Lens the trace of 20,000 once, as that takes it a minute.
  * - Metric: from the navigation until a frame with a span's row was drawn, by the page's own clock, ms, median (Playwright looks
- *   every half second after the first, which was most of what it measured); then, when the browser has nothing else to do, frames a second while the rows
- *   are scrolled for two seconds, and the share of frames that came late (over 1.5 times the usual), beside that of a box with nothing in it:
- *   what this browser on this machine drops in any case. First paint: as the browser tells it, of the list of traces.
+ *   every half second after the first, which was most of what it measured). Then, once the browser has nothing else to do, frames
+ *   a second while the rows are scrolled for two seconds, and the share of frames that came late (over 1.5 times the usual), beside
+ *   that of a box with nothing in it: what this browser on this machine drops in any case. First paint: as the browser tells it, of
+ *   the list of traces.
  * - Asserted first: both answer the API with as many spans.
  * - Needs Chromium as /usr/bin/chromium and the Zipkin that `test/helpers/get-zipkin` fetches.
  */
