@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { Icon } from "../shell/icon.tsx";
@@ -48,7 +48,10 @@ export function Waterfall({
     if (place !== lastPlace.current) reveal(place);
     lastPlace.current = place;
   });
-  const deepest = rows.reduce((most, row) => Math.max(most, row.depth - baseDepth), 1);
+  const deepest = useMemo(
+    () => rows.reduce((most, row) => Math.max(most, row.depth - baseDepth), 1),
+    [rows, baseDepth],
+  );
   const indent = Math.min(INDENT_PX, MAX_INDENT_PX / deepest);
   const ticks = roundTicks(range.from, range.to, innerWidth < NARROW_PX ? 3 : 5);
   const roomTo = innerWidth < NARROW_PX ? 64 : 82;
