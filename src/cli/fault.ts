@@ -30,8 +30,8 @@ export const fault = defineCommand({
     latency: durationFlag(null, { summary: "Time that each request takes in addition." }),
     errors: percentageFlag(0, { summary: "Share of requests that are answered with 500." }),
     stop: switchFlag({ summary: "Refuse connections." }),
-    mend: switchFlag({ summary: "End the link's faults; without LINK, those of all." }),
-    "backend-down": durationFlag(null, { summary: "Let the collector refuse spans for so long." }),
+    mend: switchFlag({ summary: "End the link's faults; without LINK those of all, and of the backend." }),
+    "backend-down": durationFlag(null, { summary: "Let the collector refuse spans for so long; 0 ends it." }),
     output: outputFlag(["table", "json"], "table", "How to print what is wrong now."),
   },
   async run({ flags, operands, output }) {
@@ -125,7 +125,11 @@ function describe({ faults, backend }: ControlState): string {
     isStopped ? "stopped" : "runs",
   ]);
   const lines = rows.length === 0 ? ["no link has a fault"] : renderTable(COLUMNS, rows);
-  if (backend.isDown) lines.push("the backend is down");
+  if (backend.isDown) {
+    const until =
+      backend.until === null ? "" : ` until ${new Date(backend.until).toTimeString().slice(0, 8)}`;
+    lines.push(`the backend is down${until}`);
+  }
   return `${lines.join("\n")}\n`;
 }
 

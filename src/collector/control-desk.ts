@@ -37,6 +37,7 @@ export class ControlDesk {
   readonly #marks: Mark[] = [];
   #controlled: Controlled | null = null;
   #isBackendDown = false;
+  #backendUntil: number | null = null;
   #backendTimer: Timer | undefined;
 
   /** @param host what the collector listens on */
@@ -92,7 +93,7 @@ export class ControlDesk {
       services,
       load: load === null ? null : { ratePerSecond: load.ratePerSecond },
       faults: Object.fromEntries(this.#faults),
-      backend: { isDown: this.#isBackendDown },
+      backend: { isDown: this.#isBackendDown, until: this.#backendUntil },
       marks: this.#marks,
     };
   }
@@ -104,6 +105,7 @@ export class ControlDesk {
       for (const link of this.#faults.keys()) await controlled.setFault(link, {});
       this.#faults.clear();
       this.#mark("all links mended");
+      if (this.#isBackendDown) this.#setBackendDown(false);
       return null;
     }
     const link = path.startsWith("/faults/") ? decode(path.slice("/faults/".length)) : null;
@@ -151,16 +153,19 @@ export class ControlDesk {
     if (forMs !== null && !(typeof forMs === "number" && forMs > 0 && forMs <= MAX_DOWN_MS)) {
       return respondError(400, `forMs: expected milliseconds up to ${MAX_DOWN_MS}.`);
     }
-    clearTimeout(this.#backendTimer);
-    this.#isBackendDown = isDown;
-    this.#mark(isDown ? "backend down" : "backend up");
+    this.#setBackendDown(isDown);
     if (isDown && forMs !== null) {
-      this.#backendTimer = setTimeout(() => {
-        this.#isBackendDown = false;
-        this.#mark("backend up");
-      }, forMs as number);
+      this.#backendUntil = Date.now() + forMs;
+      this.#backendTimer = setTimeout(() => this.#setBackendDown(false), forMs);
     }
     return null;
+  }
+
+  #setBackendDown(isDown: boolean): void {
+    clearTimeout(this.#backendTimer);
+    this.#isBackendDown = isDown;
+    this.#backendUntil = null;
+    this.#mark(isDown ? "backend down" : "backend up");
   }
 
   #mark(text: string): void {

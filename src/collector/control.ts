@@ -24,7 +24,8 @@ export interface ControlState {
   readonly load: { readonly ratePerSecond: number } | null;
   /** By link; those without a fault are absent. */
   readonly faults: Readonly<Record<string, Fault>>;
-  readonly backend: { readonly isDown: boolean };
+  /** `until`: milliseconds since 1970; `null` when it is up, or down until told otherwise. */
+  readonly backend: { readonly isDown: boolean; readonly until: number | null };
   /** Oldest first. */
   readonly marks: readonly Mark[];
 }

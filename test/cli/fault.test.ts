@@ -136,6 +136,18 @@ describe("control", () => {
     const { marks } = (await (await fetch(control)).json()) as ControlState;
     expect(marks.slice(-2).map(({ text }) => text)).toEqual(["backend down", "backend up"]);
   }, 30_000);
+
+  test("it is said until when the backend is down, and mending all mends it, too", async () => {
+    const fault = (...args: string[]) => runCli(["fault", ...args, "--page", up.facts.page ?? ""]);
+    const { stdout } = await fault("--backend-down", "1m");
+    expect(stdout).toMatch(/^the backend is down until \d\d:\d\d:\d\d$/m);
+    const { backend } = JSON.parse((await fault("-o", "json")).stdout) as ControlState;
+    expect(backend.until).toBeGreaterThan(Date.now() + 30_000);
+    expect((await fault("--mend")).stdout).toBe("no link has a fault\n");
+    expect((await fetch(`${up.facts.collector}/api/v2/spans`, { method: "POST", body: "[]" })).status).toBe(
+      202,
+    );
+  });
 });
 
 test("the command says what is missing or wrong", async () => {

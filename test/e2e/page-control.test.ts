@@ -116,11 +116,14 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "without the token there are no controls",
+    "without the token, or with an old one, there are no controls",
     async () => {
       const stranger = await browser.newPage();
       await stranger.goto(`${up.facts.collector}/?view=control`);
       await stranger.getByText("opened without the token").waitFor();
+      await stranger.goto(`${up.facts.collector}/?view=control#token=of-an-earlier-run`);
+      await stranger.reload();
+      await stranger.getByText("opened with the token of another run").waitFor();
       await stranger.goto(up.facts.collector);
       await stranger.locator(".node").first().waitFor();
       expect(await stranger.getByRole("button", { name: "Kill a link" }).count()).toBe(0);

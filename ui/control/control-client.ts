@@ -17,6 +17,11 @@ export const isAllowed = computed(() => control.value?.isAllowed === true);
 
 let token = "";
 
+/** Whether there is a token, which may be that of an earlier run. */
+export function hasToken(): boolean {
+  return token !== "";
+}
+
 /** Takes the token out of the address, where it stands after `#`, and keeps it for this tab. */
 export function takeToken(): void {
   const given = /^#token=([\w-]+)$/.exec(location.hash)?.[1];

@@ -3,7 +3,7 @@ import { linkTo } from "../shell/address.ts";
 import { seconds } from "../shell/live.ts";
 import { Notice } from "../shell/notice.tsx";
 import { TimeChart } from "../shell/time-chart.tsx";
-import { control, controlProblem, isAllowed, marks, setRate } from "./control-client.ts";
+import { control, controlProblem, hasToken, isAllowed, marks, setRate } from "./control-client.ts";
 import { FaultForm } from "./fault-form.tsx";
 import { FaultPresets } from "./fault-presets.tsx";
 
@@ -18,7 +18,7 @@ export function ControlView() {
         <p>
           {state === null
             ? "Load and faults belong to a chain that 'chain-link up' runs; this collector only collects."
-            : "This page was opened without the token. Open the address that 'chain-link up' printed, with its #token=…"}
+            : `This page was opened ${hasToken() ? "with the token of another run" : "without the token"}. Open the address that 'chain-link up' printed, with its #token=…`}
         </p>
       </Notice>
     );

@@ -1,4 +1,4 @@
-import { formatShare } from "../format.ts";
+import { formatClock, formatShare } from "../format.ts";
 import { clearFaults, control, controlProblem, setBackend, setFault } from "./control-client.ts";
 
 /** What each preset does to which link: the one in the middle, where callers and callees can be seen to suffer. */
@@ -46,12 +46,19 @@ export function FaultPresets() {
         Backend down 10 s
       </button>
       {services.length > 0 && (
-        <button type="button" class="quiet" disabled={count === 0} onClick={() => clearFaults()}>
+        <button
+          type="button"
+          class="quiet"
+          disabled={count === 0 && !state.backend.isDown}
+          onClick={() => clearFaults()}
+        >
           Mend all{count > 0 ? ` (${count})` : ""}
         </button>
       )}
       <span class="bad" role="status">
-        {state.backend.isDown ? "backend is down" : ""} {controlProblem.value}
+        {state.backend.isDown &&
+          `backend is down${state.backend.until === null ? "" : ` until ${formatClock(state.backend.until)}`}`}{" "}
+        {controlProblem.value}
       </span>
     </section>
   );

@@ -77,6 +77,7 @@ export function Drawing(props: DrawingProps) {
       ?.focus({ preventScroll: true });
     center(layout.nodes.get(next) as Point);
   };
+  const isDimmed = ({ from, to }: GraphEdge) => matches !== null && !(matches.has(from) || matches.has(to));
   const isFar = transform.scale < FAR_SCALE;
   const style = { transform: `translate(${transform.x}px, ${transform.y}px) scale(${transform.scale})` };
   const distance = isFar ? " far" : transform.scale < MID_SCALE ? " mid" : "";
@@ -102,25 +103,36 @@ export function Drawing(props: DrawingProps) {
               </marker>
             </defs>
             {graph.edges.map((edge, index) => {
-              const { path, label } = layout.edges[index] as Layout["edges"][number];
-              const { className, widthPx, label: text } = edgeLook(edge);
-              const isDim = matches !== null && !(matches.has(edge.from) || matches.has(edge.to));
+              const { path } = layout.edges[index] as Layout["edges"][number];
+              const { className, widthPx } = edgeLook(edge);
               const isNear = edge.from === selectedId || edge.to === selectedId;
               return (
                 <g
                   key={edgeKey(edge.from, edge.to)}
-                  class={`edge ${className}${isDim ? " dim" : ""}${isNear ? " near" : ""}`}
+                  class={`edge ${className}${isDimmed(edge) ? " dim" : ""}${isNear ? " near" : ""}`}
                 >
                   <path
                     d={path}
                     marker-end="url(#arrow)"
                     style={{ strokeWidth: `${widthPx.toFixed(2)}px` }}
                   />
-                  {text !== "" && (
-                    <text x={label.x} y={label.y}>
-                      {text}
-                    </text>
-                  )}
+                </g>
+              );
+            })}
+            {/* Above all lines, so that none runs through a number. */}
+            {graph.edges.map((edge, index) => {
+              const { className, label: text } = edgeLook(edge);
+              if (text === "") return null;
+              const { label } = layout.edges[index] as Layout["edges"][number];
+              const isNear = edge.from === selectedId || edge.to === selectedId;
+              return (
+                <g
+                  key={edgeKey(edge.from, edge.to)}
+                  class={`edge ${className}${isDimmed(edge) ? " dim" : ""}${isNear ? " near" : ""}`}
+                >
+                  <text x={label.x} y={label.y}>
+                    {text}
+                  </text>
                 </g>
               );
             })}

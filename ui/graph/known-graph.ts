@@ -2,32 +2,44 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { DependencyLink } from "../../src/collector/dependency-links.ts";
 import { topology } from "../control/control-client.ts";
 import { edgeKey, seconds } from "../shell/live.ts";
+import type { Answer } from "../shell/request.ts";
 import { readDependencies } from "./dependencies.ts";
 import { collectGraph, type Graph } from "./graph-model.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
+interface KnownGraph {
+  readonly graph: Graph;
+  readonly isLoading: boolean;
+  /** Why it is not known who called whom. */
+  readonly problem: string | null;
+}
+
 /** All that was ever seen. The same object until something is new in it, so that it is not laid out each second. */
-export function useKnownGraph(): { readonly graph: Graph; readonly isLoading: boolean } {
-  const dependencies = useDependencies();
+export function useKnownGraph(): KnownGraph {
+  const answer = useDependencies();
+  const dependencies = answer?.kind === "ok" ? answer.value : [];
   const all = seconds.value;
   const seenTo = useRef(0);
   const fresh = all.filter((second) => second.time > seenTo.current);
   seenTo.current = all.at(-1)?.time ?? 0;
-  const collected = collectGraph(topology.value, dependencies ?? [], fresh);
+  const collected = collectGraph(topology.value, dependencies, fresh);
   const known = useRef<Graph>({ nodes: [], edges: [] });
   if (isNews(collected, known.current)) known.current = unite(known.current, collected);
-  return { graph: known.current, isLoading: dependencies === null };
+  return {
+    graph: known.current,
+    isLoading: answer === null,
+    // Some collectors have no such query.
+    problem: answer?.kind === "problem" && answer.status !== 404 ? answer.text : null,
+  };
 }
 
-function useDependencies(): readonly DependencyLink[] | null {
-  const [links, setLinks] = useState<readonly DependencyLink[] | null>(null);
+function useDependencies(): Answer<readonly DependencyLink[]> | null {
+  const [answer, setAnswer] = useState<Answer<readonly DependencyLink[]> | null>(null);
   useEffect(() => {
-    void readDependencies({ lookback: DAY_MS, endTs: undefined }).then((answer) =>
-      setLinks(answer.kind === "ok" ? answer.value : []),
-    );
+    void readDependencies({ lookback: DAY_MS, endTs: undefined }).then(setAnswer);
   }, []);
-  return links;
+  return answer;
 }
 
 function isNews(next: Graph, old: Graph): boolean {

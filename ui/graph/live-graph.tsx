@@ -14,7 +14,7 @@ import { LinkPanel } from "./link-panel.tsx";
 
 /** All that is known of, with the numbers of the last seconds. */
 export function LiveGraph() {
-  const { graph: whole, isLoading } = useKnownGraph();
+  const { graph: whole, isLoading, problem } = useKnownGraph();
   const all = seconds.value;
   const numbers = useMemo(() => recentNumbers(all), [all]);
   const liveOf = (node: GraphNode) => sumOf(node.members.map((name) => numbers.services.get(name)));
@@ -42,7 +42,7 @@ export function LiveGraph() {
       renderPanel={(node, onClose) => (
         <LinkPanel node={node} graph={whole} numbers={numbers} onClose={onClose} />
       )}
-      empty={isLoading ? <p class="loading">Looking for services …</p> : <NoServices />}
+      empty={isLoading ? <p class="loading">Looking for services …</p> : <NoServices problem={problem} />}
       banner={
         liveState.value === "lost" && (
           <p class="banner" role="status">
@@ -61,11 +61,13 @@ function isStopped({ members }: GraphNode): boolean {
 function Totals({ links }: { readonly links: number }) {
   const last = seconds.value.at(-1);
   if (last === undefined) return <>waiting for the first numbers …</>;
-  const lost = last.spans.dropped;
+  const { accepted, dropped: lost, held } = last.spans;
   const { proof } = last;
   return (
     <>
-      {formatCount(links, "link")}, {formatCount(last.spans.accepted, "span")} in the last second
+      {formatCount(links, "link")}
+      {/* Of another's collector it is not known. */}
+      {accepted + held > 0 && `, ${formatCount(accepted, "span")} in the last second`}
       {lost > 0 && <b class="bad"> {formatCount(lost, "span")} dropped</b>}
       {proof !== undefined && (
         <a class={`proof-total ${proof.incomplete > 0 ? "bad" : "good"}`} href={linkTo({ view: "verify" })}>
@@ -79,7 +81,13 @@ function Totals({ links }: { readonly links: number }) {
   );
 }
 
-function NoServices() {
+function NoServices({ problem }: { readonly problem: string | null }) {
+  if (problem !== null)
+    return (
+      <Notice title="Its services cannot be shown">
+        <p>{problem}</p>
+      </Notice>
+    );
   return (
     <Notice title="No services yet">
       <p>

@@ -48,6 +48,10 @@ export function Waterfall({
     if (place !== lastPlace.current) reveal(place);
     lastPlace.current = place;
   });
+  // Keys work at once, unless something else has the focus.
+  useEffect(() => {
+    if (document.activeElement === document.body) box.current?.focus({ preventScroll: true });
+  }, []);
   const deepest = useMemo(
     () => rows.reduce((most, row) => Math.max(most, row.depth - baseDepth), 1),
     [rows, baseDepth],

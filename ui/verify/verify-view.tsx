@@ -27,7 +27,11 @@ export function VerifyView() {
     <section class="verify-page">
       <div class="bar-of-tools">
         <span class="status">
-          {opened === null ? "The load of this chain, as it runs" : `From the file ${opened.name}`}
+          {opened !== null
+            ? `From the file ${opened.name}`
+            : live?.kind === "ok"
+              ? "The load of this chain, as it runs"
+              : ""}
         </span>
         <span class="gap" />
         {opened !== null && (
