@@ -66,9 +66,9 @@ export const fault = defineCommand({
         downMs > 0 ? { isDown: true, forMs: downMs } : { isDown: false },
       );
     }
-    const { faults, backend } = state;
+    const { faults, gone, backend } = state;
     await output.result(
-      flags.output === "json" ? `${JSON.stringify({ faults, backend })}\n` : describe(state),
+      flags.output === "json" ? `${JSON.stringify({ faults, gone, backend })}\n` : describe(state),
     );
     return EXIT.done;
   },
@@ -117,7 +117,7 @@ async function ask(page: PageAddress, method: string, path: string, body?: objec
   return JSON.parse(text) as ControlState;
 }
 
-function describe({ faults, backend }: ControlState): string {
+function describe({ faults, gone, backend }: ControlState): string {
   const rows = Object.entries(faults).map(([link, { latencyMs, errorRate, isStopped }]) => [
     link,
     latencyMs === undefined ? "-" : `+${latencyMs} ms`,
@@ -125,6 +125,7 @@ function describe({ faults, backend }: ControlState): string {
     isStopped ? "stopped" : "runs",
   ]);
   const lines = rows.length === 0 ? ["no link has a fault"] : renderTable(COLUMNS, rows);
+  for (const link of gone) lines.push(`the process of ${link} has ended`);
   if (backend.isDown) {
     const until =
       backend.until === null ? "" : ` until ${new Date(backend.until).toTimeString().slice(0, 8)}`;

@@ -7,6 +7,7 @@ import { respondError, respondJson } from "./response.ts";
 /** A collector by itself: spans can be refused as if it were gone, and nothing else. */
 export const NO_CHAIN: Controlled = {
   services: [],
+  gone: [],
   topology: null,
   async setFault() {},
   load: null,
@@ -15,6 +16,8 @@ export const NO_CHAIN: Controlled = {
 /** What the desk acts on: a chain that runs, and its load. */
 export interface Controlled {
   readonly services: readonly string[];
+  /** Services that ended by themselves so far. */
+  readonly gone: readonly string[];
   /** What `GET /api/topology` answers. */
   readonly topology: unknown;
   /** An empty fault mends the link. */
@@ -87,10 +90,11 @@ export class ControlDesk {
     clearTimeout(this.#backendTimer);
   }
 
-  #describe({ services, load }: Controlled, isAllowed: boolean): ControlState {
+  #describe({ services, gone, load }: Controlled, isAllowed: boolean): ControlState {
     return {
       isAllowed,
       services,
+      gone,
       load: load === null ? null : { ratePerSecond: load.ratePerSecond },
       faults: Object.fromEntries(this.#faults),
       backend: { isDown: this.#isBackendDown, until: this.#backendUntil },
@@ -111,6 +115,9 @@ export class ControlDesk {
     const link = path.startsWith("/faults/") ? decode(path.slice("/faults/".length)) : null;
     if (link !== null && !controlled.services.includes(link)) {
       return respondError(404, `There is no link ${JSON.stringify(link)}.`);
+    }
+    if (link !== null && controlled.gone.includes(link)) {
+      return respondError(409, `The process of ${link} has ended; to have it again, start 'up' again.`);
     }
     if (link !== null && request.method === "DELETE") {
       await this.#setFault(controlled, link, {});

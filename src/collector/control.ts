@@ -20,6 +20,8 @@ export interface ControlState {
   /** Whether the token that came with the question may change things. */
   readonly isAllowed: boolean;
   readonly services: readonly string[];
+  /** Those whose process has ended by itself, or was killed: nothing starts them again. */
+  readonly gone: readonly string[];
   /** `null`: no load is driven from here. */
   readonly load: { readonly ratePerSecond: number } | null;
   /** By link; those without a fault are absent. */

@@ -16,6 +16,9 @@ export function controlChain(
   const links = new Map(chain.links.map((link) => [link.name, link]));
   return {
     services: [...topology.services.keys()],
+    get gone() {
+      return chain.links.filter(({ isLost }) => isLost).map(({ name }) => name);
+    },
     topology: describeTopology(topology),
     async setFault(link, fault) {
       await links.get(link)?.setFault({

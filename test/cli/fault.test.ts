@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import type { ControlState } from "../../src/collector/control.ts";
 import { eventually, type RunningUp, runCli, startUp } from "../helpers/cli.ts";
 
@@ -149,6 +150,31 @@ describe("control", () => {
     );
   });
 });
+
+test.skipIf(process.platform !== "linux")(
+  "a link whose process was killed is not said to be well",
+  async () => {
+    const up = await startUp(["--processes", "--port", "0", "--instances", "3", "--no-load"]);
+    try {
+      const children = readFileSync(`/proc/${up.pid}/task/${up.pid}/children`, "utf8").trim().split(" ");
+      process.kill(Number(children[0]), "SIGKILL");
+      const control = `${up.facts.collector}/api/control`;
+      const [gone = ""] = await eventually(async () => {
+        const state = (await (await fetch(control)).json()) as ControlState;
+        return state.gone.length > 0 ? state.gone : undefined;
+      });
+      const fault = (...args: string[]) => runCli(["fault", ...args, "--page", up.facts.page ?? ""]);
+      expect((await fault()).stdout).toBe(`no link has a fault\nthe process of ${gone} has ended\n`);
+      const { exitCode, stderr } = await fault(gone, "--mend");
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(`The process of ${gone} has ended`);
+    } finally {
+      up.signal("SIGINT");
+      await up.exited;
+    }
+  },
+  60_000,
+);
 
 test("the command says what is missing or wrong", async () => {
   const cases: readonly (readonly [readonly string[], number, string])[] = [

@@ -4,6 +4,13 @@ import { clearFault, control, setFault } from "./control-client.ts";
 export function FaultForm({ link }: { readonly link: string }) {
   const fault = control.value?.faults[link] ?? {};
   const isSet = control.value?.faults[link] !== undefined;
+  if (control.value?.gone.includes(link))
+    return (
+      <section>
+        <h3>Its process has ended</h3>
+        <p>Start 'chain-link up' again to have it back.</p>
+      </section>
+    );
   const numberOf = (event: Event) =>
     Math.max(0, Number((event.currentTarget as HTMLInputElement).value) || 0);
   return (

@@ -31,11 +31,12 @@ export function LiveGraph() {
         const label = live !== undefined && live.perSecond > 0 ? formatRate(live.perSecond) : "";
         return { className: healthOf(live), widthPx: widthOf(live), label };
       }}
-      nodeClass={(node) => (isStopped(node) ? "stopped" : healthOf(liveOf(node)))}
+      nodeClass={(node) => (stateOf(node) === "runs" ? healthOf(liveOf(node)) : "stopped")}
       renderNode={(node) => <LinkNode node={node} live={liveOf(node)} />}
       callout={(node) => {
         const live = liveOf(node);
-        if (isStopped(node)) return { rank: 2, text: "stopped" };
+        const state = stateOf(node);
+        if (state !== "runs") return { rank: 2, text: state };
         const share = live?.errorShare ?? 0;
         return { rank: share >= 0.01 ? share : 0, text: share > 0 ? `${formatShare(share)} errors` : "" };
       }}
@@ -54,8 +55,10 @@ export function LiveGraph() {
   );
 }
 
-function isStopped({ members }: GraphNode): boolean {
-  return members.some((name) => control.value?.faults[name]?.isStopped);
+/** The worst that is known of any that a node stands for. */
+function stateOf({ members }: GraphNode): "runs" | "stopped" | "has ended" {
+  if (members.some((name) => control.value?.gone.includes(name))) return "has ended";
+  return members.some((name) => control.value?.faults[name]?.isStopped) ? "stopped" : "runs";
 }
 
 function Totals({ links }: { readonly links: number }) {
@@ -102,6 +105,7 @@ function NoServices({ problem }: { readonly problem: string | null }) {
 function LinkNode({ node, live }: { readonly node: GraphNode; readonly live: Recent | undefined }) {
   const hasFault = node.members.some((name) => control.value?.faults[name] !== undefined);
   const isQuiet = live === undefined || live.perSecond === 0;
+  const state = stateOf(node);
   return (
     <>
       <span class="node-name">
@@ -115,7 +119,7 @@ function LinkNode({ node, live }: { readonly node: GraphNode; readonly live: Rec
       </span>
       <span class="node-facts">
         {isQuiet ? (
-          <span class="quiet-text">{isStopped(node) ? "stopped" : "no requests"}</span>
+          <span class="quiet-text">{state === "runs" ? "no requests" : state}</span>
         ) : (
           <>
             <b>{formatRate(live.perSecond)}</b>
