@@ -85,6 +85,13 @@ describe("the layout of a graph", () => {
     });
   }
 
+  test("on a phone a short chain stands upright, as its names could not be read side by side", () => {
+    const upright = layOut(chain(3), 0.55);
+    expectApart(upright);
+    expect(upright.width).toBe(NODE_WIDTH);
+    expect(layOut(chain(3), ASPECT).height).toBe(NODE_HEIGHT);
+  });
+
   test("a thousand links fill the picture instead of a line through it", () => {
     const { width, height } = layOut(tree(1000), ASPECT);
     expect(width / height).toBeGreaterThan(ASPECT / 1.5);

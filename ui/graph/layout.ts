@@ -14,7 +14,9 @@ const MAX_EDGES_PER_NODE = 3;
 
 /** Callers to the left of whom they call. A chain goes in rows, to and fro, as it would be a line nobody can read. */
 export function layOut(graph: Graph, aspect: number): Layout {
-  const chain = chainOrder(graph);
+  // Of so few that one line is not long, except on a phone.
+  const isShort = graph.nodes.length < 5 && aspect >= 1;
+  const chain = isShort ? null : chainOrder(graph);
   if (chain !== null) return layOutChain(graph, chain, aspect);
   const isMap =
     graph.nodes.length >= MAP_FROM || graph.edges.length > MAX_EDGES_PER_NODE * graph.nodes.length;
@@ -23,7 +25,7 @@ export function layOut(graph: Graph, aspect: number): Layout {
 
 /** The nodes from first to last, if the graph is a chain. */
 function chainOrder({ nodes, edges }: Graph): string[] | null {
-  if (nodes.length < 5 || edges.length !== nodes.length - 1) return null;
+  if (edges.length !== nodes.length - 1) return null;
   const next = new Map(edges.map(({ from, to }) => [from, to]));
   const called = new Set(edges.map(({ to }) => to));
   if (next.size !== edges.length || called.size !== edges.length) return null;
@@ -36,7 +38,7 @@ function chainOrder({ nodes, edges }: Graph): string[] | null {
 function layOutChain(graph: Graph, order: readonly string[], aspect: number): Layout {
   const [stepX, stepY] = [NODE_WIDTH + GAP_X, NODE_HEIGHT + 44];
   const columns = Math.max(
-    3,
+    aspect < 1 ? 1 : 3,
     Math.min(order.length, Math.round(Math.sqrt((order.length * aspect * stepY) / stepX))),
   );
   const places = new Map<string, Point>();
