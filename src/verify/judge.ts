@@ -2,10 +2,11 @@ import { EMPTY_LEDGER, type Ledger } from "../trace/ledger.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
 import type { CallGraph } from "./call-graph.ts";
 import { type Completion, completeTrace, IMPOSSIBLE } from "./completion.ts";
+import { findOutside } from "./cut.ts";
 import { isSameAccount, ledgerOf, xor } from "./digest.ts";
 import { findAlterations } from "./repair.ts";
 import type { SeenSpan } from "./seen-span.ts";
-import { isCut, TraceView } from "./trace-view.ts";
+import { TraceView } from "./trace-view.ts";
 import { type Edge, type MissingSpan, type Verdict, verdictOf } from "./verdict.ts";
 
 /** What is known besides the trace. */
@@ -114,20 +115,28 @@ function isUnanswered(view: TraceView, span: SeenSpan, { services, graph }: Know
   return isLink && view.childrenOf(span.id).length === 0;
 }
 
+/** A gateway that answers by itself does so with a failure, and then nothing says that the callee was called at all. */
+function isContextBroken(view: TraceView, span: SeenSpan, knowledge: Knowledge): boolean {
+  return (span.status ?? FAILURE) < FAILURE && isUnanswered(view, span, knowledge);
+}
+
+const FAILURE = 500;
+
 /** Some call was not accounted for: what is below it may be there or not. */
 function judgeCut(ledger: Ledger, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
-  for (const outside of cutParts(view, ledger.unknown)) {
-    const known = view.ours.filter((span) => !outside.has(span));
-    if (!isSameAccount(ledgerOf(known), ledger)) continue;
+  const outside = findOutside(view, ledger);
+  if (outside.isProved) {
     const brokenEdges = view.ours
-      .filter((span) => !outside.has(span) && isUnanswered(view, span, knowledge))
+      .filter((span) => !outside.spans.has(span) && isContextBroken(view, span, knowledge))
       .map(({ serviceName, remote }): Edge => ({ from: serviceName, to: remote ?? "" }));
     return verdictOf({ ...common, brokenEdges }, "unknown");
   }
   const { count } = ledger;
-  const [outside = new Set<SeenSpan>()] = cutParts(view, ledger.unknown);
+  const lost = Math.max(0, count - view.ours.length);
+  const counted = verdictOf({ ...common, unattributed: lost, certainty: "counted" }, "unknown");
+  if (outside.isGivenUp) return counted;
   const known = new TraceView(
-    view.ours.filter((span) => !outside.has(span)),
+    view.ours.filter((span) => !outside.spans.has(span)),
     [],
   );
   const services = servicesOf(view, knowledge);
@@ -142,13 +151,12 @@ function judgeCut(ledger: Ledger, view: TraceView, common: Common, knowledge: Kn
   );
   if (repaired !== null) return verdictOf({ ...common, ...repaired }, "unknown");
   // A span that was put below the cut by a wrong parent is not lost, though what is known lacks it.
-  const isMixedUp = [...outside].some((span) => isMisplaced(view, span));
+  const isMixedUp = [...outside.spans].some((span) => isMisplaced(view, span));
   const completion = isMixedUp ? null : complete(ledger, view, knowledge);
   if (isTold(completion) && completion.missing.length + completion.unattributed > 0) {
     return verdictOf({ ...common, ...completion, certainty: "deduced" }, "unknown");
   }
-  const lost = Math.max(0, count - view.ours.length);
-  return verdictOf({ ...common, unattributed: lost, certainty: "counted" }, "unknown");
+  return counted;
 }
 
 /** Its parent is there, and is none that such a span can have. */
@@ -161,26 +169,6 @@ function isMisplaced(view: TraceView, span: SeenSpan): boolean {
 
 function servicesOf(view: TraceView, { services }: Knowledge): ReadonlySet<string> {
   return services ?? new Set(view.ours.map(({ serviceName }) => serviceName));
-}
-
-/** Sets of spans that may be outside the ledger: always those below calls without an answer, perhaps those of others. */
-function* cutParts(view: TraceView, unknown: number): Generator<ReadonlySet<SeenSpan>> {
-  const certain = new Set<SeenSpan>();
-  const cuts = view.ours.filter(isCut);
-  for (const { id } of cuts) for (const span of view.below(id)) certain.add(span);
-  yield certain;
-  // A callee whose own spans never left, as its process ended, leaves those that it called in the air.
-  const loose = new Set(certain);
-  for (const id of view.absentParents().keys()) for (const span of view.below(id)) loose.add(span);
-  if (loose.size > certain.size) yield loose;
-  if (unknown <= cuts.length) return;
-  // An answer without an account, or a request that was sent twice: one of its SERVER spans is in nobody's account.
-  for (const span of view.ours) {
-    if (certain.has(span)) continue;
-    const part = view.below(span.id);
-    if (span.kind === "SERVER" && span.parentId !== null) part.add(span);
-    if (part.size > 0) yield new Set([...certain, ...part]);
-  }
 }
 
 function judgeDiffering(

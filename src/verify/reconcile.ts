@@ -325,6 +325,8 @@ function isAway(error: unknown): boolean {
 
 /** Waiting changes nothing any more. */
 function isSettled(verdict: Verdict): boolean {
-  if (verdict.certainty !== "proved" || verdict.class === "orphaned") return false;
+  // The parent of an orphan may still come, and so may the spans of a callee that nobody has an account of.
+  if (verdict.certainty !== "proved" || verdict.class === "orphaned" || verdict.class === "broken-context")
+    return false;
   return verdict.missing.length + verdict.unattributed === 0;
 }
