@@ -1,6 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { isField } from "../http/fields.ts";
-import { errorText, UserError } from "../lib/errors.ts";
+import { UserError } from "../lib/errors.ts";
+import { unwritable } from "../lib/unwritable.ts";
 import { headerProblem } from "../load/request-template.ts";
 import type { Header } from "./flags.ts";
 
@@ -21,9 +22,7 @@ export function prepareFile(file: string): void {
   try {
     closeSync(openSync(file, "w"));
   } catch (error) {
-    throw new UserError("file-unwritable", `cannot write ${file}: ${errorText(error)}`, undefined, {
-      cause: error,
-    });
+    throw unwritable(file, error);
   }
 }
 

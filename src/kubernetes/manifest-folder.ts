@@ -49,12 +49,8 @@ export function writeManifests(
   }
 }
 
+/** What is said otherwise of a folder than of a file. */
 const REASONS: Readonly<Record<string, string>> = {
-  EACCES: "permission denied",
-  EPERM: "permission denied",
-  EROFS: "the file system is read-only",
-  ENOSPC: "no space left on the device",
-  EDQUOT: "the disk quota is used up",
   ENOTDIR: "it or a part of its path is a file, not a folder",
   EEXIST: "it is a file, not a folder",
   ELOOP: "its symbolic links go round in a circle",

@@ -61,8 +61,25 @@ export class UserError extends Error {
 /** What Bun adds to its messages for programmers. */
 const FETCH_ADVICE = / For more information, pass `verbose: true`.*$/s;
 
-/** The text of anything that was thrown. */
+/** What the runtime says of these in its own jargon; the file or address stands beside it in each message. */
+const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left on the device",
+  EDQUOT: "the disk quota is used up",
+  ENOENT: "no such file",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of its path is no folder",
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was closed",
+  ENOTFOUND: "name not known",
+};
+
+/** The text of anything that was thrown, in words for users. */
 export function errorText(error: unknown): string {
+  const text = SYSTEM_TEXTS[errorCode(error) ?? ""];
+  if (text !== undefined) return text;
   return error instanceof Error ? error.message.replace(FETCH_ADVICE, "") : String(error);
 }
 

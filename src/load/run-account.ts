@@ -1,5 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
-import { errorText, UserError } from "../lib/errors.ts";
+import type { UserError } from "../lib/errors.ts";
+import { unwritable } from "../lib/unwritable.ts";
 import {
   formatRunHeader,
   RECORD_BYTES,
@@ -126,8 +127,4 @@ export class RunAccount {
 
 function writeWhole(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at);
-}
-
-function unwritable(file: string, cause: unknown): UserError {
-  return new UserError("file-unwritable", `cannot write ${file}: ${errorText(cause)}`, undefined, { cause });
 }

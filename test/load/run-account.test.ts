@@ -77,5 +77,7 @@ test("a place that cannot be written is a user's error, at once", () => {
 });
 
 test.skipIf(process.platform !== "linux")("a full disk is a user's error", () => {
-  expect(() => new RunAccount({ header: HEADER, file: "/dev/full", isKept: false })).toThrow("ENOSPC");
+  expect(() => new RunAccount({ header: HEADER, file: "/dev/full", isKept: false })).toThrow(
+    "no space left on the device",
+  );
 });
