@@ -1,8 +1,11 @@
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, openSync } from "node:fs";
 import { errorText, UserError } from "../lib/errors.ts";
+import { unwritable } from "../lib/unwritable.ts";
 import { encodeOtlpJson } from "../trace/otlp.ts";
 import type { Span } from "../trace/span.ts";
+import type { Output } from "./output.ts";
+import { readDocument } from "./topology-input.ts";
 
 export interface ExportOptions {
   readonly url: string;
@@ -20,22 +23,17 @@ const PAGE_TRACES = 500;
 /** Spans posted at a time: about 1 MB. */
 const BATCH_SPANS = 2000;
 
-/** Writes traces of a Zipkin or a collector to a file, the newest first. @throws {UserError} */
+/** Writes traces of a Zipkin or a collector to a file, `-` is standard output, the newest first. @throws {UserError} */
 export async function exportTraces(
   file: string,
   options: ExportOptions,
+  output: Output,
 ): Promise<{ traces: number; spans: number }> {
   // First, so that an address where nobody answers leaves a file as it was.
   const pages = readPages(options);
   let page = await pages.next();
-  const stream = createWriteStream(file);
-  const failed = once(stream, "error").then(([error]) => {
-    throw new UserError("file-unwritable", `${file} cannot be written: ${errorText(error)}`);
-  });
-  failed.catch(() => {});
-  const write = async (text: string) => {
-    if (!stream.write(text)) await Promise.race([once(stream, "drain"), failed]);
-  };
+  const { write, end } =
+    file === "-" ? { write: (text: string) => output.result(text), end: async () => {} } : openFile(file);
   const isZipkin = options.format === "zipkin";
   let [traces, spans] = [0, 0];
   if (isZipkin) await write("[");
@@ -50,9 +48,36 @@ export async function exportTraces(
     }
   }
   if (isZipkin) await write("\n]\n");
-  stream.end();
-  await Promise.race([once(stream, "finish"), failed]);
+  await end();
   return { traces, spans };
+}
+
+interface Sink {
+  readonly write: (text: string) => Promise<void>;
+  readonly end: () => Promise<void>;
+}
+
+function openFile(file: string): Sink {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, "w");
+  } catch (error) {
+    throw unwritable(file, error);
+  }
+  const stream = createWriteStream(file, { fd: descriptor });
+  const failed = once(stream, "error").then(([error]) => {
+    throw unwritable(file, error);
+  });
+  failed.catch(() => {});
+  return {
+    async write(text) {
+      if (!stream.write(text)) await Promise.race([once(stream, "drain"), failed]);
+    },
+    async end() {
+      stream.end();
+      await Promise.race([once(stream, "finish"), failed]);
+    },
+  };
 }
 
 async function* readPages({
@@ -110,15 +135,10 @@ function tagRemote(span: Span): Span {
   return name === undefined ? span : { ...span, tags: { "peer.service": name, ...span.tags } };
 }
 
-/** Sends the spans of a file of either format; the file's beginning says which. @throws {UserError} */
+/** Sends the spans of a file of either format, `-` is standard input; its beginning says which. @throws {UserError} */
 export async function importTraces(file: string, url: string): Promise<number> {
-  let text: string;
-  try {
-    text = await Bun.file(file).text();
-  } catch (error) {
-    throw new UserError("file-unreadable", `${file} cannot be read: ${errorText(error)}`);
-  }
-  return text.trimStart().startsWith("{") ? importOtlp(file, text, url) : importZipkin(file, text, url);
+  const { text, name } = await readDocument(file);
+  return text.trimStart().startsWith("{") ? importOtlp(name, text, url) : importZipkin(name, text, url);
 }
 
 async function importZipkin(file: string, text: string, url: string): Promise<number> {

@@ -9,12 +9,18 @@ export const traces = defineCommand({
       line: "chain-link traces export errors.jsonl --format otlp --query error",
       says: "those with an error, as OTLP",
     },
+    { line: "chain-link traces export - | jq length", says: "to another program" },
     {
       line: "chain-link traces import run.json --to http://localhost:9411",
       says: "to look at somebody else's",
     },
   ],
-  operands: { usage: "export|import FILE", summary: "What to do, and the file.", min: 2, max: 2 },
+  operands: {
+    usage: "export|import FILE",
+    summary: "What to do, and the file (- is standard output or input).",
+    min: 2,
+    max: 2,
+  },
   flags: {
     from: urlFlag({
       summary: "The collector or Zipkin to export from.",
@@ -46,20 +52,18 @@ export const traces = defineCommand({
     const [action, file = ""] = operands;
     if (action === "export") {
       const { from, service, query, lookback, limit, format } = flags;
-      const done = await exportTraces(file, {
-        url: from ?? DEFAULT_URL,
-        service,
-        query,
-        lookbackMs: lookback,
-        limit,
-        format,
-      });
-      output.info(`${done.traces} traces, ${done.spans} spans written to ${file}`);
+      const done = await exportTraces(
+        file,
+        { url: from ?? DEFAULT_URL, service, query, lookbackMs: lookback, limit, format },
+        output,
+      );
+      const place = file === "-" ? "standard output" : file;
+      output.info(`${done.traces} traces, ${done.spans} spans written to ${place}`);
       return EXIT.done;
     }
     if (action === "import") {
       const spans = await importTraces(file, flags.to ?? DEFAULT_URL);
-      output.info(`${spans} spans of ${file} imported`);
+      output.info(`${spans} spans of ${file === "-" ? "standard input" : file} imported`);
       return EXIT.done;
     }
     throw new UserError("usage", `traces: expected export or import, found ${JSON.stringify(action)}`);

@@ -1,4 +1,5 @@
-import { type ErrorCode, errorText, UserError } from "../lib/errors.ts";
+import { type ErrorCode, UserError } from "../lib/errors.ts";
+import { unwritable } from "../lib/unwritable.ts";
 import type { PropagationResult } from "../verify/propagation.ts";
 import type { VerifyResult } from "../verify/result.ts";
 import { EXIT } from "./exit.ts";
@@ -49,11 +50,9 @@ export async function writeFiles(
 ): Promise<void> {
   const write = async (file: string, text: string) => {
     try {
-      await Bun.write(file, text);
+      await Bun.write(file, text, { createPath: false });
     } catch (error) {
-      throw new UserError("file-unwritable", `cannot write ${file}: ${errorText(error)}`, undefined, {
-        cause: error,
-      });
+      throw unwritable(file, error);
     }
   };
   if (junit !== null) {

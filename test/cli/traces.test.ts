@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
@@ -66,6 +66,25 @@ test("OTLP lines keep ids, parents, names, times and remote services", async () 
   expect(essence(to)).toEqual(essence(from));
 });
 
+test("- is standard output of an export and standard input of an import", async () => {
+  const [from, to] = [start(), start()];
+  fill(from, 3);
+  const exported = await runCli(["traces", "export", "-", "--from", from.url], { cwd: folder });
+  expect(JSON.parse(exported.stdout)).toHaveLength(15);
+  expect(existsSync(join(folder, "-"))).toBe(false);
+  await runCli(["traces", "import", "-", "--to", to.url], { stdin: exported.stdout });
+  expect(to.store.counts()).toMatchObject({ traces: 3, spans: 15 });
+});
+
+test("a folder that is not there is not made", async () => {
+  const from = start();
+  const place = join(folder, "absent", "t.json");
+  const { exitCode, stderr } = await runCli(["traces", "export", place, "--from", from.url]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toBe(`ERROR    cannot write ${place}: there is no folder ${join(folder, "absent")}\n`);
+  expect(existsSync(join(folder, "absent"))).toBe(false);
+});
+
 test("an address where nobody listens, a file that is not there or is no list: each is told", async () => {
   const nobody = "http://127.0.0.1:1";
   const kept = join(folder, "kept.json");
@@ -74,7 +93,7 @@ test("an address where nobody listens, a file that is not there or is no list: e
   expect(unreachable.exitCode).toBe(1);
   expect(unreachable.stderr).toContain(`${nobody} does not answer`);
   expect(readFileSync(kept, "utf8")).toBe("kept");
-  expect((await runCli(["traces", "import", join(folder, "none")])).stderr).toContain("cannot be read");
+  expect((await runCli(["traces", "import", join(folder, "none")])).stderr).toContain(": no such file");
   expect((await runCli(["traces", "import", kept])).stderr).toContain("expected a JSON list of spans");
   expect((await runCli(["traces", "look", kept])).exitCode).toBe(2);
 });

@@ -91,8 +91,8 @@ describe("verify", () => {
       const [junit, report] = [join(folder.path, "verify.xml"), join(folder.path, "verify.html")];
       const backend = `collector=${up.facts.collector}`;
       const files = ["--junit", junit, "--report", report];
-      const args = ["verify", "--run", ledger, "--backend", backend, "--max-wait", "100ms", ...files];
-      const { exitCode, stdout } = await runCli(args);
+      const args = ["verify", "--run", ledger, "--backend", backend, "--max-wait", "100ms"];
+      const { exitCode, stdout } = await runCli([...args, ...files]);
       expect(exitCode).toBe(1);
       expect(stdout).toStartWith("INCOMPLETE: 5 of 6 spans missing, 2 requests\n");
       expect(stdout).toContain("1 not-found, 1 partial");
@@ -102,6 +102,8 @@ describe("verify", () => {
       expect(page).toContain("default-src 'none'");
       expect(page).toContain('"outcome":"incomplete"');
       expect(page).not.toMatch(/ src=|<link/);
+      const refused = await runCli([...args, "--report", join(folder.path, "absent", "verify.html")]);
+      expect(refused.stderr).toContain(`verify.html: there is no folder ${join(folder.path, "absent")}\n`);
     } finally {
       up.signal("SIGTERM");
       await up.exited;
