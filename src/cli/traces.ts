@@ -44,12 +44,23 @@ export const traces = defineCommand({
       { summary: "Export so many traces at most, the newest." },
     ),
   },
-  async run({ flags, operands, output }) {
+  async run({ flags, operands, settings, output }) {
     const [{ UserError }, { exportTraces, importTraces }] = await Promise.all([
       import("../lib/errors.ts"),
       import("./trace-files.ts"),
     ]);
     const [action, file = ""] = operands;
+    if (action !== "export" && action !== "import")
+      throw new UserError("usage", `traces: expected export or import, found ${JSON.stringify(action)}`);
+    const stray = settings.find(
+      ({ name, origin }) => origin === `--${name}` && (name === "to") !== (action === "import"),
+    );
+    if (stray !== undefined) {
+      const other = action === "export" ? "import" : "export";
+      const hint =
+        stray.name === "format" ? "An import sees by its beginning which format a file has." : undefined;
+      throw new UserError("usage", `--${stray.name} is a flag of traces ${other}, not of ${action}`, hint);
+    }
     if (action === "export") {
       const { from, service, query, lookback, limit, format } = flags;
       const done = await exportTraces(
@@ -61,12 +72,9 @@ export const traces = defineCommand({
       output.info(`${done.traces} traces, ${done.spans} spans written to ${place}`);
       return EXIT.done;
     }
-    if (action === "import") {
-      const spans = await importTraces(file, flags.to ?? DEFAULT_URL);
-      output.info(`${spans} spans of ${file === "-" ? "standard input" : file} imported`);
-      return EXIT.done;
-    }
-    throw new UserError("usage", `traces: expected export or import, found ${JSON.stringify(action)}`);
+    const spans = await importTraces(file, flags.to ?? DEFAULT_URL);
+    output.info(`${spans} spans of ${file === "-" ? "standard input" : file} imported`);
+    return EXIT.done;
   },
 });
 

@@ -97,3 +97,12 @@ test("an address where nobody listens, a file that is not there or is no list: e
   expect((await runCli(["traces", "import", kept])).stderr).toContain("expected a JSON list of spans");
   expect((await runCli(["traces", "look", kept])).exitCode).toBe(2);
 });
+
+test("a flag of the other direction is refused", async () => {
+  const imported = await runCli(["traces", "import", "t.json", "--format", "otlp"]);
+  expect(imported.exitCode).toBe(2);
+  expect(imported.stderr).toContain("--format is a flag of traces export, not of import");
+  const exported = await runCli(["traces", "export", "t.json", "--to", "http://127.0.0.1:1"]);
+  expect(exported.exitCode).toBe(2);
+  expect(exported.stderr).toContain("--to is a flag of traces import, not of export");
+});
