@@ -18,7 +18,10 @@ export interface Flag<T> {
   readonly fallback: T;
   /** The fallback as help shows it, where it is not simply the value. */
   readonly fallbackText?: string;
-  /** Environment variables, the first that is set wins. @default `CHAIN_LINK_<NAME>` */
+  /**
+   * Environment variables, the first that is set wins. None for a name that has another form in a command that runs in
+   * pods: the variable is that one's. @default `CHAIN_LINK_<NAME>`
+   */
   readonly env?: readonly string[];
   /** The key in the configuration file. */
   readonly configKey?: string;

@@ -81,6 +81,8 @@ export const load = defineCommand({
       summary: "Write the account of each request, 24 bytes, for verify.",
       placeholder: "FILE",
       completes: "file",
+      // A switch of links, in their pods.
+      env: [],
     }),
     hdr: textFlag(null, {
       summary: "Write the latencies as an HdrHistogram percentile file (.hgrm).",

@@ -30,13 +30,20 @@ export const traces = defineCommand({
     format: choiceFlag("zipkin", ["zipkin", "otlp"], {
       summary: "zipkin: one JSON list of spans; otlp: a line of OTLP JSON for each service of a trace.",
     }),
-    service: textFlag(null, { summary: "Export traces with this service only.", placeholder: "NAME" }),
+    service: textFlag(null, {
+      summary: "Export traces with this service only.",
+      placeholder: "NAME",
+      // A service's whole entry in the pods of links.
+      env: [],
+    }),
     query: textFlag(null, {
       summary: "Export traces with these tags only, as in `error and http.method=GET`.",
     }),
     lookback: durationFlag(86_400_000, {
       summary: "Export traces that started so long ago at most.",
       fallbackText: "24h",
+      // Milliseconds in the pod of a collector.
+      env: [],
     }),
     limit: integerFlag(
       100_000,

@@ -74,6 +74,8 @@ export const VERIFY_FLAGS = {
   "request-timeout": CLUSTER_FLAGS["request-timeout"],
   propagation: switchFlag({
     summary: "Send each form of trace context instead, and say which of them every edge keeps.",
+    // A list of forms in the pods of links.
+    env: [],
   }),
   forever: switchFlag({
     summary:

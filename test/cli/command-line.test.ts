@@ -7,6 +7,7 @@ import { parseArguments } from "../../src/cli/arguments.ts";
 import { loadCommands } from "../../src/cli/command.ts";
 import { COMMANDS as ENTRIES } from "../../src/cli/commands.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
+import { environmentOf } from "../../src/cli/settings.ts";
 import { EXECUTABLE, runCli, temporaryFolder } from "../helpers/cli.ts";
 
 const COMMANDS = await loadCommands(ENTRIES);
@@ -182,4 +183,14 @@ describe("references", () => {
   test("docs/errors.md is the one that `npm run docs` writes", () => {
     expect(readFileSync(join(DOCS, "errors.md"), "utf8")).toBe(renderErrorReference());
   });
+});
+
+test("an environment variable has one form, whichever command reads it", () => {
+  const forms = new Map<string, string | undefined>();
+  for (const [name, flag] of COMMANDS.flatMap(({ flags }) => Object.entries(flags))) {
+    for (const variable of environmentOf(name, flag)) {
+      if (!forms.has(variable)) forms.set(variable, flag.placeholder);
+      expect({ variable, form: flag.placeholder }).toEqual({ variable, form: forms.get(variable) });
+    }
+  }
 });
