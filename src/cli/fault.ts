@@ -48,6 +48,13 @@ export const fault = defineCommand({
       throw new UserError("usage", "LINK is missing: no link was named that the fault is for");
     }
     let state = await ask(page, "GET", "");
+    if (link !== undefined && state.services.length === 0) {
+      throw new UserError(
+        "usage",
+        `${page.url} is a collector without links: no link of it can have a fault`,
+        "Give the page of 'chain-link up'; here --backend-down is all that can be broken.",
+      );
+    }
     if (link !== undefined && !state.services.includes(link)) {
       const nearest = findNearest(link, state.services);
       const hint =

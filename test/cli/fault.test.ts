@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { ControlState } from "../../src/collector/control.ts";
+import { ControlDesk, NO_CHAIN } from "../../src/collector/control-desk.ts";
+import { startCollector } from "../../src/collector/server.ts";
 import { eventually, type RunningUp, runCli, startUp } from "../helpers/cli.ts";
 
 describe.each([
@@ -192,3 +194,18 @@ test("the command says what is missing or wrong", async () => {
     });
   }
 }, 30_000);
+
+test("a collector without a chain has no links that could have faults", async () => {
+  const desk = new ControlDesk("0123456789abcdef", "127.0.0.1");
+  desk.attach(NO_CHAIN);
+  const collector = startCollector({ host: "127.0.0.1", port: 0, control: desk });
+  try {
+    const page = `${collector.url}/#token=0123456789abcdef`;
+    const { exitCode, stderr } = await runCli(["fault", "x", "--page", page, "--stop"]);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("is a collector without links");
+    expect(stderr).not.toContain("There are");
+  } finally {
+    await collector.stop();
+  }
+});
