@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { ControlDesk } from "../collector/control-desk.ts";
 import type { Collector } from "../collector/server.ts";
+import { UserError } from "../lib/errors.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { Load } from "../load/generator.ts";
 import type { LiveProof } from "../local/live-proof.ts";
@@ -18,6 +19,7 @@ import { describeResults, summarizeResults } from "./load-summary.ts";
 import { openBrowser } from "./open-browser.ts";
 import type { Output } from "./output.ts";
 import { PACE_FLAGS, rateOf } from "./pace-flags.ts";
+import type { Setting } from "./settings.ts";
 import { LINK_FLAGS } from "./shared-flags.ts";
 import { INSTANCES_FLAG, loadTopology, SLOW_FLAG, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
@@ -51,8 +53,11 @@ export const up = defineCommand({
       },
     ),
     ...STORE_FLAGS,
-    zipkin: urlFlag({ summary: "Send spans to this Zipkin instead of the embedded collector." }),
-    otlp: urlFlag({ summary: "Send spans to this OTLP/HTTP receiver instead." }),
+    zipkin: urlFlag({
+      summary:
+        "Send spans to this Zipkin instead of the embedded collector; there is no page then, and no faults.",
+    }),
+    otlp: urlFlag({ summary: "Send spans to this OTLP/HTTP receiver instead, likewise." }),
     ...LINK_FLAGS,
     processes: switchFlag({ summary: "Run each link in a process of its own." }),
     ...PACE_FLAGS,
@@ -67,6 +72,7 @@ export const up = defineCommand({
     ),
   },
   async run({ flags, operands, settings, output }) {
+    checkContradictions(settings);
     const [{ startLocalChain }, { LiveTable }, { chooseTarget, readOtelEnvironment }, { VERSION }] =
       await Promise.all([
         import("../local/local-chain.ts"),
@@ -184,6 +190,34 @@ export const up = defineCommand({
     }
   },
 });
+
+/**
+ * A flag on the command line that another setting leaves without effect. Variables may be there for other commands.
+ * @throws {UserError} `usage`
+ */
+function checkContradictions(settings: readonly Setting[]): void {
+  for (const { causes, reason, idle } of CONTRADICTIONS) {
+    const cause = settings.find(
+      ({ name, value }) => causes.includes(name) && value !== null && value !== false,
+    );
+    const flag = settings.find(({ name, origin }) => idle.includes(name) && origin === `--${name}`);
+    if (cause !== undefined && flag !== undefined)
+      throw new UserError("usage", `--${flag.name} and ${cause.origin} contradict each other: ${reason}`);
+  }
+}
+
+const CONTRADICTIONS: readonly {
+  readonly causes: readonly string[];
+  readonly reason: string;
+  readonly idle: readonly string[];
+}[] = [
+  {
+    causes: ["zipkin", "otlp"],
+    reason: "spans go elsewhere, so that no collector is started",
+    idle: ["port", ...Object.keys(STORE_FLAGS)],
+  },
+  { causes: ["no-load"], reason: "no requests are sent", idle: Object.keys(PACE_FLAGS) },
+];
 
 interface Parts {
   collector: Collector | null;
