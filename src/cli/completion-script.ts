@@ -19,54 +19,83 @@ function flagsOf(command: Command): FlagTable {
   return { ...command.flags, ...GLOBAL_FLAGS };
 }
 
-/** Words that a command takes as its argument, where there is a fixed set. */
-function operandWords(command: Command): readonly string[] {
-  return command.operands?.usage.includes("|") === true ? command.operands.usage.split("|") : [];
+/** What may stand at each place after a command: some words, a file (`null`), or what nobody can know (no words). */
+function operandsOf({ operands }: Command): readonly (readonly string[] | null)[] {
+  const places = operands?.usage.split(" ") ?? [];
+  return places.map((place) => {
+    if (/FILE|TOPOLOGY/.test(place)) return null;
+    return place.split("|").filter((word) => /^[a-z]+$/.test(word));
+  });
 }
 
+/** A flag as it is written: `--output`, and `-o` where it has a letter. */
+function spellings(name: string, flag: FlagTable[string]): readonly string[] {
+  return flag.short === undefined ? [`--${name}`] : [`--${name}`, `-${flag.short}`];
+}
+
+/** Stands for files in the list of a place's words. */
+const FILES = "<files>";
+
 function renderBash(commands: readonly Command[]): string {
+  const globalNames = Object.keys(GLOBAL_FLAGS).map((name) => `--${name}`);
   const cases = commands.map((command) => {
-    const words = Object.keys(flagsOf(command)).map((name) => `--${name}`);
-    return `    ${command.name}) words="${[...operandWords(command), ...words].join(" ")}" ;;`;
+    const flags = Object.entries(flagsOf(command));
+    const names = flags.map(([name]) => `--${name}`).join(" ");
+    const valued = flags
+      .filter(([, { placeholder }]) => placeholder !== undefined)
+      .flatMap(([name, flag]) => spellings(name, flag));
+    const places = operandsOf(command).map((words) => `"${words === null ? FILES : words.join(" ")}"`);
+    return `    ${command.name}) flags="${names}" valued=" ${valued.join(" ")} " places=(${places.join(" ")}) ;;`;
   });
-  const values = distinctValueFlags(commands).map(
-    ([name, choices]) =>
-      `    --${name}) COMPREPLY=($(compgen -W "${choices.join(" ")}" -- "$word")); return ;;`,
+  const values = commands.flatMap((command) =>
+    Object.entries(flagsOf(command)).flatMap(([name, flag]) => {
+      const words = flag.choices?.join(" ") ?? (flag.completes === undefined ? "" : FILES);
+      const pattern = spellings(name, flag).map((it) => `"${command.name} ${it}"`);
+      return words === "" ? [] : [`      ${pattern.join("|")}) words="${words}" ;;`];
+    }),
   );
   return `# bash completion for chain-link; source it, or put it into /etc/bash_completion.d
 _chain_link() {
-  local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} command= words= i
+  local word=\${COMP_WORDS[COMP_CWORD]} command= flags= valued= flag= words= place=0 i
+  local -a places=()
+  # Bash takes --flag=value for three words.
+  if [[ $word == = ]]; then word=; fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case \${COMP_WORDS[i]} in
     ${commands.map(({ name }) => name).join("|")}) command=\${COMP_WORDS[i]}; break ;;
     esac
   done
-  case $previous in
-${values.join("\n")}
-  esac
   case $command in
 ${cases.join("\n")}
-    *) words="${commands.map(({ name }) => name).join(" ")} ${Object.keys(GLOBAL_FLAGS)
-      .map((name) => `--${name}`)
-      .join(" ")}" ;;
+    *) COMPREPLY=($(compgen -W "${commands.map(({ name }) => name).join(" ")} ${globalNames.join(" ")}" -- "$word")); return ;;
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-  if [[ \${#COMPREPLY[@]} -eq 0 && $word != -* ]]; then compopt -o default; fi
+  for ((i++; i < COMP_CWORD; i++)); do
+    if [[ $valued == *" \${COMP_WORDS[i]} "* ]]; then
+      flag=\${COMP_WORDS[i++]}
+      if [[ \${COMP_WORDS[i]} == = && $i -lt $COMP_CWORD ]]; then ((i++)); fi
+    elif [[ \${COMP_WORDS[i]} == - || \${COMP_WORDS[i]} != -* ]]; then
+      ((place++))
+    fi
+  done
+  if ((i > COMP_CWORD)); then
+    case "$command $flag" in
+${values.join("\n")}
+    esac
+  elif [[ $word == -* ]]; then
+    words=$flags
+  else
+    words=\${places[place]:-$flags}
+  fi
+  if [[ $words == "${FILES}" ]]; then
+    local IFS=$'\\n'
+    COMPREPLY=($(compgen -f -- "$word"))
+    compopt -o filenames
+  else
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+  fi
 }
 complete -F _chain_link ${PROGRAMS.join(" ")}
 `;
-}
-
-/** Flags with a fixed set of values; the same name has the same values in every command. */
-function distinctValueFlags(commands: readonly Command[]): (readonly [string, readonly string[]])[] {
-  const flags = new Map<string, Set<string>>();
-  for (const [name, flag] of commands.flatMap((command) => Object.entries(flagsOf(command)))) {
-    if (flag.choices === undefined) continue;
-    const choices = flags.get(name) ?? new Set();
-    for (const choice of flag.choices) choices.add(choice);
-    flags.set(name, choices);
-  }
-  return [...flags].map(([name, choices]) => [name, [...choices]] as const);
 }
 
 function renderZsh(commands: readonly Command[]): string {
@@ -79,17 +108,17 @@ function renderZsh(commands: readonly Command[]): string {
           : flag.choices !== undefined
             ? `:value:(${flag.choices.join(" ")})`
             : `:value:${flag.completes === undefined ? " " : flag.completes === "file" ? "_files" : "_files -/"}`;
-      const repeat = flag.isRepeatable ? "*" : "";
-      return `'${repeat}--${name}[${quote(flag.summary)}]${value}'`;
+      const text = `[${quote(flag.summary)}]${value}`;
+      // Values stand behind a space, or behind the = of the long name.
+      const long = `--${name}${value === "" ? "" : "="}`;
+      const names = flag.short === undefined ? [long] : [long, `-${flag.short}`];
+      const before = flag.isRepeatable ? "*" : `(${spellings(name, flag).join(" ")})`;
+      return names.map((it) => `'${before}${it}${text}'`).join(" ");
     });
   const cases = commands.map((command) => {
-    const words = operandWords(command);
-    const operand =
-      command.operands === undefined
-        ? ""
-        : words.length > 0
-          ? `'1:argument:(${words.join(" ")})' `
-          : "'*:file:_files' ";
+    const operand = operandsOf(command)
+      .map((words, index) => `'${index + 1}:argument:${words === null ? "_files" : `(${words.join(" ")})`}' `)
+      .join("");
     return `      ${command.name}) _arguments -s ${operand}${specs(command).join(" ")} ;;`;
   });
   const list = commands.map((command) => `    '${command.name}:${quote(command.summary)}'`);
@@ -118,13 +147,12 @@ function renderFish(commands: readonly Command[]): string {
   const quote = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
   const names = commands.map(({ name }) => name).join(" ");
   const lines = PROGRAMS.flatMap((program) => [
-    `complete -c ${program} -n 'not __fish_seen_subcommand_from ${names}' -f`,
+    `complete -c ${program} -n '__chain_link_command_is ""' -f`,
     ...commands.flatMap((command) => {
-      const isSeen = `-n '__fish_seen_subcommand_from ${command.name}'`;
-      const words = operandWords(command);
+      const isSeen = `__chain_link_command_is ${command.name}`;
       return [
-        `complete -c ${program} -n 'not __fish_seen_subcommand_from ${names}' -f -a ${command.name} -d ${quote(command.summary)}`,
-        ...(words.length === 0 ? [] : [`complete -c ${program} ${isSeen} -f -a ${quote(words.join(" "))}`]),
+        `complete -c ${program} -n '__chain_link_command_is ""' -f -a ${command.name} -d ${quote(command.summary)}`,
+        ...renderFishOperands(command).map((it) => `complete -c ${program} -n '${isSeen}${it}`),
         ...Object.entries(flagsOf(command)).map(([name, flag]) => {
           const short = flag.short === undefined ? "" : ` -s ${flag.short}`;
           const value =
@@ -134,11 +162,35 @@ function renderFish(commands: readonly Command[]): string {
                 ? ` -x -a ${quote(flag.choices.join(" "))}`
                 : flag.completes === undefined
                   ? " -x"
-                  : " -r";
-          return `complete -c ${program} ${isSeen}${short} -l ${name}${value} -d ${quote(flag.summary)}`;
+                  : " -r -F";
+          return `complete -c ${program} -n '${isSeen}'${short} -l ${name}${value} -d ${quote(flag.summary)}`;
         }),
       ];
     }),
   ]);
-  return `# fish completion for chain-link\n${lines.join("\n")}\n`;
+  return `# fish completion for chain-link
+# The first word that is a command is the command: "import" is one, and a word of "traces".
+function __chain_link_command_is -a wanted
+  for word in (commandline -opc)[2..]
+    if contains -- $word ${names}
+      test "$word" = "$wanted"
+      return
+    end
+  end
+  test -z "$wanted"
+end
+${lines.join("\n")}
+`;
+}
+
+/** Conditions and words of a command's places; fish offers files by itself where nothing forbids it. */
+function renderFishOperands(command: Command): string[] {
+  const [first, second] = operandsOf(command);
+  if (first === null) return [];
+  if (first === undefined || first.length === 0) return ["' -f"];
+  const words = first.join(" ");
+  return [
+    `; and not __fish_seen_subcommand_from ${words}' -f -a '${words}'`,
+    ...(second === null ? [] : [`; and __fish_seen_subcommand_from ${words}' -f`]),
+  ];
 }
