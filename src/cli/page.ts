@@ -1,4 +1,5 @@
 import type { RemotePageOptions } from "../collector/remote-page.ts";
+import { errorText } from "../lib/errors.ts";
 import { CLUSTER_FLAGS } from "./cluster-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -6,6 +7,7 @@ import { type Flag, integerFlag, parseHttpUrl, switchFlag, textFlag, Unfit } fro
 import { CONFIG_FILE_FLAG } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { openBrowser } from "./open-browser.ts";
+import type { Output } from "./output.ts";
 import { describeSource } from "./page-source.ts";
 import { RELEASE_FLAGS } from "./release-flags.ts";
 
@@ -43,6 +45,7 @@ export const page = defineCommand({
     const running = startRemotePage({ ...source, host: flags.host, port: flags.port });
     output.info(`${running.url}/`);
     output.detail(source.about);
+    void warnOfSilence(source.backend, output);
     if (flags.open) openBrowser(`${running.url}/`);
     const signal = await interruption.signal;
     await running.stop();
@@ -72,6 +75,22 @@ function backendFlag(): Flag<Backend | null> {
     },
   };
 }
+
+/** A backend that cannot be asked is told at once, not only to who opens the page; it may still come. */
+async function warnOfSilence({ kind, url, fetch }: Source["backend"], output: Output): Promise<void> {
+  const name = `the ${kind === "zipkin" ? "Zipkin" : "collector"} at ${url}`;
+  try {
+    // Of both kinds, and short.
+    const { ok, status } = await fetch(`${url}/api/v2/services`, {
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+    });
+    if (!ok) output.warn(`${name} answers ${status}`);
+  } catch (error) {
+    output.warn(`${name} does not answer: ${errorText(error)}`);
+  }
+}
+
+const ANSWER_TIMEOUT_MS = 5000;
 
 function ofBackend({ kind, url }: Backend): Source {
   return {
