@@ -20,7 +20,7 @@ export interface LoadSummary {
   /** By status code or kind of failure. */
   readonly failures: Readonly<Record<string, number>>;
   readonly warmUpRequests: number;
-  /** Time in which requests were sent. */
+  /** Time that the requests stand for: each for that until the next one. */
   readonly seconds: number;
   readonly requestsPerSecond: number;
   /** Whether the load began its requests as often as it was asked to; `null` in a closed loop, which has no rate. */
@@ -40,7 +40,7 @@ export interface LoadSummary {
 }
 
 export function summarizeResults(results: LoadResults, isOpen = true): LoadSummary {
-  const seconds = Math.max(0, (results.endMs ?? performance.now()) - results.startMs) / 1000;
+  const seconds = Math.max(0, endOf(results) - results.startMs) / 1000;
   return {
     requests: results.sent,
     succeeded: results.succeeded,
@@ -59,6 +59,11 @@ export function summarizeResults(results: LoadResults, isOpen = true): LoadSumma
     succeededLatencyMs: latenciesOf(results.succeededLatency),
     sendLagMs: latenciesOf(results.sendLag),
   };
+}
+
+function endOf({ endMs, nextDueMs }: LoadResults): number {
+  if (endMs === null) return performance.now();
+  return nextDueMs === null || nextDueMs === Number.POSITIVE_INFINITY ? endMs : Math.max(endMs, nextDueMs);
 }
 
 function latenciesOf(histogram: Histogram): Latencies {

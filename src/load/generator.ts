@@ -218,7 +218,10 @@ export class Load implements CallOwner, Sender {
     this.#template.set(call.sequence, call.isSampled);
     const { bytes } = this.#template;
     this.#upstream.call(bytes, bytes.length, nowMs + options.timeoutMs, call);
-    if (results.sent === options.maxRequests) this.#finish();
+    if (results.sent === options.maxRequests) {
+      results.nextDueMs = this.#pacer?.nextDueMs ?? null;
+      this.#finish();
+    }
   }
 
   /** What is due until `endMs` and was not begun: of what is measured, and no more than is asked for. */

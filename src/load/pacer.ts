@@ -87,6 +87,11 @@ export class Pacer {
     this.#disarm();
   }
 
+  /** When the next request is due; infinity when none ever is. */
+  get nextDueMs(): number {
+    return this.#startMs + this.#schedule.dueMs;
+  }
+
   /** Requests that are due between two moments and were not begun. */
   countMissed(fromMs: number, untilMs: number): number {
     const from = Math.min(untilMs, fromMs) - this.#startMs;

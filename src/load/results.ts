@@ -29,6 +29,11 @@ export class LoadResults {
   /** On the clock of `performance.now()`: the start without the warm-up, and the end; `null` while it runs. */
   startMs = 0;
   endMs: number | null = null;
+  /**
+   * When the next request would have been due, where an open loop ended by its number of requests: the last one stands
+   * for the time until then, as each before it does.
+   */
+  nextDueMs: number | null = null;
   /** When the last request was due, and sent. */
   lastDueMs = 0;
   lastSentMs = 0;

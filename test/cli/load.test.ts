@@ -24,6 +24,13 @@ test("sends at a rate for a time, says nothing but its results in a pipe, and ex
   expect(stdout).toContain("100 succeeded, no failures");
 });
 
+test("a load that ends by its number of requests was as fast as it was asked to be", async () => {
+  await using server = serve();
+  const { stdout } = await runCli(["load", server.url, "--rate", "10/s", "--requests", "2", "-o", "json"]);
+  const { seconds, requestsPerSecond } = JSON.parse(stdout);
+  expect({ seconds, requestsPerSecond }).toEqual({ seconds: 0.2, requestsPerSecond: 10 });
+});
+
 test("coordinated omission: a server that stalls once is seen by all requests that were due meanwhile", async () => {
   let count = 0;
   let stalled: Promise<unknown> | null = null;
