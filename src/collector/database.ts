@@ -1,4 +1,6 @@
 import { Database, SQLiteError } from "bun:sqlite";
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 
 /** "CLnk", in the file's header: whose file it is. */
@@ -174,7 +176,10 @@ function explain(error: unknown, file: string): unknown {
     );
   }
   if (code.startsWith("SQLITE_")) {
-    return new UserError("file-unwritable", `${file} cannot be opened: ${errorText(error)}`, undefined, {
+    // SQLite says only that it is unable to.
+    const folder = dirname(file);
+    const reason = existsSync(folder) ? errorText(error) : `there is no folder ${folder}`;
+    return new UserError("file-unwritable", `${file} cannot be opened: ${reason}`, undefined, {
       cause: error,
     });
   }

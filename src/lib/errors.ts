@@ -71,6 +71,7 @@ const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
   EISDIR: "it is a folder",
   ENOTDIR: "a part of its path is no folder",
+  EADDRNOTAVAIL: "it is no address of this machine",
   ECONNREFUSED: "connection refused",
   ECONNRESET: "the connection was closed",
   ENOTFOUND: "name not known",

@@ -174,3 +174,9 @@ test.each([
   expect(exitCode).toBe(2);
   expect(stderr).toContain(expected);
 });
+
+test("a data file in a folder that is not there is refused, by the folder's name", async () => {
+  const { exitCode, stderr } = await runCli(["collector", "--port", "0", "--data", "/nowhere/spans"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("/nowhere/spans cannot be opened: there is no folder /nowhere\n");
+});
