@@ -1,6 +1,6 @@
 import type { TraceReader } from "../verify/trace-reader.ts";
 import type { LoadTarget } from "./load-target.ts";
-import { type Backend, PAGE_ID } from "./verify-flags.ts";
+import { type Backend, PAGE_ID, type VerifyValues } from "./verify-flags.ts";
 
 const DEFAULT_ZIPKIN = "http://localhost:9411";
 
@@ -20,8 +20,15 @@ export async function openReader({ kind, url }: Backend): Promise<TraceReader> {
   return new ZipkinReader(url, kind === "zipkin" ? "Zipkin" : "collector");
 }
 
-/** Lets a backend's traces have their pages elsewhere; `page`: `null` for its own. */
-export function linkPages(reader: TraceReader, page: string | null): TraceReader {
+/** Where a backend's traces have their pages: its own, or elsewhere by --backend-page. The collector that was started with `target` ends with it. */
+export function linkPages(
+  reader: TraceReader,
+  flags: Pick<VerifyValues, "backend" | "backend-page">,
+  target: LoadTarget | null,
+): TraceReader {
+  const page = flags["backend-page"];
+  const isShortLived = flags.backend === null && target !== null && target.collector !== null;
   if (page !== null) reader.pageOf = (traceId) => page.replaceAll(PAGE_ID, traceId);
+  else if (isShortLived) reader.pageOf = () => null;
   return reader;
 }

@@ -93,7 +93,7 @@ async function proveSpans(proof: Proof): Promise<number> {
     ]);
   const scene = await openProofScene(proof);
   const { topology, backend, findInstances, begin } = scene;
-  const reader = linkPages(scene.reader, flags["backend-page"]);
+  const reader = linkPages(scene.reader, flags, proof.target);
   const graph = flags.graph === null ? topology : await readGraph(flags.graph);
   const before = flags.run === null ? await readCounters(await findInstances(), backend) : null;
   signal.throwIfAborted();
@@ -157,7 +157,7 @@ async function proveForever({ flags, settings, output, target, signal }: Proof):
   const topology = flags.graph === null ? target.topology : await readGraph(flags.graph);
   const graph = topology === undefined ? null : graphOf(topology);
   const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
-  const reader = linkPages(await openReader(backend), flags["backend-page"]);
+  const reader = linkPages(await openReader(backend), flags, target);
   return verifyForever({ flags, settings, output, target, graph, backend, reader, signal });
 }
 
@@ -175,7 +175,8 @@ async function provePropagation({ flags, output, target, signal }: Proof): Promi
   ]);
   const reader = linkPages(
     await openReader(flags.backend ?? defaultBackend(target, flags.zipkin)),
-    flags["backend-page"],
+    flags,
+    target,
   );
   const result = await verifyPropagation({
     url: target?.url ?? "",

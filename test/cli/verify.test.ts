@@ -110,6 +110,27 @@ describe("verify", () => {
     }
   }, 60_000);
 
+  test("a trace has no link to the collector that was started, as it ends with the command", async () => {
+    using folder = temporaryFolder();
+    const args = ["verify", "-", "--in-process", "--rate", "50/s", "--requests", "2", "--max-wait", "5s"];
+    // The call is given up: its trace is unknown, and an example.
+    const stdin = `
+apiVersion: chain-link.dev/v1
+kind: Topology
+services:
+  front: { entry: true, calls: [{ service: slow, timeout: 20ms }] }
+  slow: { latency: 200ms }
+`;
+    const report = join(folder.path, "verify.html");
+    const { stdout } = await runCli([...args, "--report", report], { stdin });
+    expect(stdout).toMatch(/^[0-9a-f]{32} {2}unknown$/m);
+    expect(stdout).not.toContain("/zipkin/traces/");
+    expect(await Bun.file(report).text()).not.toContain("/zipkin/traces/");
+    const elsewhere = ["--backend-page", "http://grafana/{traceId}"];
+    const linked = await runCli([...args, ...elsewhere], { stdin });
+    expect(linked.stdout).toMatch(/^http:\/\/grafana\/[0-9a-f]{32} {2}unknown$/m);
+  }, 60_000);
+
   test("a loss within --allow-loss is exit 0", async () => {
     using folder = temporaryFolder();
     const ledger = join(folder.path, "run.ledger");
