@@ -1,19 +1,4 @@
-const UNITS: readonly [name: string, micros: number][] = [
-  ["s", 1_000_000],
-  ["ms", 1000],
-  ["µs", 1],
-];
-
-/** Three significant digits: `1.23 ms`. */
-export function formatDuration(micros: number): string {
-  if (micros >= 120_000_000) return `${(micros / 60_000_000).toFixed(1)} min`;
-  if (micros < 0) return `-${formatDuration(-micros)}`;
-  // What would be rounded to 1000 of a unit is 1.00 of the next.
-  const [name, size] = UNITS.find(([, unit]) => micros >= unit * 0.9995) ?? ["µs", 1];
-  const value = micros / size;
-  const digits = name === "µs" || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${value.toFixed(digits)} ${name}`;
-}
+export { formatRounded as formatDuration } from "../src/lib/duration.ts";
 
 /** The time of day, with the date when that is not today. */
 export function formatTime(micros: number): string {

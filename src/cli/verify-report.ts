@@ -1,3 +1,4 @@
+import { formatRounded } from "../lib/duration.ts";
 import type { ExportLatency, VerifyResult } from "../verify/result.ts";
 import { missingBySecond } from "../verify/seconds.ts";
 import { renderSparkline } from "../verify/sparkline.ts";
@@ -23,7 +24,7 @@ export function renderVerifyReport(result: VerifyResult): string {
       ...(exportLatencyMs === null
         ? []
         : [
-            `export   p50 ${exportLatencyMs.p50} ms, p90 ${exportLatencyMs.p90} ms, p99 ${exportLatencyMs.p99} ms after the request`,
+            `export   p50 ${time(exportLatencyMs.p50)}, p90 ${time(exportLatencyMs.p90)}, p99 ${time(exportLatencyMs.p99)} after the request`,
             `         ${renderBuckets(exportLatencyMs.buckets)}`,
           ]),
       ...(spans.foreign > 0 ? [`foreign  ${spans.foreign} spans of services that are no links`] : []),
@@ -62,15 +63,19 @@ export function renderVerifyReport(result: VerifyResult): string {
 
 /** Their bounds grow 1, 2, 5, 10 … */
 function renderBuckets(buckets: ExportLatency["buckets"]): string {
-  const [first, last] = [buckets[0], buckets.at(-1)];
   const picture = renderSparkline(buckets.map(({ count }) => count));
-  return `[${picture}] from up to ${first?.upToMs} ms to up to ${last?.upToMs} ms`;
+  const ends = buckets.length > 1 ? [buckets[0], buckets.at(-1)] : buckets;
+  return `[${picture}] ${ends.map((bucket) => `up to ${time(bucket?.upToMs)}`).join(" … ")}`;
+}
+
+function time(ms = 0): string {
+  return formatRounded(ms * 1000);
 }
 
 function renderWhen(seconds: VerifyResult["seconds"]): string[] {
-  const time = (ms = 0) => new Date(ms).toISOString().slice(11, 19);
+  const clock = (ms = 0) => new Date(ms).toISOString().slice(11, 19);
   const [first, last] = [seconds[0]?.time, seconds.at(-1)?.time];
-  return [`when     [${renderSparkline(missingBySecond(seconds))}] ${time(first)} to ${time(last)} UTC`];
+  return [`when     [${renderSparkline(missingBySecond(seconds))}] ${clock(first)} to ${clock(last)} UTC`];
 }
 
 const MAX_FINDINGS = 3;

@@ -24,3 +24,20 @@ export function formatDuration(ms: number): string {
 function trim(value: number): string {
   return String(Number(value.toFixed(6)));
 }
+
+const UNITS: readonly [name: string, micros: number][] = [
+  ["s", 1_000_000],
+  ["ms", 1000],
+  ["µs", 1],
+];
+
+/** For people, three significant digits: `1.23 ms`. */
+export function formatRounded(micros: number): string {
+  if (micros >= 120_000_000) return `${(micros / 60_000_000).toFixed(1)} min`;
+  if (micros < 0) return `-${formatRounded(-micros)}`;
+  // What would be rounded to 1000 of a unit is 1.00 of the next.
+  const [name, size] = UNITS.find(([, unit]) => micros >= unit * 0.9995) ?? ["µs", 1];
+  const value = micros / size;
+  const digits = name === "µs" || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${value.toFixed(digits)} ${name}`;
+}

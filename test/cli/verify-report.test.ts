@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+import { renderVerifyReport } from "../../src/cli/verify-report.ts";
+import { Histogram } from "../../src/lib/histogram.ts";
+import { type Reconciled, resultOf } from "../../src/verify/result.ts";
+import { Tally } from "../../src/verify/tally.ts";
+import { verdictOf } from "../../src/verify/verdict.ts";
+
+/** The report on complete traces that were seen so long after their requests. */
+function reportOn(latenciesMs: readonly number[]): string {
+  const tally = new Tally();
+  const exportLatency = new Histogram();
+  for (const ms of latenciesMs) {
+    tally.add("0".repeat(32), 0, verdictOf({ expected: 1, seen: 1 }, "complete"));
+    exportLatency.record(ms * 1000);
+  }
+  return report({ tally, exportLatency, graph: null });
+}
+
+function report(reconciled: Reconciled): string {
+  const about = { run: "9f86d081884c7d65", url: "http://localhost:1", backend: "Zipkin" };
+  return renderVerifyReport(resultOf(reconciled, { ...about, allowedLoss: 0, losses: [], pageOf: () => null }));
+}
+
+test("export latencies have three digits and a unit, and the picture says what its first and last bars are", () => {
+  const text = reportOn([350, 1500, 1510]);
+  expect(text).toMatch(/\nexport {3}p50 1\.\d\d s, p90 1\.\d\d s, p99 1\.\d\d s after the request\n/);
+  expect(text).toMatch(/\n {9}\[.{3}\] up to 500 ms … up to 2\.00 s\n/);
+  expect(reportOn([1500])).toMatch(/\n {9}\[█\] up to 2\.00 s\n/);
+});
