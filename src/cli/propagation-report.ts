@@ -6,6 +6,7 @@ const TITLES = { kept: "kept", broken: "BROKEN", "could-not-tell": "COULD NOT TE
 /** A wider table is hard to read: then only edges where something is wrong have a column. */
 const MAX_WIDTH = 120;
 const FORM_WIDTH = 25;
+const UNUSED = "-: the edge was not called, or lies below a broken one";
 
 /** The result for people. */
 export function renderPropagation(result: PropagationResult, reader: Pick<TraceReader, "pageOf">): string {
@@ -25,6 +26,7 @@ export function renderPropagation(result: PropagationResult, reader: Pick<TraceR
   ]);
   const others = columns.length === 0 ? "ALL EDGES" : "ALL OTHERS";
   const titles = hidden.length > 0 ? [...columns, others] : columns;
+  const hasUnused = result.forms.some(({ edges }) => cellsOf(edges, result.edges).includes("-"));
   const findings = result.forms.flatMap(({ form, edges }) =>
     Object.entries(edges)
       .filter(([, { state }]) => !isFine(state))
@@ -41,6 +43,7 @@ export function renderPropagation(result: PropagationResult, reader: Pick<TraceR
       ["FORM", ...titles].map((title) => ({ title })),
       rows,
     ),
+    ...(hasUnused ? ["", UNUSED] : []),
     ...(findings.length > 0 ? ["", ...findings.flat()] : []),
   ];
   return `${lines.join("\n")}\n`;

@@ -18,7 +18,9 @@ function reportOn(latenciesMs: readonly number[]): string {
 
 function report(reconciled: Reconciled): string {
   const about = { run: "9f86d081884c7d65", url: "http://localhost:1", backend: "Zipkin" };
-  return renderVerifyReport(resultOf(reconciled, { ...about, allowedLoss: 0, losses: [], pageOf: () => null }));
+  return renderVerifyReport(
+    resultOf(reconciled, { ...about, allowedLoss: 0, losses: [], pageOf: () => null }),
+  );
 }
 
 test("export latencies have three digits and a unit, and the picture says what its first and last bars are", () => {

@@ -1,11 +1,13 @@
 import type { EdgeFinding, PropagationResult } from "../../src/verify/propagation.ts";
+import { formatCount } from "../format.ts";
 
+const UNUSED_SIGN = "–";
 const SIGNS: Readonly<Record<EdgeFinding["state"], readonly [sign: string, tone: string]>> = {
   kept: ["✓ kept", "good"],
   changed: ["≠ changed", "bad"],
   broken: ["✕ broken", "bad"],
   unknown: ["? not known", "note"],
-  unused: ["–", "hint"],
+  unused: [UNUSED_SIGN, "hint"],
 };
 
 const TITLES: Readonly<Record<PropagationResult["outcome"], string>> = {
@@ -16,6 +18,9 @@ const TITLES: Readonly<Record<PropagationResult["outcome"], string>> = {
 
 /** Which form of trace context every edge keeps: what `verify --propagation` found. */
 export function PropagationTable({ result }: { readonly result: PropagationResult }) {
+  const hasUnused = result.forms.some(({ edges }) =>
+    result.edges.some((edge) => (edges[edge]?.state ?? "unused") === "unused"),
+  );
   return (
     <section class="propagation">
       <h1>{TITLES[result.outcome]}</h1>
@@ -52,8 +57,8 @@ export function PropagationTable({ result }: { readonly result: PropagationResul
         </table>
       </section>
       <p class="hint">
-        {result.requests.toLocaleString("en")} requests to <code>{result.url}</code>, read from{" "}
-        {result.backend}.
+        {formatCount(result.requests, "request")} to <code>{result.url}</code>, read from {result.backend}.
+        {hasUnused && ` ${UNUSED_SIGN}: the edge was not called, or lies below a broken one.`}
       </p>
     </section>
   );

@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { renderPropagation } from "../../src/cli/propagation-report.ts";
+import type { EdgeFinding } from "../../src/verify/propagation.ts";
+
+const EXPLANATION = "-: the edge was not called, or lies below a broken one";
+
+function reportOn(edges: readonly string[], states: readonly EdgeFinding["state"][]): string {
+  const found = states.map((state, at) => [edges[at] ?? "", { state, detail: null, traceId: null }] as const);
+  return renderPropagation(
+    {
+      outcome: "kept",
+      url: "http://localhost:1",
+      backend: "Zipkin",
+      requests: 1,
+      edges,
+      forms: [{ form: "w3c", edges: Object.fromEntries(found) }],
+    },
+    { pageOf: () => null },
+  );
+}
+
+test("what - means is said where there is one, in a column of its own or in that of all others", () => {
+  const [a, b] = ["(verify) > a", "a > b"];
+  expect(reportOn([a, b], ["kept", "kept"])).not.toContain(EXPLANATION);
+  expect(reportOn([a, b], ["kept", "unused"])).toContain(`\n\n${EXPLANATION}\n`);
+  const wide = [a, b, `b > ${"c".repeat(120)}`];
+  const text = reportOn(wide, ["kept", "unused", "kept"]);
+  expect(text).toContain("kept or -");
+  expect(text).toContain(EXPLANATION);
+  expect(reportOn([a, "a > x-"], ["kept", "kept"])).not.toContain(EXPLANATION);
+});
