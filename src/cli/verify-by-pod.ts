@@ -101,6 +101,7 @@ function follow(source: LedgerSource, book: RunBook, pod: LoadPod, signal: Abort
     stop: async () => {},
     close: () => pod.delete(),
     missed: () => missed,
+    failures: null,
   };
 }
 

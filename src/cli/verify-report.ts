@@ -2,6 +2,7 @@ import { formatRounded } from "../lib/duration.ts";
 import type { ExportLatency, VerifyResult } from "../verify/result.ts";
 import { missingBySecond } from "../verify/seconds.ts";
 import { renderSparkline } from "../verify/sparkline.ts";
+import { describeCauses } from "../verify/unknown-cause.ts";
 import { type Column, renderTable } from "./table.ts";
 
 export const TITLES = {
@@ -13,6 +14,7 @@ export const TITLES = {
 /** The result for people. */
 export function renderVerifyReport(result: VerifyResult): string {
   const { spans, exportLatencyMs } = result;
+  const causes = describeCauses(result.unknownCauses);
   const traces = Object.entries(result.traces).filter(([, count]) => count > 0);
   const blocks = [
     [
@@ -21,6 +23,7 @@ export function renderVerifyReport(result: VerifyResult): string {
       `run      ${result.run}`,
       `backend  ${result.backend}`,
       `traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`,
+      ...(causes === null || causes === result.doubt ? [] : [`unknown  ${causes}`]),
       ...(exportLatencyMs === null
         ? []
         : [

@@ -21,6 +21,8 @@ export interface JudgedRun {
   close(): Promise<void>;
   /** Requests that were due and never sent. */
   missed(): number;
+  /** Requests that failed, by kind; `null` where only the book tells of them. */
+  readonly failures: ReadonlyMap<string, number> | null;
 }
 
 export const DEFAULT_DURATION_MS = 10_000;
@@ -52,6 +54,7 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
     stop: () => load.stop(),
     close: async () => {},
     missed: () => load.results.missed,
+    failures: load.results.failures,
   };
 }
 
@@ -72,7 +75,15 @@ export async function openRun(from: string, sinceMs: number | null): Promise<Jud
 /** A run of which nothing more is awaited. */
 export function judgeAccount(book: RunBook, isWhole: boolean): JudgedRun {
   const nothing = async () => {};
-  return { book, isWhole, ended: Promise.resolve(), stop: nothing, close: nothing, missed: () => 0 };
+  return {
+    book,
+    isWhole,
+    ended: Promise.resolve(),
+    stop: nothing,
+    close: nothing,
+    missed: () => 0,
+    failures: null,
+  };
 }
 
 /** A load writes to its file each second, so long as requests end. */

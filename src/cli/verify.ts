@@ -131,6 +131,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       allowedLoss: flags["allow-loss"],
       losses: last.counters === null ? [] : attributeLosses(reconciliation.tally, before, last.counters),
       pageOf: (traceId) => reader.pageOf(traceId),
+      failures: run.failures,
     });
     return await endVerify(result, flags, output);
   } finally {

@@ -11,6 +11,7 @@ import { judgeTrace, type Knowledge } from "../verify/judge.ts";
 import { describeFindings, resultOf, type VerifyResult } from "../verify/result.ts";
 import { toSeenSpan } from "../verify/seen-span.ts";
 import { Tally } from "../verify/tally.ts";
+import { causeOf } from "../verify/unknown-cause.ts";
 import { type Verdict, verdictOf } from "../verify/verdict.ts";
 import { COMPLETE, JUDGED, OPEN, RequestRing, WAITING } from "./request-ring.ts";
 
@@ -38,6 +39,13 @@ export interface LiveProofOptions {
   readonly now?: () => number;
 }
 
+interface Judged {
+  readonly endMs: number;
+  readonly verdict: Verdict;
+  /** Why it is `unknown`. */
+  readonly cause: string | null;
+}
+
 /** What `GET /api/verify` answers while a load runs. */
 export interface LiveResult {
   readonly result: VerifyResult;
@@ -59,7 +67,7 @@ export class LiveProof implements RunProof {
   readonly #settled = new Tally();
   readonly #latency = new Histogram();
   /** By number, in the order in which they were judged: wrong or not to be known, as far as one sees. */
-  readonly #judged = new Map<number, { readonly endMs: number; readonly verdict: Verdict }>();
+  readonly #judged = new Map<number, Judged>();
   /** Numbers of those that ended and are not complete; oldest first, complete ones among them. */
   #waiting: number[] = [];
   #waitingCount = 0;
@@ -131,8 +139,8 @@ export class LiveProof implements RunProof {
 
   result(): LiveResult {
     const tally = this.#settled.copy();
-    for (const [sequence, { endMs, verdict }] of this.#judged) {
-      tally.add(this.#ids.traceId(sequence), endMs, verdict);
+    for (const [sequence, { endMs, verdict, cause }] of this.#judged) {
+      tally.add(this.#ids.traceId(sequence), endMs, verdict, cause);
     }
     const { header, backend, graph, pageOf, counters } = this.#options;
     const losses = tally.missing === 0 ? [] : attributeLosses(tally, null, counters());
@@ -191,15 +199,19 @@ export class LiveProof implements RunProof {
     if (verdict.class === "complete") this.#settle(place, record, verdict);
     else {
       this.#ring.setState(place, JUDGED);
-      this.#judged.set(record.sequence, { endMs: this.#endOf(record), verdict });
+      this.#judged.set(record.sequence, {
+        endMs: this.#endOf(record),
+        verdict,
+        cause: causeOf(record, verdict),
+      });
     }
   }
 
   #forget(): void {
-    for (const [sequence, { endMs, verdict }] of this.#judged) {
+    for (const [sequence, { endMs, verdict, cause }] of this.#judged) {
       if (this.#judged.size <= MAX_JUDGED) break;
       this.#judged.delete(sequence);
-      this.#settled.add(this.#ids.traceId(sequence), endMs, verdict);
+      this.#settled.add(this.#ids.traceId(sequence), endMs, verdict, cause);
       this.#finalCounts[stateOf(verdict)]++;
     }
     const oldest = Math.floor(this.#now() / 1000) - KEPT_SECONDS;

@@ -13,6 +13,7 @@ import type { SeenSpan } from "./seen-span.ts";
 import { findStrays } from "./strays.ts";
 import { Tally } from "./tally.ts";
 import type { TraceReader } from "./trace-reader.ts";
+import { causeOf } from "./unknown-cause.ts";
 import { type Verdict, verdictOf } from "./verdict.ts";
 
 export interface ReconcileOptions {
@@ -300,7 +301,7 @@ class Reconciler {
 
   #settle(record: RunRecord, verdict: Verdict, seenAt?: number): void {
     const endedAt = this.#options.book.endOf(record);
-    this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict);
+    this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict, causeOf(record, verdict));
     if (verdict.class !== "complete") this.#faulty.add(record.sequence);
     if (
       seenAt !== undefined &&

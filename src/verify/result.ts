@@ -1,8 +1,10 @@
+import { formatCount } from "../lib/count.ts";
 import type { Histogram } from "../lib/histogram.ts";
 import type { Loss } from "./attribution.ts";
 import type { CallGraph } from "./call-graph.ts";
 import type { Reconciliation } from "./reconcile.ts";
 import { edgeText, type LinkLoss, type Tally } from "./tally.ts";
+import { describeCauses, type UnknownCauses, withFailures } from "./unknown-cause.ts";
 import type { TraceClass, Verdict } from "./verdict.ts";
 
 /** The answer to "did every span arrive?". */
@@ -18,6 +20,8 @@ export interface VerifyResult {
   readonly backend: string;
   readonly requests: number;
   readonly traces: Readonly<Record<TraceClass, number>>;
+  /** Of the `unknown` ones, how many are so for what reason. */
+  readonly unknownCauses: UnknownCauses;
   readonly spans: {
     readonly expected: number;
     readonly missing: number;
@@ -70,6 +74,8 @@ export interface ResultOptions {
   readonly allowedLoss: number;
   readonly losses: readonly Loss[];
   readonly pageOf: (traceId: string) => string | null;
+  /** Of whoever sent the requests: those that failed, by kind. @default null: only their ledger is known */
+  readonly failures?: ReadonlyMap<string, number> | null;
 }
 
 /** What a result is made from. */
@@ -77,7 +83,8 @@ export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph
 
 export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
   const found = outcomeOf(tally, options.allowedLoss);
-  const doubt = doubtOf(found, tally, options.losses);
+  const unknownCauses = withFailures(tally.unknownCauses, options.failures ?? null);
+  const doubt = doubtOf(found, tally, options.losses, unknownCauses);
   return {
     outcome: doubt === null ? found : "could-not-tell",
     doubt,
@@ -86,6 +93,7 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
     backend: options.backend,
     requests: tally.requests,
     traces: tally.classes,
+    unknownCauses,
     spans: {
       expected: tally.expected,
       missing: tally.missing,
@@ -161,14 +169,17 @@ export function outcomeOf(
 }
 
 /** Why that is no proof; `null` where it is one. */
-function doubtOf(found: Outcome, tally: Tally, losses: readonly Loss[]): string | null {
-  const { classes, requests, expected, missing, unexpected } = tally;
+function doubtOf(
+  found: Outcome,
+  tally: Tally,
+  losses: readonly Loss[],
+  causes: UnknownCauses,
+): string | null {
+  const { requests, expected, missing, unexpected } = tally;
   if (tally.traces === 0) return "no request was sent";
-  if (found === "could-not-tell") {
-    return `${classes.unknown} requests got no answer, or no whole account: from a link of an older version, a service that is no link, or after a time-out`;
-  }
+  if (found === "could-not-tell") return describeCauses(causes);
   const isNothingWrong = found === "complete" && unexpected === 0;
-  if (isNothingWrong && expected === 0) return `no span was recorded for ${requests} requests`;
+  if (isNothingWrong && expected === 0) return `no span was recorded for ${formatCount(requests, "request")}`;
   // Lost, never sent here, or long let go of: what is not there does not say, and no counter does.
   const isNothingThere = missing > 0 && missing === expected && unexpected + tally.copies === 0;
   const isUnexplained = losses.length > 0 && losses.every(({ reason }) => reason === "unexplained");
@@ -186,7 +197,9 @@ export function describeFindings(verdict: Verdict): string[] {
       ({ kind, link, edge, id }) =>
         `misses ${kind} of ${link ?? "an unknown caller"}${edge === null ? "" : ` (${at(edge)})`}${id === null ? "" : `, span ${id}`}`,
     ),
-    ...(unattributed > 0 ? [`misses ${unattributed} spans of which one cannot tell which`] : []),
+    ...(unattributed > 0
+      ? [`misses ${formatCount(unattributed, "span")} of which one cannot tell which`]
+      : []),
     ...altered.map(
       ({ span, field, was, is }) => `${field} of span ${span.id} was ${was ?? "none"}, is ${is ?? "none"}`,
     ),

@@ -44,6 +44,8 @@ export class Tally {
   readonly brokenEdges = new Map<string, number>();
   /** Traces in which a link decided otherwise than it was told, by link. */
   readonly samplingIgnoredBy = new Map<string, number>();
+  /** `unknown` traces by why. */
+  readonly unknownCauses = new Map<string, number>();
   /** By class, the worst first. */
   readonly #examples = new Map<TraceClass, Example[]>();
   /** By whole second of the run: requests that ended, and spans of theirs that are missing. */
@@ -82,14 +84,15 @@ export class Tally {
     ] as const)
       copy[field] = this[field];
     for (const [name, loss] of this.links) copy.links.set(name, { ...loss });
-    for (const field of ["edges", "brokenEdges", "samplingIgnoredBy"] as const)
+    for (const field of ["edges", "brokenEdges", "samplingIgnoredBy", "unknownCauses"] as const)
       for (const [key, value] of this[field]) copy[field].set(key, value);
     for (const [name, examples] of this.#examples) copy.#examples.set(name, [...examples]);
     for (const [second, counts] of this.seconds) copy.seconds.set(second, { ...counts });
     return copy;
   }
 
-  add(traceId: string, endMs: number, verdict: Verdict): void {
+  /** `cause`: why it is `unknown`. */
+  add(traceId: string, endMs: number, verdict: Verdict, cause: string | null = null): void {
     const lost = verdict.missing.length + verdict.unattributed;
     this.classes[verdict.class]++;
     this.expected += verdict.expected ?? 0;
@@ -112,6 +115,7 @@ export class Tally {
     for (const { serviceName } of verdict.copies) this.#link(serviceName).copies++;
     for (const edge of verdict.brokenEdges) count(this.brokenEdges, edgeText(edge));
     for (const name of verdict.samplingIgnoredBy) count(this.samplingIgnoredBy, name);
+    if (cause !== null) count(this.unknownCauses, cause);
     const isGood = verdict.class === "complete" || verdict.class === "not-sampled";
     if (!isGood) this.#keepExample({ traceId, verdict });
   }

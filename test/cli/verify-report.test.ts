@@ -16,11 +16,10 @@ function reportOn(latenciesMs: readonly number[]): string {
   return report({ tally, exportLatency, graph: null });
 }
 
-function report(reconciled: Reconciled): string {
+function report(reconciled: Reconciled, failures: ReadonlyMap<string, number> | null = null): string {
   const about = { run: "9f86d081884c7d65", url: "http://localhost:1", backend: "Zipkin" };
-  return renderVerifyReport(
-    resultOf(reconciled, { ...about, allowedLoss: 0, losses: [], pageOf: () => null }),
-  );
+  const options = { ...about, allowedLoss: 0, losses: [], pageOf: () => null, failures };
+  return renderVerifyReport(resultOf(reconciled, options));
 }
 
 test("export latencies have three digits and a unit, and the picture says what its first and last bars are", () => {
@@ -28,4 +27,21 @@ test("export latencies have three digits and a unit, and the picture says what i
   expect(text).toMatch(/\nexport {3}p50 1\.\d\d s, p90 1\.\d\d s, p99 1\.\d\d s after the request\n/);
   expect(text).toMatch(/\n {9}\[.{3}\] up to 500 ms … up to 2\.00 s\n/);
   expect(reportOn([1500])).toMatch(/\n {9}\[█\] up to 2\.00 s\n/);
+});
+
+test("an INCOMPLETE run says why others of its traces are unknown", () => {
+  const tally = new Tally();
+  tally.add("0".repeat(32), 0, verdictOf({ expected: 1, unattributed: 1 }, "unknown"));
+  for (const cause of ["no_answer", "no_answer", "502", "differs"])
+    tally.add("1".repeat(32), 0, verdictOf({}, "unknown"), cause);
+  const reconciled = { tally, exportLatency: new Histogram(), graph: null };
+  const causes = (failures: string) =>
+    `\nunknown  ${failures}; 1 request got an answer without a whole account (1 × 502); the spans of 1 trace differ`;
+  expect(report(reconciled)).toStartWith("INCOMPLETE");
+  expect(report(reconciled)).toContain(causes("2 requests got no answer, and the ledger does not say why"));
+  const failures = new Map([
+    ["timeout", 2],
+    ["502", 1],
+  ]);
+  expect(report(reconciled, failures)).toContain(causes("2 requests failed (2 × timeout)"));
 });

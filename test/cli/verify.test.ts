@@ -177,7 +177,32 @@ services:
       `zipkin=http://localhost:${backend.port}`,
     ]);
     expect(stdout).toContain("COULD NOT TELL");
+    expect(stdout).toContain(
+      "2 requests got an answer without a whole account (2 × 200), as from a link of an older",
+    );
     expect(exitCode).toBe(3);
+  });
+
+  test("why it could not tell is said by the causes that the load knows", async () => {
+    await using entry = Bun.serve({ port: 0, fetch: () => new Response("", { status: 502 }) });
+    await using backend = Bun.serve({ port: 0, fetch: () => Response.json([]) });
+    for (const [url, requests, text, unknownCauses] of [
+      ["http://127.0.0.1:1", 3, "3 requests failed (3 × connection_refused)", { connection_refused: 3 }],
+      ["http://127.0.0.1:1", 1, "1 request failed (1 × connection_refused)", { connection_refused: 1 }],
+      [
+        `http://localhost:${entry.port}`,
+        2,
+        "2 requests got an answer without a whole account (2 × 502)",
+        { 502: 2 },
+      ],
+    ] as const) {
+      const pace = ["--requests", String(requests), "--rate", "100/s"];
+      const args = ["verify", url, ...pace, "--backend", `zipkin=http://localhost:${backend.port}`];
+      const { exitCode, stdout } = await runCli([...args, "-o", "json"]);
+      expect(JSON.parse(stdout)).toMatchObject({ outcome: "could-not-tell", doubt: text, unknownCauses });
+      expect(exitCode).toBe(3);
+      expect((await runCli(args)).stdout).toContain(`\n${text}\n`);
+    }
   });
 
   test("usage errors are exit 2", async () => {

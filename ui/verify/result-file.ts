@@ -32,6 +32,9 @@ export function readResult(text: string): ResultFile | null {
     typeof value.traces === "object" && Array.isArray(value.seconds) && Array.isArray(value.examples);
   // Written by an earlier version.
   return isResult
-    ? { kind: "result", value: { calls: [], losses: [], doubt: null, ...value } as VerifyResult }
+    ? {
+        kind: "result",
+        value: { calls: [], losses: [], doubt: null, unknownCauses: {}, ...value } as VerifyResult,
+      }
     : null;
 }

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import type { ExampleResult, VerifyResult } from "../../src/verify/result.ts";
+import { describeCauses } from "../../src/verify/unknown-cause.ts";
 import { formatCount } from "../format.ts";
 import { Icon, type IconName } from "../shell/icon.tsx";
 import { ClassBar, wordsOf } from "./class-bar.tsx";
@@ -84,6 +85,7 @@ function Answer({
 }) {
   const [title, tone, icon] = ANSWERS[result.outcome];
   const { missing, expected } = result.spans;
+  const causes = describeCauses(result.unknownCauses);
   const wrong = result.requests - result.traces.complete - result.traces["not-sampled"];
   const says =
     result.requests === 0
@@ -103,12 +105,17 @@ function Answer({
         </h1>
         <p role="status">
           {says}
-          {result.doubt !== null && result.requests > 0 ? ` ${result.doubt}.` : ""}
+          {result.doubt !== null && result.requests > 0 ? ` ${asSentence(result.doubt)}` : ""}
+          {causes !== null && causes !== result.doubt ? ` ${asSentence(causes)}` : ""}
           {waiting !== undefined && waiting > 0 ? ` ${formatCount(waiting, "trace")} still coming in.` : ""}
         </p>
       </div>
     </header>
   );
+}
+
+function asSentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function Section({ title, children }: { readonly title: string; readonly children: ComponentChildren }) {

@@ -1,0 +1,73 @@
+import { formatCount } from "../lib/count.ts";
+import type { RunRecord } from "../trace/run-ledger.ts";
+import type { Verdict } from "./verdict.ts";
+
+/**
+ * Traces that are `unknown`, by why: the status of an answer without a whole account; the kind of failure where there was no answer
+ * (`connection_refused`, …), or {@link NO_ANSWER} where only a ledger tells of it; or {@link DIFFERS}.
+ */
+export type UnknownCauses = Readonly<Record<string, number>>;
+
+/** There was no answer; a ledger does not say why. */
+const NO_ANSWER = "no_answer";
+/** The spans are others than those of a whole account. */
+const DIFFERS = "differs";
+
+/** `null` for a trace that is not `unknown`. */
+export function causeOf({ status, ledger }: RunRecord, verdict: Verdict): string | null {
+  if (verdict.class !== "unknown") return null;
+  if (ledger !== null && ledger.unknown === 0) return DIFFERS;
+  return status === 0 ? NO_ANSWER : String(status);
+}
+
+/** With what whoever sent the requests knows of those that failed: by kind, and by status from 400 on. */
+export function withFailures(
+  causes: ReadonlyMap<string, number>,
+  failures: ReadonlyMap<string, number> | null,
+): UnknownCauses {
+  const { [NO_ANSWER]: unanswered = 0, ...others } = Object.fromEntries(causes);
+  if (unanswered === 0) return others;
+  const kinds = [...(failures ?? [])].filter(([kind]) => !isStatus(kind));
+  return { ...others, ...(kinds.length > 0 ? Object.fromEntries(kinds) : { [NO_ANSWER]: unanswered }) };
+}
+
+/** In words; `null` where there are none. */
+export function describeCauses(causes: UnknownCauses): string | null {
+  const all = Object.entries(causes).toSorted(([, a], [, b]) => b - a);
+  const statuses = all.filter(([cause]) => isStatus(cause));
+  const kinds = all.filter(([cause]) => !isStatus(cause) && cause !== NO_ANSWER && cause !== DIFFERS);
+  const { [NO_ANSWER]: unanswered = 0, [DIFFERS]: differing = 0 } = causes;
+  const texts: string[] = [];
+  if (kinds.length > 0) texts.push(`${formatCount(sumOf(kinds), "request")} failed${listOf(kinds)}`);
+  if (unanswered > 0) {
+    texts.push(`${formatCount(unanswered, "request")} got no answer, and the ledger does not say why`);
+  }
+  if (statuses.length > 0) {
+    const text = `${formatCount(sumOf(statuses), "request")} got an answer without a whole account${listOf(statuses)}`;
+    const isAnyGood = statuses.some(([status]) => Number(status) < 400);
+    texts.push(isAnyGood ? `${text}, as from ${WITHOUT_ACCOUNT}` : text);
+  }
+  if (differing > 0) {
+    texts.push(
+      `the spans of ${formatCount(differing, "trace")} differ from the ledger in a way that cannot be told`,
+    );
+  }
+  return texts.length === 0 ? null : texts.join("; ");
+}
+
+const WITHOUT_ACCOUNT =
+  "a link of an older version, a service that is no link, or after a call that got no answer";
+
+type Counts = readonly (readonly [cause: string, count: number])[];
+
+function listOf(counts: Counts): string {
+  return ` (${counts.map(([cause, count]) => `${count} × ${cause}`).join(", ")})`;
+}
+
+function sumOf(counts: Counts): number {
+  return counts.reduce((sum, [, count]) => sum + count, 0);
+}
+
+function isStatus(cause: string): boolean {
+  return /^\d+$/.test(cause);
+}
