@@ -5,6 +5,7 @@ import { UserError } from "../lib/errors.ts";
 import { formatPercentage } from "../lib/percentage.ts";
 import { placeAt } from "../load/schedule.ts";
 import { newRunId } from "../trace/run.ts";
+import { pause } from "../verify/query-pace.ts";
 import { RunBook } from "../verify/run-book.ts";
 import type { Output } from "./output.ts";
 import { rateOf } from "./pace-flags.ts";
@@ -71,24 +72,31 @@ export async function sendByPod({
     // Times of the account on our own clock: they are compared with when traces are seen.
     const judged = new RunBook({ ...header, startMs: header.startMs - aheadMs });
     judged.append(book);
-    return follow(source, judged, pod, signal);
+    return follow(source, judged, pod);
   } catch (error) {
     await pod.delete();
     throw error;
   }
 }
 
-function follow(source: LedgerSource, book: RunBook, pod: LoadPod, signal: AbortSignal): JudgedRun {
+function follow(source: LedgerSource, book: RunBook, pod: LoadPod): JudgedRun {
   let missed = 0;
+  const stop = new AbortController();
+  let isWhole = true;
   const readToEnd = async () => {
     for (;;) {
-      const part = await readLedger(source, book.size, signal);
+      const isLast = stop.signal.aborted;
+      const part = await readLedger(source, book.size);
       missed = part.missed;
       if (part.firstKept > book.size || part.isOver === null) throw lostLedger(pod.name, part.isOver);
       book.append(part.book);
       if (part.isOver) return;
-      await Bun.sleep(POLL_MS);
-      signal.throwIfAborted();
+      if (isLast) {
+        // It would go on sending; what is under way in it is in no account.
+        isWhole = false;
+        return pod.delete();
+      }
+      await pause(POLL_MS, stop.signal).catch(() => {});
     }
   };
   const ended = readToEnd();
@@ -96,9 +104,10 @@ function follow(source: LedgerSource, book: RunBook, pod: LoadPod, signal: Abort
   ended.catch(() => {});
   return {
     book,
-    isWhole: true,
+    isWhole: () => isWhole,
     ended,
-    stop: async () => {},
+    stop: async () => stop.abort(),
+    sent: () => book.size,
     close: () => pod.delete(),
     missed: () => missed,
     failures: null,

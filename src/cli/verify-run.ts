@@ -11,12 +11,14 @@ import { readAccount } from "./verify-ledger.ts";
 /** A run that is judged, which may still be under way. */
 export interface JudgedRun {
   readonly book: RunBook;
-  /** Every request of it is in the book when it has ended. */
-  readonly isWhole: boolean;
+  /** Whether every request of it is in the book when it has ended. */
+  isWhole(): boolean;
   /** Resolves when no more requests come. */
   readonly ended: Promise<unknown>;
-  /** Sends no more, and waits for what is under way. */
+  /** Sends no more; `ended` then waits for what is under way. */
   stop(): Promise<unknown>;
+  /** Requests that were sent, as far as one knows. */
+  sent(): number;
   /** Takes away what was made for it. */
   close(): Promise<void>;
   /** Requests that were due and never sent. */
@@ -49,10 +51,11 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
   });
   return {
     book,
-    isWhole: true,
+    isWhole: () => true,
     ended: load.done,
     stop: () => load.stop(),
     close: async () => {},
+    sent: () => load.results.sent,
     missed: () => load.results.missed,
     failures: load.results.failures,
   };
@@ -77,10 +80,11 @@ export function judgeAccount(book: RunBook, isWhole: boolean): JudgedRun {
   const nothing = async () => {};
   return {
     book,
-    isWhole,
+    isWhole: () => isWhole,
     ended: Promise.resolve(),
     stop: nothing,
     close: nothing,
+    sent: () => book.size,
     missed: () => 0,
     failures: null,
   };

@@ -1,3 +1,4 @@
+import { formatCount } from "../lib/count.ts";
 import type { Counters } from "../verify/counters.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -8,6 +9,7 @@ import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
 import { checkFlags } from "./verify-checks.ts";
 import { VERIFY_FLAGS, type VerifyValues } from "./verify-flags.ts";
+import type { JudgedRun } from "./verify-run.ts";
 import type { Scene } from "./verify-scene.ts";
 
 export const verify = defineCommand({
@@ -47,7 +49,10 @@ export const verify = defineCommand({
   async run({ flags, operands, settings, output }) {
     checkFlags(flags, operands, settings);
     const { endUnread } = await import("./verify-ending.ts");
-    const interruption = watchInterrupts(() => output.raw("\n"));
+    const interruption = watchInterrupts(() => {
+      output.raw("\n");
+      process.exit(EXIT.interrupted);
+    });
     const abort = new AbortController();
     void interruption.signal.then(() => abort.abort(new Error("interrupted")));
     let target: LoadTarget | null = null;
@@ -57,8 +62,11 @@ export const verify = defineCommand({
       const prove = flags.propagation ? provePropagation : flags.forever ? proveForever : proveSpans;
       return await prove({ flags, settings, output, target, signal: abort.signal });
     } catch (error) {
-      if (abort.signal.aborted) return EXIT.interrupted;
       const code = endUnread(error, output);
+      if (abort.signal.aborted) {
+        if (code === null) output.note("interrupted: nothing is judged");
+        return EXIT.interrupted;
+      }
       if (code === null) throw error;
       return code;
     } finally {
@@ -99,13 +107,13 @@ async function proveSpans(proof: Proof): Promise<number> {
   signal.throwIfAborted();
   const watch = new BackendWatch(backend, before?.backend ?? null);
   const run = await begin(signal);
+  const line = progressLine(output);
+  const hurry = endAtSignal(run, signal, output, line);
   try {
-    signal.addEventListener("abort", () => void run.stop());
     const last: { counters: Counters | null } = { counters: null };
-    const line = progressLine(output);
     const reconciliation = await reconcile({
       book: run.book,
-      isWholeRun: run.isWhole,
+      isWholeRun: () => run.isWhole(),
       reader,
       countRestarts: () => watch.countRestarts(),
       beforeLast: async () => {
@@ -116,7 +124,9 @@ async function proveSpans(proof: Proof): Promise<number> {
       ended: run.ended,
       maxWaitMs: flags["max-wait"],
       queriesPerSecond: flags["query-rate"],
-      signal,
+      // A second signal ends the process.
+      signal: new AbortController().signal,
+      hurry,
       onProgress: line.show,
     }).finally(() => {
       line.end();
@@ -133,10 +143,44 @@ async function proveSpans(proof: Proof): Promise<number> {
       pageOf: (traceId) => reader.pageOf(traceId),
       failures: run.failures,
     });
-    return await endVerify(result, flags, output);
+    const code = await endVerify(result, flags, output);
+    return signal.aborted ? EXIT.interrupted : code;
   } finally {
     await run.close();
   }
+}
+
+/** While requests are sent, a signal ends that; afterwards it aborts what is returned: nobody waits for spans any more. */
+function endAtSignal(
+  run: JudgedRun,
+  signal: AbortSignal,
+  output: Output,
+  line: ReturnType<typeof progressLine>,
+): AbortSignal {
+  const hurry = new AbortController();
+  let isSending = true;
+  const onEnd = () => {
+    isSending = false;
+  };
+  run.ended.then(onEnd, onEnd);
+  const onSignal = () => {
+    line.end();
+    const count = run.sent();
+    const [verb, judged] = count === 1 ? ["was", "is"] : ["were", "are"];
+    if (isSending) {
+      const sent = `the ${formatCount(count, "request")} that ${verb} sent ${judged} judged`;
+      output.note(`interrupted: ${sent}; again ends at once`);
+      void run.stop();
+    } else {
+      output.note(
+        `interrupted: judged is what has arrived of ${formatCount(count, "request")}; again ends at once`,
+      );
+      hurry.abort();
+    }
+  };
+  if (signal.aborted) onSignal();
+  else signal.addEventListener("abort", onSignal, { once: true });
+  return hurry.signal;
 }
 
 async function openProofScene({ flags, settings, output, target }: Proof): Promise<Scene> {

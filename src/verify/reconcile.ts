@@ -23,8 +23,8 @@ export interface ReconcileOptions {
   readonly graph: CallGraph | null;
   /** Resolves when no more requests are added to the book. */
   readonly ended: Promise<unknown>;
-  /** All requests of the run are in the book then: traces that it does not know are looked for. @default false */
-  readonly isWholeRun?: boolean;
+  /** Whether all requests of the run are in the book then: traces that it does not know are looked for. @default false */
+  readonly isWholeRun?: () => boolean;
   /** How often the backend was started again so far: then it is asked anew for what it had. @default never */
   readonly countRestarts?: () => Promise<number>;
   /** Called before the last look: what the counters say then is of spans that had not arrived before it. */
@@ -36,6 +36,8 @@ export interface ReconcileOptions {
   /** What earlier runs have taught; instead of `graph`. */
   readonly learning?: Learning;
   readonly signal: AbortSignal;
+  /** Aborted: what is there once all requests have ended is judged at once, and what is not is `unknown`, as it may be on the way. */
+  readonly hurry?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -85,6 +87,8 @@ class Reconciler {
   #tally = new Tally();
   readonly #latency = new Histogram();
   readonly #startedAt = Date.now();
+  /** Ends a pause: the run is given up, or cut short. */
+  readonly #wake: AbortSignal;
   /** Numbers of requests whose traces are not complete. */
   readonly #faulty = new Set<number>();
   #pending: number[] = [];
@@ -98,14 +102,15 @@ class Reconciler {
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#ids = new RunIds(options.book.header.run);
-    const { queriesPerSecond, signal } = options;
+    const { queriesPerSecond, signal, hurry } = options;
+    this.#wake = hurry === undefined ? signal : AbortSignal.any([signal, hurry]);
     this.#pace =
       typeof queriesPerSecond === "number" ? new QueryPace(queriesPerSecond, signal) : queriesPerSecond;
     this.#learning = options.learning ?? new Learning(options.graph);
   }
 
   async run(): Promise<Reconciliation> {
-    const { ended, maxWaitMs, signal } = this.#options;
+    const { ended, maxWaitMs } = this.#options;
     let deadlineMs: number | null = null;
     let failure: unknown = null;
     void ended
@@ -121,7 +126,7 @@ class Reconciler {
     for (;;) {
       if (failure !== null) throw failure;
       const deadline = deadlineMs as number | null;
-      const isLast = deadline !== null && performance.now() >= deadline;
+      const isLast = deadline !== null && (this.#isCutShort || performance.now() >= deadline);
       if (isLast) await this.#options.beforeLast?.();
       this.#takeNew();
       this.#pending = this.#overdue.take(this.#isEnded).concat(this.#pending);
@@ -142,7 +147,7 @@ class Reconciler {
         deadline === null
           ? Math.max(pauseMs, lookMs)
           : Math.min(pauseMs, Math.max(0, deadline - performance.now()));
-      await pause(waitMs, signal);
+      await this.#pause(waitMs);
     }
     await this.#lookBeyond();
     return {
@@ -151,6 +156,17 @@ class Reconciler {
       graph: this.#learning.knowledge.graph,
       queries: this.#pace.queries,
     };
+  }
+
+  /** Nobody waits for what is still on the way. */
+  get #isCutShort(): boolean {
+    return this.#isEnded && this.#options.hurry?.aborted === true;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal, hurry } = this.#options;
+    await pause(ms, hurry?.aborted ? signal : this.#wake).catch(() => {});
+    signal.throwIfAborted();
   }
 
   get #isAllSettled(): boolean {
@@ -206,7 +222,7 @@ class Reconciler {
     this.#pending = [];
     let from = 0;
     try {
-      for (; from < end; from += reader.batchSize) {
+      for (; from < end && (isLast || !this.#isCutShort); from += reader.batchSize) {
         await this.#readBatch(pending.slice(from, from + reader.batchSize), isLast ? left : null);
         if (!isLast) this.#report(null);
       }
@@ -215,7 +231,10 @@ class Reconciler {
       this.#pending = pending.slice(from).concat(this.#pending);
     }
     // At the end all that can be learned is known.
-    for (const { record, spans } of left) this.#settle(record, this.#learning.judge(record, spans));
+    for (const { record, spans } of left) {
+      const verdict = this.#learning.judge(record, spans);
+      this.#settle(record, this.#isCutShort && !isSettled(verdict) ? onTheWay(verdict) : verdict);
+    }
   }
 
   /** What may still change stays pending, or is kept in `left`. */
@@ -273,8 +292,8 @@ class Reconciler {
 
   /** What no request of the book can tell: traces that it does not know, and copies that the backend has not kept. */
   async #lookBeyond(): Promise<void> {
-    const { book, reader, isWholeRun = false, signal } = this.#options;
-    if (isWholeRun) {
+    const { book, reader, isWholeRun, signal } = this.#options;
+    if (isWholeRun?.()) {
       const strays = await this.#patiently(() =>
         Array.fromAsync(findStrays(book, reader, this.#pace, signal)),
       );
@@ -322,6 +341,11 @@ class Reconciler {
 
 function isAway(error: unknown): boolean {
   return error instanceof UserError && error.code === "backend-unreadable";
+}
+
+/** What is missing, or seems odd without it, may come yet. */
+function onTheWay({ expected, seen }: Verdict): Verdict {
+  return verdictOf({ expected, seen, certainty: "counted", isOnTheWay: true }, "unknown");
 }
 
 /** Waiting changes nothing any more. */

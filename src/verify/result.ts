@@ -211,7 +211,9 @@ export function describeFindings(verdict: Verdict): string[] {
   ];
 }
 
-function describeUnknown({ certainty, expected }: Verdict): string {
+function describeUnknown({ certainty, expected, seen, isOnTheWay }: Verdict): string {
+  if (isOnTheWay)
+    return `${seen} of ${formatCount(expected ?? 0, "span")} had arrived when verify was interrupted`;
   if (expected === null) return "the request got no answer, or one without a ledger";
   return certainty === "proved"
     ? "a call got no answer, or one without a ledger; everything else arrived"

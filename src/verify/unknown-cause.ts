@@ -4,7 +4,7 @@ import type { Verdict } from "./verdict.ts";
 
 /**
  * Traces that are `unknown`, by why: the status of an answer without a whole account; the kind of failure where there was no answer
- * (`connection_refused`, …), or {@link NO_ANSWER} where only a ledger tells of it; or {@link DIFFERS}.
+ * (`connection_refused`, …), or {@link NO_ANSWER} where only a ledger tells of it; {@link DIFFERS}; or {@link ON_THE_WAY}.
  */
 export type UnknownCauses = Readonly<Record<string, number>>;
 
@@ -13,9 +13,15 @@ const NO_ANSWER = "no_answer";
 /** The spans are others than those of a whole account. */
 const DIFFERS = "differs";
 
+/** Verify was interrupted while it waited for its spans. */
+const ON_THE_WAY = "on_the_way";
+/** Those that are no kind of failure. */
+const OURS: readonly string[] = [NO_ANSWER, DIFFERS, ON_THE_WAY];
+
 /** `null` for a trace that is not `unknown`. */
 export function causeOf({ status, ledger }: RunRecord, verdict: Verdict): string | null {
   if (verdict.class !== "unknown") return null;
+  if (verdict.isOnTheWay) return ON_THE_WAY;
   if (ledger !== null && ledger.unknown === 0) return DIFFERS;
   return status === 0 ? NO_ANSWER : String(status);
 }
@@ -35,8 +41,8 @@ export function withFailures(
 export function describeCauses(causes: UnknownCauses): string | null {
   const all = Object.entries(causes).toSorted(([, a], [, b]) => b - a);
   const statuses = all.filter(([cause]) => isStatus(cause));
-  const kinds = all.filter(([cause]) => !isStatus(cause) && cause !== NO_ANSWER && cause !== DIFFERS);
-  const { [NO_ANSWER]: unanswered = 0, [DIFFERS]: differing = 0 } = causes;
+  const kinds = all.filter(([cause]) => !isStatus(cause) && !OURS.includes(cause));
+  const { [NO_ANSWER]: unanswered = 0, [DIFFERS]: differing = 0, [ON_THE_WAY]: onTheWay = 0 } = causes;
   const texts: string[] = [];
   if (kinds.length > 0) texts.push(`${formatCount(sumOf(kinds), "request")} failed${listOf(kinds)}`);
   if (unanswered > 0) {
@@ -52,6 +58,7 @@ export function describeCauses(causes: UnknownCauses): string | null {
       `the spans of ${formatCount(differing, "trace")} differ from the ledger in a way that cannot be told`,
     );
   }
+  if (onTheWay > 0) texts.push(`${formatCount(onTheWay, "trace")} may still be on the way`);
   return texts.length === 0 ? null : texts.join("; ");
 }
 

@@ -74,6 +74,8 @@ export interface Verdict {
   readonly orphans: readonly SeenSpan[];
   /** Links that recorded nothing although they were asked to, or recorded although they were asked not to. */
   readonly samplingIgnoredBy: readonly string[];
+  /** It was judged before all of its spans had to be there. */
+  readonly isOnTheWay: boolean;
   /** Spans in the trace of services that are not ours. */
   readonly foreign: number;
 }
@@ -91,6 +93,7 @@ const NOTHING: Verdict = {
   brokenEdges: [],
   orphans: [],
   samplingIgnoredBy: [],
+  isOnTheWay: false,
   foreign: 0,
 };
 

@@ -6,7 +6,11 @@ const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string]
   ["complete", "well", "every span is there, once, as it was recorded"],
   ["not-sampled", "idle", "nobody asked for it to be recorded"],
   ["duplicated", "note", "a span is there more than once"],
-  ["unknown", "unknown", "a call or the request itself got no answer, so nobody knows what to expect"],
+  [
+    "unknown",
+    "unknown",
+    "a call or the request itself got no answer, or spans may still be on the way: nobody knows what to expect",
+  ],
   ["orphaned", "odd", "a span names a parent that is not there"],
   ["broken-context", "odd", "a callee began a trace of its own"],
   ["unexpected", "odd", "a span that no ledger knows"],
