@@ -1,3 +1,4 @@
+import { formatCount } from "../lib/count.ts";
 import type { CanaryAccount } from "../verify/canary-account.ts";
 import type { Outcome } from "../verify/result.ts";
 import { renderTable } from "./table.ts";
@@ -31,7 +32,7 @@ export function renderCanaryEnd(account: CanaryAccount, outcome: Outcome, form: 
   }
   const traces = Object.entries(account.classes).filter(([, count]) => count > 0);
   const lines = [
-    `${TITLES[outcome]}: ${account.missing || "none"} of ${account.expected} spans missing, ${account.traces} requests`,
+    `${TITLES[outcome]}: ${account.missing || "none"} of ${formatCount(account.expected, "span")} missing, ${formatCount(account.traces, "request")}`,
     `windows  ${windows.complete} complete, ${windows.incomplete} incomplete, ${windows["could-not-tell"]} of which nothing can be told`,
     ...(traces.length > 0
       ? [`traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`]
@@ -41,7 +42,9 @@ export function renderCanaryEnd(account: CanaryAccount, outcome: Outcome, form: 
       : [
           `export   p50 ${exportLatencyMs.p50} ms, p90 ${exportLatencyMs.p90} ms, p99 ${exportLatencyMs.p99} ms after the request`,
         ]),
-    ...(account.unjudged > 0 ? [`unjudged ${account.unjudged} requests of the last moments`] : []),
+    ...(account.unjudged > 0
+      ? [`unjudged ${formatCount(account.unjudged, "request")} of the last moments`]
+      : []),
     ...(account.skippedWindows > 0
       ? [`skipped  ${account.skippedWindows} windows: the backend answers too slowly`]
       : []),

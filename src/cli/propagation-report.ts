@@ -1,3 +1,4 @@
+import { formatCount } from "../lib/count.ts";
 import type { PropagationResult } from "../verify/propagation.ts";
 import type { TraceReader } from "../verify/trace-reader.ts";
 import { renderTable } from "./table.ts";
@@ -36,7 +37,7 @@ export function renderPropagation(result: PropagationResult, reader: Pick<TraceR
       ]),
   );
   const lines = [
-    `${TITLES[result.outcome]}: ${result.forms.length} forms over ${result.edges.length} edges, ${result.requests} requests`,
+    `${TITLES[result.outcome]}: ${formatCount(result.forms.length, "form")} over ${formatCount(result.edges.length, "edge")}, ${formatCount(result.requests, "request")}`,
     `backend  ${result.backend}`,
     "",
     ...renderTable(

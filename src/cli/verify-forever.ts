@@ -1,4 +1,5 @@
 import { lookup } from "node:dns/promises";
+import { formatCount } from "../lib/count.ts";
 import { UserError } from "../lib/errors.ts";
 import type { CallGraph } from "../verify/call-graph.ts";
 import { Canary, type WindowReport } from "../verify/canary.ts";
@@ -113,7 +114,7 @@ function describeWindow(
   return [
     outcome === "could-not-tell"
       ? "nothing can be told"
-      : `${tally.missing} of ${tally.expected} spans missing`,
+      : `${tally.missing} of ${formatCount(tally.expected, "span")} missing`,
     wrong.map(([name, count]) => `${count} ${name}`).join(", "),
     ...(where.length > 0 ? [where.join(", ")] : []),
     ...(example === undefined ? [] : [`trace ${example.traceId}: ${describeFindings(example.verdict)[0]}`]),

@@ -1,3 +1,4 @@
+import { formatCount } from "../lib/count.ts";
 import { formatRounded } from "../lib/duration.ts";
 import type { ExportLatency, VerifyResult } from "../verify/result.ts";
 import { missingBySecond } from "../verify/seconds.ts";
@@ -18,7 +19,7 @@ export function renderVerifyReport(result: VerifyResult): string {
   const traces = Object.entries(result.traces).filter(([, count]) => count > 0);
   const blocks = [
     [
-      `${TITLES[result.outcome]}: ${spans.missing === 0 ? "none" : spans.missing} of ${spans.expected} spans missing, ${result.requests} requests`,
+      `${TITLES[result.outcome]}: ${spans.missing === 0 ? "none" : spans.missing} of ${formatCount(spans.expected, "span")} missing, ${formatCount(result.requests, "request")}`,
       ...(result.doubt === null ? [] : [result.doubt]),
       `run      ${result.run}`,
       `backend  ${result.backend}`,
@@ -30,10 +31,14 @@ export function renderVerifyReport(result: VerifyResult): string {
             `export   p50 ${time(exportLatencyMs.p50)}, p90 ${time(exportLatencyMs.p90)}, p99 ${time(exportLatencyMs.p99)} after the request`,
             `         ${renderBuckets(exportLatencyMs.buckets)}`,
           ]),
-      ...(spans.foreign > 0 ? [`foreign  ${spans.foreign} spans of services that are no links`] : []),
-      ...(spans.copies > 0 ? [`copies   ${spans.copies} spans came more than once`] : []),
+      ...(spans.foreign > 0
+        ? [`foreign  ${formatCount(spans.foreign, "span")} of services that are no links`]
+        : []),
+      ...(spans.copies > 0 ? [`copies   ${formatCount(spans.copies, "span")} came more than once`] : []),
       ...(spans.unattributed > 0
-        ? [`unknown  of ${spans.unattributed} missing spans one cannot tell which link's they are`]
+        ? [
+            `unknown  of ${formatCount(spans.unattributed, "missing span")} one cannot tell whose ${spans.unattributed === 1 ? "it is" : "they are"}`,
+          ]
         : []),
     ],
     table(

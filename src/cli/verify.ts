@@ -133,7 +133,10 @@ async function proveSpans(proof: Proof): Promise<number> {
       watch.end();
     });
     const missed = run.missed();
-    if (missed > 0) output.warn(`the rate was not reached: ${missed} requests were due and never sent`);
+    if (missed > 0) {
+      const were = missed === 1 ? "was" : "were";
+      output.warn(`the rate was not reached: ${formatCount(missed, "request")} ${were} due and never sent`);
+    }
     const result = resultOf(reconciliation, {
       run: run.book.header.run,
       url: run.book.header.url,
@@ -250,7 +253,9 @@ function progressLine(output: Output) {
   return {
     show: ({ requests, settled, leftMs }: { requests: number; settled: number; leftMs: number | null }) => {
       const wait = leftMs === null ? "" : `, at most ${Math.ceil(leftMs / 1000)} s more`;
-      output.raw(`\r\x1b[K${requests} requests, ${settled} traces settled${wait}`);
+      output.raw(
+        `\r\x1b[K${formatCount(requests, "request")}, ${formatCount(settled, "trace")} settled${wait}`,
+      );
     },
     end: () => output.raw("\r\x1b[K"),
   };

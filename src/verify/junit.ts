@@ -1,4 +1,5 @@
 // https://github.com/testmoapp/junitxml
+import { formatCount } from "../lib/count.ts";
 import type { PropagationResult } from "./propagation.ts";
 import type { VerifyResult } from "./result.ts";
 import { isFine, TRACE_CLASSES } from "./verdict.ts";
@@ -9,7 +10,7 @@ export function renderJunit(result: VerifyResult): string {
     const count = result.traces[name];
     const examples = result.examples.filter((example) => example.class === name);
     const text = examples.map(({ traceId, findings }) => `${traceId}: ${findings.join("; ")}`).join("\n");
-    const body = `<failure message="${escapeText(`${count} traces: ${name}`)}">${escapeText(text)}</failure>`;
+    const body = `<failure message="${escapeText(`${formatCount(count, "trace")}: ${name}`)}">${escapeText(text)}</failure>`;
     const isFailed = count > 0 && result.outcome !== "complete";
     return `    <testcase classname="verify" name="no trace is ${name}">${isFailed ? body : ""}</testcase>`;
   });
@@ -20,7 +21,7 @@ export function renderJunit(result: VerifyResult): string {
       ? `<error message="${escapeText(doubt)}"/>`
       : outcome === "complete"
         ? ""
-        : `<failure message="${outcome}: ${missing} of ${expected} spans are missing"/>`;
+        : `<failure message="${outcome}: ${missing} of ${formatCount(expected, "span")} ${missing === 1 ? "is" : "are"} missing"/>`;
   const whole = `    <testcase classname="verify" name="every span of run ${escapeText(result.run)} arrived">${body}</testcase>`;
   return renderSuite("chain-link verify", [whole, ...cases]);
 }

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { formatCount } from "../lib/count.ts";
 import { buildPageFromSources } from "../lib/page-build.ts";
 import { escapeText } from "./junit.ts";
 import type { PropagationResult } from "./propagation.ts";
@@ -36,7 +37,9 @@ export async function renderReportPage(result: VerifyResult | PropagationResult)
 
 function describe(result: VerifyResult | PropagationResult): string {
   if (!("spans" in result)) return `Propagation: ${result.outcome}.`;
-  return `${result.outcome}: ${result.spans.missing} of ${result.spans.expected} spans are missing, of ${result.requests} requests.`;
+  const { missing, expected } = result.spans;
+  const are = missing === 1 ? "is" : "are";
+  return `${result.outcome}: ${missing} of ${formatCount(expected, "span")} ${are} missing, of ${formatCount(result.requests, "request")}.`;
 }
 
 /** https://www.w3.org/TR/CSP3/#grammardef-hash-source */

@@ -26,6 +26,7 @@ test("export latencies have three digits and a unit, and the picture says what i
   const text = reportOn([350, 1500, 1510]);
   expect(text).toMatch(/\nexport {3}p50 1\.\d\d s, p90 1\.\d\d s, p99 1\.\d\d s after the request\n/);
   expect(text).toMatch(/\n {9}\[.{3}\] up to 500 ms … up to 2\.00 s\n/);
+  expect(reportOn([1500])).toStartWith("complete: none of 1 span missing, 1 request\n");
   expect(reportOn([1500])).toMatch(/\n {9}\[█\] up to 2\.00 s\n/);
 });
 
@@ -37,7 +38,8 @@ test("an INCOMPLETE run says why others of its traces are unknown", () => {
   const reconciled = { tally, exportLatency: new Histogram(), graph: null };
   const causes = (failures: string) =>
     `\nunknown  ${failures}; 1 request got an answer without a whole account (1 × 502); the spans of 1 trace differ`;
-  expect(report(reconciled)).toStartWith("INCOMPLETE");
+  expect(report(reconciled)).toStartWith("INCOMPLETE: 1 of 1 span missing, 5 requests\n");
+  expect(report(reconciled)).toContain("\nunknown  of 1 missing span one cannot tell whose it is\n");
   expect(report(reconciled)).toContain(causes("2 requests got no answer, and the ledger does not say why"));
   const failures = new Map([
     ["timeout", 2],

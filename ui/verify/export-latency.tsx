@@ -1,5 +1,5 @@
 import type { VerifyResult } from "../../src/verify/result.ts";
-import { formatDuration } from "../format.ts";
+import { formatCount, formatDuration } from "../format.ts";
 
 /** From the end of a request until its trace was seen complete. */
 export function ExportLatency({
@@ -15,7 +15,7 @@ export function ExportLatency({
     <figure class="export-latency">
       <div class="columns" role="img" aria-label={`Export latency: ${summary}`}>
         {buckets.map(({ upToMs, count }) => (
-          <span key={upToMs} title={`${count.toLocaleString("en")} traces`}>
+          <span key={upToMs} title={formatCount(count, "trace")}>
             <i style={{ height: `${count === 0 ? 0 : Math.max(2, (count / most) * 100)}%` }} />
             <small>{ms(upToMs)}</small>
           </span>

@@ -60,9 +60,9 @@ export function VerifyResultView({ result, waiting, hrefOf }: VerifyResultProps)
       )}
       <p class="hint">
         {formatCount(spans.expected, "span")} expected, {spans.missing.toLocaleString("en")} missing,{" "}
-        {spans.altered.toLocaleString("en")} altered, {spans.copies.toLocaleString("en")} copies,{" "}
-        {spans.foreign.toLocaleString("en")} of other services. Run <code>{result.run}</code> to{" "}
-        <code>{result.url}</code>, read from {result.backend}.
+        {spans.altered.toLocaleString("en")} altered, {spans.copies.toLocaleString("en")}{" "}
+        {spans.copies === 1 ? "copy" : "copies"}, {spans.foreign.toLocaleString("en")} of other services. Run{" "}
+        <code>{result.run}</code> to <code>{result.url}</code>, read from {result.backend}.
       </p>
     </article>
   );
