@@ -161,6 +161,7 @@ export const up = defineCommand({
             topology,
             chain,
             parts.collector,
+            parts.desk,
           );
         }
         const load = startEntryLoad({
@@ -236,16 +237,18 @@ async function startProof(
   topology: Topology,
   chain: LocalChain,
   collector: Collector,
+  desk: ControlDesk | null,
 ): Promise<LiveProof> {
   const [{ LiveProof }, { lossCounters }, { graphOf }] = await Promise.all([
     import("../local/live-proof.ts"),
     import("../local/loss-counters.ts"),
     import("../verify/call-graph.ts"),
   ]);
+  const [graph, disturbed] = [graphOf(topology), graphOf(topology, true)];
   const proof = new LiveProof({
     header,
     backend: `the collector at ${collector.url}`,
-    graph: graphOf(topology),
+    graph: () => (desk?.wasDisturbed ? disturbed : graph),
     readTrace: (traceId) => collector.store.trace(traceId),
     pageOf: (traceId) => `${collector.url}/?trace=${traceId}`,
     counters: () => lossCounters(chain.links, collector.store),

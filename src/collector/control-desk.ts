@@ -39,6 +39,7 @@ export class ControlDesk {
   readonly #faults = new Map<string, Fault>();
   readonly #marks: Mark[] = [];
   #controlled: Controlled | null = null;
+  #wasDisturbed = false;
   #isBackendDown = false;
   #backendUntil: number | null = null;
   #backendTimer: Timer | undefined;
@@ -52,6 +53,11 @@ export class ControlDesk {
   /** The collector refuses spans, as it would be if it were gone. */
   get isBackendDown(): boolean {
     return this.#isBackendDown;
+  }
+
+  /** Some link has been told to fail since the start. */
+  get wasDisturbed(): boolean {
+    return this.#wasDisturbed;
   }
 
   /** Before, there is nothing to control. */
@@ -140,6 +146,7 @@ export class ControlDesk {
   async #setFault(controlled: Controlled, link: string, fault: Fault): Promise<void> {
     await controlled.setFault(link, fault);
     const text = describeFault(fault);
+    this.#wasDisturbed ||= text !== "";
     if (text === "") this.#faults.delete(link);
     else this.#faults.set(link, fault);
     this.#mark(`${link}: ${text || "mended"}`);

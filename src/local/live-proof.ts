@@ -29,7 +29,8 @@ const KEPT_SECONDS = 900;
 export interface LiveProofOptions {
   readonly header: RunHeader;
   readonly backend: string;
-  readonly graph: CallGraph;
+  /** As it is now: a link that was told to fail makes other calls. */
+  readonly graph: () => CallGraph;
   /** The spans that the store has of a trace. */
   readonly readTrace: (traceId: string) => readonly Span[] | undefined;
   readonly pageOf: (traceId: string) => string;
@@ -62,7 +63,7 @@ export class LiveProof implements RunProof {
   readonly #now: () => number;
   readonly #ids: RunIds;
   readonly #ring = new RequestRing();
-  readonly #knowledge: Knowledge;
+  readonly #knowledge: Omit<Knowledge, "graph">;
   /** Of those that are settled for good. */
   readonly #settled = new Tally();
   readonly #latency = new Histogram();
@@ -77,10 +78,8 @@ export class LiveProof implements RunProof {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#ids = new RunIds(options.header.run);
-    const { graph } = options;
     this.#knowledge = {
-      graph,
-      services: new Set(graph.services.keys()),
+      services: new Set(options.graph().services.keys()),
       foreign: new Set(),
       maxRepairs: MAX_REPAIRS,
     };
@@ -146,7 +145,7 @@ export class LiveProof implements RunProof {
     const losses = tally.missing === 0 ? [] : attributeLosses(tally, null, counters());
     const options = { ...header, backend, allowedLoss: 0, losses, pageOf };
     return {
-      result: resultOf({ tally, exportLatency: this.#latency, graph }, options),
+      result: resultOf({ tally, exportLatency: this.#latency, graph: graph() }, options),
       totals: this.totals(),
     };
   }
@@ -194,7 +193,10 @@ export class LiveProof implements RunProof {
 
   #judge(place: number, record: RunRecord): void {
     const spans = this.#options.readTrace(this.#ids.traceId(record.sequence)) ?? [];
-    const verdict = judgeTrace(record, spans.map(toSeenSpan), this.#knowledge);
+    const verdict = judgeTrace(record, spans.map(toSeenSpan), {
+      ...this.#knowledge,
+      graph: this.#options.graph(),
+    });
     // Spans that came twice: their account differs, those that are stored do not.
     if (verdict.class === "complete") this.#settle(place, record, verdict);
     else {

@@ -25,10 +25,13 @@ export interface GraphCall {
   readonly despite?: ReadonlySet<string>;
 }
 
+/** What a link that was told to fail answers. */
+const FAULT = 500;
 /** What a link answers by itself when too much is asked of it, or too early. */
 const OVERLOADED = 503;
 
-export function graphOf(topology: Topology): CallGraph {
+/** `isDisturbed`: any link may have been told to fail besides. */
+export function graphOf(topology: Topology, isDisturbed = false): CallGraph {
   const services = new Map<string, GraphService>();
   for (const { name, steps, behaviour } of topology.services.values()) {
     services.set(spanNameOf(name), {
@@ -41,7 +44,7 @@ export function graphOf(topology: Topology): CallGraph {
           repeats: repeatsOf(retry),
         })),
       ),
-      ownErrors: ownErrorsOf(behaviour),
+      ownErrors: [...new Set([...ownErrorsOf(behaviour), ...(isDisturbed ? [FAULT] : [])])],
     });
   }
   return { entry: spanNameOf(topology.entry), services };

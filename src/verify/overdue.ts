@@ -6,7 +6,7 @@ const MAX_REMEMBERED = 20_000;
 /**
  * Traces that are late while others are still sent, by the place of their requests in the book. They are asked for again after twice the
  * time, and again: in a run of hours what is lost leaves the looks to what is new, and what comes very late is found all the same. What was there of
- * them is remembered, as a backend that makes room lets go of the oldest.
+ * any trace that is not whole is remembered, as a backend that makes room lets go of the oldest.
  */
 export class Overdue {
   readonly #againAtMs = new Map<number, number>();
@@ -17,10 +17,8 @@ export class Overdue {
   }
 
   /** `ageMs`: how long ago its request ended. */
-  add(index: number, ageMs: number, spans: readonly SeenSpan[]): void {
+  add(index: number, ageMs: number): void {
     this.#againAtMs.set(index, performance.now() + ageMs);
-    if (spans.length > 0 && (this.#seen.size < MAX_REMEMBERED || this.#seen.has(index)))
-      this.#seen.set(index, spans);
   }
 
   /** Takes out those whose time has come, or all. */
@@ -36,6 +34,15 @@ export class Overdue {
   recall(index: number, spans: readonly SeenSpan[]): readonly SeenSpan[] {
     const before = this.#seen.get(index);
     return before !== undefined && before.length > spans.length ? before : spans;
+  }
+
+  remember(index: number, spans: readonly SeenSpan[]): void {
+    if (spans.length > 0 && (this.#seen.size < MAX_REMEMBERED || this.#seen.has(index)))
+      this.#seen.set(index, spans);
+  }
+
+  forget(index: number): void {
+    this.#seen.delete(index);
   }
 
   clear(): void {

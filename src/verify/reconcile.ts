@@ -59,13 +59,16 @@ export interface Reconciliation {
 
 interface SeenTrace {
   readonly record: RunRecord;
-  readonly spans: readonly SeenSpan[];
+  spans: readonly SeenSpan[];
 }
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** While requests end, so that export latencies are known so finely. */
 const LONGEST_LIVE_PAUSE_MS = 300;
+/** Traces that are asked for one by one before they are called lost: so many, and more while that finds anything. */
+const SINGLE_TRIALS = 10;
+const MOST_SINGLE = 1000;
 /** Pending traces from which on accounts are compared instead of spans. */
 const ACCOUNTS_FROM = 2000;
 
@@ -230,10 +233,26 @@ class Reconciler {
       // What was not read is what the next look begins with.
       this.#pending = pending.slice(from).concat(this.#pending);
     }
+    await this.#readSingly(left);
     // At the end all that can be learned is known.
     for (const { record, spans } of left) {
       const verdict = this.#learning.judge(record, spans);
       this.#settle(record, this.#isCutShort && !isSettled(verdict) ? onTheWay(verdict) : verdict);
+    }
+  }
+
+  /** A backend may cut an answer that is long: what is not whole is asked for by itself. */
+  async #readSingly(left: readonly SeenTrace[]): Promise<void> {
+    const { reader, signal } = this.#options;
+    let found = 0;
+    for (const [asked, trace] of left.slice(0, MOST_SINGLE).entries()) {
+      if (this.#isCutShort || (asked >= SINGLE_TRIALS && found === 0)) return;
+      const id = this.#ids.traceId(trace.record.sequence);
+      await this.#pace.turn();
+      const spans = (await reader.read([id], signal)).get(id) ?? [];
+      if (spans.length <= trace.spans.length) continue;
+      trace.spans = spans;
+      found++;
     }
   }
 
@@ -255,8 +274,10 @@ class Reconciler {
         continue;
       }
       const verdict = this.#learning.judge(record, spans);
-      if (isSettled(verdict)) this.#settle(record, verdict, seenAt);
-      else if (left !== null) left.push({ record, spans });
+      if (isSettled(verdict)) {
+        this.#settle(record, verdict, seenAt);
+        this.#overdue.forget(index);
+      } else if (left !== null) left.push({ record, spans });
       else this.#postpone(index, record, spans);
     }
   }
@@ -264,8 +285,9 @@ class Reconciler {
   #postpone(index: number, record: RunRecord, spans: readonly SeenSpan[]): void {
     const { book, maxWaitMs } = this.#options;
     const ageMs = Date.now() - book.endOf(record);
+    this.#overdue.remember(index, spans);
     if (this.#isEnded || ageMs <= maxWaitMs) this.#pending.push(index);
-    else this.#overdue.add(index, ageMs, spans);
+    else this.#overdue.add(index, ageMs);
   }
 
   /** Settles what the backend's own accounts prove. Not for few, as spans say more: who ignored a sampling decision. */
@@ -302,8 +324,11 @@ class Reconciler {
     const doubled = await this.#patiently(() =>
       Array.fromAsync(readCopies(book, reader, this.#pace, signal)),
     );
+    if (doubled.length === 0) return;
+    // The backend tells of the whole run, also where a part of it is judged.
+    const judged = new Set(Array.from({ length: book.size }, (_, index) => book.sequence(index)));
     for (const { sequence, copies } of doubled) {
-      this.#tally.addSwallowed(copies, !this.#faulty.has(sequence));
+      if (judged.has(sequence)) this.#tally.addSwallowed(copies, !this.#faulty.has(sequence));
     }
   }
 

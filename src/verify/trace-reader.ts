@@ -84,13 +84,17 @@ export function unreadable(name: string, problem: string, cause: unknown): UserE
   return new UserError("backend-unreadable", `${name} cannot be read: ${problem}`, undefined, { cause });
 }
 
+/** Of a trace id of 32 digits. */
+export function lowHalf(id: string): string {
+  return id.slice(-16);
+}
+
 /**
  * Whoever answers with nothing but traces that were not asked for is no backend of ours: that ours are not there would prove nothing.
  * @throws {UserError} `backend-unreadable`
  */
 export function checkAsked(name: string, asked: readonly string[], found: Iterable<string>): void {
   // Backends that take ids of 64 bits may give back the low half alone.
-  const lowHalf = (id: string) => id.slice(-16);
   const halves = new Set(asked.map(lowHalf));
   const others = [...found];
   if (others.length === 0 || others.some((id) => halves.has(lowHalf(id)))) return;

@@ -2,7 +2,15 @@
 import { errorText } from "../lib/errors.ts";
 import { decodeZipkinJson } from "../trace/zipkin-json.ts";
 import { type SeenSpan, toSeenSpan } from "./seen-span.ts";
-import { checkAsked, type Fetch, getBytes, getText, type TraceReader, unreadable } from "./trace-reader.ts";
+import {
+  checkAsked,
+  type Fetch,
+  getBytes,
+  getText,
+  lowHalf,
+  type TraceReader,
+  unreadable,
+} from "./trace-reader.ts";
 
 /** 33 characters each: Zipkin's server answers 414 to a request line of more than 4,096. */
 const IDS_PER_QUERY = 110;
@@ -100,7 +108,11 @@ export class ZipkinReader implements TraceReader {
   }
 
   #group(found: readonly SeenSpanOf[], traceIds: readonly string[]): Map<string, SeenSpan[]> {
-    const traces = Map.groupBy(found, ({ traceId }) => traceId);
+    // A backend that keeps ids of 64 bits gives back the low half alone.
+    const asked = new Map(traceIds.map((id) => [lowHalf(id), id] as const));
+    const traces = Map.groupBy(found, ({ traceId }) =>
+      traceId.startsWith(NO_HIGH_HALF) ? (asked.get(lowHalf(traceId)) ?? traceId) : traceId,
+    );
     checkAsked(this.name, traceIds, traces.keys());
     return new Map(traces.entries().map(([id, spans]) => [id, spans.map(({ span }) => span)]));
   }
@@ -116,6 +128,8 @@ export class ZipkinReader implements TraceReader {
     }
   }
 }
+
+const NO_HIGH_HALF = "0".repeat(16);
 
 interface SeenSpanOf {
   readonly traceId: string;

@@ -43,7 +43,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
     const live = new LiveProof({
       header: { run: ids.runId, startMs, url: "http://127.0.0.1:1/<b>" },
       backend: "the collector",
-      graph: graphOf(buildChain(3)),
+      graph: () => graphOf(buildChain(3)),
       readTrace: (traceId) => collector.store.trace(traceId),
       pageOf: (traceId) => `${collector.url}/?trace=${traceId}`,
       counters: () => ({ links: new Map(), backend: null }),

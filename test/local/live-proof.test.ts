@@ -31,7 +31,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     new LiveProof({
       header: { run: RUN, startMs: START_MS, url: "http://127.0.0.1:1/" },
       backend: "the collector",
-      graph: graphOf(buildChain(links)),
+      graph: () => graphOf(buildChain(links)),
       readTrace: (traceId) => store.trace(traceId),
       pageOf: (traceId) => `/?trace=${traceId}`,
       counters: () => counters,

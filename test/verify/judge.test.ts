@@ -64,6 +64,15 @@ function eachRound(name: string, body: (random: Random) => void): void {
   }
 }
 
+/** The first trace that is so. */
+function simulateUntil(graph: CallGraph, isWanted: (spans: readonly SeenSpan[]) => boolean) {
+  for (let round = 0; round < 1000; round++) {
+    const trace = simulateTrace(graph, randomSource(`until ${round}`)("test"), { error: 0.5, timeout: 0 });
+    if (isWanted(trace.spans)) return trace;
+  }
+  throw new Error("no trace is so");
+}
+
 describe("a trace that is whole", () => {
   test("is complete, with errors, retries and calls left to chance, whatever the order of its spans", () => {
     eachRound("whole", (random) => {
@@ -86,6 +95,67 @@ describe("a trace that is whole", () => {
       expect(verdict).toMatchObject({ class: "unknown", missing: [], unattributed: 0, altered: [] });
     });
     expect(cut).toBeGreaterThan(ROUNDS / 5);
+  });
+
+  test("is unknown where requests were sent twice or answers had no account, however many: none of it is unexpected", () => {
+    let several = 0;
+    eachRound("parts", (random) => {
+      const chances = { error: 0.2, timeout: 0.03, stripped: 0.1, repeated: 0.15 };
+      const { spans, ledger } = simulateTrace(TREE, random, chances);
+      if (ledger.unknown === 0) return;
+      if (ledger.unknown > 1) several++;
+      for (const knowledge of [KNOWN, NOBODY]) {
+        const verdict = judgeTrace(account(ledger), spans, knowledge);
+        expect(verdict).toMatchObject({ class: "unknown", missing: [], unexpected: [], altered: [] });
+      }
+    });
+    expect(several).toBeGreaterThan(ROUNDS / 5);
+  });
+
+  test.each([
+    [200, "broken-context"],
+    [404, "broken-context"],
+    [500, "unknown"],
+    [503, "unknown"],
+  ])(
+    "a call that was answered %d, without a trace of the callee and without an account, is %s",
+    (status, expected) => {
+      const graph = graphOf(buildChain(2));
+      const { spans } = simulateTrace(graph, randomSource("x")("x"), SURE);
+      const seen = spans
+        .filter(({ serviceName }) => serviceName === graph.entry)
+        .map((span) => (span.kind === "CLIENT" ? { ...span, status } : span));
+      const ledger = { ...ledgerOf(seen), unknown: 1 };
+      // A gateway that answers by itself does so with a failure, and has broken nothing.
+      expect(judgeTrace(account(ledger), seen, knowledgeOf(graph))).toMatchObject({
+        class: expected,
+        missing: [],
+      });
+    },
+  );
+
+  test("a link that was told to fail makes others neither call nor lose", () => {
+    const topology = parseTopology(
+      `apiVersion: chain-link.dev/v1
+kind: Topology
+metadata: { name: t }
+services:
+  a: { entry: true, calls: [{ service: b, probability: 50% }, { service: d, probability: 50% }] }
+  b: {}
+  d: {}
+`,
+      "t",
+      { slow: false },
+    );
+    const disturbed = graphOf(topology, true);
+    const { spans, ledger } = simulateUntil(
+      disturbed,
+      (all) => all.length === 3 && all[0]?.serviceName === "b" && all[0].status === 500,
+    );
+    const seen = spans.filter(({ parentId }) => parentId === null);
+    const said = judgeTrace(account(ledger), seen, knowledgeOf(disturbed));
+    for (const { link, edge } of said.missing) expect([link, edge?.to]).not.toContain("d");
+    expect(said.missing.length + said.unattributed).toBe(2);
   });
 
   test("is seen through foreign spans in between", () => {

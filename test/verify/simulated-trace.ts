@@ -15,6 +15,10 @@ export interface Chances {
   readonly error: number;
   /** That a call gets no answer. */
   readonly timeout: number;
+  /** That an answer has no account. @default 0 */
+  readonly stripped?: number;
+  /** That a request is sent twice: the first one is served, and nobody hears of it. @default 0 */
+  readonly repeated?: number;
 }
 
 export function simulateTrace(graph: CallGraph, random: Random, chances: Chances): SimulatedTrace {
@@ -26,6 +30,7 @@ export function simulateTrace(graph: CallGraph, random: Random, chances: Chances
     Array.from({ length: 16 }, () => Math.floor(random() * 16).toString(16))
       .join("")
       .replace(/^0/, "1");
+  const happens = (chance = 0) => chance > 0 && random() < chance;
   const push = (span: SeenSpan, isKnown: boolean) => {
     spans.push(span);
     if (!isKnown) unaccounted.add(span);
@@ -63,8 +68,11 @@ export function simulateTrace(graph: CallGraph, random: Random, chances: Chances
       const id = newId();
       const startUs = clock++;
       const isCut = random() < chances.timeout;
-      if (isCut && isKnown) unknown++;
-      const answer = serve(call.service, id, isKnown && !isCut);
+      const isStripped = happens(chances.stripped);
+      const isRepeated = happens(chances.repeated);
+      if (isKnown) unknown += Number(isCut || isStripped) + Number(isRepeated);
+      if (isRepeated) serve(call.service, id, false);
+      const answer = serve(call.service, id, isKnown && !isCut && !isStripped);
       const status = isCut ? null : answer;
       const span = { id, parentId, serviceName, remote: call.service, status, attempt, startUs };
       push({ ...span, kind: "CLIENT", endUs: clock++ }, isKnown);
