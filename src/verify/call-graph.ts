@@ -19,6 +19,8 @@ export interface GraphCall {
   /** Whether each successful request makes it. */
   readonly isCertain: boolean;
   readonly retries: number;
+  /** Called again whatever was answered: it was seen how often, not why. @default false */
+  readonly isMadeAgain?: boolean;
   /** Whether an attempt that ended so is repeated; `null` stands for no answer. */
   readonly repeats: (status: number | null) => "always" | "perhaps" | "never";
   /** Callees of later steps that may be called though this one has failed. @default none */
@@ -80,6 +82,8 @@ interface LearnedCall {
   requests: number;
   /** The most attempts after the first. */
   retries: number;
+  /** One came although the one before had succeeded. */
+  isMadeAgain: boolean;
   /** How long after the request began it was called, in all of them: the order of calls. */
   offsetUs: number;
   /** Who else was called in requests in which it failed. */
@@ -129,6 +133,7 @@ export class GraphLearner {
       const callee = service.callees.get(name) ?? {
         requests: 0,
         retries: 0,
+        isMadeAgain: false,
         offsetUs: 0,
         despite: new Set(),
       };
@@ -136,6 +141,8 @@ export class GraphLearner {
       if (isSuccess) {
         callee.requests++;
         callee.retries = Math.max(callee.retries, attempts.length - 1);
+        const successes = attempts.filter((call) => call.status !== null && call.status < 400);
+        callee.isMadeAgain ||= successes.length > 1;
         callee.offsetUs += Math.min(...attempts.map((call) => call.startUs)) - startUs;
       }
       // An attempt that a good one followed counts, too: what may be is looked for, not what must be.
@@ -153,8 +160,15 @@ export class GraphLearner {
       const steps = [...callees]
         .filter(([, { requests }]) => requests > 0)
         .sort(([, a], [, b]) => a.offsetUs / a.requests - b.offsetUs / b.requests)
-        .map(([service, { requests, retries, despite }]) => [
-          { service, isCertain: requests === successes, retries, repeats: () => "perhaps" as const, despite },
+        .map(([service, { requests, retries, isMadeAgain, despite }]) => [
+          {
+            service,
+            isCertain: requests === successes,
+            retries,
+            isMadeAgain,
+            repeats: () => "perhaps" as const,
+            despite,
+          },
         ]);
       services.set(name, { name, steps, ownErrors: [...ownErrors] });
     }

@@ -137,16 +137,23 @@ export class CompletionSearch {
   #attempt(place: Place, call: GraphCall, attempt: number, next: Next<number>): void {
     if (!this.#step()) return;
     const settle = (status: number) => {
-      const repeats = attempt < call.retries ? call.repeats(status === UNANSWERED ? null : status) : "never";
+      const isLast = attempt >= call.retries;
+      const repeats = isLast ? "never" : call.repeats(status === UNANSWERED ? null : status);
       if (repeats !== "always" || status < 400) next(status);
-      if (repeats !== "never" && status >= 400) this.#attempt(place, call, attempt + 1, next);
+      const isRepeated = status >= 400 ? repeats !== "never" : call.isMadeAgain === true && !isLast;
+      if (isRepeated) this.#attempt(place, call, attempt + 1, next);
     };
     const edge = { from: place.service.name, to: call.service };
     const client = this.#findClient(place, call, attempt);
     if (client !== undefined) {
       this.#use(client, () => this.#below(client, call, edge, settle));
       // Where a callee is called once and its first attempt is there, nothing else can be.
-      if (this.#isOnlyCall(place, call) && (client.attempt === attempt || call.retries === 0)) return;
+      if (
+        this.#isOnlyCall(place, call) &&
+        (client.attempt === attempt || call.retries === 0) &&
+        !call.isMadeAgain
+      )
+        return;
     }
     const lost = { link: place.service.name, kind: "CLIENT", edge } as const;
     const parentId = place.id ?? undefined;
@@ -202,7 +209,7 @@ export class CompletionSearch {
           span.kind === "CLIENT" &&
           span.remote === call.service &&
           !this.#used.has(span) &&
-          (span.attempt === null || span.attempt === attempt),
+          (span.attempt === null || span.attempt === attempt || call.isMadeAgain === true),
       );
   }
 

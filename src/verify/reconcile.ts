@@ -245,7 +245,9 @@ class Reconciler {
   async #readSingly(left: readonly SeenTrace[]): Promise<void> {
     const { reader, signal } = this.#options;
     let found = 0;
-    for (const [asked, trace] of left.slice(0, MOST_SINGLE).entries()) {
+    // Those first of which the least is there: where an answer was cut, they fell off.
+    const emptiest = left.toSorted((a, b) => a.spans.length - b.spans.length);
+    for (const [asked, trace] of emptiest.slice(0, MOST_SINGLE).entries()) {
       if (this.#isCutShort || (asked >= SINGLE_TRIALS && found === 0)) return;
       const id = this.#ids.traceId(trace.record.sequence);
       await this.#pace.turn();

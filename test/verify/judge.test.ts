@@ -233,6 +233,38 @@ describe("spans that were lost", () => {
     ]);
     expect(judgeTrace(account(ledger), seen, NOBODY)).toMatchObject({ class: "partial", unattributed: 1 });
   });
+
+  test("of a callee that is called twice, and seen so, are not taken for those of another", () => {
+    const graph = graphOf(
+      parseTopology(
+        `apiVersion: chain-link.dev/v1
+kind: Topology
+metadata: { name: t }
+services:
+  a: { entry: true, calls: [[b, b], { service: c, probability: 50% }] }
+  b: {}
+  c: {}
+`,
+        "t",
+        { slow: false },
+      ),
+    );
+    const learner = new GraphLearner();
+    const random = randomSource("twice")("x");
+    for (let round = 0; round < 50; round++) learner.add(simulateTrace(graph, random, SURE).spans);
+    const knowledge = { ...NOBODY, graph: learner.graph() };
+    let named = 0;
+    for (let round = 0; round < 50; round++) {
+      const { spans, ledger } = simulateTrace(graph, random, SURE);
+      const call = spans.find(({ remote }) => remote === "b") as SeenSpan;
+      const seen = spans.filter((span) => span !== call && span.parentId !== call.id);
+      const verdict = judgeTrace(account(ledger), seen, knowledge);
+      expect(verdict.missing.length + verdict.unattributed).toBe(2);
+      for (const { edge } of verdict.missing) expect(edge?.to).toBe("b");
+      named += verdict.missing.length;
+    }
+    expect(named).toBeGreaterThan(20);
+  });
 });
 
 describe("spans that were altered", () => {
