@@ -12,7 +12,10 @@ const ENOUGH_TRACES = 2000;
 export class Learning {
   readonly #given: Knowledge | null;
   readonly #learner = new GraphLearner();
+  /** Services that are no links wherever they were seen. */
   readonly #foreign = new Set<string>();
+  /** Those that are links, as the account of some trace proves. */
+  readonly #links = new Set<string>();
   #traces = 0;
   /** What is known by now; made when it is asked for. */
   #known: Knowledge | null = null;
@@ -38,19 +41,29 @@ export class Learning {
     const verdict = judgeTrace(record, spans, this.knowledge);
     if (this.#given !== null) return verdict;
     if (verdict.class === "complete") {
-      if (this.wanted > 0) this.#learn(spans);
+      if (this.wanted > 0 || this.#foreign.size > 0) this.#learn(spans, this.#foreign);
       return verdict;
     }
     const { ledger } = record;
     if (ledger === null || ledger.unknown > 0) return verdict;
-    const foreign = findForeignServices(spans, ledger);
-    if (foreign === null) return verdict;
-    for (const name of foreign) this.#foreign.add(name);
-    return judgeTrace(record, spans, this.knowledge);
+    const found = findForeignServices(spans, ledger);
+    if (found === null) return verdict;
+    for (const name of found) if (!this.#links.has(name)) this.#foreign.add(name);
+    // A link may stand in a gateway's place in one trace, and be called by links in others.
+    const foreign = new Set(found);
+    const proved = judgeTrace(record, spans, { ...this.knowledge, foreign });
+    if (proved.class === "complete") this.#learn(spans, foreign);
+    return proved;
   }
 
-  #learn(spans: readonly SeenSpan[]): void {
-    this.#learner.add(spans.filter(({ serviceName }) => !this.#foreign.has(serviceName)));
+  #learn(spans: readonly SeenSpan[], foreign: ReadonlySet<string>): void {
+    const ours = spans.filter(({ serviceName }) => !foreign.has(serviceName));
+    for (const { serviceName } of ours) {
+      this.#links.add(serviceName);
+      this.#foreign.delete(serviceName);
+    }
+    if (this.wanted === 0) return;
+    this.#learner.add(ours);
     this.#traces++;
     this.#known = null;
   }
