@@ -73,7 +73,7 @@ export function GraphPage(props: GraphPageProps) {
           )}
           <PeriodForm period={period} />
           {matches !== null && <span class="status">{formatCount(matches.size, "link")} found</span>}
-          <span class="status">{totals}</span>
+          <span class="status totals">{totals}</span>
           <span class="gap" />
           {!isEmpty && (
             <a
