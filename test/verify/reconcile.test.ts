@@ -153,21 +153,33 @@ test("what comes long after --max-wait is found while others are still sent", as
   await collector.stop();
 });
 
+/** A backend that lets go of one trace after some looks at it. */
+class Forgetful extends ZipkinReader {
+  looks = 0;
+
+  constructor(
+    url: string,
+    readonly traceId: string,
+    readonly keptFor: number,
+  ) {
+    super(url, "Zipkin");
+  }
+
+  override async read(ids: readonly string[], signal: AbortSignal) {
+    const traces = await super.read(ids, signal);
+    if (ids.includes(this.traceId) && ++this.looks > this.keptFor) traces.delete(this.traceId);
+    return traces;
+  }
+}
+
 test("what was there before the backend made room for others is not lost", async () => {
   const { book, collector, late } = await setUp((span) => [span]);
   const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
-  let looks = 0;
-  class Forgetful extends ZipkinReader {
-    override async read(ids: readonly string[], signal: AbortSignal) {
-      const traces = await super.read(ids, signal);
-      if (ids.includes(late.traceId) && ++looks > 3) traces.delete(late.traceId);
-      return traces;
-    }
-  }
-  const { run, end } = begin(book, new Forgetful(collector.url, "Zipkin"), 50);
+  const reader = new Forgetful(collector.url, late.traceId, 3);
+  const { run, end } = begin(book, reader, 50);
   oneMore(book, [late, lost]);
   await post(collector.url, [late]);
-  await eventually(() => (looks > 3 ? true : undefined));
+  await eventually(() => (reader.looks > 3 ? true : undefined));
   end();
   expect((await run).tally).toMatchObject({ missing: 1, expected: REQUESTS + 2 });
   await collector.stop();
@@ -176,20 +188,12 @@ test("what was there before the backend made room for others is not lost", async
 test("what was there while others were awaited is not lost, whoever made room for whom", async () => {
   const { book, collector, late } = await setUp((span) => [span]);
   const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
-  let looks = 0;
-  class Forgetful extends ZipkinReader {
-    override async read(ids: readonly string[], signal: AbortSignal) {
-      const traces = await super.read(ids, signal);
-      if (ids.includes(late.traceId) && ++looks > 1) traces.delete(late.traceId);
-      return traces;
-    }
-  }
+  const reader = new Forgetful(collector.url, late.traceId, 1);
   oneMore(book, [late, lost]);
   await post(collector.url, [late]);
   const options = { ...plainOptions(collector.url), graph: graphOf(buildChain(1)), maxWaitMs: 1000 };
-  const reader = new Forgetful(collector.url, "Zipkin");
   const { tally } = await reconcile({ ...options, book, reader });
-  expect(looks).toBeGreaterThan(1);
+  expect(reader.looks).toBeGreaterThan(1);
   expect(tally).toMatchObject({ missing: 1, expected: REQUESTS + 2 });
   await collector.stop();
 });
