@@ -21,6 +21,9 @@ import { PACE_FLAGS, rateOf, wasGiven } from "./pace-flags.ts";
 
 const MAX_CONNECTIONS = 16_384;
 
+/** Who sends SIGTERM kills soon, Docker after 10 s and Kubernetes after 30: the results have to be there before. */
+const LAST_ANSWERS_MS = 8000;
+
 export const load = defineCommand({
   examples: [
     { line: "chain-link load http://localhost:8000 --rate 200/s --duration 10s", says: "2,000 requests" },
@@ -165,7 +168,7 @@ export const load = defineCommand({
       const reason = await Promise.race(ends).finally(() => line.end());
       if (reason !== undefined && running.results.inFlight > 0)
         output.note(`waiting for ${running.results.inFlight} requests; Ctrl-C ends at once`);
-      await running.stop();
+      await running.stop(reason === "SIGTERM" ? LAST_ANSWERS_MS : undefined);
       account?.flush();
       const result = summary.summarizeResults(running.results, !isClosed);
       if (flags.hdr !== null) {

@@ -74,6 +74,7 @@ export class Load implements CallOwner, Sender {
   #inFlight = 0;
   #isStopped = false;
   #endTimer: Timer | undefined;
+  #stopTimer: Timer | undefined;
 
   constructor(options: LoadOptions) {
     this.options = options;
@@ -112,15 +113,21 @@ export class Load implements CallOwner, Sender {
     this.#pacer.setRate(typeof rate === "number" ? constantRate(rate) : rate, nowMs);
   }
 
-  /** Begins no more requests and waits for those under way. */
-  stop(): Promise<void> {
-    this.#pacer?.catchUp();
-    if (!this.#isStopped) this.#finish();
+  /** Begins no more requests and waits for those under way: at most `withinMs`, then those without an answer have failed. */
+  stop(withinMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#end();
+    if (this.#inFlight > 0 && withinMs < MAX_TIMER_MS)
+      this.#stopTimer ??= setTimeout(() => this.#client.close(), withinMs);
     return this.done;
   }
 
   get isFull(): boolean {
     return this.#inFlight >= this.options.connections;
+  }
+
+  #end(): void {
+    this.#pacer?.catchUp();
+    if (!this.#isStopped) this.#finish();
   }
 
   #finish(): void {
@@ -176,7 +183,7 @@ export class Load implements CallOwner, Sender {
 
   #sendNext(nowMs: number): void {
     if (this.#isStopped) return;
-    if (nowMs >= this.#endMs) void this.stop();
+    if (nowMs >= this.#endMs) this.#end();
     else this.send(nowMs, nowMs);
   }
 
@@ -191,7 +198,7 @@ export class Load implements CallOwner, Sender {
     const leftMs = this.#endMs - performance.now();
     if (leftMs === Number.POSITIVE_INFINITY) return;
     this.#endTimer = setTimeout(
-      () => (performance.now() >= this.#endMs ? void this.stop() : this.#watchEnd()),
+      () => (performance.now() >= this.#endMs ? this.#end() : this.#watchEnd()),
       Math.min(MAX_TIMER_MS, Math.max(0, Math.ceil(leftMs))),
     );
   }
@@ -235,6 +242,7 @@ export class Load implements CallOwner, Sender {
 
   #settle(): void {
     if (this.#inFlight > 0) return;
+    clearTimeout(this.#stopTimer);
     this.#client.close();
     this.#resolveDone();
   }

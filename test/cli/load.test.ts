@@ -236,6 +236,17 @@ describe("Ctrl-C", () => {
     expect(summary.isRateReached).toBe(true);
   });
 
+  test("SIGTERM ends it although answers never come: whoever sent it kills it soon", async () => {
+    let requests = 0;
+    await using server = serve(() => (requests++ < 3 ? new Response("ok") : new Promise<Response>(() => {})));
+    const { child, stdout } = start(server.url);
+    await eventually(() => requests > 5 || undefined);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(1);
+    const summary = JSON.parse(await stdout);
+    expect(summary.failures).toEqual({ client_closed: summary.requests - 3 });
+  }, 30_000);
+
   test("the second ends at once, whatever is under way", async () => {
     let requests = 0;
     await using server = serve(() => {

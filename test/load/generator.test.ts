@@ -159,6 +159,19 @@ describe("the end", () => {
     expect(load.results).toMatchObject({ sent, succeeded: sent });
   });
 
+  test("stop waits no longer than one says: what has no answer then has failed", async () => {
+    await using server = startServer((index) =>
+      index < 2 ? new Response() : new Promise<Response>(() => {}),
+    );
+    const load = begin({ url: server.url, intervalMs: 5, timeoutMs: 60_000 });
+    while (server.arrivalsMs.length < 5) await Bun.sleep(1);
+    await load.stop(50);
+    const { sent, succeeded, failures } = load.results;
+    expect(succeeded).toBe(2);
+    expect(Object.fromEntries(failures)).toEqual({ client_closed: sent - 2 });
+    expect(load.isOver).toBe(true);
+  });
+
   test("stop twice, and after the end, is no harm", async () => {
     await using server = startServer();
     const load = begin({ url: server.url, intervalMs: 1, timeoutMs: 1000, maxRequests: 1 });
