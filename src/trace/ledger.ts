@@ -58,7 +58,10 @@ export function hashService(serviceName: string): ServiceHash {
   return { high: scramble(finish(high)), low: scramble(finish(low)) };
 }
 
-/** The hash of one span, from words that are scrambled. One object serves for many, one after the other. */
+/**
+ * The hash of one span, from words that are scrambled. One object serves for many, one after the other. Its lanes are signed: what
+ * does not fit 31 bits is a floating-point number to the engine, and twice as dear.
+ */
 export class SpanHash {
   high = 0;
   low = 0;
@@ -74,8 +77,8 @@ export class SpanHash {
   ): void {
     const high = mixIn(mixIn(mixIn(mixIn(mixIn(SEED_HIGH, idHigh), idLow), parentHigh), parentLow), kind);
     const low = mixIn(mixIn(mixIn(mixIn(mixIn(SEED_LOW, idHigh), idLow), parentHigh), parentLow), kind);
-    this.high = finish(mixIn(high, service.high));
-    this.low = finish(mixIn(low, service.low));
+    this.high = finish(mixIn(high, service.high)) | 0;
+    this.low = finish(mixIn(low, service.low)) | 0;
   }
 }
 

@@ -143,5 +143,6 @@ function labelPlace(points: readonly Point[]): Point {
   // Near the callee, where lines that left together have parted.
   const [b, a] = [points.at(-1), points.at(-2)];
   const [ax, ay, bx, by] = [a?.x ?? 0, a?.y ?? 0, b?.x ?? 0, b?.y ?? 0];
-  return { x: bx - Math.min(26, (bx - ax) / 2), y: ay === by ? by - 7 : by - 6 };
+  // On the side from which the line does not come.
+  return { x: bx - Math.min(26, (bx - ax) / 2), y: ay < by ? by + 15 : by - 7 };
 }
