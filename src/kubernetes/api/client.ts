@@ -1,5 +1,6 @@
 import type { KubernetesObject } from "../object.ts";
 import type { LiveMetadata, LiveObject } from "./live-object.ts";
+import type { ApiRequest } from "./request.ts";
 import { type Resource, resourcePath } from "./resource.ts";
 import { hasReason, isNotFound } from "./status.ts";
 import { JSON_TYPE, Transport } from "./transport.ts";
@@ -8,8 +9,6 @@ export interface ApplyOptions {
   readonly manager: string;
   readonly force?: boolean;
   readonly dryRun?: boolean;
-  /** The answer has only `metadata`: half of the bytes. */
-  readonly metadataOnly?: boolean;
 }
 
 export interface ListOptions {
@@ -95,20 +94,13 @@ export class ApiClient extends Transport {
   }
 
   /** Server-side apply, which also creates. */
-  apply(
-    resource: Resource,
-    object: KubernetesObject,
-    { manager, force = false, dryRun = false, metadataOnly = false }: ApplyOptions,
-  ): Promise<LiveObject> {
-    const { name, namespace = null } = object.metadata;
-    const query = `fieldManager=${manager}&force=${force}&fieldValidation=Strict${dryRun ? "&dryRun=All" : ""}`;
-    return this.json({
-      method: "PATCH",
-      path: `${resourcePath(resource, namespace, name)}?${query}`,
-      body: object,
-      contentType: "application/apply-patch+yaml",
-      accept: metadataOnly ? METADATA_TYPE : JSON_TYPE,
-    });
+  apply(resource: Resource, object: KubernetesObject, options: ApplyOptions): Promise<LiveObject> {
+    return this.json(applyRequest(resource, object, options));
+  }
+
+  /** The same, where nobody wants to know what came of it: half of the bytes, and they are not parsed. */
+  async send(resource: Resource, object: KubernetesObject, options: ApplyOptions): Promise<void> {
+    await this.text({ ...applyRequest(resource, object, options), accept: METADATA_TYPE });
   }
 
   /** Creates; the caller has to expect `AlreadyExists` of an own attempt whose answer was lost. */
@@ -158,6 +150,21 @@ export class ApiClient extends Transport {
       if (!isNotFound(error)) throw error;
     }
   }
+}
+
+function applyRequest(
+  resource: Resource,
+  object: KubernetesObject,
+  { manager, force = false, dryRun = false }: ApplyOptions,
+): ApiRequest {
+  const { name, namespace = null } = object.metadata;
+  const query = `fieldManager=${manager}&force=${force}&fieldValidation=Strict${dryRun ? "&dryRun=All" : ""}`;
+  return {
+    method: "PATCH",
+    path: `${resourcePath(resource, namespace, name)}?${query}`,
+    body: object,
+    contentType: "application/apply-patch+yaml",
+  };
 }
 
 /** `uid` and `resourceVersion` of what is known of an object, as deletion wants them. */

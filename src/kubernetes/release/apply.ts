@@ -35,7 +35,7 @@ export async function applyPlanned(work: Work, objects: readonly PlannedObject[]
           await before(work);
           if (action === "replace") await removeForReplacement(work, planned);
           const { force } = planned;
-          await work.client.apply(resource, object, { manager: FIELD_MANAGER, force, metadataOnly: true });
+          await work.client.send(resource, object, { manager: FIELD_MANAGER, force });
         }
         work.report.onApplied(action, object.kind, object.metadata.name);
       } catch (error) {
