@@ -1,3 +1,4 @@
+import { isatty } from "node:tty";
 import { UserError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import { parseArguments } from "./arguments.ts";
@@ -19,7 +20,8 @@ export async function main(args: readonly string[]): Promise<number> {
     const commands = await loadCommands(findCandidates(words));
     const { command, given, operands } = parseArguments(words, commands, GLOBAL_FLAGS);
     if (given.has("help") || command === null) {
-      await output.result(command === null ? renderHelp(COMMANDS) : renderCommandHelp(command));
+      const width = terminalWidth();
+      await output.result(command === null ? renderHelp(COMMANDS, width) : renderCommandHelp(command, width));
       return EXIT.done;
     }
     const globals = resolveSettings(GLOBAL_FLAGS, { given, environment: env, file: null }).values;
@@ -38,6 +40,14 @@ export async function main(args: readonly string[]): Promise<number> {
     return error.code === "usage" ? EXIT.usage : EXIT.failed;
   }
 }
+
+/** Of standard output, in characters. Asked for a terminal only: `process.stdout` takes a while to make. */
+function terminalWidth(): number {
+  return (isatty(1) && process.stdout.columns) || DEFAULT_WIDTH;
+}
+
+/** Where nobody says how wide a line may be. */
+const DEFAULT_WIDTH = 80;
 
 /** What people try first: `help COMMAND` is `COMMAND --help`, and `--version` the command `version`. */
 function translateHabits(args: readonly string[]): readonly string[] {

@@ -7,6 +7,7 @@ import { parseArguments } from "../../src/cli/arguments.ts";
 import { loadCommands } from "../../src/cli/command.ts";
 import { COMMANDS as ENTRIES } from "../../src/cli/commands.ts";
 import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
+import { renderCommandHelp, renderHelp } from "../../src/cli/help.ts";
 import { environmentOf } from "../../src/cli/settings.ts";
 import { EXECUTABLE, runCli, temporaryFolder } from "../helpers/cli.ts";
 
@@ -41,6 +42,67 @@ describe("help", () => {
       }
     },
   );
+
+  describe("lines are no longer than the terminal, and are broken between words", () => {
+    const helps = [
+      ["chain-link", (width: number) => renderHelp(ENTRIES, width)] as const,
+      ...COMMANDS.map((it) => [it.name, (width: number) => renderCommandHelp(it, width)] as const),
+    ];
+    test.each(helps)("%s", (_name, render) => {
+      const wordsOf = (text: string) => text.split(/\s+(?:\\\n\s*)?/);
+      for (const width of [60, 80, 100]) {
+        const text = render(width);
+        expect(text.split("\n").filter((line) => line.length > width)).toEqual([]);
+        expect(text.split("\n").filter((line) => line.endsWith(" "))).toEqual([]);
+        expect(wordsOf(text)).toEqual(wordsOf(render(10_000)));
+      }
+    });
+
+    test("80 where standard output is none, its width where it is one", async () => {
+      expect((await runCli(["verify", "--help"])).stdout).toBe(helpOf("verify", 80));
+      let shown = "";
+      const child = Bun.spawn([EXECUTABLE, "verify", "--help"], {
+        terminal: {
+          cols: 100,
+          rows: 24,
+          data: (_, bytes) => {
+            shown += Buffer.from(bytes).toString();
+          },
+        },
+      });
+      await child.exited;
+      child.terminal?.close();
+      expect(shown.replaceAll("\r\n", "\n")).toBe(helpOf("verify", 100));
+    });
+
+    test("what is explained goes on below its beginning", () => {
+      const help = helpOf("load", 60);
+      expect(help).toContain(`
+  chain-link load http://localhost:8000 --rate 50/s \\
+      --requests 1000 --ledger run.ledger
+      with the account that verify reads
+`);
+      expect(help).toContain(`
+      --arrivals constant|poisson
+                            Requests in even steps, or at
+                            random moments with the same
+                            mean rate. (default constant;
+                            $CHAIN_LINK_ARRIVALS)
+  -c, --connections N       With a rate: requests under way
+                            at once, at most. Without:
+`);
+      expect(help).toContain(`
+                            $CHAIN_LINK_OTLP_PROTOCOL,
+                        $OTEL_EXPORTER_OTLP_TRACES_PROTOCOL,
+                            $OTEL_EXPORTER_OTLP_PROTOCOL)
+`);
+    });
+
+    function helpOf(name: string, width: number): string {
+      const command = COMMANDS.find((it) => it.name === name);
+      return command === undefined ? "" : renderCommandHelp(command, width);
+    }
+  });
 
   test("help makes no configuration file", async () => {
     using folder = temporaryFolder();
