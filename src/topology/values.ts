@@ -62,13 +62,13 @@ export function count(min: number, max: number) {
 /** A mapping with these keys and no others; every unknown key is a problem of its own. */
 export function mapping<E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, string> {
   const keys = Object.keys(entries).join(", ");
-  const schema = v.pipe(
-    v.objectWithRest(entries, v.never(`${KNOWN_KEYS}${keys}`), "a mapping"),
-    // For an object schema a list without entries is an object, too.
-    v.check((value) => !Array.isArray(value), "a mapping"),
-  );
+  const schema = v.objectWithRest(entries, v.never(`${KNOWN_KEYS}${keys}`), "a mapping");
+  // For an object schema a list is an object with the keys 0, 1 and so on.
+  const list = v.custom<never>(() => false, "a mapping");
+  const run: (typeof schema)["~run"] = (dataset, config) =>
+    (Array.isArray(dataset.value) ? list : schema)["~run"](dataset, config);
   // Accepts what a strict object accepts, but that one stops at the first unknown key.
-  return schema as unknown as v.StrictObjectSchema<E, string>;
+  return { ...schema, "~run": run } as unknown as v.StrictObjectSchema<E, string>;
 }
 
 /**

@@ -387,6 +387,17 @@ services:
       "calls[0][1]: expected the name of a service, { service, probability, timeout, retries } or { sleep }, found 5",
     ],
     [
+      "calls: [[[a, b]]]",
+      'calls[0][0]: expected the name of a service, { service, probability, timeout, retries } or { sleep }, found ["a","b"]',
+    ],
+    [
+      "calls: [a, [a, [a]]]",
+      'calls[1][1]: expected the name of a service, { service, probability, timeout, retries } or { sleep }, found ["a"]',
+    ],
+    ["calls: [[]]", "calls[0]: expected at least one call, found an empty list"],
+    ["memory: { held: [1KiB] }", 'memory.held: expected a size such as 512B or 4KiB, found ["1KiB"]'],
+    ["latency: { normal: [1ms, 2ms] }", 'latency.normal: expected a mapping, found ["1ms","2ms"]'],
+    [
       "calls: [{ service: a, retryOn: [4xx] }]",
       'calls[0].retryOn[0]: expected 5xx, timeout, disconnect or a status, found "4xx"',
     ],
