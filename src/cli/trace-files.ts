@@ -3,6 +3,7 @@ import { createWriteStream, openSync } from "node:fs";
 import { errorText, UserError } from "../lib/errors.ts";
 import { unwritable } from "../lib/unwritable.ts";
 import { encodeOtlpJson } from "../trace/otlp.ts";
+import { tagEndpoints } from "../trace/otlp-endpoints.ts";
 import type { Span } from "../trace/span.ts";
 import type { Output } from "./output.ts";
 import { readDocument } from "./topology-input.ts";
@@ -124,15 +125,9 @@ function formatOtlp(spans: readonly Span[]): string {
   return [...byService]
     .map(
       ([name, some]) =>
-        `${encodeOtlpJson(some.map(tagRemote), { attributes: { "service.name": name }, scope })}\n`,
+        `${encodeOtlpJson(some.map(tagEndpoints), { attributes: { "service.name": name }, scope })}\n`,
     )
     .join("");
-}
-
-/** OTLP has no remote endpoint but in attributes. */
-function tagRemote(span: Span): Span {
-  const name = span.remoteEndpoint?.serviceName;
-  return name === undefined ? span : { ...span, tags: { "peer.service": name, ...span.tags } };
 }
 
 /** Sends the spans of a file of either format, `-` is standard input; its beginning says which. @throws {UserError} */

@@ -45,3 +45,10 @@ export function newSpan(): OtlpSpan {
     statusMessage: "",
   };
 }
+
+/** As the text of a tag: what is no plain value as JSON. */
+export function formatValue(value: Value): string {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) return String(value ?? "");
+  return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? Number(item) : item));
+}

@@ -1,8 +1,8 @@
 // OTLP 1.x traces to Zipkin spans:
 // https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/
-import { isIPv4, isIPv6 } from "node:net";
-import type { Attributes, OtlpEvent, OtlpSpan, Value } from "./otlp-span.ts";
-import type { Annotation, Endpoint, Span, SpanKind } from "./span.ts";
+import { readLocalEndpoint, readRemoteEndpoint } from "./otlp-endpoints.ts";
+import { type Attributes, formatValue, type OtlpEvent, type OtlpSpan } from "./otlp-span.ts";
+import type { Annotation, Span, SpanKind } from "./span.ts";
 
 const KINDS: readonly (SpanKind | undefined)[] = [
   undefined,
@@ -14,9 +14,7 @@ const KINDS: readonly (SpanKind | undefined)[] = [
 ];
 const STATUS_OK = 1;
 const STATUS_ERROR = 2;
-/** Attributes that name the other side of a call, the best first. */
-const REMOTE_NAMES = ["peer.service", "server.address", "net.peer.name", "network.peer.address"];
-const REMOTE_PORTS = ["server.port", "net.peer.port", "network.peer.port"];
+
 /** What all spans below a resource and a scope have. */
 export interface Surroundings {
   readonly serviceName: string;
@@ -50,8 +48,9 @@ export function toZipkin(span: OtlpSpan, { serviceName, tags }: Surroundings): S
     const nanos = Number(span.end - span.start);
     if (nanos >= 0) result.duration = Math.max(1, Math.floor(nanos / 1000));
   }
-  if (serviceName !== "") result.localEndpoint = { serviceName };
-  const remote = kind === "CLIENT" || kind === "PRODUCER" ? findRemote(span.attributes) : undefined;
+  const local = readLocalEndpoint(serviceName, span.attributes);
+  if (local !== undefined) result.localEndpoint = local;
+  const remote = readRemoteEndpoint(kind, span.attributes);
   if (remote !== undefined) result.remoteEndpoint = remote;
   if (span.events.length > 0) result.annotations = toAnnotations(span.events);
   const all = new Map(tags);
@@ -75,19 +74,6 @@ function toAnnotations(events: readonly OtlpEvent[]): Annotation[] {
     .sort((a, b) => a.timestamp - b.timestamp || (a.value < b.value ? -1 : 1));
 }
 
-function findRemote(attributes: Attributes): Endpoint | undefined {
-  const name = REMOTE_NAMES.map((key) => attributes.get(key)).find(
-    (value) => value !== undefined && value !== "",
-  );
-  if (name === undefined) return undefined;
-  const text = formatValue(name).toLowerCase();
-  const port = Number(REMOTE_PORTS.map((key) => attributes.get(key)).find((value) => value !== undefined));
-  return {
-    ...(isIPv4(text) ? { ipv4: text } : isIPv6(text) ? { ipv6: text } : { serviceName: text }),
-    ...(Number.isInteger(port) && port > 0 && port < 65_536 && { port }),
-  };
-}
-
 export function surround(resource: Attributes, scopeName: string, scopeVersion: string): Surroundings {
   const tags = new Map<string, string>();
   for (const [key, value] of resource) if (key !== "service.name") tags.set(key, formatValue(value));
@@ -95,10 +81,4 @@ export function surround(resource: Attributes, scopeName: string, scopeVersion: 
   if (scopeVersion !== "") tags.set("otel.scope.version", scopeVersion);
   const name = resource.get("service.name");
   return { serviceName: name === undefined ? "" : formatValue(name).toLowerCase(), tags };
-}
-
-function formatValue(value: Value): string {
-  if (typeof value === "string") return value;
-  if (typeof value !== "object" || value === null) return String(value ?? "");
-  return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? Number(item) : item));
 }

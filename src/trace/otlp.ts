@@ -21,6 +21,8 @@ const INTEGER_ATTRIBUTES: ReadonlySet<string> = new Set([
   "http.request.resend_count",
   "net.host.port",
   "net.peer.port",
+  "network.local.port",
+  "network.peer.port",
   "server.port",
 ]);
 

@@ -134,7 +134,7 @@ function readEndpoint(value: unknown, path: string): Endpoint | undefined {
 }
 
 /** An address goes where it belongs, whichever field it came in; what is no address is dropped. */
-function placeAddress(endpoint: Mutable<Endpoint>, text: string | undefined): void {
+export function placeAddress(endpoint: Mutable<Endpoint>, text: string | undefined): void {
   if (text === undefined) return;
   const address = text.startsWith("::") ? text.replace(/^::ffff:(?=\d+\.)/i, "") : text;
   if (isIPv4(address)) endpoint.ipv4 = address;
