@@ -22,7 +22,10 @@ export const importCommand = defineCommand({
       throw new UserError("usage", `expected one of ${FORMATS.join(", ")}, found ${JSON.stringify(format)}`);
     }
     const { text, name } = await readDocument(file);
-    const { describeLoss, importIsotope } = await import("../topology/isotope.ts");
+    const [{ importIsotope }, { describeLoss }] = await Promise.all([
+      import("../topology/isotope.ts"),
+      import("../topology/isotope-remarks.ts"),
+    ]);
     const { yaml, losses } = importIsotope(text, name);
     for (const loss of losses) output.warn(describeLoss(name, loss));
     await output.result(yaml);

@@ -4,20 +4,12 @@ import { formatDuration } from "../lib/duration.ts";
 import { formatPercentage, parsePercentage } from "../lib/percentage.ts";
 import { isRecord } from "../lib/record.ts";
 import { formatSize } from "../lib/size.ts";
-import { findNearest } from "../lib/suggestion.ts";
 import { findGraphProblems } from "./graph.ts";
+import { type Loss, Remarks } from "./isotope-remarks.ts";
 import { readGoDuration, readGoPercentage, readGoSize } from "./isotope-values.ts";
 import { MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES } from "./model.ts";
-import { describeValue, formatPath, type PathKey, type Problem, TopologyError } from "./problem.ts";
+import { type PathKey, TopologyError } from "./problem.ts";
 import { readSource } from "./source.ts";
-
-/** A part of an isotope document that has no counterpart here, and what became of it. */
-export interface Loss {
-  readonly path: readonly PathKey[];
-  readonly line: number;
-  readonly column: number;
-  readonly text: string;
-}
 
 export interface ImportedTopology {
   /** A topology document. */
@@ -42,44 +34,31 @@ const FLOW_LEVEL = 4;
 export function importIsotope(text: string, sourceName: string): ImportedTopology {
   const source = readSource(text);
   if (!("value" in source)) throw new TopologyError(sourceName, [source]);
-  const reading = new Reading();
-  reading.problems.push(...source.duplicates);
-  const document = reading.readGraph(source.value);
-  if (reading.problems.length > 0) {
-    throw new TopologyError(
-      sourceName,
-      reading.problems.map((problem) => source.place(problem)),
-    );
-  }
-  const losses = reading.losses.map(({ problem, text: said }): Loss => {
-    const { line, column, path } = source.place(problem);
-    return { path, line, column, text: said };
-  });
-  losses.sort((a, b) => a.line - b.line || a.column - b.column);
-  return { yaml: dump(document, { flowLevel: FLOW_LEVEL, lineWidth: 120 }), losses };
-}
-
-/** A loss as people read it. */
-export function describeLoss(sourceName: string, { path, line, column, text }: Loss): string {
-  return `${sourceName}:${line}:${column}: ${formatPath(path)}: ${text}`;
+  const remarks = new Remarks(source);
+  const document = new Reading(remarks).readGraph(source.value);
+  const problems = remarks.problems();
+  if (problems.length > 0) throw new TopologyError(sourceName, problems);
+  return { yaml: dump(document, { flowLevel: FLOW_LEVEL, lineWidth: 120 }), losses: remarks.losses() };
 }
 
 type Path = readonly PathKey[];
 type Entry = Record<string, unknown>;
 
 class Reading {
-  readonly problems: Problem[] = [];
-  readonly losses: { problem: Problem; text: string }[] = [];
+  readonly #remarks: Remarks;
   /** Where in the isotope document a part of ours comes from, by the path of ours. */
   readonly #origins = new Map<string, Path>();
-  readonly #said = new Set<string>();
   #defaultRequestBytes = 0;
+
+  constructor(remarks: Remarks) {
+    this.#remarks = remarks;
+  }
 
   readGraph(value: unknown): object {
     const graph = this.#mapping(value, []);
-    this.#noteUnknown(graph, [], GRAPH_KEYS);
+    this.#remarks.noteUnknown(graph, [], GRAPH_KEYS);
     const defaults = this.#mapping(graph.defaults ?? {}, ["defaults"]);
-    this.#noteUnknown(defaults, ["defaults"], DEFAULT_KEYS);
+    this.#remarks.noteUnknown(defaults, ["defaults"], DEFAULT_KEYS);
     this.#defaultRequestBytes = this.#size(
       defaults.requestSize,
       ["defaults", "requestSize"],
@@ -101,7 +80,7 @@ class Reading {
 
   #readServices(value: unknown, defaults: Entry): Record<string, unknown> {
     if (!Array.isArray(value) || value.length === 0) {
-      this.#expect(["services"], "a list of services, at least one", value);
+      this.#remarks.expect(["services"], "a list of services, at least one", value);
       return {};
     }
     const services = Object.create(null) as Record<string, Entry>;
@@ -112,11 +91,11 @@ class Reading {
       if (entry !== item) continue;
       const { name } = entry;
       if (typeof name !== "string" || name === "") {
-        this.#expect([...path, "name"], "the name of a service", name);
+        this.#remarks.expect([...path, "name"], "the name of a service", name);
         continue;
       }
       if (name in services) {
-        this.#expect([...path, "name"], "each name once", name);
+        this.#remarks.expect([...path, "name"], "each name once", name);
         continue;
       }
       this.#origins.set(keyOf(["services", name]), [...path, "name"]);
@@ -129,7 +108,7 @@ class Reading {
   }
 
   #readService(name: string, entry: Entry, path: Path, defaults: Entry): Entry {
-    this.#noteUnknown(entry, path, SERVICE_KEYS);
+    this.#remarks.noteUnknown(entry, path, SERVICE_KEYS);
     const hasOwnScript = entry.script !== undefined;
     const script = hasOwnScript ? entry.script : defaults.script;
     const scriptPath = hasOwnScript ? [...path, "script"] : ["defaults", "script"];
@@ -147,13 +126,13 @@ class Reading {
     const read: Entry = {};
     if (type !== undefined && type !== "http" && type !== "HTTP") {
       if (type === "grpc" || type === "gRPC") {
-        this.#lose([...path, "type"], "links speak HTTP, not gRPC");
-      } else this.#expect([...path, "type"], "http or grpc", type);
+        this.#remarks.lose([...path, "type"], "links speak HTTP, not gRPC");
+      } else this.#remarks.expect([...path, "type"], "http or grpc", type);
     }
     if (errorRate !== undefined) {
       const rate = readGoPercentage(errorRate);
       const expected = "a percentage such as 0.5% or a number from 0 to 1";
-      if (rate === undefined) this.#expect([...path, "errorRate"], expected, errorRate);
+      if (rate === undefined) this.#remarks.expect([...path, "errorRate"], expected, errorRate);
       else if (rate > 0 || path.length > 1) read.errors = renderRate(rate);
     }
     const bytes = this.#size(responseSize, [...path, "responseSize"], MAX_RESPONSE_BYTES);
@@ -162,14 +141,14 @@ class Reading {
       const isCount =
         Number.isInteger(numReplicas) && Number(numReplicas) >= 0 && Number(numReplicas) <= 1000;
       if (isCount) read.replicas = numReplicas;
-      else this.#expect([...path, "numReplicas"], "a whole number from 0 to 1000", numReplicas);
+      else this.#remarks.expect([...path, "numReplicas"], "a whole number from 0 to 1000", numReplicas);
     }
     return read;
   }
 
   #readScript(name: string, script: unknown, path: Path): unknown[] {
     if (!Array.isArray(script)) {
-      this.#expect(path, "a list of commands", script);
+      this.#remarks.expect(path, "a list of commands", script);
       return [];
     }
     const calls: unknown[] = [];
@@ -192,12 +171,13 @@ class Reading {
   #readCommand(command: unknown, path: Path, place: Path): unknown {
     const keys = isRecord(command) ? Object.keys(command) : [];
     if (!isRecord(command) || keys.length !== 1 || !("sleep" in command || "call" in command)) {
-      this.#expect(path, "a command: { sleep } or { call }", command);
+      this.#remarks.expect(path, "a command: { sleep } or { call }", command);
       return { sleep: "0s" };
     }
     if ("sleep" in command) {
       const ms = readGoDuration(command.sleep);
-      if (ms === undefined) this.#expect([...path, "sleep"], "a duration such as 10ms", command.sleep);
+      if (ms === undefined)
+        this.#remarks.expect([...path, "sleep"], "a duration such as 10ms", command.sleep);
       return { sleep: ms === undefined || ms === 0 ? "0s" : formatDuration(ms) };
     }
     return this.#readCall(command.call, [...path, "call"], place);
@@ -207,10 +187,10 @@ class Reading {
     this.#origins.set(keyOf(place), path);
     if (typeof value === "string") return value;
     const call = this.#mapping(value, path);
-    this.#noteUnknown(call, path, CALL_KEYS);
+    this.#remarks.noteUnknown(call, path, CALL_KEYS);
     const { service, size, probability } = call;
     if (typeof service !== "string") {
-      this.#expect([...path, "service"], "the name of a service", service);
+      this.#remarks.expect([...path, "service"], "the name of a service", service);
       return "";
     }
     this.#origins.set(keyOf([...place, "service"]), [...path, "service"]);
@@ -222,7 +202,8 @@ class Reading {
     // 0 is as good as nothing there: the call is always made.
     if (probability !== undefined && probability !== 0) {
       const isShare = Number.isInteger(probability) && Number(probability) > 0 && Number(probability) <= 100;
-      if (!isShare) this.#expect([...path, "probability"], "a whole number from 0 to 100", probability);
+      if (!isShare)
+        this.#remarks.expect([...path, "probability"], "a whole number from 0 to 100", probability);
       else if (probability !== 100) read.probability = `${probability}%`;
     }
     return Object.keys(read).length === 1 ? service : read;
@@ -231,9 +212,9 @@ class Reading {
   #isEntry({ isEntrypoint }: Entry, path: Path, entries: readonly string[]): boolean {
     if (isEntrypoint === undefined || isEntrypoint === false) return false;
     const own = [...path, "isEntrypoint"];
-    if (isEntrypoint !== true) this.#expect(own, "true or false", isEntrypoint);
+    if (isEntrypoint !== true) this.#remarks.expect(own, "true or false", isEntrypoint);
     else if (entries.length > 0) {
-      this.#lose(own, `a topology has one entry, and ${JSON.stringify(entries[0])} is it`);
+      this.#remarks.lose(own, `a topology has one entry, and ${JSON.stringify(entries[0])} is it`);
     }
     return isEntrypoint === true;
   }
@@ -246,14 +227,17 @@ class Reading {
     const [only, ...others] = Object.keys(services).filter((name) => !called.has(name));
     if (only === undefined || others.length > 0) return;
     services[only] = { entry: true, ...services[only] };
-    this.#lose(["services"], `no isEntrypoint; ${JSON.stringify(only)} is the entry, as nobody calls it`);
+    this.#remarks.lose(
+      ["services"],
+      `no isEntrypoint; ${JSON.stringify(only)} is the entry, as nobody calls it`,
+    );
   }
 
   #findGraphProblems(services: Record<string, Entry>): void {
     for (const problem of findGraphProblems(services)) {
       const path = this.#origins.get(keyOf(problem.path));
       const expected = problem.expected.replace('"entry: true"', '"isEntrypoint: true"');
-      this.problems.push({ ...problem, expected, path: path ?? problem.path, atKey: path === undefined });
+      this.#remarks.add({ ...problem, expected, path: path ?? problem.path, atKey: path === undefined });
     }
   }
 
@@ -262,44 +246,18 @@ class Reading {
     if (value === undefined) return 0;
     const bytes = readGoSize(value);
     if (bytes === undefined) {
-      this.#expect(path, "a size such as 128, 1KB or 16 MiB", value);
+      this.#remarks.expect(path, "a size such as 128, 1KB or 16 MiB", value);
       return 0;
     }
     if (bytes <= maxBytes) return bytes;
-    this.#lose(path, `at most ${formatSize(maxBytes)}, which it is now`);
+    this.#remarks.lose(path, `at most ${formatSize(maxBytes)}, which it is now`);
     return maxBytes;
   }
 
   #mapping(value: unknown, path: Path): Entry {
     if (isRecord(value)) return value;
-    this.#expect(path, "a mapping", value);
+    this.#remarks.expect(path, "a mapping", value);
     return {};
-  }
-
-  #noteUnknown(entry: Entry, path: Path, known: readonly string[]): void {
-    for (const key of Object.keys(entry)) {
-      if (known.includes(key)) continue;
-      const nearest = findNearest(key, known);
-      const meant = nearest === undefined ? "" : ` (did you mean ${JSON.stringify(nearest)}?)`;
-      this.#lose([...path, key], `has no counterpart and is left out${meant}`, true);
-    }
-  }
-
-  #expect(path: Path, expected: string, value: unknown): void {
-    if (this.#isNew(path, expected)) this.problems.push({ path, expected, found: describeValue(value) });
-  }
-
-  #lose(path: Path, text: string, atKey = false): void {
-    if (!this.#isNew(path, text)) return;
-    this.losses.push({ problem: { path, expected: "", found: "", atKey }, text });
-  }
-
-  /** The script of the defaults is read for every service that has none. */
-  #isNew(path: Path, text: string): boolean {
-    const key = keyOf([...path, text]);
-    if (this.#said.has(key)) return false;
-    this.#said.add(key);
-    return true;
   }
 }
 

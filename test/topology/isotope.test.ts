@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { load } from "js-yaml";
-import { describeLoss, importIsotope } from "../../src/topology/isotope.ts";
+import { importIsotope } from "../../src/topology/isotope.ts";
+import { describeLoss } from "../../src/topology/isotope-remarks.ts";
 import { readGoDuration, readGoPercentage, readGoSize } from "../../src/topology/isotope-values.ts";
 import { isCall } from "../../src/topology/model.ts";
 import { parseTopology } from "../../src/topology/parse.ts";
