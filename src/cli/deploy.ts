@@ -37,7 +37,7 @@ export const deploy = defineCommand({
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, settings, output }) {
-    const { topology, target } = await readWanted(operands[0], flags, settings);
+    const { topology, target } = await readWanted(operands[0], flags, settings, output);
     describeRelease(topology.services.size, flags, output);
     if (flags["dry-run"]) {
       const { runDryRun } = await import("./run-dry-run.ts");

@@ -22,7 +22,7 @@ export const dryRun = defineCommand({
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, settings, output }) {
-    const { topology, target } = await readWanted(operands[0], flags, settings);
+    const { topology, target } = await readWanted(operands[0], flags, settings, output);
     describeRelease(topology.services.size, flags, output);
     return runDryRun(() => openRelease(flags, output), target, flags, output);
   },

@@ -43,7 +43,7 @@ export const generate = defineCommand({
   },
   async run({ flags, operands, settings, output }) {
     const slow = flags.slow === "on";
-    const topology = await loadTopology(operands[0], { instances: flags.instances, slow, settings });
+    const topology = await loadTopology(operands[0], { instances: flags.instances, slow, settings, output });
     describeRelease(topology.services.size, flags, output);
     output.info("Generating chain-link kubernetes yaml...");
     const [{ buildObjects }, { renderManifest, renderStream }] = await Promise.all([

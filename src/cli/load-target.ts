@@ -106,6 +106,7 @@ async function startTarget(
     instances: flags.instances,
     slow: flags.slow === "on",
     settings,
+    output,
   });
   const [{ startLocalChain }, { startCollectorThread }, { chooseTarget, readOtelEnvironment }, { VERSION }] =
     await Promise.all([

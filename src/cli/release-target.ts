@@ -1,6 +1,7 @@
 import type { CollectorChoice, KubernetesObject, NetworkPolicyMode } from "../kubernetes/object.ts";
 import type { Target } from "../kubernetes/release/deployment.ts";
 import type { Topology } from "../topology/model.ts";
+import type { Output } from "./output.ts";
 import { readObjectOptions } from "./release-flags.ts";
 import type { Setting } from "./settings.ts";
 import { loadTopology } from "./topology-input.ts";
@@ -24,11 +25,13 @@ export async function readWanted(
   file: string | undefined,
   flags: TargetFlags,
   settings: readonly Setting[],
+  output: Output,
 ): Promise<{ readonly topology: Topology; readonly target: Target }> {
   const topology = await loadTopology(file, {
     instances: flags.instances,
     slow: flags.slow === "on",
     settings,
+    output,
   });
   const { buildObjects } = await import("../kubernetes/objects.ts");
   const objects = buildObjects(topology, { ...readObjectOptions(flags), release: flags.release });

@@ -1,7 +1,8 @@
 import { errorText, UserError } from "../lib/errors.ts";
 import { buildChain } from "../topology/chain.ts";
-import { DEFAULT_INSTANCES, MAX_SERVICES, type Topology } from "../topology/model.ts";
+import { DEFAULT_INSTANCES, isCall, MAX_SERVICES, type Topology } from "../topology/model.ts";
 import { choiceFlag, integerFlag } from "./flags.ts";
+import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
 
 export const INSTANCES_FLAG = integerFlag(
@@ -25,12 +26,17 @@ export const TOPOLOGY_OPERAND = {
 } as const;
 
 /**
- * The topology that a command was asked for: a document, or a chain of `--instances`.
+ * The topology that a command was asked for: a document, or a chain of `--instances`. What is odd about it is a warning.
  * @throws {UserError} `usage` when both were given, `file-unreadable`, `topology-invalid`
  */
 export async function loadTopology(
   file: string | undefined,
-  options: { readonly instances: number; readonly slow: boolean; readonly settings: readonly Setting[] },
+  options: {
+    readonly instances: number;
+    readonly slow: boolean;
+    readonly settings: readonly Setting[];
+    readonly output: Output;
+  },
 ): Promise<Topology> {
   if (file === undefined) return buildChain(options.instances, { slow: options.slow });
   if (options.settings.some(({ name, origin }) => name === "instances" && origin === "--instances")) {
@@ -40,7 +46,30 @@ export async function loadTopology(
       'Write "chain: N" in the document.',
     );
   }
-  return readTopologyFile(file, options.slow);
+  const topology = await readTopologyFile(file, options.slow);
+  await warnOfUncalled(topology, nameOf(file), options.output);
+  return topology;
+}
+
+const MAX_NAMED = 5;
+
+/** No error: such a service may be one that is still to be called, or is called from elsewhere. */
+async function warnOfUncalled({ services, entry }: Topology, name: string, output: Output): Promise<void> {
+  const { findUncalled } = await import("../topology/graph.ts");
+  const targets = [...services.values()].map(
+    (it) => [it.name, it.steps.flat().flatMap((action) => (isCall(action) ? [action.service] : []))] as const,
+  );
+  const uncalled = findUncalled(new Map(targets)).filter((it) => it !== entry);
+  const [first, ...others] = uncalled;
+  if (first === undefined) return;
+  if (others.length === 0) {
+    output.warn(`${name}: service ${first} is called by nobody, so it gets no requests`);
+    return;
+  }
+  const rest = uncalled.length - MAX_NAMED;
+  const named = rest > 0 ? [...uncalled.slice(0, MAX_NAMED), `${rest} more`] : uncalled;
+  const listed = `${named.slice(0, -1).join(", ")} and ${named.at(-1)}`;
+  output.warn(`${name}: services ${listed} are called by nobody, so they get no requests`);
 }
 
 /** @throws {UserError} `file-unreadable`, `topology-invalid` */
@@ -57,10 +86,14 @@ export async function readTopologyFile(file: string, slow: boolean): Promise<Top
 export async function readDocument(file: string): Promise<{ text: string; name: string }> {
   try {
     const text = await (file === "-" ? Bun.stdin : Bun.file(file)).text();
-    return { text, name: file === "-" ? "standard input" : file };
+    return { text, name: nameOf(file) };
   } catch (error) {
     throw new UserError("file-unreadable", `cannot read ${file}: ${errorText(error)}`, undefined, {
       cause: error,
     });
   }
+}
+
+function nameOf(file: string): string {
+  return file === "-" ? "standard input" : file;
 }

@@ -84,6 +84,7 @@ export const up = defineCommand({
       instances: flags.instances,
       slow: flags.slow === "on",
       settings,
+      output,
     });
     // Not before the document was read: standard input may never end.
     const interruption = watchInterrupts(() => output.raw("\n"));

@@ -24,7 +24,7 @@ export const validate = defineCommand({
   },
   async run({ flags, operands, settings, output }) {
     const { inspectRelease } = await import("../kubernetes/release/inspection.ts");
-    const wanted = await readWanted(operands[0], flags, settings);
+    const wanted = await readWanted(operands[0], flags, settings, output);
     const isNamed =
       operands.length > 0 ||
       settings.some(({ name, origin }) => name === "instances" && origin === "--instances");

@@ -48,8 +48,8 @@ function findEntryProblems(
   edges: ReadonlyMap<string, readonly Edge[]>,
 ): Problem[] {
   if (entries.length === 0) {
-    const called = new Set([...edges.values()].flat().map((edge) => edge.target));
-    const uncalled = [...edges.keys()].filter((name) => !called.has(name));
+    const targets = [...edges].map(([name, own]) => [name, own.map(({ target }) => target)] as const);
+    const uncalled = findUncalled(new Map(targets));
     const candidate = uncalled.length === 1 ? ` (nobody calls ${JSON.stringify(uncalled[0])})` : "";
     return [
       {
@@ -78,6 +78,12 @@ function findCycles(edges: ReadonlyMap<string, readonly Edge[]>): Problem[] {
     },
   });
   return problems;
+}
+
+/** The services that no other calls, in the order of `targets`, which says whom each calls. */
+export function findUncalled(targets: ReadonlyMap<string, readonly string[]>): string[] {
+  const called = new Set([...targets.values()].flat());
+  return [...targets.keys()].filter((name) => !called.has(name));
 }
 
 /** For each service, how many links the longest path from it passes, itself included. The graph has no cycles. */

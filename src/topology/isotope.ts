@@ -4,7 +4,7 @@ import { formatDuration } from "../lib/duration.ts";
 import { formatPercentage, parsePercentage } from "../lib/percentage.ts";
 import { isRecord } from "../lib/record.ts";
 import { formatSize } from "../lib/size.ts";
-import { findGraphProblems } from "./graph.ts";
+import { findGraphProblems, findUncalled } from "./graph.ts";
 import { type Loss, Remarks } from "./isotope-remarks.ts";
 import { readGoDuration, readGoPercentage, readGoSize } from "./isotope-values.ts";
 import { MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES } from "./model.ts";
@@ -223,8 +223,8 @@ class Reading {
   #findEntry(services: Record<string, Entry>, entries: readonly string[]): void {
     for (const name of entries.slice(1)) delete services[name]?.entry;
     if (entries.length > 0) return;
-    const called = new Set(Object.values(services).flatMap(targetsOf));
-    const [only, ...others] = Object.keys(services).filter((name) => !called.has(name));
+    const targets = Object.entries(services).map(([name, entry]) => [name, targetsOf(entry)] as const);
+    const [only, ...others] = findUncalled(new Map(targets));
     if (only === undefined || others.length > 0) return;
     services[only] = { entry: true, ...services[only] };
     this.#remarks.lose(

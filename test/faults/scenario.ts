@@ -1,3 +1,4 @@
+import { Output } from "../../src/cli/output.ts";
 import { readWanted } from "../../src/cli/release-target.ts";
 import type { ApiClient } from "../../src/kubernetes/api/client.ts";
 import { DEFAULT_RELEASE } from "../../src/kubernetes/labels.ts";
@@ -124,7 +125,8 @@ export class FaultBench implements Disposable {
       canary: false,
       slow: "on",
     } as const;
-    return (await readWanted(this.#bench.topology(emptyTopology(services)), flags, [])).target;
+    return (await readWanted(this.#bench.topology(emptyTopology(services)), flags, [], new Output("quiet")))
+      .target;
   }
 
   #deployCommand({ services, sleepSeconds }: Size): string[] {
