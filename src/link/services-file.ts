@@ -19,7 +19,8 @@ export function readServicesFile(path: string): string[] {
     text = readFileSync(path, "utf8");
   } catch (error) {
     const problem = errorCode(error) === "ENOENT" ? "does not exist" : `cannot be read: ${errorText(error)}`;
-    const hint = "Name it with --services-file, or use --topology.";
+    const hint =
+      'It is a JSON list of names such as ["a", "b"]. Name it with --services-file, or use --topology.';
     throw new UserError("services-file-invalid", `the services file ${path} ${problem}`, hint, {
       cause: error,
     });
