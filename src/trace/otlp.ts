@@ -55,6 +55,12 @@ function jsonSpan(span: Span): object {
     startTimeUnixNano: nanos(span.timestamp ?? 0).toString(),
     endTimeUnixNano: nanos((span.timestamp ?? 0) + (span.duration ?? 0)).toString(),
     ...describeOtlpJson(span),
+    ...(span.annotations !== undefined && {
+      events: span.annotations.map(({ timestamp, value }) => ({
+        timeUnixNano: nanos(timestamp).toString(),
+        name: value,
+      })),
+    }),
   };
 }
 
@@ -111,6 +117,8 @@ function writeSpan(message: ProtobufWriter, span: Span): void {
     .fixed64(7, nanos(span.timestamp ?? 0))
     .fixed64(8, nanos((span.timestamp ?? 0) + (span.duration ?? 0)));
   writeOtlpShape(message, span);
+  for (const { timestamp, value } of span.annotations ?? [])
+    message.nested(11, (event) => event.fixed64(1, nanos(timestamp)).text(2, value));
 }
 
 /** What many spans have in common: fields 5, 6, 9 and 15 of `Span`. */

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { countRejectedSpans, encodeOtlpJson, encodeOtlpProtobuf } from "../../src/trace/otlp.ts";
+import { decodeOtlpJson } from "../../src/trace/otlp-json-decode.ts";
+import { decodeOtlpProtobuf } from "../../src/trace/otlp-protobuf-decode.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { type Fields, readProtobuf } from "../helpers/protobuf-reader.ts";
 
@@ -36,6 +38,10 @@ function decode(bytes: Uint8Array): unknown {
 function decodeSpan(span: Fields): object {
   const parentSpanId = hex(span, 4);
   const [status] = messages(span, 15);
+  const events = messages(span, 11).map((event) => ({
+    timeUnixNano: String(number(event, 1)),
+    name: text(event, 2),
+  }));
   return {
     traceId: hex(span, 1),
     spanId: hex(span, 2),
@@ -45,6 +51,7 @@ function decodeSpan(span: Fields): object {
     startTimeUnixNano: String(number(span, 7)),
     endTimeUnixNano: String(number(span, 8)),
     attributes: attributes(span, 9),
+    ...(events.length > 0 && { events }),
     ...(status === undefined
       ? {}
       : { status: { code: Number(number(status, 3)), message: text(status, 2) } }),
@@ -132,6 +139,18 @@ test("a trace id of 64 bits is filled up with zeros", () => {
   expect(batch.scopeSpans[0].spans[0].traceId).toBe("000000000000000048485a3953bb6124");
 });
 
+test.each([
+  ["JSON", (spans: Span[]) => decodeOtlpJson(Buffer.from(encodeOtlpJson(spans, RESOURCE)))],
+  ["protobuf", (spans: Span[]) => decodeOtlpProtobuf(encodeOtlpProtobuf(spans, RESOURCE))],
+])("annotations are events in %s, and come back as they were", (_form, pass) => {
+  const annotations = [
+    { timestamp: 1_700_000_000_123_457, value: "ws" },
+    { timestamp: 1_700_000_000_123_458, value: '{"é":1}' },
+  ];
+  const spans = [...pass([SERVER, { ...SERVER, annotations }])].flatMap((batch) => batch.spans);
+  expect(spans.map((span) => span.annotations)).toEqual([undefined, annotations]);
+});
+
 describe("protobuf", () => {
   const idOf = (digits: number) =>
     fc
@@ -152,6 +171,10 @@ describe("protobuf", () => {
       name: texts,
       timestamp: fc.integer({ min: 1, max: 4_000_000_000_000_000 }),
       duration: fc.integer({ min: 1, max: 4_000_000_000 }),
+      annotations: fc.array(
+        fc.record({ timestamp: fc.integer({ min: 1, max: 4_000_000_000_000_000 }), value: texts }),
+        { minLength: 1, maxLength: 3 },
+      ),
       tags: fc.dictionary(
         fc.oneof(texts, fc.constantFrom("http.status_code", "server.port", "error")),
         fc.oneof(texts, fc.constantFrom("0", "127", "128", "999999999", "x")),
