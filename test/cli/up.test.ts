@@ -195,7 +195,10 @@ test.each([[[]], [["--processes"]]])(
     await withTopology("  a: { entry: true, latency: 800ms, calls: [b] }\n  b:\n", async (file) => {
       const up = await startUp([file, "--port", "0", "--no-load", ...flags]);
       const pending = fetch(up.facts.entry);
-      await Bun.sleep(200);
+      await eventually(async () => {
+        const metrics = await (await fetch(`${up.facts.entry}/metrics`)).text();
+        return metrics.includes("chain_link_requests_in_flight 1\n") ? true : undefined;
+      });
       up.signal("SIGTERM");
       expect((await pending).status).toBe(200);
       expect(await up.exited).toBe(0);
