@@ -1,8 +1,7 @@
-import { UserError } from "../lib/errors.ts";
-import { Histogram } from "../lib/histogram.ts";
+import type { Histogram } from "../lib/histogram.ts";
 import { RunIds } from "../trace/run.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
-import { compareAccounts, readCopies } from "./accounts.ts";
+import { compareAccounts } from "./accounts.ts";
 import type { CallGraph } from "./call-graph.ts";
 import { judgeTrace, NOT_SAMPLED } from "./judge.ts";
 import { Learning } from "./learning.ts";
@@ -10,11 +9,12 @@ import { Overdue } from "./overdue.ts";
 import { pause, QueryPace } from "./query-pace.ts";
 import type { RunBook } from "./run-book.ts";
 import type { SeenSpan } from "./seen-span.ts";
-import { findStrays } from "./strays.ts";
-import { Tally } from "./tally.ts";
-import type { TraceReader } from "./trace-reader.ts";
-import { causeOf } from "./unknown-cause.ts";
-import { type Verdict, verdictOf } from "./verdict.ts";
+import { Settlement } from "./settlement.ts";
+import { readSingly, type SeenTrace } from "./single-reading.ts";
+import type { Tally } from "./tally.ts";
+import { isAway, type TraceReader } from "./trace-reader.ts";
+import { addUnbooked } from "./unbooked.ts";
+import { isFinal, onTheWay, verdictOf } from "./verdict.ts";
 
 export interface ReconcileOptions {
   readonly book: RunBook;
@@ -57,18 +57,10 @@ export interface Reconciliation {
   readonly queries: number;
 }
 
-interface SeenTrace {
-  readonly record: RunRecord;
-  spans: readonly SeenSpan[];
-}
-
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** While requests end, so that export latencies are known so finely. */
 const LONGEST_LIVE_PAUSE_MS = 300;
-/** Traces that are asked for one by one before they are called lost: so many, and more while that finds anything. */
-const SINGLE_TRIALS = 10;
-const MOST_SINGLE = 1000;
 /** Pending traces from which on accounts are compared instead of spans. */
 const ACCOUNTS_FROM = 2000;
 
@@ -87,13 +79,9 @@ class Reconciler {
   readonly #ids: RunIds;
   readonly #pace: QueryPace;
   readonly #learning: Learning;
-  #tally = new Tally();
-  readonly #latency = new Histogram();
-  readonly #startedAt = Date.now();
+  readonly #settled: Settlement;
   /** Ends a pause: the run is given up, or cut short. */
   readonly #wake: AbortSignal;
-  /** Numbers of requests whose traces are not complete. */
-  readonly #faulty = new Set<number>();
   #pending: number[] = [];
   readonly #overdue = new Overdue();
   /** No more requests are added to the book. */
@@ -105,6 +93,7 @@ class Reconciler {
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#ids = new RunIds(options.book.header.run);
+    this.#settled = new Settlement(options.book, this.#ids);
     const { queriesPerSecond, signal, hurry } = options;
     this.#wake = hurry === undefined ? signal : AbortSignal.any([signal, hurry]);
     this.#pace =
@@ -152,10 +141,12 @@ class Reconciler {
           : Math.min(pauseMs, Math.max(0, deadline - performance.now()));
       await this.#pause(waitMs);
     }
-    await this.#lookBeyond();
+    const { book, reader, isWholeRun, signal } = this.#options;
+    const findings = { book, reader, pace: this.#pace, signal, hasAnswered: this.#hasAnswered };
+    await addUnbooked(this.#settled, { ...findings, isWholeRun: isWholeRun?.() ?? false });
     return {
-      tally: this.#tally,
-      exportLatency: this.#latency,
+      tally: this.#settled.tally,
+      exportLatency: this.#settled.latency,
       graph: this.#learning.knowledge.graph,
       queries: this.#pace.queries,
     };
@@ -185,8 +176,7 @@ class Reconciler {
   }
 
   #startOver(): void {
-    this.#tally = new Tally();
-    this.#faulty.clear();
+    this.#settled.startOver();
     this.#pending = [];
     this.#overdue.clear();
     this.#taken = 0;
@@ -199,8 +189,8 @@ class Reconciler {
       const record = book.record(this.#taken);
       const { ledger, isSampled, isBroken } = record;
       if (ledger === null || isBroken) {
-        this.#settle(record, judgeTrace(record, [], this.#learning.knowledge));
-      } else if (!isSampled && ledger.count === 0) this.#settle(record, NOT_SAMPLED);
+        this.#settled.add(record, judgeTrace(record, [], this.#learning.knowledge));
+      } else if (!isSampled && ledger.count === 0) this.#settled.add(record, NOT_SAMPLED);
       else this.#pending.push(this.#taken);
     }
   }
@@ -215,7 +205,7 @@ class Reconciler {
   }
 
   async #look(isLast: boolean): Promise<void> {
-    const { reader } = this.#options;
+    const { reader, signal } = this.#options;
     const hasAccounts = reader.readAccounts !== undefined && this.#pending.length >= ACCOUNTS_FROM;
     if (hasAccounts) await this.#compareAccounts();
     const pending = this.#pending;
@@ -233,28 +223,12 @@ class Reconciler {
       // What was not read is what the next look begins with.
       this.#pending = pending.slice(from).concat(this.#pending);
     }
-    await this.#readSingly(left);
+    const isOver = () => this.#isCutShort;
+    await readSingly(left, { reader, ids: this.#ids, pace: this.#pace, isOver, signal });
     // At the end all that can be learned is known.
     for (const { record, spans } of left) {
       const verdict = this.#learning.judge(record, spans);
-      this.#settle(record, this.#isCutShort && !isSettled(verdict) ? onTheWay(verdict) : verdict);
-    }
-  }
-
-  /** A backend may cut an answer that is long: what is not whole is asked for by itself. */
-  async #readSingly(left: readonly SeenTrace[]): Promise<void> {
-    const { reader, signal } = this.#options;
-    let found = 0;
-    // Those first of which the least is there: where an answer was cut, they fell off.
-    const emptiest = left.toSorted((a, b) => a.spans.length - b.spans.length);
-    for (const [asked, trace] of emptiest.slice(0, MOST_SINGLE).entries()) {
-      if (this.#isCutShort || (asked >= SINGLE_TRIALS && found === 0)) return;
-      const id = this.#ids.traceId(trace.record.sequence);
-      await this.#pace.turn();
-      const spans = (await reader.read([id], signal)).get(id) ?? [];
-      if (spans.length <= trace.spans.length) continue;
-      trace.spans = spans;
-      found++;
+      this.#settled.add(record, this.#isCutShort && !isFinal(verdict) ? onTheWay(verdict) : verdict);
     }
   }
 
@@ -276,8 +250,8 @@ class Reconciler {
         continue;
       }
       const verdict = this.#learning.judge(record, spans);
-      if (isSettled(verdict)) {
-        this.#settle(record, verdict, seenAt);
+      if (isFinal(verdict)) {
+        this.#settled.add(record, verdict, seenAt);
         this.#overdue.forget(index);
       } else if (left !== null) left.push({ record, spans });
       else this.#postpone(index, record, spans);
@@ -304,7 +278,7 @@ class Reconciler {
         for (const { index, record, isProved } of batch) {
           if (!isProved || toLearnFrom-- > 0) continue;
           const count = record.ledger?.count ?? 0;
-          this.#settle(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
+          this.#settled.add(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
           isSettledAt[index] = 1;
         }
         this.#report(null);
@@ -314,71 +288,9 @@ class Reconciler {
     }
   }
 
-  /** What no request of the book can tell: traces that it does not know, and copies that the backend has not kept. */
-  async #lookBeyond(): Promise<void> {
-    const { book, reader, isWholeRun, signal } = this.#options;
-    if (isWholeRun?.()) {
-      const strays = await this.#patiently(() =>
-        Array.fromAsync(findStrays(book, reader, this.#pace, signal)),
-      );
-      for (const { traceId, spans } of strays) this.#tally.addStray(traceId, spans);
-    }
-    const doubled = await this.#patiently(() =>
-      Array.fromAsync(readCopies(book, reader, this.#pace, signal)),
-    );
-    if (doubled.length === 0) return;
-    // The backend tells of the whole run, also where a part of it is judged.
-    const judged = new Set(Array.from({ length: book.size }, (_, index) => book.sequence(index)));
-    for (const { sequence, copies } of doubled) {
-      if (judged.has(sequence)) this.#tally.addSwallowed(copies, !this.#faulty.has(sequence));
-    }
-  }
-
-  /** Once more, where a long run would otherwise be thrown away for one last answer that did not come in time. */
-  async #patiently<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await read();
-    } catch (error) {
-      if (!isAway(error) || !this.#hasAnswered) throw error;
-      await pause(LONGEST_PAUSE_MS, this.#options.signal);
-      return read();
-    }
-  }
-
-  #settle(record: RunRecord, verdict: Verdict, seenAt?: number): void {
-    const endedAt = this.#options.book.endOf(record);
-    this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict, causeOf(record, verdict));
-    if (verdict.class !== "complete") this.#faulty.add(record.sequence);
-    if (
-      seenAt !== undefined &&
-      this.#restarts === 0 &&
-      endedAt >= this.#startedAt &&
-      verdict.class === "complete"
-    ) {
-      this.#latency.record(Math.max(0, seenAt - endedAt) * 1000);
-    }
-  }
-
   #report(deadline: number | null): void {
     const { book, onProgress } = this.#options;
     const leftMs = deadline === null ? null : Math.max(0, deadline - performance.now());
-    onProgress?.({ requests: book.size, settled: this.#tally.traces, leftMs });
+    onProgress?.({ requests: book.size, settled: this.#settled.tally.traces, leftMs });
   }
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof UserError && error.code === "backend-unreadable";
-}
-
-/** What is missing, or seems odd without it, may come yet. */
-function onTheWay({ expected, seen }: Verdict): Verdict {
-  return verdictOf({ expected, seen, certainty: "counted", isOnTheWay: true }, "unknown");
-}
-
-/** Waiting changes nothing any more. */
-function isSettled(verdict: Verdict): boolean {
-  // The parent of an orphan may still come, and so may the spans of a callee that nobody has an account of.
-  if (verdict.certainty !== "proved" || verdict.class === "orphaned" || verdict.class === "broken-context")
-    return false;
-  return verdict.missing.length + verdict.unattributed === 0;
 }

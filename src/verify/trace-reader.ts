@@ -84,6 +84,11 @@ export function unreadable(name: string, problem: string, cause: unknown): UserE
   return new UserError("backend-unreadable", `${name} cannot be read: ${problem}`, undefined, { cause });
 }
 
+/** Whether the error says that the backend cannot be read now; it may be there again later. */
+export function isAway(error: unknown): boolean {
+  return error instanceof UserError && error.code === "backend-unreadable";
+}
+
 /** Of a trace id of 32 digits. */
 export function lowHalf(id: string): string {
   return id.slice(-16);

@@ -110,6 +110,19 @@ export function verdictOf(
   return { ...verdict, class: isDuplicated ? "duplicated" : otherwise };
 }
 
+/** Instead of one that was given before all had to be there: what is missing, or seems odd without it, may come yet. */
+export function onTheWay({ expected, seen }: Verdict): Verdict {
+  return verdictOf({ expected, seen, certainty: "counted", isOnTheWay: true }, "unknown");
+}
+
+/** Waiting changes nothing any more. */
+export function isFinal(verdict: Verdict): boolean {
+  // The parent of an orphan may still come, and so may the spans of a callee that nobody has an account of.
+  if (verdict.certainty !== "proved" || verdict.class === "orphaned" || verdict.class === "broken-context")
+    return false;
+  return verdict.missing.length + verdict.unattributed === 0;
+}
+
 function classOf(found: Verdict): TraceClass | null {
   if (found.missing.length + found.unattributed > 0) return found.seen === 0 ? "not-found" : "partial";
   if (found.altered.some(({ field }) => field === "parent")) return "wrong-parent";

@@ -1,0 +1,51 @@
+import { Histogram } from "../lib/histogram.ts";
+import type { RunIds } from "../trace/run.ts";
+import type { RunRecord } from "../trace/run-ledger.ts";
+import type { RunBook } from "./run-book.ts";
+import { Tally } from "./tally.ts";
+import { causeOf } from "./unknown-cause.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** What is known for good of the requests of a run, and how long their traces took. */
+export class Settlement {
+  /** Microseconds from the end of a request until its trace was seen complete; of requests that ended while this was there. */
+  readonly latency = new Histogram();
+  readonly #book: RunBook;
+  readonly #ids: RunIds;
+  readonly #startedAt = Date.now();
+  /** Numbers of requests whose traces are not complete. */
+  readonly #faulty = new Set<number>();
+  #tally = new Tally();
+  /** What is asked for anew is not seen for the first time. */
+  #isFirst = true;
+
+  constructor(book: RunBook, ids: RunIds) {
+    this.#book = book;
+    this.#ids = ids;
+  }
+
+  get tally(): Tally {
+    return this.#tally;
+  }
+
+  /** @param seenAt Milliseconds since 1970 at which the spans were there; not given where none were looked for */
+  add(record: RunRecord, verdict: Verdict, seenAt?: number): void {
+    const endedAt = this.#book.endOf(record);
+    this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict, causeOf(record, verdict));
+    if (verdict.class !== "complete") this.#faulty.add(record.sequence);
+    else if (seenAt !== undefined && this.#isFirst && endedAt >= this.#startedAt)
+      this.latency.record(Math.max(0, seenAt - endedAt) * 1000);
+  }
+
+  /** Copies of a request's spans that the backend has not kept. */
+  addSwallowed(sequence: number, copies: number): void {
+    this.#tally.addSwallowed(copies, !this.#faulty.has(sequence));
+  }
+
+  /** Nothing is known any more. */
+  startOver(): void {
+    this.#tally = new Tally();
+    this.#faulty.clear();
+    this.#isFirst = false;
+  }
+}

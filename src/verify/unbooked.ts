@@ -1,0 +1,49 @@
+import { readCopies } from "./accounts.ts";
+import { pause, type QueryPace } from "./query-pace.ts";
+import type { RunBook } from "./run-book.ts";
+import type { Settlement } from "./settlement.ts";
+import { findStrays } from "./strays.ts";
+import { isAway, type TraceReader } from "./trace-reader.ts";
+
+export interface UnbookedOptions {
+  readonly book: RunBook;
+  readonly reader: TraceReader;
+  readonly pace: QueryPace;
+  /** Whether all requests of the run are in the book: traces that it does not know are looked for. */
+  readonly isWholeRun: boolean;
+  /** The backend has answered before: it is asked once more where it does not. */
+  readonly hasAnswered: boolean;
+  readonly signal: AbortSignal;
+}
+
+const SECOND_TRIAL_MS = 2000;
+
+/**
+ * Adds what no request of the book can tell: traces that it does not know, and copies that the backend has not kept.
+ * @throws {UserError} `backend-unreadable`
+ */
+export async function addUnbooked(settled: Settlement, options: UnbookedOptions): Promise<void> {
+  const { book, reader, pace, isWholeRun, signal } = options;
+  if (isWholeRun) {
+    const strays = await patiently(() => Array.fromAsync(findStrays(book, reader, pace, signal)), options);
+    for (const { traceId, spans } of strays) settled.tally.addStray(traceId, spans);
+  }
+  const doubled = await patiently(() => Array.fromAsync(readCopies(book, reader, pace, signal)), options);
+  if (doubled.length === 0) return;
+  // The backend tells of the whole run, also where a part of it is judged.
+  const judged = new Set(Array.from({ length: book.size }, (_, index) => book.sequence(index)));
+  for (const { sequence, copies } of doubled) {
+    if (judged.has(sequence)) settled.addSwallowed(sequence, copies);
+  }
+}
+
+/** Once more, where a long run would otherwise be thrown away for one last answer that did not come in time. */
+async function patiently<T>(read: () => Promise<T>, { hasAnswered, signal }: UnbookedOptions): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isAway(error) || !hasAnswered) throw error;
+    await pause(SECOND_TRIAL_MS, signal);
+    return read();
+  }
+}
