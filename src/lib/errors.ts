@@ -74,13 +74,20 @@ const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "it is no address of this machine",
   ECONNREFUSED: "connection refused",
   ECONNRESET: "the connection was closed",
+  EHOSTUNREACH: "no way to the host",
+  ENETUNREACH: "no way to the network",
+  ETIMEDOUT: "no answer in time",
   ENOTFOUND: "name not known",
+  EAI_AGAIN: "name not known",
+  ENODATA: "name not known",
 };
 
 /** The text of anything that was thrown, in words for users. */
 export function errorText(error: unknown): string {
   const text = SYSTEM_TEXTS[errorCode(error) ?? ""];
   if (text !== undefined) return text;
+  // Of `AbortSignal.timeout`.
+  if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
   return error instanceof Error ? error.message.replace(FETCH_ADVICE, "") : String(error);
 }
 

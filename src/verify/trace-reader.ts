@@ -1,4 +1,4 @@
-import { errorCode, errorText, UserError } from "../lib/errors.ts";
+import { errorText, UserError } from "../lib/errors.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
 /** Reads traces out of a tracing backend. */
@@ -72,7 +72,7 @@ export async function getBytes(
     bytes = await response.arrayBuffer();
   } catch (error) {
     signal.throwIfAborted();
-    throw fail(errorCode(error) ?? errorText(error), error);
+    throw fail(errorText(error), error);
   }
   if (response.status === 404) return null;
   if (response.ok) return bytes;

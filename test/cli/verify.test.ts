@@ -149,7 +149,7 @@ services:
     await using half = Bun.serve({ port: 0, fetch: () => new Response('[[{"traceId":"1') });
     const closed = "zipkin=http://127.0.0.1:1";
     for (const [run, backend, text] of [
-      [ledger, closed, "Zipkin at http://127.0.0.1:1 cannot be read"],
+      [ledger, closed, "Zipkin at http://127.0.0.1:1 cannot be read: connection refused\n"],
       [ledger, `zipkin=http://localhost:${page.port}`, "found a web page"],
       [ledger, `zipkin=http://localhost:${half.port}`, "not whole JSON"],
       [join(folder.path, "none"), closed, "cannot read the ledger"],
