@@ -1,7 +1,5 @@
-import { closeSync, openSync } from "node:fs";
 import { isField } from "../http/fields.ts";
 import { UserError } from "../lib/errors.ts";
-import { unwritable } from "../lib/unwritable.ts";
 import { headerProblem } from "../load/request-template.ts";
 import type { Header } from "./flags.ts";
 
@@ -11,18 +9,6 @@ export function checkRequest({ header, method }: { header: readonly Header[]; me
   for (const [name, value] of header) {
     const problem = headerProblem(name, value);
     if (problem !== null) throw unfit(`--header: expected ${problem}`, `${name}: ${value}`);
-  }
-}
-
-/**
- * A result that cannot be written is to be known before the run, not after.
- * @throws {UserError} `file-unwritable`
- */
-export function prepareFile(file: string): void {
-  try {
-    closeSync(openSync(file, "w"));
-  } catch (error) {
-    throw unwritable(file, error);
   }
 }
 

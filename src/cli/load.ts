@@ -117,8 +117,12 @@ export const load = defineCommand({
       import("./load-summary.ts"),
       import("./load-line.ts"),
     ]);
-    const { checkRequest, prepareFile } = await import("./load-check.ts");
+    const [{ checkRequest }, { prepareFile, writeResultFile }] = await Promise.all([
+      import("./load-check.ts"),
+      import("./result-file.ts"),
+    ]);
     checkRequest(flags);
+    if (flags.hdr !== null) prepareFile(flags.hdr);
     const rate = rateOf(flags, settings);
     const isClosed =
       flags.connections !== null && !wasGiven(settings, "rate") && !wasGiven(settings, "sleep-time");
@@ -136,7 +140,6 @@ export const load = defineCommand({
         const header = { run: ids.runId, startMs: Date.now(), url: target.url };
         account = new RunAccount({ header, file: flags.ledger, isKept: flags.serve !== null });
       }
-      if (flags.hdr !== null) prepareFile(flags.hdr);
       if (flags.serve !== null && account !== null) {
         const { startRunServer } = await import("../load/run-server.ts");
         const started = startRunServer({ ...flags.serve, load: () => running, account });
@@ -173,7 +176,7 @@ export const load = defineCommand({
       const result = summary.summarizeResults(running.results, !isClosed);
       if (flags.hdr !== null) {
         const { renderHgrm } = await import("../load/hgrm.ts");
-        await Bun.write(flags.hdr, renderHgrm(running.results.latency));
+        await writeResultFile(flags.hdr, renderHgrm(running.results.latency));
       }
       const { describeDoubts, renderReport } = await import("./load-report.ts");
       if (flags.output === "json") {

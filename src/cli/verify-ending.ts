@@ -1,9 +1,9 @@
 import { type ErrorCode, UserError } from "../lib/errors.ts";
-import { unwritable } from "../lib/unwritable.ts";
 import type { PropagationResult } from "../verify/propagation.ts";
 import type { VerifyResult } from "../verify/result.ts";
 import { EXIT } from "./exit.ts";
 import type { Output } from "./output.ts";
+import { prepareFile, writeResultFile } from "./result-file.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 import { renderVerifyReport } from "./verify-report.ts";
 
@@ -43,22 +43,27 @@ const UNREAD: readonly ErrorCode[] = [
   "release-not-found",
 ];
 
+/**
+ * Before anything is started or sent.
+ * @throws {UserError} `file-unwritable`
+ */
+export function prepareFiles({ junit, report }: FileValues): void {
+  for (const file of [junit, report]) if (file !== null) prepareFile(file);
+}
+
+type FileValues = Pick<VerifyValues, "junit" | "report">;
+
 /** The files that were asked for. */
 export async function writeFiles(
-  { junit, report }: Pick<VerifyValues, "junit" | "report">,
+  { junit, report }: FileValues,
   result: VerifyResult | PropagationResult,
 ): Promise<void> {
-  const write = async (file: string, text: string) => {
-    try {
-      await Bun.write(file, text, { createPath: false });
-    } catch (error) {
-      throw unwritable(file, error);
-    }
-  };
   if (junit !== null) {
     const { renderJunit, renderPropagationJunit } = await import("../verify/junit.ts");
-    await write(junit, "spans" in result ? renderJunit(result) : renderPropagationJunit(result));
+    await writeResultFile(junit, "spans" in result ? renderJunit(result) : renderPropagationJunit(result));
   }
-  if (report !== null)
-    await write(report, await (await import("../verify/report-page.ts")).renderReportPage(result));
+  if (report !== null) {
+    const { renderReportPage } = await import("../verify/report-page.ts");
+    await writeResultFile(report, await renderReportPage(result));
+  }
 }

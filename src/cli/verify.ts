@@ -48,7 +48,8 @@ export const verify = defineCommand({
   flags: VERIFY_FLAGS,
   async run({ flags, operands, settings, output }) {
     checkFlags(flags, operands, settings);
-    const { endUnread } = await import("./verify-ending.ts");
+    const { endUnread, prepareFiles } = await import("./verify-ending.ts");
+    prepareFiles(flags);
     const interruption = watchInterrupts(() => {
       output.raw("\n");
       process.exit(EXIT.interrupted);

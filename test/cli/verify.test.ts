@@ -102,8 +102,6 @@ describe("verify", () => {
       expect(page).toContain("default-src 'none'");
       expect(page).toContain('"outcome":"incomplete"');
       expect(page).not.toMatch(/ src=|<link/);
-      const refused = await runCli([...args, "--report", join(folder.path, "absent", "verify.html")]);
-      expect(refused.stderr).toContain(`verify.html: there is no folder ${join(folder.path, "absent")}\n`);
     } finally {
       up.signal("SIGTERM");
       await up.exited;
@@ -218,3 +216,26 @@ services:
     );
   });
 });
+  test("a file that cannot be written is said before anything is sent, and nothing is left of one that was only tried", async () => {
+    let requests = 0;
+    await using entry = Bun.serve({ port: 0, fetch: () => new Response(`${++requests}`) });
+    using folder = temporaryFolder();
+    const target = ["verify", `http://localhost:${entry.port}`, "--requests", "1"];
+    for (const mode of [[], ["--propagation"]]) {
+      for (const flag of ["--junit", "--report"]) {
+        const run = await runCli([...target, ...mode, flag, join(folder.path, "none/file")]);
+        expect(run.stderr).toContain(`there is no folder ${join(folder.path, "none")}`);
+        expect(run.exitCode).toBe(1);
+      }
+    }
+    expect((await runCli([...target, "--report", folder.path])).stderr).toContain("it is a folder");
+    expect(requests).toBe(0);
+    const [junit, report] = [join(folder.path, "old.xml"), join(folder.path, "new.html")];
+    await Bun.write(junit, "old");
+    const files = ["--junit", junit, "--report", report];
+    const run = await runCli([...target, ...files, "--backend", "zipkin=http://127.0.0.1:1"]);
+    expect(run.exitCode).toBe(3);
+    expect(await Bun.file(junit).text()).toBe("old");
+    expect(await Bun.file(report).exists()).toBe(false);
+  });
+
