@@ -117,6 +117,6 @@ function describeWindow(
       : `${tally.missing} of ${formatCount(tally.expected, "span")} missing`,
     wrong.map(([name, count]) => `${count} ${name}`).join(", "),
     ...(where.length > 0 ? [where.join(", ")] : []),
-    ...(example === undefined ? [] : [`trace ${example.traceId}: ${describeFindings(example.verdict)[0]}`]),
+    ...(example === undefined ? [] : [`trace ${example.traceId}: ${describeFindings(example)[0]}`]),
   ].join("; ");
 }

@@ -125,9 +125,10 @@ export class LiveProof implements RunProof {
     if (state === OPEN) return { state: "waiting", seen, expected: null, findings: [] };
     const expected = this.#ring.record(place).ledger?.count ?? null;
     if (state === COMPLETE) return { state: "complete", seen: expected ?? 0, expected, findings: [] };
-    const verdict = this.#judged.get(sequence)?.verdict;
-    if (verdict === undefined) return { state: "waiting", seen, expected, findings: [] };
-    return { state: stateOf(verdict), seen: verdict.seen, expected, findings: describeFindings(verdict) };
+    const judged = this.#judged.get(sequence);
+    if (judged === undefined) return { state: "waiting", seen, expected, findings: [] };
+    const { verdict } = judged;
+    return { state: stateOf(verdict), seen: verdict.seen, expected, findings: describeFindings(judged) };
   }
 
   totals(): ProofTotals {

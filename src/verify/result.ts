@@ -3,9 +3,9 @@ import type { Histogram } from "../lib/histogram.ts";
 import type { Loss } from "./attribution.ts";
 import type { CallGraph } from "./call-graph.ts";
 import type { Reconciliation } from "./reconcile.ts";
-import { edgeText, type LinkLoss, type Tally } from "./tally.ts";
-import { describeCauses, type UnknownCauses, withFailures } from "./unknown-cause.ts";
-import type { TraceClass, Verdict } from "./verdict.ts";
+import { type Example, edgeText, type LinkLoss, type Tally } from "./tally.ts";
+import { describeCauses, describeUnknown, type UnknownCauses, withFailures } from "./unknown-cause.ts";
+import type { TraceClass } from "./verdict.ts";
 
 /** The answer to "did every span arrive?". */
 export type Outcome = "complete" | "incomplete" | "could-not-tell";
@@ -113,12 +113,12 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
     seconds: [...tally.seconds]
       .sort(([a], [b]) => a - b)
       .map(([second, counts]) => ({ time: second * 1000, ...counts })),
-    examples: tally.examples.map(({ traceId, verdict }) => ({
-      traceId,
-      class: verdict.class,
-      certainty: verdict.certainty,
-      page: options.pageOf(traceId),
-      findings: describeFindings(verdict),
+    examples: tally.examples.map((example) => ({
+      traceId: example.traceId,
+      class: example.verdict.class,
+      certainty: example.verdict.certainty,
+      page: options.pageOf(example.traceId),
+      findings: describeFindings(example, unknownCauses),
     })),
   };
 }
@@ -189,7 +189,10 @@ function doubtOf(
 }
 
 /** What is wrong with a trace, for people. */
-export function describeFindings(verdict: Verdict): string[] {
+export function describeFindings(
+  { verdict, cause }: Pick<Example, "verdict" | "cause">,
+  causes: UnknownCauses = {},
+): string[] {
   const { missing, unattributed, altered, copies, unexpected, brokenEdges, orphans } = verdict;
   const at = (edge: { from: string | null; to: string }) => `${edge.from ?? "?"} > ${edge.to}`;
   return [
@@ -206,16 +209,7 @@ export function describeFindings(verdict: Verdict): string[] {
     ...copies.map(({ id, serviceName }) => `span ${id} of ${serviceName} is there more than once`),
     ...unexpected.map(({ id, serviceName }) => `no ledger knows span ${id} of ${serviceName}`),
     ...brokenEdges.map((edge) => `the context broke at ${at(edge)}`),
-    ...(verdict.class === "unknown" ? [describeUnknown(verdict)] : []),
+    ...(verdict.class === "unknown" ? [describeUnknown(verdict, cause, causes)] : []),
     ...orphans.map(({ id, serviceName }) => `the parent of span ${id} of ${serviceName} is not there`),
   ];
-}
-
-function describeUnknown({ certainty, expected, seen, isOnTheWay }: Verdict): string {
-  if (isOnTheWay)
-    return `${seen} of ${formatCount(expected ?? 0, "span")} had arrived when verify was interrupted`;
-  if (expected === null) return "the request got no answer, or one without a ledger";
-  return certainty === "proved"
-    ? "a call got no answer, or one without a ledger; everything else arrived"
-    : "the spans differ from the ledger in a way that cannot be told";
 }

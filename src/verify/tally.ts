@@ -12,6 +12,8 @@ import {
 export interface Example {
   readonly traceId: string;
   readonly verdict: Verdict;
+  /** Why it is `unknown`; `null` for other classes. */
+  readonly cause: string | null;
 }
 
 export interface LinkLoss {
@@ -117,7 +119,7 @@ export class Tally {
     for (const name of verdict.samplingIgnoredBy) count(this.samplingIgnoredBy, name);
     if (cause !== null) count(this.unknownCauses, cause);
     const isGood = verdict.class === "complete" || verdict.class === "not-sampled";
-    if (!isGood) this.#keepExample({ traceId, verdict });
+    if (!isGood) this.#keepExample({ traceId, verdict, cause });
   }
 
   /** A trace of the run that its account does not know. */
@@ -126,7 +128,7 @@ export class Tally {
     this.strays++;
     this.classes[verdict.class]++;
     this.unexpected += spans.length;
-    this.#keepExample({ traceId, verdict });
+    this.#keepExample({ traceId, verdict, cause: null });
   }
 
   /** Copies of a trace's spans that the backend has not kept. */

@@ -62,6 +62,27 @@ export function describeCauses(causes: UnknownCauses): string | null {
   return texts.length === 0 ? null : texts.join("; ");
 }
 
+/** Why one trace is, in words; the `causes` of the run say what may have been where a ledger only tells that there was no answer. */
+export function describeUnknown(
+  { certainty, expected, seen, isOnTheWay }: Verdict,
+  cause: string | null,
+  causes: UnknownCauses,
+): string {
+  if (isOnTheWay)
+    return `${seen} of ${formatCount(expected ?? 0, "span")} had arrived when verify was interrupted`;
+  if (cause === DIFFERS) return "the spans differ from the ledger in a way that cannot be told";
+  if (cause === null || cause === NO_ANSWER) return noAnswer(causes);
+  const answer = `the request was answered with ${cause}`;
+  if (expected === null) return `${answer}, without a ledger`;
+  const rest = certainty === "proved" ? "everything else arrived" : "whether all else arrived cannot be told";
+  return `${answer}; a call got no answer, or one without a ledger; ${rest}`;
+}
+
+function noAnswer(causes: UnknownCauses): string {
+  const kinds = Object.keys(causes).filter((cause) => !isStatus(cause) && !OURS.includes(cause));
+  return `the request got no answer${kinds.length === 0 ? "" : `: ${kinds.join(" or ").replaceAll("_", " ")}`}`;
+}
+
 const WITHOUT_ACCOUNT =
   "a link of an older version, a service that is no link, or after a call that got no answer";
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { RunIds } from "../../src/trace/run.ts";
 import { formatRunHeader, RECORD_BYTES, writeRunRecord } from "../../src/trace/run-ledger.ts";
+import type { ExampleResult } from "../../src/verify/result.ts";
 import { runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
 
 const RUN = "9f86d081884c7d65";
@@ -191,13 +192,22 @@ services:
         `http://localhost:${entry.port}`,
         2,
         "2 requests got an answer without a whole account (2 × 502)",
+    const finding = {
+      connection_refused: "the request got no answer: connection refused",
+      502: "the request was answered with 502, without a ledger",
+    };
         { 502: 2 },
       ],
     ] as const) {
       const pace = ["--requests", String(requests), "--rate", "100/s"];
       const args = ["verify", url, ...pace, "--backend", `zipkin=http://localhost:${backend.port}`];
       const { exitCode, stdout } = await runCli([...args, "-o", "json"]);
-      expect(JSON.parse(stdout)).toMatchObject({ outcome: "could-not-tell", doubt: text, unknownCauses });
+      const result = JSON.parse(stdout);
+      expect(result).toMatchObject({ outcome: "could-not-tell", doubt: text, unknownCauses });
+      const [cause = ""] = Object.keys(unknownCauses);
+      expect(result.examples.map((example: ExampleResult) => example.findings)).toEqual(
+        Array.from({ length: requests }, () => [finding[cause as keyof typeof finding]]),
+      );
       expect(exitCode).toBe(3);
       expect((await runCli(args)).stdout).toContain(`\n${text}\n`);
     }
