@@ -10,10 +10,13 @@ export type LossReason =
   | "shutdown"
   /** Still in the link's queue. */
   | "on_the_way"
-  /** The link cannot be asked any more. */
-  | "link_gone"
   /** The backend counted them as not stored. */
   | "refused"
+  /** The link cannot be asked any more. */
+  | "link_gone"
+  /** Another process answers for the link than before. */
+  | "restarted_or_several_replicas"
+  /** The backend counted them as let go of. */
   | "evicted"
   /** The backend was started again, and has nothing of what it had. */
   | "backend_restarted"
@@ -33,8 +36,8 @@ export interface Loss {
 const DROP_REASONS = ["queue_full", "rejected", "unavailable", "shutdown"] as const;
 
 /**
- * Says where missing spans went, by what counters grew from `before` to `after`: first by what links say of themselves, then by
- * what the backend says; never more than are missing.
+ * Says where missing spans went, by what counters grew from `before` to `after`: first what was counted span by span (by links, then as
+ * refused by the backend), then what is only likely (a link is gone, the backend made room); never more than are missing.
  * @param ended What counters said soon after the last request, where others followed: of what links have queued now, only what they had
  * queued then can be missing, as queues are emptied in order
  */
@@ -53,6 +56,8 @@ export function attributeLosses(
     if (spans > 0) losses.push({ link, reason, spans });
     return spans;
   };
+  /** Of links whose spans went with them, for what nobody counted. */
+  const gone: { readonly link: string; readonly reason: LossReason; readonly missing: number }[] = [];
   const growth = growthOf(before, after, ended);
   for (const name of new Set([...tally.links.keys(), ...growth.keys()])) {
     const { server = 0, client = 0 } = tally.links.get(name) ?? {};
@@ -60,7 +65,7 @@ export function attributeLosses(
     const grown = growth.get(name);
     if (grown !== undefined) {
       sent += grown.sent;
-      if (grown.isGone || !grown.isAsked) isSentKnown = false;
+      if (grown.end !== null || !grown.isAsked) isSentKnown = false;
       const counts = DROP_REASONS.map((reason) => [reason, grown.dropped.get(reason) ?? 0] as const);
       for (const [reason, count] of [...counts, ["on_the_way", grown.queued] as const]) {
         const taken = take(name, reason, count, missing);
@@ -68,16 +73,27 @@ export function attributeLosses(
         // What no trace could name as this link's may be its, too.
         open -= take(name, reason, count - taken, open);
       }
-      if (grown.isGone) missing -= take(name, "link_gone", missing, missing);
     }
-    open += missing;
+    const end = grown?.end ?? null;
+    if (end === null) open += missing;
+    else gone.push({ link: name, reason: end, missing });
   }
   const backend = after.backend;
   const grew = (key: keyof BackendCounters) =>
     backend?.[key] === null || backend?.[key] === undefined
       ? null
       : backend[key] - (before?.backend?.[key] ?? 0);
-  open -= take(null, "refused", grew("refused") ?? 0, open);
+  const missingOfGone = gone.reduce((sum, { missing }) => sum + missing, 0);
+  // Nothing else explains what is open: the refused ones are first of these.
+  let refused = take(null, "refused", grew("refused") ?? 0, open + missingOfGone);
+  const refusedOfOpen = Math.min(refused, open);
+  open -= refusedOfOpen;
+  refused -= refusedOfOpen;
+  for (const { link, reason, missing } of gone) {
+    const refusedOfIt = Math.min(refused, missing);
+    refused -= refusedOfIt;
+    take(link, reason, missing - refusedOfIt, missing);
+  }
   open -= take(null, "evicted", grew("evicted") ?? 0, open);
   if (backend?.restarts) open -= take(null, "backend_restarted", open, open);
   const received = grew("received");
@@ -94,8 +110,8 @@ interface LinkGrowth {
   sent: number;
   queued: number;
   readonly dropped: Map<string, number>;
-  /** One of its processes ended, or was started again: what it had not sent went with it. */
-  isGone: boolean;
+  /** What a process of it that cannot be asked any more had not sent went with it. */
+  end: "link_gone" | "restarted_or_several_replicas" | null;
   /** All that are there could be asked. */
   isAsked: boolean;
 }
@@ -111,7 +127,7 @@ function growthOf(
       sent: 0,
       queued: 0,
       dropped: new Map(),
-      isGone: false,
+      end: null,
       isAsked: true,
     };
     growth.set(link, known);
@@ -123,22 +139,26 @@ function growthOf(
     const then = first?.link === link ? first.counters : null;
     if (now === null) {
       // Who could not be asked before, either, may be well.
-      if (before === null || then !== null) grown.isGone = true;
+      if (before === null || then !== null) grown.end = "link_gone";
       grown.isAsked = false;
       continue;
     }
-    const isNew = then === null || isRestarted(then, now);
-    if (then !== null && isNew) grown.isGone = true;
-    grown.sent += now.sent - (isNew ? 0 : then.sent);
+    if (then !== null && isOther(then, now)) {
+      // What it has counted is of no known time.
+      grown.isAsked = false;
+      if (!isOlder(now, then)) grown.end ??= "restarted_or_several_replicas";
+      continue;
+    }
+    grown.sent += now.sent - (then?.sent ?? 0);
     const atEnd = ended?.links.get(id);
     grown.queued += atEnd?.counters ? leftOf(atEnd.counters, now) : now.queued;
     for (const [reason, count] of now.dropped) {
-      const since = count - (isNew ? 0 : (then.dropped.get(reason) ?? 0));
+      const since = count - (then?.dropped.get(reason) ?? 0);
       grown.dropped.set(reason, (grown.dropped.get(reason) ?? 0) + since);
     }
   }
   for (const [id, { link, counters }] of before?.links ?? []) {
-    if (counters !== null && after.links.get(id)?.link !== link) growthFor(link).isGone = true;
+    if (counters !== null && after.links.get(id)?.link !== link) growthFor(link).end = "link_gone";
   }
   return growth;
 }
@@ -150,11 +170,16 @@ function leftOf(then: LinkCounters, now: LinkCounters): number {
   return Math.max(0, Math.min(now.queued, then.queued - (gone(now) - gone(then))));
 }
 
-/** Counters of a process never fall; those of one that had counted nothing do not tell. */
-function isRestarted(then: LinkCounters, now: LinkCounters): boolean {
+/** Another process answers: counters of one never fall; those of one that had counted nothing do not tell. */
+function isOther(then: LinkCounters, now: LinkCounters): boolean {
   return (
     (now.startedAt ?? null) !== (then.startedAt ?? null) ||
     now.sent < then.sent ||
     [...then.dropped].some(([reason, count]) => (now.dropped.get(reason) ?? 0) < count)
   );
+}
+
+/** A process that was started before the one it follows is no restart of it: several answer at one address. */
+function isOlder(now: LinkCounters, then: LinkCounters): boolean {
+  return (now.startedAt ?? Number.POSITIVE_INFINITY) < (then.startedAt ?? Number.NEGATIVE_INFINITY);
 }

@@ -9,8 +9,14 @@ function countersOf(processes: Processes, backend: BackendCounters | null = null
   return { links: new Map(Object.entries(processes)), backend };
 }
 
-function link(name: string, sent: number, dropped: Record<string, number> = {}, queued = 0) {
-  return { link: name, counters: { sent, queued, dropped: new Map(Object.entries(dropped)) } };
+function link(
+  name: string,
+  sent: number,
+  dropped: Record<string, number> = {},
+  queued = 0,
+  startedAt: number | null = null,
+) {
+  return { link: name, counters: { sent, queued, dropped: new Map(Object.entries(dropped)), startedAt } };
 }
 
 function missing(name: string, spans: number): Tally {
@@ -32,17 +38,59 @@ test("what the processes of one link dropped is added up", () => {
   ]);
 });
 
-test("spans of a process that is not there any more, or was started again, went with it", () => {
+test("spans of a process that is not there any more went with it", () => {
   const before = countersOf({ a: link("cart", 10), b: link("cart", 10) });
   const gone = countersOf({ b: link("cart", 20, { queue_full: 1 }) });
   expect(attributeLosses(missing("cart", 3), before, gone)).toEqual([
     { link: "cart", reason: "queue_full", spans: 1 },
     { link: "cart", reason: "link_gone", spans: 2 },
   ]);
-  const restarted = countersOf({ a: link("cart", 2, { queue_full: 1 }), b: link("cart", 20) });
-  expect(attributeLosses(missing("cart", 3), before, restarted)).toEqual([
-    { link: "cart", reason: "queue_full", spans: 1 },
-    { link: "cart", reason: "link_gone", spans: 2 },
+});
+
+test("where another process answers than before, the link was started again, or several replicas answer: its counters are held against nobody", () => {
+  const either = [{ link: "cart", reason: "restarted_or_several_replicas", spans: 3 }] as const;
+  const fallen = countersOf({ a: link("cart", 2, { queue_full: 1 }) });
+  expect(attributeLosses(missing("cart", 3), countersOf({ a: link("cart", 10) }), fallen)).toEqual([
+    ...either,
+  ]);
+  const old = countersOf({ a: link("cart", 10, {}, 0, 1000) });
+  const young = countersOf({ a: link("cart", 500, { queue_full: 90 }, 0, 2000) });
+  expect(attributeLosses(missing("cart", 3), old, young)).toEqual([...either]);
+});
+
+test("a process that was started before the one it seems to follow is a second replica: none is accused", () => {
+  const backend = { received: 100, refused: 0, evicted: null };
+  const young = countersOf({ a: link("cart", 500, {}, 0, 2000) }, { ...backend, received: 0 });
+  const old = countersOf({ a: link("cart", 10, { queue_full: 90 }, 7, 1000) }, backend);
+  expect(attributeLosses(missing("cart", 3), young, old)).toEqual([
+    { link: null, reason: "unexplained", spans: 3 },
+  ]);
+});
+
+test("what a backend counted as refused is better proved than that spans went with a link, and that better than room that was made", () => {
+  const before = countersOf(
+    { a: link("cart", 10), b: link("shop", 10) },
+    { received: 20, refused: 1, evicted: 5 },
+  );
+  const after = (refused: number) =>
+    countersOf({ b: link("shop", 15) }, { received: 30, refused: 1 + refused, evicted: 95 });
+  const tally = missing("cart", 5);
+  expect(attributeLosses(tally, before, after(2))).toEqual([
+    { link: null, reason: "refused", spans: 2 },
+    { link: "cart", reason: "link_gone", spans: 3 },
+  ]);
+  expect(attributeLosses(tally, before, after(9))).toEqual([{ link: null, reason: "refused", spans: 5 }]);
+  // Of another link, of which nothing else is known: they are first of the refused ones.
+  tally.links.set("shop", { server: 1, client: 0, altered: 0, copies: 0 });
+  expect(attributeLosses(tally, before, after(2))).toEqual([
+    { link: null, reason: "refused", spans: 2 },
+    { link: "cart", reason: "link_gone", spans: 4 },
+  ]);
+  tally.links.set("shop", { server: 3, client: 0, altered: 0, copies: 0 });
+  expect(attributeLosses(tally, before, after(2))).toEqual([
+    { link: null, reason: "refused", spans: 2 },
+    { link: "cart", reason: "link_gone", spans: 5 },
+    { link: null, reason: "evicted", spans: 1 },
   ]);
 });
 
