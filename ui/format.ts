@@ -39,6 +39,15 @@ export function formatClock(ms: number): string {
   return new Date(ms).toTimeString().slice(0, 8);
 }
 
+/** `2026-11-28 07:53:10 GMT+1`, as the clocks of the reader show it. */
+export function formatMoment(ms: number): string {
+  const date = new Date(ms);
+  const zone = ZONE.formatToParts(date).find(({ type }) => type === "timeZoneName")?.value ?? "";
+  return `${formatDay(date)} ${formatClock(ms)} ${zone}`;
+}
+
+const ZONE = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+
 function formatDay(date: Date): string {
   const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()];
   return day.map((part) => String(part).padStart(2, "0")).join("-");

@@ -36,6 +36,7 @@ export async function openReleasedScene(
       ? openBackend(store, released.backend)
       : { reader: await openReader(flags.backend), backend: flags.backend };
   return {
+    subject: `release ${store.release} in namespace ${store.namespace}`,
     topology: released.topology,
     reader,
     backend,

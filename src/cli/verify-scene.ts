@@ -1,3 +1,4 @@
+import { formatCount } from "../lib/count.ts";
 import type { Topology } from "../topology/model.ts";
 import { type CountedBackend, instancesOf, type LinkInstance } from "../verify/counters.ts";
 import type { TraceReader } from "../verify/trace-reader.ts";
@@ -9,6 +10,8 @@ import { type JudgedRun, openRun, sendRun } from "./verify-run.ts";
 
 /** Everything that a proof has to do with, wherever it is. */
 export interface Scene {
+  /** What was named, in words; `null` for a URL or an earlier run alone. */
+  readonly subject: string | null;
   /** `undefined` where it is not known. */
   readonly topology: Topology | undefined;
   readonly reader: TraceReader;
@@ -28,6 +31,7 @@ export async function openScene(
   const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
   const links = instancesOf(new Map([...(target?.links ?? []), ...flags.links]));
   return {
+    subject: subjectOf(target),
     topology: target?.topology,
     reader: await openReader(backend),
     backend,
@@ -35,4 +39,13 @@ export async function openScene(
     begin: async () =>
       target === null ? openRun(flags.run ?? "", flags.since) : sendRun(target.url, flags, settings),
   };
+}
+
+/** The topology that was started for it; `null` where none was. */
+export function subjectOf(target: LoadTarget | null): string | null {
+  const topology = target?.topology;
+  if (topology === undefined) return null;
+  return topology.kind === "chain"
+    ? `a chain of ${formatCount(topology.services.size, "link")}`
+    : `topology ${topology.name}`;
 }

@@ -101,7 +101,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       import("./verify-backend.ts"),
     ]);
   const scene = await openProofScene(proof);
-  const { topology, backend, findInstances, begin } = scene;
+  const { subject, topology, backend, findInstances, begin } = scene;
   const reader = linkPages(scene.reader, flags, proof.target);
   const graph = flags.graph === null ? topology : await readGraph(flags.graph);
   const before = flags.run === null ? await readCounters(await findInstances(), backend) : null;
@@ -138,9 +138,12 @@ async function proveSpans(proof: Proof): Promise<number> {
       const were = missed === 1 ? "was" : "were";
       output.warn(`the rate was not reached: ${formatCount(missed, "request")} ${were} due and never sent`);
     }
+    const { header } = run.book;
     const result = resultOf(reconciliation, {
-      run: run.book.header.run,
-      url: run.book.header.url,
+      subject,
+      run: header.run,
+      url: header.url,
+      startedMs: header.startMs,
       backend: reader.name,
       allowedLoss: flags["allow-loss"],
       losses: last.counters === null ? [] : attributeLosses(reconciliation.tally, before, last.counters),
@@ -216,11 +219,13 @@ async function provePropagation({ flags, output, target, signal }: Proof): Promi
     { renderPropagation },
     { writeFiles },
     { defaultBackend, linkPages, openReader },
+    { subjectOf },
   ] = await Promise.all([
     import("../verify/propagation-run.ts"),
     import("./propagation-report.ts"),
     import("./verify-ending.ts"),
     import("./verify-backend.ts"),
+    import("./verify-scene.ts"),
   ]);
   const reader = linkPages(
     await openReader(flags.backend ?? defaultBackend(target, flags.zipkin)),
@@ -228,6 +233,7 @@ async function provePropagation({ flags, output, target, signal }: Proof): Promi
     target,
   );
   const result = await verifyPropagation({
+    subject: subjectOf(target),
     url: target?.url ?? "",
     reader,
     requestsPerForm: flags.requests ?? 1,

@@ -144,7 +144,9 @@ export class LiveProof implements RunProof {
     }
     const { header, backend, graph, pageOf, counters } = this.#options;
     const losses = tally.missing === 0 ? [] : attributeLosses(tally, null, counters());
-    const options = { ...header, backend, allowedLoss: 0, losses, pageOf };
+    const { run, url, startMs: startedMs } = header;
+    const about = { run, url, startedMs, subject: null, backend, judgedMs: this.#now() };
+    const options = { ...about, allowedLoss: 0, losses, pageOf };
     return {
       result: resultOf({ tally, exportLatency: this.#latency, graph: graph() }, options),
       totals: this.totals(),

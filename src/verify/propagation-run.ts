@@ -11,6 +11,8 @@ import type { SeenSpan } from "./seen-span.ts";
 import type { TraceReader } from "./trace-reader.ts";
 
 export interface PropagationOptions {
+  /** What was named, in words; `null` for a URL alone. */
+  readonly subject: string | null;
   readonly url: string;
   readonly reader: TraceReader;
   readonly requestsPerForm: number;
@@ -29,11 +31,13 @@ const POLL_MS = 250;
  * @throws {UserError} `backend-unreadable`
  */
 export async function verifyPropagation(options: PropagationOptions): Promise<PropagationResult> {
-  const { url, reader, requestsPerForm, maxWaitMs, signal } = options;
+  const { subject, url, reader, requestsPerForm, maxWaitMs, signal } = options;
+  const startedMs = Date.now();
   let seen: Observation[] = [];
   for (let round = 0; round < requestsPerForm; round++) {
     seen.push(...(await Promise.all(newProbes().map((probe) => send(probe, options)))));
   }
+  const endedMs = Date.now();
   const deadlineMs = performance.now() + maxWaitMs;
   for (;;) {
     const open = seen.filter((it) => it.traces.size === 0 || !isSettled(it));
@@ -43,7 +47,8 @@ export async function verifyPropagation(options: PropagationOptions): Promise<Pr
     await Bun.sleep(POLL_MS);
     signal.throwIfAborted();
   }
-  return judgePropagation(seen, { url, backend: reader.name });
+  const backend = reader.name;
+  return judgePropagation(seen, { subject, url, backend, startedMs, endedMs, judgedMs: Date.now() });
 }
 
 async function send(probe: Probe, { url, timeoutMs, signal }: PropagationOptions): Promise<Observation> {

@@ -4,6 +4,7 @@ import { CallTree } from "./call-tree.ts";
 import { findLoss } from "./carried.ts";
 import { isSameAccount, ledgerOf } from "./digest.ts";
 import { findForeignServices } from "./foreign.ts";
+import type { Occasion } from "./occasion.ts";
 import type { Probe } from "./propagation-forms.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
@@ -30,10 +31,8 @@ export interface EdgeFinding {
   readonly traceId: string | null;
 }
 
-export interface PropagationResult {
+export interface PropagationResult extends Occasion {
   readonly outcome: "kept" | "broken" | "could-not-tell";
-  readonly url: string;
-  readonly backend: string;
   readonly requests: number;
   readonly edges: readonly string[];
   readonly forms: readonly {
@@ -62,7 +61,7 @@ export function isSettled(observation: Observation): boolean {
 /** The result for what was sent. Pure. */
 export function judgePropagation(
   observations: readonly Observation[],
-  { url, backend }: { readonly url: string; readonly backend: string },
+  occasion: Occasion,
 ): PropagationResult {
   const edges = edgesOf(observations);
   const keepsDebug = observations.some(({ traces }) =>
@@ -87,8 +86,7 @@ export function judgePropagation(
   const isBroken = states.has("broken") || states.has("changed");
   return {
     outcome: isBroken ? "broken" : states.has("unknown") || !states.has("kept") ? "could-not-tell" : "kept",
-    url,
-    backend,
+    ...occasion,
     requests: observations.length,
     edges,
     forms,

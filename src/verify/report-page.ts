@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { formatCount } from "../lib/count.ts";
 import { buildPageFromSources } from "../lib/page-build.ts";
 import { escapeText } from "./junit.ts";
+import { titleOf } from "./occasion.ts";
 import type { PropagationResult } from "./propagation.ts";
 import type { VerifyResult } from "./result.ts";
 
@@ -16,6 +17,7 @@ export async function renderReportPage(result: VerifyResult | PropagationResult)
     import("../../ui/dist/report.js" as string, { with: { type: "text" } }),
     import("../../ui/dist/report.css" as string, { with: { type: "text" } }),
   ]);
+  const title = titleOf(result);
   const code = script.default.replaceAll("</script", "<\\/script");
   const policy = `default-src 'none'; script-src '${hashOf(code)}'; style-src '${hashOf(style.default)}'; base-uri 'none'`;
   return `<!doctype html>
@@ -24,10 +26,10 @@ export async function renderReportPage(result: VerifyResult | PropagationResult)
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
-<title>verify: ${result.outcome} (${escapeText(result.url)})</title>
+<title>${escapeText(title)} · chain-link verify</title>
 <style>${style.default}</style>
 <body>
-<div id="page"><main><p>${describe(result)} The details need JavaScript; they are the JSON in this file, too.</p></main></div>
+<div id="page"><main><h1>${escapeText(title)}</h1><p>${describe(result)} The details need JavaScript; they are the JSON in this file, too.</p></main></div>
 <script type="application/json" id="result">${JSON.stringify(result).replaceAll("<", "\\u003c")}</script>
 <script>${code}</script>
 </body>

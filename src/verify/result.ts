@@ -2,6 +2,7 @@ import { formatCount } from "../lib/count.ts";
 import type { Histogram } from "../lib/histogram.ts";
 import type { Loss } from "./attribution.ts";
 import type { CallGraph } from "./call-graph.ts";
+import type { Occasion } from "./occasion.ts";
 import type { Reconciliation } from "./reconcile.ts";
 import { type Example, edgeText, type LinkLoss, type Tally } from "./tally.ts";
 import { describeCauses, describeUnknown, type UnknownCauses, withFailures } from "./unknown-cause.ts";
@@ -11,13 +12,11 @@ import type { TraceClass } from "./verdict.ts";
 export type Outcome = "complete" | "incomplete" | "could-not-tell";
 
 /** What `verify -o json` prints. Times in milliseconds. */
-export interface VerifyResult {
+export interface VerifyResult extends Occasion {
   readonly outcome: Outcome;
   /** Why it could not be told, in words; otherwise `null`. */
   readonly doubt: string | null;
   readonly run: string;
-  readonly url: string;
-  readonly backend: string;
   readonly requests: number;
   readonly traces: Readonly<Record<TraceClass, number>>;
   /** Of the `unknown` ones, how many are so for what reason. */
@@ -66,10 +65,10 @@ export interface ExampleResult {
   readonly findings: readonly string[];
 }
 
-export interface ResultOptions {
+export interface ResultOptions extends Omit<Occasion, "endedMs" | "judgedMs"> {
   readonly run: string;
-  readonly url: string;
-  readonly backend: string;
+  /** @default now */
+  readonly judgedMs?: number;
   /** Share of spans (and of traces that cannot be judged) that may be missing. */
   readonly allowedLoss: number;
   readonly losses: readonly Loss[];
@@ -88,9 +87,13 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
   return {
     outcome: doubt === null ? found : "could-not-tell",
     doubt,
-    run: options.run,
+    subject: options.subject,
     url: options.url,
     backend: options.backend,
+    run: options.run,
+    startedMs: options.startedMs,
+    endedMs: Math.max(options.startedMs, tally.lastEndMs),
+    judgedMs: options.judgedMs ?? Date.now(),
     requests: tally.requests,
     traces: tally.classes,
     unknownCauses,

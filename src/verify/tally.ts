@@ -39,6 +39,8 @@ export class Tally {
   unexpected = 0;
   /** Traces of the run that no request of it made. */
   strays = 0;
+  /** When the last request ended, in milliseconds since 1970. */
+  lastEndMs = 0;
   readonly links = new Map<string, LinkLoss>();
   /** Missing spans by edge: `from > to`. */
   readonly edges = new Map<string, number>();
@@ -83,6 +85,7 @@ export class Tally {
       "copies",
       "unexpected",
       "strays",
+      "lastEndMs",
     ] as const)
       copy[field] = this[field];
     for (const [name, loss] of this.links) copy.links.set(name, { ...loss });
@@ -97,6 +100,7 @@ export class Tally {
   add(traceId: string, endMs: number, verdict: Verdict, cause: string | null = null): void {
     const lost = verdict.missing.length + verdict.unattributed;
     this.classes[verdict.class]++;
+    this.lastEndMs = Math.max(this.lastEndMs, endMs);
     this.expected += verdict.expected ?? 0;
     this.missing += lost;
     this.unattributed += verdict.unattributed;

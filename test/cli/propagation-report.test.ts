@@ -9,8 +9,12 @@ function reportOn(edges: readonly string[], states: readonly EdgeFinding["state"
   return renderPropagation(
     {
       outcome: "kept",
+      subject: null,
       url: "http://localhost:1",
       backend: "Zipkin",
+      startedMs: 0,
+      endedMs: 0,
+      judgedMs: 0,
       requests: 1,
       edges,
       forms: [{ form: "w3c", edges: Object.fromEntries(found) }],

@@ -17,7 +17,13 @@ function reportOn(latenciesMs: readonly number[]): string {
 }
 
 function report(reconciled: Reconciled, failures: ReadonlyMap<string, number> | null = null): string {
-  const about = { run: "9f86d081884c7d65", url: "http://localhost:1", backend: "Zipkin" };
+  const about = {
+    run: "9f86d081884c7d65",
+    subject: null,
+    url: "http://localhost:1",
+    backend: "Zipkin",
+    startedMs: 0,
+  };
   const options = { ...about, allowedLoss: 0, losses: [], pageOf: () => null, failures };
   return renderVerifyReport(resultOf(reconciled, options));
 }

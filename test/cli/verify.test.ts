@@ -26,9 +26,14 @@ function ledgerFile(path: string, records: number): Promise<number> {
 describe("verify", () => {
   test("starts a chain, sends, waits, and exits with 0 when all is complete", async () => {
     const args = ["--instances", "3", "--slow", "off", "--in-process", "--rate", "50/s", "--requests", "20"];
+    const beganMs = Date.now();
     const { exitCode, stdout } = await runCli(["verify", ...args, "-o", "json"]);
     expect(exitCode).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({
+    const result = JSON.parse(stdout);
+    const times = [beganMs, result.startedMs, result.endedMs, result.judgedMs, Date.now()];
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(result).toMatchObject({
+      subject: "a chain of 3 links",
       outcome: "complete",
       requests: 20,
       traces: { complete: 20 },
@@ -100,6 +105,9 @@ describe("verify", () => {
       expect(await Bun.file(junit).text()).toContain('failures="3"');
       const page = await Bun.file(report).text();
       expect(page).toContain("Incomplete");
+      expect(page).toContain(
+        "<title>http://localhost:1: incomplete, 2025-11-24 16:00 UTC · chain-link verify</title>",
+      );
       expect(page).toContain("default-src 'none'");
       expect(page).toContain('"outcome":"incomplete"');
       expect(page).not.toMatch(/ src=|<link/);
@@ -184,6 +192,10 @@ services:
 
   test("why it could not tell is said by the causes that the load knows", async () => {
     await using entry = Bun.serve({ port: 0, fetch: () => new Response("", { status: 502 }) });
+    const finding = {
+      connection_refused: "the request got no answer: connection refused",
+      502: "the request was answered with 502, without a ledger",
+    };
     await using backend = Bun.serve({ port: 0, fetch: () => Response.json([]) });
     for (const [url, requests, text, unknownCauses] of [
       ["http://127.0.0.1:1", 3, "3 requests failed (3 × connection_refused)", { connection_refused: 3 }],
@@ -192,10 +204,6 @@ services:
         `http://localhost:${entry.port}`,
         2,
         "2 requests got an answer without a whole account (2 × 502)",
-    const finding = {
-      connection_refused: "the request got no answer: connection refused",
-      502: "the request was answered with 502, without a ledger",
-    };
         { 502: 2 },
       ],
     ] as const) {
@@ -213,19 +221,6 @@ services:
     }
   });
 
-  test("usage errors are exit 2", async () => {
-    expect((await runCli(["verify"])).exitCode).toBe(2);
-    expect((await runCli(["verify", "--run", "x", "http://localhost:1"])).exitCode).toBe(2);
-    for (const flag of ["--run=x", "--rate=5/s", "--allow-loss=1%", "--links=a=http://localhost:1"]) {
-      const { exitCode, stderr } = await runCli(["verify", "--propagation", "--instances", "2", flag]);
-      expect(stderr).toContain(`${flag.split("=")[0]} is for the proof of spans`);
-      expect(exitCode).toBe(2);
-    }
-    expect((await runCli(["verify", "--run", "x", "--backend", "kafka=http://localhost:1"])).exitCode).toBe(
-      2,
-    );
-  });
-});
   test("a file that cannot be written is said before anything is sent, and nothing is left of one that was only tried", async () => {
     let requests = 0;
     await using entry = Bun.serve({ port: 0, fetch: () => new Response(`${++requests}`) });
@@ -249,3 +244,16 @@ services:
     expect(await Bun.file(report).exists()).toBe(false);
   });
 
+  test("usage errors are exit 2", async () => {
+    expect((await runCli(["verify"])).exitCode).toBe(2);
+    expect((await runCli(["verify", "--run", "x", "http://localhost:1"])).exitCode).toBe(2);
+    for (const flag of ["--run=x", "--rate=5/s", "--allow-loss=1%", "--links=a=http://localhost:1"]) {
+      const { exitCode, stderr } = await runCli(["verify", "--propagation", "--instances", "2", flag]);
+      expect(stderr).toContain(`${flag.split("=")[0]} is for the proof of spans`);
+      expect(exitCode).toBe(2);
+    }
+    expect((await runCli(["verify", "--run", "x", "--backend", "kafka=http://localhost:1"])).exitCode).toBe(
+      2,
+    );
+  });
+});

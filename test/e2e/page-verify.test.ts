@@ -16,6 +16,21 @@ import { toSeenSpan } from "../../src/verify/seen-span.ts";
 import { makeChain } from "../collector/spans.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
+/** Pairs of texts about the export latency that lie over one another. */
+const OVERLAPS = `(() => {
+  const texts = [];
+  const walker = document.createTreeWalker(document.querySelector(".export-latency"), NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) texts.push({ text: node.textContent, box });
+  }
+  const isOver = (a, b) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 0.5 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2;
+  return texts.flatMap(({ text, box }, at) =>
+    texts.slice(at + 1).filter((other) => isOver(box, other.box)).map((other) => text + " | " + other.text));
+})()`;
 const AXE = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
 const TIMEOUT_MS = 60_000;
 const ids = new RunIds(newRunId());
@@ -117,7 +132,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
     "the report is the same view in one file with the result in it; its policy holds and it asks nobody",
     () =>
       onPage(async (page, _collector, live) => {
-        const { result } = live.result();
+        const result = { ...live.result().result, subject: "topology <i>shop</i>" };
         const file = join(folder, "report.html");
         const html = await renderReportPage(result);
         expect(html.length).toBeLessThan(200_000);
@@ -127,11 +142,38 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
         await page.goto(`file://${file}`);
         await page.getByRole("heading", { name: "Incomplete" }).waitFor();
         await page.getByText("http://127.0.0.1:1/<b>").waitFor();
+        const began = new Date(result.startedMs).toISOString().slice(0, 16).replace("T", " ");
+        expect(await page.title()).toBe(`topology <i>shop</i>: incomplete, ${began} UTC · chain-link verify`);
+        const facts = (await page.locator(".occasion").textContent()) ?? "";
+        expect(facts).toContain(`topology <i>shop</i>`);
+        expect(facts).toContain(result.run);
+        expect(facts).toMatch(/Began\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]\S*, for \d/);
         expect(asked).toEqual([`file://${file}`]);
         expect(JSON.parse((await page.locator("#result").textContent()) ?? "")).toEqual(
           JSON.parse(JSON.stringify(result)),
         );
         await expectAccessible(page);
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
+    "export latencies of any number and size are told without two texts in one place, at any width",
+    () =>
+      onPage(async (page, _collector, live) => {
+        const latency = { p50: 87.1, p90: 45_000, p99: 120_000 };
+        const bounds = [0, 1, 2, 3, 4, 5].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
+        for (const count of [0, 3, 1_234_567_890]) {
+          const buckets = bounds.map((upToMs, at) => ({ upToMs, count: at === 4 ? 1_000_000 : count }));
+          const result = { ...live.result().result, exportLatencyMs: { ...latency, buckets } };
+          await Bun.write(join(folder, "latency.html"), await renderReportPage(result));
+          await page.goto(`file://${join(folder, "latency.html")}`);
+          await page.locator(".export-latency").waitFor();
+          for (const width of [280, 390, 861, 1000, 1600]) {
+            await page.setViewportSize({ width, height: 800 });
+            expect(await page.evaluate(OVERLAPS)).toEqual([]);
+          }
+        }
       }),
     TIMEOUT_MS,
   );
@@ -152,7 +194,11 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
         const broken = { state: "broken", detail: "<b>began a new trace</b>", traceId: null } as const;
         const propagation: PropagationResult = {
           outcome: "broken",
+          subject: null,
           url: "http://x/",
+          startedMs: Date.now(),
+          endedMs: Date.now(),
+          judgedMs: Date.now(),
           backend: "Zipkin",
           requests: 2,
           edges: ["(verify) > a", "a > b"],

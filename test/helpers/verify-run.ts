@@ -75,8 +75,10 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
   });
   watch.end();
   return resultOf(reconciliation, {
+    subject: null,
     run: ids.runId,
     url,
+    startedMs: book.header.startMs,
     backend: reader.name,
     allowedLoss: 0,
     losses: last.counters === null ? [] : attributeLosses(reconciliation.tally, before, last.counters),

@@ -120,6 +120,7 @@ describe.skipIf(!hasNginx)("a real nginx between two links", () => {
       (target) => startNginx(target, 'proxy_set_header tracestate "";'),
       (chain) =>
         verifyPropagation({
+          subject: null,
           url: chain.url,
           reader: new ZipkinReader(collector.url, "collector"),
           requestsPerForm: 1,

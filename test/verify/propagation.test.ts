@@ -42,6 +42,7 @@ describe("forms of trace context through a chain of three", () => {
     });
     chain = started;
     return await verifyPropagation({
+      subject: null,
       url: before === "entry" ? proxy.url : chain.url,
       reader: new ZipkinReader(collector.url, "collector"),
       requestsPerForm: 2,
@@ -189,7 +190,14 @@ describe("what cannot be told", () => {
   if (probe === undefined) throw new Error("no forms");
   const nothing: Observation = { probe, status: 200, ledger: null, begun: null, traces: new Map() };
   const outcomeOf = (observation: Observation) =>
-    judgePropagation([observation], { url: "http://localhost", backend: "none" }).outcome;
+    judgePropagation([observation], {
+      subject: null,
+      url: "http://localhost",
+      backend: "none",
+      startedMs: 0,
+      endedMs: 0,
+      judgedMs: 0,
+    }).outcome;
 
   test("no answer, an answer without a ledger, and spans that did not arrive are no proof of anything", () => {
     expect(outcomeOf({ ...nothing, status: null })).toBe("could-not-tell");

@@ -1,5 +1,5 @@
 import type { VerifyResult } from "../../src/verify/result.ts";
-import { formatCount, formatDuration } from "../format.ts";
+import { formatDuration } from "../format.ts";
 
 /** From the end of a request until its trace was seen complete. */
 export function ExportLatency({
@@ -13,14 +13,15 @@ export function ExportLatency({
   const summary = `half within ${ms(p50)}, 90 % within ${ms(p90)}, 99 % within ${ms(p99)}`;
   return (
     <figure class="export-latency">
-      <div class="columns" role="img" aria-label={`Export latency: ${summary}`}>
+      <ol aria-label="Traces by export latency">
         {buckets.map(({ upToMs, count }) => (
-          <span key={upToMs} title={formatCount(count, "trace")}>
-            <i style={{ height: `${count === 0 ? 0 : Math.max(2, (count / most) * 100)}%` }} />
-            <small>{ms(upToMs)}</small>
-          </span>
+          <li key={upToMs}>
+            <span>up to {ms(upToMs)}</span>
+            <i style={{ width: count === 0 ? 0 : `max(2px, ${(count / most) * 100}%)` }} />
+            <span>{count.toLocaleString("en")}</span>
+          </li>
         ))}
-      </div>
+      </ol>
       <figcaption>{summary}, from the end of the request.</figcaption>
     </figure>
   );

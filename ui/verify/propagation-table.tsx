@@ -1,5 +1,6 @@
 import type { EdgeFinding, PropagationResult } from "../../src/verify/propagation.ts";
 import { formatCount } from "../format.ts";
+import { OccasionFacts } from "./occasion-facts.tsx";
 
 const UNUSED_SIGN = "–";
 const SIGNS: Readonly<Record<EdgeFinding["state"], readonly [sign: string, tone: string]>> = {
@@ -24,6 +25,7 @@ export function PropagationTable({ result }: { readonly result: PropagationResul
   return (
     <section class="propagation">
       <h1>{TITLES[result.outcome]}</h1>
+      <OccasionFacts occasion={result} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reached by keyboard */}
       <section class="scroll-x" tabIndex={0} aria-label="Forms of trace context by edge">
         <table class="conformance">
@@ -57,7 +59,7 @@ export function PropagationTable({ result }: { readonly result: PropagationResul
         </table>
       </section>
       <p class="hint">
-        {formatCount(result.requests, "request")} to <code>{result.url}</code>, read from {result.backend}.
+        {formatCount(result.requests, "request")}.
         {hasUnused && ` ${UNUSED_SIGN}: the edge was not called, or lies below a broken one.`}
       </p>
     </section>

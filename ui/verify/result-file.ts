@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import type { Occasion } from "../../src/verify/occasion.ts";
 import type { PropagationResult } from "../../src/verify/propagation.ts";
 import type { VerifyResult } from "../../src/verify/result.ts";
 
@@ -27,14 +28,23 @@ export function readResult(text: string): ResultFile | null {
     return null;
   }
   if (Array.isArray(value.forms) && Array.isArray(value.edges))
-    return { kind: "propagation", value: value as PropagationResult };
+    return { kind: "propagation", value: { ...UNTOLD, ...value } as PropagationResult };
   const isResult =
     typeof value.traces === "object" && Array.isArray(value.seconds) && Array.isArray(value.examples);
-  // Written by an earlier version.
   return isResult
     ? {
         kind: "result",
-        value: { calls: [], losses: [], doubt: null, unknownCauses: {}, ...value } as VerifyResult,
+        value: {
+          ...UNTOLD,
+          calls: [],
+          losses: [],
+          doubt: null,
+          unknownCauses: {},
+          ...value,
+        } as VerifyResult,
       }
     : null;
 }
+
+/** Of what an earlier version wrote. */
+const UNTOLD: Omit<Occasion, "url" | "backend"> = { subject: null, startedMs: 0, endedMs: 0, judgedMs: 0 };

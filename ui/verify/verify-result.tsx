@@ -6,6 +6,7 @@ import { Icon, type IconName } from "../shell/icon.tsx";
 import { ClassBar, wordsOf } from "./class-bar.tsx";
 import { ExportLatency } from "./export-latency.tsx";
 import { LossGraph } from "./loss-graph.tsx";
+import { OccasionFacts } from "./occasion-facts.tsx";
 import { TimePicture } from "./time-picture.tsx";
 
 interface VerifyResultProps {
@@ -22,6 +23,7 @@ export function VerifyResultView({ result, waiting, hrefOf }: VerifyResultProps)
   return (
     <article class="verify">
       <Answer result={result} waiting={waiting} />
+      <OccasionFacts occasion={result} run={result.run} isOver={waiting === undefined} />
       <ClassBar traces={result.traces} />
       <div class="verify-columns">
         <Section title="Where they are missing">
@@ -61,8 +63,7 @@ export function VerifyResultView({ result, waiting, hrefOf }: VerifyResultProps)
       <p class="hint">
         {formatCount(spans.expected, "span")} expected, {spans.missing.toLocaleString("en")} missing,{" "}
         {spans.altered.toLocaleString("en")} altered, {spans.copies.toLocaleString("en")}{" "}
-        {spans.copies === 1 ? "copy" : "copies"}, {spans.foreign.toLocaleString("en")} of other services. Run{" "}
-        <code>{result.run}</code> to <code>{result.url}</code>, read from {result.backend}.
+        {spans.copies === 1 ? "copy" : "copies"}, {spans.foreign.toLocaleString("en")} of other services.
       </p>
     </article>
   );

@@ -1,0 +1,44 @@
+import type { ComponentChildren } from "preact";
+import type { Occasion } from "../../src/verify/occasion.ts";
+import { formatDuration, formatMoment } from "../format.ts";
+
+interface OccasionFactsProps {
+  readonly occasion: Occasion;
+  readonly run?: string;
+  /** What still runs is judged now. @default true */
+  readonly isOver?: boolean;
+}
+
+/** What was verified, and when. */
+export function OccasionFacts({ occasion, run, isOver = true }: OccasionFactsProps) {
+  const { subject, url, backend, startedMs, endedMs, judgedMs } = occasion;
+  return (
+    <dl class="occasion">
+      {subject !== null && <Fact name="Verified">{subject}</Fact>}
+      <Fact name="Requests to">
+        <code>{url}</code>
+      </Fact>
+      <Fact name="Spans read from">{backend}</Fact>
+      {run !== undefined && (
+        <Fact name="Run">
+          <code>{run}</code>
+        </Fact>
+      )}
+      {startedMs > 0 && (
+        <Fact name="Began">
+          {formatMoment(startedMs)}, for {formatDuration((endedMs - startedMs) * 1000)}
+        </Fact>
+      )}
+      {startedMs > 0 && isOver && <Fact name="Judged">{formatMoment(judgedMs)}</Fact>}
+    </dl>
+  );
+}
+
+function Fact({ name, children }: { readonly name: string; readonly children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
