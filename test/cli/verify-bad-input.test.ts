@@ -131,6 +131,38 @@ describe("a backend that is only in trouble accuses nobody", () => {
   });
 });
 
+test("two replicas behind one URL of --links are not taken for a link that is gone", async () => {
+  await using younger = startChain(quickChain("a", "b"));
+  const sink = startCollector({ host: "127.0.0.1", port: 0 });
+  using folder = temporaryFolder();
+  const graph = join(folder.path, "graph.yaml");
+  await Bun.write(
+    graph,
+    "apiVersion: chain-link.dev/v1\nkind: Topology\nmetadata: { name: ab }\nservices: { a: { entry: true, calls: [b] }, b: {} }\n",
+  );
+  const lossesOf = async (order: readonly string[]) => {
+    let asked = 0;
+    await using balancer = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => fetch(`${order[asked++ % order.length]}/metrics`),
+    });
+    const links = ["--links", `b=http://127.0.0.1:${balancer.port}`];
+    const run = await runCli([
+      ...["verify", chain.url, "--backend", `collector=${sink.url}`, "--requests", "5", "--rate", "100/s"],
+      ...["--max-wait", "300ms", "--graph", graph, ...links, "-o", "json"],
+    ]);
+    return JSON.parse(run.stdout).losses;
+  };
+  const [old, young] = [chain.link("b").url, younger.link("b").url];
+  expect(await lossesOf([old, young])).toEqual([
+    { link: "b", reason: "restarted_or_several_replicas", spans: 5 },
+    { link: null, reason: "unexplained", spans: 10 },
+  ]);
+  expect(await lossesOf([young, old])).toEqual([{ link: null, reason: "unexplained", spans: 15 }]);
+  await sink.stop();
+});
+
 describe("requests that prove nothing are exit 3", () => {
   test("a link of an older version answers without a ledger", async () => {
     let front: TestChain | undefined;
