@@ -1,7 +1,6 @@
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { TraceProof } from "../../src/collector/proof.ts";
 import type { Span } from "../../src/trace/span.ts";
-import { assignColors } from "../colors.ts";
 import { type Answer, readJson } from "../shell/request.ts";
 import { isOfFile, traceFile } from "../traces/trace-file.ts";
 import { modelTrace, type Trace } from "./trace-model.ts";
@@ -48,18 +47,12 @@ export function useProof(traceId: string): TraceProof | null {
 
 async function readTrace(traceId: string, signal: AbortSignal): Promise<Answer<Trace>> {
   const opened = traceFile.peek()?.traces.get(traceId);
-  if (opened !== undefined) return { kind: "ok", value: modelColored(opened), bytes: 0 };
+  if (opened !== undefined) return { kind: "ok", value: modelTrace(opened), bytes: 0 };
   const answer = await readJson<Span[]>(`api/v2/trace/${encodeURIComponent(traceId)}`, signal);
-  if (answer.kind === "ok") return { ...answer, value: modelColored(answer.value) };
+  if (answer.kind === "ok") return { ...answer, value: modelTrace(answer.value) };
   if (answer.status !== 404) return answer;
   return {
     ...answer,
     text: `${answer.text}. It may still be on its way, or it was evicted to make room for newer ones.`,
   };
-}
-
-function modelColored(spans: readonly Span[]): Trace {
-  const trace = modelTrace(spans);
-  assignColors(trace.services);
-  return trace;
 }

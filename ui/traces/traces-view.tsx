@@ -1,20 +1,18 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { StoreCounts } from "../../src/collector/store.ts";
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
-import { assignColors, colorClass } from "../colors.ts";
-import { formatCount, formatDuration, formatTime } from "../format.ts";
+import { formatCount } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
 import { FileButton } from "../shell/file-button.tsx";
-import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
 import { type Answer, readJson } from "../shell/request.ts";
-import { ProofMark } from "../trace/proof-mark.tsx";
 import type { Listing } from "./listing.ts";
-import { inOrder, type Order, orderOf } from "./order.ts";
+import { inOrder, orderOf } from "./order.ts";
 import { Scatter } from "./scatter.tsx";
 import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";
 import { openTraceFile, traceFile, traceFileProblem } from "./trace-file.ts";
+import { TraceList } from "./trace-list.tsx";
 
 const REFRESH_MS = 2000;
 const NO_TRACES: readonly TraceSummary[] = [];
@@ -48,7 +46,6 @@ export function TracesView() {
   const found = isRefused ? NO_TRACES : (listing?.traces ?? NO_TRACES);
   const order = orderOf(query);
   const traces = useMemo(() => inOrder(found, order), [found, order]);
-  const longest = traces.reduce((most, one) => Math.max(most, one.duration), 1);
   useKeys({
     j: () => moveTo(cursor + 1),
     k: () => moveTo(cursor - 1),
@@ -109,35 +106,13 @@ export function TracesView() {
       {traces.length > 0 && (
         <>
           <Scatter traces={traces} onChoose={opened === null ? narrow : null} />
-          <div
-            class={`trace-list${opened === null && answer?.kind === "problem" ? " stale" : ""}${traces.some(({ proof }) => proof) ? " with-proof" : ""}`}
-          >
-            <div class="trace head">
-              <OrderLink order="started" title="Started" isIt={order === "started"} />
-              <span aria-hidden="true">Request</span>
-              <span class="whole" aria-hidden="true">
-                By the ledger
-              </span>
-              <OrderLink order="duration" title="Duration" isIt={order === "duration"} />
-              <span class="spans">
-                <OrderLink order="spans" title="Spans" isIt={order === "spans"} />
-              </span>
-              <span class="services">
-                <OrderLink order="services" title="Services" isIt={order === "services"} />
-              </span>
-            </div>
-            <ol>
-              {traces.map((trace) => (
-                <TraceItem
-                  key={trace.traceId}
-                  trace={trace}
-                  longest={longest}
-                  isChosen={chosen.includes(trace.traceId)}
-                  onChoose={choose}
-                />
-              ))}
-            </ol>
-          </div>
+          <TraceList
+            traces={traces}
+            order={order}
+            isStale={opened === null && answer?.kind === "problem"}
+            chosen={chosen}
+            onChoose={choose}
+          />
           {opened === null && traces.length >= (Number(query.get("limit")) || DEFAULT_LIMIT) && (
             <a class="more" href={linkHere({ limit: (Number(query.get("limit")) || DEFAULT_LIMIT) * 4 })}>
               Show more
@@ -146,25 +121,6 @@ export function TracesView() {
         </>
       )}
     </section>
-  );
-}
-
-interface OrderLinkProps {
-  readonly order: Order;
-  readonly title: string;
-  readonly isIt: boolean;
-}
-
-function OrderLink({ order, title, isIt }: OrderLinkProps) {
-  return (
-    <a
-      href={linkHere({ order: order === "started" ? undefined : order })}
-      aria-current={isIt ? "true" : undefined}
-      title={order === "started" ? "The newest first" : "The largest first"}
-    >
-      {title}
-      {isIt && <span aria-hidden="true"> ↓</span>}
-    </a>
   );
 }
 
@@ -198,7 +154,6 @@ function useListing(search: string, isPaused: boolean): Answer<Listing> | null {
       if (!document.hidden) {
         const next = await readJson<Listing>(`page/traces?${search}`, controller.signal);
         if (controller.signal.aborted) return;
-        if (next.kind === "ok") assignColors(next.value.services);
         setAnswer(next);
       }
       timer = setTimeout(read, REFRESH_MS);
@@ -210,59 +165,6 @@ function useListing(search: string, isPaused: boolean): Answer<Listing> | null {
     };
   }, [search, isPaused]);
   return answer;
-}
-
-interface TraceItemProps {
-  readonly trace: TraceSummary;
-  readonly longest: number;
-  readonly isChosen: boolean;
-  readonly onChoose: (traceId: string) => void;
-}
-
-function TraceItem({ trace, longest, isChosen, onChoose }: TraceItemProps) {
-  const service = trace.serviceName ?? "unknown service";
-  return (
-    <li class={isChosen ? "chosen" : ""}>
-      <a
-        class={`trace ${colorClass(service)}${trace.errorCount > 0 ? " failed" : ""}`}
-        href={linkTo({ trace: trace.traceId })}
-      >
-        <time class="started">{formatTime(trace.timestamp)}</time>
-        <span class="request">
-          <i class="swatch" />
-          <b>{service}</b> <span class="name">{trace.spanName}</span>
-          {trace.errorCount > 0 && (
-            <span class="error-mark">
-              <Icon name="error" />
-              {formatCount(trace.errorCount, "error")}
-            </span>
-          )}
-        </span>
-        <span class="whole">{trace.proof && <ProofMark proof={trace.proof} isShort />}</span>
-        <span class="duration">
-          <span class="meter">
-            <i style={{ width: `${(trace.duration / longest) * 100}%` }} />
-          </span>
-          <span>{formatDuration(trace.duration)}</span>
-        </span>
-        <span class="spans">
-          {trace.spanCount.toLocaleString("en")}
-          <span class="noun"> {trace.spanCount === 1 ? "span" : "spans"}</span>
-        </span>
-        <span class="services">
-          {trace.serviceCount.toLocaleString("en")}
-          <span class="noun"> {trace.serviceCount === 1 ? "service" : "services"}</span>
-        </span>
-      </a>
-      <input
-        type="checkbox"
-        checked={isChosen}
-        aria-label={`Compare trace ${trace.traceId}`}
-        title="Compare"
-        onChange={() => onChoose(trace.traceId)}
-      />
-    </li>
-  );
 }
 
 function NoTraces({ isSearch }: { readonly isSearch: boolean }) {
