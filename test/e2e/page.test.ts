@@ -495,11 +495,51 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "a trace of 20,000 spans opens and scrolls with few rows in the document",
+    "a service has one colour in all views, whatever came before it",
     () =>
       onPage(async (page) => {
         const traceId = newTraceId();
-        await report(makeTree(traceId, 20_000));
+        await report(makeChain(traceId, 3, Date.now() - 1000));
+        const seen = new Set<string>();
+        const look = async (view: string, swatch: string) => {
+          // As a new tab does, with nothing known of what other views showed.
+          await page.goto(`${collector.url}/${view}`);
+          const color = "getComputedStyle(document.querySelector('SWATCH')).backgroundColor";
+          await page.locator(swatch).first().waitFor();
+          seen.add((await page.evaluate(color.replace("SWATCH", swatch))) as string);
+        };
+        const views: Record<string, string> = {
+          [`?trace=${traceId}`]: ".row .swatch",
+          [`?trace=${traceId}&view=table`]: "td .swatch",
+          [`?compare=${traceId},${traceId}`]: "td .swatch, th .swatch",
+          "?link=chain-link-service-0": ".panel .swatch",
+          "?view=traces&serviceName=chain-link-service-0": "a.trace .swatch",
+        };
+        for (const [view, swatch] of Object.entries(views)) await look(view, swatch);
+        const others = Array.from({ length: 30 }, (_, index) => `a${index}`);
+        await report(
+          others.map((serviceName, index) => ({
+            traceId: newTraceId(),
+            id: hexId(index + 1),
+            timestamp: Date.now() * 1000,
+            duration: 1,
+            localEndpoint: { serviceName },
+          })),
+        );
+        for (const [view, swatch] of Object.entries(views)) await look(view, swatch);
+        expect([...seen]).toHaveLength(1);
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a trace of 20,000 spans opens and scrolls with few rows in the document; its minimap shows the one that failed",
+    () =>
+      onPage(async (page) => {
+        const traceId = newTraceId();
+        const spans = makeTree(traceId, 20_000);
+        spans[12_345] = { ...(spans[12_345] as Span), tags: { error: "500" } };
+        await report(spans);
         await page.goto(`${collector.url}/?trace=${traceId}`);
         await page.getByText("20,000 spans").first().waitFor();
         await page.getByRole("treeitem").first().waitFor();
@@ -507,6 +547,16 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.keyboard.press("End");
         await page.getByRole("treeitem", { selected: true }).waitFor();
         expect(await page.getByRole("treeitem").count()).toBeLessThan(120);
+        const colors = (await page.evaluate(`(() => {
+          const { width, height } = document.querySelector(".minimap canvas");
+          const { data } = document.querySelector(".minimap canvas").getContext("2d").getImageData(0, 0, width, height);
+          const solid = new Set();
+          for (let at = 0; at < data.length; at += 4)
+            if (data[at + 3] === 255) solid.add("rgb(" + [...data.slice(at, at + 3)].join(", ") + ")");
+          const probe = Object.assign(document.body.appendChild(document.createElement("i")), { style: "color: var(--error)" });
+          return { solid: [...solid], error: getComputedStyle(probe).color };
+        })()`)) as { readonly solid: readonly string[]; readonly error: string };
+        expect(colors.solid).toContain(colors.error);
         expect(new URL(page.url()).searchParams.get("span")).not.toBeNull();
       }),
     TIMEOUT_MS,

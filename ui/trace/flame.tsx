@@ -3,8 +3,7 @@ import { colorOf, SERVICE_COLORS } from "../colors.ts";
 import { formatDuration } from "../format.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 import { layOutLanes } from "./flame-lanes.ts";
-import type { TraceRow } from "./trace-model.ts";
-import type { Range } from "./waterfall.tsx";
+import type { Range, TraceRow } from "./trace-model.ts";
 
 interface FlameProps {
   readonly rows: readonly TraceRow[];

@@ -3,7 +3,7 @@ import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { linkHere, linkTo } from "../shell/address.ts";
 import { Icon } from "../shell/icon.tsx";
-import type { TraceRow } from "./trace-model.ts";
+import { keyOf, type TraceRow } from "./trace-model.ts";
 
 interface SpanPanelProps {
   readonly row: TraceRow;
@@ -57,7 +57,7 @@ export function SpanPanel({ row, traceStart, traceDuration, isRoot, onClose }: S
         </p>
       )}
       <p class="actions">
-        {!isRoot && <a href={linkHere({ root: span.id, range: undefined })}>Show from here</a>}
+        {!isRoot && <a href={linkHere({ root: keyOf(row), range: undefined })}>Show from here</a>}
         <a href={linkTo({ view: "traces", serviceName: service })}>Traces of {service}</a>
       </p>
       <Table title="Span" rows={fields} />

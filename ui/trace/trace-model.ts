@@ -38,6 +38,12 @@ export interface Trace {
   readonly skews: ReadonlyMap<string, number>;
 }
 
+/** A part of a trace, microseconds from its start. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
 export function hasError(span: Span): boolean {
   return span.tags !== undefined && Object.hasOwn(span.tags, "error");
 }
@@ -118,6 +124,11 @@ function computeSelfTimes(rows: readonly TraceRow[]): void {
     coveredTo[parent.index] = to;
     (parent as { selfTime: number }).selfTime -= to - from;
   }
+}
+
+/** What an address calls a span: its id, and where client and server share that, the server's half is marked. */
+export function keyOf({ span }: TraceRow): string {
+  return span.shared ? `${span.id}.shared` : span.id;
 }
 
 /** The rows of the part of a trace that begins at `root`, its depths counted from there. */

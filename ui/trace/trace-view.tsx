@@ -10,9 +10,9 @@ import { Minimap } from "./minimap.tsx";
 import { ProofMark } from "./proof-mark.tsx";
 import { SpanPanel } from "./span-panel.tsx";
 import { SpanTable } from "./span-table.tsx";
-import { subtreeOf, type Trace, type TraceRow } from "./trace-model.ts";
+import { keyOf, type Range, subtreeOf, type Trace, type TraceRow } from "./trace-model.ts";
 import { useProof, useTrace } from "./trace-source.ts";
-import { type Range, Waterfall } from "./waterfall.tsx";
+import { Waterfall } from "./waterfall.tsx";
 
 const FORMS = [
   ["waterfall", "Waterfall"],
@@ -206,11 +206,6 @@ function TraceHead({ trace }: { readonly trace: Trace }) {
       </ul>
     </header>
   );
-}
-
-/** A span's id; where client and server share it, the server's half is marked. */
-function keyOf({ span }: TraceRow): string {
-  return span.shared ? `${span.id}.shared` : span.id;
 }
 
 function findRow(trace: Trace, key: string | null): TraceRow | undefined {

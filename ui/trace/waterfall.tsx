@@ -4,14 +4,8 @@ import { formatCount, formatDuration } from "../format.ts";
 import { Icon } from "../shell/icon.tsx";
 import { memo } from "../shell/memo.ts";
 import { roundTicks } from "./ticks.ts";
-import type { TraceRow } from "./trace-model.ts";
+import type { Range, TraceRow } from "./trace-model.ts";
 import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
-
-/** Part of the trace that is shown, microseconds from its start. */
-export interface Range {
-  readonly from: number;
-  readonly to: number;
-}
 
 interface WaterfallProps {
   /** Those that no collapsed row hides. */
