@@ -48,7 +48,8 @@ export function formatMoment(ms: number): string {
 
 const ZONE = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
 
-function formatDay(date: Date): string {
+/** `2026-11-28`. */
+export function formatDay(date: Date): string {
   const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()];
   return day.map((part) => String(part).padStart(2, "0")).join("-");
 }

@@ -79,6 +79,26 @@ describe.skipIf(!existsSync(CHROMIUM))("how the page of a chain that runs is lai
   );
 
   test(
+    "on a phone, tools stand above the graph and not on each other",
+    async () => {
+      const page = await browser.newPage({ viewport: { width: 390, height: 844 } });
+      await page.goto(up.facts.page ?? "");
+      await page.getByRole("button", { name: "Kill a link" }).waitFor();
+      await page.locator(".node").first().click();
+      await page.locator(".panel").waitFor();
+      const boxes = await Promise.all(
+        [".totals", ".presets", ".drawing-box", ".panel"].map((part) => page.locator(part).boundingBox()),
+      );
+      for (const [index, box] of boxes.slice(1).entries()) {
+        const above = boxes[index];
+        expect(box?.y).toBeGreaterThanOrEqual((above?.y ?? 0) + (above?.height ?? 0));
+      }
+      await page.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "nothing jumps while a view fills, nor when numbers come in",
     async () => {
       const jumping: string[] = [];

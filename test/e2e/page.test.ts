@@ -495,6 +495,25 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
+    "the server's half of a span that a client shares is shown by itself",
+    () =>
+      onPage(async (page) => {
+        const half = { traceId: newTraceId(), id: hexId(1), timestamp: Date.now() * 1000, duration: 90 };
+        const local = (serviceName: string) => ({ localEndpoint: { serviceName } });
+        await report([
+          { ...half, kind: "CLIENT", ...local("caller") },
+          { ...half, kind: "SERVER", shared: true, ...local("callee") },
+        ]);
+        await page.goto(`${collector.url}/?trace=${half.traceId}`);
+        await page.getByRole("treeitem", { name: "callee" }).click();
+        await page.getByRole("link", { name: "Show from here" }).click();
+        await page.getByRole("treeitem", { name: "caller" }).waitFor({ state: "detached" });
+        expect(await page.getByRole("treeitem").count()).toBe(1);
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
     "a service has one colour in all views, whatever came before it",
     () =>
       onPage(async (page) => {
@@ -557,6 +576,15 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
           return { solid: [...solid], error: getComputedStyle(probe).color };
         })()`)) as { readonly solid: readonly string[]; readonly error: string };
         expect(colors.solid).toContain(colors.error);
+        await page.keyboard.press("t");
+        await page.keyboard.press("e");
+        const selected = page.locator("tr.selected");
+        await selected.waitFor();
+        expect(await selected.textContent()).toContain("error");
+        await page.waitForFunction(`(() => {
+          const [row, table] = ["tr.selected", ".span-table"].map((it) => document.querySelector(it)?.getBoundingClientRect());
+          return row && row.top >= table.top + 30 && row.bottom <= table.bottom;
+        })()`);
         expect(new URL(page.url()).searchParams.get("span")).not.toBeNull();
       }),
     TIMEOUT_MS,

@@ -26,6 +26,9 @@ const COLUMNS: readonly Column[] = [
   { title: "Status", key: "status", of: statusOf },
 ];
 
+/** As in `span-table.css`, with its border. */
+const HEAD_PX = 31;
+
 /** The spans as a table that sorts by any column. */
 export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
   const [sort, setSort] = useState({ key: "start", isDown: false });
@@ -37,7 +40,8 @@ export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
       return (x < y ? -1 : x > y ? 1 : a.index - b.index) * sign;
     });
   }, [rows, sort]);
-  const { box, from, to, heightPx } = useVirtualRows(sorted.length);
+  const place = selected === undefined ? -1 : sorted.indexOf(selected);
+  const { box, from, to, heightPx } = useVirtualRows(sorted.length, { place, headPx: HEAD_PX });
   const above = from * ROW_PX;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reached by keyboard

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { Icon } from "../shell/icon.tsx";
@@ -35,16 +35,12 @@ export function Waterfall({
   onSelect,
   onToggle,
 }: WaterfallProps) {
-  const { box, from, to, heightPx, reveal } = useVirtualRows(rows.length);
   const place = selected === undefined ? -1 : rows.indexOf(selected);
-  const lastPlace = useRef(-1);
+  const { box, from, to, heightPx } = useVirtualRows(rows.length, { place });
+  // Keys work at once, unless something else has the focus. Nobody who uses none is to see a frame around it.
   useEffect(() => {
-    if (place !== lastPlace.current) reveal(place);
-    lastPlace.current = place;
-  });
-  // Keys work at once, unless something else has the focus.
-  useEffect(() => {
-    if (document.activeElement === document.body) box.current?.focus({ preventScroll: true });
+    if (document.activeElement !== document.body) return;
+    box.current?.focus({ preventScroll: true, focusVisible: false });
   }, []);
   const deepest = useMemo(
     () => rows.reduce((most, row) => Math.max(most, row.depth - baseDepth), 1),

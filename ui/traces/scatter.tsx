@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
-import { formatDuration } from "../format.ts";
+import { formatClock, formatDay, formatDuration } from "../format.ts";
 import { linkTo, navigate } from "../shell/address.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 
@@ -46,7 +46,8 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
         width: Math.max(element.clientWidth, 100),
         height: HEIGHT_PX,
         legend: { show: false },
-        padding: [10, 12, 0, 0],
+        // The last time stands half beside the chart.
+        padding: [10, 40, 0, 0],
         cursor: {
           x: false,
           y: false,
@@ -55,7 +56,13 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
         },
         scales: { y: { distr: 3, range: (_chart, min, max) => decades(min, max) } },
         axes: [
-          { ...axis, size: 22, space: 80, grid: { show: false } },
+          {
+            ...axis,
+            size: 22,
+            space: 90,
+            grid: { show: false },
+            values: (_chart, splits, _axis, _space, step) => splits.map((time) => formatTick(time, step)),
+          },
           {
             ...axis,
             size: 62,
@@ -138,6 +145,16 @@ function dataOf(sorted: readonly TraceSummary[]): uPlot.AlignedData {
     sorted.map((trace) => (trace.errorCount === 0 ? at(trace) : null)),
     sorted.map((trace) => (trace.errorCount > 0 ? at(trace) : null)),
   ];
+}
+
+const DAY_SECONDS = 24 * 60 * 60;
+
+/** Of a time in seconds since 1970, what changes from one tick to the next, which is `step` seconds later. */
+function formatTick(time: number, step: number): string {
+  if (step >= DAY_SECONDS) return formatDay(new Date(time * 1000));
+  const ms = Math.round(time * 1000);
+  if (step >= 60) return formatClock(ms).slice(0, 5);
+  return formatClock(ms) + (step >= 1 ? "" : `.${String(ms % 1000).padStart(3, "0")}`);
 }
 
 function powersOfTen(min: number, max: number): number[] {

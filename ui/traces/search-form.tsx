@@ -66,7 +66,7 @@ export function SearchForm({ services }: { readonly services: readonly string[] 
           />
         </label>
         <label>
-          From
+          Duration from
           <input
             name="minDuration"
             defaultValue={shown(value("minDuration"))}
@@ -76,7 +76,7 @@ export function SearchForm({ services }: { readonly services: readonly string[] 
           />
         </label>
         <label>
-          To
+          Duration to
           <input
             name="maxDuration"
             defaultValue={shown(value("maxDuration"))}
@@ -87,7 +87,7 @@ export function SearchForm({ services }: { readonly services: readonly string[] 
         </label>
         <PeriodFields period={periodOf(query)} standard={DEFAULT_LOOKBACK_MS} />
         <label>
-          Most
+          At most
           <select name="limit">
             {[10, 20, 50, 100, 250, 1000].map((limit) => (
               <option

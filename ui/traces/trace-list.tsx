@@ -27,7 +27,11 @@ export function TraceList({ traces, order, isStale, chosen, onChoose }: TraceLis
       <div class="trace head">
         <OrderLink order="started" title="Started" isIt={order === "started"} />
         <span aria-hidden="true">Request</span>
-        <span class="whole" aria-hidden="true">
+        <span
+          class="whole"
+          aria-hidden="true"
+          title="Whether all spans arrived of which the answer to the request says that they were recorded"
+        >
           By the ledger
         </span>
         <OrderLink order="duration" title="Duration" isIt={order === "duration"} />
