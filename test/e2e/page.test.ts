@@ -562,6 +562,17 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.goto(`${collector.url}/?trace=${traceId}`);
         await page.getByText("20,000 spans").first().waitFor();
         await page.getByRole("treeitem").first().waitFor();
+        for (const top of [0, 25, 181, 5555, 77_777, 1e6]) {
+          // Rows are there at both edges of what is seen.
+          const edges = (await page.evaluate(`new Promise((resolve) => {
+            const box = document.querySelector(".rows");
+            box.scrollTop = ${top};
+            const { left, top, bottom } = box.getBoundingClientRect();
+            const rowAt = (y) => document.elementFromPoint(left + 60, y).closest(".row") !== null;
+            requestAnimationFrame(() => requestAnimationFrame(() => resolve([top + 2, bottom - 2].map(rowAt))));
+          })`)) as readonly boolean[];
+          expect(edges).toEqual([true, true]);
+        }
         await page.getByRole("tree").focus();
         await page.keyboard.press("End");
         await page.getByRole("treeitem", { selected: true }).waitFor();

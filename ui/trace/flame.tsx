@@ -3,6 +3,7 @@ import { colorOf, SERVICE_COLORS } from "../colors.ts";
 import { formatDuration } from "../format.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 import { layOutLanes } from "./flame-lanes.ts";
+import { reveal } from "./reveal.ts";
 import type { Range, TraceRow } from "./trace-model.ts";
 
 interface FlameProps {
@@ -31,6 +32,12 @@ export function Flame({ rows, range, selected, onSelect }: FlameProps) {
     observer.observe(element);
     return () => observer.disconnect();
   }, [rows, range.from, range.to, selected, lanes, version]);
+
+  useEffect(() => {
+    const line = selected && lanes.lines[rows.indexOf(selected)];
+    const box = canvas.current?.parentElement;
+    if (line !== undefined && box) reveal(box, { top: line * LINE_PX, height: LINE_PX });
+  }, [selected, lanes]);
 
   const find = (event: MouseEvent): TraceRow | undefined => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
