@@ -5,7 +5,7 @@ import { reveal } from "./reveal.ts";
 export const ROW_PX = 26;
 /**
  * Rows come and go this many at once, and as many are drawn beyond the edges. Each change paints anew the tiles on which rows
- * came or went, which costs more than the rows: row by row, as it was, scrolling took twice the script and layout.
+ * came or went, which costs more than the rows do: row by row, scrolling takes up to twice the script and layout.
  */
 const CHUNK = 8;
 const CHUNK_PX = CHUNK * ROW_PX;
