@@ -73,6 +73,20 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
+    "a preset leaves what another has set",
+    async () => {
+      await press("One slow link");
+      await untilState(({ faults }) => faults["chain-link-service-2"]?.latencyMs === 200);
+      await press("10 % errors in the middle");
+      await untilState(({ faults }) => faults["chain-link-service-2"]?.errorRate === 0.1);
+      await untilState(({ faults }) => faults["chain-link-service-2"]?.latencyMs === 200);
+      await press(/^Mend all/);
+      await untilState(({ faults }) => Object.keys(faults).length === 0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     "a killed link is seen, and serves again when it is mended",
     async () => {
       await press("Kill a link");

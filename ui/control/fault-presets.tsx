@@ -1,3 +1,4 @@
+import type { Fault } from "../../src/collector/control.ts";
 import { formatClock, formatShare } from "../format.ts";
 import { clearFaults, control, controlProblem, setBackend, setFault } from "./control-client.ts";
 
@@ -8,6 +9,8 @@ export function FaultPresets() {
   const { services } = state;
   const middle = services[Math.floor(services.length / 2)] ?? "";
   const last = services.at(-1) ?? "";
+  // What is set already stays.
+  const add = (link: string, fault: Fault) => setFault(link, { ...state.faults[link], ...fault });
   const count = Object.keys(state.faults).length;
   return (
     <section class="presets" aria-label="Break something">
@@ -17,21 +20,21 @@ export function FaultPresets() {
           <button
             type="button"
             title={`${middle} takes 200 ms more`}
-            onClick={() => setFault(middle, { latencyMs: 200 })}
+            onClick={() => add(middle, { latencyMs: 200 })}
           >
             One slow link
           </button>
           <button
             type="button"
             title={`${middle} answers 10 % with 500`}
-            onClick={() => setFault(middle, { errorRate: 0.1 })}
+            onClick={() => add(middle, { errorRate: 0.1 })}
           >
             {formatShare(0.1)} errors in the middle
           </button>
           <button
             type="button"
             title={`${last} stops listening`}
-            onClick={() => setFault(last, { isStopped: true })}
+            onClick={() => add(last, { isStopped: true })}
           >
             Kill a link
           </button>
