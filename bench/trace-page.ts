@@ -205,7 +205,7 @@ async function scroll(page: Page, box: string | null): Promise<Scrolled> {
         lateShare: sorted.filter((gap) => gap > usual * 1.5).length / Math.max(1, sorted.length),
       });
     };
-    requestIdleCallback(() => requestAnimationFrame(step));
+    requestIdleCallback(() => requestAnimationFrame(step), { timeout: 10_000 });
   })`)) as Scrolled;
 }
 
