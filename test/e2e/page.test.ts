@@ -5,6 +5,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { hexId, makeChain, newTraceId } from "../collector/spans.ts";
+import { eventually } from "../helpers/cli.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const AXE = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
@@ -223,6 +224,39 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.getByRole("dialog", { name: "Keys" }).waitFor();
         await page.keyboard.press("Escape");
         await page.getByRole("dialog", { name: "Keys" }).waitFor({ state: "hidden" });
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
+    "from a trace Esc leads back to its search, and j goes on behind it, whatever came above",
+    () =>
+      onPage(async (page) => {
+        const name = `back-${newTraceId().slice(0, 8)}`;
+        const send = (ageMs: number) =>
+          report(
+            makeChain(newTraceId(), 1, Date.now() - ageMs).map((span) => ({
+              ...span,
+              localEndpoint: { serviceName: name },
+            })),
+          );
+        for (const ageMs of [9000, 8000, 7000]) await send(ageMs);
+        const search = `?view=traces&serviceName=${name}`;
+        await page.goto(`${collector.url}/${search}`);
+        const links = page.locator("a.trace[href]");
+        await eventually(async () => (await links.count()) === 3 || undefined);
+        const hrefs = await links.evaluateAll((all) => all.map((link) => link.getAttribute("href")));
+        await page.keyboard.press("j");
+        await page.keyboard.press("j");
+        await page.keyboard.press("Enter");
+        await page.locator("[role=tree]:focus").waitFor();
+        expect(new URL(page.url()).search).toBe(hrefs[1] ?? "");
+        await send(1000);
+        await page.keyboard.press("Escape");
+        await eventually(async () => (await links.count()) === 4 || undefined);
+        expect(new URL(page.url()).search).toBe(search);
+        await page.keyboard.press("j");
+        expect(await page.locator("a.trace:focus").getAttribute("href")).toBe(hrefs[2] ?? "");
       }),
     TIMEOUT_MS,
   );

@@ -5,6 +5,7 @@ import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
 import { isOfFile } from "../traces/trace-file.ts";
+import { wayBack } from "../traces/way-back.ts";
 import { Flame } from "./flame.tsx";
 import { Minimap } from "./minimap.tsx";
 import { ProofMark } from "./proof-mark.tsx";
@@ -23,6 +24,9 @@ const FORMS = [
 export function TraceView({ traceId }: { readonly traceId: string }) {
   const [attempt, setAttempt] = useState(0);
   const answer = useTrace(traceId, attempt);
+  useEffect(() => {
+    wayBack.traceId = traceId;
+  }, [traceId]);
   if (answer === null) return <p class="loading">Reading the trace …</p>;
   if (answer.kind === "problem") {
     return (
@@ -79,6 +83,7 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
       if (selected !== undefined) select(undefined);
       else if (range.from !== whole.from || range.to !== whole.to) setRange(whole);
       else if (root !== undefined) navigate(linkHere({ root: undefined, range: undefined }));
+      else navigate(wayBack.search);
     },
     w: () => navigate(linkHere({ view: undefined }), "replace"),
     t: () => navigate(linkHere({ view: "table" }), "replace"),

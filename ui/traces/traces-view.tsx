@@ -13,6 +13,7 @@ import { Scatter } from "./scatter.tsx";
 import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";
 import { openTraceFile, traceFile, traceFileProblem } from "./trace-file.ts";
 import { TraceList } from "./trace-list.tsx";
+import { wayBack } from "./way-back.ts";
 
 const REFRESH_MS = 2000;
 const NO_TRACES: readonly TraceSummary[] = [];
@@ -38,23 +39,27 @@ export function TracesView() {
   if (answer?.kind === "ok") last.current = answer.value;
   const listing = opened?.listing ?? last.current;
   const [chosen, setChosen] = useState<readonly string[]>([]);
-  const [cursor, setCursor] = useState(-1);
   useEffect(() => {
     document.title = "Traces · chain-link";
   }, []);
+  useEffect(() => {
+    wayBack.search = linkHere({});
+  }, [query]);
   const isRefused = opened === null && answer?.kind === "problem" && answer.status === 400;
   const found = isRefused ? NO_TRACES : (listing?.traces ?? NO_TRACES);
   const order = orderOf(query);
   const traces = useMemo(() => inOrder(found, order), [found, order]);
   useKeys({
-    j: () => moveTo(cursor + 1),
-    k: () => moveTo(cursor - 1),
+    j: () => moveBy(1),
+    k: () => moveBy(-1),
     " ": () => setPaused(!isPaused),
   });
-  const moveTo = (row: number) => {
-    const next = Math.max(0, Math.min(traces.length - 1, row));
-    setCursor(next);
-    document.querySelectorAll<HTMLElement>("a.trace")[next]?.focus();
+  // By the trace, not by its row: new ones come above it.
+  const moveBy = (rows: number) => {
+    const links = [...document.querySelectorAll<HTMLElement>("a.trace")];
+    const focused = links.indexOf(document.activeElement as HTMLElement);
+    const from = focused === -1 ? traces.findIndex(({ traceId }) => traceId === wayBack.traceId) : focused;
+    links[Math.max(0, Math.min(links.length - 1, from + rows))]?.focus();
   };
   const choose = (id: string) =>
     setChosen(chosen.includes(id) ? chosen.filter((other) => other !== id) : [...chosen, id].slice(-2));

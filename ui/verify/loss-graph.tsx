@@ -5,6 +5,11 @@ import { Drawing } from "../graph/drawing.tsx";
 import type { Graph, GraphEdge } from "../graph/graph-model.ts";
 import { Icon } from "../shell/icon.tsx";
 
+/** Whether anything is known of links or calls. */
+export function hasLossGraph({ links, calls, edges, brokenContexts }: VerifyResult): boolean {
+  return [links, calls, edges, brokenContexts].some((known) => Object.keys(known).length > 0);
+}
+
 /** Where spans are missing: by the link that recorded them, and by the call that they are of. */
 export function LossGraph({ result }: { readonly result: VerifyResult }) {
   const shape = [...result.calls, ...Object.keys(result.edges), ...Object.keys(result.brokenContexts)].join(

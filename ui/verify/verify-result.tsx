@@ -5,7 +5,7 @@ import { formatCount } from "../format.ts";
 import { Icon, type IconName } from "../shell/icon.tsx";
 import { ClassBar, wordsOf } from "./class-bar.tsx";
 import { ExportLatency } from "./export-latency.tsx";
-import { LossGraph } from "./loss-graph.tsx";
+import { hasLossGraph, LossGraph } from "./loss-graph.tsx";
 import { OccasionFacts } from "./occasion-facts.tsx";
 import { TimePicture } from "./time-picture.tsx";
 
@@ -20,15 +20,18 @@ interface VerifyResultProps {
 /** The answer to "did every span arrive?", with all that is known of what did not. */
 export function VerifyResultView({ result, waiting, hrefOf }: VerifyResultProps) {
   const { spans } = result;
+  const hasGraph = hasLossGraph(result);
   return (
     <article class="verify">
       <Answer result={result} waiting={waiting} />
       <OccasionFacts occasion={result} run={result.run} isOver={waiting === undefined} />
       <ClassBar traces={result.traces} />
-      <div class="verify-columns">
-        <Section title="Where they are missing">
-          <LossGraph result={result} />
-        </Section>
+      <div class={hasGraph ? "verify-columns" : undefined}>
+        {hasGraph && (
+          <Section title="By link and call">
+            <LossGraph result={result} />
+          </Section>
+        )}
         <div>
           <Section title="When">
             <TimePicture seconds={result.seconds} />
