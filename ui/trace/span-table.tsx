@@ -17,11 +17,11 @@ type Column = {
 };
 
 const COLUMNS: readonly Column[] = [
+  { title: "Service", key: "service", of: (row) => row.service },
+  { title: "Span", key: "name", of: (row) => row.span.name ?? "" },
   { title: "Start", key: "start", of: (row) => row.start ?? -1 },
   { title: "Duration", key: "duration", of: (row) => row.duration },
   { title: "Self time", key: "self", of: (row) => row.selfTime },
-  { title: "Service", key: "service", of: (row) => row.service },
-  { title: "Span", key: "name", of: (row) => row.span.name ?? "" },
   { title: "Kind", key: "kind", of: (row) => row.span.kind ?? "local" },
   { title: "Status", key: "status", of: statusOf },
 ];
@@ -83,9 +83,6 @@ export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
               class={`${colorClass(row.service)}${row === selected ? " selected" : ""}${row.isError ? " failed" : ""}`}
               onClick={() => onSelect(row)}
             >
-              <td class="start">{row.start === null ? "" : formatDuration(row.start)}</td>
-              <td class="duration">{row.span.duration === undefined ? "" : formatDuration(row.duration)}</td>
-              <td class="self">{row.span.duration === undefined ? "" : formatDuration(row.selfTime)}</td>
               <td class="service">
                 <i class="swatch" />
                 <button type="button" class="link" onClick={() => onSelect(row)}>
@@ -93,6 +90,9 @@ export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
                 </button>
               </td>
               <td class="name">{row.span.name}</td>
+              <td class="start">{row.start === null ? "" : formatDuration(row.start)}</td>
+              <td class="duration">{row.span.duration === undefined ? "" : formatDuration(row.duration)}</td>
+              <td class="self">{row.span.duration === undefined ? "" : formatDuration(row.selfTime)}</td>
               <td class="kind">{row.span.kind?.toLowerCase() ?? "local"}</td>
               <td class="status">{statusOf(row)}</td>
             </tr>
