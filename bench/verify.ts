@@ -11,13 +11,13 @@
  * - `--write` puts the table into docs/performance.md.
  */
 import assert from "node:assert/strict";
-import { mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { RunAccount } from "../src/load/run-account.ts";
 import { newSpanId } from "../src/trace/ids.ts";
 import { newRunId, RunIds } from "../src/trace/run.ts";
-import { formatRunHeader, RECORD_BYTES, writeRunRecord } from "../src/trace/run-ledger.ts";
 import { ledgerOf } from "../src/verify/digest.ts";
 import { describeMachine, renderTable, writePage } from "./page.ts";
 import { EXECUTABLE, readMemory } from "./process.ts";
@@ -95,8 +95,8 @@ function nameOf(link: number): string {
 /** Sends all spans but some, writes the run's ledger, and says how many were left out. */
 async function feed(url: string, ledgerFile: string): Promise<number> {
   const ids = new RunIds(newRunId());
-  const file = openSync(ledgerFile, "w");
-  writeSync(file, formatRunHeader({ run: ids.runId, startMs: Date.now(), url: "http://localhost" }));
+  const header = { run: ids.runId, startMs: Date.now(), url: "http://localhost" };
+  const account = new RunAccount({ header, file: ledgerFile, isKept: false });
   let left = 0;
   let next = 0;
   const connection = async () => {
@@ -104,18 +104,9 @@ async function feed(url: string, ledgerFile: string): Promise<number> {
       const from = next;
       next = Math.min(REQUESTS, from + BATCH);
       const traces: string[] = [];
-      const records = new DataView(new ArrayBuffer((next - from) * RECORD_BYTES));
       for (let sequence = from; sequence < next; sequence++) {
         const { spans, ledger } = makeTrace(ids.traceId(sequence));
-        const at = (sequence - from) * RECORD_BYTES;
-        writeRunRecord(records, at, {
-          sequence,
-          endMs: sequence,
-          status: 200,
-          ledger,
-          isSampled: true,
-          isBroken: false,
-        });
+        account.add({ sequence, endMs: sequence, status: 200, ledger, isSampled: true, isBroken: false });
         // The last link's.
         if (sequence % Math.floor(REQUESTS / LEFT_OUT) === 0 && left < LEFT_OUT) {
           spans.pop();
@@ -123,12 +114,13 @@ async function feed(url: string, ledgerFile: string): Promise<number> {
         }
         traces.push(...spans);
       }
-      writeSync(file, records);
       const response = await fetch(`${url}/api/v2/spans`, { method: "POST", body: `[${traces.join(",")}]` });
       assert.equal(response.status, 202);
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, connection));
+  account.end();
+  account.close();
   return left;
 }
 

@@ -172,7 +172,7 @@ export const load = defineCommand({
       if (reason !== undefined && running.results.inFlight > 0)
         output.note(`waiting for ${running.results.inFlight} requests; Ctrl-C ends at once`);
       await running.stop(reason === "SIGTERM" ? LAST_ANSWERS_MS : undefined);
-      account?.flush();
+      account?.end();
       const result = summary.summarizeResults(running.results, !isClosed);
       if (flags.hdr !== null) {
         const { renderHgrm } = await import("../load/hgrm.ts");

@@ -110,6 +110,7 @@ function follow(source: LedgerSource, book: RunBook, pod: LoadPod): JudgedRun {
     sent: () => book.size,
     close: () => pod.delete(),
     missed: () => missed,
+    cut: null,
     failures: null,
   };
 }

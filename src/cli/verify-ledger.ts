@@ -1,5 +1,6 @@
 import { errorText, UserError } from "../lib/errors.ts";
-import { RunBook } from "../verify/run-book.ts";
+import { parseLedger } from "../verify/ledger-file.ts";
+import type { RunBook } from "../verify/run-book.ts";
 import type { Fetch } from "../verify/trace-reader.ts";
 
 /** A load generator that serves its account. */
@@ -40,9 +41,12 @@ export async function readLedger(
     const { headers } = response;
     const state = headers.get("chain-link-run-state");
     const nowMs = Date.now();
+    const records = Number(headers.get("chain-link-records") ?? 0);
+    const firstKept = Number(headers.get("chain-link-first-record") ?? 0);
+    const first = Math.min(records, Math.max(firstKept, from));
     return {
-      book: RunBook.parse(await response.bytes(), name),
-      firstKept: Number(headers.get("chain-link-first-record") ?? 0),
+      book: parseLedger(await response.bytes(), name, first).book,
+      firstKept,
       isOver: state === null ? null : state === "over",
       missed: Number(headers.get("chain-link-missed") ?? 0),
       aheadMs: Number(headers.get("chain-link-time") ?? nowMs) - nowMs,

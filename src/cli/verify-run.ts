@@ -2,6 +2,7 @@ import { errorText, UserError } from "../lib/errors.ts";
 import { randomSource } from "../lib/random.ts";
 import { DEFAULT_CONNECTIONS, startLoad } from "../load/generator.ts";
 import { isRunId, newRunId, RunIds } from "../trace/run.ts";
+import { type LedgerFile, parseLedger } from "../verify/ledger-file.ts";
 import { RunBook } from "../verify/run-book.ts";
 import { rateOf } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
@@ -23,6 +24,8 @@ export interface JudgedRun {
   close(): Promise<void>;
   /** Requests that were due and never sent. */
   missed(): number;
+  /** Why the book may lack requests of the run that nobody waits for, for people; `null` where it lacks none. */
+  readonly cut: string | null;
   /** Requests that failed, by kind; `null` where only the book tells of them. */
   readonly failures: ReadonlyMap<string, number> | null;
 }
@@ -57,6 +60,7 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
     close: async () => {},
     sent: () => load.results.sent,
     missed: () => load.results.missed,
+    cut: null,
     failures: load.results.failures,
   };
 }
@@ -70,13 +74,14 @@ export async function openRun(from: string, sinceMs: number | null): Promise<Jud
     const { book, isOver } = await readAccount({ name: from, url: serverOf(from), fetch }, sinceMs);
     return judgeAccount(book, isOver === true && sinceMs === null);
   }
-  const book = await readFile(from);
-  if (sinceMs !== null) return judgeAccount(book.since(Date.now() - sinceMs), false);
-  return judgeAccount(book, await isAtRest(from));
+  const { book, cut } = await readFile(from);
+  return sinceMs === null
+    ? judgeAccount(book, cut === null, cut)
+    : judgeAccount(book.since(Date.now() - sinceMs), false);
 }
 
 /** A run of which nothing more is awaited. */
-export function judgeAccount(book: RunBook, isWhole: boolean): JudgedRun {
+export function judgeAccount(book: RunBook, isWhole: boolean, cut: string | null = null): JudgedRun {
   const nothing = async () => {};
   return {
     book,
@@ -86,19 +91,12 @@ export function judgeAccount(book: RunBook, isWhole: boolean): JudgedRun {
     close: nothing,
     sent: () => book.size,
     missed: () => 0,
+    cut,
     failures: null,
   };
 }
 
-/** A load writes to its file each second, so long as requests end. */
-const AT_REST_MS = 60_000;
-
-/** Whether nobody adds to an account any more: a load that goes on makes traces that it does not know yet. */
-async function isAtRest(file: string): Promise<boolean> {
-  return (await Bun.file(file).stat()).mtimeMs < Date.now() - AT_REST_MS;
-}
-
-async function readFile(file: string): Promise<RunBook> {
+async function readFile(file: string): Promise<LedgerFile> {
   let bytes: Uint8Array;
   try {
     bytes = await Bun.file(file).bytes();
@@ -110,7 +108,7 @@ async function readFile(file: string): Promise<RunBook> {
       { cause: error },
     );
   }
-  return RunBook.parse(bytes, file);
+  return parseLedger(bytes, file);
 }
 
 /** The address of a load generator may be given with the path of its account. */

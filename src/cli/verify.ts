@@ -138,6 +138,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       const were = missed === 1 ? "was" : "were";
       output.warn(`the rate was not reached: ${formatCount(missed, "request")} ${were} due and never sent`);
     }
+    if (run.cut !== null) output.warn(run.cut);
     const { header } = run.book;
     const result = resultOf(reconciliation, {
       subject,
@@ -148,6 +149,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       allowedLoss: flags["allow-loss"],
       losses: last.counters === null ? [] : attributeLosses(reconciliation.tally, before, last.counters),
       pageOf: (traceId) => reader.pageOf(traceId),
+      cut: run.cut,
       failures: run.failures,
     });
     const code = await endVerify(result, flags, output);

@@ -1,17 +1,12 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { UserError } from "../lib/errors.ts";
 import { unwritable } from "../lib/unwritable.ts";
-import {
-  formatRunHeader,
-  RECORD_BYTES,
-  type RunHeader,
-  type RunRecord,
-  writeRunRecord,
-} from "../trace/run-ledger.ts";
+import { formatRunHeader, LedgerSeal, SEALED_BYTES } from "../trace/ledger-file.ts";
+import { type RunHeader, type RunRecord, writeRunRecord } from "../trace/run-ledger.ts";
 
 /** Records that are written, or let go of, at a time. */
 const CHUNK_RECORDS = 4096;
-/** What is kept to be served: 1,048,576 records, 25 MB. */
+/** What is kept to be served: 1,048,576 records, 29 MB. */
 export const KEPT_RECORDS = 256 * CHUNK_RECORDS;
 /** What a file may lack when the process is killed. */
 const FLUSH_INTERVAL_MS = 1000;
@@ -32,6 +27,7 @@ export class RunAccount {
   count = 0;
   readonly #options: RunAccountOptions;
   readonly #headerBytes: Buffer;
+  readonly #seal: LedgerSeal;
   readonly #reject: (error: UserError) => void;
   readonly #timer: Timer | undefined;
   /** The last is the one that is written to. */
@@ -39,11 +35,15 @@ export class RunAccount {
   #file: number | null = null;
   /** Records in the file. */
   #written = 0;
+  /** `null` while records are still added. */
+  #endMarker: Uint8Array | null = null;
 
   /** @throws {UserError} `file-unwritable` */
   constructor(options: RunAccountOptions) {
     this.#options = options;
-    this.#headerBytes = Buffer.from(formatRunHeader(options.header));
+    const header = formatRunHeader(options.header);
+    this.#headerBytes = Buffer.from(header);
+    this.#seal = new LedgerSeal(header);
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
     this.#reject = reject;
@@ -68,8 +68,19 @@ export class RunAccount {
     const at = this.count % CHUNK_RECORDS;
     if (at === 0) this.#beginChunk();
     const chunk = this.#chunks.at(-1);
-    if (chunk !== undefined) writeRunRecord(chunk.view, at * RECORD_BYTES, record);
+    if (chunk !== undefined) {
+      writeRunRecord(chunk.view, at * SEALED_BYTES, record);
+      this.#seal.seal(chunk.view, at * SEALED_BYTES, this.count);
+    }
     this.count++;
+  }
+
+  /** Adds the end marker: every request of the run has its record. */
+  end(): void {
+    if (this.#endMarker !== null) return;
+    this.flush();
+    this.#endMarker = this.#seal.endMarker(this.count);
+    this.#append(this.#endMarker);
   }
 
   /** The bytes of a file with the header and the records from `from` on, as far as they are kept. */
@@ -81,27 +92,21 @@ export class RunAccount {
     for (const [index, { bytes }] of this.#chunks.entries()) {
       const start = Math.max(0, begin - index * CHUNK_RECORDS);
       const stop = Math.min(CHUNK_RECORDS, end - index * CHUNK_RECORDS);
-      if (start < stop) parts.push(bytes.subarray(start * RECORD_BYTES, stop * RECORD_BYTES));
+      if (start < stop) parts.push(bytes.subarray(start * SEALED_BYTES, stop * SEALED_BYTES));
     }
+    if (this.#endMarker !== null) parts.push(Buffer.from(this.#endMarker));
     return Buffer.concat(parts);
   }
 
   /** Writes what the file lacks. */
   flush(): void {
-    if (this.#file === null || this.#written === this.count) return;
+    if (this.#written === this.count) return;
     // Each chunk is written when it is full, so that only the last can hold more.
     const start = this.#written % CHUNK_RECORDS;
     const end = ((this.count - 1) % CHUNK_RECORDS) + 1;
-    try {
-      writeWhole(
-        this.#file,
-        this.#chunks.at(-1)?.bytes.subarray(start * RECORD_BYTES, end * RECORD_BYTES) ?? Buffer.alloc(0),
-      );
-      this.#written = this.count;
-    } catch (error) {
-      this.#file = null;
-      this.#reject(unwritable(this.#options.file ?? "", error));
-    }
+    const chunk = this.#chunks.at(-1);
+    if (chunk !== undefined) this.#append(chunk.bytes.subarray(start * SEALED_BYTES, end * SEALED_BYTES));
+    this.#written = this.count;
   }
 
   close(): void {
@@ -109,6 +114,17 @@ export class RunAccount {
     clearInterval(this.#timer);
     if (this.#file !== null) closeSync(this.#file);
     this.#file = null;
+  }
+
+  #append(bytes: Uint8Array): void {
+    if (this.#file === null) return;
+    try {
+      writeWhole(this.#file, bytes);
+    } catch (error) {
+      closeSync(this.#file);
+      this.#file = null;
+      this.#reject(unwritable(this.#options.file ?? "", error));
+    }
   }
 
   #sizeInMemory(): number {
@@ -120,7 +136,7 @@ export class RunAccount {
     this.flush();
     const kept = this.#options.isKept ? KEPT_RECORDS / CHUNK_RECORDS : 1;
     const oldest = this.#chunks.length === kept ? this.#chunks.shift() : undefined;
-    const bytes = oldest?.bytes ?? Buffer.alloc(CHUNK_RECORDS * RECORD_BYTES);
+    const bytes = oldest?.bytes ?? Buffer.alloc(CHUNK_RECORDS * SEALED_BYTES);
     this.#chunks.push(oldest ?? { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) });
   }
 }

@@ -1,21 +1,6 @@
 import type { Ledger } from "./ledger.ts";
 
-/**
- * The account of a run, as the load generator writes it: one line of text that says what it is, then a record of
- * {@link RECORD_BYTES} for each request in the order in which they ended.
- *
- *     chain-link-run 1 {"run":"9f86d081884c7d65","startMs":1764000000000,"url":"http://…"}\n
- *
- * | at | bytes | little-endian |
- * |---|---|---|
- * | 0 | 4 | sequence number, from 0 |
- * | 4 | 4 | end of the request, milliseconds after `startMs` |
- * | 8 | 8 | digest: low word, high word |
- * | 16 | 4 | count |
- * | 20 | 2 | status of the answer; 0: there was none |
- * | 22 | 1 | unknown, 255 for more |
- * | 23 | 1 | flags: 1 the answer had a ledger, 2 sampled, 4 the entry began a trace of its own |
- */
+/** What the ledger of a run says about the run itself. */
 export interface RunHeader {
   /** 16 lower-case hex digits. */
   readonly run: string;
@@ -25,6 +10,20 @@ export interface RunHeader {
   readonly url: string;
 }
 
+/**
+ * One request in the ledger of a run. The load generator writes {@link RECORD_BYTES} for each, in the order in which the
+ * requests ended.
+ *
+ * | at | bytes | little-endian |
+ * |---|---|---|
+ * | 0 | 4 | sequence number, from 0 |
+ * | 4 | 4 | end of the request, milliseconds after `startMs` |
+ * | 8 | 8 | digest: low word, high word |
+ * | 16 | 4 | count |
+ * | 20 | 2 | status of the answer; 0: there was none |
+ * | 22 | 1 | unknown, 255 for more |
+ * | 23 | 1 | flags: 1 the answer had a ledger, 2 sampled, 4 the entry began a trace of its own, 8 end marker |
+ */
 export interface RunRecord {
   readonly sequence: number;
   /** Milliseconds after the start of the run. */
@@ -40,27 +39,10 @@ export interface RunRecord {
 }
 
 export const RECORD_BYTES = 24;
-const MAGIC = "chain-link-run 1 ";
 const MAX_UNKNOWN = 255;
 const HAS_LEDGER = 1;
 const IS_SAMPLED = 2;
 const IS_BROKEN = 4;
-
-export function formatRunHeader(header: RunHeader): string {
-  return `${MAGIC}${JSON.stringify(header)}\n`;
-}
-
-/** The header of a line without its line feed; `null` when it is none. */
-export function parseRunHeader(line: string): RunHeader | null {
-  if (!line.startsWith(MAGIC)) return null;
-  try {
-    const { run, startMs, url } = JSON.parse(line.slice(MAGIC.length)) as Partial<RunHeader>;
-    if (typeof run !== "string" || typeof startMs !== "number" || typeof url !== "string") return null;
-    return { run, startMs, url };
-  } catch {
-    return null;
-  }
-}
 
 /** Writes a record at `at`. */
 export function writeRunRecord(view: DataView, at: number, record: RunRecord): void {

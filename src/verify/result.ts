@@ -73,6 +73,8 @@ export interface ResultOptions extends Omit<Occasion, "endedMs" | "judgedMs"> {
   readonly allowedLoss: number;
   readonly losses: readonly Loss[];
   readonly pageOf: (traceId: string) => string | null;
+  /** Why the ledger may lack requests of the run. @default null: it lacks none */
+  readonly cut?: string | null;
   /** Of whoever sent the requests: those that failed, by kind. @default null: only their ledger is known */
   readonly failures?: ReadonlyMap<string, number> | null;
 }
@@ -83,7 +85,10 @@ export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph
 export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
   const found = outcomeOf(tally, options.allowedLoss);
   const unknownCauses = withFailures(tally.unknownCauses, options.failures ?? null);
-  const doubt = doubtOf(found, tally, options.losses, unknownCauses);
+  const doubt =
+    doubtOf(found, tally, options.losses, unknownCauses) ??
+    // What is missing is missing, whatever the ledger lacks besides.
+    (found === "complete" ? (options.cut ?? null) : null);
   return {
     outcome: doubt === null ? found : "could-not-tell",
     doubt,

@@ -1,6 +1,4 @@
-import { UserError } from "../lib/errors.ts";
 import {
-  parseRunHeader,
   RECORD_BYTES,
   type RunHeader,
   type RunRecord,
@@ -9,7 +7,6 @@ import {
 } from "../trace/run-ledger.ts";
 
 const FIRST_RECORDS = 1024;
-const LINE_FEED = 0x0a;
 
 /** The accounts of a run's requests: 24 bytes each, as the load generator wrote them; grows while the run lasts. */
 export class RunBook {
@@ -42,28 +39,21 @@ export class RunBook {
     return this.header.startMs + record.endMs;
   }
 
-  /**
-   * Of the bytes that `load --ledger` writes or `--serve` serves.
-   * @throws {UserError} `ledger-unreadable`
-   */
-  static parse(bytes: Uint8Array, name: string): RunBook {
-    const end = bytes.subarray(0, 4096).indexOf(LINE_FEED);
-    const header = end < 0 ? null : parseRunHeader(new TextDecoder().decode(bytes.subarray(0, end)));
-    if (header === null) {
-      throw new UserError(
-        "ledger-unreadable",
-        `${name} is not the ledger of a run`,
-        "'chain-link load --ledger FILE' writes one.",
-      );
-    }
-    const book = new RunBook(header);
-    book.#addBytes(bytes.subarray(end + 1));
-    return book;
-  }
-
   /** Adds all records of another account of this run. */
   append(other: RunBook): void {
     this.#addBytes(new Uint8Array(other.#view.buffer, 0, other.size * RECORD_BYTES));
+  }
+
+  /** Adds the record in the {@link RECORD_BYTES} of `bytes` from `at` on. */
+  addBytes(bytes: Uint8Array, at: number): void {
+    this.#addBytes(bytes.subarray(at, at + RECORD_BYTES));
+  }
+
+  /** A request with more than one record; `null` where each has one. */
+  findRepeated(): number | null {
+    const sequences = Uint32Array.from({ length: this.size }, (_, index) => this.sequence(index)).sort();
+    const at = sequences.findIndex((sequence, index) => index > 0 && sequence === sequences[index - 1]);
+    return at === -1 ? null : (sequences[at] as number);
   }
 
   /** The requests that ended at `ms` since 1970 or later. */
@@ -77,13 +67,9 @@ export class RunBook {
   }
 
   #addBytes(bytes: Uint8Array): void {
-    // A last record that is not whole: the writer was stopped in the middle of it.
-    const records = Math.floor(bytes.length / RECORD_BYTES);
+    const records = bytes.length / RECORD_BYTES;
     this.#makeRoom(this.size + records);
-    new Uint8Array(this.#view.buffer).set(
-      bytes.subarray(0, records * RECORD_BYTES),
-      this.size * RECORD_BYTES,
-    );
+    new Uint8Array(this.#view.buffer).set(bytes, this.size * RECORD_BYTES);
     this.size += records;
   }
 

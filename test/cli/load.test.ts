@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { RunIds } from "../../src/trace/run.ts";
-import { parseRunHeader, RECORD_BYTES, readRunRecord } from "../../src/trace/run-ledger.ts";
+import { parseLedger } from "../../src/verify/ledger-file.ts";
 import { CLOSED_PORT, quickChain, startChain } from "../helpers/chain.ts";
 import { EXECUTABLE, eventually, runCli, temporaryFolder } from "../helpers/cli.ts";
 
@@ -132,16 +132,14 @@ describe("the ledger of a run", () => {
     const flags = ["--rate", "200/s", "--requests", "60", "--sample", "50%", "--seed", "1", "--ledger", file];
     const { exitCode, stdout } = await runCli(["load", chain.url, "-o", "json", ...flags]);
     expect(exitCode).toBe(0);
-    const bytes = readFileSync(file);
-    const lineEnd = bytes.indexOf(10);
-    const header = parseRunHeader(bytes.toString("utf8", 0, lineEnd));
-    expect(header?.run).toBe(JSON.parse(stdout).run);
-    const view = new DataView(bytes.buffer, bytes.byteOffset + lineEnd + 1);
-    const records = Array.from({ length: 60 }, (_, i) => readRunRecord(view, i * RECORD_BYTES));
-    expect(bytes.length).toBe(lineEnd + 1 + 60 * RECORD_BYTES);
+    const { book, cut } = parseLedger(readFileSync(file), file);
+    expect(cut).toBeNull();
+    expect(book.header.run).toBe(JSON.parse(stdout).run);
+    const records = Array.from({ length: 60 }, (_, i) => book.record(i));
+    expect(book.size).toBe(60);
     expect(new Set(records.map(({ sequence }) => sequence)).size).toBe(60);
     const spans = await chain.stop();
-    const ids = new RunIds(header?.run ?? "");
+    const ids = new RunIds(book.header.run);
     for (const { sequence, ledger, isSampled, status } of records) {
       const own = spans.filter(({ traceId }) => traceId === ids.traceId(sequence));
       expect({ status, count: ledger?.count }).toEqual({ status: 200, count: isSampled ? 5 : 0 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { formatRunHeader, RECORD_BYTES, writeRunRecord } from "../../src/trace/run-ledger.ts";
 import { EXECUTABLE, temporaryFolder } from "../helpers/cli.ts";
+import { ledgerBytes } from "../helpers/ledger.ts";
 
 /** Verifies; `interrupt` sends a signal. */
 function startVerify(args: readonly string[]) {
@@ -68,15 +68,17 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 async function startWaiting(folder: string, backend: { readonly url: string }) {
-  const view = new DataView(new ArrayBuffer(2 * RECORD_BYTES));
-  for (const sequence of [0, 1]) {
-    const ledger = { count: 3, high: 1, low: 2, unknown: 0 };
-    const record = { sequence, endMs: 0, status: 200, ledger, isSampled: true, isBroken: false };
-    writeRunRecord(view, sequence * RECORD_BYTES, record);
-  }
-  const header = formatRunHeader({ run: "9f86d081884c7d65", startMs: Date.now(), url: "http://localhost:1" });
+  const ledger = { count: 3, high: 1, low: 2, unknown: 0 };
+  const record = { endMs: 0, status: 200, ledger, isSampled: true, isBroken: false };
+  const header = { run: "9f86d081884c7d65", startMs: Date.now(), url: "http://localhost:1" };
   const file = join(folder, "run.ledger");
-  await Bun.write(file, new Blob([header, view.buffer as ArrayBuffer]));
+  await Bun.write(
+    file,
+    ledgerBytes(header, [
+      { sequence: 0, ...record },
+      { sequence: 1, ...record },
+    ]),
+  );
   return startVerify([
     "--run",
     file,

@@ -1,26 +1,29 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { RunIds } from "../../src/trace/run.ts";
-import { formatRunHeader, RECORD_BYTES, writeRunRecord } from "../../src/trace/run-ledger.ts";
 import type { ExampleResult } from "../../src/verify/result.ts";
 import { runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
+import { ledgerBytes } from "../helpers/ledger.ts";
 
 const RUN = "9f86d081884c7d65";
 
 function ledgerFile(path: string, records: number): Promise<number> {
-  const view = new DataView(new ArrayBuffer(records * RECORD_BYTES));
-  for (let sequence = 0; sequence < records; sequence++) {
-    writeRunRecord(view, sequence * RECORD_BYTES, {
-      sequence,
-      endMs: sequence,
-      status: 200,
-      ledger: { count: 3, high: 1, low: 2, unknown: 0 },
-      isSampled: true,
-      isBroken: false,
-    });
-  }
-  const header = formatRunHeader({ run: RUN, startMs: 1_764_000_000_000, url: "http://localhost:1" });
-  return Bun.write(path, new Blob([header, view.buffer as ArrayBuffer]));
+  const header = { run: RUN, startMs: 1_764_000_000_000, url: "http://localhost:1" };
+  const record = (sequence: number) => ({
+    sequence,
+    endMs: sequence,
+    status: 200,
+    ledger: { count: 3, high: 1, low: 2, unknown: 0 },
+    isSampled: true,
+    isBroken: false,
+  });
+  return Bun.write(
+    path,
+    ledgerBytes(
+      header,
+      Array.from({ length: records }, (_, i) => record(i)),
+    ),
+  );
 }
 
 describe("verify", () => {

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KEPT_RECORDS, RunAccount } from "../../src/load/run-account.ts";
-import { parseRunHeader, RECORD_BYTES, type RunRecord, readRunRecord } from "../../src/trace/run-ledger.ts";
+import type { RunRecord } from "../../src/trace/run-ledger.ts";
+import { parseLedger } from "../../src/verify/ledger-file.ts";
 import { temporaryFolder } from "../helpers/cli.ts";
 
 const HEADER = { run: "9f86d081884c7d65", startMs: 1_764_000_000_000, url: "http://a" };
@@ -12,15 +13,13 @@ function recordOf(sequence: number): RunRecord {
   return { sequence, endMs: sequence * 2, status: 200, ledger, isSampled: true, isBroken: false };
 }
 
-/** Header and records of a file's bytes. */
-function parse(bytes: Buffer) {
-  const lineEnd = bytes.indexOf(10);
-  const view = new DataView(bytes.buffer, bytes.byteOffset + lineEnd + 1, bytes.length - lineEnd - 1);
+/** What a reader gets of a file's bytes. */
+function parse(bytes: Buffer, first = 0) {
+  const { book, cut } = parseLedger(bytes, "run", first);
   return {
-    header: parseRunHeader(bytes.toString("utf8", 0, lineEnd)),
-    records: Array.from({ length: view.byteLength / RECORD_BYTES }, (_, i) =>
-      readRunRecord(view, i * RECORD_BYTES),
-    ),
+    header: book.header,
+    records: Array.from({ length: book.size }, (_, index) => book.record(index)),
+    isEnded: cut === null,
   };
 }
 
@@ -32,8 +31,10 @@ test.each([0, 1, 4095, 4096, 4097, 20_000])("a file has all of %i records", (cou
     account.add(recordOf(i));
     if (i % 1500 === 0) account.flush();
   }
+  account.end();
   account.close();
-  const { header, records } = parse(readFileSync(file));
+  const { header, records, isEnded } = parse(readFileSync(file));
+  expect(isEnded).toBe(true);
   expect(header).toEqual(HEADER);
   expect(records).toEqual(Array.from({ length: count }, (_, i) => recordOf(i)));
 });
@@ -53,9 +54,10 @@ describe("what is kept", () => {
     const account = new RunAccount({ header: HEADER, file: null, isKept: true });
     for (let i = 0; i < 10_000; i++) account.add(recordOf(i));
     expect(parse(account.read()).records.length).toBe(10_000);
-    expect(parse(account.read(9_998)).records).toEqual([recordOf(9998), recordOf(9999)]);
-    expect(parse(account.read(10_000))).toEqual({ header: HEADER, records: [] });
-    expect(parse(account.read(1e9)).records).toEqual([]);
+    expect(parse(account.read(9_998), 9_998).records).toEqual([recordOf(9998), recordOf(9999)]);
+    expect(parse(account.read(10_000), 10_000)).toEqual({ header: HEADER, records: [], isEnded: false });
+    account.end();
+    expect(parse(account.read(1e9), 10_000)).toEqual({ header: HEADER, records: [], isEnded: true });
     account.close();
   });
 
@@ -63,7 +65,7 @@ describe("what is kept", () => {
     const account = new RunAccount({ header: HEADER, file: null, isKept: true });
     for (let i = 0; i < KEPT_RECORDS + 5000; i++) account.add(recordOf(i));
     expect(account.count).toBe(KEPT_RECORDS + 5000);
-    const { records } = parse(account.read());
+    const { records } = parse(account.read(), account.firstKept);
     expect(records[0]?.sequence).toBe(account.firstKept);
     expect(records.at(-1)?.sequence).toBe(KEPT_RECORDS + 4999);
     expect(account.firstKept).toBeWithin(5000, 5000 + 4096);

@@ -3,8 +3,8 @@ import { type Load, startLoad } from "../../src/load/generator.ts";
 import { RunAccount } from "../../src/load/run-account.ts";
 import { startRunServer } from "../../src/load/run-server.ts";
 import { constantRate } from "../../src/load/schedule.ts";
+import { SEALED_BYTES } from "../../src/trace/ledger-file.ts";
 import { RunIds } from "../../src/trace/run.ts";
-import { RECORD_BYTES } from "../../src/trace/run-ledger.ts";
 import { quickChain, startChain } from "../helpers/chain.ts";
 import { readPrometheusText } from "../helpers/prometheus-text.ts";
 
@@ -37,13 +37,13 @@ test("a run tells its account, its numbers and its health while it lasts", async
   await load.done;
   const answer = await fetch(`${url}/ledger`);
   const bytes = Buffer.from(await answer.arrayBuffer());
-  expect(bytes.toString("utf8")).toStartWith(`chain-link-run 1 {"run":"${ids.runId}"`);
+  expect(bytes.toString("utf8")).toStartWith(`chain-link-run 2 {"run":"${ids.runId}"`);
   const lineBytes = bytes.indexOf(10) + 1;
-  expect(bytes.length).toBe(lineBytes + 25 * RECORD_BYTES);
+  expect(bytes.length).toBe(lineBytes + 25 * SEALED_BYTES);
   expect(answer.headers.get("chain-link-records")).toBe("25");
   expect(answer.headers.get("chain-link-first-record")).toBe("0");
   const rest = await (await fetch(`${url}/ledger?from=24`)).arrayBuffer();
-  expect(rest.byteLength).toBe(lineBytes + RECORD_BYTES);
+  expect(rest.byteLength).toBe(lineBytes + SEALED_BYTES);
   const metrics = await (await fetch(`${url}/metrics`)).text();
   expect(readPrometheusText(metrics).size).toBeGreaterThan(5);
   expect(metrics).toContain("chain_link_load_requests_succeeded_total 25\n");

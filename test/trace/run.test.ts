@@ -1,14 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { formatRunHeader, parseRunHeader } from "../../src/trace/ledger-file.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
-import {
-  formatRunHeader,
-  parseRunHeader,
-  RECORD_BYTES,
-  type RunRecord,
-  readRunRecord,
-  writeRunRecord,
-} from "../../src/trace/run-ledger.ts";
+import { RECORD_BYTES, type RunRecord, readRunRecord, writeRunRecord } from "../../src/trace/run-ledger.ts";
 
 const runIds = fc.tuple(fc.integer({ min: 1, max: 2 ** 32 - 1 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
 const toRunId = ([high, low]: readonly [number, number]) =>
@@ -87,7 +81,7 @@ describe("the account of a run", () => {
   test("begins with a line that says which run it is", () => {
     const header = { run: "0123456789abcdef", startMs: 1764000000000, url: "http://localhost:8000/" };
     expect(parseRunHeader(formatRunHeader(header).trimEnd())).toEqual(header);
-    for (const line of ["", "chain-link-run 2 {}", "chain-link-run 1 {}", "chain-link-run 1 {"])
+    for (const line of ["", "chain-link-run 1 {}", "chain-link-run 2 {}", "chain-link-run 2 {"])
       expect(parseRunHeader(line)).toBeNull();
   });
 });
