@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { UserError } from "../lib/errors.ts";
+import { ownValue } from "../lib/record.ts";
 import { findNearest } from "../lib/suggestion.ts";
 import type { Command } from "./command.ts";
 import type { FlagTable } from "./flags.ts";
@@ -33,7 +34,7 @@ export function parseArguments(
   const given = new Map<string, string[]>();
   for (const token of tokens) {
     if (token.kind !== "option") continue;
-    const flag = flags[token.name];
+    const flag = ownValue(flags, token.name);
     if (flag === undefined) throw unknownFlag(token.rawName, flags, command);
     const text = readValue(token, flag);
     const texts = given.get(token.name);

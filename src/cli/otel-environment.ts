@@ -98,14 +98,14 @@ function readCount(env: Environment, variable: string, fallback: number): number
 /** `key=value` pairs separated by commas, values percent-encoded. */
 function readPairs(env: Environment, variable: string): Record<string, string> {
   const text = env[variable] ?? "";
-  const pairs: Record<string, string> = {};
+  const pairs: [key: string, value: string][] = [];
   for (const part of text.split(",").map((it) => it.trim())) {
     if (part === "") continue;
     const at = part.indexOf("=");
     if (at < 1) throw unfit(variable, "key=value pairs separated by commas", text);
-    pairs[part.slice(0, at).trim()] = decode(part.slice(at + 1).trim());
+    pairs.push([part.slice(0, at).trim(), decode(part.slice(at + 1).trim())]);
   }
-  return pairs;
+  return Object.fromEntries(pairs);
 }
 
 function decode(text: string): string {

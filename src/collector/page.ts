@@ -1,4 +1,5 @@
 import { buildPageFromSources } from "../lib/page-build.ts";
+import { ownValue } from "../lib/record.ts";
 import { respondText } from "./response.ts";
 
 type Import = Promise<{ readonly default: string }>;
@@ -31,7 +32,7 @@ const served = new Map<string, Promise<string>>();
 
 /** A file of the web page; undefined when there is none at this path. */
 export async function servePage(request: Request, path: string): Promise<Response | undefined> {
-  const load = Object.hasOwn(FILES, path) ? FILES[path] : undefined;
+  const load = ownValue(FILES, path);
   if (load === undefined) return undefined;
   let text = served.get(path);
   if (text === undefined) {

@@ -1,3 +1,4 @@
+import { ownValue } from "../lib/record.ts";
 import type { Span } from "../trace/span.ts";
 import type { TraceQuery } from "./store.ts";
 
@@ -29,7 +30,7 @@ function isWithin(duration: number, { minDuration = 0, maxDuration = Infinity }:
 
 function removeFound(wanted: Map<string, string>, { tags, annotations }: Span): void {
   for (const [key, value] of wanted) {
-    const found = tags !== undefined && Object.hasOwn(tags, key) ? tags[key] : undefined;
+    const found = ownValue(tags, key);
     const isTag = found !== undefined && (value === "" || value === found);
     if (isTag || (value === "" && annotations?.some((annotation) => annotation.value === key)))
       wanted.delete(key);

@@ -7,6 +7,7 @@ import {
   duration,
   fraction,
   mapping,
+  mappingOfNames,
   occasionalTime,
   oneOf,
   plainOrMapping,
@@ -257,7 +258,7 @@ const header = {
 const graphDocument = mapping({
   ...header,
   services: v.pipe(
-    v.record(v.string(), v.nullable(serviceSchema), "a mapping of service names"),
+    mappingOfNames(v.nullable(serviceSchema), "a mapping of service names"),
     v.minEntries(1, "at least one service"),
   ),
 });

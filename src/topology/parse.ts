@@ -102,7 +102,7 @@ function describeIssue(issue: v.BaseIssue<unknown>, parentPath: readonly PathKey
       },
     ];
   }
-  if (issue.received === "undefined" && issue.type === "object_with_rest") {
+  if (issue.received === "undefined" && issue.type === "object") {
     return [{ path, expected: `the key ${JSON.stringify(path.at(-1))}`, found: "nothing" }];
   }
   return [{ path, expected: issue.message, found: describeValue(issue.input) }];

@@ -61,14 +61,65 @@ export function count(min: number, max: number) {
 
 /** A mapping with these keys and no others; every unknown key is a problem of its own. */
 export function mapping<E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, string> {
-  const keys = Object.keys(entries).join(", ");
-  const schema = v.objectWithRest(entries, v.never(`${KNOWN_KEYS}${keys}`), "a mapping");
+  const object = v.object(entries, "a mapping");
+  const unknownKey = v.never(`${KNOWN_KEYS}${Object.keys(entries).join(", ")}`);
   // For an object schema a list is an object with the keys 0, 1 and so on.
   const list = v.custom<never>(() => false, "a mapping");
-  const run: (typeof schema)["~run"] = (dataset, config) =>
-    (Array.isArray(dataset.value) ? list : schema)["~run"](dataset, config);
+  const run: (typeof object)["~run"] = (dataset, config) => {
+    const input: unknown = dataset.value;
+    if (Array.isArray(input)) return list["~run"](dataset, config);
+    const checked = object["~run"](dataset, config);
+    if (!isRecord(input)) return checked;
+    const unknown = Object.keys(input).filter((key) => !Object.hasOwn(entries, key));
+    const issues = unknown.flatMap((key) => checkEntry(unknownKey, input, key, config).issues ?? []);
+    return withIssues(checked, issues);
+  };
   // Accepts what a strict object accepts, but that one stops at the first unknown key.
-  return { ...schema, "~run": run } as unknown as v.StrictObjectSchema<E, string>;
+  return {
+    ...v.objectWithRest(entries, unknownKey, "a mapping"),
+    "~run": run,
+  } as unknown as v.StrictObjectSchema<E, string>;
+}
+
+/**
+ * A mapping whose keys are names that people chose. Valibot's own schemas silently leave out the keys `constructor`, `prototype`
+ * and `__proto__`, of which the first two are fine names for a service.
+ */
+export function mappingOfNames<V extends v.GenericSchema>(value: V, expected: string) {
+  const record = v.record(v.string(), value, expected);
+  const run: (typeof record)["~run"] = (dataset, config) => {
+    const input: unknown = dataset.value;
+    if (!isRecord(input)) return record["~run"](dataset, config);
+    const checked = Object.keys(input).map((key) => [key, checkEntry(value, input, key, config)] as const);
+    const result = {
+      typed: checked.every(([, { typed }]) => typed),
+      // Unlike an assignment, this makes an entry of `__proto__` too.
+      value: Object.fromEntries(checked.map(([key, entry]) => [key, entry.value])),
+    };
+    const issues = checked.flatMap(([, entry]) => entry.issues ?? []);
+    return withIssues(result as ReturnType<(typeof record)["~run"]>, issues);
+  };
+  return { ...record, "~run": run };
+}
+
+type Issue = v.BaseIssue<unknown>;
+
+/** The result for one entry of a mapping, its issues with the key at the front of their paths. */
+function checkEntry(
+  schema: v.GenericSchema,
+  input: Record<string, unknown>,
+  key: string,
+  config: v.Config<Issue>,
+): v.OutputDataset<unknown, Issue> {
+  const value = input[key];
+  const result = schema["~run"]({ value }, config);
+  const item = { type: "object", origin: "value", input, key, value } as const;
+  const issues = result.issues?.map((issue) => ({ ...issue, path: [item, ...(issue.path ?? [])] }));
+  return (issues === undefined ? result : { ...result, issues }) as v.OutputDataset<unknown, Issue>;
+}
+
+function withIssues<D extends v.OutputDataset<unknown, Issue>>(dataset: D, more: readonly Issue[]): D {
+  return more.length === 0 ? dataset : { ...dataset, issues: [...(dataset.issues ?? []), ...more] };
 }
 
 /**

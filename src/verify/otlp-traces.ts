@@ -1,6 +1,6 @@
 // https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
 
-import { isRecord } from "../lib/record.ts";
+import { isRecord, ownValue } from "../lib/record.ts";
 import { readCaptured } from "../trace/capture.ts";
 import type { SpanKind } from "../trace/span.ts";
 import type { SeenSpan } from "./seen-span.ts";
@@ -42,7 +42,7 @@ function decodeSpan(span: Record<string, unknown>, serviceName: string) {
     span: {
       id: decodeId(span.spanId, 8) ?? "",
       parentId,
-      kind: KINDS[String(span.kind)],
+      kind: ownValue(KINDS, String(span.kind)),
       serviceName,
       remote: remoteOf(attributes),
       status: status === undefined ? null : Number(status),

@@ -1,9 +1,11 @@
+import { ownValue } from "../../src/lib/record.ts";
 import { clearFault, control, setFault } from "./control-client.ts";
 
 /** Latency, errors and stop of one link. */
 export function FaultForm({ link }: { readonly link: string }) {
-  const fault = control.value?.faults[link] ?? {};
-  const isSet = control.value?.faults[link] !== undefined;
+  const known = ownValue(control.value?.faults, link);
+  const fault = known ?? {};
+  const isSet = known !== undefined;
   if (control.value?.gone.includes(link))
     return (
       <section>

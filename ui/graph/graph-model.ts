@@ -1,6 +1,7 @@
 import type { DependencyLink } from "../../src/collector/dependency-links.ts";
 import type { LiveSecond } from "../../src/collector/live.ts";
 import type { TopologyAnswer } from "../control/topology-answer.ts";
+import { edgeKey } from "../shell/edge-key.ts";
 
 export interface GraphNode {
   /** A service's name, or the common beginning of those that it stands for. */
@@ -30,7 +31,7 @@ export function collectGraph(
   const edges = new Map<string, readonly [string, string]>();
   const connect = (from: string, to: string) => {
     names.add(from).add(to);
-    edges.set(`${from}\n${to}`, [from, to]);
+    edges.set(edgeKey(from, to), [from, to]);
   };
   for (const service of topology?.services ?? []) {
     names.add(service.name);
@@ -74,7 +75,7 @@ export function collapseByPrefix(graph: Graph, open: ReadonlySet<string>): Graph
   for (const edge of graph.edges) {
     const [from, to] = [nodeOf(edge.from), nodeOf(edge.to)];
     if (from === to) continue;
-    const key = `${from}\n${to}`;
+    const key = edgeKey(from, to);
     const merged = edges.get(key) ?? { from, to, members: [] };
     merged.members.push([edge.from, edge.to]);
     edges.set(key, merged);

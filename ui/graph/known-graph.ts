@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { DependencyLink } from "../../src/collector/dependency-links.ts";
 import { topology } from "../control/control-client.ts";
-import { edgeKey, seconds } from "../shell/live.ts";
+import { edgeKey } from "../shell/edge-key.ts";
+import { seconds } from "../shell/live.ts";
 import type { Answer } from "../shell/request.ts";
 import { readDependencies } from "./dependencies.ts";
 import { collectGraph, type Graph } from "./graph-model.ts";

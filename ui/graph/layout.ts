@@ -81,18 +81,21 @@ function layOutLayers(graph: Graph): Layout {
     ranker: "network-simplex",
   });
   layers.setDefaultEdgeLabel(() => ({}));
-  for (const { id } of graph.nodes) layers.setNode(id, { width: NODE_WIDTH, height: NODE_HEIGHT });
-  for (const { from, to } of graph.edges) layers.setEdge(from, to);
+  // dagre keeps nodes in plain objects, where a service called `__proto__` would change every object of the page.
+  const keys = new Map(graph.nodes.map(({ id }, index) => [id, `n${index}`]));
+  const keyOf = (id: string) => keys.get(id) as string;
+  for (const key of keys.values()) layers.setNode(key, { width: NODE_WIDTH, height: NODE_HEIGHT });
+  for (const { from, to } of graph.edges) layers.setEdge(keyOf(from), keyOf(to));
   dagre.layout(layers);
   const nodes = new Map<string, Point>();
-  for (const { id } of graph.nodes) {
-    const { x = 0, y = 0 } = layers.node(id) as Point;
+  for (const [id, key] of keys) {
+    const { x = 0, y = 0 } = layers.node(key) as Point;
     nodes.set(id, { x, y });
   }
   const edges = graph.edges.map(({ from, to }) => {
     const [start, end] = [nodes.get(from) as Point, nodes.get(to) as Point];
     if (end.x <= start.x) return backBelow(start, end);
-    const { points } = layers.edge(from, to) as { points: Point[] };
+    const { points } = layers.edge(keyOf(from), keyOf(to)) as { points: Point[] };
     const sided = fromSideToSide(points, start, end);
     return { path: curveThrough(sided), label: labelPlace(sided) };
   });

@@ -1,10 +1,12 @@
 import { useMemo } from "preact/hooks";
+import { ownValue } from "../../src/lib/record.ts";
 import { control, isAllowed } from "../control/control-client.ts";
 import { FaultPresets } from "../control/fault-presets.tsx";
 import { formatCount, formatDuration, formatRate, formatShare } from "../format.ts";
 import { linkTo } from "../shell/address.ts";
+import { edgeKey } from "../shell/edge-key.ts";
 import { Icon } from "../shell/icon.tsx";
-import { edgeKey, liveState, type Recent, recentNumbers, seconds } from "../shell/live.ts";
+import { liveState, type Recent, recentNumbers, seconds } from "../shell/live.ts";
 import { Notice } from "../shell/notice.tsx";
 import type { GraphEdge, GraphNode } from "./graph-model.ts";
 import { GraphPage } from "./graph-page.tsx";
@@ -58,7 +60,7 @@ export function LiveGraph() {
 /** The worst that is known of any that a node stands for. */
 function stateOf({ members }: GraphNode): "runs" | "stopped" | "has ended" {
   if (members.some((name) => control.value?.gone.includes(name))) return "has ended";
-  return members.some((name) => control.value?.faults[name]?.isStopped) ? "stopped" : "runs";
+  return members.some((name) => ownValue(control.value?.faults, name)?.isStopped) ? "stopped" : "runs";
 }
 
 function Totals({ links }: { readonly links: number }) {
@@ -103,7 +105,7 @@ function NoServices({ problem }: { readonly problem: string | null }) {
 }
 
 function LinkNode({ node, live }: { readonly node: GraphNode; readonly live: Recent | undefined }) {
-  const hasFault = node.members.some((name) => control.value?.faults[name] !== undefined);
+  const hasFault = node.members.some((name) => ownValue(control.value?.faults, name) !== undefined);
   const isQuiet = live === undefined || live.perSecond === 0;
   const state = stateOf(node);
   return (

@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { DependencyLink } from "../../src/collector/dependency-links.ts";
 import { formatCompact, formatCount, formatShare } from "../format.ts";
+import { edgeKey } from "../shell/edge-key.ts";
 import { Icon } from "../shell/icon.tsx";
-import { edgeKey } from "../shell/live.ts";
 import { Notice } from "../shell/notice.tsx";
 import type { Period } from "../shell/period.tsx";
 import type { Answer } from "../shell/request.ts";

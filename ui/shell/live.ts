@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
 import type { LiveNumbers, LiveSecond } from "../../src/collector/live.ts";
+import { edgeKey } from "./edge-key.ts";
 
 /** Seconds that charts show. */
 export const KEPT_SECONDS = 300;
@@ -40,7 +41,7 @@ export interface Recent {
   readonly p99: number;
 }
 
-/** The last few seconds, by service and by edge (`from` and `to` with a line break between). */
+/** The last few seconds, by service and by {@link edgeKey}. */
 export function recentNumbers(all: readonly LiveSecond[]): {
   readonly services: ReadonlyMap<string, Recent>;
   readonly edges: ReadonlyMap<string, Recent>;
@@ -60,10 +61,6 @@ export function recentNumbers(all: readonly LiveSecond[]): {
   const merge = (map: Map<string, LiveNumbers[]>) =>
     new Map([...map].map(([key, list]) => [key, mergeNumbers(list, last.length)]));
   return { services: merge(services), edges: merge(edges) };
-}
-
-export function edgeKey(from: string, to: string): string {
-  return `${from}\n${to}`;
 }
 
 /** Quantiles cannot be added: the mean of the medians, weighted by requests, and the highest 99th percentile. */

@@ -46,7 +46,7 @@ function keyRows(trace: Trace, interned: Map<string, string>): KeyedTrace {
   for (const row of trace.rows) {
     const parent = row.parent < 0 ? "" : (keys[row.parent] as string);
     const { name = "", kind: spanKind = "" } = row.span;
-    const kind = `${parent}>${row.service} ${name} ${spanKind} ${callees.get(row.index) ?? ""}`;
+    const kind = JSON.stringify([parent, row.service, name, spanKind, callees.get(row.index)]);
     const ordinal = seen.get(kind) ?? 0;
     seen.set(kind, ordinal + 1);
     // Numbered, as the path of a span 2,000 levels deep would be a text of 100 kB.

@@ -1,4 +1,5 @@
 import { useMemo, useState } from "preact/hooks";
+import { ownValue } from "../../src/lib/record.ts";
 import type { VerifyResult } from "../../src/verify/result.ts";
 import { formatCount } from "../format.ts";
 import { Drawing } from "../graph/drawing.tsx";
@@ -12,16 +13,13 @@ export function hasLossGraph({ links, calls, edges, brokenContexts }: VerifyResu
 
 /** Where spans are missing: by the link that recorded them, and by the call that they are of. */
 export function LossGraph({ result }: { readonly result: VerifyResult }) {
-  const shape = [...result.calls, ...Object.keys(result.edges), ...Object.keys(result.brokenContexts)].join(
-    "\n",
-  );
-  const graph = useMemo(
-    () => graphOf(shape, Object.keys(result.links)),
-    [shape, Object.keys(result.links).join()],
-  );
+  const edges = [...result.calls, ...Object.keys(result.edges), ...Object.keys(result.brokenContexts)];
+  const links = Object.keys(result.links);
+  const graph = useMemo(() => graphOf(edges, links), [JSON.stringify([edges, links])]);
   const [selected, setSelected] = useState<string | undefined>(undefined);
   if (graph.nodes.length === 0) return null;
-  const lostBy = (name: string) => (result.links[name]?.server ?? 0) + (result.links[name]?.client ?? 0);
+  const lostBy = (name: string) =>
+    (ownValue(result.links, name)?.server ?? 0) + (ownValue(result.links, name)?.client ?? 0);
   const lostOn = ({ from, to }: GraphEdge) => result.edges[`${from} > ${to}`] ?? 0;
   const brokenOn = ({ from, to }: GraphEdge) => result.brokenContexts[`${from} > ${to}`] ?? 0;
   return (
@@ -46,13 +44,13 @@ export function LossGraph({ result }: { readonly result: VerifyResult }) {
 }
 
 function hasOther({ links, samplingIgnoredBy }: VerifyResult, name: string): boolean {
-  const { altered = 0, copies = 0 } = links[name] ?? {};
-  return altered + copies > 0 || (samplingIgnoredBy[name] ?? 0) > 0;
+  const { altered = 0, copies = 0 } = ownValue(links, name) ?? {};
+  return altered + copies > 0 || (ownValue(samplingIgnoredBy, name) ?? 0) > 0;
 }
 
 function LossNode({ name, result }: { readonly name: string; readonly result: VerifyResult }) {
-  const { server = 0, client = 0, altered = 0, copies = 0 } = result.links[name] ?? {};
-  const ignored = result.samplingIgnoredBy[name] ?? 0;
+  const { server = 0, client = 0, altered = 0, copies = 0 } = ownValue(result.links, name) ?? {};
+  const ignored = ownValue(result.samplingIgnoredBy, name) ?? 0;
   const facts = [
     server > 0 && `${server} server`,
     client > 0 && `${client} client`,
@@ -78,11 +76,11 @@ function LossNode({ name, result }: { readonly name: string; readonly result: Ve
   );
 }
 
-/** `shape`: edges as `from > to`, one a line. */
-function graphOf(shape: string, links: readonly string[]): Graph {
+/** @param texts edges as `from > to` */
+function graphOf(texts: readonly string[], links: readonly string[]): Graph {
   const edges = new Map<string, GraphEdge>();
   const names = new Set(links);
-  for (const text of new Set(shape.split("\n"))) {
+  for (const text of new Set(texts)) {
     const [from, to] = text.split(" > ");
     if (from === undefined || to === undefined || to === "") continue;
     // `?` stands for a caller that is not known, which is nowhere in the picture.

@@ -1,3 +1,4 @@
+import { isRecord, ownValue } from "../../lib/record.ts";
 import type { LiveObject } from "../api/live-object.ts";
 
 /** One field that a plan changes; `undefined` where there was, or will be, none. */
@@ -31,9 +32,9 @@ function describedPart({ status: _, metadata, ...rest }: LiveObject): Record<str
 
 function compare(before: unknown, after: unknown, path: string, into: Difference[]): void {
   if (Bun.deepEquals(before, after)) return;
-  if (isMap(before) && isMap(after)) {
+  if (isRecord(before) && isRecord(after)) {
     for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-      compare(before[key], after[key], joinPath(path, key), into);
+      compare(ownValue(before, key), ownValue(after, key), joinPath(path, key), into);
     }
     return;
   }
@@ -55,7 +56,7 @@ function compare(before: unknown, after: unknown, path: string, into: Difference
 /** The field by which the items of a list are told apart, as the API's own merge does. */
 function listKey(items: readonly unknown[]): "name" | "mountPath" | "port" | "containerPort" | null {
   for (const key of ["mountPath", "name", "containerPort", "port"] as const) {
-    if (items.every((item) => isMap(item) && item[key] !== undefined)) return key;
+    if (items.every((item) => isRecord(item) && item[key] !== undefined)) return key;
   }
   return null;
 }
@@ -64,8 +65,4 @@ function listKey(items: readonly unknown[]): "name" | "mountPath" | "port" | "co
 function joinPath(path: string, key: string): string {
   if (/[./]/.test(key)) return `${path}[${JSON.stringify(key)}]`;
   return path === "" ? key : `${path}.${key}`;
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+import { isRecord } from "../../lib/record.ts";
 import type { FieldSet, LiveObject, ManagedFields } from "../api/live-object.ts";
 import type { KubernetesObject } from "../object.ts";
 
@@ -45,13 +46,13 @@ function isSame(wanted: unknown, live: unknown, owned: FieldSet): boolean {
   // A leaf, or a map or list that is owned as a whole.
   if (keys.length === 0) return Bun.deepEquals(wanted, live);
   if (Array.isArray(wanted)) return Array.isArray(live) && isSameList(wanted, live, owned, keys);
-  if (!isMap(wanted) || !isMap(live)) return false;
+  if (!isRecord(wanted) || !isRecord(live)) return false;
   const names = Object.keys(wanted);
   return (
     names.length === keys.length &&
     names.every((name) => {
       const inner = owned[`f:${name}`];
-      return inner !== undefined && name in live && isSame(wanted[name], live[name], inner);
+      return inner !== undefined && Object.hasOwn(live, name) && isSame(wanted[name], live[name], inner);
     })
   );
 }
@@ -80,14 +81,10 @@ function isSameList(
 }
 
 function hasKey(item: unknown, id: Readonly<Record<string, unknown>>, mayLack: boolean): boolean {
-  if (!isMap(item)) return false;
+  if (!isRecord(item)) return false;
   return Object.entries(id).every(([name, value]) =>
-    item[name] === undefined ? mayLack : Bun.deepEquals(item[name], value),
+    Object.hasOwn(item, name) ? Bun.deepEquals(item[name], value) : mayLack,
   );
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
 /** As it will be sent: without keys whose value is `undefined`. */

@@ -1,0 +1,4 @@
+/** The key of a call in maps. A service may have any name, so no separator between the two would do. */
+export function edgeKey(from: string, to: string): string {
+  return JSON.stringify([from, to]);
+}
