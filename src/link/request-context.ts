@@ -9,6 +9,8 @@ import {
   type IncomingContext,
   injectContext,
   type Propagator,
+  RANDOM_FLAG,
+  SAMPLED_FLAG,
 } from "../trace/context.ts";
 import { readDigit, readWord, writeWord } from "../trace/hex.ts";
 import { randomWord } from "../trace/ids.ts";
@@ -34,8 +36,8 @@ const PASSED = [BAGGAGE, REQUEST_ID, CAPTURE];
 /** `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits. */
 const TRACEPARENT_BYTES = 55;
 const TRACEPARENT_NAME = Buffer.from("traceparent: 00-");
-const SAMPLED_END = Buffer.from("-01\r\n");
-const UNSAMPLED_END = Buffer.from("-00\r\n");
+/** By the flags, of which there are two bits. */
+const TRACEPARENT_ENDS = ["-00\r\n", "-01\r\n", "-02\r\n", "-03\r\n"].map((text) => Buffer.from(text));
 const TRACE_RESPONSE_NAME = Buffer.from("traceresponse: ");
 const LINE_END = Buffer.from("\r\n");
 const DASH = 0x2d;
@@ -53,6 +55,8 @@ export class RequestContext {
   /** As it came, if {@link parentAt} is not -1. */
   readonly parent = new SpanId();
   isSampled = false;
+  /** The last 7 bytes of the trace id are random, as whoever began the trace says. */
+  isRandom = false;
   isDebug = false;
   /** No context came in: the trace begins here. */
   isStart = false;
@@ -100,7 +104,8 @@ export class RequestContext {
       out.bytes[out.length++] = DASH;
       if (this.isSampled) out.copy(callId, 0, 16);
       else out.copy(this.ids, SERVER, SERVER + 16);
-      out.copy(this.isSampled ? SAMPLED_END : UNSAMPLED_END);
+      const flags = (this.isSampled ? SAMPLED_FLAG : 0) | (this.isRandom ? RANDOM_FLAG : 0);
+      out.copy(TRACEPARENT_ENDS[flags] as Buffer);
     } else {
       this.#writeGeneral(out, callId);
     }
@@ -189,7 +194,9 @@ export class RequestContext {
     // A load generator records no span: it names the low half of the trace id, and this link's span is the root.
     this.parentAt = parent0 === low0 && parent1 === low1 ? -1 : PARENT;
     this.parent.take(parent0, parent1);
-    this.isSampled = (readDigit(bytes, at + 54) & 1) === 1;
+    const lowFlags = readDigit(bytes, at + 54);
+    this.isSampled = (lowFlags & SAMPLED_FLAG) !== 0;
+    this.isRandom = (lowFlags & RANDOM_FLAG) !== 0;
     return true;
   }
 
@@ -197,13 +204,16 @@ export class RequestContext {
     const incoming = extractContext(exchange.header);
     const { ids } = this;
     if (incoming.traceId === null) {
-      for (let at = TRACE; at < TRACE_END; at += 8) writeWord(ids, at, randomWord() || 1);
+      // Never all zero; the last 7 bytes are uniform, as the random flag promises.
+      writeWord(ids, TRACE, randomWord() || 1);
+      for (let at = TRACE + 8; at < TRACE_END; at += 8) writeWord(ids, at, randomWord());
     } else {
       this.traceAt = TRACE_END - incoming.traceId.length;
       writeText(ids, TRACE, incoming.traceId.padStart(32, "0"));
     }
     this.isStart = incoming.traceId === null;
     this.isSampled = incoming.sampled ?? sampler(readWord(ids, TRACE_LOW), readWord(ids, TRACE_LOW + 8));
+    this.isRandom = this.isStart || incoming.random;
     this.isDebug = incoming.debug;
     this.parentAt = -1;
     if (incoming.parentId !== null && !isGenerated(incoming)) {
@@ -231,6 +241,7 @@ export class RequestContext {
         spanId: this.isSampled ? textOf(callId, 0) : server,
         parentId: this.isSampled ? server : parent,
         sampled: this.isSampled,
+        random: this.isRandom,
         debug: this.isDebug,
         tracestate: incoming.tracestate,
       },

@@ -1,4 +1,5 @@
 import { isField } from "../http/fields.ts";
+import { formatTraceFlags } from "../trace/context.ts";
 import { writeWord } from "../trace/hex.ts";
 import type { RunIds } from "../trace/run.ts";
 
@@ -47,7 +48,7 @@ export class RequestTemplate {
     const content = Buffer.from(body ?? "");
     if (body !== null) lines.push(`Content-Length: ${content.length}`);
     const start = `${method} ${pathname}${search} HTTP/1.1\r\n${lines.join("\r\n")}\r\ntraceparent: 00-${ids.runId}`;
-    const blank = `${"0".repeat(16)}-${"0".repeat(16)}-00\r\n\r\n`;
+    const blank = `${"0".repeat(16)}-${"0".repeat(16)}-${formatTraceFlags(false, true)}\r\n\r\n`;
     this.bytes = Buffer.concat([Buffer.from(start + blank, "latin1"), content]);
     this.#ids = ids;
     this.#lowAt = start.length;
@@ -63,9 +64,10 @@ export class RequestTemplate {
     writeWord(bytes, at + 8, ids.low);
     writeWord(bytes, at + 17, ids.high);
     writeWord(bytes, at + 25, ids.low);
-    bytes[at + 35] = isSampled ? ONE : ZERO;
+    bytes[at + 35] = isSampled ? SAMPLED : UNSAMPLED;
   }
 }
 
-const ZERO = 0x30;
-const ONE = 0x31;
+/** The second digit of `trace-flags`. */
+const SAMPLED = formatTraceFlags(true, true).charCodeAt(1);
+const UNSAMPLED = formatTraceFlags(false, true).charCodeAt(1);

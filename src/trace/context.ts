@@ -1,5 +1,6 @@
-// W3C Trace Context: https://www.w3.org/TR/trace-context/
+// W3C Trace Context Level 2: https://www.w3.org/TR/trace-context-2/
 // B3, multi and single: https://github.com/openzipkin/b3-propagation
+import { parseTracestate } from "./tracestate.ts";
 
 /** A form in which trace context travels; the names are those of `OTEL_PROPAGATORS`. */
 export type Propagator = "tracecontext" | "baggage" | "b3" | "b3multi";
@@ -20,9 +21,20 @@ export const DEFAULT_PROPAGATORS: readonly Propagator[] = ["tracecontext", "bagg
  */
 export const TRACE_RESPONSE_HEADER = "traceresponse";
 
-/** The value of {@link TRACE_RESPONSE_HEADER}, without a span id, which may be left out. */
+/** The bit of `trace-flags` that says that the caller may have recorded its span. */
+export const SAMPLED_FLAG = 0x01;
+
+/** The bit of `trace-flags` that says that at least the last 7 bytes of the trace id are random. */
+export const RANDOM_FLAG = 0x02;
+
+/** The two digits of `trace-flags`. Reserved bits are always zero. */
+export function formatTraceFlags(sampled: boolean, random: boolean): string {
+  return `0${(sampled ? SAMPLED_FLAG : 0) | (random ? RANDOM_FLAG : 0)}`;
+}
+
+/** The value of {@link TRACE_RESPONSE_HEADER} for a trace that began here, without the optional span id. */
 export function formatTraceResponse(traceId: string, sampled: boolean): string {
-  return `00-${traceId.padStart(32, "0")}--${sampled ? "01" : "00"}`;
+  return `00-${traceId.padStart(32, "0")}--${formatTraceFlags(sampled, true)}`;
 }
 
 /** What a request said about its trace. */
@@ -35,8 +47,11 @@ export interface IncomingContext {
   readonly source: Propagator | null;
   /** The caller's decision; `null` leaves it to us. */
   readonly sampled: boolean | null;
+  /** W3C's random flag of {@link traceId}. B3 has none, so a trace id that came as B3 counts as not random. */
+  readonly random: boolean;
   /** B3's debug flag: sampled, and never dropped on the way. */
   readonly debug: boolean;
+  /** The list members that came in, in their order and separated by commas. */
   readonly tracestate: string | null;
   /** The forms that came in; all of them leave rewritten. */
   readonly forms: readonly Propagator[];
@@ -50,6 +65,7 @@ export interface OutgoingContext {
   /** Parent of `spanId`, for B3; `null` for a root. */
   readonly parentId: string | null;
   readonly sampled: boolean;
+  readonly random: boolean;
   readonly debug: boolean;
   readonly tracestate: string | null;
 }
@@ -57,7 +73,8 @@ export interface OutgoingContext {
 /** Reads a header by its lower-case name. */
 export type HeaderReader = (name: string) => string | null;
 
-const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+/** A later version may append fields, but a comma means that several header lines were joined: the field is no list. */
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[^,]*)?$/;
 const B3_SINGLE = /^([0-9a-f]{16}|[0-9a-f]{32})-([0-9a-f]{16})(?:-([01d])(?:-[0-9a-f]{16})?)?$/i;
 const TRACE_ID = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/i;
 const SPAN_ID = /^[0-9a-f]{16}$/i;
@@ -72,6 +89,7 @@ interface ParsedForm {
   readonly form: Propagator;
   readonly ids: ParsedIds | null;
   readonly sampled: boolean | null;
+  readonly random: boolean;
   readonly debug: boolean;
 }
 
@@ -91,7 +109,7 @@ export function extractContext(header: HeaderReader): IncomingContext {
     forms.push(form);
     if (context !== null) parsed.push(context);
   };
-  if (traceparent !== null) add("tracecontext", parseTraceparent(traceparent));
+  if (traceparent !== null) add("tracecontext", parseW3c(traceparent));
   if (b3 !== null) add("b3", parseB3Single(b3));
   if (b3TraceId !== null || b3Sampled !== null || b3Flags !== null)
     add("b3multi", parseB3Multi(b3TraceId, header("x-b3-spanid"), b3Sampled, b3Flags));
@@ -103,21 +121,17 @@ export function extractContext(header: HeaderReader): IncomingContext {
     parentId: chosen?.ids?.parentId ?? null,
     source: chosen?.ids ? chosen.form : null,
     sampled: chosen?.sampled ?? null,
+    random: chosen?.random ?? false,
     // W3C has no word for it, so a B3 form may add it, of the same trace or without ids; what is not sampled stays so.
     debug: chosen?.sampled === true && parsed.some((form) => form.debug && isSameTrace(form, chosen)),
-    // Without a valid traceparent a tracestate means nothing (Trace Context, 3.3).
-    tracestate: isW3c ? readTracestate(header("tracestate")) : null,
+    // Without a valid traceparent a tracestate must not be read (Trace Context, 3.3).
+    tracestate: isW3c ? parseTracestate(header("tracestate")) : null,
     forms,
   };
 }
 
 function isSameTrace(one: ParsedForm, other: ParsedForm): boolean {
   return one.ids === null || one.ids.traceId.padStart(32, "0") === other.ids?.traceId.padStart(32, "0");
-}
-
-/** What cannot be a tracestate must not be passed on (Trace Context, 3.3.1.3): its characters are printable ASCII. */
-function readTracestate(text: string | null): string | null {
-  return text !== null && /^[\t\x20-\x7e]+$/.test(text) ? text : null;
 }
 
 /** The headers of one outgoing call in the given forms. `baggage` is passed on by the caller as it came. */
@@ -128,7 +142,7 @@ export function injectContext(
   const headers: [string, string][] = [];
   for (const form of forms) {
     if (form === "tracecontext") {
-      const flags = context.sampled ? "01" : "00";
+      const flags = formatTraceFlags(context.sampled, context.random);
       headers.push(["traceparent", `00-${context.traceId.padStart(32, "0")}-${context.spanId}-${flags}`]);
       if (context.tracestate !== null && context.tracestate !== "")
         headers.push(["tracestate", context.tracestate]);
@@ -150,20 +164,38 @@ function decisionLetter(context: OutgoingContext): string {
   return context.sampled ? "1" : "0";
 }
 
-function parseTraceparent(text: string): ParsedForm | null {
-  const match = TRACEPARENT.exec(text.trim());
+function parseW3c(text: string): ParsedForm | null {
+  const parent = parseTraceparent(text);
+  if (parent === null) return null;
+  const { sampled, random } = parent;
+  return { form: "tracecontext", ids: parent, sampled, random, debug: false };
+}
+
+interface Traceparent extends ParsedIds {
+  readonly sampled: boolean;
+  readonly random: boolean;
+}
+
+/** `null` when it is malformed. https://www.w3.org/TR/trace-context-2/#traceparent-header */
+export function parseTraceparent(text: string): Traceparent | null {
+  const match = TRACEPARENT.exec(trimBlanks(text));
   if (match === null) return null;
-  const [, version = "", traceId = "", parentId = "", flags = "", rest] = match;
+  const [, version = "", traceId = "", parentId = "", digits = "", rest] = match;
   if (version === "ff" || (version === "00" && rest !== undefined)) return null;
   if (ZEROS.test(traceId) || ZEROS.test(parentId)) return null;
-  const sampled = (Number.parseInt(flags, 16) & 1) === 1;
-  return { form: "tracecontext", ids: { traceId, parentId }, sampled, debug: false };
+  const flags = Number.parseInt(digits, 16);
+  return {
+    traceId,
+    parentId,
+    sampled: (flags & SAMPLED_FLAG) !== 0,
+    random: (flags & RANDOM_FLAG) !== 0,
+  };
 }
 
 function parseB3Single(text: string): ParsedForm | null {
-  const value = text.trim();
+  const value = trimBlanks(text);
   if (value === "0" || value === "1" || value === "d") {
-    return { form: "b3", ids: null, sampled: value !== "0", debug: value === "d" };
+    return { form: "b3", ids: null, sampled: value !== "0", random: false, debug: value === "d" };
   }
   const match = B3_SINGLE.exec(value);
   if (match === null) return null;
@@ -171,7 +203,7 @@ function parseB3Single(text: string): ParsedForm | null {
   if (ids === null) return null;
   const decision = match[3]?.toLowerCase();
   const sampled = decision === undefined ? null : decision !== "0";
-  return { form: "b3", ids, sampled, debug: decision === "d" };
+  return { form: "b3", ids, sampled, random: false, debug: decision === "d" };
 }
 
 function parseB3Multi(
@@ -180,17 +212,22 @@ function parseB3Multi(
   sampledText: string | null,
   flags: string | null,
 ): ParsedForm {
-  const debug = flags?.trim() === "1";
-  const decision = sampledText?.trim().toLowerCase();
+  const debug = trimBlanks(flags ?? "") === "1";
+  const decision = trimBlanks(sampledText ?? "").toLowerCase();
   const sampled =
     decision === "1" || decision === "true" ? true : decision === "0" || decision === "false" ? false : null;
-  const valid =
-    traceId !== null && spanId !== null && TRACE_ID.test(traceId.trim()) && SPAN_ID.test(spanId.trim());
-  const ids = valid ? toIds(traceId.trim(), spanId.trim()) : null;
-  return { form: "b3multi", ids, sampled: debug ? true : sampled, debug };
+  const trace = trimBlanks(traceId ?? "");
+  const span = trimBlanks(spanId ?? "");
+  const ids = TRACE_ID.test(trace) && SPAN_ID.test(span) ? toIds(trace, span) : null;
+  return { form: "b3multi", ids, sampled: debug ? true : sampled, random: false, debug };
 }
 
 function toIds(traceId: string, parentId: string): ParsedIds | null {
   if (ZEROS.test(traceId) || ZEROS.test(parentId)) return null;
   return { traceId: traceId.toLowerCase(), parentId: parentId.toLowerCase() };
+}
+
+/** Optional whitespace of HTTP. `trim()` also takes characters that make a value malformed. */
+function trimBlanks(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, "");
 }

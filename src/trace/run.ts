@@ -17,6 +17,9 @@ export function isRunId(text: string): boolean {
  * The trace ids of one run of the load generator, which can be enumerated: the high half is the run id, the low half a
  * bijection of the request's sequence number (from 0) keyed by the run id, so that backends that group or sample by the
  * low half see random ids. Neither half is ever zero.
+ *
+ * The low half is a pseudo-random permutation whose last 7 bytes are uniform, so these ids carry the random flag
+ * (https://www.w3.org/TR/trace-context-2/#random-trace-id-flag).
  */
 export class RunIds {
   readonly runId: string;

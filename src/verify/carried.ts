@@ -1,4 +1,5 @@
 import type { CapturedHeader } from "../trace/capture.ts";
+import { parseTraceparent } from "../trace/context.ts";
 import type { Probe } from "./propagation-forms.ts";
 
 type Headers = ReadonlyMap<CapturedHeader, string>;
@@ -34,12 +35,22 @@ function compare(name: CapturedHeader, sent: string, received: string | undefine
       const left = lostMembers(sent, received, name === "tracestate");
       return left === 0 ? null : `${left} of ${membersOf(sent).length} members of ${name} are lost or moved`;
     }
+    case "traceparent":
+      return changeOfRandomFlag(sent, received);
     case "x-request-id":
       return received === sent ? null : `${name} is another`;
     default:
       // Rewritten by each link: that the trace goes on says whether rightly.
       return null;
   }
+}
+
+/** Ids and the sampled flag are rewritten by each link, but the random flag belongs to the trace id. */
+function changeOfRandomFlag(sent: string, received: string): string | null {
+  const before = parseTraceparent(sent);
+  const after = parseTraceparent(received);
+  if (before === null || before.traceId !== after?.traceId || before.random === after.random) return null;
+  return before.random ? "the random flag of traceparent is lost" : "traceparent gained the random flag";
 }
 
 /** Others may add members. Those of `tracestate` have an order: new ones stand in front (W3C Trace Context, 3.3.1.3). */

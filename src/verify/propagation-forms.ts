@@ -65,6 +65,7 @@ const BAGGAGE = Array.from({ length: 64 }, (_, index) => `k${index + 10}=${"v".r
 const FORMS: readonly Form[] = [
   { name: "w3c", headers: (ids) => w3c(ids) },
   { name: "w3c not sampled", headers: (ids) => w3c(ids, "00"), decision: "not-sampled" },
+  { name: "w3c random", headers: (ids) => w3c(ids, "03"), carried: ["traceparent"] },
   {
     name: "w3c later version",
     headers: ({ trace, span }) => ({ traceparent: `cc-${trace}-${span}-01-more` }),

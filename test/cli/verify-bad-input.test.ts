@@ -191,7 +191,7 @@ describe("requests that prove nothing are exit 3", () => {
   test("a gateway before the entry decides that nothing is recorded", async () => {
     await using gateway = startHeaderProxy(
       () => chain.url,
-      (headers) => headers.set("traceparent", (headers.get("traceparent") ?? "").replace(/-01$/, "-00")),
+      (headers) => headers.set("traceparent", (headers.get("traceparent") ?? "").replace(/-03$/, "-02")),
     );
     const { exitCode, result } = await verify(collector.url, { url: gateway.url });
     expect(result).toMatchObject({

@@ -261,7 +261,7 @@ describe("sampling", () => {
 
   test("the decision of the first link holds for all", async () => {
     const { received, spans } = await sentOn({}, { sampler: () => false });
-    expect(received.traceparent).toEndWith("-00");
+    expect(received.traceparent).toEndWith("-02");
     expect(spans).toEqual([]);
   });
 });
@@ -341,7 +341,7 @@ describe("context in, context out", () => {
     const [root] = lineOf(spans);
     expect(spans.length).toBe(9);
     expect(root?.parentId).toBeUndefined();
-    expect(response.headers.get("traceresponse")).toBe(`00-${root?.traceId}--01`);
+    expect(response.headers.get("traceresponse")).toBe(`00-${root?.traceId}--03`);
   });
 
   test("nothing in: what is configured leaves", async () => {
@@ -382,9 +382,9 @@ describe("a load generator, which records no span", () => {
 describe("traceresponse", () => {
   test("is given by the link that began the trace, sampled or not", async () => {
     const { spans, response } = await traceOf({});
-    expect(response.headers.get("traceresponse")).toBe(`00-${spans[0]?.traceId}--01`);
+    expect(response.headers.get("traceresponse")).toBe(`00-${spans[0]?.traceId}--03`);
     const unsampled = await traceOf({}, { link: { sampler: () => false } });
-    expect(unsampled.response.headers.get("traceresponse")).toMatch(/^00-[0-9a-f]{32}--00$/);
+    expect(unsampled.response.headers.get("traceresponse")).toMatch(/^00-[0-9a-f]{32}--02$/);
   });
 
   test("is not given by others, nor on answers that the chain passes on", async () => {

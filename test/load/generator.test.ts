@@ -353,7 +353,7 @@ describe("trace context", () => {
     const ids = new RunIds("00000000000000a7");
     const load = begin({ url: server.url, maxRequests: 5, pace: { kind: "closed" }, connections: 1, ids });
     await load.done;
-    const expected = [0, 1, 2, 3, 4].map((i) => `00-${ids.traceId(i)}-${ids.traceId(i).slice(16)}-01`);
+    const expected = [0, 1, 2, 3, 4].map((i) => `00-${ids.traceId(i)}-${ids.traceId(i).slice(16)}-03`);
     expect(server.contexts).toEqual(expected);
   });
 
@@ -373,7 +373,7 @@ describe("trace context", () => {
       onEnd: (record) => records.push(record),
     });
     await load.done;
-    const flags = server.contexts.map((context) => context?.endsWith("-01"));
+    const flags = server.contexts.map((context) => context?.endsWith("-03"));
     expect(flags.filter(Boolean).length).toBe(50);
     expect(records.map(({ isSampled }) => isSampled)).toEqual(flags.map((flag) => flag === true));
   });

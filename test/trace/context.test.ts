@@ -25,6 +25,7 @@ const NOTHING: IncomingContext = {
   parentId: null,
   source: null,
   sampled: null,
+  random: false,
   debug: false,
   tracestate: null,
   forms: [],
@@ -48,13 +49,20 @@ describe("W3C", () => {
   });
 
   test.each([
-    ["00", false],
-    ["01", true],
-    ["02", false],
-    ["03", true],
-    ["ff", true],
-  ])("flags %s mean sampled: %p", (flags, sampled) => {
-    expect(extract({ traceparent: `00-${TRACE}-${SPAN}-${flags}` }).sampled).toBe(sampled);
+    ["00", false, false],
+    ["01", true, false],
+    ["02", false, true],
+    ["03", true, true],
+    ["04", false, false],
+    ["fd", true, false],
+    ["ff", true, true],
+  ])("flags %s mean sampled: %p, random: %p", (flags, sampled, random) => {
+    for (const version of ["00", "cc"]) {
+      expect(extract({ traceparent: `${version}-${TRACE}-${SPAN}-${flags}` })).toMatchObject({
+        sampled,
+        random,
+      });
+    }
   });
 
   test("a later version is read as far as it is known, whatever follows", () => {
@@ -72,6 +80,8 @@ describe("W3C", () => {
     ["a short trace id", `00-${TRACE.slice(1)}-${SPAN}-01`],
     ["no flags", `00-${TRACE}-${SPAN}`],
     ["digits that are not hex", `00-${TRACE.replace("4", "g")}-${SPAN}-01`],
+    ["a blank that is none in HTTP", `\u00a000-${TRACE}-${SPAN}-01`],
+    ["two headers of a later version in one", `cc-${TRACE}-${SPAN}-01-x, cc-${TRACE}-${SPAN}-01`],
     ["two headers in one", `00-${TRACE}-${SPAN}-01, 00-${TRACE}-${SPAN}-01`],
     ["nothing", ""],
   ])("%s is malformed: as if absent, but the form leaves again", (_what, traceparent) => {
@@ -236,6 +246,7 @@ describe("what leaves", () => {
     spanId: SPAN,
     parentId: "05e3ac9a4f6e3b90",
     sampled: true,
+    random: false,
     debug: false,
     tracestate: "a=1",
   };
@@ -291,6 +302,7 @@ describe("properties", () => {
       spanId: hex(16),
       parentId: fc.option(hex(16)),
       sampled: fc.boolean(),
+      random: fc.boolean(),
       debug: fc.boolean(),
       tracestate: fc.option(fc.constantFrom("a=1", "vendor=opaque,b=2")),
     })
@@ -306,6 +318,7 @@ describe("properties", () => {
           parentId: context.spanId,
           source: form,
           sampled: context.sampled,
+          random: isW3c && context.random,
           debug: !isW3c && context.debug,
           tracestate: isW3c ? context.tracestate : null,
           forms: [form],
@@ -348,6 +361,7 @@ describe("properties", () => {
           spanId: SPAN,
           parentId: read.parentId,
           sampled: read.sampled ?? true,
+          random: read.random,
           debug: read.debug,
           tracestate: read.tracestate,
         };

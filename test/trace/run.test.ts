@@ -32,6 +32,33 @@ describe("the trace ids of a run", () => {
     expect(Math.abs(kept - 1000)).toBeLessThan(160);
   });
 
+  test("have a uniform random part, the last 7 bytes, whatever the run id (Trace Context Level 2, 3.2.2.5.2)", () => {
+    for (const runId of ["0000000000000001", "ffffffffffffffff", newRunId()]) {
+      const ids = new RunIds(runId);
+      const count = 50_000;
+      const expected = count / 256;
+      const seen = Array.from({ length: 7 }, () => new Array<number>(256).fill(0));
+      let changedBits = 0;
+      let previous = 0n;
+      for (let sequence = 0; sequence < count; sequence++) {
+        const random = ids.traceId(sequence).slice(-14);
+        Buffer.from(random, "hex").forEach((byte, at) => {
+          (seen[at] as number[])[byte] = ((seen[at] as number[])[byte] as number) + 1;
+        });
+        const value = BigInt(`0x${random}`);
+        changedBits += (value ^ previous).toString(2).replaceAll("0", "").length;
+        previous = value;
+      }
+      for (const byte of seen) {
+        const chiSquare = byte.reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
+        // 255 degrees of freedom: the bounds are more than five standard deviations away on both sides.
+        expect(chiSquare).toBeWithin(140, 400);
+      }
+      // Consecutive requests differ in half of the 56 bits.
+      expect(changedBits / count).toBeWithin(27.8, 28.2);
+    }
+  });
+
   test("of another run are not taken for ours", () => {
     const ids = new RunIds("00000000000000aa");
     expect(ids.sequenceOf(new RunIds("00000000000000ab").traceId(7))).toBeNull();

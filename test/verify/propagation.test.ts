@@ -96,6 +96,19 @@ describe("forms of trace context through a chain of three", () => {
     ]);
   });
 
+  test("a proxy that clears or sets the random flag of a trace id changes exactly the forms that show it", async () => {
+    const rewrite = (from: RegExp, to: string) => (headers: Headers) => {
+      const value = headers.get("traceparent");
+      if (value !== null) headers.set("traceparent", value.replace(from, to));
+    };
+    const cleared = await run("c", rewrite(/-03$/, "-01"));
+    expect(findingsOf(cleared)).toEqual([
+      "w3c random: b > c changed, the random flag of traceparent is lost",
+    ]);
+    const set = await run("c", rewrite(/-01$/, "-03"));
+    expect(findingsOf(set)).toContain("mixed: b > c changed, traceparent gained the random flag");
+  });
+
   test("members that a proxy adds take nothing away", async () => {
     const result = await run("c", (headers) => {
       for (const name of ["tracestate", "baggage"]) {
