@@ -26,9 +26,14 @@ export function normalizeSpan(value: unknown, index: number): Span {
   try {
     return readSpan(value);
   } catch (error) {
-    if (!(error instanceof Misfit)) throw error;
-    throw new PlacedMisfit(`${error.message} at $[${index}]${error.path}`);
+    throw placeMisfit(error, index);
   }
+}
+
+/** Adds the index of its span to a misfit; any other error stays as it is. */
+export function placeMisfit(error: unknown, index: number): unknown {
+  if (!(error instanceof Misfit)) return error;
+  return new PlacedMisfit(`${error.message} at $[${index}]${error.path}`);
 }
 
 /**
