@@ -1,21 +1,22 @@
+import { randomBytes } from "node:crypto";
 import {
+  closeSync,
+  constants,
   type Dirent,
-  linkSync,
+  fstatSync,
   lstatSync,
-  mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
-  realpathSync,
-  rmdirSync,
-  unlinkSync,
+  renameSync,
+  rmSync,
+  type Stats,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
-import { type FolderContent, swapIn } from "./folder-swap.ts";
+import { enterFolder, removeEntered } from "./enter-folder.ts";
 import { type ManifestFile, type Provenance, readProvenance } from "./manifest-file.ts";
-import { openStaging, type Staging } from "./staging.ts";
 
 export interface WrittenManifests {
   readonly written: number;
@@ -24,9 +25,10 @@ export interface WrittenManifests {
 }
 
 /**
- * Makes `directory` hold these files and none of ours besides; what is not ours stays, unless it has the name
- * of one of the files. All files are written beside it first, so a failure leaves the folder as it was.
- * Synchronous: the kernel's part dominates, asynchronous writes took no less processor time, and a process never meets itself.
+ * Makes `directory` hold these files and none of ours besides; files of other people stay. All files that change are first written
+ * beside their places, under names that kubectl does not read, so that a full disk changes nothing. Then each is renamed
+ * into its place. A run that ends in between leaves each file old or new, and the next run completes it.
+ * Synchronous: it works in `directory` as the working directory.
  * @param onFile is told each name when the file is written
  * @throws {UserError} `file-unwritable`
  */
@@ -35,181 +37,152 @@ export function writeManifests(
   files: Iterable<ManifestFile>,
   onFile: (name: string) => void = () => {},
 ): WrittenManifests {
+  let home: string | undefined;
   try {
-    return replaceFolder(directory, files, onFile);
+    home = process.cwd();
+    return replaceFiles(directory, files, onFile);
   } catch (error) {
     const code = errorCode(error);
     if (error instanceof UserError || code === undefined) throw error;
-    throw new UserError(
-      "file-unwritable",
-      `cannot write to ${directory}: ${REASONS[code] ?? errorText(error)}`,
-      "Mend that, or choose another folder with --output-directory.",
-      { cause: error },
-    );
+    throw unwritable(directory, REASONS[code] ?? errorText(error), { cause: error });
+  } finally {
+    if (home !== undefined) process.chdir(home);
   }
 }
 
-/** What is said otherwise of a folder than of a file. */
+/** Reasons that read differently for a folder than for a file. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: "it or a part of its path is a file, not a folder",
-  EEXIST: "it is a file, not a folder",
   ELOOP: "its symbolic links go round in a circle",
   ENAMETOOLONG: "the name is too long",
 };
 
-function replaceFolder(
+function unwritable(directory: string, reason: string, options?: { cause: unknown }): UserError {
+  const hint = "Fix that and run the same command again, or choose another folder with --output-directory.";
+  return new UserError("file-unwritable", `cannot write to ${directory}: ${reason}`, hint, options);
+}
+
+function replaceFiles(
   directory: string,
   files: Iterable<ManifestFile>,
   onFile: (name: string) => void,
 ): WrittenManifests {
-  const path = followLinks(resolve(directory));
-  const made = makeParent(path);
-  let staging: Staging | undefined;
+  const made = enterFolder(directory);
+  /** By the name that each gets. */
+  const temporary = new Map<string, string>();
+  /** By name. A file keeps its inode when it is renamed. */
+  const inodes = new Map<string, number>();
   try {
-    const folder = join(realpathSync(dirname(path)), basename(path));
-    const current = openStaging(folder);
-    staging = current;
-    const names = stageFiles(files, current.newPath, folder, onFile);
-    const content = current.withLock(() => {
-      const found = readFolder(directory, folder, names, current);
-      swapIn(current, folder, names, found);
-      return found;
-    });
-    current.close();
-    return { written: names.size, removed: content.obsolete };
+    const present = new Map(listEntries().map((entry) => [entry.name, entry]));
+    removeAbandoned(present.keys());
+    for (const { name, text } of files) {
+      if (name !== basename(name) || inodes.has(name)) throw new Error(`not a file name of its own: ${name}`);
+      const entry = present.get(name);
+      if (entry?.isDirectory()) throw isFolder(join(directory, name));
+      let inode = inodeIfUnchanged(entry, text);
+      if (inode === undefined) {
+        const place = temporaryName();
+        temporary.set(name, place);
+        writeFileSync(place, text, { flag: "wx" });
+        inode = lstatSync(place).ino;
+      }
+      inodes.set(name, inode);
+      onFile(name);
+    }
+    for (const [name, place] of temporary) {
+      renameSync(place, name);
+      temporary.delete(name);
+    }
   } catch (error) {
-    staging?.close();
-    for (const parent of made) removeIfEmpty(parent);
+    for (const place of temporary.values()) rmSync(place, { force: true });
+    removeEntered(made);
     throw error;
   }
+  const removed = findObsolete(inodes);
+  for (const name of removed) rmSync(name, { force: true });
+  // Of two runs at the same time, at least the one whose files were replaced or removed finds out.
+  for (const [name, inode] of inodes) {
+    if (lstatSync(name, { throwIfNoEntry: false })?.ino !== inode)
+      throw unwritable(directory, `another process changed ${name} at the same time`);
+  }
+  return { written: inodes.size, removed };
 }
 
-/** The folders made on the way to `path`, innermost first. */
-function makeParent(path: string): string[] {
-  const parent = dirname(path);
-  const first = mkdirSync(parent, { recursive: true });
-  const made: string[] = [];
-  if (first === undefined) return made;
-  for (let folder = parent; folder.length >= first.length; folder = dirname(folder)) made.push(folder);
-  return made;
+function isFolder(path: string): UserError {
+  const hint = "rename it, or choose another folder with --output-directory";
+  return new UserError("file-unwritable", `cannot write ${path}: it is a folder`, hint);
 }
 
-function removeIfEmpty(path: string): void {
+function listEntries(): Dirent[] {
+  return readdirSync(".", { withFileTypes: true });
+}
+
+/** kubectl reads files that end in .json, .yaml and .yml. */
+const TEMPORARY = /^\.chain-link-(\d+)-[0-9a-f]{12}\.tmp$/;
+
+function temporaryName(): string {
+  return `.chain-link-${process.pid}-${randomBytes(6).toString("hex")}.tmp`;
+}
+
+/** Removes the temporary files of runs that were killed. */
+function removeAbandoned(names: Iterable<string>): void {
+  for (const name of names) {
+    const [, pid] = TEMPORARY.exec(name) ?? [];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(name, { force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
   try {
-    rmdirSync(path);
-  } catch {
-    // Somebody else uses it by now.
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === "EPERM";
   }
-}
-
-/** What can be renamed, exists or not: the folder that a link stands for, so that the link keeps its meaning. */
-function followLinks(path: string): string {
-  let target = path;
-  for (let links = 0; links <= MAX_LINKS; links++) {
-    const stats = lstatSync(target, { throwIfNoEntry: false });
-    if (stats === undefined || stats.isDirectory()) return target;
-    // Says what is wrong about a file in its error.
-    if (!stats.isSymbolicLink()) mkdirSync(target);
-    target = resolve(dirname(target), readlinkSync(target));
-  }
-  return realpathSync(path);
-}
-
-/** After as many Linux gives up with ELOOP. */
-const MAX_LINKS = 40;
-
-function stageFiles(
-  files: Iterable<ManifestFile>,
-  newPath: string,
-  folder: string,
-  onFile: (name: string) => void,
-): Set<string> {
-  const names = new Set<string>();
-  // Trying to read 20,000 files that are not there would cost 0.2 s.
-  const present = new Set(listFolder(folder).map((entry) => entry.name));
-  for (const { name, text } of files) {
-    if (name !== basename(name) || names.has(name)) throw new Error(`not a file name of its own: ${name}`);
-    const path = join(newPath, name);
-    const isKept = present.has(name) && keepUnchanged(join(folder, name), path, text);
-    if (!isKept) writeFileSync(path, text, { flag: "wx" });
-    names.add(name);
-    onFile(name);
-  }
-  return names;
 }
 
 /**
- * Where the file is there already with this very text, takes it over by a hard link. Its time of change stays,
- * and ext4 is spared: it gets several times slower at making files within minutes of as many being deleted.
+ * The inode of a file that has this text already and is our own. It is left alone: its time of change stays, and ext4 gets several times slower at
+ * making files within minutes of as many being deleted. Another user's file is replaced, because its owner can change it later.
  */
-function keepUnchanged(previous: string, path: string, text: string): boolean {
+function inodeIfUnchanged(entry: Dirent | undefined, text: string): number | undefined {
+  const found = entry === undefined ? undefined : readRegular(entry);
+  const isOurs = found?.text === text && found.stats.uid === process.geteuid?.();
+  return isOurs ? found?.stats.ino : undefined;
+}
+
+/** What is longer than this is nobody's manifest: the API server takes 3 MiB. */
+const MAX_MANIFEST_BYTES = 4 * 1024 ** 2;
+
+/** Neither follows a link nor waits for a pipe that somebody put there. */
+function readRegular({ name }: Dirent): { readonly text: string; readonly stats: Stats } | undefined {
+  let file: number | undefined;
   try {
-    if (readFileSync(previous, "utf8") !== text) return false;
-    linkSync(previous, path);
+    file = openSync(name, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stats = fstatSync(file);
+    if (!stats.isFile() || stats.size > MAX_MANIFEST_BYTES) return undefined;
+    return { text: readFileSync(file, "utf8"), stats };
   } catch {
-    return false;
-  }
-  // Another run may have replaced it between reading and linking.
-  if (lstatSync(path).isFile() && readFileSync(path, "utf8") === text) return true;
-  unlinkSync(path);
-  return false;
-}
-
-function readFolder(
-  directory: string,
-  folder: string,
-  names: ReadonlySet<string>,
-  staging: Staging,
-): FolderContent {
-  const entries = listFolder(folder).filter((entry) => !staging.isStaging(entry.name));
-  const obstacle = entries.find((entry) => names.has(entry.name) && entry.isDirectory());
-  if (obstacle !== undefined) {
-    throw new UserError(
-      "file-unwritable",
-      `cannot write ${join(directory, obstacle.name)}: it is a folder`,
-      "rename it, or choose another folder with --output-directory",
-    );
-  }
-  const others = entries.filter((entry) => !names.has(entry.name));
-  const obsolete = findObsolete(folder, entries, others);
-  return {
-    present: new Set(entries.map((entry) => entry.name)),
-    obsolete,
-    hasForeign: obsolete.length < others.length,
-  };
-}
-
-function listFolder(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return [];
-    throw error;
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
-/** Names of our files among `others`. A bare Namespace counts where a file of ours is in that namespace. */
-function findObsolete(folder: string, entries: readonly Dirent[], others: readonly Dirent[]): string[] {
-  return others
-    .filter((entry) => {
-      const found = inspectFile(folder, entry);
-      if (found.kind !== "bare-namespace") return found.kind === "ours";
-      return entries.some((neighbour) => {
-        const beside = inspectFile(folder, neighbour);
-        return beside.kind === "ours" && beside.namespace === found.namespace;
-      });
-    })
-    .map((entry) => entry.name)
+/** Names of our files besides `current`. A bare Namespace counts where one of them is in that namespace. */
+function findObsolete(current: ReadonlyMap<string, unknown>): string[] {
+  const others = listEntries().filter(({ name }) => !current.has(name));
+  const found = others.map((entry) => ({ name: entry.name, ...inspectFile(entry) }));
+  const namespaces = new Set(found.flatMap((it) => (it.kind === "ours" ? [it.namespace] : [])));
+  return found
+    .filter((it) => it.kind !== "foreign" && (it.kind === "ours" || namespaces.has(it.namespace)))
+    .map(({ name }) => name)
     .sort();
 }
 
-function inspectFile(folder: string, entry: Dirent): Provenance {
-  if (!entry.isFile() || !MANIFEST_NAME.test(entry.name)) return { kind: "foreign" };
-  try {
-    return readProvenance(entry.name, readFileSync(join(folder, entry.name), "utf8"));
-  } catch {
-    return { kind: "foreign" };
-  }
+function inspectFile(entry: Dirent): Provenance {
+  const found = entry.isFile() && MANIFEST_NAME.test(entry.name) ? readRegular(entry) : undefined;
+  return found === undefined ? { kind: "foreign" } : readProvenance(entry.name, found.text);
 }
 
 const MANIFEST_NAME = /-[a-z]+\.yaml$/;

@@ -11,7 +11,7 @@ export const ERROR_CODES = {
   "config-invalid":
     "The configuration file cannot be read, or a line of it is wrong. It is never overwritten.",
   "file-unreadable": "A file that was named cannot be read.",
-  "file-unwritable": "A file or folder cannot be written. What was there before is unchanged.",
+  "file-unwritable": "A file or folder cannot be written. Each file is as it was before, or complete.",
   "collector-unreachable": "No collector answers at the address.",
   "collector-refused": "A collector answers a request with an error; the message has its text.",
   "data-busy": "Another process uses the collector's data file.",

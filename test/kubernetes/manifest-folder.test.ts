@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -52,6 +53,11 @@ function contentOf(path: string): Record<string, string> {
 
 function textsOf(files: readonly ManifestFile[]): Record<string, string> {
   return Object.fromEntries(files.map(({ name, text }) => [name, text]));
+}
+
+/** The folder's files as {@link contentOf} `top` has them. */
+function placed(files: readonly ManifestFile[]): Record<string, string> {
+  return Object.fromEntries(files.map(({ name, text }) => [`manifests/${name}`, text]));
 }
 
 function failureOf(work: () => unknown): UserError {
@@ -114,13 +120,13 @@ describe("a folder that holds nothing else", () => {
     );
   });
 
-  test("is exchanged as a whole and keeps its permissions", () => {
+  test("stays the same folder and keeps its permissions", () => {
     writeManifests(folder, chainFiles(1));
     chmodSync(folder, 0o2750);
     const before = statSync(folder);
     writeManifests(folder, chainFiles(2));
     const after = statSync(folder);
-    expect(after.ino).not.toBe(before.ino);
+    expect(after.ino).toBe(before.ino);
     expect(after.mode).toBe(before.mode);
   });
 
@@ -160,12 +166,6 @@ describe("a folder that holds files of other people", () => {
     expect(readdirSync(top)).toEqual(["manifests"]);
   });
 
-  test("stays the same folder", () => {
-    const { ino } = statSync(folder);
-    writeManifests(folder, chainFiles(1));
-    expect(statSync(folder).ino).toBe(ino);
-  });
-
   test("is left as it was when a name of ours is a folder there", () => {
     writeManifests(folder, chainFiles(2));
     mkdirSync(join(folder, "chain-link-service-2-service.yaml", "x"), { recursive: true });
@@ -180,8 +180,8 @@ describe("a folder that holds files of other people", () => {
   });
 });
 
-describe("a folder that cannot be exchanged", () => {
-  test("keeps a link to it", () => {
+describe("a folder in an unusual place", () => {
+  test("is reached by a link, which stays", () => {
     const real = join(top, "elsewhere");
     symlinkSync("elsewhere", folder);
     writeManifests(folder, chainFiles(3));
@@ -191,7 +191,7 @@ describe("a folder that cannot be exchanged", () => {
     expect(readdirSync(top).sort()).toEqual(["elsewhere", "manifests"]);
   });
 
-  test("is not taken from under the working directory", () => {
+  test("is the working directory", () => {
     writeManifests(folder, chainFiles(1));
     const home = process.cwd();
     process.chdir(folder);
@@ -204,7 +204,7 @@ describe("a folder that cannot be exchanged", () => {
     }
   });
 
-  test.skipIf(!CAN_MOUNT)("because it is a mount point gets its files one by one", () => {
+  test.skipIf(!CAN_MOUNT)("is a mount point", () => {
     expect(mount(folder, "size=4m")).toBe(true);
     try {
       writeManifests(folder, chainFiles(4));
@@ -272,22 +272,6 @@ describe("a failure leaves everything as it was", () => {
     }
   });
 
-  test.skipIf(!CAN_MOUNT)("when one of many files cannot be replaced", () => {
-    writeManifests(folder, chainFiles(4));
-    writeFileSync(join(folder, "theirs.txt"), "theirs");
-    const before = contentOf(top);
-    const pinned = join(folder, "loadgenerator-pod.yaml");
-    expect(Bun.spawnSync(["mount", "--bind", pinned, pinned]).success).toBe(true);
-    try {
-      const failure = failureOf(() => writeManifests(folder, chainFiles(5, "example/link:2")));
-      expect(failure.message).toStartWith(`cannot write to ${folder}: EBUSY`);
-    } finally {
-      Bun.spawnSync(["umount", pinned]);
-    }
-    expect(contentOf(top)).toEqual(before);
-    expect(readdirSync(top)).toEqual(["manifests"]);
-  });
-
   test.skipIf(!CAN_MOUNT)("when the file system is read-only", () => {
     const disk = join(top, "disk");
     expect(mount(disk, "size=1m")).toBe(true);
@@ -323,88 +307,150 @@ describe("a failure leaves everything as it was", () => {
   });
 });
 
-describe("after a run that was killed", () => {
-  test("while it wrote, the folder is as before and the next run cleans up", async () => {
+test.skipIf(!CAN_MOUNT)(
+  "a file that cannot be replaced leaves each file old or new, and the same run again completes them",
+  () => {
+    const [before, after] = [chainFiles(4), chainFiles(5, "example/link:2")];
+    writeManifests(folder, before);
+    const pinned = join(folder, "loadgenerator-pod.yaml");
+    expect(Bun.spawnSync(["mount", "--bind", pinned, pinned]).success).toBe(true);
+    try {
+      const failure = failureOf(() => writeManifests(folder, after));
+      expect(failure.message).toStartWith(`cannot write to ${folder}: EBUSY`);
+      expect(failure.hint).toContain("run the same command again");
+    } finally {
+      Bun.spawnSync(["umount", pinned]);
+    }
+    const [old, wanted] = [textsOf(before), textsOf(after)];
+    for (const [name, text] of Object.entries(contentOf(folder)))
+      expect([old[name], wanted[name]]).toContain(text);
+    writeManifests(folder, after);
+    expect(contentOf(top)).toEqual(placed(after));
+  },
+);
+
+describe("a run that was killed", () => {
+  test("while it wrote leaves the files as they were, and nothing that kubectl would read", async () => {
     writeManifests(folder, chainFiles(2));
     const before = contentOf(folder);
     await run(folder, "5", "7");
-    expect(contentOf(folder)).toEqual(before);
-    expect(readdirSync(top)).toHaveLength(2);
+    const manifests = Object.entries(contentOf(folder)).filter(([name]) => /\.(json|ya?ml)$/.test(name));
+    expect(Object.fromEntries(manifests)).toEqual(before);
+    expect(readdirSync(folder).length).toBeGreaterThan(manifests.length);
     writeManifests(folder, chainFiles(3));
-    expect(contentOf(folder)).toEqual(textsOf(chainFiles(3)));
-    expect(readdirSync(top)).toEqual(["manifests"]);
+    expect(contentOf(top)).toEqual(placed(chainFiles(3)));
   });
 
-  test("between its two renames, the next run finds the old files, theirs too", async () => {
-    writeManifests(folder, chainFiles(4));
-    await run(folder, "5", "7");
-    const left = readdirSync(top).find((name) => name.startsWith(".manifests.chain-link-run-")) ?? "";
-    renameSync(folder, join(top, left, "old"));
-    writeFileSync(join(top, left, "old", "theirs.txt"), "theirs");
-    const { removed } = writeManifests(folder, chainFiles(3));
-    expect(removed).toHaveLength(2);
-    expect(contentOf(folder)).toEqual({ ...textsOf(chainFiles(3)), "theirs.txt": "theirs" });
-    expect(readdirSync(top)).toEqual(["manifests"]);
-  });
-
-  test("while it held the lock, the next run does not wait", async () => {
-    await run(folder, "1", "1");
-    const left = readdirSync(top).find((name) => name.includes("-run-")) ?? "";
-    writeFileSync(join(top, left.replace("-run-", "-lock-")), "");
-    const startMs = performance.now();
-    writeManifests(folder, chainFiles(1));
-    expect(performance.now() - startMs).toBeLessThan(1000);
-    expect(readdirSync(top)).toEqual(["manifests"]);
-  });
-
-  test("the folders of runs that still live are left alone", async () => {
+  test("is told from one that still runs", async () => {
     const sleeper = Bun.spawn(["sleep", "60"]);
     await run(folder, "1", "1");
-    const left = readdirSync(top).find((name) => name.includes("-run-")) ?? "";
-    const alive = left.replace(/-\d+-([0-9a-f]{12})$/, `-${sleeper.pid}-$1`);
-    renameSync(join(top, left), join(top, alive));
+    const left = readdirSync(folder)[0] ?? "";
+    const alive = left.replace(/-\d+-/, `-${sleeper.pid}-`);
+    renameSync(join(folder, left), join(folder, alive));
     writeManifests(folder, chainFiles(1));
-    expect(existsSync(join(top, alive, "new"))).toBe(true);
+    expect(existsSync(join(folder, alive))).toBe(true);
     sleeper.kill();
     await sleeper.exited;
     writeManifests(folder, chainFiles(1));
-    expect(readdirSync(top)).toEqual(["manifests"]);
+    expect(contentOf(top)).toEqual(placed(chainFiles(1)));
   });
 });
 
-describe("runs at the same time leave the files of one of them", () => {
-  async function runTogether(): Promise<void> {
-    const up = Array.from({ length: 20 }, (_, index) => 2 + (index % 7)).join(",");
-    const down = Array.from({ length: 20 }, (_, index) => 30 - (index % 7)).join(",");
-    const ends = await Promise.all([up, down, up, down].map((lengths) => run(folder, lengths)));
-    expect(ends).toEqual(Array(4).fill({ exitCode: 0, stderr: "" }));
-  }
+test("of runs at the same time, either the files of one remain or a run fails and says so", async () => {
+  mkdirSync(folder);
+  writeFileSync(join(folder, "theirs.txt"), "theirs");
+  const up = Array.from({ length: 10 }, (_, index) => 2 + (index % 7)).join(",");
+  const down = Array.from({ length: 10 }, (_, index) => 30 - (index % 7)).join(",");
+  const ends = await Promise.all([up, down, up, down].map((lengths) => run(folder, lengths)));
+  const failed = ends.filter(({ exitCode }) => exitCode !== 0);
+  for (const { stderr } of failed) expect(stderr).toContain("at the same time");
+  if (failed.length > 0) writeManifests(folder, chainFiles(3, "example/link:3"));
+  const { "theirs.txt": theirs, ...content } = contentOf(folder);
+  expect(theirs).toBe("theirs");
+  const instances = (Object.keys(content).length - 5) / 2;
+  expect(content).toEqual(textsOf(chainFiles(instances, `example/link:${instances}`)));
+}, 30_000);
 
-  function expectOneChain(content: Record<string, string>): void {
-    const instances = (Object.keys(content).length - 5) / 2;
-    expect(content).toEqual(textsOf(chainFiles(instances, `example/link:${instances}`)));
-  }
+test("a run that another one overtakes while it writes ends with its own files only", () => {
+  let isFirst = true;
+  writeManifests(folder, chainFiles(1), () => {
+    if (isFirst) writeManifests(folder, chainFiles(2, "example/link:2"));
+    isFirst = false;
+  });
+  expect(contentOf(top)).toEqual(placed(chainFiles(1)));
+});
 
-  test("where the folder is exchanged as a whole", async () => {
-    await runTogether();
-    expectOneChain(contentOf(folder));
-    expect(readdirSync(top)).toEqual(["manifests"]);
-  }, 30_000);
+describe("another user of the machine cannot", () => {
+  const isRoot = process.geteuid?.() === 0;
+  const asNobody = (work: () => void) => {
+    process.seteuid?.(NOBODY);
+    try {
+      work();
+    } finally {
+      process.seteuid?.(0);
+    }
+  };
+  const victim = () => join(top, "victim");
 
-  test("where it is reached by a link", async () => {
-    symlinkSync("elsewhere", folder);
-    await runTogether();
-    expectOneChain(contentOf(join(top, "elsewhere")));
-    expect(readdirSync(top).sort()).toEqual(["elsewhere", "manifests"]);
-  }, 30_000);
+  beforeEach(() => {
+    mkdirSync(victim());
+    writeFileSync(join(victim(), "stays.txt"), "stays");
+    chmodSync(top, 0o777);
+  });
 
-  test("where it holds a file of other people", async () => {
+  test.skipIf(!isRoot).each([
+    ["a folder", () => mkdirSync(folder)],
+    ["a link", () => symlinkSync("victim", folder)],
+    ["a link on the way", () => symlinkSync("victim", join(top, "way"))],
+  ])("lead us into %s that they put into a shared folder", (_what, plant) => {
+    asNobody(plant);
+    const path = existsSync(join(top, "way")) ? join(top, "way", "manifests") : folder;
+    const failure = failureOf(() => writeManifests(path, chainFiles(1)));
+    expect(failure.message).toContain("belongs to another user (uid 65534)");
+    expect(contentOf(victim())).toEqual({ "stays.txt": "stays" });
+  });
+
+  test("redirect a run by putting a link in the folder's place while it writes", () => {
+    let isFirst = true;
+    writeManifests(folder, chainFiles(1), () => {
+      if (!isFirst) return;
+      isFirst = false;
+      renameSync(folder, join(top, "moved"));
+      symlinkSync("victim", folder);
+    });
+    expect(contentOf(victim())).toEqual({ "stays.txt": "stays" });
+    expect(contentOf(join(top, "moved"))).toEqual(textsOf(chainFiles(1)));
+  });
+
+  test("make us write through, wait for or keep what they put in the place of a file", () => {
+    const [namespace, list, pod, ...others] = chainFiles(1);
     mkdirSync(folder);
-    writeFileSync(join(folder, "theirs.txt"), "theirs");
-    await runTogether();
-    const { "theirs.txt": theirs, ...content } = contentOf(folder);
-    expect(theirs).toBe("theirs");
-    expectOneChain(content);
-    expect(readdirSync(top)).toEqual(["manifests"]);
-  }, 30_000);
+    symlinkSync("../victim/stays.txt", join(folder, namespace?.name ?? ""));
+    expect(Bun.spawnSync(["mkfifo", join(folder, list?.name ?? "")]).success).toBe(true);
+    writeFileSync(join(top, "same"), pod?.text ?? "");
+    symlinkSync("../same", join(folder, pod?.name ?? ""));
+    writeManifests(folder, chainFiles(1));
+    expect(contentOf(folder)).toEqual(textsOf(chainFiles(1)));
+    expect(contentOf(victim())).toEqual({ "stays.txt": "stays" });
+    expect(others.length).toBeGreaterThan(0);
+  });
+
+  test.skipIf(!isRoot)("stay the owner of a file of ours that they wrote first", () => {
+    mkdirSync(folder, { mode: 0o700 });
+    const [first] = chainFiles(1);
+    const path = join(folder, first?.name ?? "");
+    writeFileSync(path, first?.text ?? "");
+    chownSync(path, NOBODY, NOBODY);
+    writeManifests(folder, chainFiles(1));
+    expect(statSync(path).uid).toBe(0);
+  });
+
+  test("have a pretended staging folder of earlier versions put back", () => {
+    writeManifests(folder, chainFiles(1));
+    const planted = join(top, ".manifests.chain-link-run-00000000-999999-0123456789ab", "old");
+    mkdirSync(planted, { recursive: true });
+    writeFileSync(join(planted, "evil-deployment.yaml"), "kind: Deployment\n");
+    writeManifests(folder, chainFiles(2));
+    expect(contentOf(folder)).toEqual(textsOf(chainFiles(2)));
+  });
 });
