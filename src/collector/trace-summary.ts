@@ -1,4 +1,5 @@
 import type { Span } from "../trace/span.ts";
+import { extentOf } from "../trace/trace-extent.ts";
 import type { TraceProof } from "./proof.ts";
 
 /** What a list of traces shows of one. */
@@ -7,9 +8,9 @@ export interface TraceSummary {
   /** Of the root, or of the earliest span when the root is missing. */
   readonly serviceName?: string;
   readonly spanName?: string;
-  /** Earliest start, microseconds since 1970; 0 when no span has a timestamp. */
+  /** Earliest start with clocks corrected, microseconds since 1970; 0 when no span has a timestamp. */
   readonly timestamp: number;
-  /** From the earliest start to the latest end, microseconds. */
+  /** From the earliest start to the latest end, with clocks corrected, microseconds. */
   readonly duration: number;
   readonly spanCount: number;
   /** Spans with the tag `error`, whatever its value. */
@@ -23,23 +24,19 @@ export interface TraceSummary {
 export function summarizeTrace(spans: readonly Span[]): TraceSummary {
   const services = new Set<string>();
   let root = spans[0] as Span;
-  let start = 0;
-  let end = 0;
   let errorCount = 0;
   for (const span of spans) {
     if (span.localEndpoint?.serviceName !== undefined) services.add(span.localEndpoint.serviceName);
     if (span.tags !== undefined && Object.hasOwn(span.tags, "error")) errorCount++;
     if (isBetterRoot(span, root)) root = span;
-    if (span.timestamp === undefined) continue;
-    if (start === 0 || span.timestamp < start) start = span.timestamp;
-    end = Math.max(end, span.timestamp + (span.duration ?? 0));
   }
+  const { start, duration } = extentOf(spans);
   return {
     traceId: root.traceId,
     ...(root.localEndpoint?.serviceName !== undefined && { serviceName: root.localEndpoint.serviceName }),
     ...(root.name !== undefined && { spanName: root.name }),
     timestamp: start,
-    duration: end - start,
+    duration,
     spanCount: spans.length,
     errorCount,
     serviceCount: services.size,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Span } from "../../src/trace/span.ts";
-import { arrangeSpans } from "../../ui/trace/span-tree.ts";
+import { arrangeSpans } from "../../src/trace/span-tree.ts";
 import { hexId, makeChain, makeSpan } from "./spans.ts";
 
 function outline(spans: readonly Span[]): string[] {

@@ -1,7 +1,8 @@
+import { correctSkew } from "../../src/trace/clock-skew.ts";
 import type { Span } from "../../src/trace/span.ts";
-import { correctSkew } from "./clock-skew.ts";
+import { arrangeSpans, type SpanRow } from "../../src/trace/span-tree.ts";
+import { measureExtent } from "../../src/trace/trace-extent.ts";
 import { markCriticalPath } from "./critical-path.ts";
-import { arrangeSpans } from "./span-tree.ts";
 
 /** One span, ready to be drawn. Times in microseconds from the start of the trace, with clocks corrected. */
 export interface TraceRow {
@@ -34,7 +35,7 @@ export interface Trace {
   readonly services: readonly string[];
   readonly errors: number;
   readonly orphans: number;
-  /** Services whose clocks were corrected, with what was added, microseconds. */
+  /** What was added to clocks that were off, microseconds, by service or instance. */
   readonly skews: ReadonlyMap<string, number>;
 }
 
@@ -50,26 +51,14 @@ export function hasError(span: Span): boolean {
 
 /** Everything that the views of a trace are drawn from; 20,000 spans take some tens of milliseconds. */
 export function modelTrace(spans: readonly Span[]): Trace {
-  const arranged = arrangeSpans(spans);
-  const parents = new Int32Array(arranged.length);
-  const path: number[] = [];
-  arranged.forEach(({ depth }, index) => {
-    path[depth] = index;
-    parents[index] = depth === 0 ? -1 : (path[depth - 1] as number);
-  });
-  const { shifts, services: skews } = correctSkew(arranged, parents);
-  let start = Number.POSITIVE_INFINITY;
-  let end = 0;
-  arranged.forEach(({ span }, index) => {
-    if (span.timestamp === undefined) return;
-    const at = span.timestamp + (shifts[index] as number);
-    start = Math.min(start, at);
-    end = Math.max(end, at + (span.duration ?? 0));
-  });
-  if (end === 0) start = 0;
-  const descendants = countDescendants(parents);
+  const { rows: arranged, shifts, skews } = arrangeCorrected(spans);
+  const { start, duration } = measureExtent(
+    arranged.map(({ span }) => span),
+    shifts,
+  );
+  const descendants = countDescendants(arranged);
   const services = new Set<string>();
-  const rows = arranged.map(({ span, depth, isOrphan }, index): TraceRow => {
+  const rows = arranged.map(({ span, depth, parent, isOrphan }, index): TraceRow => {
     const service = span.localEndpoint?.serviceName ?? "unknown service";
     services.add(service);
     const shift = shifts[index] as number;
@@ -78,7 +67,7 @@ export function modelTrace(spans: readonly Span[]): Trace {
       index,
       service,
       depth,
-      parent: parents[index] as number,
+      parent,
       descendants: descendants[index] as number,
       isOrphan,
       isError: hasError(span),
@@ -95,7 +84,7 @@ export function modelTrace(spans: readonly Span[]): Trace {
     traceId: rows[0]?.span.traceId ?? "",
     rows,
     start,
-    duration: end - start,
+    duration,
     services: [...services],
     errors: rows.filter((row) => row.isError).length,
     orphans: rows.filter((row) => row.isOrphan).length,
@@ -103,10 +92,21 @@ export function modelTrace(spans: readonly Span[]): Trace {
   };
 }
 
-function countDescendants(parents: Int32Array): Int32Array {
-  const counts = new Int32Array(parents.length);
-  for (let index = parents.length - 1; index >= 0; index--) {
-    const parent = parents[index] as number;
+function arrangeCorrected(spans: readonly Span[]) {
+  const rows = arrangeSpans(spans);
+  const { shifts, services: skews } = correctSkew(rows);
+  if (skews.size === 0) return { rows, shifts, skews };
+  // Siblings that were moved may have changed places.
+  const shiftOf = new Map(rows.map(({ span }, index) => [span, shifts[index] as number]));
+  const startOf = (span: Span) => (span.timestamp ?? Infinity) + (shiftOf.get(span) ?? 0);
+  const moved = arrangeSpans(spans, startOf);
+  return { rows: moved, shifts: Float64Array.from(moved, ({ span }) => shiftOf.get(span) ?? 0), skews };
+}
+
+function countDescendants(rows: readonly SpanRow[]): Int32Array {
+  const counts = new Int32Array(rows.length);
+  for (let index = rows.length - 1; index >= 0; index--) {
+    const { parent } = rows[index] as SpanRow;
     if (parent >= 0) counts[parent] = (counts[parent] as number) + (counts[index] as number) + 1;
   }
   return counts;
