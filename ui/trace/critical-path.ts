@@ -1,51 +1,93 @@
 /** What the path is found by. Times in microseconds. */
 export interface PathRow {
   readonly index: number;
-  /** Index of the parent's row; -1 for a root. */
+  /** Index of the parent's row, which comes before this one; -1 for a root. */
   readonly parent: number;
+  /** It names a parent that the trace does not have. */
+  readonly isOrphan: boolean;
   /** `null`: unknown. */
   readonly start: number | null;
+  /** 0: unknown. */
   readonly duration: number;
   isCritical: boolean;
 }
 
+/** A part of the root's time and the span that it belongs to. */
+export interface PathSegment {
+  readonly index: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A start and a duration are rounded separately, so two spans that met may seem to overlap by this many microseconds. */
+const ROUNDING = 2;
+
+/** The part of a span that lies within its parent, and its children's parts. */
+interface Part {
+  readonly row: PathRow;
+  readonly start: number;
+  readonly end: number;
+  readonly children: Part[];
+}
+
 /**
- * Marks the spans that decided how long the trace took: from the end of the root backwards, at each moment the child
- * that ended last before it. A span off the path could be slower without the trace being slower.
+ * The critical path: the spans that decided how long the trace took. Each moment of the root's duration belongs to exactly
+ * one of them.
+ *
+ * Seen from the end of the root backwards, it is at each moment the child that ends last. From the start of that child on,
+ * it is the child that ends last before this start, within {@link ROUNDING}; a child that ends later ran in parallel with
+ * one on the path. Time in which there is no such child is the span's own. Within each child on the path the same holds,
+ * from its end, or from where its time on the path ends. Children are clipped to their parents. The root is the one
+ * without a parent; of several, the one that ends last. A span whose times are unknown is passed over: its children count
+ * as its parent's.
+ * @returns the segments, latest first; also sets `isCritical` of each span on the path
  */
-export function markCriticalPath(rows: readonly PathRow[]): void {
-  const root = rows.reduce<PathRow | undefined>((best, row) => {
-    if (row.parent >= 0 || row.start === null) return best;
-    return best === undefined || endOf(row) > endOf(best) ? row : best;
-  }, undefined);
-  if (root === undefined) return;
-  const children = groupChildren(rows);
-  const stack: [row: PathRow, until: number][] = [[root, endOf(root)]];
+export function markCriticalPath(rows: readonly PathRow[]): PathSegment[] {
+  const root = findRoot(clipRows(rows));
+  const segments: PathSegment[] = [];
+  const stack: [part: Part, until: number][] = root === undefined ? [] : [[root, root.end]];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const [row, until] = next;
+    const [{ row, start, children }, until] = next;
     row.isCritical = true;
-    let moment = Math.min(until, endOf(row));
-    // By end, the latest first; one that ends after the moment ran beside one that is on the path.
-    const ofRow = (children.get(row.index) ?? []).sort((a, b) => endOf(b) - endOf(a));
-    for (const child of ofRow) {
-      if (child.start === null || endOf(child) > moment || child.start < (row.start ?? 0)) continue;
-      stack.push([child, moment]);
+    let moment = until;
+    // Of those that end together, the one that took longer.
+    children.sort((a, b) => b.end - a.end || a.start - b.start);
+    for (const child of children) {
+      const end = Math.min(child.end, moment);
+      if (child.end > moment + ROUNDING || child.start >= end) continue;
+      if (end < moment) segments.push({ index: row.index, from: end, to: moment });
+      stack.push([child, end]);
       moment = child.start;
     }
+    if (start < moment) segments.push({ index: row.index, from: start, to: moment });
   }
+  return segments.sort((a, b) => b.from - a.from);
 }
 
-function endOf(row: PathRow): number {
-  return (row.start ?? 0) + row.duration;
-}
-
-function groupChildren(rows: readonly PathRow[]): Map<number, PathRow[]> {
-  const groups = new Map<number, PathRow[]>();
+/** The parts of the roots, with all below them. */
+function clipRows(rows: readonly PathRow[]): Part[] {
+  const roots: Part[] = [];
+  // Of a span whose times are unknown, its parent's.
+  const parts: (Part | undefined)[] = [];
   for (const row of rows) {
-    if (row.parent < 0) continue;
-    const group = groups.get(row.parent);
-    if (group === undefined) groups.set(row.parent, [row]);
-    else group.push(row);
+    const parent = parts[row.parent];
+    parts.push(parent);
+    if (row.start === null || row.duration <= 0) continue;
+    const start = Math.max(row.start, parent?.start ?? row.start);
+    const end = Math.min(row.start + row.duration, parent?.end ?? Number.POSITIVE_INFINITY);
+    // Outside of its parent, neither the span nor what is below it is on the path.
+    const part: Part = { row, start, end: Math.max(start, end), children: [] };
+    parts[parts.length - 1] = part;
+    if (parent === undefined) roots.push(part);
+    else if (start < end) parent.children.push(part);
   }
-  return groups;
+  return roots;
+}
+
+function findRoot(roots: readonly Part[]): Part | undefined {
+  const rank = ({ row }: Part) => Number(row.parent < 0) + Number(row.parent < 0 && !row.isOrphan);
+  return roots.reduce<Part | undefined>((best, root) => {
+    if (best === undefined || rank(root) > rank(best)) return root;
+    return rank(root) === rank(best) && root.end > best.end ? root : best;
+  }, undefined);
 }
