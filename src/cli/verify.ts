@@ -147,7 +147,10 @@ async function proveSpans(proof: Proof): Promise<number> {
       startedMs: header.startMs,
       backend: reader.name,
       allowedLoss: flags["allow-loss"],
-      losses: last.counters === null ? [] : attributeLosses(reconciliation.tally, before, last.counters),
+      losses:
+        last.counters === null
+          ? []
+          : attributeLosses(reconciliation.tally, before, last.counters, null, reconciliation.hasForgotten),
       pageOf: (traceId) => reader.pageOf(traceId),
       cut: run.cut,
       failures: run.failures,

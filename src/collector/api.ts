@@ -18,6 +18,8 @@ import { summarizeTrace } from "./trace-summary.ts";
 export interface ApiParts extends IngestParts, QueryParts {
   /** Of this program, for `/info`. */
   readonly version: string;
+  /** When this collector was started, so that whoever reads it can tell it from the next. */
+  readonly startedAt: Date;
   /** `null`: there is nothing to control. */
   readonly control: ControlDesk | null;
 }
@@ -91,7 +93,7 @@ async function answerOther(request: Request, url: URL, parts: ApiParts): Promise
   const { store, metrics } = parts;
   switch (url.pathname) {
     case "/health":
-      return respondJson(request, { status: "UP", store: store.counts() });
+      return respondJson(request, { status: "UP", startedAt: parts.startedAt, store: store.counts() });
     case "/info":
       return respondJson(request, { chainLink: { version: parts.version } });
     case "/metrics":

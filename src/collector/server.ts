@@ -72,6 +72,7 @@ export function startCollector(options: CollectorOptions): Collector {
     lookbackMs: options.lookbackMs ?? DEFAULT_LOOKBACK_MS,
     autocompleteKeys: options.autocompleteKeys ?? [],
     version: VERSION,
+    startedAt: new Date(),
     control: options.control ?? null,
   };
   const respond = (request: Request) => answer(request, parts);

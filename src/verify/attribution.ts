@@ -1,4 +1,4 @@
-import type { BackendCounters, Counters, LinkCounters } from "./counters.ts";
+import type { Counters, LinkCounters } from "./counters.ts";
 import type { Tally } from "./tally.ts";
 
 /** Why spans are missing. */
@@ -20,10 +20,14 @@ export type LossReason =
   | "evicted"
   /** The backend was started again, and has nothing of what it had. */
   | "backend_restarted"
+  /** The backend had traces that it no longer has, and does not tell why. */
+  | "backend_restarted_or_evicted"
   /** The links sent them and got a good answer, but the backend counted fewer. */
   | "never_received"
   /** The backend took them, and does not have them. */
   | "not_stored"
+  /** One or the other: the backend counts copies, too, or may have begun to count anew. */
+  | "never_received_or_not_stored"
   /** Nobody's counters were there to ask. */
   | "unexplained";
 
@@ -40,12 +44,14 @@ const DROP_REASONS = ["queue_full", "rejected", "unavailable", "shutdown"] as co
  * refused by the backend), then what is only likely (a link is gone, the backend made room); never more than are missing.
  * @param ended What counters said soon after the last request, where others followed: of what links have queued now, only what they had
  * queued then can be missing, as queues are emptied in order
+ * @param hasForgotten The backend no longer has traces that were seen in it
  */
 export function attributeLosses(
   tally: Tally,
   before: Counters | null,
   after: Counters,
   ended: Counters | null = null,
+  hasForgotten = false,
 ): Loss[] {
   const losses: Loss[] = [];
   let open = tally.unattributed;
@@ -79,7 +85,7 @@ export function attributeLosses(
     else gone.push({ link: name, reason: end, missing });
   }
   const backend = after.backend;
-  const grew = (key: keyof BackendCounters) =>
+  const grew = (key: "received" | "refused" | "evicted") =>
     backend?.[key] === null || backend?.[key] === undefined
       ? null
       : backend[key] - (before?.backend?.[key] ?? 0);
@@ -96,10 +102,15 @@ export function attributeLosses(
   }
   open -= take(null, "evicted", grew("evicted") ?? 0, open);
   if (backend?.restarts) open -= take(null, "backend_restarted", open, open);
+  else if (hasForgotten) open -= take(null, "backend_restarted_or_evicted", open, open);
   const received = grew("received");
-  if (isSentKnown && received !== null) {
-    open -= take(null, "never_received", sent - received, open);
-    open -= take(null, "not_stored", open, open);
+  if (backend && isSentKnown && received !== null) {
+    const { countsCopies = false, identity = null } = backend;
+    // Copies of some spans must not stand in for others that were lost.
+    const isExact = !countsCopies && identity !== null;
+    const arrived = received - (countsCopies ? tally.copies : 0);
+    if (identity !== null) open -= take(null, "never_received", sent - arrived, open);
+    open -= take(null, isExact ? "not_stored" : "never_received_or_not_stored", open, open);
   }
   take(null, "unexplained", open, open);
   return losses;

@@ -1,64 +1,70 @@
 import { type BackendCounters, type CountedBackend, readBackend } from "./counters.ts";
+import { RestartCounter } from "./restart-counter.ts";
 
-/** Often enough that a backend which was started again is seen before it has counted as much as it had. */
+/** What a backend counted between two readings is lost when it is started again. */
 const PERIOD_MS = 2000;
-const FIELDS = ["received", "refused", "evicted"] as const;
+const NOTHING = { received: 0, refused: 0, evicted: 0 };
 
 /** Reads a backend's counters again and again, so that they go on where it is started again and counts anew. */
 export class BackendWatch {
   readonly #backend: CountedBackend;
   readonly #timer: ReturnType<typeof setInterval>;
-  #last: BackendCounters | null;
+  readonly #restarts = new RestartCounter();
   /** What it had counted when it was started again. */
-  #lost: BackendCounters = { received: 0, refused: 0, evicted: 0 };
-  #restarts = 0;
-  #reading: Promise<void> = Promise.resolve();
+  #lost: Pick<BackendCounters, keyof typeof NOTHING> = NOTHING;
+  #reading: Promise<unknown> = Promise.resolve();
 
-  /** `before`: its counters at the beginning; `null` where they are not known. */
+  /** @param before Its counters at the beginning; `null` where they are not known */
   constructor(backend: CountedBackend, before: BackendCounters | null) {
     this.#backend = backend;
-    this.#last = before;
-    this.#timer = setInterval(() => {
-      this.#reading = this.#reading.then(async () => void (await this.#read()));
-    }, PERIOD_MS);
+    if (before === null) void this.#readNext();
+    else this.#restarts.see(before);
+    this.#timer = setInterval(() => void this.#readNext(), PERIOD_MS);
     this.#timer.unref();
   }
 
-  /** How often it was started again, as it says now. */
-  async countRestarts(): Promise<number> {
-    await this.#reading;
-    await this.#read();
-    return this.#restarts;
+  /** Restarts that were seen so far. */
+  get restarts(): number {
+    return this.#restarts.count;
+  }
+
+  /** How often it was started again, as it says now; `null` where it does not tell. */
+  async countRestarts(): Promise<number | null> {
+    const isThere = await this.#readNext();
+    const canTell = isThere && (this.#restarts.last?.identity ?? null) !== null;
+    return canTell || this.#restarts.count > 0 ? this.#restarts.count : null;
   }
 
   /** The counters as if they had never begun anew; `null` where the backend does not answer now. */
   async read(): Promise<BackendCounters | null> {
-    await this.#reading;
-    const isThere = await this.#read();
-    if (!isThere || this.#last === null) return null;
-    return { ...addCounters(this.#last, this.#lost), restarts: this.#restarts };
+    const isThere = await this.#readNext();
+    const { last, count } = this.#restarts;
+    if (!isThere || last === null) return null;
+    return { ...last, ...addCounters(last, this.#lost), restarts: count };
   }
 
   end(): void {
     clearInterval(this.#timer);
   }
 
+  /** One reading after the other; resolves to whether the backend answered. */
+  #readNext(): Promise<boolean> {
+    const reading = this.#reading.then(() => this.#read());
+    this.#reading = reading;
+    return reading;
+  }
+
   async #read(): Promise<boolean> {
     const now = await readBackend(this.#backend);
     if (now === null) return false;
-    const last = this.#last;
-    if (last !== null && FIELDS.some((field) => (now[field] ?? 0) < (last[field] ?? 0))) {
-      this.#restarts++;
-      this.#lost = addCounters(this.#lost, last);
-    }
-    this.#last = now;
+    const { last } = this.#restarts;
+    if (this.#restarts.see(now) && last !== null) this.#lost = addCounters(this.#lost, last);
     return true;
   }
 }
 
-function addCounters(a: BackendCounters, b: BackendCounters): BackendCounters {
-  const [received, refused, evicted] = FIELDS.map((field) =>
-    a[field] === null || b[field] === null ? null : a[field] + b[field],
-  );
-  return { received: received ?? null, refused: refused ?? null, evicted: evicted ?? null };
+function addCounters(a: typeof NOTHING | BackendCounters, b: typeof NOTHING | BackendCounters) {
+  const sum = (field: keyof typeof NOTHING) =>
+    a[field] === null || b[field] === null ? null : a[field] + b[field];
+  return { received: sum("received"), refused: sum("refused"), evicted: sum("evicted") };
 }

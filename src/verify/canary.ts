@@ -1,5 +1,6 @@
 import { errorText, UserError } from "../lib/errors.ts";
 import { attributeLosses } from "./attribution.ts";
+import { BackendWatch } from "./backend-watch.ts";
 import type { CallGraph } from "./call-graph.ts";
 import type { CanaryAccount } from "./canary-account.ts";
 import { CounterLog } from "./counter-log.ts";
@@ -8,7 +9,6 @@ import { Learning } from "./learning.ts";
 import { pause, QueryPace } from "./query-pace.ts";
 import { type Reconciliation, reconcile } from "./reconcile.ts";
 import type { RunBook } from "./run-book.ts";
-import type { Tally } from "./tally.ts";
 import type { TraceReader } from "./trace-reader.ts";
 
 /** The requests of one window, which are a run of their own. */
@@ -72,12 +72,14 @@ export class Canary {
   readonly #open = new Set<Promise<void>>();
   readonly #end = new AbortController();
   readonly #pace: QueryPace;
+  readonly #watch: BackendWatch;
   #learning: Learning;
 
   constructor(options: CanaryOptions) {
     this.#options = options;
     this.#pace = new QueryPace(options.queriesPerSecond, this.#end.signal);
     this.#learning = new Learning(options.graph);
+    this.#watch = new BackendWatch(options.backend, null);
     // At the end of each window, so that what is queued for it is told from what is queued for later ones.
     this.#counters = new CounterLog(options.findInstances, options.backend, options.windowMs / 2);
   }
@@ -102,6 +104,7 @@ export class Canary {
       await pause(Math.max(0, dueMs - performance.now()), stop).catch(() => {});
     }
     await Promise.all(this.#open);
+    this.#watch.end();
     clearTimeout(timer);
   }
 
@@ -140,7 +143,7 @@ export class Canary {
       return;
     }
     const { tally } = reconciliation;
-    const losses = tally.missing === 0 ? [] : await this.#attribute(tally, startedMs, endedMs);
+    const losses = tally.missing === 0 ? [] : await this.#attribute(reconciliation, startedMs, endedMs);
     account.add(reconciliation, losses);
     // It has learned enough, and what runs may change in weeks: learned anew while all is well.
     if (graph === null && tally.missing === 0 && this.#learning.wanted === 0)
@@ -148,18 +151,19 @@ export class Canary {
     onWindow?.({ reconciliation, problem: null, losses });
   }
 
-  async #attribute(tally: Tally, startedMs: number, endedMs: number) {
+  async #attribute({ tally, hasForgotten }: Reconciliation, startedMs: number, endedMs: number) {
     const now = await this.#counters.readNow();
     const before = await this.#counters.before(startedMs);
     const ended = await this.#counters.after(endedMs);
     const restarts = (now.backend?.restarts ?? 0) - (before?.backend?.restarts ?? 0);
     const backend = now.backend && { ...now.backend, restarts };
-    return attributeLosses(tally, before, { ...now, backend }, ended);
+    return attributeLosses(tally, before, { ...now, backend }, ended, hasForgotten);
   }
 
   /** A backend that cannot be read is asked until the time is over: it may have the spans nevertheless. */
   async #reconcile(book: RunBook, ended: Promise<unknown>) {
     const { graph, reader, maxWaitMs, account } = this.#options;
+    const restartsBefore = this.#watch.restarts;
     let deadlineMs = Number.POSITIVE_INFINITY;
     void ended.then(() => {
       deadlineMs = performance.now() + maxWaitMs;
@@ -176,6 +180,10 @@ export class Canary {
           maxWaitMs: Math.max(0, Math.min(maxWaitMs, leftMs)),
           queriesPerSecond: this.#pace,
           signal: this.#end.signal,
+          countRestarts: async () => {
+            const restarts = await this.#watch.countRestarts();
+            return restarts === null ? null : restarts - restartsBefore;
+          },
         });
         return { reconciliation, problem: null };
       } catch (error) {

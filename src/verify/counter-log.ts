@@ -1,10 +1,5 @@
-import {
-  type BackendCounters,
-  type CountedBackend,
-  type Counters,
-  type LinkInstance,
-  readCounters,
-} from "./counters.ts";
+import { type CountedBackend, type Counters, type LinkInstance, readCounters } from "./counters.ts";
+import { RestartCounter } from "./restart-counter.ts";
 
 /** Many links are asked less often. */
 const INTERVAL_PER_LINK_MS = 100;
@@ -23,6 +18,7 @@ export class CounterLog {
   readonly #intervalMs: number;
   /** Oldest first. */
   readonly #readings: Reading[] = [];
+  readonly #restarts = new RestartCounter();
   #instances: readonly LinkInstance[] = [];
 
   /** @param intervalMs Links are asked at most as often when nothing is wrong */
@@ -55,21 +51,20 @@ export class CounterLog {
   }
 
   readNow(): Promise<Counters> {
-    const last = this.#readings.at(-1)?.counters ?? null;
-    const counters = this.#read(last);
+    const counters = this.#read(this.#readings.at(-1)?.counters);
     this.#readings.push({ atMs: performance.now(), counters });
     if (this.#readings.length > KEPT_READINGS) this.#readings.shift();
     return counters;
   }
 
-  /** With the number of times that the backend was started again since the first reading: its counters fell. */
-  async #read(last: Promise<Counters> | null): Promise<Counters> {
+  /** With the number of times that the backend was started again since the first reading. */
+  async #read(last: Promise<Counters> | undefined): Promise<Counters> {
     const counters = await readCounters(await this.#find(), this.#backend);
-    const { backend } = counters;
-    const then = (await last)?.backend ?? null;
-    if (backend === null) return { ...counters, backend: null };
-    const restarts = then?.restarts ?? 0;
-    return { ...counters, backend: { ...backend, restarts: restarts + Number(isFallen(then, backend)) } };
+    // Readings are counted in the order in which they began.
+    await last;
+    if (counters.backend === null) return counters;
+    this.#restarts.see(counters.backend);
+    return { ...counters, backend: { ...counters.backend, restarts: this.#restarts.count } };
   }
 
   /** Those known so far when they cannot be looked up: nobody is gone because a name server is. */
@@ -79,11 +74,4 @@ export class CounterLog {
     } catch {}
     return this.#instances;
   }
-}
-
-function isFallen(then: BackendCounters | null, now: BackendCounters): boolean {
-  if (then === null) return false;
-  return (["received", "refused", "evicted"] as const).some(
-    (field) => (now[field] ?? 0) < (then[field] ?? 0),
-  );
 }

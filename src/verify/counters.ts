@@ -15,10 +15,14 @@ export interface LinkCounters {
 export interface BackendCounters {
   /** Spans that reached it. */
   readonly received: number | null;
+  /** `received` counts spans that came before and are kept once. @default false */
+  readonly countsCopies?: boolean;
   /** Spans that it refused or could not store. */
   readonly refused: number | null;
   /** Spans that it stored and has let go of. */
   readonly evicted: number | null;
+  /** Tells this process from one that was started later at its address. @default null: the backend does not tell */
+  readonly identity?: string | null;
   /** How often it was started again while it was watched. @default 0 */
   readonly restarts?: number;
 }
@@ -68,7 +72,7 @@ export async function readCounters(
 
 /** None for one that does not say which link it is. */
 async function readLink({ id, link, url, fetch }: LinkInstance) {
-  const text = await fetchText(`${url}/metrics`, fetch);
+  const text = (await get(`${url}/metrics`, fetch))?.text ?? null;
   const name = link ?? /^chain_link_info\{service="([^"]+)"/m.exec(text ?? "")?.[1];
   return name === undefined ? [] : [[id, { link: name.toLowerCase(), counters: parseLink(text) }] as const];
 }
@@ -93,13 +97,19 @@ function parseLink(text: string | null): LinkCounters | null {
 
 /** `null` when it does not answer in time, or tells nothing. */
 export async function readBackend({ kind, url, fetch }: CountedBackend): Promise<BackendCounters | null> {
-  if (kind === "zipkin") return readZipkin(await fetchText(`${url}/metrics`, fetch));
-  if (kind === "collector") return readCollector(await fetchText(`${url}/health`, fetch));
+  if (kind === "zipkin") {
+    const [metrics, info] = await Promise.all([get(`${url}/metrics`, fetch), get(`${url}/info`, fetch)]);
+    return readZipkin(metrics?.text ?? null, info?.lastModified ?? null);
+  }
+  if (kind === "collector") return readCollector((await get(`${url}/health`, fetch))?.text ?? null);
   return null;
 }
 
-/** Zipkin's `/metrics`: https://github.com/openzipkin/zipkin/tree/master/zipkin-server#metrics */
-function readZipkin(text: string | null): BackendCounters | null {
+/**
+ * Zipkin's `/metrics`: https://github.com/openzipkin/zipkin/tree/master/zipkin-server#metrics
+ * @param startedAt The `Last-Modified` of its `/info`, which is when it was started
+ */
+function readZipkin(text: string | null, startedAt: string | null): BackendCounters | null {
   const content = parseRecord(text);
   if (content === null) return null;
   const sum = (name: string) => {
@@ -108,19 +118,31 @@ function readZipkin(text: string | null): BackendCounters | null {
     );
     return counts.length === 0 ? null : counts.reduce((total, [, count]) => total + Number(count), 0);
   };
-  return { received: sum("spans"), refused: sum("spans_dropped"), evicted: null };
+  return {
+    received: sum("spans"),
+    countsCopies: true,
+    refused: sum("spans_dropped"),
+    evicted: null,
+    identity: startedAt,
+  };
 }
 
 function readCollector(text: string | null): BackendCounters | null {
-  const store = parseRecord(text)?.store;
+  const { store, startedAt } = parseRecord(text) ?? {};
   if (!isRecord(store)) return null;
+  const identity = typeof startedAt === "string" ? startedAt : null;
   const { spans, evictedSpans, refusedSpans } = store as Record<string, number>;
   // Without copies: what came twice stands for nothing that did not come.
   const counts = [spans, evictedSpans, refusedSpans];
   const received = counts.every(Number.isFinite)
     ? counts.reduce((sum = 0, count = 0) => sum + count, 0)
     : null;
-  return { received: received ?? null, refused: refusedSpans ?? null, evicted: evictedSpans ?? null };
+  return {
+    received: received ?? null,
+    refused: refusedSpans ?? null,
+    evicted: evictedSpans ?? null,
+    identity,
+  };
 }
 
 function parseRecord(text: string | null): Record<string, unknown> | null {
@@ -132,10 +154,16 @@ function parseRecord(text: string | null): Record<string, unknown> | null {
   }
 }
 
-async function fetchText(url: string, through: Fetch = fetch): Promise<string | null> {
+interface Answer {
+  readonly text: string;
+  readonly lastModified: string | null;
+}
+
+async function get(url: string, through: Fetch = fetch): Promise<Answer | null> {
   try {
     const response = await through(url, { signal: AbortSignal.timeout(COUNTER_TIMEOUT_MS) });
-    return response.ok ? await response.text() : null;
+    const text = await response.text();
+    return response.ok ? { text, lastModified: response.headers.get("Last-Modified") } : null;
   } catch {
     return null;
   }

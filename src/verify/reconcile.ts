@@ -13,7 +13,7 @@ import { Settlement } from "./settlement.ts";
 import { readSingly, type SeenTrace } from "./single-reading.ts";
 import type { Tally } from "./tally.ts";
 import { isAway, type TraceReader } from "./trace-reader.ts";
-import { addUnbooked } from "./unbooked.ts";
+import { addUnbooked, readPatiently } from "./unbooked.ts";
 import { isFinal, onTheWay, verdictOf } from "./verdict.ts";
 
 export interface ReconcileOptions {
@@ -25,8 +25,8 @@ export interface ReconcileOptions {
   readonly ended: Promise<unknown>;
   /** Whether all requests of the run are in the book then: traces that it does not know are looked for. @default false */
   readonly isWholeRun?: () => boolean;
-  /** How often the backend was started again so far: then it is asked anew for what it had. @default never */
-  readonly countRestarts?: () => Promise<number>;
+  /** How often the backend was started again so far; `null` while it cannot be told. @default () => null */
+  readonly countRestarts?: () => Promise<number | null>;
   /** Called before the last look: what the counters say then is of spans that had not arrived before it. */
   readonly beforeLast?: () => Promise<void>;
   /** What is not there so long after the end is missing. */
@@ -55,12 +55,16 @@ export interface Reconciliation {
   /** The one that was given, or what was learned; `null` where no trace was complete. */
   readonly graph: CallGraph | null;
   readonly queries: number;
+  /** The backend no longer had traces that were seen complete, and does not tell whether it was started again. */
+  readonly hasForgotten: boolean;
 }
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** While requests end, so that export latencies are known so finely. */
 const LONGEST_LIVE_PAUSE_MS = 300;
+/** A backend that is started again and again, or evicts faster than it is read, is judged by what it has by then. */
+const MAX_STARTS = 5;
 /** Pending traces from which on accounts are compared instead of spans. */
 const ACCOUNTS_FROM = 2000;
 
@@ -89,6 +93,9 @@ class Reconciler {
   #taken = 0;
   #hasAnswered = false;
   #restarts = 0;
+  /** How often everything was judged, and whether because traces were gone. */
+  #starts = 1;
+  #hasForgotten = false;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
@@ -128,7 +135,7 @@ class Reconciler {
       const lookMs = performance.now() - lookedAtMs;
       this.#report(deadline);
       if (isLast || (deadline !== null && this.#isAllSettled)) {
-        if (!(await this.#isForgotten())) break;
+        if (this.#starts >= MAX_STARTS || !(await this.#isForgotten())) break;
         this.#startOver();
         continue;
       }
@@ -149,6 +156,7 @@ class Reconciler {
       exportLatency: this.#settled.latency,
       graph: this.#learning.knowledge.graph,
       queries: this.#pace.queries,
+      hasForgotten: this.#hasForgotten,
     };
   }
 
@@ -167,15 +175,41 @@ class Reconciler {
     return this.#pending.length + this.#overdue.size === 0 && this.#taken === this.#options.book.size;
   }
 
-  /** What was seen may be gone: the backend was started again since. */
+  /**
+   * What was seen may be gone: the backend was started again since. Where it does not tell, the traces that were seen first are
+   * read once more, as these are gone after any restart.
+   */
   async #isForgotten(): Promise<boolean> {
-    const restarts = (await this.#options.countRestarts?.()) ?? 0;
+    const restarts = (await this.#options.countRestarts?.()) ?? null;
+    if (restarts === null) {
+      const isForgotten = !(await this.#hasEarliest());
+      this.#hasForgotten ||= isForgotten;
+      return isForgotten;
+    }
     const isForgotten = restarts > this.#restarts;
     this.#restarts = restarts;
     return isForgotten;
   }
 
+  async #hasEarliest(): Promise<boolean> {
+    const { reader, signal } = this.#options;
+    const sample = this.#settled.earliest.slice(0, reader.batchSize);
+    if (sample.length === 0) return true;
+    const ids = sample.map(({ sequence }) => this.#ids.traceId(sequence));
+    const traces = await readPatiently(
+      async () => {
+        await this.#pace.turn();
+        return reader.read(ids, signal);
+      },
+      { hasAnswered: this.#hasAnswered, signal },
+    );
+    return sample.every(
+      ({ ledger }, at) => (traces.get(ids[at] as string)?.length ?? 0) >= (ledger?.count ?? 0),
+    );
+  }
+
   #startOver(): void {
+    this.#starts++;
     this.#settled.startOver();
     this.#pending = [];
     this.#overdue.clear();

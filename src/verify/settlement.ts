@@ -6,6 +6,9 @@ import { Tally } from "./tally.ts";
 import { causeOf } from "./unknown-cause.ts";
 import type { Verdict } from "./verdict.ts";
 
+/** Enough to tell that a backend has lost what it had. */
+const EARLIEST = 16;
+
 /** What is known for good of the requests of a run, and how long their traces took. */
 export class Settlement {
   /** Microseconds from the end of a request until its trace was seen complete; of requests that ended while this was there. */
@@ -13,6 +16,8 @@ export class Settlement {
   readonly #book: RunBook;
   readonly #ids: RunIds;
   readonly #startedAt = Date.now();
+  /** The requests whose traces were seen complete first. */
+  readonly earliest: RunRecord[] = [];
   /** Numbers of requests whose traces are not complete. */
   readonly #faulty = new Set<number>();
   #tally = new Tally();
@@ -32,8 +37,12 @@ export class Settlement {
   add(record: RunRecord, verdict: Verdict, seenAt?: number): void {
     const endedAt = this.#book.endOf(record);
     this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict, causeOf(record, verdict));
-    if (verdict.class !== "complete") this.#faulty.add(record.sequence);
-    else if (seenAt !== undefined && this.#isFirst && endedAt >= this.#startedAt)
+    if (verdict.class !== "complete") {
+      this.#faulty.add(record.sequence);
+      return;
+    }
+    if (this.earliest.length < EARLIEST) this.earliest.push(record);
+    if (seenAt !== undefined && this.#isFirst && endedAt >= this.#startedAt)
       this.latency.record(Math.max(0, seenAt - endedAt) * 1000);
   }
 
@@ -46,6 +55,7 @@ export class Settlement {
   startOver(): void {
     this.#tally = new Tally();
     this.#faulty.clear();
+    this.earliest.length = 0;
     this.#isFirst = false;
   }
 }

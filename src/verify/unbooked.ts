@@ -25,10 +25,13 @@ const SECOND_TRIAL_MS = 2000;
 export async function addUnbooked(settled: Settlement, options: UnbookedOptions): Promise<void> {
   const { book, reader, pace, isWholeRun, signal } = options;
   if (isWholeRun) {
-    const strays = await patiently(() => Array.fromAsync(findStrays(book, reader, pace, signal)), options);
+    const strays = await readPatiently(
+      () => Array.fromAsync(findStrays(book, reader, pace, signal)),
+      options,
+    );
     for (const { traceId, spans } of strays) settled.tally.addStray(traceId, spans);
   }
-  const doubled = await patiently(() => Array.fromAsync(readCopies(book, reader, pace, signal)), options);
+  const doubled = await readPatiently(() => Array.fromAsync(readCopies(book, reader, pace, signal)), options);
   if (doubled.length === 0) return;
   // The backend tells of the whole run, also where a part of it is judged.
   const judged = new Set(Array.from({ length: book.size }, (_, index) => book.sequence(index)));
@@ -38,7 +41,10 @@ export async function addUnbooked(settled: Settlement, options: UnbookedOptions)
 }
 
 /** Once more, where a long run would otherwise be thrown away for one last answer that did not come in time. */
-async function patiently<T>(read: () => Promise<T>, { hasAnswered, signal }: UnbookedOptions): Promise<T> {
+export async function readPatiently<T>(
+  read: () => Promise<T>,
+  { hasAnswered, signal }: Pick<UnbookedOptions, "hasAnswered" | "signal">,
+): Promise<T> {
   try {
     return await read();
   } catch (error) {

@@ -26,7 +26,11 @@ test("a batch is stored when its 202 arrives", async () => {
 
 test("health says what became of the spans", async () => {
   const health = (await (await fetch(`${collector.url}/health`)).json()) as object;
-  expect(health).toEqual({ status: "UP", store: { ...collector.store.counts() } });
+  expect(health).toEqual({
+    status: "UP",
+    startedAt: expect.any(String),
+    store: { ...collector.store.counts() },
+  });
 });
 
 describe("bodies", () => {

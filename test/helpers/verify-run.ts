@@ -81,7 +81,10 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     startedMs: book.header.startMs,
     backend: reader.name,
     allowedLoss: 0,
-    losses: last.counters === null ? [] : attributeLosses(reconciliation.tally, before, last.counters),
+    losses:
+      last.counters === null
+        ? []
+        : attributeLosses(reconciliation.tally, before, last.counters, null, reconciliation.hasForgotten),
     pageOf: (traceId) => reader.pageOf(traceId),
   });
 }

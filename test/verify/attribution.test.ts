@@ -129,3 +129,34 @@ test("what links have queued for requests that came later is not on its way for 
     { link: null, reason: "unexplained", spans: 6 },
   ]);
 });
+
+test("copies that a backend counts do not stand in for spans that were lost", () => {
+  const zipkin = { refused: 0, evicted: null, identity: "today", countsCopies: true };
+  const before = countersOf({ a: link("cart", 0) }, { ...zipkin, received: 0 });
+  // 100 were sent; 20 of them were lost on the way, and 20 others came twice.
+  const after = countersOf({ a: link("cart", 100) }, { ...zipkin, received: 100 });
+  expect(attributeLosses(missing("cart", 20), before, after)).toEqual([
+    { link: null, reason: "never_received_or_not_stored", spans: 20 },
+  ]);
+  const exact = countersOf({ a: link("cart", 100) }, { ...zipkin, countsCopies: false, received: 80 });
+  expect(attributeLosses(missing("cart", 20), before, exact)).toEqual([
+    { link: null, reason: "never_received", spans: 20 },
+  ]);
+  const known = missing("cart", 20);
+  known.copies = 20;
+  expect(attributeLosses(known, before, after)).toEqual([
+    { link: null, reason: "never_received", spans: 20 },
+  ]);
+});
+
+test("a backend that does not tell which process it is may count anew: what it lacks has one of two reasons", () => {
+  const backend = { refused: 0, evicted: null };
+  const before = countersOf({ a: link("cart", 0) }, { ...backend, received: 0 });
+  const after = countersOf({ a: link("cart", 100) }, { ...backend, received: 80 });
+  expect(attributeLosses(missing("cart", 20), before, after)).toEqual([
+    { link: null, reason: "never_received_or_not_stored", spans: 20 },
+  ]);
+  expect(attributeLosses(missing("cart", 20), before, after, null, true)).toEqual([
+    { link: null, reason: "backend_restarted_or_evicted", spans: 20 },
+  ]);
+});

@@ -34,7 +34,10 @@ function exportedSeries(): Map<string, Set<string>> {
   const tally = new Tally();
   tally.brokenEdges.set("a > b", 1);
   const losses: Loss[] = [{ link: "a", reason: "queue_full", spans: 1 }];
-  account.add({ tally, exportLatency: new Histogram(), graph: null, queries: 0 }, losses);
+  account.add(
+    { tally, exportLatency: new Histogram(), graph: null, queries: 0, hasForgotten: false },
+    losses,
+  );
   const series = new Map<string, Set<string>>();
   for (const { samples } of readPrometheusText(renderCanaryMetrics(account)).values()) {
     for (const { name, labels } of samples) series.set(name, new Set(Object.keys(labels)));
