@@ -84,7 +84,7 @@ export function* sliceJsonList(
  * @throws {SyntaxError} when it is no object, something stands behind it, or a value that does not count is no JSON
  */
 export function findMembers(
-  bytes: Buffer,
+  bytes: Uint8Array,
   place: Place,
   known: LargeValues = NOTHING_KNOWN,
 ): Map<string, Place> {
@@ -94,11 +94,11 @@ export function findMembers(
     for (;;) {
       if (bytes[at] !== QUOTE) throw misplaced(bytes, at, "a key");
       const keyEnd = skipText(bytes, at);
-      const key = JSON.parse(bytes.toString("utf8", at, keyEnd)) as string;
+      const key = JSON.parse(textAt(bytes, { start: at, end: keyEnd })) as string;
       const start = skipSpace(bytes, expect(bytes, skipSpace(bytes, keyEnd), COLON, "a colon"));
       const end = skipValue(bytes, start, known);
       const former = members.get(key);
-      if (former !== undefined) JSON.parse(bytes.toString("utf8", former.start, former.end)); // read by nobody else
+      if (former !== undefined) JSON.parse(textAt(bytes, former)); // read by nobody else
       members.set(key, { start, end });
       at = skipSpace(bytes, end);
       if (bytes[at] !== COMMA) break;
@@ -108,6 +108,13 @@ export function findMembers(
   expectEnd(bytes, expect(bytes, at, CLOSE_OBJECT, "a comma or the end of the object"), place.end);
   return members;
 }
+
+/** The text at a place. Not by `Buffer`, which browsers lack. */
+export function textAt(bytes: Uint8Array, { start, end }: Place): string {
+  return utf8.decode(bytes.subarray(start, end));
+}
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Behind the value at `at`. @throws {SyntaxError} when none begins there, or it does not end */
 export function skipValue(bytes: Uint8Array, at: number, known: LargeValues = NOTHING_KNOWN): number {

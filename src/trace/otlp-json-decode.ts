@@ -1,9 +1,20 @@
 // OTLP/JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 import { isRecord } from "../lib/record.ts";
-import { findLargeValues, findMembers, type LargeValues, type Place, sliceJsonList } from "./json-slices.ts";
+import {
+  findLargeValues,
+  findMembers,
+  type LargeValues,
+  type Place,
+  sliceJsonList,
+  textAt,
+} from "./json-slices.ts";
 import { BATCH_BYTES, type OtlpBatch, OtlpBatches } from "./otlp-batches.ts";
 import { type Attributes, MAX_DEPTH, newSpan, OtlpError, type OtlpSpan, type Value } from "./otlp-span.ts";
 import { surround } from "./otlp-to-zipkin.ts";
+
+/** Names of the same two fields, those of OTLP before 0.15 and 0.19 last. Collectors of that time wrote files with them. */
+const SCOPE_LISTS = ["scopeSpans", "instrumentationLibrarySpans", "ilSpans"];
+const SCOPES = ["scope", "instrumentationLibrary"];
 
 const KIND_NAMES = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
 const STATUS_NAMES = ["UNSET", "OK", "ERROR"];
@@ -18,7 +29,7 @@ export function* decodeOtlpJson(body: Uint8Array): Generator<OtlpBatch> {
       for (const span of spans) batches.add(readJsonSpan(span), around, 0);
   } else {
     try {
-      yield* decodeLarge(Buffer.from(body.buffer, body.byteOffset, body.length), batches);
+      yield* decodeLarge(body, batches);
     } catch (error) {
       throw error instanceof SyntaxError ? new OtlpError(error.message, { cause: error }) : error;
     }
@@ -31,8 +42,8 @@ const utf8 = new TextDecoder();
 function* readRequest(request: Json) {
   for (const resourceSpans of listOf(request, "resourceSpans")) {
     const resource = readAttributes(recordOf(resourceSpans, "resource"));
-    for (const scopeSpans of listOf(resourceSpans, "scopeSpans")) {
-      const scope = recordOf(scopeSpans, "scope");
+    for (const scopeSpans of listOf(resourceSpans, keyOf(resourceSpans, SCOPE_LISTS))) {
+      const scope = recordOf(scopeSpans, keyOf(scopeSpans, SCOPES));
       const around = surround(resource, textOf(scope.name), textOf(scope.version));
       yield [listOf(scopeSpans, "spans"), around] as const;
     }
@@ -40,21 +51,21 @@ function* readRequest(request: Json) {
 }
 
 /** What is around the spans is walked through, and the spans are parsed some at a time. */
-function* decodeLarge(body: Buffer, batches: OtlpBatches): Generator<OtlpBatch> {
+function* decodeLarge(body: Uint8Array, batches: OtlpBatches): Generator<OtlpBatch> {
   const walk = findLargeValues(body);
   let piece = walk.next();
   for (; piece.done !== true; piece = walk.next()) yield batches.take();
   const known = piece.value;
-  const { items: groups } = openMember(body, { start: 0, end: body.length }, "resourceSpans", known);
+  const { items: groups } = openMember(body, { start: 0, end: body.length }, ["resourceSpans"], known);
   for (const group of groups) {
-    const { rest, items: scopes } = openMember(body, group, "scopeSpans", known);
+    const { rest, items: scopes } = openMember(body, group, SCOPE_LISTS, known);
     const resource = readAttributes(recordOf(rest, "resource"));
     for (const place of scopes) {
-      const { rest: around, items: spans } = openMember(body, place, "spans", known, BATCH_BYTES);
-      const scope = recordOf(around, "scope");
+      const { rest: around, items: spans } = openMember(body, place, ["spans"], known, BATCH_BYTES);
+      const scope = recordOf(around, keyOf(around, SCOPES));
       const surroundings = surround(resource, textOf(scope.name), textOf(scope.version));
       for (const slice of spans) {
-        const some = parse(`{"spans":[${body.toString("utf8", slice.start, slice.end)}]}`);
+        const some = parse(`{"spans":[${textAt(body, slice)}]}`);
         for (const span of listOf(some, "spans")) batches.add(readJsonSpan(span), surroundings, 0);
         yield batches.take();
       }
@@ -63,16 +74,20 @@ function* decodeLarge(body: Buffer, batches: OtlpBatches): Generator<OtlpBatch> 
 }
 
 /** The list of one member of an object, in pieces of so many bytes, and all else that the object says. */
-function openMember(body: Buffer, place: Place, key: string, known: LargeValues, pieceBytes = 0) {
+function openMember(
+  body: Uint8Array,
+  place: Place,
+  keys: readonly string[],
+  known: LargeValues,
+  pieceBytes = 0,
+) {
   const members = findMembers(body, place, known);
+  const key = keys.find((name) => members.has(name)) ?? "";
   const list = members.get(key);
   members.delete(key);
-  const texts = [...members].map(
-    ([name, { start, end }]) => `${JSON.stringify(name)}:${body.toString("utf8", start, end)}`,
-  );
+  const texts = [...members].map(([name, value]) => `${JSON.stringify(name)}:${textAt(body, value)}`);
   const rest = parse(`{${texts.join(",")}}`);
-  if (list === undefined || body.toString("latin1", list.start, list.end) === "null")
-    return { rest, items: [] };
+  if (list === undefined || textAt(body, list) === "null") return { rest, items: [] };
   if (body[list.start] !== OPEN_LIST) throw new OtlpError(`Expected ${key} to be a list of objects`);
   return { rest, items: sliceJsonList(body, pieceBytes, list, known) };
 }
@@ -116,8 +131,18 @@ function readJsonSpan(json: Json): OtlpSpan {
 function readId(value: unknown, bytes: number): string {
   const text = textOf(value);
   if (text === "" || /^[0-9a-fA-F]*$/.test(text)) return text.toLowerCase();
-  const decoded = Buffer.from(text, "base64");
-  return decoded.length === bytes ? decoded.toString("hex") : text;
+  const decoded = decodeBase64(text);
+  return decoded.length === 2 * bytes ? decoded : text;
+}
+
+/** As hex digits; empty where it is not base64. */
+function decodeBase64(text: string): string {
+  try {
+    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return Array.from(binary, (char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+  } catch {
+    return "";
+  }
 }
 
 function readEnum(value: unknown, names: readonly string[], prefix: string): number {
@@ -152,6 +177,11 @@ function readJsonValue(value: unknown, depth: number): Value {
   const plain =
     value.stringValue ?? value.intValue ?? value.doubleValue ?? value.boolValue ?? value.bytesValue;
   return typeof plain === "string" || typeof plain === "number" || typeof plain === "boolean" ? plain : "";
+}
+
+/** The first of these names that a field has. */
+function keyOf(json: Json, names: readonly string[]): string {
+  return names.find((name) => json[name] !== undefined) ?? "";
 }
 
 function listOf(json: Json, key: string): readonly Json[] {

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
+import { formatCount } from "../../src/lib/count.ts";
+import { readTraceFile } from "../../src/trace/file/read-trace-file.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { hexId, makeChain, newTraceId } from "../collector/spans.ts";
 import { eventually } from "../helpers/cli.ts";
@@ -119,7 +122,13 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
             .getByLabel("Open a file")
             .setInputFiles({ name, mimeType: "application/json", buffer: Buffer.from(text) });
         await open("x.json", '[{"traceId":"<b>"}]');
-        expect(await page.getByRole("alert").textContent()).toContain("x.json holds no traces");
+        const refused = page.getByRole("alert");
+        expect(await refused.textContent()).toContain(
+          "x.json holds no traces that can be shown: 1 span rejected",
+        );
+        await open("x.html", "<!doctype html>");
+        await page.getByText("x.html holds no traces that can be shown: expected spans in Zipkin").waitFor();
+        expect(await refused.textContent()).toContain("found a web page or XML");
         const long = 8 * 24 * 3600 * 1000;
         const traces = [2, 5].map((links) => makeChain(newTraceId(), links, Date.now() - long));
         await open("run.json", JSON.stringify(traces));
@@ -138,6 +147,45 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.goBack();
         await page.getByRole("button", { name: "Close the file" }).click();
         await page.getByRole("heading", { name: "No traces yet" }).waitFor();
+      }),
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a file of each format shows as many traces and spans as an import reads from it",
+    () =>
+      onPage(async (page) => {
+        await page.goto(`${collector.url}/?view=traces`);
+        const folder = join(import.meta.dir, "../fixtures/trace-files");
+        const lines = readFileSync(join(folder, "c07-zipkin-ndjson.json"), "utf8").trim().split("\n");
+        const files = [
+          "c04-otlp-pretty.json",
+          "c05-zipkin-bom.json",
+          "c07-zipkin-ndjson.json",
+          "c10-jaeger.json",
+          "c11-tempo-batches.json",
+          "c13-jaeger-v3.json",
+          "c29-otlp-badid.jsonl",
+          "p01-numtag.json",
+          "p02-dups.json",
+        ].map((name) => ({ name, buffer: readFileSync(join(folder, name)) }));
+        files.push({
+          name: "two-members.json.gz",
+          buffer: Buffer.concat(lines.map((line) => gzipSync(line))),
+        });
+        files.push({ name: "utf-16.json", buffer: Buffer.from(`\ufeff${lines.join("\r\n")}`, "utf16le") });
+        for (const file of files) {
+          await page.getByLabel("Open a file").setInputFiles({ ...file, mimeType: "application/json" });
+          const { spans } = readTraceFile(new Uint8Array(file.buffer));
+          const traces = new Set(spans.map(({ traceId }) => traceId)).size;
+          await page.getByText(`${formatCount(traces, "trace")} from the file ${file.name}`).waitFor();
+          const shown = await page.locator("a.trace .spans").allTextContents();
+          expect(shown.reduce((sum, text) => sum + Number.parseInt(text, 10), 0)).toBe(spans.length);
+          const problem = file.name.startsWith("c29") ? "1 span rejected: a trace id is not 16 bytes" : null;
+          expect(await page.getByRole("alert").allTextContents()).toEqual(
+            problem === null ? [] : [`${file.name}: ${problem}.`],
+          );
+        }
       }),
     TIMEOUT_MS,
   );

@@ -1,7 +1,8 @@
 import { signal } from "@preact/signals";
 import { summarizeTrace } from "../../src/collector/trace-summary.ts";
+import { readTraceFile } from "../../src/trace/file/read-trace-file.ts";
+import { describeRejected } from "../../src/trace/file/trace-file.ts";
 import type { Span } from "../../src/trace/span.ts";
-import { normalizeSpan } from "../../src/trace/zipkin-span.ts";
 import type { Listing } from "./listing.ts";
 
 /** Traces of a file that somebody opened in this page; they never leave it. */
@@ -11,7 +12,11 @@ export interface TraceFile {
   readonly listing: Listing;
 }
 
+/** For the dialog of a browser. */
+export const TRACE_FILES = ".json,.jsonl,.ndjson,.gz,.txt,application/json,application/gzip";
+
 export const traceFile = signal<TraceFile | null>(null);
+/** Why the last file was not opened, or what of it was left out. */
 export const traceFileProblem = signal("");
 
 /** It is not, or not as it is in the file, at the collector. */
@@ -21,26 +26,16 @@ export function isOfFile(traceId: string): boolean {
 
 export async function openTraceFile(file: File): Promise<void> {
   try {
-    const spans = readSpans(await file.text());
-    const traces = Map.groupBy(spans, ({ traceId }) => traceId);
+    const read = readTraceFile(new Uint8Array(await file.arrayBuffer()));
+    const problems = describeRejected(read);
+    if (read.spans.length === 0) throw new Error(problems.join(", "));
+    const traces = Map.groupBy(read.spans, ({ traceId }) => traceId);
     traceFile.value = { name: file.name, traces, listing: listingOf(traces) };
-    traceFileProblem.value = "";
+    traceFileProblem.value = problems.length === 0 ? "" : `${file.name}: ${problems.join(", ")}.`;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    traceFileProblem.value = `${file.name} holds no traces in Zipkin's JSON, such as the JSON of a trace or what 'chain-link traces export' writes: ${why}.`;
+    traceFileProblem.value = `${file.name} holds no traces that can be shown: ${why}.`;
   }
-}
-
-/**
- * The spans of Zipkin v2 JSON, one trace or a list of traces.
- * @throws {Error} that says what is wrong and where
- */
-export function readSpans(text: string): Span[] {
-  const value: unknown = JSON.parse(text);
-  if (!Array.isArray(value)) throw new Error("expected a list of spans or of traces");
-  const spans = value.flat(1).map(normalizeSpan);
-  if (spans.length === 0) throw new Error("it is empty");
-  return spans;
 }
 
 function listingOf(traces: ReadonlyMap<string, readonly Span[]>): Listing {

@@ -11,7 +11,7 @@ import type { Listing } from "./listing.ts";
 import { inOrder, orderOf } from "./order.ts";
 import { Scatter } from "./scatter.tsx";
 import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";
-import { openTraceFile, traceFile, traceFileProblem } from "./trace-file.ts";
+import { openTraceFile, TRACE_FILES, traceFile, traceFileProblem } from "./trace-file.ts";
 import { TraceList } from "./trace-list.tsx";
 import { wayBack } from "./way-back.ts";
 
@@ -92,7 +92,7 @@ export function TracesView() {
             Close the file
           </button>
         )}
-        <FileButton label="Open a file …" onFile={openTraceFile} />
+        <FileButton label="Open a file …" accept={TRACE_FILES} onFile={openTraceFile} />
       </div>
       {traceFileProblem.value !== "" && (
         <p class="problem" role="alert">

@@ -39,7 +39,7 @@ export function VerifyView() {
             Close the file
           </button>
         )}
-        <FileButton label="Open a result …" onFile={openFile} />
+        <FileButton label="Open a result …" accept=".json,application/json" onFile={openFile} />
       </div>
       {fileProblem.value !== "" && (
         <p class="problem" role="alert">

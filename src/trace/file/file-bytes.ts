@@ -1,0 +1,51 @@
+// https://www.rfc-editor.org/rfc/rfc1952 (gzip), https://encoding.spec.whatwg.org/#bom-sniff
+import { Gunzip } from "fflate";
+import { TraceFileError } from "./trace-file.ts";
+
+/** More than this is no file of traces that a person opens, and less than the largest array of any browser. */
+export const MAX_UNPACKED_BYTES = 1024 ** 3;
+
+/** A piece of a gzip file grows to 66 MB at most. */
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * The text of a file as UTF-8 without a byte order mark: unpacked where it is gzip, of one member or several, and recoded where
+ * it is UTF-16.
+ * @throws {TraceFileError}
+ */
+export function readFileBytes(file: Uint8Array, maxBytes = MAX_UNPACKED_BYTES): Uint8Array {
+  const bytes = file[0] === 0x1f && file[1] === 0x8b ? gunzip(file, maxBytes) : file;
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return bytes.subarray(3);
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return recode(bytes, "utf-16le");
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return recode(bytes, "utf-16be");
+  return bytes;
+}
+
+function recode(bytes: Uint8Array, encoding: "utf-16le" | "utf-16be"): Uint8Array {
+  return new TextEncoder().encode(new TextDecoder(encoding as "utf-16le").decode(bytes));
+}
+
+/** Not by `DecompressionStream`: browsers refuse a second member, which is what `cat a.gz b.gz` and log rotation write. */
+function gunzip(file: Uint8Array, maxBytes: number): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  const stream = new Gunzip((piece) => {
+    size += piece.length;
+    if (size > maxBytes) throw new TraceFileError(`a gzip file of more than ${maxBytes} bytes when unpacked`);
+    pieces.push(piece);
+  });
+  try {
+    for (let at = 0; at < file.length; at += PIECE_BYTES)
+      stream.push(file.subarray(at, at + PIECE_BYTES), at + PIECE_BYTES >= file.length);
+  } catch (error) {
+    if (error instanceof TraceFileError) throw error;
+    throw new TraceFileError(`a damaged gzip file (${(error as Error).message})`, { cause: error });
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,14 @@
+// https://grafana.com/docs/tempo/latest/api_docs/#query
+import { addRequest } from "./otlp.ts";
+import type { TraceFormat } from "./trace-format.ts";
+
+/** What Tempo's API answers with and Grafana downloads: OTLP with another name for its list, or inside of `trace`. */
+export const TEMPO: TraceFormat = {
+  name: "Tempo JSON",
+  matches: (object) => object.has("batches") || object.has("trace"),
+  read({ bytes, fields }, spans, walk) {
+    const [batches, trace] = [fields.get("batches"), fields.get("trace")];
+    if (batches !== undefined) addRequest(bytes, batches, '{"resourceSpans":', "}", spans);
+    if (trace !== undefined) walk(trace);
+  },
+};

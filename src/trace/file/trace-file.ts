@@ -1,0 +1,30 @@
+import { formatCount } from "../../lib/count.ts";
+import type { Span } from "../span.ts";
+
+/** What a trace file holds. Spans read are `spans`, `duplicates` and all of `rejected` together. */
+export interface TraceFile {
+  /** Names of the formats in the file; nearly every file has one. */
+  readonly formats: readonly string[];
+  /** Normalized, each once, in the order of the file. */
+  readonly spans: readonly Span[];
+  /** Spans that equal an earlier one in every field. */
+  readonly duplicates: number;
+  /** How many spans were left out, by reason. */
+  readonly rejected: ReadonlyMap<string, number>;
+}
+
+/** A file that cannot be read as traces; the message says what was expected, what was found, and where. */
+export class TraceFileError extends Error {
+  override readonly name = "TraceFileError";
+
+  constructor(found: string, options?: ErrorOptions) {
+    super(`expected ${EXPECTED}, found ${found}`, options);
+  }
+}
+
+const EXPECTED = "spans in Zipkin or OTLP JSON, or traces of Jaeger or Tempo";
+
+/** `2 spans rejected: a span id is not 8 bytes`, for each reason. */
+export function describeRejected({ rejected }: TraceFile): string[] {
+  return Array.from(rejected, ([reason, count]) => `${formatCount(count, "span")} rejected: ${reason}`);
+}
