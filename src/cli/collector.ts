@@ -39,6 +39,7 @@ export const collector = defineCommand({
     control: checkedFlag<string | null>(null, isToken, "a token of at least 16 letters, digits, - or _", {
       summary: "Let who has this token refuse spans for a while, on the page and over HTTP.",
       placeholder: "TOKEN",
+      hide: () => "***",
     }),
     "sample-rate": checkedFlag("1", isShare, "a share from 0 to 1", {
       summary: "Share of the traces that is kept.",

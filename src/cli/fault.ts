@@ -1,4 +1,5 @@
-import type { ControlState, Fault } from "../collector/control.ts";
+import { type ControlState, type Fault, TOKEN_HEADER } from "../collector/control.ts";
+import { apiUrl, type Endpoint, hideSecrets, parseEndpoint } from "../lib/endpoint.ts";
 import { errorText, UserError } from "../lib/errors.ts";
 import { formatPercentage } from "../lib/percentage.ts";
 import { findNearest } from "../lib/suggestion.ts";
@@ -26,6 +27,7 @@ export const fault = defineCommand({
     page: textFlag(null, {
       summary: "The page's address as 'up' prints it, with its token.",
       placeholder: "URL",
+      hide: hideSecrets,
     }),
     latency: durationFlag(null, { summary: "Time that each request takes in addition." }),
     errors: percentageFlag(0, { summary: "Share of requests that are answered with 500." }),
@@ -81,33 +83,35 @@ export const fault = defineCommand({
   },
 });
 
-interface PageAddress {
-  readonly url: string;
+interface PageAddress extends Endpoint {
+  /** Secret. */
   readonly token: string;
 }
 
 function readPage(text: string | null): PageAddress {
   const hint = "Give the address that 'chain-link up' printed, in quotes, or set CHAIN_LINK_PAGE to it.";
   if (text === null) throw new UserError("usage", "--page is missing: which chain is meant?", hint);
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const token = /^#token=([\w-]+)$/.exec(url?.hash ?? "")?.[1];
-  if (url === null || !/^https?:$/.test(url.protocol) || token === undefined) {
+  const endpoint = parseEndpoint(text);
+  const token = /#token=([\w-]+)$/.exec(text)?.[1];
+  if (typeof endpoint === "string" || token === undefined) {
     throw new UserError(
       "usage",
-      `--page: expected http://HOST:PORT/#token=TOKEN, found ${JSON.stringify(text)}`,
+      `--page: expected http://HOST:PORT/#token=TOKEN, found ${JSON.stringify(hideSecrets(text))}`,
       hint,
     );
   }
-  return { url: `${url.origin}${url.pathname.replace(/\/$/, "")}`, token };
+  return { ...endpoint, token };
 }
 
 async function ask(page: PageAddress, method: string, path: string, body?: object): Promise<ControlState> {
   let response: Response;
   let text: string;
   try {
-    response = await fetch(`${page.url}/api/control${path}`, {
+    response = await fetch(apiUrl(page.url, "page", `/api/control${path}`), {
       method,
-      headers: { Authorization: `Bearer ${page.token}` },
+      // A proxy in front of the page takes `Authorization` for itself.
+      headers: { Authorization: `Bearer ${page.token}`, ...page.headers, [TOKEN_HEADER]: page.token },
+      redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });

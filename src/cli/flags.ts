@@ -1,4 +1,5 @@
 import { parseDuration } from "../lib/duration.ts";
+import { type Endpoint, hideSecrets, parseEndpoint } from "../lib/endpoint.ts";
 import { formatPercentage, parsePercentage } from "../lib/percentage.ts";
 import type { Rate } from "../load/schedule.ts";
 
@@ -29,6 +30,8 @@ export interface Flag<T> {
   readonly isRepeatable?: boolean;
   /** All values there are, for completion. */
   readonly choices?: readonly string[];
+  /** A given text without what is secret in it, for `--info` and errors. @default without users of URLs */
+  readonly hide?: (text: string) => string;
   /** What completion offers. */
   readonly completes?: "file" | "directory";
   /** The value of one text, or why it is unfit. For a repeatable flag: of all texts. */
@@ -43,7 +46,9 @@ export type FlagValues<F extends FlagTable> = {
 };
 
 type Common<T> = Pick<Flag<T>, "summary"> &
-  Partial<Pick<Flag<T>, "short" | "placeholder" | "env" | "configKey" | "fallbackText" | "completes">>;
+  Partial<
+    Pick<Flag<T>, "short" | "placeholder" | "env" | "configKey" | "fallbackText" | "completes" | "hide">
+  >;
 
 const last = (texts: readonly string[]): string => texts.at(-1) ?? "";
 
@@ -128,15 +133,40 @@ export function choiceFlag<const C extends string, T extends C | null>(
   return { ...single<C | T>(fallback, parse, { placeholder: choices.join("|"), ...common }), choices };
 }
 
-/** An http or https URL, without a slash at the end. */
-export function urlFlag(common: Common<string | null>): Flag<string | null> {
-  return single<string | null>(null, parseHttpUrl, { placeholder: "URL", ...common });
+/** A base URL. */
+export function urlFlag(common: Common<Endpoint | null>): Flag<Endpoint | null> {
+  return single<Endpoint | null>(null, parseUrl, { placeholder: "URL", hide: hideSecrets, ...common });
 }
 
-export function parseHttpUrl(text: string): string | Unfit {
-  const unfit = new Unfit("an http or https URL such as http://localhost:9411");
-  if (!/^https?:\/\/[^/\s]/.test(text)) return unfit;
-  return URL.canParse(text) ? text.replace(/\/+$/, "") : unfit;
+/** @param isExact see `parseEndpoint` */
+export function parseUrl(text: string, isExact = false): Endpoint | Unfit {
+  const endpoint = parseEndpoint(text, isExact);
+  return typeof endpoint === "string" ? new Unfit(endpoint) : endpoint;
+}
+
+/** A kind of server and its base URL: `zipkin=http://localhost:9411`. */
+export function kindUrlFlag<const K extends string>(
+  kinds: readonly K[],
+  common: Common<KindOfServer<K> | null>,
+): Flag<KindOfServer<K> | null> {
+  const parse = (text: string) => {
+    const [, name, rest = ""] = /^([a-z]+)=(.*)$/s.exec(text) ?? [];
+    const kind = kinds.find((it) => it === name);
+    const endpoint = parseUrl(rest);
+    const names = kinds.map((it) => `${it}=`).join(" or ");
+    if (kind === undefined) return new Unfit(`${names} and a URL, such as zipkin=http://localhost:9411`);
+    if (endpoint instanceof Unfit) return new Unfit(`${kind}= and ${endpoint.expected}`);
+    return { kind, ...endpoint };
+  };
+  return single<KindOfServer<K> | null>(null, parse, {
+    placeholder: "KIND=URL",
+    hide: hideSecrets,
+    ...common,
+  });
+}
+
+export interface KindOfServer<K extends string> extends Endpoint {
+  readonly kind: K;
 }
 
 const RATE = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/;
@@ -188,7 +218,16 @@ export function headerFlag(common: Common<readonly Header[]>): Flag<readonly Hea
     }
     return headers;
   };
-  return { placeholder: "HEADER", ...common, fallback: [], fallbackText: "", isRepeatable: true, parse };
+  const hide = (text: string) => text.replace(/^(\s*[^:\s]+\s*:)?.*$/s, "$1 ***").trim();
+  return {
+    placeholder: "HEADER",
+    ...common,
+    fallback: [],
+    fallbackText: "",
+    isRepeatable: true,
+    hide,
+    parse,
+  };
 }
 
 export type Header = readonly [name: string, value: string];
@@ -209,12 +248,14 @@ export interface ListenAddress {
 }
 
 /** Several `NAME=URL`, repeated or separated by commas. */
-export function nameUrlFlag(common: Common<ReadonlyMap<string, string>>): Flag<ReadonlyMap<string, string>> {
+export function nameUrlFlag(
+  common: Common<ReadonlyMap<string, Endpoint>>,
+): Flag<ReadonlyMap<string, Endpoint>> {
   const parse = (texts: readonly string[]) => {
-    const urls = new Map<string, string>();
+    const urls = new Map<string, Endpoint>();
     for (const text of texts.flatMap((it) => it.split(","))) {
       const [name, ...rest] = text.split("=");
-      const url = parseHttpUrl(rest.join("="));
+      const url = parseUrl(rest.join("="));
       if (name === undefined || name === "" || url instanceof Unfit)
         return new Unfit("NAME=URL such as cart=http://localhost:8001");
       urls.set(name, url);
@@ -227,6 +268,7 @@ export function nameUrlFlag(common: Common<ReadonlyMap<string, string>>): Flag<R
     fallback: new Map(),
     fallbackText: "",
     isRepeatable: true,
+    hide: hideSecrets,
     parse,
   };
 }

@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
+import { type Endpoint, hideSecrets } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { CollectorThread } from "../local/collector-thread.ts";
 import type { LocalChain } from "../local/local-chain.ts";
 import { countDropped } from "../local/snapshot.ts";
 import type { Topology } from "../topology/model.ts";
-import { parseHttpUrl, switchFlag, Unfit, urlFlag } from "./flags.ts";
+import { type Header, parseUrl, switchFlag, Unfit, urlFlag } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { wasGiven } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
@@ -27,8 +28,8 @@ export const TARGET_FLAGS = {
 interface TargetValues {
   readonly instances: number;
   readonly slow: "on" | "off";
-  readonly zipkin: string | null;
-  readonly otlp: string | null;
+  readonly zipkin: Endpoint | null;
+  readonly otlp: Endpoint | null;
   readonly "otlp-protocol": "http/protobuf" | "http/json";
   readonly tags: Parameters<typeof import("../local/local-chain.ts").startLocalChain>[0]["tagSet"];
   readonly seed: string | null;
@@ -38,6 +39,8 @@ interface TargetValues {
 /** Where requests go. */
 export interface LoadTarget {
   readonly url: string;
+  /** What every request carries. Secret. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Of the collector that was started with it. */
   readonly page: string | null;
   /** Base URL of that collector. */
@@ -68,11 +71,11 @@ export async function openTarget(
       "Or --instances N, for a chain on this machine.",
     );
   }
-  const url = parseHttpUrl(operand ?? "");
+  const url = parseUrl(operand ?? "", true);
   if (operand === undefined || (url instanceof Unfit && isFile(operand)))
     return startTarget(operand, flags, settings, output);
   if (url instanceof Unfit) {
-    const found = JSON.stringify(operand);
+    const found = JSON.stringify(hideSecrets(operand));
     throw new UserError("usage", `URL: expected ${url.expected}, or a topology document, found ${found}`);
   }
   const extra = settings.find(({ name, origin }) => name in TARGET_ONLY && origin === `--${name}`);
@@ -80,13 +83,19 @@ export async function openTarget(
     throw new UserError("usage", `${extra.origin} is for links that are started, but a URL was given`);
   }
   return {
-    url,
+    ...url,
     page: null,
     collector: null,
     topology: undefined,
     links: new Map(),
     stop: async () => true,
   };
+}
+
+/** Headers of requests, and those of their target that none of them replaces. */
+export function withDefaults(given: readonly Header[], defaults: LoadTarget["headers"]): readonly Header[] {
+  const names = new Set(given.map(([name]) => name.toLowerCase()));
+  return [...given, ...Object.entries(defaults).filter(([name]) => !names.has(name.toLowerCase()))];
 }
 
 /** What cannot be read is still one when it is called so: the message then says why. */
@@ -135,6 +144,7 @@ async function startTarget(
     });
     return {
       url: `${chain.entryUrl}/`,
+      headers: {},
       page: collector === null ? null : `${collector.url}/`,
       collector: collector?.url ?? null,
       topology,

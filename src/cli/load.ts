@@ -16,7 +16,7 @@ import {
 } from "./flags.ts";
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
-import { openTarget, TARGET_FLAGS } from "./load-target.ts";
+import { openTarget, TARGET_FLAGS, withDefaults } from "./load-target.ts";
 import { PACE_FLAGS, rateOf, wasGiven } from "./pace-flags.ts";
 
 const MAX_CONNECTIONS = 16_384;
@@ -150,7 +150,7 @@ export const load = defineCommand({
       running = startLoad({
         url: target.url,
         method: flags.method,
-        headers: flags.header,
+        headers: withDefaults(flags.header, target.headers),
         body: flags.body,
         pace: isClosed ? { kind: "closed" } : { kind: "open", rate, arrivals: flags.arrivals },
         connections: flags.connections ?? DEFAULT_CONNECTIONS,

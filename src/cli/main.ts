@@ -1,4 +1,5 @@
 import { isatty } from "node:tty";
+import { hideInUrls } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import { parseArguments } from "./arguments.ts";
@@ -35,7 +36,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return await command.run({ flags: values, operands, settings, output, commands: COMMANDS });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    output.error(error.message);
+    // An operand that should not have been a URL, say.
+    output.error(hideInUrls(error.message));
     if (error.hint !== undefined) output.raw(`         ${output.style("dim", error.hint)}\n`);
     return error.code === "usage" ? EXIT.usage : EXIT.failed;
   }

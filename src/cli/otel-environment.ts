@@ -1,4 +1,5 @@
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+import type { Endpoint } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
 import { DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
 import type { ExportTarget, OtlpProtocol } from "../link/export.ts";
@@ -36,8 +37,8 @@ export function readOtelEnvironment(env: Environment): OtelSettings {
 }
 
 interface TargetFlags {
-  readonly zipkin: string | null;
-  readonly otlp: string | null;
+  readonly zipkin: Endpoint | null;
+  readonly otlp: Endpoint | null;
   readonly "otlp-protocol": OtlpProtocol;
 }
 
@@ -53,11 +54,11 @@ export function chooseTarget(
   const isGiven = (name: string) =>
     settings.some((setting) => setting.name === name && setting.origin === `--${name}`);
   const { zipkin, otlp } = flags;
-  const otlpTarget = (url: string): ExportTarget => ({
+  const otlpTarget = (endpoint: Endpoint): ExportTarget => ({
     kind: "otlp",
-    url,
+    url: endpoint.url,
     protocol: flags["otlp-protocol"],
-    headers,
+    headers: { ...endpoint.headers, ...headers },
   });
   if (zipkin !== null && otlp !== null && isGiven("zipkin") === isGiven("otlp")) {
     throw new UserError(
@@ -67,7 +68,7 @@ export function chooseTarget(
     );
   }
   if (otlp !== null && (zipkin === null || isGiven("otlp"))) return otlpTarget(otlp);
-  return { kind: "zipkin", url: zipkin ?? DEFAULT_ZIPKIN_URL };
+  return { kind: "zipkin", url: DEFAULT_ZIPKIN_URL, ...zipkin };
 }
 
 function readSampler(env: Environment): Sampler {

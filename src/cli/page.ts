@@ -1,9 +1,10 @@
 import type { RemotePageOptions } from "../collector/remote-page.ts";
+import { apiUrl, fetchAs } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import { CLUSTER_FLAGS } from "./cluster-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
-import { type Flag, integerFlag, parseHttpUrl, switchFlag, textFlag, Unfit } from "./flags.ts";
+import { integerFlag, type KindOfServer, kindUrlFlag, switchFlag, textFlag } from "./flags.ts";
 import { CONFIG_FILE_FLAG } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { openBrowser } from "./open-browser.ts";
@@ -12,6 +13,8 @@ import { describeSource } from "./page-source.ts";
 import { RELEASE_FLAGS } from "./release-flags.ts";
 
 type Source = Pick<RemotePageOptions, "backend" | "topology" | "about">;
+
+const KINDS = ["zipkin", "collector"] as const;
 
 export const page = defineCommand({
   examples: [
@@ -23,7 +26,10 @@ export const page = defineCommand({
   ],
   usesConfigFile: true,
   flags: {
-    backend: backendFlag(),
+    backend: kindUrlFlag(KINDS, {
+      summary: "Whose traces are shown, instead of a release's.",
+      fallbackText: "that of the release",
+    }),
     host: textFlag("127.0.0.1", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
     port: integerFlag(
       9410,
@@ -53,35 +59,12 @@ export const page = defineCommand({
   },
 });
 
-const KINDS = ["zipkin", "collector"] as const;
-
-interface Backend {
-  readonly kind: (typeof KINDS)[number];
-  readonly url: string;
-}
-
-function backendFlag(): Flag<Backend | null> {
-  const unfit = new Unfit("zipkin= or collector= and its URL, such as zipkin=http://localhost:9411");
-  return {
-    summary: "Whose traces are shown, instead of a release's.",
-    placeholder: "KIND=URL",
-    fallback: null,
-    fallbackText: "that of the release",
-    parse: (texts) => {
-      const [, name, rest = ""] = /^([a-z]+)=(.*)$/.exec(texts.at(-1) ?? "") ?? [];
-      const kind = KINDS.find((it) => it === name);
-      const url = parseHttpUrl(rest);
-      return kind === undefined || url instanceof Unfit ? unfit : { kind, url: url.replace(/\/$/, "") };
-    },
-  };
-}
-
 /** A backend that cannot be asked is told at once, not only to who opens the page; it may still come. */
 async function warnOfSilence({ kind, url, fetch }: Source["backend"], output: Output): Promise<void> {
   const name = `the ${kind === "zipkin" ? "Zipkin" : "collector"} at ${url}`;
   try {
     // Of both kinds, and short.
-    const { ok, status } = await fetch(`${url}/api/v2/services`, {
+    const { ok, status } = await fetch(apiUrl(url, "zipkin", "/api/v2/services"), {
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
     });
     if (!ok) output.warn(`${name} answers ${status}`);
@@ -92,9 +75,9 @@ async function warnOfSilence({ kind, url, fetch }: Source["backend"], output: Ou
 
 const ANSWER_TIMEOUT_MS = 5000;
 
-function ofBackend({ kind, url }: Backend): Source {
+function ofBackend({ kind, url, headers }: KindOfServer<(typeof KINDS)[number]>): Source {
   return {
-    backend: { kind, url, hasLive: kind === "collector", fetch: (to, init) => fetch(to, init) },
+    backend: { kind, url, hasLive: kind === "collector", fetch: fetchAs({ headers }) },
     topology: null,
     about: describeSource(
       kind === "collector",

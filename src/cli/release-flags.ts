@@ -2,13 +2,14 @@ import { DEFAULT_IMAGE } from "../kubernetes/images.ts";
 import { DEFAULT_SLEEP_SECONDS } from "../kubernetes/load-generator.ts";
 import { isImageReference, isNamespaceName, isStorageSize } from "../kubernetes/names.ts";
 import type { CollectorChoice, NetworkPolicyMode, ObjectOptions } from "../kubernetes/object.ts";
+import { hideSecrets } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
 import {
   checkedFlag,
   choiceFlag,
   type Flag,
   integerFlag,
-  parseHttpUrl,
+  parseUrl,
   switchFlag,
   textFlag,
   Unfit,
@@ -70,11 +71,15 @@ function collectorFlag(): Flag<CollectorChoice> {
       "zipkin, or embedded for chain-link's own: deployed with the links. Or the URL of one that is there.",
     placeholder: "embedded|zipkin|URL",
     fallback: "zipkin",
+    hide: hideSecrets,
     parse: (texts) => {
       const text = texts.at(-1) ?? "";
       if (text === "zipkin" || text === "embedded") return text;
-      const url = parseHttpUrl(text);
-      return url instanceof Unfit ? new Unfit(`embedded, zipkin, or ${url.expected}`) : { url };
+      const url = parseUrl(text);
+      if (url instanceof Unfit) return new Unfit(`embedded, zipkin, or ${url.expected}`);
+      return Object.keys(url.headers).length === 0
+        ? { url: url.url }
+        : new Unfit("a URL without user and password, as they would be readable in manifests");
     },
   };
 }

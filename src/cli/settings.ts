@@ -1,3 +1,4 @@
+import { hideInUrls } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
 import { type FlagTable, type FlagValues, Unfit } from "./flags.ts";
 
@@ -6,7 +7,7 @@ export interface Setting {
   /** The flag's name, without dashes. */
   readonly name: string;
   readonly value: unknown;
-  /** The value as people write it. */
+  /** The value as people write it, without what is secret in it. */
   readonly text: string;
   /** `--instances`, `CHAIN_LINK_INSTANCES`, a file's name and key, or `default`. */
   readonly origin: string;
@@ -66,9 +67,11 @@ function parseSetting(
   origin: string,
   code: "usage" | "config-invalid",
 ): Setting {
+  const { hide = hideInUrls } = flag;
   const value = flag.parse(texts);
   if (value instanceof Unfit) {
-    throw new UserError(code, `${origin}: expected ${value.expected}, found ${JSON.stringify(texts.at(-1))}`);
+    const found = JSON.stringify(hide(texts.at(-1) ?? ""));
+    throw new UserError(code, `${origin}: expected ${value.expected}, found ${found}`);
   }
-  return { name, value, text: texts.join(","), origin };
+  return { name, value, text: texts.map(hide).join(","), origin };
 }

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createWriteStream, openSync } from "node:fs";
+import { apiUrl, type Endpoint, fetchAs } from "../lib/endpoint.ts";
 import { errorText, UserError } from "../lib/errors.ts";
 import { unwritable } from "../lib/unwritable.ts";
 import { encodeOtlpJson } from "../trace/otlp.ts";
@@ -9,7 +10,7 @@ import type { Output } from "./output.ts";
 import { readDocument } from "./topology-input.ts";
 
 export interface ExportOptions {
-  readonly url: string;
+  readonly from: Endpoint;
   readonly service: string | null;
   readonly query: string | null;
   readonly lookbackMs: number;
@@ -82,7 +83,7 @@ function openFile(file: string): Sink {
 }
 
 async function* readPages({
-  url,
+  from,
   service,
   query,
   lookbackMs,
@@ -100,7 +101,7 @@ async function* readPages({
       ...(service !== null && { serviceName: service }),
       ...(query !== null && { annotationQuery: query }),
     });
-    const found = await getJson(`${url}/api/v2/traces?${parameters}`);
+    const found = await getJson(from, `/api/v2/traces?${parameters}`);
     const fresh = found
       .filter(([span]) => span !== undefined && !seen.has(span.traceId))
       .slice(0, limit - seen.size);
@@ -131,29 +132,29 @@ function formatOtlp(spans: readonly Span[]): string {
 }
 
 /** Sends the spans of a file of either format, `-` is standard input; its beginning says which. @throws {UserError} */
-export async function importTraces(file: string, url: string): Promise<number> {
+export async function importTraces(file: string, to: Endpoint): Promise<number> {
   const { text, name } = await readDocument(file);
-  return text.trimStart().startsWith("{") ? importOtlp(name, text, url) : importZipkin(name, text, url);
+  return text.trimStart().startsWith("{") ? importOtlp(name, text, to) : importZipkin(name, text, to);
 }
 
-async function importZipkin(file: string, text: string, url: string): Promise<number> {
+async function importZipkin(file: string, text: string, to: Endpoint): Promise<number> {
   const list = parse(file, text, "a JSON list of spans, or lines of OTLP JSON");
   if (!Array.isArray(list)) throw unfit(file, "a JSON list of spans, or lines of OTLP JSON");
   // An answer of /api/v2/traces is a list of traces.
   const spans = list.flat() as unknown[];
   for (let start = 0; start < spans.length; start += BATCH_SPANS)
-    await post(`${url}/api/v2/spans`, JSON.stringify(spans.slice(start, start + BATCH_SPANS)));
+    await post(to, "/api/v2/spans", JSON.stringify(spans.slice(start, start + BATCH_SPANS)));
   return spans.length;
 }
 
-async function importOtlp(file: string, text: string, url: string): Promise<number> {
+async function importOtlp(file: string, text: string, to: Endpoint): Promise<number> {
   let spans = 0;
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     const request = parse(`${file}: line ${index + 1}`, line, "an object of OTLP JSON") as OtlpRequest;
     const scopes = (request.resourceSpans ?? []).flatMap(({ scopeSpans }) => scopeSpans ?? []);
     spans += scopes.reduce((sum, scope) => sum + (scope.spans?.length ?? 0), 0);
-    await post(`${url}/v1/traces`, line);
+    await post(to, "/v1/traces", line);
   }
   return spans;
 }
@@ -179,27 +180,28 @@ function unfit(place: string, expected: string, cause?: unknown): UserError {
   });
 }
 
-async function getJson(url: string): Promise<Span[][]> {
-  return (await (await send(url)).json()) as Span[][];
+async function getJson(from: Endpoint, path: string): Promise<Span[][]> {
+  return (await (await send(from, path)).json()) as Span[][];
 }
 
-async function post(url: string, body: string): Promise<void> {
-  await send(url, { method: "POST", body, headers: { "Content-Type": "application/json" } });
+async function post(to: Endpoint, path: string, body: string): Promise<void> {
+  await send(to, path, { method: "POST", body, headers: { "Content-Type": "application/json" } });
 }
 
-async function send(url: string, init?: RequestInit): Promise<Response> {
+async function send(endpoint: Endpoint, path: string, init?: RequestInit): Promise<Response> {
+  const { origin } = new URL(endpoint.url);
   let response: Response;
   try {
-    response = await fetch(url, init);
+    response = await fetchAs(endpoint)(apiUrl(endpoint.url, "spans", path), init);
   } catch (error) {
     throw new UserError(
       "collector-unreachable",
-      `${new URL(url).origin} does not answer: ${errorText(error)}`,
+      `${origin} does not answer: ${errorText(error)}`,
       "Start one with `chain-link collector` or `chain-link up`, or give its address.",
       { cause: error },
     );
   }
   if (response.ok) return response;
   const text = (await response.text()).slice(0, 500);
-  throw new UserError("collector-refused", `${new URL(url).origin} answers ${response.status}: ${text}`);
+  throw new UserError("collector-refused", `${origin} answers ${response.status}: ${text}`);
 }

@@ -1,3 +1,4 @@
+import type { Endpoint } from "../lib/endpoint.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { choiceFlag, durationFlag, integerFlag, textFlag, urlFlag } from "./flags.ts";
@@ -72,17 +73,17 @@ export const traces = defineCommand({
       const { from, service, query, lookback, limit, format } = flags;
       const done = await exportTraces(
         file,
-        { url: from ?? DEFAULT_URL, service, query, lookbackMs: lookback, limit, format },
+        { from: from ?? DEFAULT, service, query, lookbackMs: lookback, limit, format },
         output,
       );
       const place = file === "-" ? "standard output" : file;
       output.info(`${done.traces} traces, ${done.spans} spans written to ${place}`);
       return EXIT.done;
     }
-    const spans = await importTraces(file, flags.to ?? DEFAULT_URL);
+    const spans = await importTraces(file, flags.to ?? DEFAULT);
     output.info(`${spans} spans of ${file === "-" ? "standard input" : file} imported`);
     return EXIT.done;
   },
 });
 
-const DEFAULT_URL = "http://127.0.0.1:9411";
+const DEFAULT: Endpoint = { url: "http://127.0.0.1:9411", headers: {} };

@@ -3,12 +3,13 @@ import { CLUSTER_FLAGS, RELEASE_NAME } from "./cluster-flags.ts";
 import {
   checkedFlag,
   durationFlag,
-  type Flag,
   type FlagValues,
   integerFlag,
+  type KindOfServer,
+  kindUrlFlag,
   listenFlag,
   nameUrlFlag,
-  parseHttpUrl,
+  parseUrl,
   percentageFlag,
   switchFlag,
   textFlag,
@@ -25,29 +26,12 @@ export const PAGE_ID = "{traceId}";
 
 const BACKENDS = ["zipkin", "jaeger", "tempo", "collector"] as const;
 
-export interface Backend {
-  readonly kind: (typeof BACKENDS)[number];
-  readonly url: string;
-}
-
-function backendFlag(summary: string): Flag<Backend | null> {
-  const unfit = new Unfit(`one of ${BACKENDS.join(", ")} and its URL, such as zipkin=http://localhost:9411`);
-  return {
-    summary,
-    placeholder: "KIND=URL",
-    fallback: null,
-    fallbackText: "the collector that was started, or zipkin=http://localhost:9411",
-    parse: (texts) => {
-      const [, name, rest = ""] = /^([a-z]+)=(.*)$/.exec(texts.at(-1) ?? "") ?? [];
-      const kind = BACKENDS.find((it) => it === name);
-      const url = parseHttpUrl(rest);
-      return kind === undefined || url instanceof Unfit ? unfit : { kind, url };
-    },
-  };
-}
+export type Backend = KindOfServer<(typeof BACKENDS)[number]>;
 
 function isPageUrl(text: string): boolean {
-  return text.includes(PAGE_ID) && !(parseHttpUrl(text) instanceof Unfit);
+  const url = parseUrl(text);
+  // It is for people, and printed: a user and a password would be, too.
+  return text.includes(PAGE_ID) && !(url instanceof Unfit) && Object.keys(url.headers).length === 0;
 }
 
 export const VERIFY_FLAGS = {
@@ -82,8 +66,11 @@ export const VERIFY_FLAGS = {
       "Send and judge until told to end, as a canary: a request a second unless --rate says otherwise.",
   }),
   serve: listenFlag({ summary: "With --forever: serve /metrics for Prometheus, /health and /readiness." }),
-  backend: backendFlag("Where the spans are looked for."),
-  "backend-page": checkedFlag(null, isPageUrl, "a URL with {traceId} in it", {
+  backend: kindUrlFlag(BACKENDS, {
+    summary: "Where the spans are looked for.",
+    fallbackText: "the collector that was started, or zipkin=http://localhost:9411",
+  }),
+  "backend-page": checkedFlag(null, isPageUrl, "a URL with {traceId} in it, and without user and password", {
     summary: "A trace's page for people, with {traceId} for its id, such as one of Grafana.",
     placeholder: "URL",
     fallbackText: "the page of Zipkin, Jaeger or the collector",

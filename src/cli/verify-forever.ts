@@ -1,11 +1,12 @@
 import { lookup } from "node:dns/promises";
 import { formatCount } from "../lib/count.ts";
+import { type Endpoint, fetchAs } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
 import type { CallGraph } from "../verify/call-graph.ts";
 import { Canary, type WindowReport } from "../verify/canary.ts";
 import { CanaryAccount } from "../verify/canary-account.ts";
 import { startCanaryServer } from "../verify/canary-server.ts";
-import { instancesOf, type LinkInstance } from "../verify/counters.ts";
+import { type CountedBackend, instancesOf, type LinkInstance } from "../verify/counters.ts";
 import { describeFindings, outcomeOf } from "../verify/result.ts";
 import type { TraceReader } from "../verify/trace-reader.ts";
 import { renderCanaryEnd } from "./canary-report.ts";
@@ -13,8 +14,9 @@ import type { LoadTarget } from "./load-target.ts";
 import type { Output } from "./output.ts";
 import { rateOf } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
+import { instancesAt } from "./verify-backend.ts";
 import { EXIT_OF } from "./verify-ending.ts";
-import type { Backend, VerifyValues } from "./verify-flags.ts";
+import type { VerifyValues } from "./verify-flags.ts";
 import { sendRun } from "./verify-run.ts";
 
 export interface Forever {
@@ -23,7 +25,7 @@ export interface Forever {
   readonly output: Output;
   readonly target: LoadTarget;
   readonly graph: CallGraph | null;
-  readonly backend: Backend;
+  readonly backend: CountedBackend;
   readonly reader: TraceReader;
   /** Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
@@ -37,13 +39,13 @@ export async function verifyForever(options: Forever): Promise<number> {
   const { fromPerSecond: perSecond, rampMs } = rateOf(flags, settings);
   if (rampMs > 0) throw new UserError("usage", "--rate: a ramp ends, but --forever was given");
   const account = new CanaryAccount();
-  const links = instancesOf(new Map([...target.links, ...flags.links]));
+  const links = [...instancesOf(target.links), ...instancesAt(flags.links)];
   const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, account });
   const where = server === null ? "" : `, metrics on http://${flags.serve?.host}:${server.port}/metrics`;
   output.note(`verifying ${target.url} with ${reader.name} until it is told to end${where}`);
   const log = new WindowLog(output);
   const canary = new Canary({
-    send: (requests) => sendRun(target.url, { ...flags, requests, duration: null }, settings),
+    send: (requests) => sendRun(target, { ...flags, requests, duration: null }, settings),
     requestsPerSecond: perSecond,
     windowMs: WINDOW_MS,
     timeoutMs: flags.timeout,
@@ -67,14 +69,15 @@ export async function verifyForever(options: Forever): Promise<number> {
 }
 
 /** Every address of the URL's host is a link; which one it says itself. */
-async function findAddresses(url: string | null): Promise<LinkInstance[]> {
-  if (url === null) return [];
-  const { hostname } = new URL(url);
+async function findAddresses(links: Endpoint | null): Promise<LinkInstance[]> {
+  if (links === null) return [];
+  const { url, headers } = links;
+  const hostname = new URL(url).hostname.replace(/^\[(.*)\]$/, "$1");
   const addresses = await lookup(hostname, { all: true });
   return addresses.map(({ address, family }) => {
     const place = new URL(url);
     place.hostname = family === 6 ? `[${address}]` : address;
-    return { id: address, link: null, url: place.href.replace(/\/+$/, "") };
+    return { id: address, link: null, url: place.href, fetch: fetchAs({ headers }) };
   });
 }
 

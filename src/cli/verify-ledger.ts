@@ -1,3 +1,4 @@
+import { apiUrl } from "../lib/endpoint.ts";
 import { errorText, UserError } from "../lib/errors.ts";
 import { parseLedger } from "../verify/ledger-file.ts";
 import type { RunBook } from "../verify/run-book.ts";
@@ -34,7 +35,7 @@ export async function readLedger(
 ): Promise<LedgerPart> {
   try {
     const limit = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(`${url}/ledger${from === 0 ? "" : `?from=${from}`}`, {
+    const response = await fetch(apiUrl(url, "load", `/ledger${from === 0 ? "" : `?from=${from}`}`), {
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
     });
     if (!response.ok) throw new Error(`it answers ${response.status}`);

@@ -11,7 +11,7 @@ import { ZipkinReader } from "../verify/zipkin-reader.ts";
 import { openRelease } from "./cluster-flags.ts";
 import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
-import { openReader } from "./verify-backend.ts";
+import { openReader, reach } from "./verify-backend.ts";
 import { sendByPod } from "./verify-by-pod.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 import { type LedgerSource, readAccount, readLedger } from "./verify-ledger.ts";
@@ -34,7 +34,7 @@ export async function openReleasedScene(
   const { reader, backend } =
     flags.backend === null
       ? openBackend(store, released.backend)
-      : { reader: await openReader(flags.backend), backend: flags.backend };
+      : { reader: await openReader(reach(flags.backend)), backend: reach(flags.backend) };
   return {
     subject: `release ${store.release} in namespace ${store.namespace}`,
     topology: released.topology,

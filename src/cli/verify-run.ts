@@ -1,9 +1,12 @@
+import { fetchAs, hideSecrets } from "../lib/endpoint.ts";
 import { errorText, UserError } from "../lib/errors.ts";
 import { randomSource } from "../lib/random.ts";
 import { DEFAULT_CONNECTIONS, startLoad } from "../load/generator.ts";
 import { isRunId, newRunId, RunIds } from "../trace/run.ts";
 import { type LedgerFile, parseLedger } from "../verify/ledger-file.ts";
 import { RunBook } from "../verify/run-book.ts";
+import { parseUrl, Unfit } from "./flags.ts";
+import type { LoadTarget } from "./load-target.ts";
 import { rateOf } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
 import type { VerifyValues } from "./verify-flags.ts";
@@ -33,7 +36,11 @@ export interface JudgedRun {
 export const DEFAULT_DURATION_MS = 10_000;
 
 /** Sends what the flags say, and keeps the account of it. */
-export function sendRun(url: string, flags: VerifyValues, settings: readonly Setting[]): JudgedRun {
+export function sendRun(
+  { url, headers }: Pick<LoadTarget, "url" | "headers">,
+  flags: VerifyValues,
+  settings: readonly Setting[],
+): JudgedRun {
   const ids = new RunIds(newRunId());
   const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
   const load = startLoad({
@@ -44,7 +51,7 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
     sampleShare: flags.sample,
     url,
     method: "GET",
-    headers: [],
+    headers: Object.entries(headers),
     body: null,
     connections: DEFAULT_CONNECTIONS,
     warmUpMs: 0,
@@ -71,7 +78,11 @@ export function sendRun(url: string, flags: VerifyValues, settings: readonly Set
  */
 export async function openRun(from: string, sinceMs: number | null): Promise<JudgedRun> {
   if (from.includes("://")) {
-    const { book, isOver } = await readAccount({ name: from, url: serverOf(from), fetch }, sinceMs);
+    const server = parseUrl(from);
+    if (server instanceof Unfit)
+      throw new UserError("usage", `--run: expected ${server.expected}, found ${hideSecrets(from)}`);
+    const { url } = server;
+    const { book, isOver } = await readAccount({ name: url, url, fetch: fetchAs(server) }, sinceMs);
     return judgeAccount(book, isOver === true && sinceMs === null);
   }
   const { book, cut } = await readFile(from);
@@ -109,9 +120,4 @@ async function readFile(file: string): Promise<LedgerFile> {
     );
   }
   return parseLedger(bytes, file);
-}
-
-/** The address of a load generator may be given with the path of its account. */
-function serverOf(from: string): string {
-  return from.replace(/(?:\/ledger)?\/*$/, "");
 }

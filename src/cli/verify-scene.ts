@@ -4,7 +4,7 @@ import { type CountedBackend, instancesOf, type LinkInstance } from "../verify/c
 import type { TraceReader } from "../verify/trace-reader.ts";
 import type { LoadTarget } from "./load-target.ts";
 import type { Setting } from "./settings.ts";
-import { defaultBackend, openReader } from "./verify-backend.ts";
+import { defaultBackend, instancesAt, openReader, reach } from "./verify-backend.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 import { type JudgedRun, openRun, sendRun } from "./verify-run.ts";
 
@@ -28,8 +28,8 @@ export async function openScene(
   settings: readonly Setting[],
   target: LoadTarget | null,
 ): Promise<Scene> {
-  const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
-  const links = instancesOf(new Map([...(target?.links ?? []), ...flags.links]));
+  const backend = flags.backend === null ? defaultBackend(target, flags.zipkin) : reach(flags.backend);
+  const links = [...instancesOf(target?.links ?? new Map()), ...instancesAt(flags.links)];
   return {
     subject: subjectOf(target),
     topology: target?.topology,
@@ -37,7 +37,7 @@ export async function openScene(
     backend,
     findInstances: async () => links,
     begin: async () =>
-      target === null ? openRun(flags.run ?? "", flags.since) : sendRun(target.url, flags, settings),
+      target === null ? openRun(flags.run ?? "", flags.since) : sendRun(target, flags, settings),
   };
 }
 

@@ -205,15 +205,16 @@ async function openProofScene({ flags, settings, output, target }: Proof): Promi
 }
 
 async function proveForever({ flags, settings, output, target, signal }: Proof): Promise<number> {
-  const [{ verifyForever }, { graphOf }, { defaultBackend, linkPages, openReader }] = await Promise.all([
-    import("./verify-forever.ts"),
-    import("../verify/call-graph.ts"),
-    import("./verify-backend.ts"),
-  ]);
+  const [{ verifyForever }, { graphOf }, { defaultBackend, linkPages, openReader, reach }] =
+    await Promise.all([
+      import("./verify-forever.ts"),
+      import("../verify/call-graph.ts"),
+      import("./verify-backend.ts"),
+    ]);
   if (target === null) return EXIT.usage;
   const topology = flags.graph === null ? target.topology : await readGraph(flags.graph);
   const graph = topology === undefined ? null : graphOf(topology);
-  const backend = flags.backend ?? defaultBackend(target, flags.zipkin);
+  const backend = flags.backend === null ? defaultBackend(target, flags.zipkin) : reach(flags.backend);
   const reader = linkPages(await openReader(backend), flags, target);
   return verifyForever({ flags, settings, output, target, graph, backend, reader, signal });
 }
@@ -223,7 +224,7 @@ async function provePropagation({ flags, output, target, signal }: Proof): Promi
     { verifyPropagation },
     { renderPropagation },
     { writeFiles },
-    { defaultBackend, linkPages, openReader },
+    { defaultBackend, linkPages, openReader, reach },
     { subjectOf },
   ] = await Promise.all([
     import("../verify/propagation-run.ts"),
@@ -233,13 +234,14 @@ async function provePropagation({ flags, output, target, signal }: Proof): Promi
     import("./verify-scene.ts"),
   ]);
   const reader = linkPages(
-    await openReader(flags.backend ?? defaultBackend(target, flags.zipkin)),
+    await openReader(flags.backend === null ? defaultBackend(target, flags.zipkin) : reach(flags.backend)),
     flags,
     target,
   );
   const result = await verifyPropagation({
     subject: subjectOf(target),
     url: target?.url ?? "",
+    headers: target?.headers ?? {},
     reader,
     requestsPerForm: flags.requests ?? 1,
     timeoutMs: flags.timeout,

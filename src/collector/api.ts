@@ -1,3 +1,4 @@
+import { collapseSlashes } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import { ZipkinError } from "../trace/zipkin-fields.ts";
 import { formatActuator, formatPrometheus } from "./collector-metrics.ts";
@@ -29,15 +30,17 @@ export interface ApiParts extends IngestParts, QueryParts {
  * A method that a path does not have is 404, and so is a trailing slash, as in Zipkin.
  */
 export async function answer(request: Request, parts: ApiParts): Promise<Response> {
+  const url = new URL(request.url);
+  // What senders make of a base URL with a slash at its end.
+  url.pathname = collapseSlashes(url.pathname);
   let response: Response;
   try {
-    response = await route(request, new URL(request.url), parts);
+    response = await route(request, url, parts);
   } catch (error) {
     response = respondError(statusOf(error), errorText(error));
     if (error instanceof StoreFullError) response.headers.set("Retry-After", RETRY_AFTER_SECONDS);
   }
-  const { pathname } = new URL(request.url);
-  const isOpen = !/^\/api\/(control|topology)/.test(pathname);
+  const isOpen = !/^\/api\/(control|topology)/.test(url.pathname);
   if (isOpen && request.headers.has("origin")) response.headers.set("Access-Control-Allow-Origin", "*");
   return response;
 }

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { isRecord } from "../lib/record.ts";
-import type { ControlState, Fault, Mark } from "./control.ts";
+import { type ControlState, type Fault, type Mark, TOKEN_HEADER } from "./control.ts";
 import { isFromHere } from "./origin.ts";
 import { respondError, respondJson } from "./response.ts";
 
@@ -188,8 +188,9 @@ export class ControlDesk {
   }
 
   #isAllowed(request: Request): boolean {
-    const given = Buffer.from(request.headers.get("authorization") ?? "");
-    const expected = Buffer.from(`Bearer ${this.token}`);
+    const authorization = request.headers.get("authorization") ?? "";
+    const given = Buffer.from(request.headers.get(TOKEN_HEADER) ?? authorization.replace(/^Bearer /, ""));
+    const expected = Buffer.from(this.token);
     return given.length === expected.length && timingSafeEqual(given, expected);
   }
 }

@@ -1,3 +1,6 @@
+/** Carries the token where a proxy takes `Authorization` for itself; otherwise that has it, as `Bearer`. */
+export const TOKEN_HEADER = "chain-link-token";
+
 /** A disturbance of one link; what is absent is as the topology says. */
 export interface Fault {
   /** Added to each request, milliseconds. */

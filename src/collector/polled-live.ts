@@ -1,3 +1,4 @@
+import { apiUrl } from "../lib/endpoint.ts";
 import type { Span } from "../trace/span.ts";
 import { LiveRecorder } from "./live-recorder.ts";
 import type { RemoteBackend } from "./remote-backend.ts";
@@ -38,7 +39,7 @@ export class PolledLive {
     this.#isBusy = true;
     try {
       const query = `endTs=${Date.now()}&lookback=${DELAY_MS * 2}&limit=${POLLED_TRACES}`;
-      const url = `${this.#backend.url}/api/v2/traces?${query}`;
+      const url = apiUrl(this.#backend.url, "zipkin", `/api/v2/traces?${query}`);
       const response = await this.#backend.fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
       if (response.ok) this.#count((await response.json()) as Span[][]);
     } catch {

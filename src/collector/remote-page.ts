@@ -1,3 +1,4 @@
+import { apiUrl } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import type { Span } from "../trace/span.ts";
 import { HttpError } from "./http-error.ts";
@@ -108,7 +109,7 @@ async function pass(request: Request, backend: RemoteBackend, path: string): Pro
   const signal = isStream
     ? request.signal
     : AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const response = await backend.fetch(backend.url + path, { signal });
+  const response = await backend.fetch(apiUrl(backend.url, "zipkin", path), { signal });
   const type = response.headers.get("content-type") ?? "text/plain; charset=utf-8";
   return new Response(response.body, {
     status: response.status,
@@ -127,7 +128,9 @@ async function listTraces(backend: RemoteBackend, query: URLSearchParams) {
 }
 
 async function readJson<T>(backend: RemoteBackend, path: string): Promise<T> {
-  const response = await backend.fetch(backend.url + path, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const response = await backend.fetch(apiUrl(backend.url, "zipkin", path), {
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
   if (!response.ok) throw new RefusedError(response.status, await response.text());
   return (await response.json()) as T;
 }

@@ -18,6 +18,9 @@ export interface Origin {
 export interface TlsOptions {
   /** PEM; without it the authorities that the runtime knows. */
   readonly ca?: string;
+  /** PEM of the client's certificate and its key. */
+  readonly cert?: string;
+  readonly key?: string;
   /** @default true */
   readonly rejectUnauthorized?: boolean;
 }

@@ -1,3 +1,5 @@
+import type { TlsOptions } from "../http/upstream.ts";
+import { apiUrl } from "../lib/endpoint.ts";
 import { countRejectedSpans, type OtlpResource } from "../trace/otlp.ts";
 import { OtlpJsonFormat } from "./otlp-json-format.ts";
 import { OtlpProtobufFormat } from "./otlp-protobuf-format.ts";
@@ -5,12 +7,25 @@ import type { SpanFormat, SpanSource } from "./span-format.ts";
 import { ZipkinFormat } from "./zipkin-format.ts";
 
 export type ExportTarget =
-  | { readonly kind: "zipkin"; readonly url: string }
+  | {
+      readonly kind: "zipkin";
+      /** A base URL. */
+      readonly url: string;
+      /** Secret. @default none */
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | {
       readonly kind: "otlp";
+      /** A base URL, or with `isExact` the URL that batches are posted to. */
       readonly url: string;
+      readonly isExact?: boolean;
       readonly protocol: OtlpProtocol;
+      /** Secret. */
       readonly headers: Readonly<Record<string, string>>;
+      /** @default false */
+      readonly isCompressed?: boolean;
+      /** Secret where it has a key. */
+      readonly tls?: TlsOptions;
     };
 
 export type OtlpProtocol = "http/protobuf" | "http/json";
@@ -18,7 +33,11 @@ export type OtlpProtocol = "http/protobuf" | "http/json";
 /** How spans leave a link: where to, and in which form. */
 export interface Exporter {
   readonly url: string;
+  /** Secret. */
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Batches are compressed with gzip. */
+  readonly isCompressed: boolean;
+  readonly tls: TlsOptions;
   /** Statuses after which the same batch may be sent again. */
   readonly retryStatuses: ReadonlySet<number>;
   readonly format: SpanFormat;
@@ -26,8 +45,6 @@ export interface Exporter {
   countRejected(answer: Uint8Array): number;
 }
 
-const ZIPKIN_PATH = "/api/v2/spans";
-const OTLP_PATH = "/v1/traces";
 const JSON_TYPE = "application/json";
 
 /** https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes */
@@ -38,8 +55,10 @@ const ZIPKIN_RETRY: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 export function createExporter(target: ExportTarget, source: SpanSource, resource: OtlpResource): Exporter {
   if (target.kind === "zipkin") {
     return {
-      url: withPath(target.url, ZIPKIN_PATH),
-      headers: [["Content-Type", JSON_TYPE]],
+      url: apiUrl(target.url, "zipkin", "/api/v2/spans"),
+      headers: [...Object.entries(target.headers ?? {}), ["Content-Type", JSON_TYPE]],
+      isCompressed: false,
+      tls: {},
       retryStatuses: ZIPKIN_RETRY,
       format: new ZipkinFormat(source),
       countRejected: () => 0,
@@ -48,17 +67,16 @@ export function createExporter(target: ExportTarget, source: SpanSource, resourc
   const isJson = target.protocol === "http/json";
   const type = isJson ? JSON_TYPE : "application/x-protobuf";
   return {
-    url: withPath(target.url, OTLP_PATH),
-    headers: [...Object.entries(target.headers), ["Content-Type", type]],
+    url: target.isExact ? target.url : apiUrl(target.url, "otlp", "/v1/traces"),
+    headers: [
+      ...Object.entries(target.headers),
+      ["Content-Type", type],
+      ...(target.isCompressed ? [["Content-Encoding", "gzip"] as const] : []),
+    ],
+    isCompressed: target.isCompressed ?? false,
+    tls: target.tls ?? {},
     retryStatuses: OTLP_RETRY,
     format: isJson ? new OtlpJsonFormat(resource) : new OtlpProtobufFormat(resource),
     countRejected: countRejectedSpans,
   };
-}
-
-/** A base URL gets the protocol's path; one that has a path already is taken as it is. */
-function withPath(url: string, path: string): string {
-  const parsed = new URL(url);
-  if (parsed.pathname === "/" || parsed.pathname === "") parsed.pathname = path;
-  return parsed.href;
 }

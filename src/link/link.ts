@@ -35,6 +35,8 @@ export interface LinkOptions {
   readonly source: RoleSource;
   /** Base URL of a service by its name, without a slash at the end; `undefined`: `http://NAME`. */
   readonly resolve: (service: string) => string | undefined;
+  /** What calls to a service carry. Secret. @default none */
+  readonly headersOf?: (service: string) => Readonly<Record<string, string>> | undefined;
   readonly target: ExportTarget;
   readonly propagators: readonly Propagator[];
   readonly sampler: Sampler;
@@ -116,6 +118,7 @@ export function startLink(options: LinkOptions): Link {
         client,
         startedAtMs,
         resolve: (service) => options.resolve(service) ?? `http://${service}`,
+        headersOf: (service) => options.headersOf?.(service) ?? {},
       }),
       propagators: options.propagators,
       sampler: options.sampler,

@@ -2,6 +2,7 @@ import { prepareHead } from "../http/answer.ts";
 import type { Client } from "../http/client.ts";
 import { isField } from "../http/fields.ts";
 import type { Upstream } from "../http/upstream.ts";
+import { apiUrl } from "../lib/endpoint.ts";
 import type { Random } from "../lib/random.ts";
 import { type Call, isCall, type Step } from "../topology/model.ts";
 import { renderFinalBody } from "./body.ts";
@@ -19,6 +20,8 @@ export interface PlanParts extends TemplateParts {
   readonly client: Client;
   /** Base URL of a service, without a slash at the end. */
   readonly resolve: (service: string) => string;
+  /** What calls to a service carry. Secret. */
+  readonly headersOf: (service: string) => Readonly<Record<string, string>>;
   /** When the link was started, on the clock of `performance.now()`. */
   readonly startedAtMs: number;
 }
@@ -149,17 +152,18 @@ export class CallPlan {
    * @throws {TypeError} The service's name makes no URL, or cannot be sent.
    */
   findUpstream(): Upstream {
-    const { client, resolve } = this.#parts;
+    const { client, resolve, headersOf } = this.#parts;
     const baseUrl = resolve(this.call.service);
     if (this.#upstream !== null && baseUrl === this.#baseUrl) return this.#upstream;
     const { service } = this.call;
-    this.#url = `${baseUrl}/forward`;
+    this.#url = apiUrl(baseUrl, "link", "/forward");
     const { host, pathname, search } = new URL(this.#url);
     if (!isField(POSITION_HEADER, service)) throw new TypeError(`${JSON.stringify(service)} cannot be sent`);
     const upstream = client.upstream(this.#url);
     const type = this.method === "GET" ? "" : BODY_TYPE;
+    const own = Object.entries(headersOf(service)).map(([name, value]) => `${name}: ${value}\r\n`);
     this.#start = Buffer.from(
-      `${this.method} ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n${POSITION_HEADER}: ${service}\r\n${type}`,
+      `${this.method} ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\n${POSITION_HEADER}: ${service}\r\n${own.join("")}${type}`,
       "latin1",
     );
     this.#templates.clear();

@@ -1,3 +1,5 @@
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import { ByteWriter } from "../http/byte-writer.ts";
 import type { Random } from "../lib/random.ts";
 import type { Exporter } from "./export.ts";
@@ -69,6 +71,9 @@ const QUEUE_BYTES = 32 * 1024 * 1024;
 const spare: ByteWriter[] = [];
 const MAX_SPARE = 8;
 const LARGE_BYTES = 64 * 1024;
+
+/** In a thread of its own. */
+const compress = promisify(gzip);
 
 /** Spans as bytes, on their way into one request. */
 interface Batch {
@@ -196,7 +201,8 @@ export class Reporter {
 
   async #sendUntilSettled({ out, spans }: Batch): Promise<Outcome> {
     const { exporter, giveUpMs, timeoutMs, random } = this.#options;
-    const body = exporter.format.end(out);
+    const content = exporter.format.end(out);
+    const body = exporter.isCompressed ? await compress(content) : content;
     const startMs = performance.now();
     for (let { backoffMs } = this.#options; ; backoffMs = Math.min(LONGEST_BACKOFF_MS, backoffMs * 2)) {
       const limitMs = Math.max(1, Math.min(timeoutMs, this.#deadline - performance.now()));

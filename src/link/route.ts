@@ -1,5 +1,6 @@
 import type { Exchange } from "../http/exchange.ts";
 import type { RequestHead } from "../http/request-head.ts";
+import { collapseSlashes } from "../lib/endpoint.ts";
 
 /** What a link serves: `/` and `/forward` of the original, `/readiness` and `/metrics`. */
 export type Route = "/" | "/forward" | "/readiness" | "/metrics";
@@ -25,8 +26,8 @@ function isForward(bytes: Uint8Array, start: number): boolean {
 }
 
 /** With a query, or as a proxy writes it. */
-function findGeneral(path: string): Route | null {
-  if (path === "//") return "/";
+function findGeneral(given: string): Route | null {
+  const path = collapseSlashes(given);
   return path === "/" || path === "/forward" || path === "/readiness" || path === "/metrics" ? path : null;
 }
 

@@ -18,10 +18,11 @@ const LONGEST_MESSAGE = 200;
 /** Posts batches to a backend. */
 export class Sender {
   readonly #exporter: Exporter;
-  readonly #client = new Client();
+  readonly #client: Client;
 
   constructor(exporter: Exporter) {
     this.#exporter = exporter;
+    this.#client = new Client({ tls: exporter.tls });
   }
 
   async send(body: Uint8Array, timeoutMs: number): Promise<Attempt> {

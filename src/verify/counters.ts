@@ -1,3 +1,4 @@
+import { apiUrl } from "../lib/endpoint.ts";
 import { isRecord } from "../lib/record.ts";
 import type { Fetch } from "./trace-reader.ts";
 
@@ -72,7 +73,7 @@ export async function readCounters(
 
 /** None for one that does not say which link it is. */
 async function readLink({ id, link, url, fetch }: LinkInstance) {
-  const text = (await get(`${url}/metrics`, fetch))?.text ?? null;
+  const text = (await get(apiUrl(url, "link", "/metrics"), fetch))?.text ?? null;
   const name = link ?? /^chain_link_info\{service="([^"]+)"/m.exec(text ?? "")?.[1];
   return name === undefined ? [] : [[id, { link: name.toLowerCase(), counters: parseLink(text) }] as const];
 }
@@ -98,10 +99,12 @@ function parseLink(text: string | null): LinkCounters | null {
 /** `null` when it does not answer in time, or tells nothing. */
 export async function readBackend({ kind, url, fetch }: CountedBackend): Promise<BackendCounters | null> {
   if (kind === "zipkin") {
-    const [metrics, info] = await Promise.all([get(`${url}/metrics`, fetch), get(`${url}/info`, fetch)]);
+    const [metrics, info] = await Promise.all(
+      ["/metrics", "/info"].map((path) => get(apiUrl(url, "zipkin", path), fetch)),
+    );
     return readZipkin(metrics?.text ?? null, info?.lastModified ?? null);
   }
-  if (kind === "collector") return readCollector((await get(`${url}/health`, fetch))?.text ?? null);
+  if (kind === "collector") return readCollector((await get(apiUrl(url, "zipkin", "/health"), fetch))?.text ?? null);
   return null;
 }
 

@@ -1,9 +1,10 @@
 // Jaeger v2: https://www.jaegertracing.io/docs/2.0/apis/  Tempo: https://grafana.com/docs/tempo/latest/api_docs/
+import { apiUrl } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import { isRecord } from "../lib/record.ts";
 import { decodeOtlpTraces } from "./otlp-traces.ts";
 import type { SeenSpan } from "./seen-span.ts";
-import { checkAsked, getText, type TraceReader, unreadable } from "./trace-reader.ts";
+import { checkAsked, type Fetch, getText, type TraceReader, unreadable } from "./trace-reader.ts";
 
 /** These backends are asked for one trace at a time. */
 const IDS_AT_ONCE = 16;
@@ -36,9 +37,14 @@ export class OtlpReader implements TraceReader {
   readonly batchSize = IDS_AT_ONCE;
   readonly name: string;
   readonly #base: string;
+  readonly #kind: keyof typeof BACKENDS;
   readonly #backend: OtlpBackend;
+  readonly #fetch: Fetch;
 
-  constructor(kind: keyof typeof BACKENDS, url: string) {
+  /** @param url A base URL */
+  constructor(kind: keyof typeof BACKENDS, url: string, through: Fetch = fetch) {
+    this.#kind = kind;
+    this.#fetch = through;
     this.#backend = BACKENDS[kind];
     this.#base = url;
     this.name = `${this.#backend.title} at ${url}`;
@@ -57,11 +63,12 @@ export class OtlpReader implements TraceReader {
 
   pageOf(traceId: string): string | null {
     const page = this.#backend.page(traceId);
-    return page === null ? null : this.#base + page;
+    return page === null ? null : apiUrl(this.#base, this.#kind, page);
   }
 
   async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpan[]> {
-    const text = await getText(this.name, this.#base + this.#backend.path(traceId), signal);
+    const url = apiUrl(this.#base, this.#kind, this.#backend.path(traceId));
+    const text = await getText(this.name, url, signal, this.#fetch);
     if (text === null || text.trim() === "") return [];
     let found: ReturnType<typeof decodeOtlpTraces>;
     try {

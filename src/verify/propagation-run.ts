@@ -14,6 +14,8 @@ export interface PropagationOptions {
   /** What was named, in words; `null` for a URL alone. */
   readonly subject: string | null;
   readonly url: string;
+  /** What every request carries. Secret. @default nothing */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly reader: TraceReader;
   readonly requestsPerForm: number;
   /** Limit of a request. */
@@ -51,11 +53,14 @@ export async function verifyPropagation(options: PropagationOptions): Promise<Pr
   return judgePropagation(seen, { subject, url, backend, startedMs, endedMs, judgedMs: Date.now() });
 }
 
-async function send(probe: Probe, { url, timeoutMs, signal }: PropagationOptions): Promise<Observation> {
+async function send(
+  probe: Probe,
+  { url, headers, timeoutMs, signal }: PropagationOptions,
+): Promise<Observation> {
   const nothing = { probe, status: null, ledger: null, begun: null, traces: new Map() };
   try {
     const response = await fetch(url, {
-      headers: probe.headers,
+      headers: { ...headers, ...probe.headers },
       redirect: "manual",
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });

@@ -1,4 +1,5 @@
 // https://zipkin.io/zipkin-api/#/default/get_traceMany
+import { apiUrl } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import { decodeZipkinJson } from "../trace/zipkin-json.ts";
 import { type SeenSpan, toSeenSpan } from "./seen-span.ts";
@@ -17,10 +18,10 @@ const IDS_PER_QUERY = 110;
 /** Queries under way at once where each trace has to be asked for. */
 const SINGLE_QUERIES = 16;
 
-/** A way to a backend that a browser cannot go. */
+/** How a backend is asked. */
 export interface Passage {
-  /** Where it is, for people. */
-  readonly place: string;
+  /** Where it is, for people, if a browser cannot reach its URL. */
+  readonly place?: string;
   readonly fetch: Fetch;
 }
 
@@ -35,7 +36,7 @@ export class ZipkinReader implements TraceReader {
 
   readonly #through: Passage | null;
 
-  /** `url` is without a slash at the end; a path is kept. */
+  /** @param url A base URL */
   constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin", through: Passage | null = null) {
     this.name = `${kind} ${through?.place ?? `at ${url}`}`;
     this.#base = url;
@@ -50,7 +51,7 @@ export class ZipkinReader implements TraceReader {
     if (traceIds.length > 1 && this.#hasMany) {
       const text = await getText(
         this.name,
-        `${this.#base}/api/v2/traceMany?traceIds=${traceIds.join(",")}`,
+        this.#urlOf(`/api/v2/traceMany?traceIds=${traceIds.join(",")}`),
         signal,
         this.#through?.fetch,
       );
@@ -77,20 +78,24 @@ export class ZipkinReader implements TraceReader {
   /** Only the embedded collector can. */
   async #readRecords(query: string, signal: AbortSignal): Promise<DataView | null> {
     if (!this.#hasAccounts) return null;
-    const url = `${this.#base}/api/runs/${query}`;
+    const url = this.#urlOf(`/api/runs/${query}`);
     const bytes = await getBytes(this.name, url, signal, this.#through?.fetch);
     if (bytes === null) this.#hasAccounts = false;
     return bytes === null ? null : new DataView(bytes);
   }
 
   pageOf(traceId: string): string | null {
-    return this.#through !== null ? null : `${this.#base}/zipkin/traces/${traceId}`;
+    return this.#through?.place === undefined ? this.#urlOf(`/zipkin/traces/${traceId}`) : null;
   }
 
   async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpanOf[]> {
-    const url = `${this.#base}/api/v2/trace/${traceId}`;
+    const url = this.#urlOf(`/api/v2/trace/${traceId}`);
     const text = await getText(this.name, url, signal, this.#through?.fetch);
     return text === null ? [] : this.#decode(text);
+  }
+
+  #urlOf(path: string): string {
+    return apiUrl(this.#base, "zipkin", path);
   }
 
   /** `[[span, …], …]`, decoded as one list. */

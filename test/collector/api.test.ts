@@ -24,6 +24,18 @@ test("a batch is stored when its 202 arrives", async () => {
   }
 });
 
+test("doubled slashes in a path count as one, and open nothing that is closed to other origins", async () => {
+  const body = JSON.stringify(makeChain(newTraceId(), 2, Date.now()));
+  for (const path of ["//api/v2/spans", "/api//v2///spans"]) {
+    expect((await fetch(collector.url + path, { method: "POST", body })).status).toBe(202);
+  }
+  expect((await fetch(`${collector.url}//v1/traces`, { method: "POST", body: "{}" })).status).not.toBe(404);
+  const health = await fetch(`${collector.url}//health`, { headers: { origin: "http://a" } });
+  expect(health.headers.get("access-control-allow-origin")).toBe("*");
+  const control = await fetch(`${collector.url}//api//control`, { headers: { origin: "http://a" } });
+  expect(control.headers.get("access-control-allow-origin")).toBeNull();
+});
+
 test("health says what became of the spans", async () => {
   const health = (await (await fetch(`${collector.url}/health`)).json()) as object;
   expect(health).toEqual({

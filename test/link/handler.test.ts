@@ -11,7 +11,7 @@ const position = (name: string) => ({ headers: { "X-Current-Service": name } });
 const FINAL = (name: string) => `{"message":"You have reached the final chain link ${name}"}\n`;
 
 describe("routes", () => {
-  test.each(["/", "/forward", "/?x=1", "/forward?x=/readiness"])(
+  test.each(["/", "/forward", "/?x=1", "/forward?x=/readiness", "//forward", "///forward?x=1"])(
     "GET %s goes down the chain",
     async (path) => {
       const response = await fetch(urlOf("a") + path);

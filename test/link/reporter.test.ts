@@ -357,21 +357,22 @@ describe("OTLP", () => {
     expect(backend.deliveries.map((it) => it.headers.get("x-api-key"))).toEqual(["secret", "secret"]);
   });
 
-  test("a URL with a path is taken as it is", async () => {
+  test("a base URL with a path gets the standard path after it, and an exact URL does not", async () => {
     await using backend = startBackend();
-    const target = {
-      kind: "otlp",
-      url: `${backend.url}/own/path`,
-      protocol: "http/json",
-      headers: {},
-    } as const;
-    const { reporter } = newReporter(target);
-    addAll(reporter, newSpans(1));
-    await reporter.close(1000);
+    for (const isExact of [false, true]) {
+      const url = `${backend.url}/own/path`;
+      const { reporter } = newReporter({ kind: "otlp", url, isExact, protocol: "http/json", headers: {} });
+      addAll(reporter, newSpans(1));
+      await reporter.close(1000);
+    }
     const { reporter: zipkin } = newReporter(`${backend.url}/zipkin/api/v2/spans`);
     addAll(zipkin, newSpans(1));
     await zipkin.close(1000);
-    expect(backend.deliveries.map(({ path }) => path)).toEqual(["/own/path", "/zipkin/api/v2/spans"]);
+    expect(backend.deliveries.map(({ path }) => path)).toEqual([
+      "/own/path/v1/traces",
+      "/own/path",
+      "/zipkin/api/v2/spans",
+    ]);
   });
 });
 

@@ -33,17 +33,25 @@ interface AccessParts {
   readonly contextName: string;
   readonly userName: string;
   readonly credentials: Credentials;
+  /** For the user in the server's URL, which gives way to the context's. Secret. @default none */
+  readonly serverHeaders?: Readonly<Record<string, string>>;
   readonly impersonation: Readonly<Record<string, string>>;
 }
 
-export function makeAccess({ credentials, tls, impersonation, ...rest }: AccessParts): ClusterAccess {
+export function makeAccess({
+  credentials,
+  serverHeaders,
+  tls,
+  impersonation,
+  ...rest
+}: AccessParts): ClusterAccess {
   return {
     ...rest,
     hasAnswered: false,
     get tls() {
       return tls === null ? null : credentials.joinTls(tls);
     },
-    headers: async () => ({ ...(await credentials.headers()), ...impersonation }),
+    headers: async () => ({ ...serverHeaders, ...(await credentials.headers()), ...impersonation }),
     renew: () => credentials.renew(),
     findTrouble: () => credentials.findTrouble(),
   };

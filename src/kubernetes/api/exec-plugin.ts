@@ -148,7 +148,8 @@ export class PluginCredentials implements Credentials {
     const { installHint } = this.#exec;
     return new UserError(
       "credentials-invalid",
-      `${this.#words.join(" ")}, which is to say who ${this.#context.userName} is, ${problem}`,
+      // Without its arguments, which may hold a secret.
+      `credential plugin ${this.#words[0]} (for user ${this.#context.userName}) ${problem}`,
       typeof installHint === "string" ? installHint : "Does kubectl work with this context?",
       { cause },
     );

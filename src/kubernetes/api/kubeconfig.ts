@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { load } from "js-yaml";
+import { hideSecrets, parseEndpoint } from "../../lib/endpoint.ts";
 import { errorCode, errorText, UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
 import { findNearest } from "../../lib/suggestion.ts";
@@ -128,17 +129,18 @@ function openContext(merged: Merged, options: KubeconfigOptions): ClusterAccess 
   }
   const clusterName = text(chosen.cluster);
   const cluster = merged.clusters.get(clusterName);
-  const server = text(cluster?.server).replace(/\/+$/, "");
-  if (cluster === undefined || !URL.canParse(server)) {
+  const endpoint = parseEndpoint(text(cluster?.server));
+  if (cluster === undefined || typeof endpoint === "string") {
     const found =
       cluster === undefined
         ? `no cluster ${JSON.stringify(clusterName)}`
-        : `the server ${JSON.stringify(server)}`;
+        : `the server ${JSON.stringify(hideSecrets(text(cluster.server)))}`;
     throw new UserError(
       "kubeconfig-invalid",
       `context ${JSON.stringify(contextName)} in ${where}: expected a cluster with a URL, found ${found}`,
     );
   }
+  const server = endpoint.url;
   const userName = text(chosen.user);
   const user = merged.users.get(userName) ?? {};
   const asked = text(user.as) === "" ? "" : ` as ${JSON.stringify(user.as)}`;
@@ -154,6 +156,7 @@ function openContext(merged: Merged, options: KubeconfigOptions): ClusterAccess 
   });
   return makeAccess({
     server,
+    serverHeaders: endpoint.headers,
     tls: server.startsWith("https:") ? clusterTls(cluster) : null,
     proxy: text(cluster["proxy-url"]) || null,
     namespace: text(chosen.namespace) || null,

@@ -1,3 +1,4 @@
+import { apiUrl } from "../../lib/endpoint.ts";
 import { UserError } from "../../lib/errors.ts";
 import { chainOf } from "../../topology/chain.ts";
 import type { Service, Topology } from "../../topology/model.ts";
@@ -92,7 +93,9 @@ function readServices(
 
 /** A backend of others: reached where its name is that of a Service. */
 function readForeign(url: string, namespace: string): ReleasedBackend {
-  const { hostname, port, protocol, pathname } = URL.canParse(url) ? new URL(url) : new URL("http://-");
+  const { hostname, port, protocol, pathname } = new URL(
+    URL.canParse(url) ? apiUrl(url, "zipkin", "/") : "http://-",
+  );
   const [, name, other = namespace] =
     /^([a-z][a-z0-9-]*)(?:\.([a-z0-9-]+)(?:\.svc(?:\.[a-z0-9.-]+)?)?)?$/.exec(hostname) ?? [];
   const isService = name !== undefined && protocol === "http:" && pathname === "/";

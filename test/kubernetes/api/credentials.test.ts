@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openInCluster } from "../../../src/kubernetes/api/in-cluster.ts";
+import type { UserError } from "../../../src/lib/errors.ts";
 import { temporaryFolder } from "../../helpers/cli.ts";
 import { b64, config, openConfig } from "./config.ts";
 
@@ -92,6 +93,19 @@ describe("a program that says who we are", () => {
     const access = openConfig(folder.path, config(user), null, { credentialTimeoutMs: 300 });
     await expect(access.headers()).rejects.toThrow(problem);
   });
+});
+
+test("what goes wrong with a program is told without its arguments, which may be secret", async () => {
+  using folder = temporaryFolder();
+  const exec = { apiVersion: API_VERSION, command: "/bin/echo", args: ["--client-secret", "s3cr3t"] };
+  const error: UserError = await openConfig(folder.path, config({ exec }))
+    .headers()
+    .then(
+      () => expect.unreachable(),
+      (thrown) => thrown,
+    );
+  expect(error.message).toContain("credential plugin /bin/echo (for user");
+  expect(`${error.message} ${error.hint}`).not.toContain("s3cr3t");
 });
 
 test("a token in a file is read again after a refusal", async () => {

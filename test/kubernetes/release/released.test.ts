@@ -59,6 +59,7 @@ describe("what a revision's objects say of what runs", () => {
     ["http://zipkin.tracing", { namespace: "tracing", name: "zipkin", port: 80 }],
     ["http://zipkin:9411", { namespace: "demo", name: "zipkin", port: 9411 }],
     ["http://zipkin.tracing.svc.cluster.local:9411", { namespace: "tracing", name: "zipkin", port: 9411 }],
+    ["http://zipkin.tracing/api/v2/spans", { namespace: "tracing", name: "zipkin", port: 80 }],
     ["https://zipkin.tracing", null],
     ["http://zipkin.example.com", null],
     ["http://10.0.0.1:9411", null],
