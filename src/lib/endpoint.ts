@@ -46,13 +46,16 @@ function basicAuthorization({ username, password }: URL): Record<string, string>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what RFC 7617 forbids.
   if (user.includes(":") || /[\x00-\x1f\x7f]/.test(user + secret))
     return "a URL whose user has no colon, and whose user and password have no control characters";
-  return { Authorization: `Basic ${Buffer.from(`${user}:${secret}`).toString("base64")}` };
+  const bytes = new TextEncoder().encode(`${user}:${secret}`);
+  return { Authorization: `Basic ${btoa(String.fromCharCode(...bytes))}` };
 }
 
 /** A `%` that begins no escape stands for itself, as in browsers. */
 function decodePercent(text: string): string {
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) =>
-    Buffer.from(escapes.replaceAll("%", ""), "hex").toString(),
+    new TextDecoder().decode(
+      Uint8Array.from(escapes.slice(1).split("%"), (digits) => Number.parseInt(digits, 16)),
+    ),
   );
 }
 

@@ -104,7 +104,8 @@ export async function readBackend({ kind, url, fetch }: CountedBackend): Promise
     );
     return readZipkin(metrics?.text ?? null, info?.lastModified ?? null);
   }
-  if (kind === "collector") return readCollector((await get(apiUrl(url, "zipkin", "/health"), fetch))?.text ?? null);
+  if (kind === "collector")
+    return readCollector((await get(apiUrl(url, "zipkin", "/health"), fetch))?.text ?? null);
   return null;
 }
 

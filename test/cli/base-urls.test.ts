@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { RunIds } from "../../src/trace/run.ts";
-import { formatRunHeader, RECORD_BYTES, writeRunRecord } from "../../src/trace/run-ledger.ts";
 import { EXECUTABLE, eventually, type Finished, runCli, temporaryFolder } from "../helpers/cli.ts";
+import { ledgerBytes } from "../helpers/ledger.ts";
 import { startLinkProcess } from "../helpers/link-process.ts";
 
 const RUN = "9f86d081884c7d65";
@@ -68,26 +68,22 @@ async function pageOnce(url: string) {
 }
 
 /** A ledger with one request that has one span. */
-function ledgerBytes(): Uint8Array {
-  const record = new DataView(new ArrayBuffer(RECORD_BYTES));
-  const ledger = { count: 1, high: 1, low: 1, unknown: 0 };
-  writeRunRecord(record, 0, {
+const LEDGER = ledgerBytes({ run: RUN, startMs: Date.now() - 100_000, url: "http://a" }, [
+  {
     sequence: 0,
     endMs: 1,
     status: 200,
-    ledger,
+    ledger: { count: 1, high: 1, low: 1, unknown: 0 },
     isSampled: true,
     isBroken: false,
-  });
-  const header = formatRunHeader({ run: RUN, startMs: Date.now() - 100_000, url: "http://a" });
-  return Buffer.concat([Buffer.from(header), new Uint8Array(record.buffer)]);
-}
+  },
+]);
 
 /** The result as every kind of file that verify writes. */
 async function verify(args: readonly string[], hasLedger = true) {
   using folder = temporaryFolder();
   const ledger = join(folder.path, "run.ledger");
-  await Bun.write(ledger, ledgerBytes());
+  await Bun.write(ledger, LEDGER);
   const files = ["junit", "report"].map((name) => join(folder.path, name));
   const done = await runCli([
     ...["verify", "-v", "--info", "--max-wait", "0s", "-o", "json", ...args],
@@ -230,7 +226,7 @@ function startRecorder() {
     fetch(request) {
       const { pathname, search } = new URL(request.url);
       asked.push({ path: pathname, query: search, authorization: request.headers.get("authorization") });
-      if (pathname.endsWith("/ledger")) return new Response(ledgerBytes());
+      if (pathname.endsWith("/ledger")) return new Response(LEDGER);
       if (pathname.endsWith("/api/control"))
         return Response.json({ faults: {}, gone: [], services: [], backend: { isDown: false } });
       return Response.json(pathname.endsWith("/v1/traces") ? {} : []);
