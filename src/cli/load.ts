@@ -117,12 +117,12 @@ export const load = defineCommand({
       import("./load-summary.ts"),
       import("./load-line.ts"),
     ]);
-    const [{ checkRequest }, { prepareFile, writeResultFile }] = await Promise.all([
+    const [{ checkRequest }, { checkResultFile, writeResultFile }] = await Promise.all([
       import("./load-check.ts"),
-      import("./result-file.ts"),
+      import("../lib/result-file.ts"),
     ]);
     checkRequest(flags);
-    if (flags.hdr !== null) prepareFile(flags.hdr);
+    if (flags.hdr !== null) checkResultFile(flags.hdr);
     const rate = rateOf(flags, settings);
     const isClosed =
       flags.connections !== null && !wasGiven(settings, "rate") && !wasGiven(settings, "sleep-time");
@@ -174,22 +174,26 @@ export const load = defineCommand({
       await running.stop(reason === "SIGTERM" ? LAST_ANSWERS_MS : undefined);
       account?.end();
       const result = summary.summarizeResults(running.results, !isClosed);
-      if (flags.hdr !== null) {
-        const { renderHgrm } = await import("../load/hgrm.ts");
-        await writeResultFile(flags.hdr, renderHgrm(running.results.latency));
-      }
-      const { describeDoubts, renderReport } = await import("./load-report.ts");
-      if (flags.output === "json") {
-        const facts = {
-          run: running.runId,
-          url: target.url,
-          startedAt: new Date(running.startedAt),
-          ...result,
-          doubts: describeDoubts(result, running.options.connections),
-        };
-        await output.result(`${JSON.stringify(facts)}\n`);
-      } else {
-        await output.result(renderReport(result, running));
+      const [{ renderHgrm }, { describeDoubts, renderReport }] = await Promise.all([
+        import("../load/hgrm.ts"),
+        import("./load-report.ts"),
+      ]);
+      try {
+        if (flags.hdr !== null) writeResultFile(flags.hdr, renderHgrm(running.results.latency));
+      } finally {
+        // Also when the file could not be written: the run was made.
+        if (flags.output === "json") {
+          const facts = {
+            run: running.runId,
+            url: target.url,
+            startedAt: new Date(running.startedAt),
+            ...result,
+            doubts: describeDoubts(result, running.options.connections),
+          };
+          await output.result(`${JSON.stringify(facts)}\n`);
+        } else {
+          await output.result(renderReport(result, running));
+        }
       }
       if (server !== null && reason === undefined && flags.linger > 0)
         await Promise.race([interruption.signal, Bun.sleep(flags.linger)]);

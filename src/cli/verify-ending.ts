@@ -1,16 +1,15 @@
 import { type ErrorCode, UserError } from "../lib/errors.ts";
+import { checkResultFile, writeResultFile } from "../lib/result-file.ts";
 import type { PropagationResult } from "../verify/propagation.ts";
 import type { VerifyResult } from "../verify/result.ts";
 import { EXIT } from "./exit.ts";
 import type { Output } from "./output.ts";
-import { prepareFile, writeResultFile } from "./result-file.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 import { renderVerifyReport } from "./verify-report.ts";
 
 /** Writes and prints what verify found; resolves to the exit code. */
 export async function endVerify(result: VerifyResult, flags: VerifyValues, output: Output): Promise<number> {
-  await writeFiles(flags, result);
-  await output.result(flags.output === "json" ? `${JSON.stringify(result)}\n` : renderVerifyReport(result));
+  await writeAndPrint(flags, result, renderVerifyReport, output);
   return EXIT_OF[result.outcome];
 }
 
@@ -48,22 +47,35 @@ const UNREAD: readonly ErrorCode[] = [
  * @throws {UserError} `file-unwritable`
  */
 export function prepareFiles({ junit, report }: FileValues): void {
-  for (const file of [junit, report]) if (file !== null) prepareFile(file);
+  for (const file of [junit, report]) if (file !== null) checkResultFile(file);
 }
 
 type FileValues = Pick<VerifyValues, "junit" | "report">;
 
-/** The files that were asked for. */
-export async function writeFiles(
+/** Writes the files that were asked for, and prints the result also when one could not be written: the run was made. */
+export async function writeAndPrint<T extends VerifyResult | PropagationResult>(
+  flags: FileValues & Pick<VerifyValues, "output">,
+  result: T,
+  render: (result: T) => string,
+  output: Output,
+): Promise<void> {
+  try {
+    await writeFiles(flags, result);
+  } finally {
+    await output.result(flags.output === "json" ? `${JSON.stringify(result)}\n` : render(result));
+  }
+}
+
+async function writeFiles(
   { junit, report }: FileValues,
   result: VerifyResult | PropagationResult,
 ): Promise<void> {
   if (junit !== null) {
     const { renderJunit, renderPropagationJunit } = await import("../verify/junit.ts");
-    await writeResultFile(junit, "spans" in result ? renderJunit(result) : renderPropagationJunit(result));
+    writeResultFile(junit, "spans" in result ? renderJunit(result) : renderPropagationJunit(result));
   }
   if (report !== null) {
     const { renderReportPage } = await import("../verify/report-page.ts");
-    await writeResultFile(report, await renderReportPage(result));
+    writeResultFile(report, await renderReportPage(result));
   }
 }

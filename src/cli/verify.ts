@@ -223,7 +223,7 @@ async function provePropagation({ flags, output, target, signal }: Proof): Promi
   const [
     { verifyPropagation },
     { renderPropagation },
-    { writeFiles },
+    { writeAndPrint },
     { defaultBackend, linkPages, openReader, reach },
     { subjectOf },
   ] = await Promise.all([
@@ -249,10 +249,7 @@ async function provePropagation({ flags, output, target, signal }: Proof): Promi
     queriesPerSecond: flags["query-rate"],
     signal,
   });
-  await writeFiles(flags, result);
-  await output.result(
-    flags.output === "json" ? `${JSON.stringify(result)}\n` : renderPropagation(result, reader),
-  );
+  await writeAndPrint(flags, result, (it) => renderPropagation(it, reader), output);
   return { kept: EXIT.done, broken: EXIT.failed, "could-not-tell": EXIT.couldNotTell }[result.outcome];
 }
 

@@ -1,6 +1,5 @@
-import { closeSync, openSync, writeSync } from "node:fs";
 import type { UserError } from "../lib/errors.ts";
-import { unwritable } from "../lib/unwritable.ts";
+import { ResultFile } from "../lib/result-file.ts";
 import { formatRunHeader, LedgerSeal, SEALED_BYTES } from "../trace/ledger-file.ts";
 import { type RunHeader, type RunRecord, writeRunRecord } from "../trace/run-ledger.ts";
 
@@ -32,7 +31,7 @@ export class RunAccount {
   readonly #timer: Timer | undefined;
   /** The last is the one that is written to. */
   readonly #chunks: { readonly bytes: Buffer; readonly view: DataView }[] = [];
-  #file: number | null = null;
+  #file: ResultFile | null = null;
   /** Records in the file. */
   #written = 0;
   /** `null` while records are still added. */
@@ -49,12 +48,10 @@ export class RunAccount {
     this.#reject = reject;
     promise.catch(() => {});
     if (options.file === null) return;
-    try {
-      this.#file = openSync(options.file, "w");
-      writeWhole(this.#file, this.#headerBytes);
-    } catch (error) {
-      throw unwritable(options.file, error);
-    }
+    this.#file = new ResultFile(options.file);
+    this.#file.write(this.#headerBytes);
+    // Now and not at the end: what a load that is killed has written so far can be verified.
+    this.#file.publish();
     this.#timer = setInterval(() => this.flush(), FLUSH_INTERVAL_MS);
     this.#timer.unref();
   }
@@ -112,18 +109,21 @@ export class RunAccount {
   close(): void {
     this.flush();
     clearInterval(this.#timer);
-    if (this.#file !== null) closeSync(this.#file);
+    const file = this.#file;
     this.#file = null;
+    try {
+      file?.finish();
+    } catch (error) {
+      this.#reject(error as UserError);
+    }
   }
 
   #append(bytes: Uint8Array): void {
-    if (this.#file === null) return;
     try {
-      writeWhole(this.#file, bytes);
+      this.#file?.write(bytes);
     } catch (error) {
-      closeSync(this.#file);
       this.#file = null;
-      this.#reject(unwritable(this.#options.file ?? "", error));
+      this.#reject(error as UserError);
     }
   }
 
@@ -139,8 +139,4 @@ export class RunAccount {
     const bytes = oldest?.bytes ?? Buffer.alloc(CHUNK_RECORDS * SEALED_BYTES);
     this.#chunks.push(oldest ?? { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) });
   }
-}
-
-function writeWhole(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at);
 }
