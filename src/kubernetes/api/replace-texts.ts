@@ -1,5 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { writeResultFile } from "../../lib/result-file.ts";
 
 /**
  * Replaces texts of a file that is a person's, and leaves all else as it is. Empty ones cannot be found and are left out; so is
@@ -7,16 +7,12 @@ import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 
  */
 export function replaceTexts(path: string, pairs: readonly (readonly [from: string, to: string])[]): void {
   try {
-    const real = realpathSync(path);
-    const before = readFileSync(real, "utf8");
+    const before = readFileSync(path, "utf8");
     const after = pairs.reduce(
       (text, [from, to]) => (from === "" ? text : text.replaceAll(from, to)),
       before,
     );
-    if (after === before) return;
-    const temporary = `${real}.${randomUUID()}`;
-    writeFileSync(temporary, after, { mode: statSync(real).mode });
-    renameSync(temporary, real);
+    if (after !== before) writeResultFile(path, after);
   } catch {
     // The new token holds for this run; whoever owns the file has to log in next time.
   }
