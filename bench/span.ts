@@ -56,7 +56,8 @@ const request = {
   target: "/forward",
   path: "/forward",
   peer: null,
-  header: (name: string) => (name === "host" ? `${SERVICE}:${PORT}` : null),
+  host: `${SERVICE}:${PORT}`,
+  header: () => null,
 };
 const SERVER_SPAN = {
   kind: "SERVER",

@@ -141,8 +141,16 @@ export const load = defineCommand({
         account = new RunAccount({ header, file: flags.ledger, isKept: flags.serve !== null });
       }
       if (flags.serve !== null && account !== null) {
-        const { startRunServer } = await import("../load/run-server.ts");
-        const started = startRunServer({ ...flags.serve, load: () => running, account });
+        const [{ startRunServer }, { describeRejection }] = await Promise.all([
+          import("../load/run-server.ts"),
+          import("../http/rejections.ts"),
+        ]);
+        const started = startRunServer({
+          ...flags.serve,
+          load: () => running,
+          account,
+          onRejection: (rejection) => output.detail(describeRejection(rejection)),
+        });
         server = started;
         output.note(`run ${ids.runId}, ledger and metrics on http://${flags.serve.host}:${started.port}`);
       }

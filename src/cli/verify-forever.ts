@@ -1,4 +1,5 @@
 import { lookup } from "node:dns/promises";
+import { describeRejection, type Rejection } from "../http/rejections.ts";
 import { formatCount } from "../lib/count.ts";
 import { type Endpoint, fetchAs } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
@@ -40,7 +41,8 @@ export async function verifyForever(options: Forever): Promise<number> {
   if (rampMs > 0) throw new UserError("usage", "--rate: a ramp ends, but --forever was given");
   const account = new CanaryAccount();
   const links = [...instancesOf(target.links), ...instancesAt(flags.links)];
-  const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, account });
+  const onRejection = (rejection: Rejection) => output.detail(describeRejection(rejection));
+  const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, account, onRejection });
   const where = server === null ? "" : `, metrics on http://${flags.serve?.host}:${server.port}/metrics`;
   output.note(`verifying ${target.url} with ${reader.name} until it is told to end${where}`);
   const log = new WindowLog(output);

@@ -5,6 +5,7 @@ import { CollectorMetrics } from "./collector-metrics.ts";
 import type { ControlDesk } from "./control-desk.ts";
 import { LiveRecorder } from "./live-recorder.ts";
 import type { RunProof } from "./proof.ts";
+import { respondWellFormed } from "./request-form.ts";
 import { SpanStore, type SpanStoreOptions } from "./span-store.ts";
 import type { TraceStore } from "./store.ts";
 import { DEFAULT_LOOKBACK_MS } from "./trace-query.ts";
@@ -129,7 +130,7 @@ export function listen(
       fetch: (request, server) => {
         // A stream may be silent for longer than the idle time-out, which other connections keep.
         if (request.url.endsWith("/api/live")) server.timeout(request, 0);
-        return respond(request);
+        return respondWellFormed(request, respond);
       },
     });
   } catch (error) {

@@ -4,7 +4,10 @@ export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;
 export const SPACE = 0x20;
+export const HASH = 0x23;
+export const PERCENT = 0x25;
 export const COMMA = 0x2c;
+export const SLASH = 0x2f;
 export const ZERO = 0x30;
 export const NINE = 0x39;
 export const COLON = 0x3a;
@@ -18,8 +21,8 @@ export const TOKEN = tableOf(
 /** 1 for what a field value may hold: visible characters, space, tab and bytes from 0x80 up. No control characters. */
 export const FIELD_VALUE = tableOf((byte) => byte === TAB || (byte >= SPACE && byte !== 0x7f));
 
-/** 1 for what a request target may hold: visible ASCII. */
-export const TARGET = tableOf((byte) => byte > SPACE && byte < 0x7f);
+/** 1 for what a request target may hold: visible ASCII, without the sign of a fragment, which clients keep. */
+export const TARGET = tableOf((byte) => byte > SPACE && byte < 0x7f && byte !== HASH);
 
 /** ASCII letters in lower case, everything else as it is. */
 export const LOWER = Uint8Array.from({ length: 256 }, (_, byte) =>

@@ -1,6 +1,6 @@
 /** https://www.rfc-editor.org/rfc/rfc9112#section-7.1 */
 import type { ByteWriter } from "./byte-writer.ts";
-import { CR, FIELD_VALUE, HEX_VALUE, LF, SEMICOLON, SPACE, TAB } from "./characters.ts";
+import { COLON, CR, FIELD_VALUE, HEX_VALUE, LF, SEMICOLON, SPACE, TAB, TOKEN } from "./characters.ts";
 import { BAD_CHUNK, BODY_TOO_LARGE } from "./problem.ts";
 
 /** More than any limit, and exact in a double. */
@@ -17,6 +17,7 @@ type State =
   | "data-cr"
   | "data-lf"
   | "line"
+  | "trailer-name"
   | "trailer"
   | "trailer-lf"
   | "last-lf"
@@ -88,9 +89,13 @@ export class ChunkReader {
         return byte === LF ? "size" : null;
       case "line":
         if (byte === CR) return "last-lf";
-        return this.#readTrailer(byte);
+        return this.#readTrailerName(byte);
+      case "trailer-name":
+        return byte === COLON ? "trailer" : this.#readTrailerName(byte);
       case "trailer":
-        return this.#readTrailer(byte);
+        this.#extraBytes++;
+        if (byte === CR) return "trailer-lf";
+        return FIELD_VALUE[byte] === 1 ? "trailer" : null;
       case "trailer-lf":
         return byte === LF ? "line" : null;
       case "last-lf":
@@ -113,9 +118,9 @@ export class ChunkReader {
     return byte === SPACE || byte === TAB ? "blank" : null;
   }
 
-  #readTrailer(byte: number): State | null {
+  /** Trailers are header lines: folded ones and those without a name and a colon are malformed. */
+  #readTrailerName(byte: number): State | null {
     this.#extraBytes++;
-    if (byte === CR) return "trailer-lf";
-    return FIELD_VALUE[byte] === 1 ? "trailer" : null;
+    return TOKEN[byte] === 1 ? "trailer-name" : null;
   }
 }

@@ -3,6 +3,7 @@ import type { ByteWriter } from "./byte-writer.ts";
 import { lowerBytes } from "./characters.ts";
 import { isSameName } from "./fields.ts";
 import type { RequestHead } from "./request-head.ts";
+import { authorityOf, pathOf } from "./target.ts";
 
 /** Where a request came from. */
 export interface Peer {
@@ -24,7 +25,6 @@ export interface ExchangeConnection {
 
 const NOTHING = Buffer.alloc(0);
 const CLOSE = lowerBytes("close");
-const ORIGIN = /^https?:\/\/[^/?]*/i;
 
 /**
  * One request and the answer to it. A connection has one of these for its whole life: it is valid until it is answered,
@@ -60,6 +60,11 @@ export class Exchange {
       this.#target = text.startsWith("/") ? text : pathOf(text);
     }
     return this.#target;
+  }
+
+  /** The host that was asked for, with its port if one was named: of the target where that has one, else `Host`. */
+  get host(): string | null {
+    return authorityOf(this.#text(this.head.targetStart, this.head.targetEnd)) ?? this.header("host");
   }
 
   /** The target without its query. */
@@ -142,12 +147,6 @@ export class Exchange {
   #text(start: number, end: number): string {
     return this.head.fields.bytes.toString("latin1", start, end);
   }
-}
-
-function pathOf(target: string): string {
-  if (!ORIGIN.test(target)) return target;
-  const path = target.replace(ORIGIN, "");
-  return path.startsWith("/") ? path : `/${path}`;
 }
 
 /** Answers an exchange: at once, or by keeping it and answering later. */

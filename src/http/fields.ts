@@ -19,6 +19,7 @@ import {
   BAD_FIELD_NAME,
   BAD_FIELD_VALUE,
   BAD_LENGTH,
+  CHUNKED_NOT_LAST,
   FOLDED_FIELD,
   HEAD_TOO_LARGE,
   INCOMPLETE,
@@ -64,6 +65,8 @@ export class Fields {
   expectsContinue = false;
   hasOtherExpectation = false;
   hostCount = 0;
+  /** Of the last `Host`; -1 without one. */
+  hostIndex = -1;
 
   /** Reads lines up to the empty one and returns the position behind it, or a problem. */
   scan(bytes: Buffer, start: number, end: number): number {
@@ -76,6 +79,7 @@ export class Fields {
     this.expectsContinue = false;
     this.hasOtherExpectation = false;
     this.hostCount = 0;
+    this.hostIndex = -1;
     let at = start;
     while (at < end) {
       if (bytes[at] === CR) {
@@ -169,7 +173,9 @@ export class Fields {
     const { bytes } = this;
     switch (length) {
       case 4:
-        if (equalsAt(bytes, nameStart, HOST)) this.hostCount++;
+        if (!equalsAt(bytes, nameStart, HOST)) return 0;
+        this.hostCount++;
+        this.hostIndex = this.count - 1;
         return 0;
       case 6:
         if (equalsAt(bytes, nameStart, EXPECT)) this.#noteExpectation(start, end);
@@ -206,7 +212,7 @@ export class Fields {
 
   #noteCoding(start: number, end: number): number {
     if (this.contentLength !== -1 || this.isChunked) return TWO_LENGTHS;
-    if (!this.#isValue(start, end, CHUNKED)) return BAD_CODING;
+    if (!this.#isValue(start, end, CHUNKED)) return describeBadCoding(this.bytes, start, end);
     this.isChunked = true;
     return 0;
   }
@@ -237,6 +243,13 @@ function isBlank(byte: number | undefined): boolean {
 
 function describeBadName(bytes: Uint8Array, start: number, at: number): number {
   return at === start && isBlank(bytes[start]) ? FOLDED_FIELD : BAD_FIELD_NAME;
+}
+
+/** Unknown codings are not implemented, but without `chunked` at the end, once, the body has no end (RFC 9112, 6.3). */
+function describeBadCoding(bytes: Buffer, start: number, end: number): number {
+  const codings = bytes.toString("latin1", start, end).toLowerCase().split(",");
+  const chunked = codings.findIndex((coding) => coding.trim() === "chunked");
+  return chunked === -1 || chunked === codings.length - 1 ? BAD_CODING : CHUNKED_NOT_LAST;
 }
 
 /** Whether a field may be sent as it is: a token, and a value without control characters and beyond Latin-1. */

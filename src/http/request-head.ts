@@ -1,7 +1,17 @@
 /** https://www.rfc-editor.org/rfc/rfc9112#section-3 */
-import { CR, LF, SPACE, TARGET, TOKEN, ZERO } from "./characters.ts";
+import { CR, HASH, LF, SLASH, SPACE, TARGET, TOKEN, ZERO } from "./characters.ts";
 import { Fields } from "./fields.ts";
-import { BAD_CODING, BAD_EXPECTATION, BAD_HOST, BAD_START_LINE, INCOMPLETE } from "./problem.ts";
+import { isHost } from "./host.ts";
+import {
+  BAD_EXPECTATION,
+  BAD_HOST,
+  BAD_START_LINE,
+  BAD_TARGET,
+  HOST_COUNT,
+  INCOMPLETE,
+  OLD_CHUNKS,
+} from "./problem.ts";
+import { checkTarget } from "./target.ts";
 import { scanVersion } from "./version.ts";
 
 /** Request line and headers of one request, in place. */
@@ -32,7 +42,8 @@ export class RequestHead {
     this.targetStart = at;
     while (at < end && TARGET[bytes[at] as number] === 1) at++;
     if (at === end) return INCOMPLETE;
-    if (bytes[at] !== SPACE || at === this.targetStart) return BAD_START_LINE;
+    if (bytes[at] !== SPACE || at === this.targetStart)
+      return bytes[at] === HASH ? BAD_TARGET : BAD_START_LINE;
     this.targetEnd = at++;
     const minor = scanVersion(bytes, at, end);
     if (minor < 0) return minor;
@@ -42,6 +53,10 @@ export class RequestHead {
     if (bytes[at++] !== CR) return BAD_START_LINE;
     if (at === end) return INCOMPLETE;
     if (bytes[at++] !== LF) return BAD_START_LINE;
+    if (bytes[this.targetStart] !== SLASH) {
+      const problem = checkTarget(bytes, this);
+      if (problem !== 0) return problem;
+    }
     this.isHead = isHeadMethod(bytes, this.methodStart);
     const next = this.fields.scan(bytes, at, end);
     return next < 0 ? next : this.#checkFraming(next);
@@ -64,9 +79,15 @@ export class RequestHead {
 
   #checkFraming(next: number): number {
     const { fields } = this;
-    if (fields.hostCount !== 1 && (!this.isOld || fields.hostCount > 1)) return BAD_HOST;
+    if (fields.hostCount !== 1 && (!this.isOld || fields.hostCount > 1)) return HOST_COUNT;
+    if (fields.hostCount === 1) {
+      const start = fields.valueStart(fields.hostIndex);
+      const end = fields.valueEnd(fields.hostIndex);
+      // Empty is what a client sends whose target has no authority (section 3.2).
+      if (start < end && !isHost(fields.bytes, start, end)) return BAD_HOST;
+    }
     // Whoever sends HTTP/1.0 does not know chunks: the framing is faulty (section 6.1).
-    if (fields.isChunked && this.isOld) return BAD_CODING;
+    if (fields.isChunked && this.isOld) return OLD_CHUNKS;
     return fields.hasOtherExpectation ? BAD_EXPECTATION : next;
   }
 }

@@ -7,7 +7,14 @@ import { dateLine } from "./date.ts";
 import { Exchange, FAILURE, type Peer } from "./exchange.ts";
 import { Input } from "./input.ts";
 import { Output } from "./output.ts";
-import { BODY_TOO_LARGE, HEAD_TOO_LARGE, INCOMPLETE, problemOf } from "./problem.ts";
+import {
+  BODY_TIMEOUT,
+  BODY_TOO_LARGE,
+  HEAD_TIMEOUT,
+  HEAD_TOO_LARGE,
+  INCOMPLETE,
+  problemOf,
+} from "./problem.ts";
 import { RequestHead } from "./request-head.ts";
 import type { ServerContext } from "./server-context.ts";
 
@@ -151,10 +158,10 @@ export class ServerConnection {
         if (ticks >= sweeper.ticksOf(limits.idleTimeoutMs)) this.#socket.end();
         return;
       case "head":
-        if (ticks >= sweeper.ticksOf(limits.headTimeoutMs)) this.#refuse(408, "the headers took too long");
+        if (ticks >= sweeper.ticksOf(limits.headTimeoutMs)) this.#refuseFor(HEAD_TIMEOUT);
         return;
       case "body":
-        if (ticks >= sweeper.ticksOf(limits.bodyTimeoutMs)) this.#refuse(408, "the body took too long");
+        if (ticks >= sweeper.ticksOf(limits.bodyTimeoutMs)) this.#refuseFor(BODY_TIMEOUT);
         return;
       case "flushing":
         if (ticks >= sweeper.ticksOf(limits.idleTimeoutMs)) this.#socket.terminate();
@@ -244,10 +251,10 @@ export class ServerConnection {
   #beginBody(): boolean {
     const { fields, isOld } = this.#head;
     const { bodyBytes } = this.#context.limits;
+    this.#enter("body");
     if (fields.isChunked) this.body.beginChunked(bodyBytes);
     else if (this.body.beginLength(fields.contentLength, bodyBytes) !== 0)
       return this.#refuseFor(BODY_TOO_LARGE);
-    this.#enter("body");
     if (fields.expectsContinue && !isOld && this.#input.size === 0)
       this.#output.write(CONTINUE, 0, CONTINUE.length);
     return this.#readBody();
@@ -306,22 +313,27 @@ export class ServerConnection {
     this.#socket.shutdown();
   }
 
-  /** Never a request to answer. */
+  /**
+   * Where the next request would begin is not known: the connection ends with this. There is never a request to answer.
+   */
   #refuseFor(problem: number): false {
     const { status, text } = problemOf(problem);
-    this.#refuse(status, text);
-    return false;
-  }
-
-  /** Where the next request would begin is not known: the connection ends with this. */
-  #refuse(status: number, message: string): void {
+    this.#context.rejections.add(problem, this.peer, this.#seenOfRequest());
     this.#state = "answering";
     this.#head.isHead = false;
     this.#closesAfter = true;
     this.#hasUnreadBody = true;
-    const body = Buffer.from(`${JSON.stringify({ message })}\n`);
+    const body = Buffer.from(`${JSON.stringify({ message: text })}\n`);
     this.beginAnswer(prepareHead(status, JSON_TYPE), status);
     this.finishAnswer(body, 0, body.length);
+    return false;
+  }
+
+  /** From the request's first line on: of a request whose head was read, that head. */
+  #seenOfRequest(): Uint8Array {
+    const input = this.#input;
+    if (this.#state !== "body") return input.bytes.subarray(input.at, input.end);
+    return this.#head.fields.bytes.subarray(this.#head.methodStart);
   }
 
   #keepForLater(chunk: Buffer): void {

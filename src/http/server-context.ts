@@ -1,6 +1,7 @@
 import type { ByteWriter } from "./byte-writer.ts";
 import type { Handler } from "./exchange.ts";
 import type { ServerLimits } from "./limits.ts";
+import type { Rejections } from "./rejections.ts";
 import type { Sweeper } from "./sweeper.ts";
 
 /** What the connections of a server share. */
@@ -8,6 +9,7 @@ export interface ServerContext {
   readonly handler: Handler;
   readonly limits: ServerLimits;
   readonly sweeper: Sweeper;
+  readonly rejections: Rejections;
   /** Answers are put together here; each is written before the next is begun. */
   readonly out: ByteWriter;
   /** Every answer is the last on its connection. */

@@ -3,6 +3,8 @@ import { ByteWriter } from "./byte-writer.ts";
 import type { Exchange, Handler } from "./exchange.ts";
 import { exposeMistake } from "./handler-error.ts";
 import { SERVER_LIMITS, type ServerLimits } from "./limits.ts";
+import { STOPPING, TOO_MANY_CONNECTIONS } from "./problem.ts";
+import { type Rejection, Rejections } from "./rejections.ts";
 import { ServerConnection } from "./server-connection.ts";
 import type { ServerContext } from "./server-context.ts";
 import { Sweeper } from "./sweeper.ts";
@@ -13,13 +15,17 @@ export interface ServerOptions {
   readonly port: number;
   /** @default SERVER_LIMITS */
   readonly limits?: Partial<ServerLimits>;
+  /** Hears of each request that is rejected before the handler. @default nobody does, and it costs nothing */
+  readonly onRejection?: ((rejection: Rejection) => void) | undefined;
 }
 
 export interface Server {
   readonly port: number;
   /** Connections that are open now. */
   readonly connections: number;
-  /** Connections that were turned away because there were too many. */
+  /** What was turned away before the handler. */
+  readonly rejections: Rejections;
+  /** Of these: connections that were too many. */
   readonly refusedConnections: number;
   /** Requests that are being answered. */
   openExchanges(): Exchange[];
@@ -32,6 +38,7 @@ export interface Server {
   close(): Promise<void>;
 }
 
+const NOTHING = new Uint8Array(0);
 const OVERLOADED = Buffer.concat([
   prepareHead(503, []),
   Buffer.from("Content-Length: 0\r\nConnection: close\r\n\r\n"),
@@ -50,9 +57,10 @@ export function startServer(options: ServerOptions, handler: Handler): Server {
       for (const connection of connections) connection.checkTime();
     },
   );
-  const context: ServerContext = { handler, limits, sweeper, out: new ByteWriter(4096), isStopping: false };
+  const rejections = new Rejections(options.onRejection ?? null);
+  const out = new ByteWriter(4096);
+  const context: ServerContext = { handler, limits, sweeper, rejections, out, isStopping: false };
   const empty = Promise.withResolvers<void>();
-  let refusedConnections = 0;
 
   const listener = Bun.listen<ServerConnection | undefined>({
     hostname: options.host,
@@ -62,7 +70,8 @@ export function startServer(options: ServerOptions, handler: Handler): Server {
     socket: {
       open(socket) {
         if (connections.size >= limits.connections || context.isStopping) {
-          refusedConnections++;
+          const { remoteAddress: address, remotePort: port } = socket;
+          rejections.add(context.isStopping ? STOPPING : TOO_MANY_CONNECTIONS, { address, port }, NOTHING);
           socket.end(OVERLOADED);
           return;
         }
@@ -101,8 +110,9 @@ export function startServer(options: ServerOptions, handler: Handler): Server {
     get connections() {
       return connections.size;
     },
+    rejections,
     get refusedConnections() {
-      return refusedConnections;
+      return rejections.count(TOO_MANY_CONNECTIONS);
     },
     openExchanges: () => [...connections].flatMap(({ openExchange }) => openExchange ?? []),
     stopAccepting,

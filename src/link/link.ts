@@ -1,4 +1,5 @@
 import { Client } from "../http/client.ts";
+import { describeRejection, type Rejection } from "../http/rejections.ts";
 import type { RandomSource } from "../lib/random.ts";
 import { chainOf } from "../topology/chain.ts";
 import type { Propagator } from "../trace/context.ts";
@@ -90,7 +91,10 @@ export function startLink(options: LinkOptions): Link {
   const memory = new HeldMemory(own?.memory.heldBytes ?? 0);
   const abandoned = new Set<Visit>();
   const client = new Client();
-  const server = startServer(options);
+  const server = startServer({
+    ...options,
+    onRejection: log.writes("debug") ? (rejection) => logRejection(log, rejection) : undefined,
+  });
   const { port } = server;
   const exporter = createExporter(
     options.target,
@@ -132,7 +136,8 @@ export function startLink(options: LinkOptions): Link {
       abandoned,
       readyAtMs: startedAtMs + (own?.startupMs ?? 0),
       renderMetrics: () =>
-        renderMetrics({ service: name, version: options.version, startedAt }, stats, reporter),
+        renderMetrics({ service: name, version: options.version, startedAt }, stats, reporter) +
+        server.rejections.renderMetric(),
     }),
   );
   log.info(`service_name ${name}`);
@@ -180,6 +185,11 @@ export function startLink(options: LinkOptions): Link {
       return stopped;
     },
   };
+}
+
+/** A flood of malformed requests is cut as one of good ones is. */
+function logRejection(log: LinkLog, rejection: Rejection): void {
+  if (log.admitRequest()) log.debug(describeRejection(rejection));
 }
 
 /** Resolves with the promise, but after `limitMs` at the latest. */

@@ -1,6 +1,11 @@
-export type LogLevel = "info" | "warn" | "error" | "off";
+import { visibleText } from "../lib/visible-text.ts";
 
-export const LOG_LEVELS = ["info", "warn", "error", "off"] as const satisfies readonly LogLevel[];
+export type LogLevel = "debug" | "info" | "warn" | "error" | "off";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const satisfies readonly LogLevel[];
+
+/** The level of a line. */
+type LineLevel = Exclude<LogLevel, "off">;
 
 export interface AccessEntry {
   readonly method: string;
@@ -25,7 +30,7 @@ export interface LinkLogOptions {
 /** Log lines of so many requests are written each second; the rest are counted. */
 const REQUESTS_PER_SECOND = 50;
 
-const RANK: Readonly<Record<LogLevel, number>> = { info: 1, warn: 2, error: 3, off: 4 };
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, off: 4 };
 
 /** The log of one link: the original's lines, each once, and never more than a terminal can bear. */
 export class LinkLog {
@@ -70,8 +75,12 @@ export class LinkLog {
     this.#suppressed = 0;
   }
 
-  writes(level: "info" | "warn" | "error"): boolean {
+  writes(level: LineLevel): boolean {
     return RANK[level] >= this.#rank;
+  }
+
+  debug(message: string): void {
+    this.#write("debug", message);
   }
 
   info(message: string): void {
@@ -93,15 +102,15 @@ export class LinkLog {
     writeAccess(JSON.stringify({ time: new Date().toISOString(), service, ...entry, durationMs }));
   }
 
-  #write(level: "info" | "warn" | "error", message: string): void {
+  #write(level: LineLevel, message: string): void {
     if (!this.writes(level)) return;
     const { format, service, write } = this.#options;
     write(
       format === "json"
         ? JSON.stringify({ time: new Date().toISOString(), level, service, message })
-        : `${LABELS[level].padEnd(8)} ${message}`,
+        : `${LABELS[level].padEnd(8)} ${visibleText(message)}`,
     );
   }
 }
 
-const LABELS = { info: "INFO", warn: "WARNING", error: "ERROR" } as const;
+const LABELS = { debug: "DEBUG", info: "INFO", warn: "WARNING", error: "ERROR" } as const;

@@ -1,3 +1,5 @@
+import type { Exchange } from "../http/exchange.ts";
+
 /** An answer in plain terms. */
 export interface LinkResponse {
   readonly status: number;
@@ -16,6 +18,11 @@ export function jsonResponse(
   headers: LinkResponse["headers"] = [],
 ): LinkResponse {
   return { status, headers: [["Content-Type", JSON_TYPE], ...headers], body: `${JSON.stringify(content)}\n` };
+}
+
+/** The answer where there is no route: `OPTIONS *` asks about the server as a whole (RFC 9110, 9.3.7). */
+export function answerUnrouted({ method, target }: Pick<Exchange, "method" | "target">): LinkResponse {
+  return target === "*" ? refuseMethod(method, true) : jsonResponse(404, { message: "Not Found" });
 }
 
 /** The answer to a method that is not served; `/forward` takes bodies by POST. */

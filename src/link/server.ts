@@ -1,5 +1,6 @@
 import type { Exchange, Handler } from "../http/exchange.ts";
 import type { ServerLimits } from "../http/limits.ts";
+import type { Rejection, Rejections } from "../http/rejections.ts";
 import { type Server as HttpServer, startServer as startHttpServer } from "../http/server.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import { MAX_REQUEST_BYTES } from "../topology/model.ts";
@@ -13,12 +14,16 @@ export interface ServerOptions {
   readonly portFlag?: string;
   /** @default SERVER_LIMITS, but bodies as large as calls send them */
   readonly limits?: Partial<ServerLimits>;
+  /** Hears of each request that is rejected before the handler. */
+  readonly onRejection?: ((rejection: Rejection) => void) | undefined;
 }
 
 export interface Server {
   /** Where others on this machine reach it, without a slash at the end. */
   readonly url: string;
   readonly port: number;
+  /** What was turned away before the handler. */
+  readonly rejections: Rejections;
   /** From now on requests go to this handler; before they are answered with 503. */
   serve(handler: Handler): void;
   /** Requests that are being answered. */
@@ -42,6 +47,7 @@ export function startServer(options: ServerOptions): Server {
   return {
     url: `http://${formatHost(options.host)}:${server.port}`,
     port: server.port,
+    rejections: server.rejections,
     serve(next) {
       handler = next;
     },
@@ -52,10 +58,10 @@ export function startServer(options: ServerOptions): Server {
 }
 
 function listen(options: ServerOptions, handler: Handler): HttpServer {
-  const { host, port } = options;
+  const { host, port, onRejection } = options;
   const limits = { bodyBytes: MAX_REQUEST_BYTES, ...options.limits };
   try {
-    return startHttpServer({ host, port, limits }, handler);
+    return startHttpServer({ host, port, limits, onRejection }, handler);
   } catch (error) {
     throw describeListenError(error, options);
   }

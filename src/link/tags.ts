@@ -23,7 +23,7 @@ export interface TemplateParts {
 }
 
 /** What of a request becomes tags. */
-export type TaggedRequest = Pick<Exchange, "method" | "target" | "path" | "header" | "peer">;
+export type TaggedRequest = Pick<Exchange, "method" | "target" | "path" | "host" | "header" | "peer">;
 
 /** How an attempt to call ended: with an answer, or why without. */
 export type CallResult = { readonly status: number } | Failure;
@@ -55,12 +55,12 @@ export function serverTags(
     tags["http.request.method"] = request.method;
     tags["url.path"] = request.path;
     if (isAnswered) tags["http.response.status_code"] = String(status);
-    Object.assign(tags, splitHost(request.header("host")));
+    Object.assign(tags, splitHost(request.host));
     if (isError) tags["error.type"] = error;
     if (cause !== null) tags["chain_link.cause"] = cause;
   }
   if (tagSet === "full") {
-    const host = request.header("host") ?? "";
+    const host = request.host ?? "";
     tags["http.scheme"] = "http";
     tags["http.flavor"] = "1.1";
     tags["http.host"] = host;

@@ -14,7 +14,7 @@ import type { Plans } from "./plans.ts";
 import { Recorder, type RecorderParts } from "./recorder.ts";
 import { REFUSALS, type Refusal } from "./refusal.ts";
 import type { RequestContext } from "./request-context.ts";
-import { jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
+import { answerUnrouted, jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Skeleton } from "./span-format.ts";
@@ -97,7 +97,7 @@ export class Visit implements StepsOwner {
     this.account.clear();
     this.context.start(this.#exchange, propagators, sampler);
     const { head } = this.#exchange;
-    if (route === null) this.#answer(jsonResponse(404, { message: "Not Found" }));
+    if (route === null) this.#answer(answerUnrouted(this.#exchange));
     else if (isRead(head) || (route === "/forward" && isPost(head))) this.#serve();
     else this.#answer(refuseMethod(this.#exchange.method, route === "/forward"));
   }

@@ -1,5 +1,7 @@
 import type { Answer } from "../http/answer.ts";
-import { answerWith, type Exchange } from "../http/exchange.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { answerReads } from "../http/read-only.ts";
+import type { Rejection, Rejections } from "../http/rejections.ts";
 import { type Server, startServer } from "../http/server.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import type { Load } from "./generator.ts";
@@ -14,6 +16,8 @@ export interface RunServerOptions {
   /** `null` before it was started. */
   readonly load: () => Load | null;
   readonly account: RunAccount;
+  /** Hears of each malformed request. */
+  readonly onRejection?: (rejection: Rejection) => void;
 }
 
 const TEXT = ["Content-Type", "text/plain; version=0.0.4; charset=utf-8"] as const;
@@ -24,12 +28,13 @@ const TEXT = ["Content-Type", "text/plain; version=0.0.4; charset=utf-8"] as con
  * @throws {UserError} `port-busy`
  */
 export function startRunServer(options: RunServerOptions): Server {
-  const { host, port } = options;
+  const { host, port, onRejection } = options;
   try {
-    return startServer(
-      { host, port },
-      answerWith((request) => answer(request, options)),
+    const server = startServer(
+      { host, port, onRejection },
+      answerReads((request) => answer(request, options, server.rejections)),
     );
+    return server;
   } catch (error) {
     const reason = errorCode(error) === "EADDRINUSE" ? "is in use" : `cannot be used: ${errorText(error)}`;
     throw new UserError("port-busy", `port ${port} on ${host} ${reason}`, "Choose another with --serve.", {
@@ -38,15 +43,16 @@ export function startRunServer(options: RunServerOptions): Server {
   }
 }
 
-function answer(request: Exchange, { load, account }: RunServerOptions): Answer {
-  const { method, path } = request;
-  if (method !== "GET" && method !== "HEAD") {
-    return { status: 405, headers: [["Allow", "GET, HEAD"]], body: "expected GET\n" };
-  }
+function answer(request: Exchange, { load, account }: RunServerOptions, rejections: Rejections): Answer {
+  const { path } = request;
   if (path === "/health") return { status: 200, headers: [TEXT], body: "ok\n" };
   if (path === "/metrics") {
     const results = load()?.results ?? new LoadResults();
-    return { status: 200, headers: [TEXT], body: renderMetrics(results, account) };
+    return {
+      status: 200,
+      headers: [TEXT],
+      body: renderMetrics(results, account) + rejections.renderMetric(),
+    };
   }
   if (path === "/ledger") return answerLedger(request, account, load());
   return { status: 404, headers: [TEXT], body: "expected /ledger, /metrics or /health\n" };

@@ -1,5 +1,7 @@
 import type { Answer } from "../http/answer.ts";
-import { answerWith, type Exchange } from "../http/exchange.ts";
+import type { Exchange } from "../http/exchange.ts";
+import { answerReads } from "../http/read-only.ts";
+import type { Rejection, Rejections } from "../http/rejections.ts";
 import { type Server, startServer } from "../http/server.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import type { CanaryAccount } from "./canary-account.ts";
@@ -10,6 +12,8 @@ export interface CanaryServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly account: CanaryAccount;
+  /** Hears of each malformed request. */
+  readonly onRejection?: (rejection: Rejection) => void;
 }
 
 const TEXT = ["Content-Type", "text/plain; version=0.0.4; charset=utf-8"] as const;
@@ -19,12 +23,13 @@ const TEXT = ["Content-Type", "text/plain; version=0.0.4; charset=utf-8"] as con
  * judged: spans that are missing make a canary no less ready.
  * @throws {UserError} `port-busy`
  */
-export function startCanaryServer({ host, port, account }: CanaryServerOptions): Server {
+export function startCanaryServer({ host, port, account, onRejection }: CanaryServerOptions): Server {
   try {
-    return startServer(
-      { host, port },
-      answerWith((request) => answer(request, account)),
+    const server = startServer(
+      { host, port, onRejection },
+      answerReads((request) => answer(request, account, server.rejections)),
     );
+    return server;
   } catch (error) {
     const reason = errorCode(error) === "EADDRINUSE" ? "is in use" : `cannot be used: ${errorText(error)}`;
     throw new UserError("port-busy", `port ${port} on ${host} ${reason}`, "Choose another with --serve.", {
@@ -33,14 +38,11 @@ export function startCanaryServer({ host, port, account }: CanaryServerOptions):
   }
 }
 
-function answer({ method, path }: Exchange, account: CanaryAccount): Answer {
-  if (method !== "GET" && method !== "HEAD") {
-    return { status: 405, headers: [["Allow", "GET, HEAD"]], body: "expected GET\n" };
-  }
+function answer({ path }: Exchange, account: CanaryAccount, rejections: Rejections): Answer {
   const text = (status: number, body: string) => ({ status, headers: [TEXT], body });
   switch (path) {
     case "/metrics":
-      return text(200, renderCanaryMetrics(account));
+      return text(200, renderCanaryMetrics(account) + rejections.renderMetric());
     case "/health":
       return text(200, "ok\n");
     case "/readiness":

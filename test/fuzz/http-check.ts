@@ -4,6 +4,7 @@ import { ByteWriter } from "../../src/http/byte-writer.ts";
 import { ClientConnection, type ConnectionOwner } from "../../src/http/client-connection.ts";
 import type { Exchange } from "../../src/http/exchange.ts";
 import { CLIENT_LIMITS, SERVER_LIMITS } from "../../src/http/limits.ts";
+import { Rejections } from "../../src/http/rejections.ts";
 import { ServerConnection } from "../../src/http/server-connection.ts";
 import type { ServerContext } from "../../src/http/server-context.ts";
 import { Sweeper } from "../../src/http/sweeper.ts";
@@ -99,9 +100,11 @@ export function checkRequests(seed: number): void {
   const sink = new Sink();
   const seen: unknown[] = [];
   let open: Exchange | null = null;
+  const rejections = new Rejections((rejection) => assert.doesNotMatch(rejection.firstLine, /\p{Cc}/u));
   const context: ServerContext = {
     limits: { ...SERVER_LIMITS, ...LIMITS },
     sweeper: new Sweeper(1000, () => {}),
+    rejections,
     out: new ByteWriter(),
     isStopping: false,
     handler(exchange) {
@@ -133,6 +136,7 @@ export function checkRequests(seed: number): void {
   const answers = sink.text.split("HTTP/1.1 200").length - 1;
   assert.equal(answers, expected.requests.length);
   const isRefused = /HTTP\/1\.1 (4\d\d|50[15]) /.test(sink.text);
+  assert.equal(/_total\{.*\} 1\n/.test(rejections.renderMetric()), isRefused);
   if (expected.end === "bad" || expected.end === "too large") assert.ok(isRefused);
   if (expected.end === null || expected.end === "closed") assert.ok(!isRefused);
 }

@@ -27,6 +27,8 @@ const REQUESTS = [
   "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
   "\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost:  b \t\r\n\r\n",
   "OPTIONS * HTTP/1.1\r\nHost:\r\nbaggage: a=b\r\nbaggage: c=d\r\n\r\n",
+  "GET http://a-b.c:80?d=e HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",
+  "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
 ];
 
 /** What breaks readers. */
@@ -42,6 +44,14 @@ const PIECES = [
   "Connection: close\r\n",
   "Connection: ,keep-alive ,\r\n",
   "Host: b\r\n",
+  "Host: [2001:db8::1]:\r\n",
+  "Host: a%20b:70000\r\n",
+  "Trailer\r\n",
+  "Transfer-Encoding: chunked, gzip\r\n",
+  "http://",
+  "@",
+  "#",
+  "%4a",
   "Expect: 200-ok\r\n",
   "X : y\r\n",
   "0\r\n\r\n",

@@ -1,3 +1,5 @@
+import { isIPv6 } from "node:net";
+
 /**
  * HTTP/1.1 messages taken apart slowly and plainly, on text, with the whole connection at hand. The readers in `src/http`
  * must agree with this whatever pieces the bytes come in.
@@ -44,12 +46,13 @@ function readRequest(text: string, limits: Limits): Found<{ message: Message; si
   if (typeof head === "string") return head;
   const { startLine, fields, end } = head;
   const line = /^([^ ]+) ([\x21-\x7e]+) HTTP\/1\.(\d)$/.exec(startLine);
-  if (line === null || !TOKEN.test(line[1] ?? "")) return "bad";
+  if (line === null || !TOKEN.test(line[1] ?? "") || !isTarget(line[1] ?? "", line[2] ?? "")) return "bad";
   const isOld = line[3] === "0";
   const framing = readFraming(fields, isOld);
   if (framing === "bad") return "bad";
-  const hosts = valuesOf(fields, "host").length;
-  if (hosts > 1 || (hosts === 0 && !isOld)) return "bad";
+  const hosts = valuesOf(fields, "host");
+  if (hosts.length > 1 || (hosts.length === 0 && !isOld)) return "bad";
+  if (hosts.some((host) => host !== "" && !isHost(host))) return "bad";
   if (valuesOf(fields, "expect").some((value) => value.toLowerCase() !== "100-continue")) return "bad";
   const content = readContent(text, end, framing, limits);
   if (typeof content === "string") return content;
@@ -58,6 +61,25 @@ function readRequest(text: string, limits: Limits): Found<{ message: Message; si
     message: { startLine: line.slice(1, 3), fields, body: content.body, keepsAlive },
     size: content.end,
   };
+}
+
+function isTarget(method: string, target: string): boolean {
+  if (target.includes("#")) return false;
+  if (target.startsWith("/")) return true;
+  if (method === "CONNECT") return false;
+  if (target === "*") return method === "OPTIONS";
+  const [, authority] = /^https?:\/\/([^/?]*)(?:[/?].*)?$/i.exec(target) ?? [];
+  return authority !== undefined && isHost(authority);
+}
+
+/** `host` or `host:port`, as RFC 3986 spells it, where the host is not empty and the port is one. */
+function isHost(text: string): boolean {
+  const [, literal, name, port = ""] = /^(?:\[([^\]]*)\]|([^:]+))(?::(\d*))?$/.exec(text) ?? [];
+  if (literal === undefined && name === undefined) return false;
+  if (Number(port) > 65_535) return false;
+  if (name !== undefined) return /^(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/.test(name);
+  if (/^v[0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+$/i.test(literal ?? "")) return true;
+  return isIPv6(literal ?? "") && !(literal ?? "").includes("%");
 }
 
 export interface Response extends Message {
@@ -162,7 +184,7 @@ function readChunks(text: string, start: number, limits: Limits): Found<{ body: 
     at += size + 2;
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
-  const trailer = /^([^\x00-\x08\x0a-\x1f\x7f]+\r\n)*\r\n/.exec(text.slice(at));
+  const trailer = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*\r\n/.exec(text.slice(at));
   return trailer === null ? "cut" : { body, end: at + trailer[0].length };
 }
 

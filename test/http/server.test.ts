@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { type Answer, prepareHead } from "../../src/http/answer.ts";
 import { answerWith, type Exchange, type Handler } from "../../src/http/exchange.ts";
 import type { ServerLimits } from "../../src/http/limits.ts";
+import { describeRejection } from "../../src/http/rejections.ts";
 import { type Server, startServer } from "../../src/http/server.ts";
 import { RawCaller } from "./peer.ts";
 
@@ -111,6 +112,37 @@ for (const [what, request, status] of [
   ["NUL in a value", "GET / HTTP/1.1\r\nHost: a\r\nA: b\0c\r\n\r\n", 400],
   ["no Host", "GET / HTTP/1.1\r\n\r\n", 400],
   ["two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400],
+  ["two different Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400],
+  ["a Host header in front of the request line's end", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400],
+  ["a Host that is folded", "GET / HTTP/1.1\r\nHost:\r\n a\r\n\r\n", 400],
+  ["whitespace before the first header", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400],
+  ["a header without a colon", "GET / HTTP/1.1\r\nHost: a\r\nA\r\n\r\n", 400],
+  ["no method", " / HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a tab after the method", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["two spaces after the method", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a fragment", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a fragment of a whole URL", "GET http://a/b?c#d HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a path without a slash", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["an asterisk with GET", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["an asterisk and more", "OPTIONS *a HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a host and port with GET", "GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["another scheme", "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a URL with a user", "GET http://u:p@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a URL without a host", "GET http:///b HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a URL with a port only", "GET http://:80/b HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a URL without anything", "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a URL with a malformed port", "GET http://a:b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a URL and no Host", "GET http://a/ HTTP/1.1\r\n\r\n", 400],
+  ["CONNECT", "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 501],
+  ["CONNECT without a port", "CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", 400],
+  ["HTTP/0.9", "GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505],
+  ["a version in small letters", "GET / http/1.1\r\nHost: a\r\n\r\n", 400],
+  ["a version of three digits", "GET / HTTP/1.11\r\nHost: a\r\n\r\n", 400],
+  ["a response", "HTTP/1.1 200 OK\r\n\r\n", 400],
+  ["chunks of HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400],
+  ["chunks twice", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 400],
+  ["chunks inside", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400],
+  ["an unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x, chunked\r\n\r\n", 501],
   ["two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", 400],
   ["a list of lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\na", 400],
   ["a signed length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na", 400],
@@ -145,6 +177,168 @@ for (const [what, request, status] of [
     expect(handled).toBe(0);
   });
 }
+
+const CHUNKED =
+  "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nok\r\n0\r\n";
+
+for (const [what, trailers] of [
+  ["without a colon", "X-A\r\n"],
+  ["without a name", ": b\r\n"],
+  ["with whitespace before the colon", "X-A : b\r\n"],
+  ["that is folded", "X-A: b\r\n c\r\n"],
+  ["with NUL", "X-A: b\0c\r\n"],
+  ["with a bare line feed", "X-A: b\n"],
+] as const) {
+  test(`a trailer line ${what} is rejected with 400`, async () => {
+    const server = serve(echo);
+    for (const before of ["", "X-B: c\r\n"])
+      expect(await exchange(server, `${CHUNKED}${before}${trailers}\r\n`)).toStartWith("HTTP/1.1 400 ");
+  });
+}
+
+test("trailers are read and thrown away, whatever they say", async () => {
+  const answer = await exchange(
+    serve(echo),
+    `${CHUNKED}X-A: b\r\nX-C:\r\nContent-Length: 99\r\nHost: b\r\n\r\n`,
+  );
+  expect(answer).toEndWith("POST / ok");
+});
+
+const HOSTS = [
+  "a",
+  "a.b-c_d",
+  "a:80",
+  "a:",
+  "127.0.0.1:8000",
+  "[::1]",
+  "[2001:db8::1]:80",
+  "[v1.x:y]",
+  "a%20b",
+  "~!$&'()*+,;=",
+  "",
+];
+const NO_HOSTS = [
+  "a b",
+  "a/b",
+  "a?b",
+  "http://a",
+  "u@a",
+  "a:b",
+  "a:80:80",
+  "a:-1",
+  "a:65536",
+  ":80",
+  "::1",
+  "[::1",
+  "[::1]a",
+  "[::1%25eth0]",
+  "[]",
+  "[g::]",
+  "a[",
+  "a%2",
+  "a%zz",
+  "a\\b",
+  'a"b',
+  "<a>",
+  "a\tb",
+  "\xe4",
+  "a, b",
+];
+
+test("a Host that RFC 3986 allows is taken, an empty one too", async () => {
+  const server = serve(answerWith((request) => text(`<${request.host}>`)));
+  for (const host of HOSTS) {
+    const answer = await exchange(server, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    expect(answer).toEndWith(`\r\n\r\n<${host}>`);
+  }
+});
+
+test("any other Host is rejected with 400, from HTTP/1.0 too", async () => {
+  const server = serve(echo);
+  for (const host of NO_HOSTS) {
+    for (const version of ["1.0", "1.1"]) {
+      const answer = await exchange(server, `GET / HTTP/${version}\r\nHost: ${host}\r\n\r\n`);
+      expect([host, answer.slice(9, 12)]).toEqual([host, "400"]);
+    }
+  }
+});
+
+test("a whole URL as target is taken, and its host replaces Host", async () => {
+  const server = serve(answerWith((request) => text(`<${request.host} ${request.target} ${request.path}>`)));
+  for (const [target, seen] of [
+    ["http://b", "b / /"],
+    ["HttP://b/c", "b /c /c"],
+    ["https://b:81/c?d=e", "b:81 /c?d=e /c"],
+    ["http://b?d=e", "b /?d=e /"],
+    ["http://[::1]:82/", "[::1]:82 / /"],
+  ]) {
+    const answer = await exchange(server, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    expect(answer).toEndWith(`\r\n\r\n<${seen}>`);
+  }
+});
+
+test("every rejection is counted by status and reason, and told with its caller and first line", async () => {
+  const told: string[] = [];
+  const server = startServer(
+    {
+      host: "127.0.0.1",
+      port: 0,
+      limits: { headTimeoutMs: 40, bodyTimeoutMs: 40, connections: 1 },
+      onRejection: (rejection) => told.push(describeRejection(rejection)),
+    },
+    echo,
+  );
+  opened.push(server);
+  const counts = () => server.rejections.renderMetric().split("\n").slice(2, -1);
+  expect(counts()).toEqual([]);
+  for (const request of [
+    "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "\r\nGET /\x1b[31m HTTP/1.1\r\nHost: a\r\n\r\n",
+    "PUT /body HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n",
+    "PUT /chunks HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+    "GET / HTTP/1.1\r\nHost: a\r\nExpect: b\r\n\r\n",
+    "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+    "GET / HTTP/3.0\r\n\r\n",
+    `GET /${"a".repeat(40_000)} HTTP/1.1\r\n`,
+    "GET /slow HTTP/1.1\r\n",
+    "PUT /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab",
+  ]) {
+    await exchange(server, request);
+    while (server.connections > 0) await Bun.sleep(1);
+  }
+  const open = await connect(server);
+  open.send(GET);
+  await open.untilText("GET /");
+  expect(await (await connect(server)).untilEnd()).toStartWith("HTTP/1.1 503 ");
+  expect(counts()).toEqual(
+    [
+      '{code="400",reason="host"} 1',
+      '{code="400",reason="start_line"} 1',
+      '{code="413",reason="body_too_large"} 1',
+      '{code="400",reason="chunk"} 1',
+      '{code="417",reason="expectation"} 1',
+      '{code="501",reason="transfer_coding"} 1',
+      '{code="505",reason="version"} 1',
+      '{code="431",reason="headers_too_large"} 1',
+      '{code="408",reason="headers_timeout"} 1',
+      '{code="408",reason="body_timeout"} 1',
+      '{code="503",reason="connections"} 1',
+    ].map((sample) => `chain_link_http_rejected_requests_total${sample}`),
+  );
+  expect(told.map((line) => line.replace(/ port \d+/, ""))).toEqual([
+    'rejected a request from 127.0.0.1 with 400, Host is not a host name with an optional port: "GET / HTTP/1.1"',
+    'rejected a request from 127.0.0.1 with 400, the first line is not that of an HTTP/1.1 message: "GET /\\x1b[31m HTTP/1.1"',
+    'rejected a request from 127.0.0.1 with 413, the body is too large: "PUT /body HTTP/1.1"',
+    'rejected a request from 127.0.0.1 with 400, the chunks of the body are malformed: "PUT /chunks HTTP/1.1"',
+    'rejected a request from 127.0.0.1 with 417, Expect is not 100-continue: "GET / HTTP/1.1"',
+    'rejected a request from 127.0.0.1 with 501, Transfer-Encoding is not chunked: "PUT / HTTP/1.1"',
+    'rejected a request from 127.0.0.1 with 505, the version is not HTTP/1.0 or HTTP/1.1: "GET / HTTP/3.0"',
+    `rejected a request from 127.0.0.1 with 431, the headers are too large: "GET /${"a".repeat(95)}"`,
+    'rejected a request from 127.0.0.1 with 408, the headers took too long: "GET /slow HTTP/1.1"',
+    'rejected a request from 127.0.0.1 with 408, the body took too long: "PUT /slow HTTP/1.1"',
+    "rejected a connection from 127.0.0.1 with 503, too many connections are open",
+  ]);
+});
 
 test("what follows a refused request is not taken for one", async () => {
   const server = serve(echo);

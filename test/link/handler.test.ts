@@ -37,6 +37,15 @@ describe("routes", () => {
     expect(head.headers.get("content-length")).toBe(String((await get.text()).length));
   });
 
+  test("OPTIONS * is empty and says what the server allows", async () => {
+    const connection = await openRaw(urlOf("a"));
+    connection.socket.write("OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    const answer = await connection.closed;
+    expect(answer).toStartWith("HTTP/1.1 200 ");
+    expect(answer).toContain("\r\nAllow: GET, HEAD, OPTIONS, POST\r\n");
+    expect(answer).toEndWith("\r\n\r\n");
+  });
+
   test.each(["/", "/readiness"])("OPTIONS %s is empty and says what is allowed", async (path) => {
     const response = await fetch(urlOf("a") + path, { method: "OPTIONS" });
     expect(response.status).toBe(200);
@@ -91,11 +100,11 @@ describe("routes", () => {
     expect(await connection.closed).toEndWith('{"message":"ok"}\n');
   });
 
-  test("a Host that is no host does not move the path", async () => {
+  test("a Host that is no host is answered with 400, an empty one is none", async () => {
     for (const host of ["a/b", "a?b", "a#b", "a b", "[", ""]) {
       const connection = await openRaw(urlOf("a"));
       connection.socket.write(`GET /readiness HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-      expect(await connection.closed).toEndWith('{"message":"ok"}\n');
+      expect(await connection.closed).toStartWith(`HTTP/1.1 ${host === "" ? 200 : 400} `);
     }
   });
 

@@ -40,13 +40,21 @@ describe("lines", () => {
     });
   });
 
+  test("text shows control characters of others instead of obeying them", () => {
+    const { log, lines } = newLog();
+    log.info("a\x1b[31mb\r\nINFO     c\x9b\u202e");
+    expect(lines).toEqual(["INFO     a\\x1b[31mb\\x0d\\x0aINFO     c\\x9b\\u202e"]);
+  });
+
   test.each([
+    ["debug", 4],
     ["info", 3],
     ["warn", 2],
     ["error", 1],
     ["off", 0],
-  ] as const)("level %s writes %d of info, warn and error", (level, count) => {
+  ] as const)("level %s writes %d of debug, info, warn and error", (level, count) => {
     const { log, lines } = newLog({ level });
+    log.debug("w");
     log.info("x");
     log.warn("x");
     log.error("x");

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
 import { type Metric, readPrometheusText } from "../helpers/prometheus-text.ts";
+import { openRaw } from "../helpers/raw-http.ts";
 
 async function scrape(chain: TestChain, name: string): Promise<Map<string, Metric>> {
   const response = await fetch(`${chain.link(name).url}/metrics`);
@@ -37,6 +38,7 @@ test("before the first request everything is zero", async () => {
     "chain_link_spans_sent_total counter",
     "chain_link_spans_dropped_total counter",
     "chain_link_spans_queued gauge",
+    "chain_link_http_rejected_requests_total counter",
   ]);
   for (const { samples } of metrics.values()) for (const { value } of samples) expect(value).toBe(0);
   expect(valuesOf(metrics.get("chain_link_spans_dropped_total"))).toEqual({
@@ -107,3 +109,73 @@ test("lost spans are there with their reason", async () => {
   expect(valuesOf(metrics.get("chain_link_spans_dropped_total"))).toMatchObject({ rejected: 1 });
   expect(valuesOf(metrics.get("chain_link_spans_sent_total"))).toEqual({ "": 0 });
 });
+
+test("requests that no handler sees are counted by status and reason, and logged at debug level only", async () => {
+  for (const level of ["debug", "info"] as const) {
+    const logged: string[] = [];
+    await using chain = startChain(graphOf({ a: {} }), {
+      link: {
+        log: {
+          level,
+          format: "text",
+          accessLog: false,
+          write: (line) => logged.push(line),
+          writeAccess() {},
+        },
+      },
+    });
+    for (const request of [
+      "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+      "GET \x1b HTTP/1.1\r\n\r\n",
+      "GET \x1b HTTP/1.1\r\n\r\n",
+    ]) {
+      const connection = await openRaw(chain.url);
+      connection.socket.write(request);
+      expect(await connection.closed).toStartWith("HTTP/1.1 400 ");
+    }
+    const metrics = await scrape(chain, "a");
+    expect(valuesOf(metrics.get("chain_link_http_rejected_requests_total"))).toEqual({
+      "400,host": 1,
+      "400,start_line": 2,
+    });
+    const rejected = logged.filter((line) => line.includes("rejected"));
+    expect(rejected.map((line) => line.replace(/port \d+/, "port N"))).toEqual(
+      level === "info"
+        ? []
+        : [
+            'DEBUG    rejected a request from 127.0.0.1 port N with 400, Host is not a host name with an optional port: "GET / HTTP/1.1"',
+            ...Array(2).fill(
+              'DEBUG    rejected a request from 127.0.0.1 port N with 400, the first line is not that of an HTTP/1.1 message: "GET \\x1b HTTP/1.1"',
+            ),
+          ],
+    );
+  }
+});
+
+test("a flood of rejected requests does not flood the log", async () => {
+  const logged: string[] = [];
+  await using chain = startChain(graphOf({ a: {} }), {
+    link: {
+      log: {
+        level: "debug",
+        format: "text",
+        accessLog: false,
+        write: (line) => logged.push(line),
+        writeAccess() {},
+      },
+    },
+  });
+  for (let i = 0; i < 120; i++) await (await rejected(chain.url)).closed;
+  await chain.stop();
+  const lines = logged.filter((line) => line.includes("rejected")).length;
+  const left = Number(/(\d+) requests not logged/.exec(logged.join("\n"))?.[1] ?? 0);
+  expect(lines).toBeGreaterThanOrEqual(50);
+  expect(lines).toBeLessThan(120);
+  expect(left).toBeGreaterThan(0);
+});
+
+async function rejected(url: string) {
+  const connection = await openRaw(url);
+  connection.socket.write("x\r\n\r\n");
+  return connection;
+}

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Span } from "../../src/trace/span.ts";
 import { graphOf, quickChain, startChain, type TestChainOptions } from "../helpers/chain.ts";
+import { openRaw } from "../helpers/raw-http.ts";
 
 const TRACE = "463ac35c9f6413ad48485a3953bb6124";
 const PARENT = "a2fb4a1d1a96d312";
@@ -214,6 +215,18 @@ describe("tags", () => {
     ]);
     for (const { tags } of spans) expect(tags?.error).toBeUndefined();
   });
+});
+
+test("a whole URL as target names the server instead of Host", async () => {
+  for (const tagSet of ["default", "full"] as const) {
+    await using chain = startChain(quickChain("a"), { link: { tagSet } });
+    const connection = await openRaw(chain.url);
+    connection.socket.write("GET http://b:81/?c HTTP/1.1\r\nHost: a:80\r\nConnection: close\r\n\r\n");
+    expect(await connection.closed).toStartWith("HTTP/1.1 200 ");
+    const [span] = await chain.stop();
+    expect(span?.tags).toMatchObject({ "server.address": "b", "server.port": "81", "http.target": "/?c" });
+    if (tagSet === "full") expect(span?.tags?.["http.host"]).toBe("b:81");
+  }
 });
 
 describe("sampling", () => {

@@ -7,6 +7,7 @@ import { SEALED_BYTES } from "../../src/trace/ledger-file.ts";
 import { RunIds } from "../../src/trace/run.ts";
 import { quickChain, startChain } from "../helpers/chain.ts";
 import { readPrometheusText } from "../helpers/prometheus-text.ts";
+import { openRaw, statusOf } from "../helpers/raw-http.ts";
 
 test("a run tells its account, its numbers and its health while it lasts", async () => {
   await using chain = startChain(quickChain("a", "b"));
@@ -65,4 +66,39 @@ test("a port that is taken is a user's error that names the flag", () => {
   const account = new RunAccount({ header: { run: "1", startMs: 0, url: "" }, file: null, isKept: true });
   const start = () => startRunServer({ host: "127.0.0.1", port: blocker.port, load: () => null, account });
   expect(start).toThrow(`port ${blocker.port} on 127.0.0.1 is in use`);
+});
+
+test("HEAD is GET without a body, OPTIONS says what is allowed, and malformed requests are counted and told", async () => {
+  const account = new RunAccount({ header: { run: "1", startMs: 0, url: "" }, file: null, isKept: true });
+  const told: string[] = [];
+  const server = startRunServer({
+    host: "127.0.0.1",
+    port: 0,
+    load: () => null,
+    account,
+    onRejection: ({ reason }) => told.push(reason),
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  for (const path of ["/ledger", "/metrics", "/health", "/none", "/ledger?from=x"]) {
+    const [get, head] = [await fetch(url + path), await fetch(url + path, { method: "HEAD" })];
+    const of = ({ status, headers }: Response) => [
+      status,
+      [...headers].filter(([name]) => !/date|time/.test(name)),
+    ];
+    expect([of(head), await head.text()]).toEqual([of(get), ""]);
+    expect(head.headers.get("content-length")).toBe(String((await get.bytes()).length));
+  }
+  for (const target of ["*", "/ledger"]) {
+    const connection = await openRaw(url);
+    connection.socket.write(`OPTIONS ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    expect(await connection.closed).toMatch(
+      /^HTTP\/1\.1 200 .*Allow: GET, HEAD, OPTIONS\r\n.*Content-Length: 0\r\n/s,
+    );
+  }
+  expect(await statusOf(url, "GET / HTTP/1.1\r\n\r\n")).toBe(400);
+  expect(await (await fetch(`${url}/metrics`)).text()).toContain(
+    'chain_link_http_rejected_requests_total{code="400",reason="host_count"} 1\n',
+  );
+  expect(told).toEqual(["host_count"]);
+  await server.close();
 });

@@ -15,6 +15,7 @@ import { quickChain, startChain } from "../helpers/chain.ts";
 import { eventually } from "../helpers/cli.ts";
 import { startFaultProxy } from "../helpers/fault-proxy.ts";
 import { readPrometheusText } from "../helpers/prometheus-text.ts";
+import { statusOf } from "../helpers/raw-http.ts";
 
 const REQUESTS = 4;
 /** A machine that is busy answers late; nothing here is about that. */
@@ -215,4 +216,26 @@ test("names that come from traces are quoted", () => {
     samples: [],
   };
   expect(samples).toHaveLength(1);
+});
+
+test("HEAD is GET without a body, and malformed requests are counted and told", async () => {
+  const told: string[] = [];
+  const server = startCanaryServer({
+    host: "127.0.0.1",
+    port: 0,
+    account: new CanaryAccount(),
+    onRejection: ({ reason }) => told.push(reason),
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  for (const path of ["/health", "/readiness", "/metrics", "/none"]) {
+    const [get, head] = [await fetch(url + path), await fetch(url + path, { method: "HEAD" })];
+    expect([head.status, await head.text()]).toEqual([get.status, ""]);
+    expect(head.headers.get("content-length")).toBe(String((await get.bytes()).length));
+  }
+  expect(await statusOf(url, "GET / HTTP/1.1\r\nHost: /\r\n\r\n")).toBe(400);
+  expect(await (await fetch(`${url}/metrics`)).text()).toContain(
+    'chain_link_http_rejected_requests_total{code="400",reason="host"} 1\n',
+  );
+  expect(told).toEqual(["host"]);
+  await server.close();
 });
