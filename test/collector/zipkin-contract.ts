@@ -364,7 +364,6 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
 
   describe(`${name}, HTTP`, () => {
     test.each([
-      ["HEAD", "/api/v2/services"],
       ["OPTIONS", "/api/v2/services"],
       ["DELETE", "/api/v2/services"],
       ["GET", "/api/v2/services/"],
