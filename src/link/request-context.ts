@@ -14,6 +14,7 @@ import {
 } from "../trace/context.ts";
 import { readDigit, readWord, writeWord } from "../trace/hex.ts";
 import { randomWord } from "../trace/ids.ts";
+import { isOfAnyRun } from "../trace/run.ts";
 import type { Sampler } from "./sampler.ts";
 import { SpanId } from "./span-id.ts";
 
@@ -191,8 +192,10 @@ export class RequestContext {
     const { ids } = this;
     for (let i = 0; i < 32; i++) ids[TRACE + i] = bytes[at + 3 + i] as number;
     for (let i = 0; i < 16; i++) ids[PARENT + i] = bytes[at + 36 + i] as number;
-    // A load generator records no span: it names the low half of the trace id, and this link's span is the root.
-    this.parentAt = parent0 === low0 && parent1 === low1 ? -1 : PARENT;
+    // A load generator records no span: it names the low half of the trace id, and this link's span is the root. The root
+    // spans of Brave have such ids, too, but are in no run.
+    const isRoot = parent0 === low0 && parent1 === low1 && isOfAnyRun(trace0, trace1, low0, low1);
+    this.parentAt = isRoot ? -1 : PARENT;
     this.parent.take(parent0, parent1);
     const lowFlags = readDigit(bytes, at + 54);
     this.isSampled = (lowFlags & SAMPLED_FLAG) !== 0;
@@ -216,7 +219,7 @@ export class RequestContext {
     this.isRandom = this.isStart || incoming.random;
     this.isDebug = incoming.debug;
     this.parentAt = -1;
-    if (incoming.parentId !== null && !isGenerated(incoming)) {
+    if (incoming.parentId !== null && !this.#isGenerated(incoming)) {
       writeText(ids, PARENT, incoming.parentId);
       this.parent.take(readWord(ids, PARENT), readWord(ids, PARENT + 8));
       this.parentAt = PARENT;
@@ -228,6 +231,18 @@ export class RequestContext {
       !forms.includes("b3") &&
       !forms.includes("b3multi");
     if (!isPlain) this.#general = { incoming, forms };
+  }
+
+  /** Whether a load generator sent it, which uses no B3. */
+  #isGenerated({ traceId, parentId, source }: IncomingContext): boolean {
+    if (source !== "tracecontext" || traceId?.slice(-16) !== parentId) return false;
+    const { ids } = this;
+    return isOfAnyRun(
+      readWord(ids, TRACE),
+      readWord(ids, TRACE + 8),
+      readWord(ids, TRACE_LOW),
+      readWord(ids, TRACE_LOW + 8),
+    );
   }
 
   #writeGeneral(out: ByteWriter, callId: Uint8Array): void {
@@ -249,14 +264,6 @@ export class RequestContext {
     );
     for (const [name, value] of lines) out.latin1(`${name}: ${value}\r\n`);
   }
-}
-
-/**
- * In B3 the equality says nothing: Zipkin's own tracers number the root span so.
- * @see RequestContext.parentAt
- */
-function isGenerated({ traceId, parentId, source }: IncomingContext): boolean {
-  return source === "tracecontext" && traceId?.slice(-16) === parentId;
 }
 
 /** Whether a name begins with `t` or `x`, in either case. */

@@ -96,16 +96,49 @@ function judgeProved(account: Account, view: TraceView, common: Common, knowledg
     );
   const orphans = [...view.absentParents().values()].flat();
   // An unsampled request names no span that exists as parent: who records nevertheless hangs in the air.
+  const falseRoots = account.isSampled ? findFalseRoots(view, knowledge) : null;
+  // They did record what they were asked to, though not below the call.
+  const loose = new Set(
+    [...orphans, ...(falseRoots?.altered ?? []).map(({ span }) => span)].map((it) => it.serviceName),
+  );
   const samplingIgnoredBy = account.isSampled
-    ? view.ours.filter((span) => isUnanswered(view, span, knowledge)).map(({ remote }) => remote ?? "")
+    ? view.ours
+        .filter((span) => isUnanswered(view, span, knowledge))
+        .flatMap(({ remote }) => (remote === null || loose.has(remote) ? [] : [remote]))
     : orphans.map(({ serviceName }) => serviceName);
   const findings = {
     ...common,
     seen: view.ours.length,
     orphans: account.isSampled ? orphans : [],
     samplingIgnoredBy: [...new Set(samplingIgnoredBy)],
+    ...falseRoots,
   };
   return verdictOf(findings, account.isSampled || view.ours.length > 0 ? "complete" : "not-sampled");
+}
+
+/**
+ * Links other than the entry that took themselves for the root of the trace, because something replaced the parent id on its way
+ * by one that only a load generator sends. Their ledgers agree with their spans, so that only the shape of the trace shows it.
+ */
+function findFalseRoots(
+  view: TraceView,
+  knowledge: Knowledge,
+): Pick<Verdict, "altered" | "brokenEdges"> | null {
+  const roots = view.ours.filter(({ kind, parentId }) => kind === "SERVER" && parentId === null);
+  const entry = knowledge.graph?.entry ?? null;
+  if (roots.length < 2 && (entry === null || roots.every(({ serviceName }) => serviceName === entry)))
+    return null;
+  const callOf = ({ serviceName }: SeenSpan) =>
+    view.ours.find((span) => span.remote === serviceName && isUnanswered(view, span, knowledge));
+  const called = roots.filter((root) => callOf(root) !== undefined);
+  const first = roots.reduce((a, b) => (b.startUs < a.startUs ? b : a));
+  const isFalse = (root: SeenSpan) =>
+    entry !== null ? root.serviceName !== entry : called.length > 0 ? called.includes(root) : root !== first;
+  const found = roots.filter(isFalse).map((span) => ({ span, call: callOf(span) ?? null }));
+  return {
+    altered: found.map(({ span, call }) => ({ span, field: "parent", was: call?.id ?? null, is: null })),
+    brokenEdges: found.map(({ span, call }) => ({ from: call?.serviceName ?? null, to: span.serviceName })),
+  };
 }
 
 /** A call to one of our links that was answered, though nothing below it is there. */
@@ -198,8 +231,8 @@ function judgeDiffering(
     const certainty = completion.isProved ? "proved" : unattributed === 0 ? "deduced" : "counted";
     return verdictOf({ ...common, missing, unattributed, certainty }, "unknown");
   }
-  // As many as there should be, or more, and nobody can say which of them are not as they were recorded.
-  return verdictOf({ ...common, certainty: "counted" }, "unknown");
+  // Of more spans than were recorded, those that were may all be there.
+  return verdictOf({ ...common, isAltered: lost === 0, certainty: "counted" }, "unknown");
 }
 
 /** Where the topology allows no such losses something else has happened as well, and nobody is accused. */

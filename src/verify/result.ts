@@ -168,6 +168,7 @@ export function outcomeOf(
   const wrong =
     classes["wrong-parent"] +
     classes["wrong-service"] +
+    classes.altered +
     classes.unexpected +
     classes["broken-context"] +
     classes.orphaned;
@@ -214,6 +215,9 @@ export function describeFindings(
     ...altered.map(
       ({ span, field, was, is }) => `${field} of span ${span.id} was ${was ?? "none"}, is ${is ?? "none"}`,
     ),
+    ...(verdict.isAltered
+      ? [`has as many spans as were recorded, ${verdict.expected}, but not the same ones`]
+      : []),
     ...copies.map(({ id, serviceName }) => `span ${id} of ${serviceName} is there more than once`),
     ...unexpected.map(({ id, serviceName }) => `no ledger knows span ${id} of ${serviceName}`),
     ...brokenEdges.map((edge) => `the context broke at ${at(edge)}`),

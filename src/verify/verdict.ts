@@ -6,6 +6,7 @@ export const TRACE_CLASSES = [
   "partial",
   "wrong-parent",
   "wrong-service",
+  "altered",
   "unexpected",
   "broken-context",
   "orphaned",
@@ -64,6 +65,8 @@ export interface Verdict {
   /** Missing spans of which one cannot tell which they are. */
   readonly unattributed: number;
   readonly altered: readonly AlteredSpan[];
+  /** There are as many spans as were recorded, and not the same ones; nobody can say which of them differ. */
+  readonly isAltered: boolean;
   /** Further copies of spans that are there. */
   readonly copies: readonly SeenSpan[];
   /** Spans of our links that no ledger knows. */
@@ -88,6 +91,7 @@ const NOTHING: Verdict = {
   missing: [],
   unattributed: 0,
   altered: [],
+  isAltered: false,
   copies: [],
   unexpected: [],
   brokenEdges: [],
@@ -127,6 +131,7 @@ function classOf(found: Verdict): TraceClass | null {
   if (found.missing.length + found.unattributed > 0) return found.seen === 0 ? "not-found" : "partial";
   if (found.altered.some(({ field }) => field === "parent")) return "wrong-parent";
   if (found.altered.length > 0) return "wrong-service";
+  if (found.isAltered) return "altered";
   if (found.unexpected.length > 0) return "unexpected";
   if (found.brokenEdges.length > 0) return "broken-context";
   if (found.orphans.length > 0) return "orphaned";

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { RunIds } from "../../src/trace/run.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { graphOf, quickChain, startChain, type TestChainOptions } from "../helpers/chain.ts";
 import { openRaw } from "../helpers/raw-http.ts";
@@ -379,11 +380,24 @@ describe("context in, context out", () => {
 
 describe("a load generator, which records no span", () => {
   test("names the low half of the trace id as parent: the link's span is the root", async () => {
-    const { spans, response } = await traceOf({ traceparent: `00-${TRACE}-${TRACE.slice(16)}-01` });
-    const line = lineOf(spans);
-    expect(line[0]).toMatchObject({ traceId: TRACE, kind: "SERVER" });
-    expect(line[0]?.parentId).toBeUndefined();
-    expect(response.headers.get("traceresponse")).toBeNull();
+    for (const tracestate of [{}, { tracestate: "a=1" }]) {
+      const id = new RunIds("463ac35c9f6413ad").traceId(3);
+      const { spans, response } = await traceOf({
+        traceparent: `00-${id}-${id.slice(16)}-01`,
+        ...tracestate,
+      });
+      const line = lineOf(spans);
+      expect(line[0]).toMatchObject({ traceId: id, kind: "SERVER" });
+      expect(line[0]?.parentId).toBeUndefined();
+      expect(response.headers.get("traceresponse")).toBeNull();
+    }
+  });
+
+  test("is told from Brave, whose root spans have such ids and are parents as any other", async () => {
+    for (const tracestate of [{}, { tracestate: "a=1" }]) {
+      const { spans } = await traceOf({ traceparent: `00-${TRACE}-${TRACE.slice(16)}-01`, ...tracestate });
+      expect(lineOf(spans)[0]?.parentId).toBe(TRACE.slice(16));
+    }
   });
 
   test("in B3, where Zipkin's tracers number the root span so, it is a parent as any other", async () => {

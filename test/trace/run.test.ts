@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatRunHeader, parseRunHeader } from "../../src/trace/ledger-file.ts";
-import { newRunId, RunIds } from "../../src/trace/run.ts";
+import { isOfAnyRun, newRunId, RunIds } from "../../src/trace/run.ts";
 import { RECORD_BYTES, type RunRecord, readRunRecord, writeRunRecord } from "../../src/trace/run-ledger.ts";
 
 const runIds = fc.tuple(fc.integer({ min: 1, max: 2 ** 32 - 1 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
+type Words = [number, number, number, number];
 const toRunId = ([high, low]: readonly [number, number]) =>
   high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
 
@@ -21,6 +22,19 @@ describe("the trace ids of a run", () => {
         expect(ids.sequenceOf(traceId.slice(16))).toBe(sequence);
       }),
     );
+  });
+
+  test("are told from any other by their words, without a look at the run's ledger", () => {
+    const isOfRun = (id: string) =>
+      isOfAnyRun(...([0, 8, 16, 24].map((at) => Number.parseInt(id.slice(at, at + 8), 16)) as Words));
+    fc.assert(
+      fc.property(runIds, fc.integer({ min: 0, max: 2 ** 32 - 2 }), (run, sequence) => {
+        const id = new RunIds(toRunId(run)).traceId(sequence);
+        expect(isOfRun(id)).toBe(true);
+        expect(isOfRun(`${id.slice(0, 16)}${newRunId()}`)).toBe(false);
+      }),
+    );
+    expect(isOfRun("0".repeat(32))).toBe(false);
   });
 
   test("differ, and their low halves spread evenly", () => {

@@ -142,3 +142,28 @@ describe.skipIf(!hasNginx)("a real nginx between two links", () => {
     ]);
   });
 });
+
+describe("a proxy that names the low half of the trace id as parent", () => {
+  const open = async (target: string) =>
+    startHeaderProxy(
+      () => target,
+      (headers) => {
+        const [, traceId = ""] = (headers.get("traceparent") ?? "").split("-");
+        headers.set("traceparent", `00-${traceId}-${traceId.slice(16)}-01`);
+      },
+    );
+
+  for (const topology of [TOPOLOGY, null]) {
+    test(`makes all traces wrong on its edge, ${topology === null ? "without" : "with"} a topology`, async () => {
+      const result = await through(open, (chain) => prove(chain, topology));
+      expect(result).toMatchObject({
+        outcome: "incomplete",
+        traces: { "wrong-parent": 100 },
+        spans: { missing: 0 },
+        samplingIgnoredBy: {},
+      });
+      expect(Object.keys(result.links)).toEqual(["b"]);
+      if (topology !== null) expect(result.brokenContexts).toEqual({ "a > b": 100 });
+    });
+  }
+});

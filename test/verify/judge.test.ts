@@ -376,3 +376,75 @@ describe("the other classes", () => {
     );
   });
 });
+
+describe("a link that took itself for the root", () => {
+  /** As recorded by `service`, whose request named a parent that only a load generator sends. */
+  function cutOff(service: string, graph: CallGraph) {
+    const { spans } = simulateTrace(graph, randomSource("root")("test"), SURE);
+    const changed = spans.map((span) =>
+      span.serviceName === service && span.kind === "SERVER" ? { ...span, parentId: null } : span,
+    );
+    return { spans: changed, ledger: ledgerOf(changed) };
+  }
+
+  const CHAIN = graphOf(buildChain(3));
+  const [first = "", second = "", third = ""] = [...CHAIN.services.keys()];
+
+  test("makes the trace wrong on its edge, though its ledger agrees with its spans", () => {
+    for (const [from, to] of [
+      [first, second],
+      [second, third],
+    ] as const) {
+      const { spans, ledger } = cutOff(to, CHAIN);
+      const verdict = judgeTrace(account(ledger), spans, knowledgeOf(CHAIN));
+      expect(verdict).toMatchObject({ class: "wrong-parent", certainty: "proved", samplingIgnoredBy: [] });
+      const call = spans.find(({ kind, serviceName }) => kind === "CLIENT" && serviceName === from);
+      expect(verdict.altered).toMatchObject([{ field: "parent", was: call?.id, is: null }]);
+      expect(verdict.brokenEdges).toEqual([{ from, to }]);
+    }
+  });
+
+  test("is told without a graph, too: the first span of the trace is its root", () => {
+    const { spans, ledger } = cutOff(third, CHAIN);
+    const verdict = judgeTrace(account(ledger), spans, NOBODY);
+    expect(verdict.class).toBe("wrong-parent");
+    expect(verdict.altered.map(({ span }) => span.serviceName)).toEqual([third]);
+  });
+});
+
+describe("a trace with as many spans as were recorded, but other ones", () => {
+  const CHAIN = graphOf(buildChain(5));
+  const whole = () => simulateTrace(CHAIN, randomSource("other")("test"), SURE);
+  const renamed = (span: SeenSpan): SeenSpan => ({
+    ...span,
+    id: span.id.replace(/^./, (digit) => (digit === "0" ? "1" : "0")),
+  });
+
+  test.each(["SERVER", "CLIENT"] as const)("is altered when the id of one %s span is another", (kind) => {
+    const { spans, ledger } = whole();
+    const at = spans.findIndex((span) => span.kind === kind && span.parentId !== null);
+    const verdict = judgeTrace(
+      account(ledger),
+      spans.with(at, renamed(spans[at] as SeenSpan)),
+      knowledgeOf(CHAIN),
+    );
+    expect(verdict).toMatchObject({ class: "altered", missing: [], unattributed: 0 });
+  });
+
+  test("is altered when a span of another trace stands in for one of its own", () => {
+    const { spans, ledger } = whole();
+    const other = simulateTrace(CHAIN, randomSource("another")("test"), SURE).spans;
+    for (let at = 1; at < spans.length; at++) {
+      const verdict = judgeTrace(account(ledger), spans.with(at, other[at] as SeenSpan), knowledgeOf(CHAIN));
+      expect(verdict.class).toBe("altered");
+    }
+  });
+
+  test("is altered when so many parents are others that nobody can say which", () => {
+    const { spans, ledger } = whole();
+    const changed = spans.map((span, at) =>
+      at > 0 && at < 6 ? { ...span, parentId: spans.at(-at)?.id ?? null } : span,
+    );
+    expect(judgeTrace(account(ledger), changed, knowledgeOf(CHAIN)).class).toBe("altered");
+  });
+});

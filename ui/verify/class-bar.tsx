@@ -14,6 +14,7 @@ const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string]
   ["orphaned", "odd", "a span names a parent that is not there"],
   ["broken-context", "odd", "a callee began a trace of its own"],
   ["unexpected", "odd", "a span that no ledger knows"],
+  ["altered", "odd", "as many spans as were recorded, but not the same ones"],
   ["wrong-service", "odd", "a span names another service than recorded it"],
   ["wrong-parent", "odd", "a span names another parent than it was recorded with"],
   ["partial", "lost", "some spans are missing"],
