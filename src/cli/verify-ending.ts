@@ -15,17 +15,20 @@ export async function endVerify(result: VerifyResult, flags: VerifyValues, outpu
 
 export const EXIT_OF = {
   complete: EXIT.done,
+  "within-allowed-loss": EXIT.done,
   incomplete: EXIT.failed,
   "could-not-tell": EXIT.couldNotTell,
 } as const;
 
-/** What cannot be read is no failure of the spans: `null` for any other error. */
-export function endUnread(error: unknown, output: Output): number | null {
-  const isUnread = error instanceof UserError && UNREAD.includes(error.code);
-  if (!isUnread) return null;
+/**
+ * Prints a user's error and returns its exit code: what could not be read says nothing of the spans, and everything else, such as
+ * a bad document, is wrong usage. `null` for any other error.
+ */
+export function endWithError(error: unknown, output: Output): number | null {
+  if (!(error instanceof UserError)) return null;
   output.error(error.message);
   if (error.hint !== undefined) output.raw(`         ${output.style("dim", error.hint)}\n`);
-  return EXIT.couldNotTell;
+  return UNREAD.includes(error.code) ? EXIT.couldNotTell : EXIT.usage;
 }
 
 const UNREAD: readonly ErrorCode[] = [

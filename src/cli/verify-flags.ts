@@ -1,4 +1,5 @@
 import { isNamespaceName } from "../kubernetes/names.ts";
+import type { Allowance } from "../verify/result.ts";
 import { CLUSTER_FLAGS, RELEASE_NAME } from "./cluster-flags.ts";
 import {
   checkedFlag,
@@ -104,7 +105,10 @@ export const VERIFY_FLAGS = {
     { min: 1, max: 10_000 },
     { summary: "Most queries to the backend in a second." },
   ),
-  "allow-loss": percentageFlag(0, { summary: "The share of spans, or of traces, that may be wrong." }),
+  "allow-loss": percentageFlag(0, {
+    summary: "Share of spans that may be missing, and of traces that may be wrong.",
+  }),
+  "allow-unknown": percentageFlag(0, { summary: "Share of traces that may be unknown." }),
   ...TARGET_FLAGS,
   junit: textFlag(null, {
     summary: "Write the result as a JUnit file.",
@@ -120,3 +124,7 @@ export const VERIFY_FLAGS = {
 } as const;
 
 export type VerifyValues = FlagValues<typeof VERIFY_FLAGS>;
+
+export function allowanceOf(flags: VerifyValues): Allowance {
+  return { loss: flags["allow-loss"], unknown: flags["allow-unknown"] };
+}

@@ -8,7 +8,7 @@ import { Canary, type WindowReport } from "../verify/canary.ts";
 import { CanaryAccount } from "../verify/canary-account.ts";
 import { startCanaryServer } from "../verify/canary-server.ts";
 import { type CountedBackend, instancesOf, type LinkInstance } from "../verify/counters.ts";
-import { describeFindings, outcomeOf } from "../verify/result.ts";
+import { describeFindings, outcomeOf, strictOutcomeOf } from "../verify/result.ts";
 import type { TraceReader } from "../verify/trace-reader.ts";
 import { renderCanaryEnd } from "./canary-report.ts";
 import type { LoadTarget } from "./load-target.ts";
@@ -17,7 +17,7 @@ import { rateOf } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
 import { instancesAt } from "./verify-backend.ts";
 import { EXIT_OF } from "./verify-ending.ts";
-import type { VerifyValues } from "./verify-flags.ts";
+import { allowanceOf, type VerifyValues } from "./verify-flags.ts";
 import { sendRun } from "./verify-run.ts";
 
 export interface Forever {
@@ -65,7 +65,7 @@ export async function verifyForever(options: Forever): Promise<number> {
   } finally {
     await server?.close();
   }
-  const outcome = outcomeOf(account, flags["allow-loss"]);
+  const outcome = outcomeOf(account, allowanceOf(flags));
   await output.result(renderCanaryEnd(account, outcome, flags.output));
   return EXIT_OF[outcome];
 }
@@ -106,7 +106,7 @@ function describeWindow(
 ): string | null {
   if (reconciliation === null) return null;
   const { tally } = reconciliation;
-  const outcome = outcomeOf(tally, 0);
+  const outcome = strictOutcomeOf(tally);
   if (outcome === "complete") return null;
   const wrong = Object.entries(tally.classes).filter(
     ([name, count]) => count > 0 && name !== "complete" && name !== "not-sampled" && name !== "duplicated",

@@ -8,6 +8,7 @@ import { type Column, renderTable } from "./table.ts";
 
 export const TITLES = {
   complete: "complete",
+  "within-allowed-loss": "within the allowed loss",
   incomplete: "INCOMPLETE",
   "could-not-tell": "COULD NOT TELL",
 } as const;

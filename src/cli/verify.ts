@@ -8,7 +8,7 @@ import { openTarget } from "./load-target.ts";
 import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
 import { checkFlags } from "./verify-checks.ts";
-import { VERIFY_FLAGS, type VerifyValues } from "./verify-flags.ts";
+import { allowanceOf, VERIFY_FLAGS, type VerifyValues } from "./verify-flags.ts";
 import type { JudgedRun } from "./verify-run.ts";
 import type { Scene } from "./verify-scene.ts";
 
@@ -48,8 +48,7 @@ export const verify = defineCommand({
   flags: VERIFY_FLAGS,
   async run({ flags, operands, settings, output }) {
     checkFlags(flags, operands, settings);
-    const { endUnread, prepareFiles } = await import("./verify-ending.ts");
-    prepareFiles(flags);
+    const { endWithError, prepareFiles } = await import("./verify-ending.ts");
     const interruption = watchInterrupts(() => {
       output.raw("\n");
       process.exit(EXIT.interrupted);
@@ -58,12 +57,13 @@ export const verify = defineCommand({
     void interruption.signal.then(() => abort.abort(new Error("interrupted")));
     let target: LoadTarget | null = null;
     try {
+      prepareFiles(flags);
       const isElsewhere = flags.run !== null || flags.release !== null;
       target = isElsewhere ? null : await openTarget(operands[0], flags, settings, output);
       const prove = flags.propagation ? provePropagation : flags.forever ? proveForever : proveSpans;
       return await prove({ flags, settings, output, target, signal: abort.signal });
     } catch (error) {
-      const code = endUnread(error, output);
+      const code = endWithError(error, output);
       if (abort.signal.aborted) {
         if (code === null) output.note("interrupted: nothing is judged");
         return EXIT.interrupted;
@@ -146,7 +146,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       url: header.url,
       startedMs: header.startMs,
       backend: reader.name,
-      allowedLoss: flags["allow-loss"],
+      allowed: allowanceOf(flags),
       losses:
         last.counters === null
           ? []

@@ -146,7 +146,7 @@ export class LiveProof implements RunProof {
     const losses = tally.missing === 0 ? [] : attributeLosses(tally, null, counters());
     const { run, url, startMs: startedMs } = header;
     const about = { run, url, startedMs, subject: null, backend, judgedMs: this.#now() };
-    const options = { ...about, allowedLoss: 0, losses, pageOf };
+    const options = { ...about, allowed: { loss: 0, unknown: 0 }, losses, pageOf };
     return {
       result: resultOf({ tally, exportLatency: this.#latency, graph: graph() }, options),
       totals: this.totals(),

@@ -1,7 +1,7 @@
 import { Histogram } from "../lib/histogram.ts";
 import type { Loss, LossReason } from "./attribution.ts";
 import type { Reconciliation } from "./reconcile.ts";
-import { type Outcome, outcomeOf } from "./result.ts";
+import { type StrictOutcome, strictOutcomeOf } from "./result.ts";
 import { TRACE_CLASSES, type TraceClass } from "./verdict.ts";
 
 /** Where no link is known whose spans are missing. */
@@ -22,7 +22,7 @@ export class CanaryAccount {
   readonly brokenEdges = new Map<string, number>();
   /** Microseconds from the end of a request until its trace was seen complete. */
   readonly exportLatency = new Histogram();
-  readonly windows: Record<Outcome, number> = { complete: 0, incomplete: 0, "could-not-tell": 0 };
+  readonly windows: Record<StrictOutcome, number> = { complete: 0, incomplete: 0, "could-not-tell": 0 };
   openWindows = 0;
   /** Windows in which nothing was sent, as too many waited for being judged. */
   skippedWindows = 0;
@@ -31,9 +31,9 @@ export class CanaryAccount {
   /** Requests that were not judged any more as the canary ended. */
   unjudged = 0;
   /** Milliseconds since 1970 at which a window was last judged so; 0 for never. */
-  readonly lastMs: Record<Outcome, number> = { complete: 0, incomplete: 0, "could-not-tell": 0 };
+  readonly lastMs: Record<StrictOutcome, number> = { complete: 0, incomplete: 0, "could-not-tell": 0 };
   /** Of the last window. */
-  lastOutcome: Outcome | null = null;
+  lastOutcome: StrictOutcome | null = null;
 
   /** Nothing could be told of the last window, or there was none yet. */
   get isBlind(): boolean {
@@ -61,7 +61,7 @@ export class CanaryAccount {
       known.spans += spans;
     }
     this.exportLatency.add(exportLatency);
-    this.#note(outcomeOf(tally, 0));
+    this.#note(strictOutcomeOf(tally));
   }
 
   /** Requests of a window of which nothing can be told. */
@@ -70,7 +70,7 @@ export class CanaryAccount {
     this.#note("could-not-tell");
   }
 
-  #note(outcome: Outcome): void {
+  #note(outcome: StrictOutcome): void {
     this.windows[outcome]++;
     this.lastMs[outcome] = Date.now();
     this.lastOutcome = outcome;

@@ -1,7 +1,7 @@
 // https://github.com/testmoapp/junitxml
 import { formatCount } from "../lib/count.ts";
 import type { PropagationResult } from "./propagation.ts";
-import type { VerifyResult } from "./result.ts";
+import { isPassed, type VerifyResult } from "./result.ts";
 import { isFine, TRACE_CLASSES } from "./verdict.ts";
 
 /** The result as a JUnit file: one case for the whole and one for each class of traces that says something is wrong. */
@@ -11,7 +11,7 @@ export function renderJunit(result: VerifyResult): string {
     const examples = result.examples.filter((example) => example.class === name);
     const text = examples.map(({ traceId, findings }) => `${traceId}: ${findings.join("; ")}`).join("\n");
     const body = `<failure message="${escapeText(`${formatCount(count, "trace")}: ${name}`)}">${escapeText(text)}</failure>`;
-    const isFailed = count > 0 && result.outcome !== "complete";
+    const isFailed = count > 0 && !isPassed(result.outcome);
     return `    <testcase classname="verify" name="no trace is ${name}">${isFailed ? body : ""}</testcase>`;
   });
   const { expected, missing } = result.spans;
@@ -19,7 +19,7 @@ export function renderJunit(result: VerifyResult): string {
   const body =
     doubt !== null
       ? `<error message="${escapeText(doubt)}"/>`
-      : outcome === "complete"
+      : isPassed(outcome)
         ? ""
         : `<failure message="${outcome}: ${missing} of ${formatCount(expected, "span")} ${missing === 1 ? "is" : "are"} missing"/>`;
   const whole = `    <testcase classname="verify" name="every span of run ${escapeText(result.run)} arrived">${body}</testcase>`;

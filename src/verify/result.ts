@@ -8,8 +8,21 @@ import { type Example, edgeText, type LinkLoss, type Tally } from "./tally.ts";
 import { describeCauses, describeUnknown, type UnknownCauses, withFailures } from "./unknown-cause.ts";
 import type { TraceClass } from "./verdict.ts";
 
-/** The answer to "did every span arrive?". */
-export type Outcome = "complete" | "incomplete" | "could-not-tell";
+/** The answer to "did every span arrive?" where nothing may be missing. */
+export type StrictOutcome = "complete" | "incomplete" | "could-not-tell";
+
+/** The same where some may be missing. */
+export type Outcome = StrictOutcome | "within-allowed-loss";
+
+/** Shares that may be missing, wrong or unknown, from 0 to 1. */
+export interface Allowance {
+  /** Of spans that are missing, and of traces that are wrong. */
+  readonly loss: number;
+  /** Of traces that cannot be judged. */
+  readonly unknown: number;
+}
+
+const NOTHING_ALLOWED: Allowance = { loss: 0, unknown: 0 };
 
 /** What `verify -o json` prints. Times in milliseconds. */
 export interface VerifyResult extends Occasion {
@@ -69,8 +82,7 @@ export interface ResultOptions extends Omit<Occasion, "endedMs" | "judgedMs"> {
   readonly run: string;
   /** @default now */
   readonly judgedMs?: number;
-  /** Share of spans (and of traces that cannot be judged) that may be missing. */
-  readonly allowedLoss: number;
+  readonly allowed: Allowance;
   readonly losses: readonly Loss[];
   readonly pageOf: (traceId: string) => string | null;
   /** Why the ledger may lack requests of the run. @default null: it lacks none */
@@ -83,12 +95,12 @@ export interface ResultOptions extends Omit<Occasion, "endedMs" | "judgedMs"> {
 export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph">;
 
 export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
-  const found = outcomeOf(tally, options.allowedLoss);
+  const found = outcomeOf(tally, options.allowed);
   const unknownCauses = withFailures(tally.unknownCauses, options.failures ?? null);
   const doubt =
     doubtOf(found, tally, options.losses, unknownCauses) ??
     // What is missing is missing, whatever the ledger lacks besides.
-    (found === "complete" ? (options.cut ?? null) : null);
+    (isPassed(found) ? (options.cut ?? null) : null);
   return {
     outcome: doubt === null ? found : "could-not-tell",
     doubt,
@@ -160,11 +172,22 @@ function callsOf(graph: CallGraph | null): string[] {
   return [...calls];
 }
 
+type Totals = Pick<Tally, "classes" | "traces" | "expected" | "missing">;
+
+export function isPassed(outcome: Outcome): boolean {
+  return outcome === "complete" || outcome === "within-allowed-loss";
+}
+
+export function outcomeOf(totals: Totals, allowed: Allowance): Outcome {
+  const found = strictOutcomeOf(totals, allowed);
+  return found === "complete" && strictOutcomeOf(totals) !== "complete" ? "within-allowed-loss" : found;
+}
+
 /** Copies alone are no loss, and what nobody asked to be recorded is none. */
-export function outcomeOf(
-  { classes, traces, expected, missing }: Pick<Tally, "classes" | "traces" | "expected" | "missing">,
-  allowed: number,
-): Outcome {
+export function strictOutcomeOf(
+  { classes, traces, expected, missing }: Totals,
+  allowed = NOTHING_ALLOWED,
+): StrictOutcome {
   const wrong =
     classes["wrong-parent"] +
     classes["wrong-service"] +
@@ -172,8 +195,8 @@ export function outcomeOf(
     classes.unexpected +
     classes["broken-context"] +
     classes.orphaned;
-  if (missing > expected * allowed || wrong > traces * allowed) return "incomplete";
-  if (traces === 0 || classes.unknown > traces * allowed) return "could-not-tell";
+  if (missing > expected * allowed.loss || wrong > traces * allowed.loss) return "incomplete";
+  if (traces === 0 || classes.unknown > traces * allowed.unknown) return "could-not-tell";
   return "complete";
 }
 

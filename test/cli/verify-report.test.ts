@@ -24,7 +24,7 @@ function report(reconciled: Reconciled, failures: ReadonlyMap<string, number> | 
     backend: "Zipkin",
     startedMs: 0,
   };
-  const options = { ...about, allowedLoss: 0, losses: [], pageOf: () => null, failures };
+  const options = { ...about, allowed: { loss: 0, unknown: 0 }, losses: [], pageOf: () => null, failures };
   return renderVerifyReport(resultOf(reconciled, options));
 }
 

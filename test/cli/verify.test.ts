@@ -141,14 +141,60 @@ services:
     expect(linked.stdout).toMatch(/^http:\/\/grafana\/[0-9a-f]{32} {2}unknown$/m);
   }, 60_000);
 
-  test("a loss within --allow-loss is exit 0", async () => {
+  test("a loss within --allow-loss is exit 0, and called so", async () => {
     using folder = temporaryFolder();
     const ledger = join(folder.path, "run.ledger");
     await ledgerFile(ledger, 1);
     await using server = Bun.serve({ port: 0, fetch: () => Response.json([]) });
     const backend = `zipkin=http://localhost:${server.port}`;
     const args = ["verify", "--run", ledger, "--backend", backend, "--max-wait", "0", "--allow-loss", "100%"];
-    expect((await runCli(args)).exitCode).toBe(0);
+    const junit = join(folder.path, "verify.xml");
+    const table = await runCli([...args, "--junit", junit]);
+    expect(table.stdout).toStartWith("within the allowed loss: 3 of 3 spans missing, 1 request\n");
+    expect(table.exitCode).toBe(0);
+    expect(await Bun.file(junit).text()).toContain('failures="0" errors="0"');
+    expect(JSON.parse((await runCli([...args, "-o", "json"])).stdout).outcome).toBe("within-allowed-loss");
+  });
+
+  test("traces that are unknown are exit 0 within --allow-unknown alone", async () => {
+    await using entry = Bun.serve({ port: 0, fetch: () => new Response("hello") });
+    await using empty = Bun.serve({ port: 0, fetch: () => Response.json([]) });
+    const url = `http://localhost:${entry.port}`;
+    const backend = `zipkin=http://localhost:${empty.port}`;
+    const args = [
+      "verify",
+      url,
+      "--requests",
+      "2",
+      "--rate",
+      "50/s",
+      "--max-wait",
+      "0",
+      "--backend",
+      backend,
+    ];
+    expect((await runCli([...args, "--allow-loss", "100%"])).exitCode).toBe(3);
+    expect((await runCli([...args, "--allow-unknown", "40%"])).exitCode).toBe(3);
+    const { exitCode, stdout } = await runCli([...args, "--allow-unknown", "100%"]);
+    expect(stdout).toContain("2 unknown");
+    expect(exitCode).toBe(0);
+  });
+
+  test("a document, a graph or a report path that is wrong is exit 2", async () => {
+    using folder = temporaryFolder();
+    const bad = join(folder.path, "bad.yaml");
+    await Bun.write(bad, "services: {}\n");
+    const url = "http://127.0.0.1:1";
+    for (const args of [
+      [bad],
+      [join(folder.path, "none.yaml")],
+      [url, "--graph", bad],
+      [url, "--graph", join(folder.path, "none.yaml")],
+      [url, "--report", "/nowhere/report.html"],
+      [url, "--junit", folder.path],
+      [url, "--backend", "zipkin"],
+    ])
+      expect((await runCli(["verify", ...args])).exitCode).toBe(2);
   });
 
   test("what cannot be read is exit 3, in clear words", async () => {

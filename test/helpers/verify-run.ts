@@ -80,7 +80,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     url,
     startedMs: book.header.startMs,
     backend: reader.name,
-    allowedLoss: 0,
+    allowed: { loss: 0, unknown: 0 },
     losses:
       last.counters === null
         ? []

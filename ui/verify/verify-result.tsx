@@ -76,6 +76,7 @@ const ANSWERS: Readonly<
   Record<VerifyResult["outcome"], readonly [title: string, tone: string, icon: IconName]>
 > = {
   complete: ["Complete", "good", "check"],
+  "within-allowed-loss": ["Within the allowed loss", "good", "check"],
   incomplete: ["Incomplete", "bad", "error"],
   "could-not-tell": ["Could not tell", "note", "clock"],
 };
