@@ -279,7 +279,7 @@ services:
       for (const flag of ["--junit", "--report"]) {
         const run = await runCli([...target, ...mode, flag, join(folder.path, "none/file")]);
         expect(run.stderr).toContain(`there is no folder ${join(folder.path, "none")}`);
-        expect(run.exitCode).toBe(1);
+        expect(run.exitCode).toBe(2);
       }
     }
     expect((await runCli([...target, "--report", folder.path])).stderr).toContain("it is a folder");
