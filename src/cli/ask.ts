@@ -7,7 +7,7 @@ export function canAsk(output: Output): boolean {
 
 /** Asks a question that is answered by y or n; no answer is no. */
 export async function ask(question: string, output: Output): Promise<boolean> {
-  output.raw(`${question} [y/N] `);
+  output.print(`${question} [y/N] `);
   for await (const line of console) return /^\s*y(es)?\s*$/i.test(line);
   return false;
 }

@@ -1,4 +1,5 @@
 import { formatCount } from "../lib/count.ts";
+import { joinLines } from "../lib/visible-text.ts";
 import type { CanaryAccount } from "../verify/canary-account.ts";
 import type { Outcome } from "../verify/result.ts";
 import { renderTable } from "./table.ts";
@@ -58,5 +59,5 @@ export function renderCanaryEnd(account: CanaryAccount, outcome: Outcome, form: 
           ),
         ]),
   ];
-  return `${lines.join("\n")}\n`;
+  return joinLines(lines);
 }

@@ -19,28 +19,27 @@ export async function showFailure(
     output.error(`Revision ${revision} failed: ${cause.message}`);
     const diagnoses = await diagnose(client, namespace, tracker);
     for (const diagnosis of diagnoses)
-      for (const line of renderDiagnosis(diagnosis, output)) output.raw(`${line}\n`);
+      for (const line of renderDiagnosis(diagnosis, output)) output.logLine(line);
     const shown = new Set(diagnoses.map(({ object }) => object.name));
     const rest = tracker.listUnready().filter(({ name }) => !shown.has(name));
     if (rest.length > 0) {
       const names = rest.slice(0, 5).map(({ kind, name }) => `${kind} ${name}`);
       const more = rest.length > 5 ? ` and ${rest.length - 5} more` : "";
-      output.raw(`  also not ready: ${names.join(", ")}${more}\n`);
+      output.print(`  also not ready: ${names.join(", ")}${more}\n`);
     }
-    output.raw("\n");
+    output.print("\n");
     for (const hint of new Set(diagnoses.flatMap((diagnosis) => hintOf(diagnosis, namespace)))) {
-      output.raw(`${hint}\n`);
+      output.print(`${hint}\n`);
     }
     return;
   }
   if (cause instanceof ApplyFailed) {
     output.error(`Revision ${revision} failed: the API server refused ${cause.problems.length} objects`);
-    for (const { text } of cause.problems.slice(0, 10)) output.raw(`  ${text}\n`);
+    for (const { text } of cause.problems.slice(0, 10)) output.logLine(`  ${text}`);
     return;
   }
   output.error(`Revision ${revision} failed: ${cause.message}`);
-  if (cause instanceof UserError && cause.hint !== undefined)
-    output.raw(`         ${output.style("dim", cause.hint)}\n`);
+  if (cause instanceof UserError && cause.hint !== undefined) output.hint(cause.hint);
 }
 
 function renderDiagnosis({ object, pod, events, log }: Diagnosis, output: Output): string[] {

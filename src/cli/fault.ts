@@ -3,6 +3,7 @@ import { apiUrl, type Endpoint, hideSecrets, parseEndpoint } from "../lib/endpoi
 import { errorText, UserError } from "../lib/errors.ts";
 import { formatPercentage } from "../lib/percentage.ts";
 import { findNearest } from "../lib/suggestion.ts";
+import { joinLines } from "../lib/visible-text.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { durationFlag, percentageFlag, switchFlag, textFlag } from "./flags.ts";
@@ -142,7 +143,7 @@ function describe({ faults, gone, backend }: ControlState): string {
       backend.until === null ? "" : ` until ${new Date(backend.until).toTimeString().slice(0, 8)}`;
     lines.push(`the backend is down${until}`);
   }
-  return `${lines.join("\n")}\n`;
+  return joinLines(lines);
 }
 
 const COLUMNS = [{ title: "LINK" }, { title: "LATENCY" }, { title: "ERRORS" }, { title: "STATE" }];

@@ -1,3 +1,4 @@
+import { joinLines } from "../lib/visible-text.ts";
 import { CLUSTER_FLAGS, openRelease } from "./cluster-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -45,7 +46,7 @@ export const history = defineCommand({
       columns.map((title) => ({ title })),
       rows,
     );
-    await output.result(`${table.join("\n")}\n`);
+    await output.result(joinLines(table));
     return EXIT.done;
   },
 });

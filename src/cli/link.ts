@@ -120,7 +120,7 @@ export const link = defineCommand({
         level: flags["log-level"],
         format: flags["log-format"],
         accessLog: flags["access-log"],
-        write: (line) => output.raw(`${line}\n`),
+        write: (line) => output.logLine(line),
         writeAccess: (line) => output.line(line),
       },
       reporter: otel.reporter,

@@ -1,3 +1,4 @@
+import { joinLines, visibleCell } from "../lib/visible-text.ts";
 import type { Output } from "./output.ts";
 
 /** Redraws at most this often: a terminal on the other side of a slow line has to follow. */
@@ -36,7 +37,7 @@ export class LiveLines {
 
   /** Removes the lines. */
   erase(): void {
-    if (this.#drawn > 0) this.#output.raw(`\r\x1b[${this.#drawn}A\x1b[0J`);
+    this.#output.eraseLines(this.#drawn);
     this.#drawn = 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -46,9 +47,10 @@ export class LiveLines {
     this.erase();
     const width = process.stderr.columns || 80;
     const height = (process.stderr.rows || 24) - 1;
-    const lines = this.#render().slice(0, height);
+    // Spelled out before it is measured.
+    const lines = this.#render().slice(0, height).map(visibleCell);
     const shown = lines.map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line));
-    if (shown.length > 0) this.#output.raw(`${shown.join("\n")}\n`);
+    this.#output.print(joinLines(shown));
     this.#drawn = shown.length;
   }
 }

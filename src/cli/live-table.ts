@@ -1,3 +1,4 @@
+import { joinLines } from "../lib/visible-text.ts";
 import type { LoadResults } from "../load/results.ts";
 import type { LocalChain } from "../local/local-chain.ts";
 import type { Topology } from "../topology/model.ts";
@@ -69,7 +70,7 @@ export class LiveTable {
   /** Writes a line above the table. */
   interject(line: string): void {
     this.#erase();
-    this.#options.output.raw(`${line}\n`);
+    this.#options.output.logLine(line);
     if (this.#timer !== undefined) this.#draw();
   }
 
@@ -88,15 +89,13 @@ export class LiveTable {
     const width = process.stderr.columns || 80;
     const shown = lines.map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line));
     this.#erase();
-    output.raw(
-      `${shown.map((line, index) => (index === 0 ? output.style("bold", line) : line)).join("\n")}\n`,
-    );
+    output.print(joinLines(shown.map((line, index) => (index === 0 ? output.style("bold", line) : line))));
     this.#drawnLines = shown.length;
   }
 
   /** Back to where the table began, everything below cleared. */
   #erase(): void {
-    if (this.#drawnLines > 0) this.#options.output.raw(`\r\x1b[${this.#drawnLines}A\x1b[0J`);
+    this.#options.output.eraseLines(this.#drawnLines);
     this.#drawnLines = 0;
   }
 

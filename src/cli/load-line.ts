@@ -22,7 +22,7 @@ export class LoadLine {
   end(): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
-    this.#output.raw("\r\x1b[K");
+    this.#output.clearLine();
   }
 
   #draw(): void {
@@ -43,6 +43,7 @@ export class LoadLine {
       `p50 ${ms(0.5)} ms, p99 ${ms(0.99)} ms`,
     ].join("  ");
     const width = process.stderr.columns || 80;
-    this.#output.raw(`\r\x1b[K${text.slice(0, width - 1)}`);
+    this.#output.clearLine();
+    this.#output.print(text.slice(0, width - 1));
   }
 }

@@ -1,3 +1,4 @@
+import { joinLines } from "../lib/visible-text.ts";
 import type { Load } from "../load/generator.ts";
 import { describeFailures, type Latencies, type LoadSummary } from "./load-summary.ts";
 
@@ -16,7 +17,7 @@ export function renderReport(summary: LoadSummary, { runId, options }: Load): st
   ];
   if (failed > 0 && succeeded > 0) lines.push(`succeeded  ${describeLatencies(succeededLatencyMs)}`);
   if (summary.warmUpRequests > 0) lines.push(`warm-up    ${summary.warmUpRequests} requests, not counted`);
-  return `${[...lines, ...describeDoubts(summary, options.connections)].join("\n")}\n`;
+  return joinLines([...lines, ...describeDoubts(summary, options.connections)]);
 }
 
 function describePace({ requestsPerSecond, maxInFlight }: LoadSummary): string {

@@ -140,7 +140,7 @@ async function startTarget(
       version: VERSION,
       processes: !flags["in-process"],
       seed: flags.seed,
-      write: (line) => output.raw(`${line}\n`),
+      write: (line) => output.logLine(line),
     });
     return {
       url: `${chain.entryUrl}/`,

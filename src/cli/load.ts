@@ -129,7 +129,7 @@ export const load = defineCommand({
     const isRamp = !isClosed && rate.rampMs > 0;
     const endsByRamp = isRamp && flags.duration === null && flags.requests === null;
     const target = await openTarget(operands[0], flags, settings, output);
-    const interruption = watchInterrupts(() => output.raw("\n"));
+    const interruption = watchInterrupts(() => output.print("\n"));
     let running: Load | null = null;
     let account: RunAccount | null = null;
     let server: { close(): Promise<void> } | null = null;

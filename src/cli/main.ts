@@ -35,10 +35,14 @@ export async function main(args: readonly string[]): Promise<number> {
     if (globals.info) output.note(renderSettings(settings));
     return await command.run({ flags: values, operands, settings, output, commands: COMMANDS });
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError)) {
+      // The runtime would print it too, but with whatever a foreign text in it does to a terminal.
+      output.error(`internal error: ${(error instanceof Error && error.stack) || String(error)}`);
+      return EXIT.failed;
+    }
     // An operand that should not have been a URL, say.
     output.error(hideInUrls(error.message));
-    if (error.hint !== undefined) output.raw(`         ${output.style("dim", error.hint)}\n`);
+    if (error.hint !== undefined) output.hint(error.hint);
     return error.code === "usage" ? EXIT.usage : EXIT.failed;
   }
 }

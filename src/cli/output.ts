@@ -1,4 +1,5 @@
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
+import { visibleLine, visibleText } from "../lib/visible-text.ts";
 import { EXIT } from "./exit.ts";
 
 /** How much the program says besides its results. */
@@ -17,8 +18,28 @@ const STYLES = {
 export type Style = keyof typeof STYLES;
 
 /**
- * Results go to standard output, messages to standard error. Colours only where standard error is a terminal and
- * `NO_COLOR` is not set (https://no-color.org).
+ * Until a text is written, a private-use character stands for each of our own escape sequences, so that those of others can be told
+ * from them. Which characters, nobody outside can know; to guess one gains a color.
+ */
+const MARKED = Object.values({ ...STYLES, RESET });
+const FIRST_MARK = 0x10_0000 + Math.floor(Math.random() * 0xf000);
+const MARKS = new RegExp(
+  `[\\u{${FIRST_MARK.toString(16)}}-\\u{${(FIRST_MARK + MARKED.length - 1).toString(16)}}]`,
+  "gu",
+);
+
+function markOf(sequence: string): string {
+  return String.fromCodePoint(FIRST_MARK + MARKED.indexOf(sequence));
+}
+
+function withoutMarks(text: string): string {
+  return text.replace(MARKS, (mark) => MARKED[(mark.codePointAt(0) ?? 0) - FIRST_MARK] ?? "");
+}
+
+/**
+ * Results go to standard output, messages to standard error. There are colors only where standard error is a terminal and
+ * `NO_COLOR` is not set (https://no-color.org). Everything is written as {@link visibleText}: names, server messages and other
+ * foreign text cannot control the terminal.
  */
 export class Output {
   #terminal: boolean | null = null;
@@ -36,7 +57,7 @@ export class Output {
   /** Writes to standard output, all of it before this resolves. A reader that went away has had enough. */
   async result(text: string): Promise<void> {
     try {
-      await Bun.write(Bun.stdout, text);
+      await Bun.write(Bun.stdout, visibleText(text));
     } catch (error) {
       if (errorCode(error) === "EPIPE") process.exit(EXIT.done);
       throw new UserError(
@@ -67,32 +88,64 @@ export class Output {
     this.#log("ERROR", "red", text);
   }
 
-  /** A line for people that is neither result nor log. */
-  note(text: string): void {
-    if (this.verbosity !== "quiet") this.raw(`${text}\n`);
+  /** What to do about an error; belongs below it. */
+  hint(text: string): void {
+    this.print(`${INDENT}${this.style("dim", indentMore(text))}\n`);
   }
 
-  /** Writes to standard error as it is. */
-  raw(text: string): void {
-    this.#messages ??= withoutPipeErrors(process.stderr);
-    this.#messages.write(text);
+  /** A line for people that is neither result nor log. */
+  note(text: string): void {
+    if (this.verbosity !== "quiet") this.print(`${text}\n`);
+  }
+
+  /** Writes text to standard error. */
+  print(text: string): void {
+    this.#write(withoutMarks(visibleText(text)));
+  }
+
+  /** A line of somebody else's log on standard error. */
+  logLine(text: string): void {
+    this.print(`${visibleLine(text)}\n`);
+  }
+
+  /** Empties the terminal's line, and moves to its beginning. */
+  clearLine(): void {
+    this.#write("\r\x1b[K");
+  }
+
+  /** Moves the terminal's cursor up so many lines, and removes all below. */
+  eraseLines(count: number): void {
+    if (count > 0) this.#write(`\r\x1b[${count}A\x1b[0J`);
   }
 
   /** A line of a running log on standard output. */
   line(text: string): void {
     this.#lines ??= withoutPipeErrors(process.stdout);
-    this.#lines.write(`${text}\n`);
+    this.#lines.write(`${visibleLine(text)}\n`);
   }
 
   style(style: Style, text: string): string {
-    const hasColour = this.isTerminal && (process.env.NO_COLOR ?? "") === "";
-    return hasColour ? `${STYLES[style]}${text}${RESET}` : text;
+    const hasColor = this.isTerminal && (process.env.NO_COLOR ?? "") === "";
+    return hasColor ? `${markOf(STYLES[style])}${text}${markOf(RESET)}` : text;
   }
 
   #log(level: string, style: Style, ...texts: readonly string[]): void {
     const label = this.style(style, level.padEnd(8));
-    this.raw(texts.map((text) => `${label} ${text}\n`).join(""));
+    this.print(texts.map((text) => `${label} ${indentMore(text)}\n`).join(""));
   }
+
+  #write(text: string): void {
+    this.#messages ??= withoutPipeErrors(process.stderr);
+    this.#messages.write(text);
+  }
+}
+
+/** As wide as the label of a log line. */
+const INDENT = " ".repeat(9);
+
+/** No further line of a message can be taken for a message of its own. */
+function indentMore(text: string): string {
+  return text.replace(/\n(?=[^\s])/g, `\n${INDENT}`);
 }
 
 /** A program that serves goes on when nobody reads its log any more. */

@@ -42,7 +42,7 @@ export const page = defineCommand({
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, output }) {
-    const interruption = watchInterrupts(() => output.raw("\n"));
+    const interruption = watchInterrupts(() => output.print("\n"));
     const source =
       flags.backend === null
         ? await (await import("./page-release.ts")).openReleasePage(flags, output)

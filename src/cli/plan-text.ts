@@ -1,6 +1,7 @@
 import type { Plain } from "../kubernetes/object.ts";
 import type { Difference } from "../kubernetes/release/difference.ts";
 import type { Action, Plan } from "../kubernetes/release/plan.ts";
+import { joinLines } from "../lib/visible-text.ts";
 
 const SIGNS: Readonly<Record<Action, string>> = {
   create: "+",
@@ -36,7 +37,7 @@ export function renderPlan(plan: Plan, namespace: string): string {
   lines.push(
     `${created} to create, ${changed} to change, ${plan.removals.length} to delete, ${count("unchanged")} unchanged`,
   );
-  return `${lines.join("\n")}\n`;
+  return joinLines(lines);
 }
 
 /** A plan for programs. */

@@ -1,4 +1,5 @@
 import { formatCount } from "../lib/count.ts";
+import { joinLines } from "../lib/visible-text.ts";
 import type { PropagationResult } from "../verify/propagation.ts";
 import type { TraceReader } from "../verify/trace-reader.ts";
 import { renderTable } from "./table.ts";
@@ -47,5 +48,5 @@ export function renderPropagation(result: PropagationResult, reader: Pick<TraceR
     ...(hasUnused ? ["", UNUSED] : []),
     ...(findings.length > 0 ? ["", ...findings.flat()] : []),
   ];
-  return `${lines.join("\n")}\n`;
+  return joinLines(lines);
 }

@@ -69,7 +69,7 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
     const { showFailure } = await import("./failure-screen.ts");
     await showFailure(error, client, namespace, output);
     if (!flags["rollback-on-failure"] || !error.isNew) {
-      output.raw(
+      output.print(
         "The cluster was left as it is: deploy again when it is mended, or go back with chain-link rollback.\n",
       );
       return EXIT.failed;

@@ -28,7 +28,7 @@ export async function runDryRun(
   } catch (error) {
     if (!(error instanceof UserError) || error.code === "usage") throw error;
     output.error(error.message);
-    if (error.hint !== undefined) output.raw(`         ${output.style("dim", error.hint)}\n`);
+    if (error.hint !== undefined) output.hint(error.hint);
     return EXIT.couldNotTell;
   }
   const { namespace } = flags;

@@ -1,5 +1,6 @@
 import type { OverviewRow } from "../kubernetes/release/overview.ts";
 import type { Revision } from "../kubernetes/release/revision.ts";
+import { joinLines } from "../lib/visible-text.ts";
 import { CLUSTER_FLAGS, openRelease } from "./cluster-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -61,7 +62,7 @@ export const status = defineCommand({
     await tracker.look(AbortSignal.timeout(120_000));
     const rows = summarize(tracker);
     if (flags.output === "table") {
-      await output.result(`${[head, "", ...renderRows(rows)].join("\n")}\n`);
+      await output.result(joinLines([head, "", ...renderRows(rows)]));
       return EXIT.done;
     }
     const { renderData } = await import("./data-output.ts");

@@ -1,12 +1,17 @@
+import { visibleCell } from "../lib/visible-text.ts";
+
 export interface Column {
   readonly title: string;
   /** Numbers stand right. @default "left" */
   readonly align?: "left" | "right";
 }
 
-/** Rows in columns as wide as their widest cell, two spaces apart, as kubectl prints them. */
-export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
-  const widths = columns.map(({ title }, index) =>
+/** Rows in columns as wide as their widest cell, two spaces apart, as kubectl prints them. Each row is one line. */
+export function renderTable(columns: readonly Column[], texts: readonly (readonly string[])[]): string[] {
+  const [titles = [], ...rows] = [columns.map(({ title }) => title), ...texts].map((row) =>
+    row.map(visibleCell),
+  );
+  const widths = titles.map((title, index) =>
     Math.max(title.length, ...rows.map((row) => (row[index] ?? "").length)),
   );
   const renderRow = (cells: readonly string[]) =>
@@ -18,5 +23,5 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
       })
       .join("  ")
       .trimEnd();
-  return [renderRow(columns.map(({ title }) => title)), ...rows.map(renderRow)];
+  return [renderRow(titles), ...rows.map(renderRow)];
 }

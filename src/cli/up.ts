@@ -87,7 +87,7 @@ export const up = defineCommand({
       output,
     });
     // Not before the document was read: standard input may never end.
-    const interruption = watchInterrupts(() => output.raw("\n"));
+    const interruption = watchInterrupts(() => output.print("\n"));
     const parts: Parts = { collector: null, desk: null, chain: null, load: null, proof: null };
     const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
     if (!isElsewhere) {
@@ -119,7 +119,7 @@ export const up = defineCommand({
         version: VERSION,
         processes: flags.processes,
         seed: flags.seed,
-        write: (line) => (table === null ? output.raw(`${line}\n`) : table.interject(line)),
+        write: (line) => (table === null ? output.logLine(line) : table.interject(line)),
       });
       // Nobody waits for it any more when the end comes first.
       starting.catch(() => {});

@@ -1,5 +1,6 @@
 import { formatCount } from "../lib/count.ts";
 import { formatRounded } from "../lib/duration.ts";
+import { joinLines } from "../lib/visible-text.ts";
 import type { ExportLatency, VerifyResult } from "../verify/result.ts";
 import { missingBySecond } from "../verify/seconds.ts";
 import { renderSparkline } from "../verify/sparkline.ts";
@@ -64,10 +65,10 @@ export function renderVerifyReport(result: VerifyResult): string {
       ...(findings.length > MAX_FINDINGS ? [`    … and ${findings.length - MAX_FINDINGS} more`] : []),
     ]),
   ];
-  return `${blocks
+  return blocks
     .filter(({ length }) => length > 0)
-    .map((lines) => lines.join("\n"))
-    .join("\n\n")}\n`;
+    .map(joinLines)
+    .join("\n");
 }
 
 /** Their bounds grow 1, 2, 5, 10 … */

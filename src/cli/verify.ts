@@ -50,7 +50,7 @@ export const verify = defineCommand({
     checkFlags(flags, operands, settings);
     const { endWithError, prepareFiles } = await import("./verify-ending.ts");
     const interruption = watchInterrupts(() => {
-      output.raw("\n");
+      output.print("\n");
       process.exit(EXIT.interrupted);
     });
     const abort = new AbortController();
@@ -264,10 +264,9 @@ function progressLine(output: Output) {
   return {
     show: ({ requests, settled, leftMs }: { requests: number; settled: number; leftMs: number | null }) => {
       const wait = leftMs === null ? "" : `, at most ${Math.ceil(leftMs / 1000)} s more`;
-      output.raw(
-        `\r\x1b[K${formatCount(requests, "request")}, ${formatCount(settled, "trace")} settled${wait}`,
-      );
+      output.clearLine();
+      output.print(`${formatCount(requests, "request")}, ${formatCount(settled, "trace")} settled${wait}`);
     },
-    end: () => output.raw("\r\x1b[K"),
+    end: () => output.clearLine(),
   };
 }

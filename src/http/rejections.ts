@@ -1,4 +1,4 @@
-import { visibleText } from "../lib/visible-text.ts";
+import { visibleLine } from "../lib/visible-text.ts";
 import type { Peer } from "./exchange.ts";
 import { type Problem, problemOf } from "./problem.ts";
 
@@ -35,7 +35,7 @@ export class Rejections {
     this.#onRejection({
       ...problemOf(problem),
       peer,
-      firstLine: visibleText(start.replace(EMPTY_LINES, "").replace(LINE_END, "")),
+      firstLine: visibleLine(start.replace(EMPTY_LINES, "").replace(LINE_END, "")),
     });
   }
 

@@ -1,3 +1,4 @@
+import { hasObeyed, visibleText } from "../lib/visible-text.ts";
 import type { Plain } from "./object.ts";
 
 /** Text of a value that takes no lines of its own: a scalar, an empty list or an empty mapping. */
@@ -18,19 +19,25 @@ function renderNumber(value: number): string {
 
 function renderString(text: string): string {
   if (isPlain(text)) return text;
-  return NEEDS_ESCAPES.test(text) ? renderEscaped(text) : `'${text.replaceAll("'", "''")}'`;
+  return needsEscapes(text) ? renderEscaped(text) : `'${text.replaceAll("'", "''")}'`;
 }
 
 /** Line ends, tabs and what YAML counts as not printable: only double quotes can hold them. */
 const NEEDS_ESCAPES = /[^ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u;
-const NEEDS_ESCAPES_BESIDES_JSON = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
+const NEEDS_ESCAPES_BESIDES_JSON = /[\ufeff\ufffe\uffff]/g;
+
+/** What is not printable, and what would be spelled out when it is shown. */
+function needsEscapes(text: string): boolean {
+  return NEEDS_ESCAPES.test(text) || hasObeyed(text);
+}
 
 /** JSON's escapes are YAML's too. */
 function renderEscaped(text: string): string {
-  return JSON.stringify(text).replace(
+  const json = JSON.stringify(text).replace(
     NEEDS_ESCAPES_BESIDES_JSON,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+  return visibleText(json);
 }
 
 /** The common case: words, paths, image names. A colon only before a visible character. */
@@ -41,9 +48,7 @@ const SPECIAL = /^[\s,[\]{}#&*!|>'"%@`?:]|^-(?:\s|$)|^(?:---|\.\.\.)|[:\s]$|:\s|
 /** Whether every reader of YAML 1.1 and 1.2 takes the text, written without quotes, for this very text. */
 function isPlain(text: string): boolean {
   if (SIMPLE.test(text)) return !WORD.test(text);
-  return (
-    !SPECIAL.test(text) && !NEEDS_ESCAPES.test(text) && !WORD.test(text) && text !== "" && !isNumeric(text)
-  );
+  return !SPECIAL.test(text) && !needsEscapes(text) && !WORD.test(text) && text !== "" && !isNumeric(text);
 }
 
 /** Words for null, true and false in YAML 1.1 (https://yaml.org/type/bool.html) and 1.2; `=` and `<<` of 1.1. */

@@ -1,4 +1,4 @@
-import { visibleText } from "../lib/visible-text.ts";
+import { visibleLine } from "../lib/visible-text.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "off";
 
@@ -108,7 +108,7 @@ export class LinkLog {
     write(
       format === "json"
         ? JSON.stringify({ time: new Date().toISOString(), level, service, message })
-        : `${LABELS[level].padEnd(8)} ${visibleText(message)}`,
+        : `${LABELS[level].padEnd(8)} ${visibleLine(message)}`,
     );
   }
 }

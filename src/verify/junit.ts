@@ -1,5 +1,6 @@
 // https://github.com/testmoapp/junitxml
 import { formatCount } from "../lib/count.ts";
+import { visibleText } from "../lib/visible-text.ts";
 import type { PropagationResult } from "./propagation.ts";
 import { isPassed, type VerifyResult } from "./result.ts";
 import { isFine, TRACE_CLASSES } from "./verdict.ts";
@@ -53,10 +54,13 @@ function renderSuite(name: string, cases: readonly string[]): string {
   ].join("\n");
 }
 
-/** For text and attributes of XML and HTML; characters that XML 1.0 cannot have are left out. */
+/**
+ * For text and attributes of XML and HTML. Control characters are spelled out, as XML 1.0 cannot hold them, and what else it cannot hold becomes
+ * U+FFFD: https://www.w3.org/TR/xml/#charsets
+ */
 export function escapeText(text: string): string {
-  return text
-    .replace(/[^\t\n\r\x20-\ud7ff\ue000-\ufffd]/g, "")
+  return visibleText(text)
+    .replace(/[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd")
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")

@@ -327,7 +327,7 @@ test("every rejection is counted by status and reason, and told with its caller 
   );
   expect(told.map((line) => line.replace(/ port \d+/, ""))).toEqual([
     'rejected a request from 127.0.0.1 with 400, Host is not a host name with an optional port: "GET / HTTP/1.1"',
-    'rejected a request from 127.0.0.1 with 400, the first line is not that of an HTTP/1.1 message: "GET /\\x1b[31m HTTP/1.1"',
+    'rejected a request from 127.0.0.1 with 400, the first line is not that of an HTTP/1.1 message: "GET /^[[31m HTTP/1.1"',
     'rejected a request from 127.0.0.1 with 413, the body is too large: "PUT /body HTTP/1.1"',
     'rejected a request from 127.0.0.1 with 400, the chunks of the body are malformed: "PUT /chunks HTTP/1.1"',
     'rejected a request from 127.0.0.1 with 417, Expect is not 100-continue: "GET / HTTP/1.1"',

@@ -43,7 +43,7 @@ describe("lines", () => {
   test("text shows control characters of others instead of obeying them", () => {
     const { log, lines } = newLog();
     log.info("a\x1b[31mb\r\nINFO     c\x9b\u202e");
-    expect(lines).toEqual(["INFO     a\\x1b[31mb\\x0d\\x0aINFO     c\\x9b\\u202e"]);
+    expect(lines).toEqual(["INFO     a^[[31mb\\r\\nINFO     c\\u009b\\u202e"]);
   });
 
   test.each([
