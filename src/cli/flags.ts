@@ -24,6 +24,8 @@ export interface Flag<T> {
    * pods: the variable is that one's. @default `CHAIN_LINK_<NAME>`
    */
   readonly env?: readonly string[];
+  /** How variables of OpenTelemetry are read where they have another form than the flag. */
+  readonly platforms?: Readonly<Record<string, (text: string) => PlatformReading<T>>>;
   /** The key in the configuration file. */
   readonly configKey?: string;
   /** May be given several times; `parse` sees each value. */
@@ -38,6 +40,12 @@ export interface Flag<T> {
   readonly parse: (texts: readonly string[]) => T | Unfit;
 }
 
+/** What a variable that a platform sets says: an unfit value is ignored, and the problem is a warning. */
+export interface PlatformReading<T> {
+  readonly value: T | Unfit;
+  readonly problem: string | null;
+}
+
 export type FlagTable = Readonly<Record<string, Flag<unknown>>>;
 
 /** The values of a flag table by the flags' names. */
@@ -47,7 +55,10 @@ export type FlagValues<F extends FlagTable> = {
 
 type Common<T> = Pick<Flag<T>, "summary"> &
   Partial<
-    Pick<Flag<T>, "short" | "placeholder" | "env" | "configKey" | "fallbackText" | "completes" | "hide">
+    Pick<
+      Flag<T>,
+      "short" | "placeholder" | "env" | "platforms" | "configKey" | "fallbackText" | "completes" | "hide"
+    >
   >;
 
 const last = (texts: readonly string[]): string => texts.at(-1) ?? "";

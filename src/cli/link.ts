@@ -1,7 +1,8 @@
+import { type Endpoint, hideSecrets } from "../lib/endpoint.ts";
 import { randomSource } from "../lib/random.ts";
 import { DEFAULT_SERVICES_FILE, DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
 import { LOG_LEVELS } from "../link/log.ts";
-import { DEFAULT_PROPAGATORS, PROPAGATORS } from "../trace/context.ts";
+import { DEFAULT_PROPAGATORS, PROPAGATORS, type Propagator } from "../trace/context.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import {
@@ -10,8 +11,11 @@ import {
   durationFlag,
   integerFlag,
   nameUrlFlag,
+  type PlatformReading,
+  parseUrl,
   switchFlag,
   textFlag,
+  Unfit,
   urlFlag,
 } from "./flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
@@ -73,11 +77,13 @@ export const link = defineCommand({
     otlp: urlFlag({
       summary: "OTLP/HTTP receiver to send spans to, instead of Zipkin.",
       env: ["CHAIN_LINK_OTLP", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+      platforms: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: readExactUrl },
     }),
     ...LINK_FLAGS,
     propagation: choicesFlag(DEFAULT_PROPAGATORS, PROPAGATORS, {
       summary: "Forms in which context leaves when none came in.",
       env: ["CHAIN_LINK_PROPAGATION", "OTEL_PROPAGATORS"],
+      platforms: { OTEL_PROPAGATORS: readPropagators },
     }),
     ledger: choiceFlag("on", ["on", "off"], {
       summary: "Whether answers carry the account of their spans, by which verify judges.",
@@ -95,24 +101,28 @@ export const link = defineCommand({
     }),
   },
   async run({ flags, settings, output }) {
-    const [{ startLink }, { chooseTarget, readOtelEnvironment }, { chooseRoles }] = await Promise.all([
+    const [{ startLink }, { readTracing }, { chooseRoles }, { ratioSampler }] = await Promise.all([
       import("../link/link.ts"),
       import("./otel-environment.ts"),
       import("./link-roles.ts"),
+      import("../link/sampler.ts"),
     ]);
-    const otel = readOtelEnvironment(process.env);
+    const { tracer, target } = readTracing(flags, settings, output);
+    const isNamed = settings.some(({ name, origin }) => name === "name" && origin !== "default");
+    const name = isNamed ? flags.name : (tracer.resourceAttributes["service.name"] ?? flags.name);
     const randomOf = randomSource(flags.seed);
     const interruption = watchInterrupts();
     const running = startLink({
-      name: flags.name,
+      name,
       host: flags.host,
       port: flags.port,
-      source: await chooseRoles(flags, settings, randomOf),
+      source: await chooseRoles({ ...flags, name }, settings, randomOf),
       resolve: (service) => flags.resolve.get(service)?.url,
       headersOf: (service) => flags.resolve.get(service)?.headers,
-      target: chooseTarget(flags, settings, otel.headers),
+      target,
       propagators: flags.propagation,
-      sampler: otel.sampler,
+      isTracing: tracer.isTracing,
+      sampler: ratioSampler(tracer.samplingShare),
       tagSet: flags.tags,
       trustPosition: flags["trust-position"] === "on",
       hasLedger: flags.ledger === "on",
@@ -123,8 +133,8 @@ export const link = defineCommand({
         write: (line) => output.logLine(line),
         writeAccess: (line) => output.line(line),
       },
-      reporter: otel.reporter,
-      resourceAttributes: otel.resourceAttributes,
+      reporter: tracer.reporter,
+      resourceAttributes: tracer.resourceAttributes,
       version: (await import("../lib/version.ts")).VERSION,
       randomOf,
     });
@@ -138,3 +148,33 @@ export const link = defineCommand({
     return signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
   },
 });
+
+function readExactUrl(text: string): PlatformReading<Endpoint | null> {
+  const value = parseUrl(text, true);
+  if (!(value instanceof Unfit)) return { value, problem: null };
+  return {
+    value,
+    problem: `ignored: expected ${value.expected}, found ${JSON.stringify(hideSecrets(text))}`,
+  };
+}
+
+/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration */
+function readPropagators(text: string): PlatformReading<readonly Propagator[]> {
+  const words = text
+    .toLowerCase()
+    .split(",")
+    .map((word) => word.trim());
+  if (words.includes("none")) {
+    const problem =
+      "none: a request without trace context is passed on without one, any other with the one it has";
+    return { value: [], problem };
+  }
+  const value = PROPAGATORS.filter((it) => words.includes(it));
+  const unknown = words.filter((word) => word !== "" && !PROPAGATORS.some((it) => it === word));
+  if (unknown.length === 0) return { value, problem: null };
+  const rest = value.length === 0 ? `using ${DEFAULT_PROPAGATORS.join(",")}` : `using ${value.join(",")}`;
+  return {
+    value: value.length === 0 ? new Unfit("") : value,
+    problem: `expected ${PROPAGATORS.join(", ")} or none, found ${JSON.stringify(unknown.join(","))}; ${rest}`,
+  };
+}

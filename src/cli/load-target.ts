@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { type Endpoint, hideSecrets } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
-import type { ExportTarget } from "../link/export.ts";
 import type { CollectorThread } from "../local/collector-thread.ts";
 import type { LocalChain } from "../local/local-chain.ts";
 import { countDropped } from "../local/snapshot.ts";
@@ -117,25 +116,22 @@ async function startTarget(
     settings,
     output,
   });
-  const [{ startLocalChain }, { startCollectorThread }, { chooseTarget, readOtelEnvironment }, { VERSION }] =
-    await Promise.all([
-      import("../local/local-chain.ts"),
-      import("../local/collector-thread.ts"),
-      import("./otel-environment.ts"),
-      import("../lib/version.ts"),
-    ]);
+  const [{ startLocalChain }, { startCollectorThread }, { readTracing }, { VERSION }] = await Promise.all([
+    import("../local/local-chain.ts"),
+    import("../local/collector-thread.ts"),
+    import("./otel-environment.ts"),
+    import("../lib/version.ts"),
+  ]);
   const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
   const collector = isElsewhere ? null : await startCollectorThread(HOST);
-  const target: ExportTarget =
-    collector === null
-      ? chooseTarget(flags, settings, readOtelEnvironment(process.env).headers)
-      : { kind: "zipkin", url: collector.url };
   try {
+    const { tracer, target } = readTracing(flags, settings, output, collector?.url ?? null);
     const chain = await startLocalChain({
       topology,
       host: HOST,
       basePort: 0,
       target,
+      tracer,
       tagSet: flags.tags,
       version: VERSION,
       processes: !flags["in-process"],

@@ -1,122 +1,70 @@
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
-import type { Endpoint } from "../lib/endpoint.ts";
-import { UserError } from "../lib/errors.ts";
-import { DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
-import type { ExportTarget, OtlpProtocol } from "../link/export.ts";
-import { REPORTER_DEFAULTS, type ReporterLimits } from "../link/reporter.ts";
-import { ratioSampler, type Sampler } from "../link/sampler.ts";
+import type { ExportTarget } from "../link/export.ts";
+import { REPORTER_DEFAULTS } from "../link/reporter.ts";
+import type { TracerSettings } from "../link/tracer-settings.ts";
+import { chooseTarget, type TargetFlags } from "./export-target.ts";
+import { type Environment, OtelVariables } from "./otel-variables.ts";
+import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** What OpenTelemetry's variables say and no flag does. */
-export interface OtelSettings {
-  readonly sampler: Sampler;
-  readonly reporter: ReporterLimits;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly resourceAttributes: Readonly<Record<string, string>>;
-}
-
-/** @throws {UserError} `usage`, naming the variable */
-export function readOtelEnvironment(env: Environment): OtelSettings {
-  return {
-    sampler: readSampler(env),
-    reporter: {
-      ...REPORTER_DEFAULTS,
-      queueSize: readCount(env, "OTEL_BSP_MAX_QUEUE_SIZE", REPORTER_DEFAULTS.queueSize),
-      batchSize: readCount(env, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", REPORTER_DEFAULTS.batchSize),
-      delayMs: readCount(env, "OTEL_BSP_SCHEDULE_DELAY", REPORTER_DEFAULTS.delayMs),
-      timeoutMs: readCount(env, "OTEL_BSP_EXPORT_TIMEOUT", REPORTER_DEFAULTS.timeoutMs),
-    },
-    headers: {
-      ...readPairs(env, "OTEL_EXPORTER_OTLP_HEADERS"),
-      ...readPairs(env, "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
-    },
-    resourceAttributes: readPairs(env, "OTEL_RESOURCE_ATTRIBUTES"),
-  };
-}
-
-interface TargetFlags {
-  readonly zipkin: Endpoint | null;
-  readonly otlp: Endpoint | null;
-  readonly "otlp-protocol": OtlpProtocol;
+/** How links trace and where their spans go. */
+export interface Tracing {
+  readonly tracer: TracerSettings;
+  readonly target: ExportTarget;
 }
 
 /**
- * Where spans go: what a flag says before what the environment says, otherwise to Zipkin's usual place.
- * @throws {UserError} `usage` when both are said in the same place
+ * What flags and variables say about tracing. Every variable whose value cannot be used is warned of, once.
+ * @param collectorUrl The collector that was started for the links; `null` where flags and variables name one
+ * @throws {UserError} `usage` when flags contradict each other
  */
-export function chooseTarget(
+export function readTracing(
   flags: TargetFlags,
   settings: readonly Setting[],
-  headers: Readonly<Record<string, string>>,
-): ExportTarget {
-  const isGiven = (name: string) =>
-    settings.some((setting) => setting.name === name && setting.origin === `--${name}`);
-  const { zipkin, otlp } = flags;
-  const otlpTarget = (endpoint: Endpoint): ExportTarget => ({
-    kind: "otlp",
-    url: endpoint.url,
-    protocol: flags["otlp-protocol"],
-    headers: { ...endpoint.headers, ...headers },
-  });
-  if (zipkin !== null && otlp !== null && isGiven("zipkin") === isGiven("otlp")) {
-    throw new UserError(
-      "usage",
-      "both a Zipkin and an OTLP receiver were given",
-      "Choose one with --zipkin or --otlp.",
-    );
-  }
-  if (otlp !== null && (zipkin === null || isGiven("otlp"))) return otlpTarget(otlp);
-  return { kind: "zipkin", url: DEFAULT_ZIPKIN_URL, ...zipkin };
+  output: Pick<Output, "warn">,
+  collectorUrl: string | null = null,
+  env: Environment = process.env,
+): Tracing {
+  const variables = new OtelVariables(env);
+  const isDisabled = variables.isTrue("OTEL_SDK_DISABLED");
+  const chosen = chooseTarget(flags, settings, variables, collectorUrl);
+  const off = isDisabled
+    ? "OTEL_SDK_DISABLED is true"
+    : chosen.isNone
+      ? "OTEL_TRACES_EXPORTER is none"
+      : null;
+  const tracer = {
+    isTracing: off === null,
+    samplingShare: readSamplingShare(variables),
+    reporter: {
+      ...REPORTER_DEFAULTS,
+      queueSize: variables.count(REPORTER_DEFAULTS.queueSize, 1, "OTEL_BSP_MAX_QUEUE_SIZE"),
+      batchSize: variables.count(REPORTER_DEFAULTS.batchSize, 1, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
+      delayMs: variables.count(REPORTER_DEFAULTS.delayMs, 0, "OTEL_BSP_SCHEDULE_DELAY"),
+      timeoutMs: Math.min(
+        variables.count(chosen.timeoutMs ?? REPORTER_DEFAULTS.timeoutMs, 1, "OTEL_BSP_EXPORT_TIMEOUT"),
+        chosen.timeoutMs ?? Number.POSITIVE_INFINITY,
+      ),
+    },
+    resourceAttributes: variables.pairs("OTEL_RESOURCE_ATTRIBUTES", () => true),
+  };
+  // A collector that was started is told of by no variable.
+  const used = collectorUrl === null ? settings : [];
+  const warnings = [...used.flatMap((setting) => setting.warnings), ...variables.warnings];
+  // Of links that do not trace nothing else matters.
+  for (const text of off === null ? warnings : [`${off}: links record no spans`]) output.warn(text);
+  return { tracer, target: chosen.target };
 }
 
-function readSampler(env: Environment): Sampler {
-  const name = env.OTEL_TRACES_SAMPLER ?? "";
-  // The caller's decision is honoured in any case; what is chosen here is for traces that begin with us.
-  const root = name.replace(/^parentbased_/, "");
-  if (root === "" || root === "always_on") return ratioSampler(1);
-  if (root === "always_off") return ratioSampler(0);
-  if (root === "traceidratio") {
-    const text = env.OTEL_TRACES_SAMPLER_ARG ?? "1";
-    const ratio = Number(text);
-    if (text.trim() === "" || !(ratio >= 0 && ratio <= 1))
-      throw unfit("OTEL_TRACES_SAMPLER_ARG", "a number from 0 to 1", text);
-    return ratioSampler(ratio);
-  }
-  throw unfit("OTEL_TRACES_SAMPLER", "[parentbased_]always_on, always_off or traceidratio", name);
-}
-
-function readCount(env: Environment, variable: string, fallback: number): number {
-  const text = env[variable];
-  if (text === undefined || text === "") return fallback;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 1e7)
-    throw unfit(variable, "a whole number from 1 to 10000000", text);
-  return value;
-}
-
-/** `key=value` pairs separated by commas, values percent-encoded. */
-function readPairs(env: Environment, variable: string): Record<string, string> {
-  const text = env[variable] ?? "";
-  const pairs: [key: string, value: string][] = [];
-  for (const part of text.split(",").map((it) => it.trim())) {
-    if (part === "") continue;
-    const at = part.indexOf("=");
-    if (at < 1) throw unfit(variable, "key=value pairs separated by commas", text);
-    pairs.push([part.slice(0, at).trim(), decode(part.slice(at + 1).trim())]);
-  }
-  return Object.fromEntries(pairs);
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-function unfit(variable: string, expected: string, found: string): UserError {
-  return new UserError("usage", `${variable}: expected ${expected}, found ${JSON.stringify(found)}`);
+function readSamplingShare(variables: OtelVariables): number {
+  const names = ["always_on", "always_off", "traceidratio"].flatMap((it) => [it, `parentbased_${it}`]);
+  const name = variables.choice(names, "parentbased_always_on", "OTEL_TRACES_SAMPLER");
+  // The caller's decision is honored in any case; what is chosen here is for traces that begin with us.
+  const root = name?.replace(/^parentbased_/, "") ?? "always_on";
+  if (root !== "traceidratio") return root === "always_off" ? 0 : 1;
+  const found = variables.find("OTEL_TRACES_SAMPLER_ARG");
+  const share = found === null ? 1 : Number(found.text);
+  if (share >= 0 && share <= 1) return share;
+  variables.warn("OTEL_TRACES_SAMPLER_ARG", "expected a number from 0 to 1", found?.text ?? "", "1");
+  return 1;
 }

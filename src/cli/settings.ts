@@ -1,6 +1,6 @@
 import { hideInUrls } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
-import { type FlagTable, type FlagValues, Unfit } from "./flags.ts";
+import { type FlagTable, type FlagValues, type PlatformReading, Unfit } from "./flags.ts";
 
 /** One value with where it came from. */
 export interface Setting {
@@ -11,6 +11,8 @@ export interface Setting {
   readonly text: string;
   /** `--instances`, `CHAIN_LINK_INSTANCES`, a file's name and key, or `default`. */
   readonly origin: string;
+  /** Variables of the platform that were ignored, wholly or in part, and why. The command that uses the value says so. */
+  readonly warnings: readonly string[];
 }
 
 export interface SettingSources {
@@ -49,15 +51,49 @@ export function resolveSettings<F extends FlagTable>(
 function resolveSetting(name: string, flag: FlagTable[string], sources: SettingSources): Setting {
   const given = sources.given.get(name);
   if (given !== undefined) return parseSetting(name, flag, given, `--${name}`, "usage");
+  const warnings: string[] = [];
   for (const variable of environmentOf(name, flag)) {
     const text = sources.environment[variable];
-    if (text !== undefined && text !== "") return parseSetting(name, flag, [text], variable, "usage");
+    if (text === undefined || text === "") continue;
+    if (!isPlatforms(variable)) return parseSetting(name, flag, [text], variable, "usage", warnings);
+    const { value, problem } = readPlatforms(flag, variable, text.trim());
+    if (problem !== null) warnings.push(`${variable}: ${problem}`);
+    if (!(value instanceof Unfit))
+      return { name, value, text: hideIn(flag, text), origin: variable, warnings };
   }
   const inFile = flag.configKey === undefined ? undefined : sources.file?.values.get(flag.configKey);
   if (inFile !== undefined) {
-    return parseSetting(name, flag, [inFile], `${sources.file?.path}: ${flag.configKey}`, "config-invalid");
+    return parseSetting(
+      name,
+      flag,
+      [inFile],
+      `${sources.file?.path}: ${flag.configKey}`,
+      "config-invalid",
+      warnings,
+    );
   }
-  return { name, value: flag.fallback, text: formatFallback(flag), origin: "default" };
+  return { name, value: flag.fallback, text: formatFallback(flag), origin: "default", warnings };
+}
+
+/** Set for all programs of a platform by somebody who need not know of this one: what it holds is never an error. */
+function isPlatforms(variable: string): boolean {
+  return variable.startsWith("OTEL_");
+}
+
+function readPlatforms(flag: FlagTable[string], variable: string, text: string): PlatformReading<unknown> {
+  if (text === "") return { value: new Unfit(""), problem: null };
+  const read = flag.platforms?.[variable];
+  if (read !== undefined) return read(text);
+  const value = flag.parse([text]);
+  if (!(value instanceof Unfit)) return { value, problem: null };
+  return {
+    value,
+    problem: `ignored: expected ${value.expected}, found ${JSON.stringify(hideIn(flag, text))}`,
+  };
+}
+
+function hideIn({ hide = hideInUrls }: FlagTable[string], text: string): string {
+  return hide(text);
 }
 
 function parseSetting(
@@ -66,12 +102,12 @@ function parseSetting(
   texts: readonly string[],
   origin: string,
   code: "usage" | "config-invalid",
+  warnings: readonly string[] = [],
 ): Setting {
-  const { hide = hideInUrls } = flag;
   const value = flag.parse(texts);
   if (value instanceof Unfit) {
-    const found = JSON.stringify(hide(texts.at(-1) ?? ""));
+    const found = JSON.stringify(hideIn(flag, texts.at(-1) ?? ""));
     throw new UserError(code, `${origin}: expected ${value.expected}, found ${found}`);
   }
-  return { name, value, text: texts.map(hide).join(","), origin };
+  return { name, value, text: texts.map((it) => hideIn(flag, it)).join(","), origin, warnings };
 }

@@ -1,11 +1,25 @@
+import type { OtlpProtocol } from "../link/export.ts";
 import { TAG_SETS } from "../link/tags.ts";
-import { choiceFlag, textFlag } from "./flags.ts";
+import { choiceFlag, type PlatformReading, textFlag } from "./flags.ts";
+
+const PROTOCOLS = ["http/protobuf", "http/json"] as const;
+
+function readProtocol(text: string): PlatformReading<OtlpProtocol> {
+  const value = PROTOCOLS.find((it) => it === text.toLowerCase());
+  if (value !== undefined) return { value, problem: null };
+  const problem = `expected ${PROTOCOLS.join(" or ")}, found ${JSON.stringify(text)}; using http/protobuf, which the receiver must take over HTTP`;
+  return { value: "http/protobuf", problem };
+}
 
 /** Flags of a link that `up` has for all of its links. */
 export const LINK_FLAGS = {
-  "otlp-protocol": choiceFlag("http/protobuf", ["http/protobuf", "http/json"], {
+  "otlp-protocol": choiceFlag("http/protobuf", PROTOCOLS, {
     summary: "The form of OTLP.",
     env: ["CHAIN_LINK_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
+    platforms: {
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: readProtocol,
+      OTEL_EXPORTER_OTLP_PROTOCOL: readProtocol,
+    },
   }),
   tags: choiceFlag("default", TAG_SETS, { summary: "How many tags a span carries." }),
   seed: textFlag(null, {

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import type { ControlDesk } from "../collector/control-desk.ts";
 import type { Collector } from "../collector/server.ts";
 import { UserError } from "../lib/errors.ts";
-import type { ExportTarget } from "../link/export.ts";
 import type { Load } from "../load/generator.ts";
 import type { LiveProof } from "../local/live-proof.ts";
 import type { LocalChain } from "../local/local-chain.ts";
@@ -73,13 +72,12 @@ export const up = defineCommand({
   },
   async run({ flags, operands, settings, output }) {
     checkContradictions(settings);
-    const [{ startLocalChain }, { LiveTable }, { chooseTarget, readOtelEnvironment }, { VERSION }] =
-      await Promise.all([
-        import("../local/local-chain.ts"),
-        import("./live-table.ts"),
-        import("./otel-environment.ts"),
-        import("../lib/version.ts"),
-      ]);
+    const [{ startLocalChain }, { LiveTable }, { readTracing }, { VERSION }] = await Promise.all([
+      import("../local/local-chain.ts"),
+      import("./live-table.ts"),
+      import("./otel-environment.ts"),
+      import("../lib/version.ts"),
+    ]);
     const topology = await loadTopology(operands[0], {
       instances: flags.instances,
       slow: flags.slow === "on",
@@ -104,10 +102,7 @@ export const up = defineCommand({
         ...storeOptions(flags),
       });
     }
-    const target: ExportTarget =
-      parts.collector === null
-        ? chooseTarget(flags, settings, readOtelEnvironment(process.env).headers)
-        : { kind: "zipkin", url: parts.collector.url };
+    const { tracer, target } = readTracing(flags, settings, output, parts.collector?.url ?? null);
     let table: InstanceType<typeof LiveTable> | null = null;
     try {
       const starting = startLocalChain({
@@ -115,6 +110,7 @@ export const up = defineCommand({
         host: flags.host,
         basePort: flags["base-port"],
         target,
+        tracer,
         tagSet: flags.tags,
         version: VERSION,
         processes: flags.processes,

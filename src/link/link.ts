@@ -40,6 +40,8 @@ export interface LinkOptions {
   readonly headersOf?: (service: string) => Readonly<Record<string, string>> | undefined;
   readonly target: ExportTarget;
   readonly propagators: readonly Propagator[];
+  /** False: it records no spans, and passes trace context on as it came. @default true */
+  readonly isTracing?: boolean;
   readonly sampler: Sampler;
   readonly tagSet: TagSet;
   /** Believe the header `X-Current-Service`. */
@@ -131,6 +133,7 @@ export function startLink(options: LinkOptions): Link {
       serverTemplates: new ServerTemplates(spanParts),
       reporter,
       hasLedger: options.hasLedger ?? true,
+      isTracing: options.isTracing ?? true,
       log,
       stats,
       abandoned,

@@ -1,6 +1,7 @@
 import type { Exchange } from "../http/exchange.ts";
 import { KIND_WORDS, type ServiceHash } from "../trace/ledger.ts";
 import { Account, NoAccount } from "./account.ts";
+import { PassedContext } from "./passed-context.ts";
 import type { Reporter } from "./reporter.ts";
 import { CALL, RequestContext, SERVER, TRACE_END } from "./request-context.ts";
 import type { Route } from "./route.ts";
@@ -17,6 +18,7 @@ export interface RecorderParts {
   readonly reporter: Reporter;
   /** Answers carry the account of their spans. */
   readonly hasLedger: boolean;
+  readonly isTracing: boolean;
 }
 
 const SERVER_WORD = KIND_WORDS.SERVER as number;
@@ -27,7 +29,7 @@ const record = new SpanRecord();
 
 /** The trace of one request in this link: its context, its spans, and their account. */
 export class Recorder {
-  readonly context = new RequestContext();
+  readonly context: RequestContext;
   readonly account: Account;
   readonly #parts: RecorderParts;
   readonly #exchange: Exchange;
@@ -38,6 +40,7 @@ export class Recorder {
   constructor(parts: RecorderParts, exchange: Exchange) {
     this.#parts = parts;
     this.#exchange = exchange;
+    this.context = parts.isTracing ? new RequestContext() : new PassedContext();
     this.account = parts.hasLedger ? new Account() : new NoAccount();
     this.#noPeer = parts.format.renderPeer(null);
   }

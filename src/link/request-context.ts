@@ -33,7 +33,7 @@ const BAGGAGE = lowerBytes("baggage");
 const REQUEST_ID = lowerBytes("x-request-id");
 const CAPTURE = lowerBytes(CAPTURE_HEADER);
 /** What passes through as it came. */
-const PASSED = [BAGGAGE, REQUEST_ID, CAPTURE];
+export const PASSED = [BAGGAGE, REQUEST_ID, CAPTURE];
 /** `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits. */
 const TRACEPARENT_BYTES = 55;
 const TRACEPARENT_NAME = Buffer.from("traceparent: 00-");
@@ -110,7 +110,7 @@ export class RequestContext {
     } else {
       this.#writeGeneral(out, callId);
     }
-    if (this.#hasPassed) copyPassed(out, fields);
+    if (this.#hasPassed) copyFields(out, fields, PASSED);
   }
 
   /** Says in an answer which trace this link began. */
@@ -272,8 +272,9 @@ function isTraceName(first: number | undefined): boolean {
   return lower === 0x74 || lower === 0x78;
 }
 
-function copyPassed(out: ByteWriter, fields: Fields): void {
-  for (const name of PASSED) {
+/** Copies the header lines of these names, as they came. */
+export function copyFields(out: ByteWriter, fields: Fields, names: readonly Uint8Array[]): void {
+  for (const name of names) {
     for (let i = fields.find(name); i !== -1; i = fields.find(name, i + 1)) {
       out.copy(fields.bytes, fields.positions[i * 4] as number, fields.positions[i * 4 + 1] as number);
       out.latin1(": ");

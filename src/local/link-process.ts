@@ -2,6 +2,7 @@ import type { ErrorCode } from "../lib/errors.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import type { ExportTarget } from "../link/export.ts";
 import type { TagSet } from "../link/tags.ts";
+import { DEFAULT_TRACER, type TracerSettings } from "../link/tracer-settings.ts";
 import type { Topology } from "../topology/model.ts";
 import { LINK_PROCESS_COMMAND } from "./command-name.ts";
 import { type LocalChainOptions, type LocalLink, portOf, STOP_GRACE_MS } from "./local-link.ts";
@@ -17,6 +18,7 @@ export type ParentMessage =
       readonly port: number;
       readonly topology: Topology;
       readonly target: ExportTarget;
+      readonly tracer: TracerSettings;
       readonly tagSet: TagSet;
       readonly version: string;
       readonly seed: string | null;
@@ -121,6 +123,7 @@ class LinkProcess implements LocalLink {
       port,
       topology: options.topology,
       target: options.target,
+      tracer: options.tracer ?? DEFAULT_TRACER,
       tagSet: options.tagSet,
       version: options.version,
       seed: options.seed,

@@ -1,8 +1,8 @@
 import { randomSource } from "../lib/random.ts";
 import type { ExportTarget } from "../link/export.ts";
-import { REPORTER_DEFAULTS } from "../link/reporter.ts";
 import { ratioSampler } from "../link/sampler.ts";
 import type { TagSet } from "../link/tags.ts";
+import { DEFAULT_TRACER, type TracerSettings } from "../link/tracer-settings.ts";
 import type { Topology } from "../topology/model.ts";
 import { DEFAULT_PROPAGATORS } from "../trace/context.ts";
 import type { LinkFault } from "./restartable-link.ts";
@@ -14,6 +14,8 @@ export interface LocalChainOptions {
   /** Port of the first link, the others follow; 0 takes free ones. */
   readonly basePort: number;
   readonly target: ExportTarget;
+  /** @default DEFAULT_TRACER */
+  readonly tracer?: TracerSettings;
   readonly tagSet: TagSet;
   readonly version: string;
   /** What is left to chance is the same for the same seed; `null`: different each time. */
@@ -47,12 +49,14 @@ export function portOf(basePort: number, index: number): number {
 
 /** What all links of a local chain have in common, in this process or in one of their own. */
 export function commonLinkOptions(
-  options: Pick<LocalChainOptions, "target" | "tagSet" | "version" | "seed" | "write">,
+  options: Pick<LocalChainOptions, "target" | "tracer" | "tagSet" | "version" | "seed" | "write">,
 ) {
+  const { isTracing, samplingShare, reporter, resourceAttributes } = options.tracer ?? DEFAULT_TRACER;
   return {
     target: options.target,
+    isTracing,
     propagators: DEFAULT_PROPAGATORS,
-    sampler: ratioSampler(1),
+    sampler: ratioSampler(samplingShare),
     tagSet: options.tagSet,
     trustPosition: true,
     log: {
@@ -62,8 +66,8 @@ export function commonLinkOptions(
       write: options.write,
       writeAccess: options.write,
     },
-    reporter: REPORTER_DEFAULTS,
-    resourceAttributes: {},
+    reporter,
+    resourceAttributes,
     version: options.version,
     randomOf: randomSource(options.seed),
   } as const;

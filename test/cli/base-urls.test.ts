@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { RunIds } from "../../src/trace/run.ts";
 import { EXECUTABLE, eventually, type Finished, runCli, temporaryFolder } from "../helpers/cli.ts";
 import { ledgerBytes } from "../helpers/ledger.ts";
-import { startLinkProcess } from "../helpers/link-process.ts";
+import { answerOnce } from "../helpers/link-process.ts";
 
 const RUN = "9f86d081884c7d65";
 const FIRST_TRACE_ID = new RunIds(RUN).traceId(0);
@@ -22,20 +22,9 @@ interface Entry {
   readonly use: (url: string, other: string) => Promise<Pick<Finished, "stdout" | "stderr">>;
 }
 
-const HEAD = "apiVersion: chain-link.dev/v1\nkind: Topology\nmetadata: { name: two }";
-
 /** A link that answers one request, so that it exports spans or calls another. */
-async function linkOnce(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  using folder = temporaryFolder();
-  const file = join(folder.path, "topology.yaml");
-  await Bun.write(file, `${HEAD}\nservices: { a: { entry: true, calls: [b] }, b: {} }\n`);
-  const flags = ["-v", "--info", "--name", args.includes("--resolve") ? "a" : "b", "--topology", file];
-  await using link = await startLinkProcess([...flags, ...args], env);
-  await fetch(link.url, { headers: { traceparent: `00-${RUN}0000000000000001-0000000000000001-01` } });
-  const metrics = await (await fetch(`${link.url}/metrics`)).text();
-  link.kill("SIGTERM");
-  await link.exited;
-  return { stdout: link.stdout() + metrics, stderr: link.stderr() };
+function linkOnce(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return answerOnce(["-v", "--info", ...args], env);
 }
 
 const aSpan = JSON.stringify([{ traceId: "1".repeat(16), id: "2".repeat(16), name: "a", timestamp: 1 }]);

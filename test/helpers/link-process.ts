@@ -1,4 +1,5 @@
-import { EXECUTABLE, eventually } from "./cli.ts";
+import { join } from "node:path";
+import { EXECUTABLE, eventually, temporaryFolder } from "./cli.ts";
 
 /** `chain-link link` as a process of its own. */
 export interface LinkProcess {
@@ -59,6 +60,39 @@ export async function startLinkProcess(
       await child.exited;
     },
   };
+}
+
+/** The topology of {@link answerOnce}. */
+const TWO = `apiVersion: chain-link.dev/v1
+kind: Topology
+metadata: { name: two }
+services: { a: { entry: true, calls: [b] }, b: {} }
+`;
+
+export interface AnsweredOnce {
+  /** With what `/metrics` said. */
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+  readonly headers: Headers;
+}
+
+/** A link from its start to its end, which answers one request. It is `b`, or `a`, which calls `b`, with `--resolve`. */
+export async function answerOnce(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>> = {},
+): Promise<AnsweredOnce> {
+  using folder = temporaryFolder();
+  const file = join(folder.path, "topology.yaml");
+  await Bun.write(file, TWO);
+  const name = args.includes("--resolve") ? "a" : "b";
+  await using link = await startLinkProcess(["--name", name, "--topology", file, ...args], env);
+  const response = await fetch(link.url, { headers });
+  const metrics = await (await fetch(`${link.url}/metrics`)).text();
+  link.kill("SIGTERM");
+  const exitCode = await link.exited;
+  return { stdout: link.stdout() + metrics, stderr: link.stderr(), exitCode, headers: response.headers };
 }
 
 function untilReady(url: string): Promise<string> {
