@@ -8,7 +8,12 @@ import { runCli, temporaryFolder } from "../helpers/cli.ts";
 const EXPIRED = readFileSync(join(import.meta.dir, "../fixtures/kubernetes/expired-server.pem"), "utf8");
 
 /** Runs a command with a kubeconfig of one cluster, which no test can reach. */
-async function runWith(folder: string, server: string, ...args: readonly string[]) {
+async function runWith(
+  folder: string,
+  server: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+) {
   const kubeconfig = join(folder, "kubeconfig");
   const authority = { "certificate-authority-data": Buffer.from(EXPIRED).toString("base64") };
   const config = {
@@ -26,7 +31,7 @@ async function runWith(folder: string, server: string, ...args: readonly string[
     "--request-timeout",
     "300ms",
   ];
-  return runCli([...args, ...more]);
+  return runCli([...args, ...more], { env });
 }
 
 describe("without a cluster", () => {
@@ -43,13 +48,11 @@ describe("without a cluster", () => {
 
   test("an unknown context is told with those that there are", async () => {
     using folder = temporaryFolder();
-    const { exitCode, stderr } = await runWith(
-      folder.path,
-      "https://c.example",
+    const { exitCode, stderr } = await runWith(folder.path, "https://c.example", [
       "deploy",
       "--context",
       "two",
-    );
+    ]);
     expect(exitCode).toBe(1);
     expect(stderr).toContain('no context "two"');
     expect(stderr).toContain("--context: one");
@@ -60,7 +63,7 @@ describe("without a cluster", () => {
     using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     for (const port of [1, silent.port]) {
       const server = `http://127.0.0.1:${port}`;
-      const { exitCode, stderr } = await runWith(folder.path, server, "deploy");
+      const { exitCode, stderr } = await runWith(folder.path, server, ["deploy"]);
       expect(exitCode).toBe(1);
       expect(stderr).toContain(`cannot reach the API server ${server}`);
     }
@@ -74,16 +77,34 @@ describe("without a cluster", () => {
       tls: { cert: EXPIRED, key: EXPIRED },
       fetch: () => Response.json({}),
     });
-    const { exitCode, stderr } = await runWith(folder.path, old.url.origin, "deploy");
+    const { exitCode, stderr } = await runWith(folder.path, old.url.origin, ["deploy"]);
     expect(exitCode).toBe(1);
     expect(stderr).toContain(`cannot reach the API server ${old.url.origin}`);
     expect(stderr).toContain("A certificate has expired: renew it");
   });
 
+  test("NODE_TLS_REJECT_UNAUTHORIZED does not weaken the check of the API server's certificate", async () => {
+    using folder = temporaryFolder();
+    let requests = 0;
+    using stranger = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { cert: EXPIRED, key: EXPIRED },
+      fetch: () => {
+        requests++;
+        return Response.json({});
+      },
+    });
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: "0" };
+    const { exitCode, stderr } = await runWith(folder.path, stranger.url.origin, ["deploy"], env);
+    expect({ exitCode, requests }).toEqual({ exitCode: 1, requests: 0 });
+    expect(stderr).toContain("A certificate has expired");
+  });
+
   test("a server that is something else is told apart; dry-run ends with 3", async () => {
     using folder = temporaryFolder();
     using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("<html>hello") });
-    const { exitCode, stderr } = await runWith(folder.path, other.url.origin, "dry-run");
+    const { exitCode, stderr } = await runWith(folder.path, other.url.origin, ["dry-run"]);
     expect(exitCode).toBe(3);
     expect(stderr).toContain("does not speak JSON");
   });
@@ -95,7 +116,7 @@ describe("without a cluster", () => {
       port: 0,
       fetch: () => new Response("no", { status: 401 }),
     });
-    const { exitCode, stderr } = await runWith(folder.path, strict.url.origin, "status");
+    const { exitCode, stderr } = await runWith(folder.path, strict.url.origin, ["status"]);
     expect(exitCode).toBe(1);
     expect(stderr).toContain('does not accept the credentials of user "u" (context "one")');
   });

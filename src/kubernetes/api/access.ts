@@ -1,7 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
 import type { ClientTls, Credentials } from "./credentials.ts";
-import { type Entry, fileOf, text } from "./entry.ts";
+import { type Entry, fileOf, PATH, text } from "./entry.ts";
 
 /** How to reach one API server as one user. */
 export interface ClusterAccess {
@@ -57,12 +57,21 @@ export function makeAccess({
   };
 }
 
-export function clusterTls(cluster: Entry): ClientTls {
+/** @throws {UserError} for a certificate authority that nobody would check, as kubectl does */
+export function clusterTls(cluster: Entry, clusterName: string): ClientTls {
   const ca = certificateOf(cluster)["certificate-authority-data"];
   const serverName = text(cluster["tls-server-name"]);
+  const isUnchecked = cluster["insecure-skip-tls-verify"] === true;
+  if (isUnchecked && ca !== undefined) {
+    throw new UserError(
+      "kubeconfig-invalid",
+      `cluster ${JSON.stringify(clusterName)} in ${text(cluster[PATH])} has a certificate authority together with insecure-skip-tls-verify`,
+      "Remove insecure-skip-tls-verify, so that the server's certificate is checked, or the certificate authority.",
+    );
+  }
   return {
     ...(ca === undefined ? {} : { ca: Buffer.from(ca, "base64").toString() }),
-    ...(cluster["insecure-skip-tls-verify"] === true ? { rejectUnauthorized: false } : {}),
+    ...(isUnchecked ? { rejectUnauthorized: false } : {}),
     ...(serverName === "" ? {} : { serverName }),
   };
 }

@@ -157,7 +157,7 @@ function openContext(merged: Merged, options: KubeconfigOptions): ClusterAccess 
   return makeAccess({
     server,
     serverHeaders: endpoint.headers,
-    tls: server.startsWith("https:") ? clusterTls(cluster) : null,
+    tls: server.startsWith("https:") ? clusterTls(cluster, clusterName) : null,
     proxy: text(cluster["proxy-url"]) || null,
     namespace: text(chosen.namespace) || null,
     contextName,

@@ -84,7 +84,7 @@ export class OidcCredentials implements Credentials {
       const response = await fetch(url, {
         ...request,
         signal: AbortSignal.timeout(timeoutMs),
-        ...(this.#ca === undefined ? {} : { tls: { ca: this.#ca } }),
+        tls: { rejectUnauthorized: true, ...(this.#ca === undefined ? {} : { ca: this.#ca }) },
       });
       text = await response.text();
       if (!response.ok) throw new Error(`${response.status} ${text.slice(0, 200)}`);

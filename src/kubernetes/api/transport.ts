@@ -1,5 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import type { ClusterAccess } from "./access.ts";
+import type { ClientTls } from "./credentials.ts";
 import { explainRefused, explainUnreachable, isPassing, isTrustProblem } from "./failure.ts";
 import { Gate } from "./gate.ts";
 import type { LiveObject } from "./live-object.ts";
@@ -33,6 +34,8 @@ export class Transport {
   readonly #options: ApiClientOptions;
   readonly #gate = new Gate(LEAST_CONCURRENCY, MOST_CONCURRENCY);
   readonly #warnings = new Set<string>();
+  #lastTls: ClientTls | null = null;
+  #lastChecked: ClientTls = {};
   /** Requests sent, repeated ones too. */
   requests = 0;
 
@@ -153,11 +156,23 @@ export class Transport {
       redirect: "manual",
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      ...(tls === null ? {} : { tls }),
+      ...(tls === null ? {} : { tls: this.#checked(tls) }),
       ...(proxy === null ? {} : { proxy }),
     });
     this.access.hasAnswered = true;
     return response;
+  }
+
+  /**
+   * Certificates are checked unless the kubeconfig says otherwise, whatever `NODE_TLS_REJECT_UNAUTHORIZED` says.
+   * The same object for the same `tls`: connections are kept by it.
+   */
+  #checked(tls: ClientTls): ClientTls {
+    if (tls !== this.#lastTls) {
+      this.#lastTls = tls;
+      this.#lastChecked = { rejectUnauthorized: true, ...tls };
+    }
+    return this.#lastChecked;
   }
 
   /** RFC 9110's `Warning: 299 - "text"`, of which there can be several in one field. */

@@ -33,6 +33,23 @@ describe("a kubeconfig", () => {
     expect(access.tls).toEqual({ ca: "CA2", cert: "CERT2", key: "CERT2" });
   });
 
+  test.each(["certificate-authority-data", "certificate-authority"])(
+    "with insecure-skip-tls-verify and %s is refused, as by kubectl",
+    (key) => {
+      using folder = temporaryFolder();
+      writeFileSync(join(folder.path, b64("CA")), "CA");
+      const cluster = { server: "https://c", "insecure-skip-tls-verify": true };
+      const openWith = (more: object) =>
+        open(folder.path, config({}, { clusters: [{ name: "c", cluster: { ...cluster, ...more } }] }));
+      expect(() => openWith({ [key]: b64("CA") })).toThrow(
+        'cluster "c" in ' +
+          join(folder.path, "config") +
+          " has a certificate authority together with insecure-skip-tls-verify",
+      );
+      expect(openWith({}).tls).toEqual({ rejectUnauthorized: false });
+    },
+  );
+
   test.each([
     [{ token: "t" }, "Bearer t"],
     [{ username: "a", password: "b" }, `Basic ${b64("a:b")}`],
