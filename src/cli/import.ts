@@ -1,7 +1,7 @@
 import { UserError } from "../lib/errors.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
-import { readDocument } from "./topology-input.ts";
+import { readDocument } from "./input-file.ts";
 
 const FORMATS = ["isotope"] as const;
 

@@ -1,7 +1,8 @@
-import { errorText, UserError } from "../lib/errors.ts";
+import { UserError } from "../lib/errors.ts";
 import { buildChain } from "../topology/chain.ts";
 import { DEFAULT_INSTANCES, isCall, MAX_SERVICES, type Topology } from "../topology/model.ts";
 import { choiceFlag, integerFlag } from "./flags.ts";
+import { nameOf, readDocument } from "./input-file.ts";
 import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
 
@@ -77,23 +78,4 @@ export async function readTopologyFile(file: string, slow: boolean): Promise<Top
   const { text, name } = await readDocument(file);
   const { parseTopology } = await import("../topology/parse.ts");
   return parseTopology(text, name, { slow });
-}
-
-/**
- * The text of a document, and its name in messages; `-` is standard input.
- * @throws {UserError} `file-unreadable`
- */
-export async function readDocument(file: string): Promise<{ text: string; name: string }> {
-  try {
-    const text = await (file === "-" ? Bun.stdin : Bun.file(file)).text();
-    return { text, name: nameOf(file) };
-  } catch (error) {
-    throw new UserError("file-unreadable", `cannot read ${file}: ${errorText(error)}`, undefined, {
-      cause: error,
-    });
-  }
-}
-
-function nameOf(file: string): string {
-  return file === "-" ? "standard input" : file;
 }

@@ -45,8 +45,9 @@ export function toZipkin(span: OtlpSpan, { serviceName, tags }: Surroundings): S
   const timestamp = Number(span.start / 1000n);
   if (timestamp > 0) {
     result.timestamp = timestamp;
-    const nanos = Number(span.end - span.start);
-    if (nanos >= 0) result.duration = Math.max(1, Math.floor(nanos / 1000));
+    const nanos = span.end - span.start;
+    // Not as a number before: one of more than 104 days in nanoseconds is rounded.
+    if (nanos >= 0n) result.duration = Math.max(1, Number(nanos / 1000n));
   }
   const local = readLocalEndpoint(serviceName, span.attributes);
   if (local !== undefined) result.localEndpoint = local;

@@ -12,6 +12,7 @@ export interface OtlpResource {
 
 /** Span kinds of OTLP; a Zipkin span without a kind is INTERNAL. */
 const KINDS = { INTERNAL: 1, SERVER: 2, CLIENT: 3, PRODUCER: 4, CONSUMER: 5 } as const;
+const STATUS_OK = 1;
 const STATUS_ERROR = 2;
 
 /** Attributes that OpenTelemetry's conventions define as integers; Zipkin's tags are all text. */
@@ -36,15 +37,18 @@ interface Attribute {
 
 /** One `ExportTraceServiceRequest` as JSON. */
 export function encodeOtlpJson(spans: readonly Span[], resource: OtlpResource): string {
-  const source = describeOtlpSource(resource);
-  return JSON.stringify({
-    resourceSpans: [
-      {
-        resource: source.resource,
-        scopeSpans: [{ scope: source.scope, spans: spans.map(jsonSpan) }],
-      },
-    ],
+  return encodeOtlpGroups([{ spans, resource }]);
+}
+
+/** One `ExportTraceServiceRequest` with several resources, as JSON. */
+export function encodeOtlpGroups(
+  groups: readonly { readonly spans: readonly Span[]; readonly resource: OtlpResource }[],
+): string {
+  const resourceSpans = groups.map((group) => {
+    const { resource, scope } = describeOtlpSource(group.resource);
+    return { resource, scopeSpans: [{ scope, spans: group.spans.map(jsonSpan) }] };
   });
+  return JSON.stringify({ resourceSpans });
 }
 
 function jsonSpan(span: Span): object {
@@ -66,12 +70,12 @@ function jsonSpan(span: Span): object {
 
 /** What many spans have in common: name, kind, attributes and status. */
 export function describeOtlpJson(span: SpanShape): object {
-  const error = span.tags?.error;
+  const status = statusOf(span);
   return {
     name: span.name ?? "",
     kind: KINDS[span.kind ?? "INTERNAL"],
     attributes: spanAttributes(span).map(jsonAttribute),
-    ...(error === undefined ? {} : { status: { code: STATUS_ERROR, message: error } }),
+    ...(status === null ? {} : { status }),
   };
 }
 
@@ -123,10 +127,11 @@ function writeSpan(message: ProtobufWriter, span: Span): void {
 
 /** What many spans have in common: fields 5, 6, 9 and 15 of `Span`. */
 export function writeOtlpShape(message: ProtobufWriter, span: SpanShape): void {
-  const error = span.tags?.error;
+  const status = statusOf(span);
   message.text(5, span.name ?? "").varint(6, KINDS[span.kind ?? "INTERNAL"]);
   writeAttributes(message, 9, spanAttributes(span));
-  if (error !== undefined) message.nested(15, (status) => status.text(2, error).varint(3, STATUS_ERROR));
+  if (status !== null)
+    message.nested(15, (field) => field.text(2, status.message ?? "").varint(3, status.code));
 }
 
 function writeAttributes(message: ProtobufWriter, field: number, attributes: readonly Attribute[]): void {
@@ -138,13 +143,21 @@ function writeAttributes(message: ProtobufWriter, field: number, attributes: rea
   }
 }
 
+/** The status that the tags say, as they do after https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/#status */
+function statusOf({ tags }: SpanShape): { code: number; message?: string } | null {
+  if (tags?.error !== undefined) return { code: STATUS_ERROR, message: tags.error };
+  return tags?.["otel.status_code"] === "OK" ? { code: STATUS_OK } : null;
+}
+
 function spanAttributes(span: SpanShape): Attribute[] {
   return toAttributes(span.tags ?? {}).filter(({ key }) => !STATUS_TAGS.has(key));
 }
 
 function toAttributes(tags: Readonly<Record<string, string>>): Attribute[] {
   return Object.entries(tags).map(([key, value]) =>
-    INTEGER_ATTRIBUTES.has(key) && /^\d{1,9}$/.test(value) ? { key, value: Number(value) } : { key, value },
+    INTEGER_ATTRIBUTES.has(key) && /^(?:0|[1-9]\d{0,8})$/.test(value)
+      ? { key, value: Number(value) }
+      : { key, value },
   );
 }
 

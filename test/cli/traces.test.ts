@@ -1,11 +1,21 @@
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
 import { newTraceId } from "../../src/trace/ids.ts";
-import { makeChain } from "../collector/spans.ts";
-import { runCli } from "../helpers/cli.ts";
+import type { Span } from "../../src/trace/span.ts";
+import { hexId, makeChain } from "../collector/spans.ts";
+import { EXECUTABLE, runCli } from "../helpers/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chain-link-traces-"));
 const collectors: Collector[] = [];
@@ -84,6 +94,323 @@ test("an address where nobody listens, a file that is not there or is no list: e
   expect((await runCli(["traces", "import", join(folder, "none")])).stderr).toContain(": no such file");
   expect((await runCli(["traces", "import", kept])).stderr).toContain("expected a JSON list of spans");
   expect((await runCli(["traces", "look", kept])).exitCode).toBe(2);
+});
+
+const FIXTURES = join(import.meta.dir, "../fixtures/trace-files");
+
+test.each([
+  ["c04-otlp-pretty.json", 1],
+  ["c05-zipkin-bom.json", 1],
+  ["c07-zipkin-ndjson.json", 2],
+  ["c09-single-span.json", 1],
+  ["c10-jaeger.json", 1],
+  ["c11-tempo-batches.json", 1],
+  ["c13-jaeger-v3.json", 1],
+  ["p01-numtag.json", 1],
+])("%s is imported into a collector, and again the other way from standard input", async (name, spans) => {
+  const to = start();
+  const file = join(FIXTURES, name);
+  const { stderr, exitCode } = await runCli(["traces", "import", file, "--to", to.url]);
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain(`read from ${file}`);
+  expect(stderr).toContain(`: ${spans} stored, 0 merged, 0 rejected`);
+  expect(to.store.counts()).toMatchObject({ spans, duplicateSpans: 0 });
+  await runCli(["traces", "import", "-", "--to", to.url], { stdin: readFileSync(file, "utf8") });
+  expect(to.store.counts()).toMatchObject({ spans, duplicateSpans: spans });
+});
+
+test("a gzip file is imported, from its name and from standard input", async () => {
+  const to = start();
+  const file = join(folder, "t.json.gz");
+  writeFileSync(file, gzipSync(JSON.stringify(makeChain(hexId(1), 2, Date.now()))));
+  expect((await runCli(["traces", "import", file, "--to", to.url])).stderr).toContain("3 stored, 0 merged");
+  const child = Bun.spawn([EXECUTABLE, "traces", "import", "-", "--to", to.url], {
+    stdin: Bun.file(file),
+    stderr: "ignore",
+  });
+  expect(await child.exited).toBe(0);
+  expect(to.store.counts()).toMatchObject({ spans: 3, duplicateSpans: 3 });
+});
+
+test("a file with a malformed span is imported but for that, with exit code 1 and both numbers", async () => {
+  const to = start();
+  const { stderr, exitCode } = await runCli([
+    "traces",
+    "import",
+    join(FIXTURES, "c29-otlp-badid.jsonl"),
+    "--to",
+    to.url,
+  ]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("2 spans read from");
+  expect(stderr).toContain("(OTLP JSON): 1 stored, 0 merged, 1 rejected\n");
+  expect(stderr).toContain("ERROR    1 span rejected: a trace id is not 16 bytes\n");
+  expect(to.store.counts()).toMatchObject({ spans: 1 });
+});
+
+test("a span that a file has three times is stored once", async () => {
+  const to = start();
+  const file = join(FIXTURES, "p02-dups.json");
+  const { stderr, exitCode } = await runCli(["traces", "import", file, "--to", to.url]);
+  expect(exitCode).toBe(0);
+  expect(stderr).toContain("3 spans read from");
+  expect(stderr).toContain("1 stored, 2 merged, 0 rejected");
+  expect(to.store.counts()).toMatchObject({ spans: 1, duplicateSpans: 0 });
+});
+
+test("of a malformed file nothing is sent", async () => {
+  const requests: string[] = [];
+  using server = Bun.serve({ port: 0, fetch: ({ url }) => new Response(requests.push(url).toString()) });
+  const to = server.url.href;
+  const list = JSON.stringify(Array.from({ length: 3000 }, (_, index) => makeChain(hexId(index + 1), 2, 1)));
+  const files = ["", "{}", "[]", "<html>", "\0\0", list.slice(0, -1), '{"data":[]}', '{"resourceSpans":[]}'];
+  for (const text of files) {
+    const { stderr, exitCode } = await runCli(["traces", "import", "-", "--to", to], { stdin: text });
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith(
+      "ERROR    standard input: expected a JSON list of spans, or another trace file",
+    );
+  }
+  const folderResult = await runCli(["traces", "import", folder, "--to", to]);
+  expect(folderResult.stderr).toBe(`ERROR    cannot read ${folder}: it is a folder\n`);
+  expect(folderResult.exitCode).toBe(1);
+  expect(requests).toEqual([]);
+});
+
+test("a trace of 20,000 spans and spans with tags of 6 kB are exported and imported again, in both formats", async () => {
+  const from = start();
+  const [wide, heavy] = [hexId(0xa), hexId(0xb)];
+  const startUs = (Date.now() - 60_000) * 1000;
+  const common = { kind: "SERVER", duration: 5, localEndpoint: { serviceName: "s" } } as const;
+  const spans = Array.from({ length: 20_000 }, (_, index) => ({
+    ...common,
+    traceId: wide,
+    id: hexId(index + 1),
+    timestamp: startUs + index,
+  }));
+  for (let at = 0; at < spans.length; at += 1000) from.store.add(spans.slice(at, at + 1000));
+  const tags = { large: "x".repeat(6000) };
+  from.store.add(
+    Array.from({ length: 1800 }, (_, index) => ({
+      ...common,
+      traceId: heavy,
+      id: hexId(index + 1),
+      timestamp: startUs,
+      tags,
+    })),
+  );
+  for (const format of ["zipkin", "otlp"]) {
+    const file = join(folder, `large.${format}`);
+    const exported = await runCli(["traces", "export", file, "--format", format, "--from", from.url]);
+    expect(exported.stderr).toContain("2 traces, 21800 spans written");
+    const to = start();
+    const imported = await runCli(["traces", "import", file, "--to", to.url]);
+    expect(imported.stderr).toContain("21800 stored, 0 merged, 0 rejected");
+    expect(to.store.counts()).toMatchObject({ traces: 2, spans: 21_800 });
+    expect(to.store.trace(heavy)?.[7]).toEqual(from.store.trace(heavy)?.[7] as Span);
+  }
+});
+
+test("a receiver of OTLP takes an import, and the spans that it rejects are counted with its reason", async () => {
+  const bodies: OtlpBody[] = [];
+  using server = Bun.serve({
+    port: 0,
+    async fetch(request) {
+      if (new URL(request.url).pathname !== "/v1/traces") return new Response("no", { status: 404 });
+      bodies.push((await request.json()) as OtlpBody);
+      return Response.json({ partialSuccess: { rejectedSpans: "2", errorMessage: "too old" } });
+    },
+  });
+  const spans = makeChain(hexId(9), 3, Date.now());
+  const { stderr, exitCode } = await runCli(["traces", "import", "-", "--to", server.url.href], {
+    stdin: JSON.stringify(spans),
+  });
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("3 stored, 0 merged, 2 rejected");
+  expect(stderr).toContain(`ERROR    2 spans rejected by ${server.url.origin}: too old`);
+  const [{ resourceSpans = [] } = {}] = bodies;
+  expect(resourceSpans.map(({ resource }) => resource.attributes[0]?.value.stringValue)).toEqual([
+    "chain-link-service-0",
+    "chain-link-service-1",
+    "chain-link-service-2",
+  ]);
+});
+
+interface OtlpBody {
+  readonly resourceSpans: { resource: { attributes: { value: { stringValue: string } }[] } }[];
+}
+
+test("an import that fails halfway says how many spans were stored", async () => {
+  let requests = 0;
+  using server = Bun.serve({
+    port: 0,
+    fetch: () =>
+      ++requests === 3 ? new Response("disk full", { status: 503 }) : new Response(null, { status: 202 }),
+  });
+  const spans = Array.from({ length: 5001 }, (_, index) => ({ traceId: "a", id: hexId(index + 1) }));
+  const { stderr, exitCode } = await runCli(["traces", "import", "-", "--to", server.url.href], {
+    stdin: JSON.stringify(spans),
+  });
+  expect(exitCode).toBe(1);
+  expect(stderr).toBe(
+    `ERROR    ${server.url.origin} answers 503: disk full; 4000 of 5001 spans of standard input were stored before that\n`,
+  );
+});
+
+test("a receiver that takes less at a time gets smaller batches", async () => {
+  let stored = 0;
+  using server = Bun.serve({
+    port: 0,
+    async fetch(request) {
+      const spans = (await request.json()) as Span[];
+      if (spans.length > 300) return new Response("too large", { status: 413 });
+      stored += spans.length;
+      return new Response(null, { status: 202 });
+    },
+  });
+  const spans = Array.from({ length: 2500 }, (_, index) => ({ traceId: "a", id: hexId(index + 1) }));
+  const to = `${server.url.href}api/v2/spans`;
+  const { stderr } = await runCli(["traces", "import", "-", "--to", to], { stdin: JSON.stringify(spans) });
+  expect(stderr).toContain("2500 stored");
+  expect(stored).toBe(2500);
+});
+
+test.each([
+  [
+    "a page for people",
+    () => new Response("<html>", { headers: { "Content-Type": "text/html; charset=utf-8" } }),
+    "200",
+  ],
+  ["a redirect", () => new Response(null, { status: 302, headers: { Location: "/zipkin/" } }), "302"],
+])("%s is no sign that spans were stored", async (_, answer, status) => {
+  using server = Bun.serve({ port: 0, fetch: answer });
+  const { stderr, exitCode } = await runCli(["traces", "import", "-", "--to", server.url.href], {
+    stdin: '{"traceId":"1","id":"2"}',
+  });
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(`${server.url.origin} answers ${status}`);
+});
+
+test.each([1, 499, 500, 501, 1200])(
+  "%d traces that start in the same millisecond are all exported",
+  async (count) => {
+    const from = start();
+    const startMs = Date.now() - 60_000;
+    const ids = Array.from({ length: count }, (_, index) => hexId(index + 1));
+    from.store.add(
+      ids.map((traceId) => ({ traceId, id: hexId(1), timestamp: startMs * 1000 + 7, duration: 1 })),
+    );
+    // One at each side, so that the windows have to end there.
+    for (const [id, offset] of [
+      [0x9001, -1],
+      [0x9002, 1],
+    ] as const)
+      from.store.add([
+        { traceId: hexId(id), id: hexId(1), timestamp: (startMs + offset) * 1000, duration: 1 },
+      ]);
+    const { stdout } = await runCli(["traces", "export", "-", "--from", from.url]);
+    const exported = (JSON.parse(stdout) as Span[]).map(({ traceId }) => traceId);
+    expect(exported.toSorted()).toEqual([...ids, hexId(0x9001), hexId(0x9002)].toSorted());
+    expect([exported[0], exported.at(-1)]).toEqual([hexId(0x9002), hexId(0x9001)]);
+  },
+);
+
+test("traces that overlap for long are all exported, whichever of them the backend prefers", async () => {
+  // As Zipkin: the traces with the latest spans come first, while windows are compared with roots.
+  const traces = Array.from({ length: 900 }, (_, index) => {
+    const root = Date.now() - 3_600_000 + index * 1000;
+    const traceId = hexId(index + 1);
+    const last = root + ((index * 7919) % 900) * 4000;
+    return [
+      { traceId, id: hexId(1), timestamp: root * 1000 },
+      { traceId, id: hexId(2), parentId: hexId(1), timestamp: last * 1000 },
+    ];
+  });
+  const lastOf = (trace: Span[]) => Math.max(...trace.map(({ timestamp = 0 }) => timestamp));
+  using server = Bun.serve({
+    port: 0,
+    fetch({ url }) {
+      const query = new URL(url).searchParams;
+      const [end, lookback, limit] = ["endTs", "lookback", "limit"].map(
+        (key) => Number(query.get(key)) * 1000,
+      );
+      const found = traces.filter(
+        ([root]) =>
+          (root?.timestamp ?? 0) <= (end ?? 0) && (root?.timestamp ?? 0) >= (end ?? 0) - (lookback ?? 0),
+      );
+      return Response.json(found.sort((a, b) => lastOf(b) - lastOf(a)).slice(0, (limit ?? 0) / 1000));
+    },
+  });
+  const { stdout, stderr } = await runCli(["traces", "export", "-", "--from", server.url.href]);
+  expect(stderr).toContain("900 traces, 1800 spans");
+  expect(new Set((JSON.parse(stdout) as Span[]).map(({ traceId }) => traceId)).size).toBe(900);
+});
+
+test("--limit exports the newest traces", async () => {
+  const from = start();
+  const ids = fill(from, 40);
+  const { stdout } = await runCli(["traces", "export", "-", "--limit", "15", "--from", from.url]);
+  const exported = new Set((JSON.parse(stdout) as Span[]).map(({ traceId }) => traceId));
+  // Seven traces start in each millisecond: the last five whole ones, or some of them.
+  expect(exported.size).toBe(15);
+  expect(ids.slice(0, 21).some((id) => exported.has(id))).toBe(false);
+});
+
+test("an export that fails in the middle leaves the old file, no other one, and one line of error", async () => {
+  let requests = 0;
+  using server = Bun.serve({
+    port: 0,
+    fetch: () => (++requests > 1 ? new Response("gone", { status: 500 }) : Response.json(makeTraces(20))),
+  });
+  const place = join(folder, "kept");
+  mkdirSync(place);
+  const file = join(place, "run.json");
+  writeFileSync(file, "old");
+  const { stderr, exitCode } = await runCli(["traces", "export", file, "--from", server.url.href]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toBe(`ERROR    ${server.url.origin} answers 500: gone\n`);
+  expect(readFileSync(file, "utf8")).toBe("old");
+  expect(readdirSync(place)).toEqual(["run.json"]);
+});
+
+function makeTraces(count: number): Span[][] {
+  return Array.from({ length: count }, (_, index) => makeChain(hexId(index + 1), 2, Date.now()));
+}
+
+const hasMounts =
+  process.platform === "linux" &&
+  Bun.spawnSync(["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", folder]).success;
+
+test.skipIf(!hasMounts)("on a full disk the old file survives, and one line of error names it", async () => {
+  const from = start();
+  fill(from, 300);
+  const place = join(folder, "disk");
+  mkdirSync(place);
+  // A file system of 64 kB, in a mount namespace of its own.
+  const script = `
+    mount -t tmpfs -o size=64k tmpfs ${place} && printf old > ${place}/run.json || exit 99
+    "$0" "$@"; code=$?; ls -A ${place}; cat ${place}/run.json; exit $code`;
+  const child = Bun.spawn(
+    [
+      "unshare",
+      "-rm",
+      "sh",
+      "-c",
+      script,
+      EXECUTABLE,
+      "traces",
+      "export",
+      `${place}/run.json`,
+      "--from",
+      from.url,
+    ],
+    { stdout: "pipe", stderr: "pipe" },
+  );
+  expect(await child.exited).toBe(1);
+  expect(await child.stderr.text()).toBe(
+    `ERROR    cannot write ${place}/run.json: no space left on the device\n`,
+  );
+  expect(await child.stdout.text()).toBe("run.json\nold");
 });
 
 test("a flag of the other direction is refused", async () => {

@@ -127,7 +127,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
           "x.json holds no traces that can be shown: 1 span rejected",
         );
         await open("x.html", "<!doctype html>");
-        await page.getByText("x.html holds no traces that can be shown: expected spans in Zipkin").waitFor();
+        await page
+          .getByText("x.html holds no traces that can be shown: expected a JSON list of spans")
+          .waitFor();
         expect(await refused.textContent()).toContain("found a web page or XML");
         const long = 8 * 24 * 3600 * 1000;
         const traces = [2, 5].map((links) => makeChain(newTraceId(), links, Date.now() - long));

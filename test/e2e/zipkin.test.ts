@@ -4,7 +4,7 @@ import { startCollector } from "../../src/collector/server.ts";
 import { describeZipkinContract } from "../collector/zipkin-contract.ts";
 import { describeDifferences } from "../collector/zipkin-differential.ts";
 import { describeLens } from "../collector/zipkin-lens.ts";
-import { eventually, startUp } from "../helpers/cli.ts";
+import { eventually, runCli, startUp } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
 
@@ -49,6 +49,35 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
       },
       60_000,
     );
+
+    test("an export is complete with 1,300 traces in one millisecond and 700 that overlap for long", async () => {
+      const startMs = Date.now() - 1_800_000;
+      const localEndpoint = { serviceName: `export-${randomBytes(4).toString("hex")}` };
+      const spans = Array.from({ length: 1300 }, () => {
+        const traceId = randomBytes(8).toString("hex");
+        return { traceId, id: traceId, timestamp: startMs * 1000, duration: 5, localEndpoint };
+      });
+      // Zipkin prefers the traces with the latest spans, and these are spread.
+      for (let index = 0; index < 700; index++) {
+        const traceId = randomBytes(8).toString("hex");
+        const timestamp = (startMs + index * 500) * 1000;
+        const late = timestamp + ((index * 7919) % 700) * 800_000;
+        const span = { traceId, id: traceId, timestamp, duration: 5, localEndpoint };
+        spans.push(span, { ...span, id: randomBytes(8).toString("hex"), timestamp: late });
+      }
+      const imported = await runCli(["traces", "import", "-", "--to", zipkin.url], {
+        stdin: JSON.stringify(spans),
+      });
+      expect(imported.stderr).toContain("2700 stored, 0 merged, 0 rejected");
+      const last = spans.at(-1)?.traceId ?? "";
+      await fetchTrace(zipkin.url, last, 2);
+      const exported = await runCli([
+        ...["traces", "export", "-", "--from", zipkin.url],
+        ...["--service", localEndpoint.serviceName],
+      ]);
+      const ids = (some: readonly { id: string }[]) => some.map(({ id }) => id).sort();
+      expect(ids(JSON.parse(exported.stdout))).toEqual(ids(spans));
+    });
 
     test.skipIf(!hasZipkin)("of a share of the traces, both keep the same ones", async () => {
       const sampleRate = 0.3;

@@ -22,7 +22,11 @@ export class TraceFileError extends Error {
   }
 }
 
-const EXPECTED = "spans in Zipkin or OTLP JSON, or traces of Jaeger or Tempo";
+const EXPECTED = "a JSON list of spans, or another trace file of Zipkin, OTLP, Jaeger or Tempo";
+
+export function countRejected({ rejected }: TraceFile): number {
+  return [...rejected.values()].reduce((sum, count) => sum + count, 0);
+}
 
 /** `2 spans rejected: a span id is not 8 bytes`, for each reason. */
 export function describeRejected({ rejected }: TraceFile): string[] {

@@ -102,7 +102,8 @@ test.each([
   ["[[[[{}]]]]", "a value that is not an object in line 1"],
   ["[".repeat(10_000), "JSON that is cut off in line 1"],
 ])("the file %p is refused", (text, found) => {
-  const expected = "expected spans in Zipkin or OTLP JSON, or traces of Jaeger or Tempo, found ";
+  const expected =
+    "expected a JSON list of spans, or another trace file of Zipkin, OTLP, Jaeger or Tempo, found ";
   expect(() => readTraceFile(encode(text))).toThrow(`${expected}${found}`);
 });
 
