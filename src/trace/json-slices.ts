@@ -27,6 +27,40 @@ const LARGE_BYTES = 16 * 1024;
 const PIECE_BYTES = 256 * 1024;
 const NOTHING_KNOWN: LargeValues = new Map();
 
+/**
+ * Values that a span, or what surrounds spans, may consist of when it is large. Such a piece is parsed in one go, and this
+ * many values take some 20 ms from their text to the store.
+ */
+const MAX_VALUES = 50_000;
+/** A piece below this is parsed as quickly as that, whatever it holds. */
+const UNCHECKED_BYTES = 256 * 1024;
+/** As in Jackson. Deeper values are an attack on parsers that recurse. */
+const MAX_DEPTH = 1000;
+/** Fields of one object around the spans. */
+const MAX_MEMBERS = 1000;
+
+/** @throws {SyntaxError} when the values between two places are too many or too deep to be parsed in one go */
+export function checkPiece(bytes: Uint8Array, { start, end }: Place): void {
+  if (end - start <= UNCHECKED_BYTES) return;
+  let [values, depth] = [0, 0];
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === QUOTE) at = skipText(bytes, at) - 1;
+    else if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
+      values++;
+      if (++depth > MAX_DEPTH) throw tooDeep();
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) depth--;
+    else if (byte === COMMA) values++;
+    if (values > MAX_VALUES) {
+      throw new SyntaxError(`Expected at most ${MAX_VALUES} values in one span but found more at byte ${at}`);
+    }
+  }
+}
+
+function tooDeep(): SyntaxError {
+  return new SyntaxError(`Expected at most ${MAX_DEPTH} levels of nesting but found more`);
+}
+
 /** Finds the large values of a text in one walk, which stops now and then. What is no JSON is left to those who read it. */
 export function* findLargeValues(bytes: Uint8Array): Generator<void, LargeValues> {
   const ends = new Map<number, number>();
@@ -39,8 +73,9 @@ export function* findLargeValues(bytes: Uint8Array): Generator<void, LargeValues
     }
     const byte = bytes[at] as number;
     if (byte === QUOTE) at = skipText(bytes, at) - 1;
-    else if (byte === OPEN_OBJECT || byte === OPEN_LIST) open.push(at);
-    else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
+    else if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
+      if (open.push(at) > MAX_DEPTH) throw tooDeep();
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
       const start = open.pop();
       if (start !== undefined && at - start >= LARGE_BYTES) ends.set(start, at + 1);
     }
@@ -51,6 +86,7 @@ export function* findLargeValues(bytes: Uint8Array): Generator<void, LargeValues
 /**
  * Cuts a JSON list into slices of about `sliceBytes`, so that each can be parsed on its own. What is inside the values is not
  * looked at: a list is right when this comes to its end and each slice can be parsed.
+ * @param maxValues of one slice
  * @throws {SyntaxError} when it is no list, or something stands behind it
  */
 export function* sliceJsonList(
@@ -58,6 +94,7 @@ export function* sliceJsonList(
   sliceBytes: number,
   place: Place = { start: 0, end: bytes.length },
   known: LargeValues = NOTHING_KNOWN,
+  maxValues = Infinity,
 ): Generator<Slice> {
   let at = expect(bytes, skipSpace(bytes, place.start), OPEN_LIST, "a list");
   let [start, values] = [skipSpace(bytes, at), 0];
@@ -68,7 +105,7 @@ export function* sliceJsonList(
       values++;
       at = skipSpace(bytes, end);
       const isLast = bytes[at] !== COMMA;
-      if (isLast || end - start >= sliceBytes) {
+      if (isLast || end - start >= sliceBytes || values >= maxValues) {
         yield { start, end, values };
         [start, values] = [skipSpace(bytes, at + 1), 0];
       }
@@ -91,10 +128,11 @@ export function findMembers(
   const members = new Map<string, Place>();
   let at = skipSpace(bytes, expect(bytes, skipSpace(bytes, place.start), OPEN_OBJECT, "an object"));
   if (bytes[at] !== CLOSE_OBJECT) {
-    for (;;) {
+    for (let count = 1; ; count++) {
       if (bytes[at] !== QUOTE) throw misplaced(bytes, at, "a key");
       const keyEnd = skipText(bytes, at);
       const key = JSON.parse(textAt(bytes, { start: at, end: keyEnd })) as string;
+      if (count > MAX_MEMBERS) throw misplaced(bytes, at, `at most ${MAX_MEMBERS} fields`);
       const start = skipSpace(bytes, expect(bytes, skipSpace(bytes, keyEnd), COLON, "a colon"));
       const end = skipValue(bytes, start, known);
       const former = members.get(key);

@@ -1,7 +1,7 @@
 // The two ends of a call, which OTLP has in attributes alone:
 // https://opentelemetry.io/docs/specs/semconv/general/attributes/
 // https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/#remote-endpoint
-import { isIP } from "node:net";
+import { readIpAddress } from "./ip-address.ts";
 import { type Attributes, formatValue } from "./otlp-span.ts";
 import type { Endpoint, Span, SpanKind } from "./span.ts";
 import { placeAddress } from "./zipkin-span.ts";
@@ -46,7 +46,7 @@ function findText(
 }
 
 const isName = (text: string) => text !== "";
-const isAddress = (text: string) => isIP(text) > 0;
+const isAddress = (text: string) => readIpAddress(text) !== undefined;
 const isPort = (text: string) => /^\d{1,5}$/.test(text) && Number(text) > 0 && Number(text) < 65_536;
 
 function makeEndpoint(

@@ -1,16 +1,35 @@
 // OTLP/JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 import { isRecord } from "../lib/record.ts";
+import { parseWellFormed } from "../lib/well-formed-json.ts";
 import {
+  checkPiece,
   findLargeValues,
   findMembers,
   type LargeValues,
   type Place,
+  type Slice,
   sliceJsonList,
   textAt,
 } from "./json-slices.ts";
 import { BATCH_BYTES, type OtlpBatch, OtlpBatches } from "./otlp-batches.ts";
-import { type Attributes, MAX_DEPTH, newSpan, OtlpError, type OtlpSpan, type Value } from "./otlp-span.ts";
-import { surround } from "./otlp-to-zipkin.ts";
+import {
+  type Attributes,
+  MAX_DEPTH,
+  newSpan,
+  OtlpError,
+  type OtlpEvent,
+  type OtlpSpan,
+  type Value,
+} from "./otlp-span.ts";
+import {
+  addLinkTag,
+  addTag,
+  DROPPED_ATTRIBUTES,
+  DROPPED_EVENTS,
+  DROPPED_LINKS,
+  TRACE_STATE,
+} from "./otlp-tags.ts";
+import { type Surroundings, surroundResource, surroundScope } from "./otlp-to-zipkin.ts";
 
 /** Names of the same two fields, those of OTLP before 0.15 and 0.19 last. Collectors of that time wrote files with them. */
 const SCOPE_LISTS = ["scopeSpans", "instrumentationLibrarySpans", "ilSpans"];
@@ -24,72 +43,105 @@ type Json = Readonly<Record<string, unknown>>;
 /** The spans of a request, in pieces, some of them empty. @throws {OtlpError} when the body is not JSON, or not of this shape */
 export function* decodeOtlpJson(body: Uint8Array): Generator<OtlpBatch> {
   const batches = new OtlpBatches();
-  if (body.length <= BATCH_BYTES) {
-    for (const [spans, around] of readRequest(parse(utf8.decode(body))))
-      for (const span of spans) batches.add(readJsonSpan(span), around, 0);
-  } else {
-    try {
-      yield* decodeLarge(body, batches);
-    } catch (error) {
-      throw error instanceof SyntaxError ? new OtlpError(error.message, { cause: error }) : error;
-    }
+  try {
+    if (body.length <= BATCH_BYTES) yield* readRequest(parse(utf8.decode(body)), batches);
+    else yield* decodeLarge(body, batches);
+  } catch (error) {
+    throw error instanceof SyntaxError ? new OtlpError(error.message, { cause: error }) : error;
   }
   yield batches.take();
 }
 
 const utf8 = new TextDecoder();
 
-function* readRequest(request: Json) {
+function* readRequest(request: Json, batches: OtlpBatches): Generator<OtlpBatch> {
   for (const resourceSpans of listOf(request, "resourceSpans")) {
-    const resource = readAttributes(recordOf(resourceSpans, "resource"));
-    for (const scopeSpans of listOf(resourceSpans, keyOf(resourceSpans, SCOPE_LISTS))) {
-      const scope = recordOf(scopeSpans, keyOf(scopeSpans, SCOPES));
-      const around = surround(resource, textOf(scope.name), textOf(scope.version));
-      yield [listOf(scopeSpans, "spans"), around] as const;
-    }
+    batches.pass();
+    if (batches.isFull) yield batches.take();
+    yield* readScopes(
+      resourceSpans,
+      surroundResource(readAttributes(recordOf(resourceSpans, "resource"))),
+      batches,
+    );
   }
 }
 
-/** What is around the spans is walked through, and the spans are parsed some at a time. */
+function* readScopes(json: Json, resource: Surroundings, batches: OtlpBatches): Generator<OtlpBatch> {
+  for (const scopeSpans of listOf(json, keyOf(json, SCOPE_LISTS)))
+    yield* readSpans(scopeSpans, readScope(scopeSpans, resource), batches);
+}
+
+function* readSpans(json: Json, around: Surroundings, batches: OtlpBatches): Generator<OtlpBatch> {
+  batches.pass(around.tags.size);
+  if (batches.isFull) yield batches.take();
+  for (const span of listOf(json, "spans")) {
+    batches.add(readJsonSpan(span), around, 0);
+    if (batches.isFull) yield batches.take();
+  }
+}
+
+function readScope(scopeSpans: Json, resource: Surroundings): Surroundings {
+  const scope = recordOf(scopeSpans, keyOf(scopeSpans, SCOPES));
+  return surroundScope(resource, textOf(scope.name), textOf(scope.version), readAttributes(scope));
+}
+
+/** Groups of spans that are small are parsed some at a time, large ones are opened, and their spans are parsed some at a time. */
 function* decodeLarge(body: Uint8Array, batches: OtlpBatches): Generator<OtlpBatch> {
   const walk = findLargeValues(body);
   let piece = walk.next();
   for (; piece.done !== true; piece = walk.next()) yield batches.take();
   const known = piece.value;
-  const { items: groups } = openMember(body, { start: 0, end: body.length }, ["resourceSpans"], known);
-  for (const group of groups) {
-    const { rest, items: scopes } = openMember(body, group, SCOPE_LISTS, known);
-    const resource = readAttributes(recordOf(rest, "resource"));
-    for (const place of scopes) {
-      const { rest: around, items: spans } = openMember(body, place, ["spans"], known, BATCH_BYTES);
-      const scope = recordOf(around, keyOf(around, SCOPES));
-      const surroundings = surround(resource, textOf(scope.name), textOf(scope.version));
-      for (const slice of spans) {
-        const some = parse(`{"spans":[${textAt(body, slice)}]}`);
-        for (const span of listOf(some, "spans")) batches.add(readJsonSpan(span), surroundings, 0);
-        yield batches.take();
-      }
+  for (const slice of openMember(body, { start: 0, end: body.length }, ["resourceSpans"], known).items) {
+    if (!isLarge(slice)) {
+      yield* readRequest(parseItems(body, slice, "resourceSpans"), batches);
+      continue;
+    }
+    const { rest, items } = openMember(body, slice, SCOPE_LISTS, known);
+    const resource = surroundResource(readAttributes(recordOf(rest, "resource")));
+    for (const scopes of items) {
+      if (isLarge(scopes)) yield* decodeScope(body, scopes, resource, known, batches);
+      else yield* readScopes(parseItems(body, scopes, "scopeSpans"), resource, batches);
     }
   }
 }
 
-/** The list of one member of an object, in pieces of so many bytes, and all else that the object says. */
-function openMember(
+function* decodeScope(
   body: Uint8Array,
   place: Place,
-  keys: readonly string[],
+  resource: Surroundings,
   known: LargeValues,
-  pieceBytes = 0,
-) {
+  batches: OtlpBatches,
+): Generator<OtlpBatch> {
+  const { rest, items } = openMember(body, place, ["spans"], known);
+  const around = readScope(rest, resource);
+  for (const spans of items) {
+    yield batches.take();
+    yield* readSpans(parseItems(body, spans, "spans"), around, batches);
+  }
+}
+
+/** One item alone is as large as a whole slice: a piece of this is not parsed in one go if it can be opened. */
+function isLarge({ start, end, values }: Slice): boolean {
+  return values === 1 && end - start >= BATCH_BYTES;
+}
+
+function parseItems(body: Uint8Array, slice: Slice, key: string): Json {
+  checkPiece(body, slice);
+  return parse(`{"${key}":[${textAt(body, slice)}]}`);
+}
+
+/** The list of one member of an object, in slices, and all else that the object says. */
+function openMember(body: Uint8Array, place: Place, keys: readonly string[], known: LargeValues) {
   const members = findMembers(body, place, known);
   const key = keys.find((name) => members.has(name)) ?? "";
   const list = members.get(key);
   members.delete(key);
+  for (const member of members.values()) checkPiece(body, member);
   const texts = [...members].map(([name, value]) => `${JSON.stringify(name)}:${textAt(body, value)}`);
   const rest = parse(`{${texts.join(",")}}`);
   if (list === undefined || textAt(body, list) === "null") return { rest, items: [] };
   if (body[list.start] !== OPEN_LIST) throw new OtlpError(`Expected ${key} to be a list of objects`);
-  return { rest, items: sliceJsonList(body, pieceBytes, list, known) };
+  return { rest, items: sliceJsonList(body, BATCH_BYTES, list, known) };
 }
 
 const OPEN_LIST = 0x5b;
@@ -97,7 +149,7 @@ const OPEN_LIST = 0x5b;
 function parse(text: string): Json {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseWellFormed(text);
   } catch (error) {
     throw new OtlpError((error as Error).message, { cause: error });
   }
@@ -107,7 +159,7 @@ function parse(text: string): Json {
 
 function readJsonSpan(json: Json): OtlpSpan {
   const status = recordOf(json, "status");
-  return {
+  const span: OtlpSpan = {
     ...newSpan(),
     traceId: readId(json.traceId, 16),
     spanId: readId(json.spanId, 8),
@@ -117,14 +169,37 @@ function readJsonSpan(json: Json): OtlpSpan {
     start: readNanos(json.startTimeUnixNano),
     end: readNanos(json.endTimeUnixNano),
     attributes: readAttributes(json),
-    events: listOf(json, "events").map((event) => ({
-      time: readNanos(event.timeUnixNano),
-      name: textOf(event.name),
-      attributes: readAttributes(event),
-    })),
+    events: listOf(json, "events").map(readEvent),
     statusCode: readEnum(status.code, STATUS_NAMES, "STATUS_CODE_"),
     statusMessage: textOf(status.message),
   };
+  addTag(span, TRACE_STATE, textOf(json.traceState));
+  addTag(span, DROPPED_ATTRIBUTES, readCount(json.droppedAttributesCount));
+  addTag(span, DROPPED_EVENTS, readCount(json.droppedEventsCount));
+  addTag(span, DROPPED_LINKS, readCount(json.droppedLinksCount));
+  for (const [index, link] of listOf(json, "links").entries()) {
+    addLinkTag(span, index, {
+      traceId: readId(link.traceId, 16),
+      spanId: readId(link.spanId, 8),
+      traceState: textOf(link.traceState),
+      attributes: readAttributes(link),
+      droppedAttributes: readCount(link.droppedAttributesCount),
+    });
+  }
+  return span;
+}
+
+function readEvent(event: Json): OtlpEvent {
+  const attributes = readAttributes(event);
+  const dropped = readCount(event.droppedAttributesCount);
+  if (dropped > 0) attributes.set(DROPPED_ATTRIBUTES, dropped);
+  return { time: readNanos(event.timeUnixNano), name: textOf(event.name), attributes };
+}
+
+/** Also from a string, as other 32-bit numbers; what is no number is none. */
+function readCount(value: unknown): number {
+  const count = Number(value ?? 0);
+  return Number.isSafeInteger(count) && count > 0 ? count : 0;
 }
 
 /** Hex digits in any case; also base64, which is how other protobuf libraries write bytes as JSON. */

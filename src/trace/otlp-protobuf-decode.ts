@@ -8,58 +8,84 @@ import {
   type OtlpSpan,
   type Value,
 } from "./otlp-span.ts";
-import { surround } from "./otlp-to-zipkin.ts";
+import {
+  addLinkTag,
+  addTag,
+  DROPPED_ATTRIBUTES,
+  DROPPED_EVENTS,
+  DROPPED_LINKS,
+  type OtlpLink,
+  TRACE_STATE,
+} from "./otlp-tags.ts";
+import { type Surroundings, surroundResource, surroundScope } from "./otlp-to-zipkin.ts";
 import { ProtobufReader } from "./protobuf-reader.ts";
 
-/** The spans of a request, in pieces. @throws {ProtobufError} */
+/** The spans of a request, in pieces, some of them empty. @throws {OtlpError | ProtobufError} */
 export function* decodeOtlpProtobuf(body: Uint8Array): Generator<OtlpBatch> {
   const batches = new OtlpBatches();
-  for (const resourceSpans of fieldsOf(new ProtobufReader(body), 1)) {
-    // A resource may stand behind its spans.
-    const resource: Attributes = new Map();
-    for (const message of fieldsOf(resourceSpans.again(), 1)) readInto(resource, message, 1);
-    for (const scopeSpans of fieldsOf(resourceSpans.message, 2))
-      yield* decodeScope(scopeSpans, resource, batches);
+  const request = new ProtobufReader(body);
+  while (request.next()) {
+    batches.pass();
+    if (batches.isFull) yield batches.take();
+    if (request.field !== 1) continue;
+    // A resource may come after its spans.
+    const resource = readResource(request.piece());
+    const resourceSpans = request.piece();
+    while (resourceSpans.next())
+      if (resourceSpans.field === 2) yield* decodeScope(resourceSpans, resource, batches);
   }
   yield batches.take();
 }
 
+function readResource(resourceSpans: ProtobufReader): Surroundings {
+  const attributes: Attributes = new Map();
+  while (resourceSpans.next())
+    if (resourceSpans.field === 1) readInto(attributes, resourceSpans.message(), 1);
+  return surroundResource(attributes);
+}
+
+/** @param field whose message is the `ScopeSpans` */
 function* decodeScope(
-  { message, again }: Field,
-  resource: Attributes,
+  field: ProtobufReader,
+  resource: Surroundings,
   batches: OtlpBatches,
 ): Generator<OtlpBatch> {
-  let [name, version] = ["", ""];
-  for (const scope of fieldsOf(again(), 1)) {
-    while (scope.message.next()) {
-      if (scope.message.field === 1) name = scope.message.readText();
-      else if (scope.message.field === 2) version = scope.message.readText();
-    }
-  }
-  const around = surround(resource, name, version);
-  while (message.next()) {
-    if (message.field !== 2) continue;
-    batches.add(readProtobufSpan(message.message()), around, message.size);
+  const around = yield* readScope(field, resource, batches);
+  batches.pass(around.tags.size);
+  const scopeSpans = field.unlimited();
+  while (scopeSpans.next()) {
+    if (scopeSpans.field === 2) batches.add(readProtobufSpan(scopeSpans.piece()), around, scopeSpans.size);
+    else batches.pass();
     if (batches.isFull) yield batches.take();
   }
 }
 
-interface Field {
-  readonly message: ProtobufReader;
-  /** A reader of the same message, at its beginning. */
-  readonly again: () => ProtobufReader;
-}
-
-function* fieldsOf(reader: ProtobufReader, wanted: number): Generator<Field> {
-  while (reader.next()) {
-    if (reader.field !== wanted) continue;
-    const bytes = reader.readBytes();
-    yield { message: new ProtobufReader(bytes), again: () => new ProtobufReader(bytes) };
+/** A scope, too, may come after its spans. */
+function* readScope(
+  field: ProtobufReader,
+  resource: Surroundings,
+  batches: OtlpBatches,
+): Generator<OtlpBatch, Surroundings> {
+  let [name, version] = ["", ""];
+  const attributes: Attributes = new Map();
+  const scopeSpans = field.unlimited();
+  while (scopeSpans.next()) {
+    batches.pass();
+    if (batches.isFull) yield batches.take();
+    if (scopeSpans.field !== 1) continue;
+    const scope = scopeSpans.piece();
+    while (scope.next()) {
+      if (scope.field === 1) name = scope.readText();
+      else if (scope.field === 2) version = scope.readText();
+      else if (scope.field === 3) readAttribute(attributes, scope.message());
+    }
   }
+  return surroundScope(resource, name, version, attributes);
 }
 
 function readProtobufSpan(message: ProtobufReader): OtlpSpan {
   const span = newSpan();
+  let links = 0;
   while (message.next()) {
     if (message.field === 1) span.traceId = message.readHex();
     else if (message.field === 2) span.spanId = message.readHex();
@@ -71,8 +97,31 @@ function readProtobufSpan(message: ProtobufReader): OtlpSpan {
     else if (message.field === 9) readAttribute(span.attributes, message.message());
     else if (message.field === 11) span.events.push(readProtobufEvent(message.message()));
     else if (message.field === 15) readStatus(span, message.message());
+    else if (message.field === 3) addTag(span, TRACE_STATE, message.readText());
+    else if (message.field === 10) addTag(span, DROPPED_ATTRIBUTES, message.readNumber());
+    else if (message.field === 12) addTag(span, DROPPED_EVENTS, message.readNumber());
+    else if (message.field === 13) addLinkTag(span, links++, readLink(message.message()));
+    else if (message.field === 14) addTag(span, DROPPED_LINKS, message.readNumber());
   }
   return span;
+}
+
+function readLink(message: ProtobufReader): OtlpLink {
+  const link: OtlpLink = {
+    traceId: "",
+    spanId: "",
+    traceState: "",
+    attributes: new Map(),
+    droppedAttributes: 0,
+  };
+  while (message.next()) {
+    if (message.field === 1) link.traceId = message.readHex();
+    else if (message.field === 2) link.spanId = message.readHex();
+    else if (message.field === 3) link.traceState = message.readText();
+    else if (message.field === 4) readAttribute(link.attributes, message.message());
+    else if (message.field === 5) link.droppedAttributes = message.readNumber();
+  }
+  return link;
 }
 
 function readStatus(span: OtlpSpan, message: ProtobufReader): void {
@@ -84,16 +133,19 @@ function readStatus(span: OtlpSpan, message: ProtobufReader): void {
 
 function readProtobufEvent(message: ProtobufReader): OtlpEvent {
   const event: OtlpEvent = { time: 0n, name: "", attributes: new Map() };
+  let dropped = 0;
   while (message.next()) {
     if (message.field === 1) event.time = message.readInteger();
     else if (message.field === 2) event.name = message.readText();
     else if (message.field === 3) readAttribute(event.attributes, message.message());
+    else if (message.field === 4) dropped = message.readNumber();
   }
+  if (dropped > 0) event.attributes.set(DROPPED_ATTRIBUTES, dropped);
   return event;
 }
 
-function readInto(attributes: Attributes, { message }: Field, field: number): void {
-  while (message.next()) if (message.field === field) readAttribute(attributes, message.message());
+function readInto(attributes: Attributes, message: ProtobufReader, field: number, depth = 0): void {
+  while (message.next()) if (message.field === field) readAttribute(attributes, message.message(), depth);
 }
 
 function readAttribute(attributes: Attributes, message: ProtobufReader, depth = 0): void {
@@ -114,11 +166,14 @@ function readProtobufValue(message: ProtobufReader, depth: number): Value {
     else if (message.field === 2) value = message.readNumber() !== 0;
     else if (message.field === 3) value = message.readInteger();
     else if (message.field === 4) value = message.readDouble();
-    else if (message.field === 5)
-      value = [...fieldsOf(message.message(), 1)].map((item) => readProtobufValue(item.message, depth + 1));
-    else if (message.field === 6) {
+    else if (message.field === 5) {
+      const list = message.message();
+      const items: Value[] = [];
+      while (list.next()) if (list.field === 1) items.push(readProtobufValue(list.message(), depth + 1));
+      value = items;
+    } else if (message.field === 6) {
       const entries: Attributes = new Map();
-      for (const item of fieldsOf(message.message(), 1)) readAttribute(entries, item.message, depth + 1);
+      readInto(entries, message.message(), 1, depth + 1);
       value = Object.fromEntries(entries);
     } else if (message.field === 7) value = message.readBytes().toString("base64");
   }

@@ -16,6 +16,8 @@ export interface OtlpSpan {
   events: OtlpEvent[];
   statusCode: number;
   statusMessage: string;
+  /** Tags for what a Zipkin span has no field for; see `otlp-tags.ts`. */
+  tags: Map<string, string> | undefined;
 }
 
 export interface OtlpEvent {
@@ -43,6 +45,7 @@ export function newSpan(): OtlpSpan {
     events: [],
     statusCode: 0,
     statusMessage: "",
+    tags: undefined,
   };
 }
 

@@ -56,6 +56,7 @@ export function toZipkin(span: OtlpSpan, { serviceName, tags }: Surroundings): S
   if (span.events.length > 0) result.annotations = toAnnotations(span.events);
   const all = new Map(tags);
   for (const [key, value] of span.attributes) all.set(key, formatValue(value));
+  if (span.tags !== undefined) for (const [key, value] of span.tags) all.set(key, value);
   if (all.get("error") === "false") all.delete("error");
   if (span.statusCode === STATUS_OK) all.set("otel.status_code", "OK");
   if (span.statusCode === STATUS_ERROR) {
@@ -75,11 +76,26 @@ function toAnnotations(events: readonly OtlpEvent[]): Annotation[] {
     .sort((a, b) => a.timestamp - b.timestamp || (a.value < b.value ? -1 : 1));
 }
 
-export function surround(resource: Attributes, scopeName: string, scopeVersion: string): Surroundings {
+/** What the spans of a resource have in common. */
+export function surroundResource(resource: Attributes): Surroundings {
   const tags = new Map<string, string>();
   for (const [key, value] of resource) if (key !== "service.name") tags.set(key, formatValue(value));
-  if (scopeName !== "") tags.set("otel.scope.name", scopeName);
-  if (scopeVersion !== "") tags.set("otel.scope.version", scopeVersion);
   const name = resource.get("service.name");
   return { serviceName: name === undefined ? "" : formatValue(name).toLowerCase(), tags };
+}
+
+/** And those of one scope in it. */
+export function surroundScope(
+  resource: Surroundings,
+  name: string,
+  version: string,
+  attributes: Attributes,
+): Surroundings {
+  // A batch may have more empty scopes than its resource has tags.
+  if (name === "" && version === "" && attributes.size === 0) return resource;
+  const tags = new Map(resource.tags);
+  for (const [key, value] of attributes) tags.set(key, formatValue(value));
+  if (name !== "") tags.set("otel.scope.name", name);
+  if (version !== "") tags.set("otel.scope.version", version);
+  return { serviceName: resource.serviceName, tags };
 }

@@ -12,6 +12,16 @@ export const BYTES = 2;
 const FIXED32 = 5;
 const MAX_VARINT_BYTES = 10;
 
+/** Fields that may still be read of one large message and of those in it. */
+export class FieldBudget {
+  left = MAX_FIELDS;
+}
+
+/** More take longer than some 20 ms from here to the store. */
+const MAX_FIELDS = 50_000;
+/** A message below this cannot have too many. */
+const UNCHECKED_BYTES = 64 * 1024;
+
 /**
  * Reads one message front to back: `while (reader.next()) switch (reader.field)`, with one `read…` for each field that is
  * wanted. A field that was not read, or has another wire type than the one it is read as, is skipped.
@@ -25,8 +35,10 @@ export class ProtobufReader {
   #start: number;
   readonly #end: number;
   readonly #bytes: Buffer;
+  readonly #budget: FieldBudget | undefined;
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length, budget?: FieldBudget) {
+    this.#budget = budget;
     this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#at = start;
     this.#start = start;
@@ -36,6 +48,8 @@ export class ProtobufReader {
   /** Goes to the next field; false at the end. @throws {ProtobufError} when the message is cut or no protobuf */
   next(): boolean {
     if (this.#at >= this.#end) return false;
+    if (this.#budget !== undefined && this.#budget.left-- <= 0)
+      throw new ProtobufError(`one span or resource has more than ${MAX_FIELDS} fields`);
     const key = this.#varint();
     this.field = key < 2 ** 31 ? key >>> 3 : Math.floor(key / 8);
     this.#type = key % 8;
@@ -108,8 +122,21 @@ export class ProtobufReader {
   /** The message in this field. */
   message(): ProtobufReader {
     return this.#type === BYTES
+      ? new ProtobufReader(this.#bytes, this.#start, this.#at, this.#budget)
+      : new ProtobufReader(this.#bytes, 0, 0);
+  }
+
+  /** The same without the limit that this message has: its fields are not read in one go. */
+  unlimited(): ProtobufReader {
+    return this.#type === BYTES
       ? new ProtobufReader(this.#bytes, this.#start, this.#at)
       : new ProtobufReader(this.#bytes, 0, 0);
+  }
+
+  /** The message in this field, which is read in one go. It and those in it may have some ten thousand fields at most. */
+  piece(): ProtobufReader {
+    if (this.#type !== BYTES || this.size < UNCHECKED_BYTES) return this.message();
+    return new ProtobufReader(this.#bytes, this.#start, this.#at, new FieldBudget());
   }
 
   #varint(): number {

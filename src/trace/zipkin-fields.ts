@@ -33,11 +33,14 @@ function placeOf(path: string, field: string | undefined): string {
   return field === undefined ? path : `${path}.${field}`;
 }
 
+/** The limit of 64 bits, signed. The number nearest to it is 2^63, which `stringifySpans` writes as 2^63 - 1. */
+const MAX_LONG = 2 ** 63;
+
 /** Also from a string of digits, as in Zipkin. */
 export function readWholeNumber(value: unknown, path: string, field?: string): number | undefined {
   if (isAbsent(value)) return undefined;
-  const number = typeof value === "string" && /^-?\d[\d.eE+-]*$/.test(value) ? Number(value) : value;
-  if (!Number.isInteger(number) || Math.abs(number as number) >= 2 ** 63) {
+  const number = typeof value === "string" && /^\s*-?\d[\d.eE+-]*\s*$/.test(value) ? Number(value) : value;
+  if (!Number.isInteger(number) || Math.abs(number as number) > MAX_LONG) {
     throw misfit("a whole number", value, placeOf(path, field));
   }
   return number as number;

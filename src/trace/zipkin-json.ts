@@ -1,26 +1,58 @@
 // https://zipkin.io/zipkin-api/#/default/post_spans
-import { sliceJsonList } from "./json-slices.ts";
+import { isRecord } from "../lib/record.ts";
+import { parseWellFormed } from "../lib/well-formed-json.ts";
+import { checkPiece, sliceJsonList } from "./json-slices.ts";
+import { escapeStrings } from "./lenient-json.ts";
 import type { Span } from "./span.ts";
 import { NUMBER_FOR_TEXT, ZipkinError } from "./zipkin-fields.ts";
 import { readAlike } from "./zipkin-json-patterns.ts";
 import { normalizeSpan, PlacedMisfit } from "./zipkin-span.ts";
+import { convertZipkinV1 } from "./zipkin-v1.ts";
 
 /**
  * The spans of one Zipkin v2 JSON batch, normalised: ids padded, names in lower case, annotations sorted, absent instead
  * of null, zero or false. So equal spans have equal JSON but for the order of their tags.
- * Text that is empty is a batch without spans. Bytes that are not UTF-8 become U+FFFD, as in Zipkin.
+ * Text that is empty is a batch without spans. Bytes that are not UTF-8 become U+FFFD, as in Zipkin, and so does half a
+ * surrogate pair.
  * @param firstIndex the number of the first span, where the batch is a part of a larger one
  * @throws {ZipkinError} for the whole batch when one span is wrong.
  */
 export function decodeZipkinJson(body: Uint8Array | string, firstIndex = 0): Span[] {
-  const text = typeof body === "string" ? body : utf8.decode(body);
+  return decodeList(typeof body === "string" ? body : utf8.decode(body), firstIndex, V2);
+}
+
+/** Which spans a list is of. */
+interface Version {
+  readonly name: "JSON_V1" | "JSON_V2";
+  readonly read: (list: readonly unknown[], firstIndex: number) => Span[];
+}
+
+const V2: Version = {
+  name: "JSON_V2",
+  read: (list, firstIndex) => list.map((value, index) => normalizeSpan(value, firstIndex + index)),
+};
+const V1: Version = {
+  name: "JSON_V1",
+  read: (list, firstIndex) =>
+    list.flatMap((value, index) => {
+      if (isZipkinV2(value)) throw new ZipkinError("Expected a JSON_V1 encoded list, but received: JSON_V2");
+      return convertZipkinV1(value, firstIndex + index);
+    }),
+};
+
+/** Whether an object has what only a span of v2 has. */
+function isZipkinV2(value: unknown): boolean {
+  return isRecord(value) && ("tags" in value || "localEndpoint" in value || "remoteEndpoint" in value);
+}
+
+function decodeList(text: string, firstIndex: number, version: Version): Span[] {
   if (text === "") return [];
-  if (text[0] !== "[") throw new ZipkinError("Expected a JSON_V2 encoded list");
+  if (text[0] !== "[") throw new ZipkinError(`Expected a ${version.name} encoded list`);
   try {
-    return readSpans(parseJson(text), firstIndex);
+    return readSpans(parseJson(text), firstIndex, version);
   } catch (error) {
     if (error !== NUMBER_FOR_TEXT) throw error;
-    return readSpans(parseJson(text, numberAsText), firstIndex);
+    return readSpans(parseJson(text, numberAsText), firstIndex, version);
   }
 }
 
@@ -28,21 +60,40 @@ export function decodeZipkinJson(body: Uint8Array | string, firstIndex = 0): Spa
 const SLICE_BYTES = 128 * 1024;
 
 /**
- * As `decodeZipkinJson`, in pieces of a few milliseconds.
+ * As `decodeZipkinJson`, in pieces of a few milliseconds, some of them empty.
  * @throws {ZipkinError} for the whole batch when one span is wrong.
  */
-export function* decodeZipkinSlices(body: Uint8Array): Generator<Span[]> {
+export function decodeZipkinSlices(body: Uint8Array): Generator<Span[]> {
+  const readAlikes = (bytes: Buffer, start: number, end: number) => readAlike(bytes, start, end, decodeOne);
+  return decodeSlices(body, V2, readAlikes);
+}
+
+/** The same for a batch of Zipkin v1 JSON: its spans become those of v2, where client and server share one, two. */
+export function decodeZipkinV1Slices(body: Uint8Array): Generator<Span[]> {
+  return decodeSlices(body, V1, () => undefined);
+}
+
+function* decodeSlices(
+  body: Uint8Array,
+  version: Version,
+  readQuickly: (bytes: Buffer, start: number, end: number) => Span[] | undefined,
+): Generator<Span[]> {
   const buffer = Buffer.from(body.buffer, body.byteOffset, body.length);
   if (body.length <= SLICE_BYTES || body[0] !== OPENING_BRACKET) {
     const isList = body[0] === OPENING_BRACKET && body.at(-1) === CLOSING_BRACKET;
-    yield (isList ? readAlike(buffer, 1, body.length - 1, decodeOne) : undefined) ?? decodeZipkinJson(body);
+    const spans = isList ? readQuickly(buffer, 1, body.length - 1) : undefined;
+    yield spans ?? decodeList(utf8.decode(body), 0, version);
     return;
   }
   let index = 0;
   try {
-    for (const { start, end, values } of sliceJsonList(body, SLICE_BYTES)) {
-      yield readAlike(buffer, start, end, decodeOne) ??
-        decodeZipkinJson(`[${buffer.toString("utf8", start, end)}]`, index);
+    for (const slice of sliceJsonList(body, SLICE_BYTES)) {
+      const { start, end, values } = slice;
+      checkPiece(body, slice);
+      // One giant span takes as long to find as to read.
+      if (end - start > 2 * SLICE_BYTES) yield [];
+      yield readQuickly(buffer, start, end) ??
+        decodeList(`[${buffer.toString("utf8", start, end)}]`, index, version);
       index += values;
     }
   } catch (error) {
@@ -68,21 +119,30 @@ const numberAsText = ((_key: string, value: unknown, context: { readonly source?
 
 function parseJson(text: string, reviver?: Reviver): unknown {
   try {
-    return JSON.parse(text, reviver);
+    return parseWellFormed(text, reviver);
   } catch (error) {
+    const escaped = error instanceof SyntaxError ? escapeStrings(text) : text;
+    if (escaped !== text) return parseJson(escaped, reviver);
     // A RangeError when a reviver meets some thousand levels of nesting.
     throw new ZipkinError(`${(error as Error).message}${READING}`, { cause: error });
   }
 }
 
-function readSpans(list: unknown, firstIndex: number): Span[] {
-  // Cannot be anything else: the text starts with `[`.
-  return (list as unknown[]).map((value, index) => {
-    try {
-      return normalizeSpan(value, firstIndex + index);
-    } catch (error) {
-      if (error instanceof PlacedMisfit) throw new ZipkinError(`${error.message}${READING}`);
-      throw error;
-    }
-  });
+function readSpans(list: unknown, firstIndex: number, version: Version): Span[] {
+  try {
+    // Cannot be anything else: the text starts with `[`.
+    return version.read(list as unknown[], firstIndex);
+  } catch (error) {
+    if (error instanceof PlacedMisfit) throw new ZipkinError(`${error.message}${READING}`);
+    throw error;
+  }
+}
+
+/** How `JSON.stringify` writes the number nearest to 2^63 - 1, which no reader of 64-bit integers takes. */
+const BEYOND_LONG = /"(timestamp|duration)":9223372036854776000\b/g;
+
+/** Spans, or lists of them, as Zipkin v2 JSON. */
+export function stringifySpans(spans: readonly Span[] | readonly (readonly Span[])[]): string {
+  const text = JSON.stringify(spans);
+  return text.includes("9223372036854776000") ? text.replace(BEYOND_LONG, '"$1":9223372036854775807') : text;
 }

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { readIpAddress } from "./ip-address.ts";
 import type { Annotation, Endpoint, Span, SpanKind } from "./span.ts";
 import {
   isAbsent,
@@ -141,9 +141,8 @@ function readEndpoint(value: unknown, path: string): Endpoint | undefined {
 /** An address goes where it belongs, whichever field it came in; what is no address is dropped. */
 export function placeAddress(endpoint: Mutable<Endpoint>, text: string | undefined): void {
   if (text === undefined) return;
-  const address = text.startsWith("::") ? text.replace(/^::ffff:(?=\d+\.)/i, "") : text;
-  if (isIPv4(address)) endpoint.ipv4 = address;
-  else if (isIPv6(address)) endpoint.ipv6 = address.toLowerCase();
+  const address = readIpAddress(text);
+  if (address !== undefined) endpoint[address.family] = address.text;
 }
 
 function readAnnotations(value: unknown): Annotation[] | undefined {

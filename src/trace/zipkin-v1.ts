@@ -69,6 +69,8 @@ export function convertZipkinV1(value: unknown, index: number): Span[] {
 /** The conversion of one span; the first draft takes what has no endpoint. */
 class Conversion {
   readonly drafts: [Draft, ...Draft[]] = [newDraft()];
+  /** The first of each service name. */
+  readonly #byName = new Map<string, Draft>();
   readonly #core = new Map<string, Annotation>();
   readonly #timestamp: number;
   readonly #duration: number;
@@ -211,16 +213,17 @@ class Conversion {
   #draftOf(endpoint: Json | undefined): Draft {
     const [first] = this.drafts;
     if (endpoint === undefined) return first;
-    for (const draft of this.drafts) {
-      if (draft.localEndpoint === undefined) draft.localEndpoint = endpoint;
-      if (hasSameName(draft.localEndpoint, endpoint)) return draft;
+    if (first.localEndpoint === undefined) {
+      first.localEndpoint = endpoint;
+      this.#byName.set(nameOf(endpoint), first);
     }
-    return this.#addDraft(endpoint);
+    return this.#byName.get(nameOf(endpoint)) ?? this.#addDraft(endpoint);
   }
 
   #addDraft(endpoint: Json | undefined): Draft {
     const draft = { ...newDraft(), localEndpoint: endpoint };
     this.drafts.push(draft);
+    if (!this.#byName.has(nameOf(endpoint))) this.#byName.set(nameOf(endpoint), draft);
     return draft;
   }
 }

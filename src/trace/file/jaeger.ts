@@ -1,7 +1,7 @@
 // https://github.com/jaegertracing/jaeger/blob/main/internal/uimodel/model.go
 import { isRecord } from "../../lib/record.ts";
 import { type Attributes, newSpan, type OtlpSpan, type Value } from "../otlp-span.ts";
-import { findProblem, type Surroundings, surround, toZipkin } from "../otlp-to-zipkin.ts";
+import { findProblem, type Surroundings, surroundResource, toZipkin } from "../otlp-to-zipkin.ts";
 import type { SpanCollection } from "./span-collection.ts";
 import type { TraceFormat } from "./trace-format.ts";
 
@@ -98,7 +98,7 @@ function readProcess(value: unknown): Surroundings {
   const process = isRecord(value) ? value : {};
   const resource = readTags(process.tags);
   resource.set("service.name", textOf(process.serviceName));
-  return surround(resource, "", "");
+  return surroundResource(resource);
 }
 
 /** The type of a tag is that of its JSON value, but for bytes, which stay base64. */

@@ -1,3 +1,4 @@
+import { parseWellFormed } from "../../lib/well-formed-json.ts";
 import { findMembers, type Place, textAt } from "../json-slices.ts";
 import type { SpanCollection } from "./span-collection.ts";
 
@@ -40,7 +41,7 @@ export class JsonObject {
 
   /** Its value with each number as it is written: where numbers stand for strings, as Zipkin takes them. @throws {SyntaxError} */
   get textValue(): unknown {
-    return JSON.parse(
+    return parseWellFormed(
       this.text,
       withSource((source) => source),
     );
@@ -59,9 +60,9 @@ export class JsonObject {
   }
 }
 
-/** As `JSON.parse`, but whole numbers that a double cannot hold, such as 64-bit hashes, become their text. */
+/** As `parseWellFormed`, but whole numbers that a double cannot hold, such as 64-bit hashes, become their text. */
 function parseExactly(text: string): unknown {
-  return /\d{17}/.test(text) ? JSON.parse(text, withSource(keepDigits)) : JSON.parse(text);
+  return /\d{17}/.test(text) ? parseWellFormed(text, withSource(keepDigits)) : parseWellFormed(text);
 }
 
 function keepDigits(source: string, number: number): string | number {

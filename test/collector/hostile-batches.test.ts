@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Collector, startCollector } from "../../src/collector/server.ts";
+import { decodeOtlpJson } from "../../src/trace/otlp-json-decode.ts";
+import { decodeOtlpProtobuf } from "../../src/trace/otlp-protobuf-decode.ts";
+import { ProtobufWriter } from "../../src/trace/protobuf.ts";
+import { decodeZipkinSlices, decodeZipkinV1Slices } from "../../src/trace/zipkin-json.ts";
+import { decodeZipkinProtobuf } from "../../src/trace/zipkin-protobuf.ts";
+import { hexId } from "./spans.ts";
+
+// A batch may be 10 MiB, and other requests are served between the pieces that it is decoded in: what matters is that none of
+// the pieces is large, whatever the batch holds. Time is not measured here, as it depends on the machine; the pieces are counted.
+
+const SIZE = 1024 * 1024;
+const fill = (open: string, item: string, close: string) =>
+  Buffer.from(
+    `${open}${Array(Math.floor(SIZE / (item.length + 1)))
+      .fill(item)
+      .join(",")}${close}`,
+  );
+
+/** How many pieces a batch is decoded in. */
+function countPieces(pieces: Iterable<unknown>): number {
+  let count = 0;
+  for (const _ of pieces) count++;
+  return count;
+}
+
+const TRACE_ID = "0123456789abcdef";
+const otlpSpan = (fields: string) =>
+  `{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"${TRACE_ID}${TRACE_ID}","spanId":"${TRACE_ID}",${fields}`;
+
+describe("a large batch is decoded in many pieces", () => {
+  test.each([
+    ["resources", '{"resourceSpans":[', "{}", "]}", 300],
+    ["scopes", '{"resourceSpans":[{"scopeSpans":[', "{}", "]}]}", 300],
+    ["spans", '{"resourceSpans":[{"scopeSpans":[{"spans":[', "{}", "]}]}]}", 300],
+    ["resources with a span each", '{"resourceSpans":[', '{"scopeSpans":[{"spans":[{}]}]}', "]}", 50],
+  ])("of empty OTLP JSON %s", (_, open, item, close, least) => {
+    expect(countPieces(decodeOtlpJson(fill(open, item, close)))).toBeGreaterThan(least);
+  });
+
+  test.each([
+    ["resources", [0x0a, 0]],
+    ["fields that are unknown", [0x10, 0]],
+  ])("of OTLP protobuf with empty %s", (_, bytes) => {
+    const body = Buffer.alloc(SIZE, Buffer.from(bytes));
+    expect(countPieces(decodeOtlpProtobuf(body))).toBeGreaterThan(300);
+  });
+
+  test("of OTLP protobuf with empty spans", () => {
+    const spans = Buffer.alloc(SIZE, Buffer.from([0x12, 0]));
+    expect(countPieces(decodeOtlpProtobuf(nest(1, nest(2, spans))))).toBeGreaterThan(300);
+  });
+
+  test("of tiny Zipkin spans", () => {
+    const span = `{"traceId":"${TRACE_ID}","id":"1"}`;
+    expect(countPieces(decodeZipkinSlices(fill("[", span, "]")))).toBeGreaterThan(4);
+    expect(countPieces(decodeZipkinV1Slices(fill("[", span, "]")))).toBeGreaterThan(4);
+    expect(countPieces(decodeZipkinProtobuf(Buffer.alloc(SIZE, Buffer.from([0x10, 0]))))).toBeGreaterThan(4);
+  });
+});
+
+describe("a span of which one piece would be too large is refused, and what is wrong is said", () => {
+  let collector: Collector;
+  beforeAll(() => {
+    collector = startCollector({ host: "127.0.0.1", port: 0 });
+  });
+  afterAll(() => collector.stop());
+  const levels = "[".repeat(SIZE / 2) + "]".repeat(SIZE / 2);
+  const zipkinSpan = `[{"traceId":"${TRACE_ID}","id":"1",`;
+  const zipkinIds = new ProtobufWriter().hex(1, TRACE_ID).hex(3, hexId(1)).finish();
+  const otlpIds = new ProtobufWriter()
+    .hex(1, TRACE_ID + TRACE_ID)
+    .hex(2, hexId(1))
+    .finish();
+  const many = (field: number) => Buffer.alloc(SIZE, Buffer.from([field * 8 + 2, 0]));
+
+  test.each([
+    ["Zipkin tags", "/api/v2/spans", fill(`${zipkinSpan}"tags":{`, '"a":"b"', "}}]")],
+    [
+      "Zipkin annotations",
+      "/api/v2/spans",
+      fill(`${zipkinSpan}"annotations":[`, '{"timestamp":1,"value":""}', "]}]"),
+    ],
+    ["Zipkin unknown values", "/api/v2/spans", fill(`${zipkinSpan}"x":[`, "{}", "]}]")],
+    ["Zipkin levels", "/api/v2/spans", Buffer.from(`${zipkinSpan}"x":${levels}}]`)],
+    [
+      "v1 annotations",
+      "/api/v1/spans",
+      fill(`${zipkinSpan}"annotations":[`, '{"timestamp":1,"value":"sr"}', "]}]"),
+    ],
+    ["OTLP attributes", "/v1/traces", fill(otlpSpan('"attributes":['), "{}", "]}]}]}]}")],
+    ["OTLP events", "/v1/traces", fill(otlpSpan('"events":['), "{}", "]}]}]}]}")],
+    ["OTLP links", "/v1/traces", fill(otlpSpan('"links":['), "{}", "]}]}]}]}")],
+    ["OTLP levels", "/v1/traces", Buffer.from(otlpSpan(`"x":${levels}}]}]}]}`))],
+    [
+      "OTLP resource attributes",
+      "/v1/traces",
+      fill('{"resourceSpans":[{"resource":{"attributes":[', "{}", "]}}]}"),
+    ],
+    ["OTLP fields", "/v1/traces", fill("{", '"a":1', "}")],
+  ])("%s", async (_, path, body) => {
+    const headers = { "Content-Type": "application/json" };
+    const response = await fetch(collector.url + path, {
+      method: "POST",
+      headers,
+      body: new Uint8Array(body),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toMatch(
+      /Expected at most \d+ (values in one span|levels of nesting|fields)/,
+    );
+  });
+
+  test.each([
+    ["Zipkin tags", "/api/v2/spans", nest(1, zipkinIds, many(11))],
+    ["Zipkin annotations", "/api/v2/spans", nest(1, zipkinIds, many(10))],
+    ["OTLP attributes", "/v1/traces", nest(1, nest(2, nest(2, otlpIds, many(9))))],
+    ["OTLP events", "/v1/traces", nest(1, nest(2, nest(2, otlpIds, many(11))))],
+    [
+      "OTLP list values",
+      "/v1/traces",
+      nest(1, nest(2, nest(2, otlpIds, nest(9, nest(2, nest(5, many(1))))))),
+    ],
+    ["OTLP resource attributes", "/v1/traces", nest(1, nest(1, many(1)))],
+    ["OTLP scopes", "/v1/traces", nest(1, many(2))],
+  ])("protobuf %s", async (_, path, body) => {
+    const headers = { "Content-Type": "application/x-protobuf" };
+    const response = await fetch(collector.url + path, {
+      method: "POST",
+      headers,
+      body: new Uint8Array(body),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("has more than 50000 fields");
+  });
+
+  test("a resource whose attributes would be copied to too many spans", async () => {
+    const attributes = Array.from(
+      { length: 1000 },
+      (_, index) => `{"key":"k${index}","value":{"intValue":1}}`,
+    );
+    const span = `{"traceId":"${TRACE_ID}${TRACE_ID}","spanId":"${TRACE_ID}"}`;
+    const open = `{"resourceSpans":[{"resource":{"attributes":[${attributes.join(",")}]},"scopeSpans":[{"spans":[`;
+    const headers = { "Content-Type": "application/json" };
+    const body = new Uint8Array(fill(open, span, "]}]}]}"));
+    const response = await fetch(`${collector.url}/v1/traces`, { method: "POST", headers, body });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("Expected at most 5000000 attributes");
+    expect(collector.store.counts().spans).toBe(0);
+  });
+});
+
+test("large spans that are no attack are stored: 10,000 tags, or one of 9 MB", async () => {
+  const collector = startCollector({ host: "127.0.0.1", port: 0 });
+  const tags = Object.fromEntries(
+    Array.from({ length: 10_000 }, (_, index) => [`key ${index}`, "x".repeat(50)]),
+  );
+  const large = { text: "é".repeat(4_500_000) };
+  for (const [index, each] of [tags, large].entries()) {
+    const body = JSON.stringify([{ traceId: hexId(index + 1), id: hexId(1), tags: each }]);
+    expect((await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body })).status).toBe(202);
+    expect((await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body })).status).toBe(202);
+    const stored = collector.store.trace(hexId(index + 1));
+    expect(stored).toHaveLength(1);
+    expect(Object.keys(stored?.[0]?.tags ?? {})).toHaveLength(Object.keys(each).length);
+  }
+  await collector.stop();
+});
+
+/** A message in a field. */
+function nest(field: number, ...parts: readonly Uint8Array[]): Buffer {
+  const content = Buffer.concat(parts);
+  const head = [field * 8 + 2];
+  let length = content.length;
+  for (; length >= 0x80; length = Math.floor(length / 0x80)) head.push((length & 0x7f) | 0x80);
+  return Buffer.concat([Buffer.from([...head, length]), content]);
+}
