@@ -1,5 +1,8 @@
+import { type AllowedOrigins, DEFAULT_ORIGINS } from "../collector/access.ts";
+import { isLoopback } from "../collector/origin.ts";
 import { parseSize } from "../lib/size.ts";
 import { durationFlag, type Flag, integerFlag, textFlag, Unfit } from "./flags.ts";
+import type { Output } from "./output.ts";
 
 /** What the store of `collector` and of `up` keeps, and where. */
 export const STORE_FLAGS = {
@@ -22,6 +25,31 @@ export const STORE_FLAGS = {
   }),
   retention: durationFlag(null, { summary: "Let go of traces that started longer ago." }),
 } as const;
+
+/** Pages that may use the collector of `collector` and of `up`. The second variable is Zipkin's. */
+export const CORS_FLAG: Flag<AllowedOrigins> = {
+  summary: "Origins whose web pages may read and send traces, separated by commas; * for all.",
+  placeholder: "ORIGINS",
+  env: ["CHAIN_LINK_CORS", "ZIPKIN_QUERY_ALLOWED_ORIGINS"],
+  fallback: DEFAULT_ORIGINS,
+  fallbackText: "none but its own",
+  parse: (texts) => {
+    const origins = (texts.at(-1) ?? "").split(",").map((text) => text.trim());
+    if (origins.includes("*")) return "*";
+    const areFit = origins.every((text) => /^https?:\/\/[^/?#\s]+$/i.test(text));
+    return areFit
+      ? origins.map((text) => text.toLowerCase())
+      : new Unfit("* or origins such as http://localhost:3000,https://ui.example.com");
+  },
+};
+
+/** Says what other machines may do with a server that does not listen on loopback alone. */
+export function tellExposure(host: string, what: string, output: Output): void {
+  if (isLoopback(host)) return;
+  output.info(
+    `${host} is open to other machines: anyone who can reach this one can ${what}, without a password`,
+  );
+}
 
 /** The options of a store that the flags stand for. */
 export function storeOptions(flags: {

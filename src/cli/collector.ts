@@ -1,4 +1,4 @@
-import { STORE_FLAGS, storeOptions } from "./collector-flags.ts";
+import { CORS_FLAG, STORE_FLAGS, storeOptions, tellExposure } from "./collector-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { checkedFlag, choiceFlag, integerFlag, textFlag } from "./flags.ts";
@@ -35,6 +35,7 @@ export const collector = defineCommand({
       { min: 0, max: MAX_PORT },
       { summary: "Take OTLP/HTTP on this port, too (usually 4318).", placeholder: "PORT" },
     ),
+    cors: CORS_FLAG,
     ...STORE_FLAGS,
     control: checkedFlag<string | null>(null, isToken, "a token of at least 16 letters, digits, - or _", {
       summary: "Let who has this token refuse spans for a while, on the page and over HTTP.",
@@ -77,6 +78,7 @@ export const collector = defineCommand({
       host: flags.host,
       port: flags.port,
       otlpPort: flags["otlp-port"] ?? undefined,
+      allowedOrigins: flags.cors,
       ...storeOptions(flags),
       control: desk,
       sampleRate: Number(flags["sample-rate"]),
@@ -86,6 +88,7 @@ export const collector = defineCommand({
       lookbackMs: flags.lookback,
     });
     output.info(`listening on ${running.url}`);
+    tellExposure(flags.host, "read and send traces", output);
     if (desk !== undefined) output.info(`page ${running.url}/#token=${desk.token}`);
     if (running.otlpUrl !== null) output.info(`OTLP also on ${running.otlpUrl}/v1/traces`);
     if (flags.data !== null) output.info(`${running.store.counts().spans} spans in ${flags.data}`);

@@ -2,6 +2,7 @@ import type { RemotePageOptions } from "../collector/remote-page.ts";
 import { apiUrl, fetchAs } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import { CLUSTER_FLAGS } from "./cluster-flags.ts";
+import { tellExposure } from "./collector-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { integerFlag, type KindOfServer, kindUrlFlag, switchFlag, textFlag } from "./flags.ts";
@@ -50,6 +51,7 @@ export const page = defineCommand({
     const { startRemotePage } = await import("../collector/remote-page.ts");
     const running = startRemotePage({ ...source, host: flags.host, port: flags.port });
     output.info(`${running.url}/`);
+    tellExposure(flags.host, "read what the page shows", output);
     output.detail(source.about);
     void warnOfSilence(source.backend, output);
     if (flags.open) openBrowser(`${running.url}/`);

@@ -8,7 +8,7 @@ import type { LocalChain } from "../local/local-chain.ts";
 import { countDropped } from "../local/snapshot.ts";
 import { isCall, MAX_BACKOFF_FACTOR, type Topology } from "../topology/model.ts";
 import type { RunHeader } from "../trace/run-ledger.ts";
-import { STORE_FLAGS, storeOptions } from "./collector-flags.ts";
+import { CORS_FLAG, STORE_FLAGS, storeOptions, tellExposure } from "./collector-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "./flags.ts";
@@ -51,6 +51,7 @@ export const up = defineCommand({
         placeholder: "PORT",
       },
     ),
+    cors: CORS_FLAG,
     ...STORE_FLAGS,
     zipkin: urlFlag({
       summary:
@@ -97,6 +98,7 @@ export const up = defineCommand({
       parts.collector = startCollector({
         host: flags.host,
         port: flags.port,
+        allowedOrigins: flags.cors,
         control: parts.desk,
         proof: () => parts.proof,
         ...storeOptions(flags),
@@ -126,6 +128,7 @@ export const up = defineCommand({
         return EXIT.interrupted;
       }
       parts.chain = chain;
+      tellExposure(flags.host, "send requests to the links, and read and send traces", output);
       output.detail(`${chain.links.length} links ready after ${Math.round(performance.now())} ms`);
       if (parts.desk !== null) {
         const { controlChain } = await import("../local/chain-control.ts");
@@ -212,7 +215,7 @@ const CONTRADICTIONS: readonly {
   {
     causes: ["zipkin", "otlp"],
     reason: "spans go elsewhere, so that no collector is started",
-    idle: ["port", ...Object.keys(STORE_FLAGS)],
+    idle: ["port", "cors", ...Object.keys(STORE_FLAGS)],
   },
   { causes: ["no-load"], reason: "no requests are sent", idle: Object.keys(PACE_FLAGS) },
 ];

@@ -1,17 +1,22 @@
 import { collapseSlashes } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
+import { OtlpError } from "../trace/otlp-span.ts";
+import { ProtobufError } from "../trace/protobuf-reader.ts";
 import { ZipkinError } from "../trace/zipkin-fields.ts";
+import type { Access } from "./access.ts";
 import { formatActuator, formatPrometheus } from "./collector-metrics.ts";
 import type { ControlDesk } from "./control-desk.ts";
 import { StoreFullError } from "./database.ts";
 import { HttpError } from "./http-error.ts";
-import { addOtlpSpans, addZipkinSpans, type IngestParts } from "./ingest.ts";
+import { addOtlpSpans, addZipkinSpans, addZipkinV1Spans, type IngestParts } from "./ingest.ts";
 import { respondLive } from "./live-stream.ts";
+import { respondStatus } from "./otlp-status.ts";
 import { servePage } from "./page.ts";
 import type { RunProof } from "./proof.ts";
 import { answerQuery, type QueryParts } from "./queries.ts";
 import { respondError, respondJson, respondText } from "./response.ts";
 import { listRuns, readRunLedger } from "./runs.ts";
+import type { CollectorCounts } from "./store.ts";
 import { parseTraceQuery } from "./trace-query.ts";
 import { summarizeTrace } from "./trace-summary.ts";
 
@@ -23,6 +28,8 @@ export interface ApiParts extends IngestParts, QueryParts {
   readonly startedAt: Date;
   /** `null`: there is nothing to control. */
   readonly control: ControlDesk | null;
+  /** Who may ask. */
+  readonly access: Access;
 }
 
 /**
@@ -35,25 +42,34 @@ export async function answer(request: Request, parts: ApiParts): Promise<Respons
   url.pathname = collapseSlashes(url.pathname);
   let response: Response;
   try {
+    parts.access.check(request);
     response = await route(request, url, parts);
   } catch (error) {
-    response = respondError(statusOf(error), errorText(error));
-    if (error instanceof StoreFullError) response.headers.set("Retry-After", RETRY_AFTER_SECONDS);
+    response = respondFailure(request, url.pathname, error);
   }
-  const isOpen = !/^\/api\/(control|topology)/.test(url.pathname);
-  if (isOpen && request.headers.has("origin")) response.headers.set("Access-Control-Allow-Origin", "*");
+  parts.access.addHeaders(request, url.pathname, response.headers);
   return response;
 }
 
 /** Somebody has to make room on the disk first. */
 const RETRY_AFTER_SECONDS = "5";
 
+function respondFailure(request: Request, path: string, error: unknown): Response {
+  const respond = path === OTLP_PATH ? respondStatus.bind(null, request) : respondError;
+  const response = respond(statusOf(error), errorText(error));
+  if (error instanceof StoreFullError) response.headers.set("Retry-After", RETRY_AFTER_SECONDS);
+  return response;
+}
+
 function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status;
   if (error instanceof StoreFullError) return 503;
-  return error instanceof ZipkinError ? 400 : 500;
+  const isMalformed =
+    error instanceof ZipkinError || error instanceof OtlpError || error instanceof ProtobufError;
+  return isMalformed ? 400 : 500;
 }
 
+const OTLP_PATH = "/v1/traces";
 const QUERY_PATH = /^(?:\/zipkin)?\/api\/v2\/(.*)$/;
 const RUN_PATH = /^\/api\/runs\/([^/]+)\/ledger$/;
 
@@ -71,7 +87,9 @@ async function route(request: Request, url: URL, parts: ApiParts): Promise<Respo
   switch (`${request.method} ${path}`) {
     case "POST /api/v2/spans":
       return addZipkinSpans(request, parts);
-    case "POST /v1/traces":
+    case "POST /api/v1/spans":
+      return addZipkinV1Spans(request, parts);
+    case `POST ${OTLP_PATH}`:
       return addOtlpSpans(request, parts);
     case "GET /api/live":
       return respondLive(parts.live);
@@ -96,7 +114,7 @@ async function answerOther(request: Request, url: URL, parts: ApiParts): Promise
   const { store, metrics } = parts;
   switch (url.pathname) {
     case "/health":
-      return respondJson(request, { status: "UP", startedAt: parts.startedAt, store: store.counts() });
+      return respondJson(request, { status: "UP", startedAt: parts.startedAt, store: countsOf(parts) });
     case "/info":
       return respondJson(request, { chainLink: { version: parts.version } });
     case "/metrics":
@@ -137,14 +155,19 @@ function proofOf({ proof }: ApiParts): RunProof {
   return proof;
 }
 
+function countsOf({ store, metrics, sampleRate }: ApiParts): CollectorCounts {
+  return { ...store.counts(), ...(sampleRate < 1 && { sampledOutSpans: metrics.spansSampledOut }) };
+}
+
 /** For our own page only, which lists traces of thousands of spans every few seconds. Not part of any contract. */
-function listForPage({ store, proof, lookbackMs }: ApiParts, url: URL) {
+function listForPage(parts: ApiParts, url: URL) {
+  const { store, proof, lookbackMs } = parts;
   const summaries = store.traces(parseTraceQuery(url.searchParams, lookbackMs)).map(summarizeTrace);
   const traces =
     proof === null
       ? summaries
       : summaries.map((summary) => ({ ...summary, proof: proof.proofOf(summary.traceId) }));
-  return { traces, services: store.services(), counts: store.counts() };
+  return { traces, services: store.services(), counts: countsOf(parts) };
 }
 
 function isPreflight({ method, headers }: Request): boolean {

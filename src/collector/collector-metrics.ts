@@ -7,37 +7,65 @@ export class CollectorMetrics {
   bytes = 0;
   spans = 0;
   spansDropped = 0;
+  /** Of `spansDropped`, those of traces that the sample rate leaves out. */
+  spansSampledOut = 0;
+  /** Of the last message. */
+  messageBytes = 0;
+  messageSpans = 0;
 }
 
-/** The names of Zipkin's own `/metrics`. */
+/** The names of Zipkin's own `/metrics`, and ours for what Zipkin does not tell. */
 export function formatActuator(metrics: CollectorMetrics): Record<string, number> {
-  return Object.fromEntries(
-    countersOf(metrics).map(([name, value]) => [`counter.zipkin_collector.${name}.http`, value]),
-  );
+  const ofKind = (kind: string, values: Readonly<Record<string, number>>) =>
+    Object.entries(values).map(([name, value]) => [`${kind}.zipkin_collector.${name}.http`, value]);
+  return {
+    ...Object.fromEntries([...ofKind("counter", countersOf(metrics)), ...ofKind("gauge", gaugesOf(metrics))]),
+    "counter.chain_link_collector.spans_sampled_out": metrics.spansSampledOut,
+  };
 }
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/ with Zipkin's names, and the store's numbers under ours. */
 export function formatPrometheus(metrics: CollectorMetrics, counts: StoreCounts): string {
-  const lines = countersOf(metrics).map(
-    ([name, value]) =>
-      `# TYPE zipkin_collector_${name}_total counter\nzipkin_collector_${name}_total{transport="http"} ${value}`,
-  );
   const { traces, spans, evictedSpans, refusedSpans, duplicateSpans } = counts;
-  lines.push(`# TYPE chain_link_collector_traces gauge\nchain_link_collector_traces ${traces}`);
-  lines.push(`# TYPE chain_link_collector_spans gauge\nchain_link_collector_spans ${spans}`);
   const gone = { evicted: evictedSpans, refused: refusedSpans, duplicate: duplicateSpans };
-  lines.push("# TYPE chain_link_collector_spans_gone_total counter");
-  for (const [reason, value] of Object.entries(gone))
-    lines.push(`chain_link_collector_spans_gone_total{reason="${reason}"} ${value}`);
-  return `${lines.join("\n")}\n`;
+  return [
+    ...Object.entries(countersOf(metrics)).flatMap(([name, value]) =>
+      describe(`zipkin_collector_${name}_total`, "counter", [['{transport="http"}', value]]),
+    ),
+    ...Object.entries(gaugesOf(metrics)).flatMap(([name, value]) =>
+      describe(`zipkin_collector_${name}`, "gauge", [['{transport="http"}', value]]),
+    ),
+    ...describe("chain_link_collector_traces", "gauge", [["", traces]]),
+    ...describe("chain_link_collector_spans", "gauge", [["", spans]]),
+    ...describe(
+      "chain_link_collector_spans_gone_total",
+      "counter",
+      Object.entries({ ...gone, sampled_out: metrics.spansSampledOut }).map(
+        ([reason, value]) => [`{reason="${reason}"}`, value] as const,
+      ),
+    ),
+    "",
+  ].join("\n");
+}
+
+function describe(
+  name: string,
+  type: "counter" | "gauge",
+  samples: readonly (readonly [labels: string, value: number])[],
+): string[] {
+  return [`# TYPE ${name} ${type}`, ...samples.map(([labels, value]) => `${name}${labels} ${value}`)];
 }
 
 function countersOf({ messages, messagesDropped, bytes, spans, spansDropped }: CollectorMetrics) {
-  return Object.entries({
+  return {
     messages,
     messages_dropped: messagesDropped,
     bytes,
     spans,
     spans_dropped: spansDropped,
-  });
+  };
+}
+
+function gaugesOf({ messageBytes, messageSpans }: CollectorMetrics) {
+  return { message_bytes: messageBytes, message_spans: messageSpans };
 }

@@ -3,7 +3,7 @@ export class HttpError extends Error {
   override readonly name = "HttpError";
   readonly status: number;
 
-  constructor(status: 400 | 404 | 413 | 415 | 503, message: string) {
+  constructor(status: 400 | 403 | 404 | 413 | 415 | 503, message: string) {
     super(message);
     this.status = status;
   }

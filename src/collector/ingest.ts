@@ -1,15 +1,14 @@
 import type { OtlpBatch } from "../trace/otlp-batches.ts";
 import { decodeOtlpJson } from "../trace/otlp-json-decode.ts";
 import { decodeOtlpProtobuf } from "../trace/otlp-protobuf-decode.ts";
-import { OtlpError } from "../trace/otlp-span.ts";
 import { ProtobufWriter } from "../trace/protobuf.ts";
-import { ProtobufError } from "../trace/protobuf-reader.ts";
 import type { Span } from "../trace/span.ts";
-import { decodeZipkinSlices } from "../trace/zipkin-json.ts";
+import { decodeZipkinSlices, decodeZipkinV1Slices } from "../trace/zipkin-json.ts";
 import { decodeZipkinProtobuf } from "../trace/zipkin-protobuf.ts";
 import type { CollectorMetrics } from "./collector-metrics.ts";
 import { HttpError } from "./http-error.ts";
 import type { LiveRecorder } from "./live-recorder.ts";
+import { mediaTypeOf } from "./otlp-status.ts";
 import { Pause } from "./pause.ts";
 import type { RunProof } from "./proof.ts";
 import { readBody } from "./request-body.ts";
@@ -28,17 +27,31 @@ export interface IngestParts {
 
 /** `POST /api/v2/spans`: answers when the spans are stored. */
 export async function addZipkinSpans(request: Request, parts: IngestParts): Promise<Response> {
+  const isProtobuf = mediaTypeOf(request) === "application/x-protobuf";
+  return storeZipkin(request, isProtobuf ? decodeZipkinProtobuf : decodeZipkinSlices, parts);
+}
+
+/** `POST /api/v1/spans`: JSON only. Zipkin takes Thrift here, too, which no client of the last years sends. */
+export async function addZipkinV1Spans(request: Request, parts: IngestParts): Promise<Response> {
+  if (mediaTypeOf(request) === "application/x-thrift")
+    throw new HttpError(415, "Expected application/json but found application/x-thrift");
+  return storeZipkin(request, decodeZipkinV1Slices, parts);
+}
+
+async function storeZipkin(
+  request: Request,
+  decode: (body: Uint8Array) => Iterable<Span[]>,
+  parts: IngestParts,
+): Promise<Response> {
   const body = await receive(request, parts);
-  const isProtobuf = /^application\/x-protobuf\b/i.test(request.headers.get("content-type") ?? "");
-  const decode = isProtobuf ? decodeZipkinProtobuf : decodeZipkinSlices;
   const groups = await dropping(parts, () => runSliced(decode(body)));
-  for (const spans of groups) await keep(spans, parts);
+  await keepAll(groups, parts);
   return new Response(null, { status: 202 });
 }
 
 /** `POST /v1/traces`: https://opentelemetry.io/docs/specs/otlp/#otlphttp */
 export async function addOtlpSpans(request: Request, parts: IngestParts): Promise<Response> {
-  const type = (request.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase();
+  const type = mediaTypeOf(request);
   if (type !== "application/json" && type !== "application/x-protobuf") {
     throw new HttpError(
       415,
@@ -46,26 +59,17 @@ export async function addOtlpSpans(request: Request, parts: IngestParts): Promis
     );
   }
   const isJson = type === "application/json";
-  try {
-    const body = await receive(request, parts);
-    const decode = isJson ? decodeOtlpJson : decodeOtlpProtobuf;
-    const batches = await dropping(parts, () => runSliced(decode(body)));
-    for (const { spans } of batches) await keep(spans, parts);
-    const rejected = batches.reduce((sum, batch) => sum + batch.rejected, 0);
-    parts.metrics.spansDropped += rejected;
-    if (rejected > 0) parts.live.recordDropped(rejected);
-    return new Response(formatOtlpAnswer(batches, rejected, isJson), { headers: { "Content-Type": type } });
-  } catch (error) {
-    const isMalformed =
-      error instanceof OtlpError ||
-      error instanceof ProtobufError ||
-      (error instanceof HttpError && error.status === 400);
-    if (!isMalformed) throw error;
-    return new Response(formatStatus(error.message, isJson), {
-      status: 400,
-      headers: { "Content-Type": type },
-    });
-  }
+  const body = await receive(request, parts);
+  const decode = isJson ? decodeOtlpJson : decodeOtlpProtobuf;
+  const batches = await dropping(parts, () => runSliced(decode(body)));
+  await keepAll(
+    batches.map(({ spans }) => spans),
+    parts,
+  );
+  const rejected = batches.reduce((sum, batch) => sum + batch.rejected, 0);
+  parts.metrics.spansDropped += rejected;
+  if (rejected > 0) parts.live.recordDropped(rejected);
+  return new Response(formatOtlpAnswer(batches, rejected, isJson), { headers: { "Content-Type": type } });
 }
 
 async function receive(request: Request, { metrics }: IngestParts): Promise<Uint8Array> {
@@ -73,6 +77,7 @@ async function receive(request: Request, { metrics }: IngestParts): Promise<Uint
   try {
     const body = await readBody(request);
     metrics.bytes += body.length;
+    metrics.messageBytes = body.length;
     return body;
   } catch (error) {
     metrics.messagesDropped++;
@@ -100,13 +105,22 @@ async function runSliced<T>(slices: Iterable<T>): Promise<T[]> {
   return done;
 }
 
+async function keepAll(groups: readonly (readonly Span[])[], parts: IngestParts): Promise<void> {
+  const count = groups.reduce((sum, spans) => sum + spans.length, 0);
+  // As in Zipkin, a message without spans is none.
+  if (count > 0) parts.metrics.messageSpans = count;
+  for (const spans of groups) if (spans.length > 0) await keep(spans, parts);
+}
+
 async function keep(
   spans: readonly Span[],
   { store, live, metrics, proof, sampleRate }: IngestParts,
 ): Promise<void> {
   metrics.spans += spans.length;
   const sampled = sampleSpans(spans, sampleRate);
-  metrics.spansDropped += spans.length - sampled.length;
+  const sampledOut = spans.length - sampled.length;
+  metrics.spansDropped += sampledOut;
+  metrics.spansSampledOut += sampledOut;
   if (sampled.length === 0) return;
   try {
     await store.addSoon(sampled);
@@ -128,12 +142,4 @@ function formatOtlpAnswer(batches: readonly OtlpBatch[], rejected: number, isJso
   const writer = new ProtobufWriter();
   if (rejected > 0) writer.nested(1, (partial) => partial.varint(1, rejected).text(2, message));
   return writer.finish();
-}
-
-/** `INVALID_ARGUMENT` of https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
-const INVALID_ARGUMENT = 3;
-
-function formatStatus(message: string, isJson: boolean): Bun.BodyInit {
-  if (isJson) return JSON.stringify({ code: INVALID_ARGUMENT, message });
-  return new ProtobufWriter().varint(1, INVALID_ARGUMENT).text(2, message).finish();
 }

@@ -16,18 +16,6 @@ const FILES: Readonly<Record<string, () => Import>> = {
   "/page.js": () => import("../../ui/dist/page.js" as string, { with: { type: "text" } }),
 };
 
-/** Span contents come from anyone who can reach the port: the page may run and load nothing but these files. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
-
 const served = new Map<string, Promise<string>>();
 
 /** A file of the web page; undefined when there is none at this path. */
@@ -43,7 +31,6 @@ export async function servePage(request: Request, path: string): Promise<Respons
   return respondText(request, await text, {
     ...preloadTrace(request, path),
     "Content-Type": contentType(path),
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
   });

@@ -1,9 +1,10 @@
 import type { Span } from "../trace/span.ts";
+import { stringifySpans } from "../trace/zipkin-json.ts";
 import { normalizeTraceId } from "../trace/zipkin-span.ts";
 import { type DependencyLink, DependencyLinks } from "./dependency-links.ts";
 import { HttpError } from "./http-error.ts";
 import { Pause } from "./pause.ts";
-import { respondJson } from "./response.ts";
+import { respondJson, respondText } from "./response.ts";
 import type { TraceStore } from "./store.ts";
 import { parseTraceQuery, parseWindow } from "./trace-query.ts";
 
@@ -26,8 +27,15 @@ export async function answerQuery(
   url: URL,
   parts: QueryParts,
 ): Promise<Response> {
+  const { store, isSearchable } = parts;
   if (path.startsWith(TRACE_PATH))
-    return respondJson(request, findTrace(parts.store, path.slice(TRACE_PATH.length)));
+    return respondSpans(request, findTrace(store, path.slice(TRACE_PATH.length)));
+  if (path === "traceMany")
+    return respondSpans(request, findTraces(store, required(url.searchParams, "traceIds")));
+  if (path === "traces") {
+    const query = parseTraceQuery(url.searchParams, parts.lookbackMs);
+    return respondSpans(request, isSearchable ? store.traces(query) : []);
+  }
   return respondJson(request, await findAnswer(path, url.searchParams, parts));
 }
 
@@ -44,12 +52,6 @@ async function findAnswer(path: string, parameters: URLSearchParams, parts: Quer
       const service = required(parameters, "serviceName").toLowerCase();
       return isSearchable ? store.remoteServices(service) : [];
     }
-    case "traces": {
-      const query = parseTraceQuery(parameters, parts.lookbackMs);
-      return isSearchable ? store.traces(query) : [];
-    }
-    case "traceMany":
-      return findTraces(store, required(parameters, "traceIds"));
     case "dependencies":
       return linkDependencies(store, parameters, parts.lookbackMs);
     case "autocompleteKeys":
@@ -61,6 +63,10 @@ async function findAnswer(path: string, parameters: URLSearchParams, parts: Quer
     default:
       throw new HttpError(404, `Not found: GET /api/v2/${path}`);
   }
+}
+
+function respondSpans(request: Request, spans: Span[] | Span[][]): Response {
+  return respondText(request, stringifySpans(spans), { "Content-Type": "application/json" });
 }
 
 function findTrace(store: TraceStore, segment: string): Span[] {

@@ -11,7 +11,7 @@ export function respondJson(request: Request, value: unknown): Response {
 /** 200 with the text, gzipped when it is over 2 KiB and the client accepts that. */
 export function respondText(request: Request, text: string, headers: Record<string, string>): Response {
   const bytes = Buffer.from(text);
-  const varying = { ...headers, Vary: "Accept-Encoding", "X-Content-Type-Options": "nosniff" };
+  const varying = { ...headers, Vary: "Accept-Encoding" };
   if (bytes.length <= MIN_GZIP_BYTES || !acceptsGzip(request))
     return new Response(bytes, { headers: varying });
   return new Response(Bun.gzipSync(bytes, { level: GZIP_LEVEL }), {
@@ -22,7 +22,7 @@ export function respondText(request: Request, text: string, headers: Record<stri
 export function respondError(status: number, message: string): Response {
   return new Response(message, {
     status,
-    headers: { "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff" },
+    headers: { "Content-Type": "text/plain; charset=utf-8" },
   });
 }
 

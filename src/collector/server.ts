@@ -1,11 +1,13 @@
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
+import { Access, type AllowedOrigins } from "./access.ts";
 import { type ApiParts, answer } from "./api.ts";
 import { CollectorMetrics } from "./collector-metrics.ts";
 import type { ControlDesk } from "./control-desk.ts";
 import { LiveRecorder } from "./live-recorder.ts";
 import type { RunProof } from "./proof.ts";
 import { respondWellFormed } from "./request-form.ts";
+import { addSecurityHeaders } from "./security-headers.ts";
 import { SpanStore, type SpanStoreOptions } from "./span-store.ts";
 import type { TraceStore } from "./store.ts";
 import { DEFAULT_LOOKBACK_MS } from "./trace-query.ts";
@@ -25,6 +27,8 @@ export interface CollectorOptions extends SpanStoreOptions {
   readonly lookbackMs?: number | undefined;
   /** Accounts of the requests whose spans come in. @default none is known */
   readonly proof?: (() => RunProof | null) | undefined;
+  /** Pages of which other origins may use it. @default DEFAULT_ORIGINS */
+  readonly allowedOrigins?: AllowedOrigins | undefined;
   /** Load and faults that its page can change. @default nothing to control */
   readonly control?: ControlDesk | undefined;
 }
@@ -75,6 +79,7 @@ export function startCollector(options: CollectorOptions): Collector {
     version: VERSION,
     startedAt: new Date(),
     control: options.control ?? null,
+    access: new Access(host, options.allowedOrigins),
   };
   const respond = (request: Request) => answer(request, parts);
   const servers: Bun.Server<undefined>[] = [];
@@ -127,10 +132,12 @@ export function listen(
       development: false,
       // Without this, `development: false` lets a second server share the port, and spans go to either.
       reusePort: false,
-      fetch: (request, server) => {
+      fetch: async (request, server) => {
         // A stream may be silent for longer than the idle time-out, which other connections keep.
         if (request.url.endsWith("/api/live")) server.timeout(request, 0);
-        return respondWellFormed(request, respond);
+        const response = await respondWellFormed(request, respond);
+        addSecurityHeaders(response.headers);
+        return response;
       },
     });
   } catch (error) {

@@ -8,7 +8,7 @@ import { PartWriter } from "./part-writer.ts";
 import { SpanNames } from "./span-names.ts";
 import type { StoreCounts, TraceQuery, TraceStore } from "./store.ts";
 import { termsOf } from "./term-filter.ts";
-import { type StoredTrace, TraceIndex } from "./trace-index.ts";
+import { type StoredTrace, TraceIndex, touches } from "./trace-index.ts";
 import { matchesTrace } from "./trace-match.ts";
 
 // SQLite   part   number ──► spans of one trace from one commit                 the truth
@@ -116,10 +116,15 @@ export class SpanStore implements TraceStore {
   }
 
   *eachTrace(query: Pick<TraceQuery, "endTs" | "lookback">): Generator<Span[]> {
-    const groups = Map.groupBy(this.#index.inWindow(query), (trace) => trace.id.slice(-16));
-    for (const traces of groups.values()) {
-      const left = traces.filter((trace) => this.#index.get(trace.id) === trace);
-      if (left.length > 0) yield left.flatMap((trace) => this.#read(trace));
+    const seen = new Set<string>();
+    // A copy: spans come in and go while these are worked on.
+    for (const { id } of [...this.#index.touchingWindow(query)]) {
+      const twins = this.#index.twinsOf(id);
+      const lowId = id.slice(-16);
+      if (seen.has(lowId)) continue;
+      if (twins.length > 1) seen.add(lowId);
+      const spans = twins.flatMap((trace) => this.#read(trace));
+      if (touches(spans, query)) yield spans;
     }
   }
 

@@ -17,13 +17,16 @@ export interface TraceStore {
   addSoon(spans: readonly Span[]): Promise<void>;
   /** All spans of a trace, in no particular order; undefined when it has none. `traceId` is normalised. */
   trace(traceId: string): Span[] | undefined;
-  /** Newest first, by the earliest timestamp of each trace. A trace without any timestamp is never among them. */
+  /**
+   * Newest first, by the timestamp of each trace's root, or of its earliest span where the root is missing. A trace without any
+   * timestamp is never among them.
+   */
   traces(query: TraceQuery): Span[][];
   /** Copies of spans of the trace that came and were not kept, since the store was opened. */
   duplicatesOf(traceId: string): number;
   /**
-   * As `traces`, without a limit and one by one, traces with the same last 16 digits as one. The store may change
-   * meanwhile.
+   * One by one, without a limit, the traces of which any span started in the window, traces with the same last 16 digits as one.
+   * The store may change meanwhile.
    */
   eachTrace(query: Pick<TraceQuery, "endTs" | "lookback">): Iterable<Span[]>;
   /** Ids of all traces, with the number of their spans. */
@@ -74,4 +77,10 @@ export interface StoreCounts {
   readonly refusedSpans: number;
   /** Spans that were there already, equal in every field. */
   readonly duplicateSpans: number;
+}
+
+/** What became of the spans of a collector: those that its sample rate leaves out never reach its store. */
+export interface CollectorCounts extends StoreCounts {
+  /** Absent when it keeps all. */
+  readonly sampledOutSpans?: number;
 }

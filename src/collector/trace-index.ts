@@ -10,8 +10,17 @@ export interface StoredTrace {
   readonly filter: TermFilter;
   /** Numbers of its parts. */
   readonly parts: number[];
-  /** Earliest timestamp of its spans, microseconds since 1970; 0 when none has one. */
+  /** The next with the same last 16 digits, where ids are strict. */
+  twin: StoredTrace | undefined;
+  /**
+   * Timestamp of its root (of several the first that came), or of its earliest span as long as there is none; 0 when no span has
+   * one. Microseconds since 1970, as in all times here.
+   */
   start: number;
+  hasRoot: boolean;
+  /** Timestamps of its earliest and its latest span, 0 when none has one. */
+  earliest: number;
+  latest: number;
   maxDuration: number;
   spans: number;
   bytes: number;
@@ -25,9 +34,14 @@ type Window = Pick<TraceQuery, "endTs" | "lookback">;
 export class TraceIndex {
   spans = 0;
   bytes = 0;
+  #size = 0;
   readonly #isStrict: boolean;
-  readonly #byId = new Map<string, StoredTrace>();
+  /** By the last 16 digits of the id, the first of those that have them. */
+  readonly #byLowId = new Map<string, StoredTrace>();
   readonly #byStart = new SortedTraces<StoredTrace>();
+  /** How far any trace reaches before and after its start. */
+  #longestBefore = 0;
+  #longestAfter = 0;
   /** The one that new traces get. */
   #filter = new TermFilter();
 
@@ -37,46 +51,55 @@ export class TraceIndex {
   }
 
   get size(): number {
-    return this.#byId.size;
+    return this.#size;
   }
 
   /** The same for all ids of a trace. */
   keyOf(traceId: string): string {
-    return this.#isStrict ? traceId : traceId.slice(-16);
+    return this.#isStrict ? traceId : lowIdOf(traceId);
   }
 
   get(key: string): StoredTrace | undefined {
-    return this.#byId.get(key);
+    let trace = this.#byLowId.get(lowIdOf(key));
+    while (trace !== undefined && trace.id !== key) trace = trace.twin;
+    return trace;
   }
 
   find(traceId: string): StoredTrace | undefined {
-    return this.#byId.get(this.keyOf(traceId));
+    return this.get(this.keyOf(traceId));
   }
 
-  values(): Iterable<StoredTrace> {
-    return this.#byId.values();
+  *values(): Generator<StoredTrace> {
+    for (const first of this.#byLowId.values()) yield* withTwins(first);
   }
 
   /** A trace that is in the index as soon as it has spans. */
   draft(key: string): StoredTrace {
     if (this.#filter.spans >= SPANS_PER_FILTER) this.#filter = new TermFilter();
-    const filter = this.#filter;
-    return { id: key, filter, parts: [], start: 0, maxDuration: 0, spans: 0, bytes: 0, duplicates: 0 };
+    return {
+      id: key,
+      filter: this.#filter,
+      parts: [],
+      twin: undefined,
+      start: 0,
+      hasRoot: false,
+      earliest: 0,
+      latest: 0,
+      maxDuration: 0,
+      spans: 0,
+      bytes: 0,
+      duplicates: 0,
+    };
   }
 
   addPart(trace: StoredTrace, part: number, bytes: number, spans: readonly Span[]): void {
-    let start = trace.start;
-    for (const { timestamp = 0, duration = 0 } of spans) {
-      if (timestamp > 0 && (start === 0 || timestamp < start)) start = timestamp;
-      if (duration > trace.maxDuration) trace.maxDuration = duration;
-    }
     const isNew = trace.parts.length === 0;
-    if (isNew) this.#byId.set(trace.id, trace);
-    else if (start !== trace.start) this.#byStart.remove(trace);
-    if (isNew || start !== trace.start) {
-      trace.start = start;
-      this.#byStart.add(trace);
-    }
+    const before = trace.start;
+    for (const span of spans) widen(trace, span);
+    if (isNew) this.#append(trace);
+    else if (trace.start !== before) this.#move(trace, before);
+    this.#longestBefore = Math.max(this.#longestBefore, trace.start - trace.earliest);
+    this.#longestAfter = Math.max(this.#longestAfter, trace.latest - trace.start);
     trace.parts.push(part);
     trace.spans += spans.length;
     trace.bytes += bytes;
@@ -86,7 +109,8 @@ export class TraceIndex {
 
   remove(trace: StoredTrace): void {
     this.#byStart.remove(trace);
-    this.#byId.delete(trace.id);
+    this.#unlink(trace);
+    this.#size--;
     this.spans -= trace.spans;
     this.bytes -= trace.bytes;
   }
@@ -96,9 +120,26 @@ export class TraceIndex {
     return this.#byStart.first();
   }
 
-  /** Newest first. Change nothing meanwhile. */
+  /** Those that started in a window, newest first. Change nothing meanwhile. */
   inWindow({ endTs, lookback }: Window): Iterable<StoredTrace> {
     return this.#byStart.newestFirst(Math.max((endTs - lookback) * 1000, 1), endTs * 1000);
+  }
+
+  /**
+   * Those of which a span may have started in a window, newest first; {@link touches} tells. In milliseconds, as Zipkin's linker
+   * looks at them. Change nothing meanwhile.
+   */
+  *touchingWindow({ endTs, lookback }: Window): Generator<StoredTrace> {
+    const from = (endTs - lookback) * 1000;
+    const to = endTs * 1000 + 999;
+    for (const trace of this.#byStart.newestFirst(from - this.#longestAfter, to + this.#longestBefore))
+      if (trace.latest >= from && trace.earliest <= to) yield trace;
+  }
+
+  /** All that have the last 16 digits of an id. */
+  twinsOf(id: string): StoredTrace[] {
+    const first = this.#byLowId.get(lowIdOf(id));
+    return first === undefined ? [] : [...withTwins(first)];
   }
 
   /** Those in the window of a query that may be what it asks for, newest first; most that are not are left out. */
@@ -114,4 +155,59 @@ export class TraceIndex {
       if (mayHave) yield trace;
     }
   }
+
+  #append(trace: StoredTrace): void {
+    const lowId = lowIdOf(trace.id);
+    trace.twin = this.#byLowId.get(lowId);
+    this.#byLowId.set(lowId, trace);
+    this.#byStart.add(trace);
+    this.#size++;
+  }
+
+  /** @param before its start as it is sorted by */
+  #move(trace: StoredTrace, before: number): void {
+    const { start } = trace;
+    trace.start = before;
+    this.#byStart.remove(trace);
+    trace.start = start;
+    this.#byStart.add(trace);
+  }
+
+  #unlink(trace: StoredTrace): void {
+    const lowId = lowIdOf(trace.id);
+    const first = this.#byLowId.get(lowId);
+    if (first === trace) {
+      if (trace.twin === undefined) this.#byLowId.delete(lowId);
+      else this.#byLowId.set(lowId, trace.twin);
+      return;
+    }
+    for (let other = first; other !== undefined; other = other.twin)
+      if (other.twin === trace) other.twin = trace.twin;
+  }
+}
+
+/** Whether a span of a list started in a window. */
+export function touches(spans: readonly Span[], { endTs, lookback }: Window): boolean {
+  return spans.some(({ timestamp = 0 }) => {
+    const ms = Math.floor(timestamp / 1000);
+    return ms >= endTs - lookback && ms <= endTs;
+  });
+}
+
+function widen(trace: StoredTrace, { timestamp = 0, duration = 0, parentId }: Span): void {
+  if (duration > trace.maxDuration) trace.maxDuration = duration;
+  if (timestamp === 0) return;
+  if (trace.earliest === 0 || timestamp < trace.earliest) trace.earliest = timestamp;
+  if (timestamp > trace.latest) trace.latest = timestamp;
+  if (trace.hasRoot) return;
+  trace.hasRoot = parentId === undefined;
+  trace.start = trace.hasRoot ? timestamp : trace.earliest;
+}
+
+function lowIdOf(id: string): string {
+  return id.length === 16 ? id : id.slice(-16);
+}
+
+function* withTwins(first: StoredTrace): Generator<StoredTrace> {
+  for (let trace: StoredTrace | undefined = first; trace !== undefined; trace = trace.twin) yield trace;
 }

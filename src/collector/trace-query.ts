@@ -45,12 +45,14 @@ export function readWholeNumber(name: string, text: string, min: number, max: nu
   );
 }
 
-/** `error and http.method=GET`: keys, or keys with values. */
+/** `error and http.method = GET`: keys, or keys with values. A key alone does not replace the same key with a value. */
 function parseAnnotationQuery(text: string): Map<string, string> {
   const wanted = new Map<string, string>();
   for (const part of text.split(" and ")) {
-    const [key = "", ...value] = part.trim().split("=");
-    if (key !== "") wanted.set(key, value.join("="));
+    const [before = "", ...after] = part.split("=");
+    const key = before.trim();
+    const value = after.join("=").trim();
+    if (key !== "" && (after.length > 0 || !wanted.has(key))) wanted.set(key, value);
   }
   return wanted;
 }

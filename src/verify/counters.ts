@@ -135,18 +135,15 @@ function readCollector(text: string | null): BackendCounters | null {
   const { store, startedAt } = parseRecord(text) ?? {};
   if (!isRecord(store)) return null;
   const identity = typeof startedAt === "string" ? startedAt : null;
-  const { spans, evictedSpans, refusedSpans } = store as Record<string, number>;
+  const { spans, evictedSpans, refusedSpans, sampledOutSpans = 0 } = store as Record<string, number>;
   // Without copies: what came twice stands for nothing that did not come.
-  const counts = [spans, evictedSpans, refusedSpans];
+  const counts = [spans, evictedSpans, refusedSpans, sampledOutSpans];
   const received = counts.every(Number.isFinite)
     ? counts.reduce((sum = 0, count = 0) => sum + count, 0)
     : null;
-  return {
-    received: received ?? null,
-    refused: refusedSpans ?? null,
-    evicted: evictedSpans ?? null,
-    identity,
-  };
+  // Zipkin, too, counts what it samples out among what it drops.
+  const refused = refusedSpans === undefined ? null : refusedSpans + sampledOutSpans;
+  return { received: received ?? null, refused, evicted: evictedSpans ?? null, identity };
 }
 
 function parseRecord(text: string | null): Record<string, unknown> | null {

@@ -156,8 +156,20 @@ test.each([
   ).flat();
   await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body: JSON.stringify(spans) });
   const { store } = (await getJson(`${collector.url}/health`)) as {
-    store: { traces: number; spans: number };
+    store: { traces: number; spans: number; sampledOutSpans: number };
   };
+  // What is left out is counted, wherever the collector's numbers are.
+  const sampledOutSpans = spans.length - store.spans;
+  expect(store).toMatchObject({ sampledOutSpans });
+  expect(await getJson(`${collector.url}/page/traces`)).toMatchObject({ counts: { sampledOutSpans } });
+  expect(await getJson(`${collector.url}/metrics`)).toMatchObject({
+    "counter.zipkin_collector.spans_dropped.http": sampledOutSpans,
+    "counter.chain_link_collector.spans_sampled_out": sampledOutSpans,
+  });
+  const prometheus = await (await fetch(`${collector.url}/prometheus`)).text();
+  expect(prometheus).toContain(
+    `chain_link_collector_spans_gone_total{reason="sampled_out"} ${sampledOutSpans}\n`,
+  );
   expect(store.traces).toBeGreaterThan(60);
   expect(store.traces).toBeLessThan(140);
   expect(store.spans).toBe(3 * store.traces);
@@ -165,7 +177,34 @@ test.each([
   await collector.exited;
 });
 
+const readAs = (url: string, origin: string) =>
+  fetch(`${url}/api/v2/services`, { headers: { Origin: origin } });
+
 test.each([
+  [["--cors", "http://ui.example:3000, https://other.example"], {}],
+  [[], { ZIPKIN_QUERY_ALLOWED_ORIGINS: "http://ui.example:3000" }],
+])("pages of listed origins may read, and no others: %j %j", async (args, env) => {
+  const collector = await startCollectorProcess(args, env);
+  const { headers } = await readAs(collector.url, "http://ui.example:3000");
+  expect(headers.get("access-control-allow-origin")).toBe("http://ui.example:3000");
+  expect((await readAs(collector.url, "http://evil.example")).status).toBe(403);
+  collector.signal("SIGTERM");
+  await collector.exited;
+});
+
+test("an address that other machines reach is said to be open, in one line", async () => {
+  const open = await startCollectorProcess(["--host", "0.0.0.0"]);
+  const own = await startCollectorProcess();
+  expect((await fetch(`${open.url}/health`, { headers: { Host: "zipkin-service" } })).status).toBe(200);
+  for (const collector of [open, own]) collector.signal("SIGTERM");
+  await Promise.all([open.exited, own.exited]);
+  expect(open.stderr().match(/^.*0\.0\.0\.0 is open to other machines: .*$/gm)).toHaveLength(1);
+  expect(own.stderr()).not.toContain("open to other machines");
+});
+
+test.each([
+  [["--cors", "example.com"], "* or origins such as http://localhost:3000"],
+  [["--cors", "http://example.com/path"], "* or origins such as http://localhost:3000"],
   [["--sample-rate", "2"], "a share from 0 to 1"],
   [["--max-bytes", "lots"], "a size such as 64MiB or 2GB"],
   [["--port", "70000"], "a whole number from 0 to 65535"],

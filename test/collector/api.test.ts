@@ -4,14 +4,16 @@ import { MAX_BODY_BYTES } from "../../src/collector/request-body.ts";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
 import { makeChain, newTraceId } from "./spans.ts";
 import { describeZipkinContract } from "./zipkin-contract.ts";
+import { describeZipkinDetails } from "./zipkin-details-contract.ts";
 
 let collector: Collector;
 beforeAll(() => {
-  collector = startCollector({ host: "127.0.0.1", port: 0 });
+  collector = startCollector({ host: "127.0.0.1", port: 0, allowedOrigins: "*" });
 });
 afterAll(() => collector.stop());
 
 describeZipkinContract("the collector", () => collector.url);
+describeZipkinDetails("the collector", () => collector.url);
 
 const post = (body: Bun.BodyInit, headers: Record<string, string> = {}) =>
   fetch(`${collector.url}/api/v2/spans`, { method: "POST", body, headers });
@@ -71,7 +73,9 @@ describe("bodies", () => {
       port: collector.port,
       socket: { data: (_, data) => resolve(data.toString()) },
     });
-    socket.write(`POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: ${MAX_BODY_BYTES + 1}\r\n\r\n`);
+    socket.write(
+      `POST /api/v2/spans HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${MAX_BODY_BYTES + 1}\r\n\r\n`,
+    );
     expect(await answer).toStartWith("HTTP/1.1 413 ");
     socket.end();
   });
@@ -110,7 +114,9 @@ describe("bodies", () => {
         port: collector.port,
         socket: { data: (_, data) => void statuses.push(data.toString().split("\r\n")[0] ?? "") },
       });
-      socket.write(`POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: ${text.length}\r\n\r\n`);
+      socket.write(
+        `POST /api/v2/spans HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${text.length}\r\n\r\n`,
+      );
       for (const character of text.slice(0, 40)) {
         socket.write(character);
         await Bun.sleep(1);

@@ -152,7 +152,7 @@ describe("a strange batch", () => {
   const spanWith = (fields: string) => `[{"traceId":"${newTraceId()}","id":"1",${fields}}]`;
 
   test.each([
-    ["deep nesting beside the span", `"x":${levels}`, 202],
+    ["deep nesting beside the span", `"x":${levels}`, 400],
     ["deep nesting in a tag", `"tags":{"a":${levels}}`, 400],
     ["deep nesting that does not end", `"x":${"[".repeat(1_000_000)}`, 400],
     ["NUL in names", `"name":"a\\u0000b","localEndpoint":{"serviceName":"a\\u0000b"},"timestamp":5`, 202],
@@ -310,9 +310,9 @@ test("with 10,000 connections that say nothing or half of a request, others are 
   const sockets: Bun.Socket<undefined>[] = [];
   const connect = async (index: number) => {
     const socket = await Bun.connect({ hostname: "127.0.0.1", port: collector.port, socket: { data() {} } });
-    if (index % 3 === 1) socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-");
+    if (index % 3 === 1) socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: localhost\r\nContent-");
     if (index % 3 === 2)
-      socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n[{");
+      socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n[{");
     sockets.push(socket);
   };
   // Some at a time: the line of those who wait to be accepted is short.

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
 import { encodeOtlpJson, encodeOtlpProtobuf } from "../../src/trace/otlp.ts";
+import { ProtobufWriter } from "../../src/trace/protobuf.ts";
 import type { Span } from "../../src/trace/span.ts";
-import { makeChain, newTraceId } from "./spans.ts";
+import { hexId, makeChain, newTraceId } from "./spans.ts";
 
 let collector: Collector;
 beforeAll(() => {
@@ -144,4 +146,156 @@ test("protobuf that is cut is 400 with a Status; other types are 415", async () 
   expect(response.headers.get("content-type")).toBe(PROTOBUF);
   expect((await response.bytes()).subarray(0, 2)).toEqual(new Uint8Array([8, 3]));
   expect((await post("x", "text/plain")).status).toBe(415);
+});
+
+/** What each error is answered with: the code of `google.rpc.Status`, in the encoding of the request. */
+describe("errors are a Status in the encoding of the request", () => {
+  const send = (type: string, body: Bun.BodyInit, headers: Record<string, string> = {}) =>
+    fetch(`${collector.url}/v1/traces`, {
+      method: "POST",
+      body,
+      headers: { "Content-Type": type, ...headers },
+    });
+  const tooLarge = new Uint8Array(10 * 1024 * 1024 + 1);
+
+  test.each([
+    ["a malformed body", 400, "\u0001", {}],
+    ["a body that is too large", 413, tooLarge, {}],
+    ["an unknown content encoding", 415, "x", { "Content-Encoding": "br" }],
+    ["a body that is not in its content encoding", 400, "x", { "Content-Encoding": "deflate" }],
+  ])("%s", async (_, status, body, headers) => {
+    const json = await send(JSON_TYPE, body, headers);
+    expect([json.status, json.headers.get("content-type")]).toEqual([status, JSON_TYPE]);
+    const { code, message } = (await json.json()) as { code: number; message: string };
+    expect(code).toBe(3);
+    const protobuf = await send(PROTOBUF, body, headers);
+    expect([protobuf.status, protobuf.headers.get("content-type")]).toEqual([status, PROTOBUF]);
+    const bytes = await protobuf.bytes();
+    expect([bytes[0], bytes[1], bytes[2]]).toEqual([8, 3, 18]);
+    expect(message.length).toBeGreaterThan(0);
+  });
+
+  test("an unknown content type is 415 with a Status in JSON", async () => {
+    const response = await send("text/plain", "x");
+    expect(response.status).toBe(415);
+    expect(await response.json()).toMatchObject({ code: 3 });
+  });
+
+  test("half a surrogate pair in a message is replaced", async () => {
+    const value = JSON.stringify(`${"x".repeat(38)}😀`);
+    const response = await send(JSON_TYPE, requestOf(spanOf({ startTimeUnixNano: JSON.parse(value) })));
+    expect(response.status).toBe(400);
+    expect(await response.text()).not.toMatch(/\\ud83d/i);
+  });
+});
+
+test.each([
+  ["gzip", gzipSync],
+  ["deflate", deflateSync],
+  ["deflate", deflateRawSync],
+  ["identity", (bytes: Buffer) => bytes],
+])("content encoding %s is accepted", async (encoding, encode) => {
+  const traceId = `00000000000000aa${newTraceId()}`;
+  for (const [path, body] of [
+    ["/v1/traces", requestOf(spanOf({ traceId }))],
+    ["/api/v2/spans", `[{"traceId":"${traceId}","id":"1"}]`],
+  ] as const) {
+    const response = await fetch(collector.url + path, {
+      method: "POST",
+      headers: { "Content-Type": JSON_TYPE, "Content-Encoding": encoding },
+      body: new Uint8Array(encode(Buffer.from(body))),
+    });
+    expect([path, response.ok]).toEqual([path, true]);
+  }
+  expect(collector.store.trace(traceId)).toHaveLength(2);
+});
+
+describe("what Zipkin has no field for becomes tags", () => {
+  const expected = {
+    "w3c.tracestate": "a=1,b=2",
+    "otel.dropped_attributes_count": "1",
+    "otel.dropped_events_count": "2",
+    "otel.dropped_links_count": "3",
+    "otlp.link.0": `${"ab".repeat(16)}|${"cd".repeat(8)}|c=3|{"why":"batch"}|4`,
+    "otlp.link.1": `${"00".repeat(15)}01|${"00".repeat(7)}01||{}|0`,
+    "otel.scope.name": "scope",
+    "build.id": "7",
+  };
+
+  test("from JSON", async () => {
+    const traceId = `00000000000000aa${newTraceId()}`;
+    const span = {
+      traceId,
+      spanId: hexId(1),
+      traceState: "a=1,b=2",
+      droppedAttributesCount: 1,
+      droppedEventsCount: "2",
+      droppedLinksCount: 3,
+      links: [
+        {
+          traceId: "AB".repeat(16),
+          spanId: "CD".repeat(8),
+          traceState: "c=3",
+          attributes: [{ key: "why", value: { stringValue: "batch" } }],
+          droppedAttributesCount: 4,
+        },
+        { traceId: `${"00".repeat(15)}01`, spanId: hexId(1) },
+      ],
+      events: [{ timeUnixNano: "5000", name: "e", droppedAttributesCount: 6 }],
+    };
+    const scope = { name: "scope", attributes: [{ key: "build.id", value: { intValue: "7" } }] };
+    const body = JSON.stringify({ resourceSpans: [{ scopeSpans: [{ scope, spans: [span] }] }] });
+    expect((await post(body, JSON_TYPE)).status).toBe(200);
+    const [stored] = collector.store.trace(traceId) as Span[];
+    expect(stored?.tags).toEqual(expected);
+    expect(stored?.annotations).toEqual([
+      { timestamp: 5, value: '{"e":{"otel.dropped_attributes_count":6}}' },
+    ]);
+  });
+
+  test("from protobuf", async () => {
+    const traceId = `00000000000000aa${newTraceId()}`;
+    const attribute = (key: string, write: (value: ProtobufWriter) => void) => (it: ProtobufWriter) =>
+      it.text(1, key).nested(2, write);
+    const body = new ProtobufWriter().nested(1, (resource) =>
+      resource.nested(2, (scopeSpans) =>
+        scopeSpans
+          .nested(2, (span) =>
+            span
+              .hex(1, traceId)
+              .hex(2, hexId(1))
+              .text(3, "a=1,b=2")
+              .varint(10, 1)
+              .nested(11, (event) => event.fixed64(1, 5000n).text(2, "e").varint(4, 6))
+              .varint(12, 2)
+              .nested(13, (link) =>
+                link
+                  .hex(1, "ab".repeat(16))
+                  .hex(2, "cd".repeat(8))
+                  .text(3, "c=3")
+                  .nested(
+                    4,
+                    attribute("why", (value) => value.text(1, "batch")),
+                  )
+                  .varint(5, 4),
+              )
+              .nested(13, (link) => link.hex(1, `${"00".repeat(15)}01`).hex(2, hexId(1)))
+              .varint(14, 3),
+          )
+          // Behind its spans, which is allowed.
+          .nested(1, (scope) =>
+            scope.text(1, "scope").nested(
+              3,
+              attribute("build.id", (value) => value.varint(3, 7)),
+            ),
+          ),
+      ),
+    );
+    expect((await post(body.finish(), PROTOBUF)).status).toBe(200);
+    const [stored] = collector.store.trace(traceId) as Span[];
+    expect(stored?.tags).toEqual(expected);
+    expect(stored?.annotations).toEqual([
+      { timestamp: 5, value: '{"e":{"otel.dropped_attributes_count":6}}' },
+    ]);
+  });
 });

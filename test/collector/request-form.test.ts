@@ -38,11 +38,11 @@ test("a missing, malformed or repeated Host is answered with 400 by a collector 
 test("a collector answers HTTP/1.0 without a Host, and any Host that RFC 3986 allows", async () => {
   for (const line of ["", "Host:\r\n"])
     expect(await exchange(collector.url, get(line, "1.0"))).toStartWith("HTTP/1.1 200 ");
+  // One that listens for other machines: on loopback only the names of this one are answered.
+  const open = startCollector({ host: "0.0.0.0", port: 0 });
   for (const host of ["", "a", "a:80", "a:", "[::1]:1", "[v1.x]", "a..b", "a%20b", "!$&'()*+,;="])
-    expect([host, (await exchange(collector.url, get(`Host: ${host}\r\n`))).slice(9, 12)]).toEqual([
-      host,
-      "200",
-    ]);
+    expect([host, (await exchange(open.url, get(`Host: ${host}\r\n`))).slice(9, 12)]).toEqual([host, "200"]);
+  await open.stop();
   const spans = "POST /api/v2/spans HTTP/1.0\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]";
   expect(await exchange(collector.url, spans)).toStartWith("HTTP/1.1 202 ");
 });

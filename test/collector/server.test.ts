@@ -62,7 +62,7 @@ test("stopping answers the request in flight, closes idle connections and frees 
     port: collector.port,
     socket: { data: (_, data) => resolve(data.toString()), close: () => resolve("closed without an answer") },
   });
-  socket.write(`POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n[`);
+  socket.write(`POST /api/v2/spans HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n[`);
   await Bun.sleep(50);
   const began = performance.now();
   const stopped = collector.stop();
@@ -83,7 +83,7 @@ test("stopping does not wait for a request that never ends", async () => {
     port: collector.port,
     socket: { data() {}, close: () => resolve() },
   });
-  socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n[");
+  socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n[");
   await Bun.sleep(50);
   await collector.stop();
   await closed;

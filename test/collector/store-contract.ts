@@ -55,14 +55,20 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       for (const id of ids) expect(store.trace(id)).toHaveLength(1);
     });
 
-    test("the newest trace comes first, by its earliest span", () => {
+    test("the newest trace comes first, by its root, or by its earliest span as long as that is missing", () => {
       const store = create(100);
       store.add([2, 3, 1].flatMap((trace) => makeChain(hexId(trace), 2, NOW_MS + trace)));
       store.add([makeSpan({ traceId: hexId(1), id: hexId(99), timestamp: (NOW_MS + 50) * 1000 })]);
       expect(listIds(store, EVERYTHING)).toEqual([hexId(3), hexId(2), hexId(1)]);
       expect(listIds(store, { ...EVERYTHING, limit: 2 })).toEqual([hexId(3), hexId(2)]);
-      store.add([makeSpan({ traceId: hexId(3), id: hexId(99), timestamp: 1 })]);
-      expect(listIds(store, EVERYTHING)).toEqual([hexId(2), hexId(1), hexId(3)]);
+      store.add([makeSpan({ traceId: hexId(3), id: hexId(99), parentId: hexId(98), timestamp: 1 })]);
+      expect(listIds(store, EVERYTHING)).toEqual([hexId(3), hexId(2), hexId(1)]);
+      store.add([
+        makeSpan({ traceId: hexId(4), id: hexId(2), parentId: hexId(1), timestamp: (NOW_MS + 90) * 1000 }),
+      ]);
+      expect(listIds(store, EVERYTHING)).toEqual([4, 3, 2, 1].map(hexId));
+      store.add([makeSpan({ traceId: hexId(4), id: hexId(1), timestamp: NOW_MS * 1000 })]);
+      expect(listIds(store, EVERYTHING)).toEqual([3, 2, 1, 4].map(hexId));
     });
 
     test("a query finds the traces that started in its window, both ends included", () => {
@@ -275,7 +281,10 @@ class ListOfSpans {
   }
 
   #startOf(traceId: string): number {
-    const starts = this.trace(traceId)?.flatMap((span) => span.timestamp ?? []) ?? [];
+    const timed = this.trace(traceId)?.filter((span) => span.timestamp !== undefined) ?? [];
+    const root = timed.find((span) => span.parentId === undefined);
+    if (root?.timestamp !== undefined) return root.timestamp;
+    const starts = timed.flatMap((span) => span.timestamp ?? []);
     return starts.length > 0 ? Math.min(...starts) : 0;
   }
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { randomBytes } from "node:crypto";
 import { startCollector } from "../../src/collector/server.ts";
 import { describeZipkinContract } from "../collector/zipkin-contract.ts";
+import { describeZipkinDetails } from "../collector/zipkin-details-contract.ts";
 import { describeDifferences } from "../collector/zipkin-differential.ts";
 import { describeLens } from "../collector/zipkin-lens.ts";
 import { eventually, runCli, startUp } from "../helpers/cli.ts";
@@ -113,6 +114,7 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
 
     // What the embedded collector is held to, held against the original.
     describeZipkinContract("a real Zipkin", () => zipkin.url);
+    describeZipkinDetails("a real Zipkin", () => zipkin.url);
 
     describeDifferences(() => zipkin.url);
 

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { StoreCounts } from "../../src/collector/store.ts";
+import type { CollectorCounts } from "../../src/collector/store.ts";
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
 import { formatCount } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
@@ -193,10 +193,14 @@ function NoTraces({ isSearch }: { readonly isSearch: boolean }) {
 }
 
 /** Only our own collector says it. */
-function describeCounts(counts: StoreCounts | null): string {
+function describeCounts(counts: CollectorCounts | null): string {
   if (counts === null) return "";
-  const { traces, spans, evictedSpans, refusedSpans } = counts;
+  const { traces, spans, evictedSpans, refusedSpans, sampledOutSpans = 0 } = counts;
   const lost = evictedSpans + refusedSpans;
-  const held = `${formatCount(traces, "trace")}, ${formatCount(spans, "span")} held`;
-  return lost === 0 ? held : `${held}, ${formatCount(lost, "span")} gone to make room`;
+  return [
+    formatCount(traces, "trace"),
+    `${formatCount(spans, "span")} held`,
+    ...(lost === 0 ? [] : [`${formatCount(lost, "span")} gone to make room`]),
+    ...(sampledOutSpans === 0 ? [] : [`${formatCount(sampledOutSpans, "span")} left out by the sample rate`]),
+  ].join(", ");
 }
