@@ -13,7 +13,18 @@ export async function showFailure(
   namespace: string,
   output: Output,
 ): Promise<void> {
+  await showCause(failure, client, namespace, output);
   const { cause, revision } = failure;
+  const { code = "release-failed", hint } = cause instanceof UserError ? cause : { hint: undefined };
+  output.failureCode({ code, message: `Revision ${revision} failed: ${cause.message}`, hint });
+}
+
+async function showCause(
+  { cause, revision }: DeployFailed,
+  client: ApiClient,
+  namespace: string,
+  output: Output,
+): Promise<void> {
   if (cause instanceof NotReady) {
     const { tracker } = cause;
     output.error(`Revision ${revision} failed: ${cause.message}`);

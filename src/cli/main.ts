@@ -1,5 +1,5 @@
 import { isatty } from "node:tty";
-import { hideInUrls } from "../lib/endpoint.ts";
+import { parseArgs } from "node:util";
 import { UserError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import { parseArguments } from "./arguments.ts";
@@ -8,14 +8,15 @@ import { COMMANDS, findCandidates } from "./commands.ts";
 import { EXIT } from "./exit.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
-import { Output } from "./output.ts";
+import { Output, type Verbosity } from "./output.ts";
 import { resolveSettings, type Setting } from "./settings.ts";
 import { renderTable } from "./table.ts";
 
 /** Runs the program with the words after its name; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const { env } = process;
-  let output = new Output("normal");
+  const { verbosity, isForPrograms } = readOutputFlags(args);
+  let output = new Output(verbosity, isForPrograms);
   try {
     const words = translateHabits(args);
     const commands = await loadCommands(findCandidates(words));
@@ -26,7 +27,7 @@ export async function main(args: readonly string[]): Promise<number> {
       return EXIT.done;
     }
     const globals = resolveSettings(GLOBAL_FLAGS, { given, environment: env, file: null }).values;
-    output = new Output(globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal");
+    output = new Output(globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal", isForPrograms);
     const sources = { given, environment: env, file: null };
     const { settings, values } = command.usesConfigFile
       ? (await import("./config-settings.ts")).applyConfigFile(command.flags, sources, output)
@@ -40,11 +41,23 @@ export async function main(args: readonly string[]): Promise<number> {
       output.error(`internal error: ${(error instanceof Error && error.stack) || String(error)}`);
       return EXIT.failed;
     }
-    // An operand that should not have been a URL, say.
-    output.error(hideInUrls(error.message));
-    if (error.hint !== undefined) output.hint(error.hint);
+    output.failure(error);
     return error.code === "usage" ? EXIT.usage : EXIT.failed;
   }
+}
+
+/** How errors are told. Read without a check of the command line, as that may be what is wrong. */
+function readOutputFlags(args: readonly string[]): { verbosity: Verbosity; isForPrograms: boolean } {
+  const { values } = parseArgs({
+    args: [...args],
+    strict: false,
+    allowPositionals: true,
+    options: { output: { type: "string", short: "o" }, verbose: { type: "boolean", short: "v" } },
+  });
+  return {
+    verbosity: values.verbose === true ? "verbose" : "normal",
+    isForPrograms: values.output === "json",
+  };
 }
 
 /** Of standard output, in characters. Asked for a terminal only: `process.stdout` takes a while to make. */

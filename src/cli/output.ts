@@ -1,9 +1,13 @@
+import { hideInUrls } from "../lib/endpoint.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import { visibleLine, visibleText } from "../lib/visible-text.ts";
 import { EXIT } from "./exit.ts";
 
 /** How much the program says besides its results. */
 export type Verbosity = "quiet" | "normal" | "verbose";
+
+/** An error as users see it. */
+export type Failure = Pick<UserError, "code" | "message" | "hint">;
 
 const RESET = "\x1b[0m";
 const STYLES = {
@@ -46,7 +50,15 @@ export class Output {
   #messages: NodeJS.WriteStream | null = null;
   #lines: NodeJS.WriteStream | null = null;
 
-  constructor(readonly verbosity: Verbosity) {}
+  /** Whether a program reads what is printed (`-o json`). */
+  readonly #isForPrograms: boolean;
+
+  constructor(
+    readonly verbosity: Verbosity,
+    isForPrograms = false,
+  ) {
+    this.#isForPrograms = isForPrograms;
+  }
 
   /** Whether a person reads the messages. Asked late: `process.stderr` takes 11 ms to make, help is there in 20. */
   get isTerminal(): boolean {
@@ -91,6 +103,26 @@ export class Output {
   /** What to do about an error; belongs below it. */
   hint(text: string): void {
     this.print(`${INDENT}${this.style("dim", indentMore(text))}\n`);
+  }
+
+  /** Says what went wrong and what to do, and the code where that was asked for. */
+  failure(failure: Failure): void {
+    // An operand that should not have been a URL, say.
+    this.error(hideInUrls(failure.message));
+    if (failure.hint !== undefined) this.hint(failure.hint);
+    this.failureCode(failure);
+  }
+
+  /**
+   * Adds the code to an error that was told: in words with `-v`, and as one line of JSON with `-o json`. Not on standard
+   * output: `generate -o json | kubectl apply -f -` shall apply nothing then.
+   */
+  failureCode({ code, message, hint }: Failure): void {
+    if (this.#isForPrograms) {
+      this.print(`${JSON.stringify({ error: { code, message: hideInUrls(message), hint } })}\n`);
+    } else if (this.verbosity === "verbose") {
+      this.hint(`error code: ${code}`);
+    }
   }
 
   /** A line for people that is neither result nor log. */

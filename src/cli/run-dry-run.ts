@@ -27,8 +27,7 @@ export async function runDryRun(
     plan = await makePlan(store, target.objects, planOptions(flags));
   } catch (error) {
     if (!(error instanceof UserError) || error.code === "usage") throw error;
-    output.error(error.message);
-    if (error.hint !== undefined) output.hint(error.hint);
+    output.failure(error);
     return EXIT.couldNotTell;
   }
   const { namespace } = flags;

@@ -26,8 +26,7 @@ export const EXIT_OF = {
  */
 export function endWithError(error: unknown, output: Output): number | null {
   if (!(error instanceof UserError)) return null;
-  output.error(error.message);
-  if (error.hint !== undefined) output.hint(error.hint);
+  output.failure(error);
   return UNREAD.includes(error.code) ? EXIT.couldNotTell : EXIT.usage;
 }
 

@@ -145,7 +145,7 @@ test("requests that no handler sees are counted by status and reason, and logged
         : [
             'DEBUG    rejected a request from 127.0.0.1 port N with 400, Host is not a host name with an optional port: "GET / HTTP/1.1"',
             ...Array(2).fill(
-              'DEBUG    rejected a request from 127.0.0.1 port N with 400, the first line is not that of an HTTP/1.1 message: "GET \\x1b HTTP/1.1"',
+              'DEBUG    rejected a request from 127.0.0.1 port N with 400, the first line is not that of an HTTP/1.1 message: "GET ^[ HTTP/1.1"',
             ),
           ],
     );
