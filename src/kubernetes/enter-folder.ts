@@ -1,10 +1,10 @@
-import { lstatSync, mkdirSync, readlinkSync, rmdirSync, type Stats, statSync } from "node:fs";
+import { lstatSync, mkdirSync, readlinkSync, rmdirSync, statSync } from "node:fs";
 import { basename, resolve, sep } from "node:path";
 import { errorCode, UserError } from "../lib/errors.ts";
+import { isPlanted } from "../lib/planted.ts";
 
 /** As many as Linux follows before it gives up with ELOOP. */
 const MAX_LINKS = 40;
-const WRITABLE_BY_ALL = 0o002;
 
 /**
  * Makes a folder the working directory; it and the folders above it are created where they are missing. From then on, relative
@@ -25,7 +25,7 @@ export function enterFolder(directory: string): number {
     }
     made = makeFolder(step) ? made + 1 : 0;
     const found = lstatSync(step);
-    if (isPlanted(found)) {
+    if (isPlanted(found, statSync("."))) {
       const whose = `${step} belongs to another user (uid ${found.uid}), in a folder that everybody may write to`;
       throw unsafe(directory, whose);
     }
@@ -67,13 +67,6 @@ function makeFolder(name: string): boolean {
     if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
-}
-
-/** The rule of Linux's `protected_symlinks`, proc_sys_fs(5), also where it is off, and for folders. */
-function isPlanted(found: Stats): boolean {
-  const parent = statSync(".");
-  const isShared = (parent.mode & WRITABLE_BY_ALL) !== 0;
-  return isShared && found.uid !== process.geteuid?.() && found.uid !== parent.uid;
 }
 
 function unsafe(directory: string, reason: string): UserError {

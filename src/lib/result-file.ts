@@ -17,6 +17,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { errorCode } from "./errors.ts";
+import { isPlanted } from "./planted.ts";
 import { unwritable } from "./unwritable.ts";
 
 /** `-` and the names of descriptors that the process was started with, such as those of `>(program)`. */
@@ -176,10 +177,17 @@ export function checkResultFile(path: string): void {
 function followLinks(path: string): string {
   let target = path;
   for (let links = 0; links < MAX_LINKS; links++) {
-    if (!lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink()) return target;
+    const found = lstatSync(target, { throwIfNoEntry: false });
+    if (!found?.isSymbolicLink()) return target;
+    if (isPlanted(found, statSync(dirname(target)))) throw permissionDenied();
     target = resolve(dirname(target), readlinkSync(target));
   }
   return target;
+}
+
+/** As the kernel does where it protects links. */
+function permissionDenied(): Error {
+  return Object.assign(new Error("a link of another user"), { code: "EACCES" });
 }
 
 function keepOwner(descriptor: number, { mode, uid, gid }: Stats): void {

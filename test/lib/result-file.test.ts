@@ -191,3 +191,22 @@ test("standard output, a descriptor and a pipe are written directly", async () =
   const [text] = await Promise.all([Bun.file(pipe).text(), runScript(script, "exec", [pipe]).exited]);
   expect(text).toBe(`${pipe}\n`);
 });
+
+test.skipIf(process.geteuid?.() !== 0)(
+  "a link that another user put into a shared folder is not followed",
+  () => {
+    const folder = newFolder();
+    const [file, victim] = [join(folder, "r.json"), join(root, "victim")];
+    writeFileSync(victim, "stays");
+    chmodSync(root, 0o755);
+    chmodSync(folder, 0o1777);
+    process.seteuid?.(65534);
+    try {
+      symlinkSync(victim, file);
+    } finally {
+      process.seteuid?.(0);
+    }
+    expect(() => writeResultFile(file, "new")).toThrow(`cannot write ${file}: permission denied`);
+    expect(readFileSync(victim, "utf8")).toBe("stays");
+  },
+);

@@ -1,5 +1,5 @@
 // https://kubernetes.io/docs/reference/config-api/client-authentication.v1/
-import { join } from "node:path";
+import { delimiter, isAbsolute, resolve } from "node:path";
 import { errorText, UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
 import type { ClientTls, CredentialContext, Credentials } from "./credentials.ts";
@@ -105,13 +105,14 @@ export class PluginCredentials implements Credentials {
 
   async #ask(request: string, isInteractive: boolean): Promise<string> {
     const { environment, timeoutMs = isInteractive ? PERSON_MS : ALONE_MS } = this.#context;
-    const { env } = this.#exec;
+    const { args, env } = this.#exec;
     const added = Array.isArray(env)
       ? env.filter(isRecord).map((it) => [String(it.name), String(it.value)])
       : [];
+    const words = [this.#findProgram(), ...(Array.isArray(args) ? args.map(String) : [])];
     let child: Bun.Subprocess<"inherit" | "ignore", "pipe", "inherit">;
     try {
-      child = Bun.spawn(this.#words, {
+      child = Bun.spawn(words, {
         env: { ...environment, ...Object.fromEntries(added), KUBERNETES_EXEC_INFO: request },
         stdin: isInteractive ? "inherit" : "ignore",
         stdout: "pipe",
@@ -135,13 +136,21 @@ export class PluginCredentials implements Credentials {
     }
   }
 
-  /** As kubectl, a name with a slash is beside the kubeconfig, any other on the PATH. */
-  get #words(): string[] {
-    const { command, args } = this.#exec;
-    const name = String(command ?? "");
-    const isBeside = name.includes("/") && !name.startsWith("/");
-    const program = isBeside ? join(this.#context.folder, name) : name;
-    return [program, ...(Array.isArray(args) ? args.map(String) : [])];
+  get #name(): string {
+    return String(this.#exec.command ?? "");
+  }
+
+  /**
+   * As kubectl, a name with a slash is beside the kubeconfig, any other on the PATH; but never in the working directory, which a PATH
+   * with `.` or an empty entry names: whoever made that folder would run a program with our rights.
+   */
+  #findProgram(): string {
+    const { folder, environment } = this.#context;
+    if (this.#name.includes("/")) return resolve(folder, this.#name);
+    const PATH = (environment.PATH ?? "").split(delimiter).filter(isAbsolute).join(delimiter);
+    const found = Bun.which(this.#name, { PATH });
+    if (found === null) throw this.#failure("cannot be started: it is not on the PATH");
+    return found;
   }
 
   #failure(problem: string, cause?: unknown): UserError {
@@ -149,7 +158,7 @@ export class PluginCredentials implements Credentials {
     return new UserError(
       "credentials-invalid",
       // Without its arguments, which may hold a secret.
-      `credential plugin ${this.#words[0]} (for user ${this.#context.userName}) ${problem}`,
+      `credential plugin ${this.#name} (for user ${this.#context.userName}) ${problem}`,
       typeof installHint === "string" ? installHint : "Does kubectl work with this context?",
       { cause },
     );

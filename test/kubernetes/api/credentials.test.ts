@@ -20,6 +20,37 @@ function answer(status: string): string {
 describe("a program that says who we are", () => {
   const exec = { apiVersion: API_VERSION, command: "./plugin" };
 
+  test("is beside a kubeconfig that is named relative to the working directory", async () => {
+    using folder = temporaryFolder();
+    writePlugin(folder.path, answer('{"token":"t"}'));
+    const home = process.cwd();
+    process.chdir(folder.path);
+    try {
+      const access = openConfig("", config({ exec }), null, { environment: { PATH: process.env.PATH } });
+      expect(await access.headers()).toEqual({ Authorization: "Bearer t" });
+    } finally {
+      process.chdir(home);
+    }
+  });
+
+  test("is found on the PATH, but never in the working directory", async () => {
+    using folder = temporaryFolder();
+    writePlugin(folder.path, answer('{"token":"t"}'));
+    const ask = (PATH: string) =>
+      openConfig(folder.path, config({ exec: { ...exec, command: "plugin" } }), null, {
+        environment: { PATH },
+      }).headers();
+    const home = process.cwd();
+    process.chdir(folder.path);
+    try {
+      expect(await ask(`.::${folder.path}:/usr/bin:/bin`)).toEqual({ Authorization: "Bearer t" });
+      for (const PATH of [".:/usr/bin:/bin", ":/usr/bin", "/usr/bin:", ""])
+        await expect(ask(PATH)).rejects.toThrow("cannot be started: it is not on the PATH");
+    } finally {
+      process.chdir(home);
+    }
+  });
+
   test("is beside the kubeconfig, asked once, and again after a refusal", async () => {
     using folder = temporaryFolder();
     writePlugin(
