@@ -3,9 +3,7 @@ import type { RandomSource } from "../lib/random.ts";
 import { findNearest } from "../lib/suggestion.ts";
 import type { RoleSource } from "../link/link.ts";
 import { rolesOf, singleRole } from "../link/roles.ts";
-import { readServicesFile } from "../link/services-file.ts";
-import { type Service, SLOW_REQUEST_MS } from "../topology/model.ts";
-import type { Setting } from "./settings.ts";
+import { SLOW_REQUEST_MS } from "../topology/model.ts";
 import { readTopologyFile } from "./topology-input.ts";
 
 interface RoleFlags {
@@ -13,6 +11,7 @@ interface RoleFlags {
   readonly "services-file": string;
   readonly topology: string | null;
   readonly service: string | null;
+  readonly instances: number | null;
   readonly slow: "on" | "off";
 }
 
@@ -20,11 +19,7 @@ interface RoleFlags {
  * From where a link learns what it does: a topology document, its own entry of one, or the original's list.
  * @throws {UserError} `usage`, `topology-invalid`, `services-file-invalid`
  */
-export async function chooseRoles(
-  flags: RoleFlags,
-  settings: readonly Setting[],
-  randomOf: RandomSource,
-): Promise<RoleSource> {
+export async function chooseRoles(flags: RoleFlags, randomOf: RandomSource): Promise<RoleSource> {
   if (flags.topology !== null && flags.service !== null) {
     throw new UserError(
       "usage",
@@ -44,22 +39,15 @@ export async function chooseRoles(
   }
   if (flags.service !== null) {
     const { parseService } = await import("../topology/parse.ts");
-    const names = readServicesFile(flags["services-file"]);
     const service = parseService(flags.service, flags.name, "--service");
-    // An entry does not say that it belongs to a chain; that its links are slow at times must be said beside it.
-    const isSlow =
-      flags.slow === "on" && settings.some(({ name, origin }) => name === "slow" && origin !== "default");
-    return {
-      kind: "roles",
-      roles: singleRole(isSlow ? withSlow(service, names.length) : service, names, randomOf),
-    };
+    // An entry does not say that it belongs to a chain, whose links are slow at times: the chain's length does.
+    const slow =
+      flags.slow === "on" && flags.instances !== null
+        ? { probability: 1 / flags.instances, delayMs: SLOW_REQUEST_MS }
+        : null;
+    const own = { ...service, behaviour: { ...service.behaviour, slow } };
+    return { kind: "roles", roles: singleRole(own, randomOf) };
   }
-  return { kind: "file", path: flags["services-file"], slow: flags.slow === "on" };
-}
-
-function withSlow(service: Service, links: number): Service {
-  return {
-    ...service,
-    behaviour: { ...service.behaviour, slow: { probability: 1 / links, delayMs: SLOW_REQUEST_MS } },
-  };
+  const { instances } = flags;
+  return { kind: "file", path: flags["services-file"], slow: flags.slow === "on", instances };
 }

@@ -2,6 +2,7 @@ import { type Endpoint, hideSecrets } from "../lib/endpoint.ts";
 import { randomSource } from "../lib/random.ts";
 import { DEFAULT_SERVICES_FILE, DEFAULT_ZIPKIN_URL } from "../link/defaults.ts";
 import { LOG_LEVELS } from "../link/log.ts";
+import { MAX_SERVICES } from "../topology/model.ts";
 import { DEFAULT_PROPAGATORS, PROPAGATORS, type Propagator } from "../trace/context.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -55,6 +56,14 @@ export const link = defineCommand({
       placeholder: "FILE",
       completes: "file",
     }),
+    instances: integerFlag(
+      null,
+      { min: 1, max: MAX_SERVICES },
+      {
+        summary: "Length of the plain chain, for as long as the list does not name this link.",
+        fallbackText: "the list's",
+      },
+    ),
     topology: textFlag(null, {
       summary: "A topology document instead of the list.",
       placeholder: "FILE",
@@ -116,7 +125,7 @@ export const link = defineCommand({
       name,
       host: flags.host,
       port: flags.port,
-      source: await chooseRoles({ ...flags, name }, settings, randomOf),
+      source: await chooseRoles({ ...flags, name }, randomOf),
       resolve: (service) => flags.resolve.get(service)?.url,
       headersOf: (service) => flags.resolve.get(service)?.headers,
       target,

@@ -43,7 +43,6 @@ export class ReleaseLog implements DeployReporter, RemovalReporter {
   #tracker: ReadinessTracker | null = null;
   #live: LiveLines | null = null;
   #lastLogMs = 0;
-  #lateLinks = 0;
   #startedMs = 0;
   #ending: readonly string[] = [];
 
@@ -103,14 +102,6 @@ export class ReleaseLog implements DeployReporter, RemovalReporter {
     );
   }
 
-  onLateLinks(count: number): void {
-    if (this.#lateLinks === 0 && this.#live === null) {
-      this.#output.info(`Waiting for ${count} links to read the new list of services...`);
-    }
-    this.#lateLinks = count;
-    this.#live?.update();
-  }
-
   onWaitEnd(): void {
     this.#live?.erase();
     this.#live = null;
@@ -156,11 +147,7 @@ export class ReleaseLog implements DeployReporter, RemovalReporter {
       .map(({ kind, name, readiness, trouble }) => [kind, name, trouble || readiness.message]);
     const seconds = Math.round((performance.now() - this.#startedMs) / 1000);
     const head = `${tracker.readyCount} of ${tracker.size} objects ready, ${seconds} s`;
-    if (unready.length === 0) {
-      return this.#lateLinks === 0
-        ? [head]
-        : [head, `${this.#lateLinks} links still serve an older list of services`];
-    }
+    if (unready.length === 0) return [head];
     const more = unready.length > MAX_ROWS ? [`… and ${unready.length - MAX_ROWS} more`] : [];
     const table = renderTable([{ title: "KIND" }, { title: "NAME" }, { title: "WAITING FOR" }], rows);
     return [head, "", ...table, ...more];

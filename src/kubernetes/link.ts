@@ -24,6 +24,8 @@ export interface LinkPlace {
   readonly selector: Labels;
   /** Environment of its container. */
   readonly env: readonly { readonly name: string; readonly value: string }[];
+  /** Whether its pods mount the list of services. */
+  readonly readsList: boolean;
 }
 
 /** The Deployment of one link. It has no command: what the image runs by itself is a link. */
@@ -51,12 +53,12 @@ export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): Ku
               readinessProbe: READINESS_PROBE,
               resources: buildResources(link.service.behaviour),
               securityContext: CONTAINER_SECURITY,
-              volumeMounts: VOLUME_MOUNTS,
+              volumeMounts: link.readsList ? [LIST_MOUNT, TEMPORARY_MOUNT] : [TEMPORARY_MOUNT],
             },
           ],
           securityContext: SECURITY,
           terminationGracePeriodSeconds: GRACE_SECONDS + KILL_MARGIN_SECONDS,
-          volumes: VOLUMES,
+          volumes: link.readsList ? [LIST_VOLUME, TEMPORARY_VOLUME] : [TEMPORARY_VOLUME],
         },
       },
     },
@@ -117,12 +119,13 @@ function buildResources({ memory, concurrency }: Behaviour): Plain {
   };
 }
 
-const VOLUME_MOUNTS = Object.freeze([
-  Object.freeze({ mountPath: "/etc/chain-link.conf.d", name: SERVICES_LIST, readOnly: true }),
-  // The original's image does not start without a folder for temporary files.
-  TEMPORARY_MOUNT,
-]);
-const VOLUMES = Object.freeze([
-  Object.freeze({ configMap: Object.freeze({ name: SERVICES_LIST }), name: SERVICES_LIST }),
-  TEMPORARY_VOLUME,
-]);
+// The original's image does not start without a folder for temporary files, so TEMPORARY_MOUNT stands beside it.
+const LIST_MOUNT = Object.freeze({
+  mountPath: "/etc/chain-link.conf.d",
+  name: SERVICES_LIST,
+  readOnly: true,
+});
+const LIST_VOLUME = Object.freeze({
+  configMap: Object.freeze({ name: SERVICES_LIST }),
+  name: SERVICES_LIST,
+});

@@ -20,19 +20,23 @@ const TAKEN_IN_DEFAULT = "kubernetes";
 const MAX_ENTRY_BYTES = 100 * 1024;
 
 /**
- * Every object of a topology in the original's order: Namespace, ConfigMap, Zipkin, Deployments of the links,
+ * Every object of a topology in the original's order: Namespace, ConfigMap (of a chain), Zipkin, Deployments of the links,
  * Services of the links, load generator, and the canary where asked for. NetworkPolicies, where asked for, come before what they protect.
  * The same input gives the same objects.
  * @throws {UserError} listing all that Kubernetes could not hold
  */
 export function buildObjects(topology: Topology, options: ObjectOptions): KubernetesObject[] {
   const links = topology.kind === "chain" ? placeChain(topology) : placeGraph(topology);
-  const list = buildServicesList(topology.services.keys(), options);
+  const lists = topology.kind === "chain" ? [buildServicesList(topology.services.keys(), options)] : [];
   const { collectorStorage: storage = null } = options;
-  throwProblems(topology, [...findClashes(topology, options), ...findOversize(links), ...findLongList(list)]);
+  throwProblems(topology, [
+    ...findClashes(topology, options),
+    ...findOversize(links),
+    ...lists.flatMap(findLongList),
+  ]);
   return [
     buildNamespace(options.namespace),
-    list,
+    ...lists,
     ...(options.networkPolicy === "edges" ? buildNetworkPolicies(topology, links, options) : []),
     ...(options.collector === "embedded" && storage !== null ? [buildCollectorClaim(storage, options)] : []),
     ...(typeof options.collector !== "object"
@@ -56,17 +60,22 @@ function placeChain(topology: Topology): LinkPlace[] {
       "instance-name": `chain-link-${instance}`,
       "service-name": service.name,
     },
-    env: chainEnv(service, plain.get(service.name)),
+    env: chainEnv(service, plain.get(service.name), topology.services.size),
+    readsList: true,
   }));
 }
 
-/** A plain link knows all from the list; `CHAIN_LINK_SLOW` is given wherever the link could not tell. */
-function chainEnv(service: Service, plain: Service | undefined): LinkPlace["env"] {
+/**
+ * A plain link knows all from the list. The chain's length rolls every link out when it changes, so that a rollout that is
+ * complete proves that every link has the new list; and a link that is not in the list yet goes by it.
+ */
+function chainEnv(service: Service, plain: Service | undefined, length: number): LinkPlace["env"] {
   const entry = podEntry(service);
   const isPlain = plain !== undefined && entry === podEntry(plain);
   const slow = service.behaviour.slow === null ? "off" : "on";
   return [
     { name: "CHAIN_LINK_SERVICE_NAME", value: service.name },
+    { name: "CHAIN_LINK_INSTANCES", value: String(length) },
     ...(isPlain ? [] : [{ name: "CHAIN_LINK_SERVICE", value: entry }]),
     ...(isPlain && slow === "on" ? [] : [{ name: "CHAIN_LINK_SLOW", value: slow }]),
   ];
@@ -82,6 +91,7 @@ function placeGraph(topology: Topology): LinkPlace[] {
       { name: "CHAIN_LINK_SERVICE_NAME", value: service.name },
       { name: "CHAIN_LINK_SERVICE", value: podEntry(service) },
     ],
+    readsList: false,
   }));
 }
 

@@ -1,7 +1,7 @@
 import { Client } from "../http/client.ts";
 import { describeRejection, type Rejection } from "../http/rejections.ts";
 import type { RandomSource } from "../lib/random.ts";
-import { chainOf } from "../topology/chain.ts";
+import { buildChain, chainOf } from "../topology/chain.ts";
 import type { Propagator } from "../trace/context.ts";
 import { hashService } from "../trace/ledger.ts";
 import { type Disturbance, disturbRoles } from "./disturbance.ts";
@@ -23,8 +23,14 @@ import { Visit } from "./visit.ts";
 
 /** Where a link learns which services there are and what it does itself. */
 export type RoleSource =
-  /** The original's list: a plain chain. Watched for changes. */
-  | { readonly kind: "file"; readonly path: string; readonly slow: boolean }
+  /** A plain chain: a list of names in a file, as in the original. Watched for changes. */
+  | {
+      readonly kind: "file";
+      readonly path: string;
+      readonly slow: boolean;
+      /** Length of the chain for as long as the list does not name this link; `null` if nobody said it. */
+      readonly instances: number | null;
+    }
   /** Known from the start; links of one process share them. */
   | { readonly kind: "roles"; readonly roles: Roles };
 
@@ -86,7 +92,7 @@ export function startLink(options: LinkOptions): Link {
   const log = new LinkLog({ ...options.log, service: name });
   const stats = new LinkStats();
   const startedAtMs = performance.now();
-  const loaded = loadRoles(options.source, randomOf);
+  const loaded = loadRoles(options.source, name, randomOf);
   let roles = loaded;
   // Prepared now, not with the first request.
   const own = roles.findOwn(name)?.behaviour;
@@ -148,7 +154,10 @@ export function startLink(options: LinkOptions): Link {
   const watched =
     options.source.kind === "file"
       ? watchRoles(options.source, roles.names, randomOf, log, (changed) => {
+          // deploy shortens a chain before it removes the rest: a link that is on its way out still gets requests.
+          if (roles.findOwn(name) !== undefined && changed.findOwn(name) === undefined) return false;
           roles = changed;
+          return true;
         })
       : null;
 
@@ -203,9 +212,13 @@ async function settleWithin(promise: Promise<void>, limitMs: number): Promise<vo
   clearTimeout(timer);
 }
 
-function loadRoles(source: RoleSource, randomOf: RandomSource): Roles {
+function loadRoles(source: RoleSource, name: string, randomOf: RandomSource): Roles {
   if (source.kind === "roles") return source.roles;
-  return rolesOf(chainOf(readServicesFile(source.path), { slow: source.slow }), randomOf);
+  const { path, slow, instances } = source;
+  const listed = rolesOf(chainOf(readServicesFile(path), { slow }), randomOf);
+  // deploy starts the links that a longer chain gets before it changes the list.
+  const isListed = instances === null || listed.findOwn(name) !== undefined;
+  return isListed ? listed : rolesOf(buildChain(instances, { slow }), randomOf);
 }
 
 function watchRoles(
@@ -213,14 +226,15 @@ function watchRoles(
   current: readonly string[],
   randomOf: RandomSource,
   log: LinkLog,
-  onChange: (roles: Roles) => void,
+  onChange: (roles: Roles) => boolean,
 ): { close(): void } {
   return watchServicesFile(
     source.path,
     current,
     (names) => {
-      onChange(rolesOf(chainOf(names, { slow: source.slow }), randomOf));
-      log.info(`new services: ${formatNames(names)}`);
+      const isTaken = onChange(rolesOf(chainOf(names, { slow: source.slow }), randomOf));
+      const note = isTaken ? "" : " (without this link, which keeps the list it has)";
+      log.info(`new services: ${formatNames(names)}${note}`);
     },
     (message) => log.error(message),
   );

@@ -32,9 +32,9 @@ export function rolesOf(topology: Topology, randomOf: RandomSource): Roles {
   return new PreparedRoles(names, (name) => topology.services.get(name), randomOf);
 }
 
-/** The one role of a link that was given its own service alone, among the names of the whole. */
-export function singleRole(service: Service, names: readonly string[], randomOf: RandomSource): Roles {
-  return new PreparedRoles(names, (name) => (name === service.name ? service : undefined), randomOf);
+/** The one role of a link that was given its own service alone. */
+export function singleRole(service: Service, randomOf: RandomSource): Roles {
+  return new PreparedRoles([service.name], (name) => (name === service.name ? service : undefined), randomOf);
 }
 
 class PreparedRoles implements Roles {

@@ -230,7 +230,6 @@ const SILENT: DeployReporter = {
   onWait() {},
   onProgress() {},
   onWaitEnd() {},
-  onLateLinks() {},
 };
 
 /** Every disturbance of a command with so many calls; those that last come last. */

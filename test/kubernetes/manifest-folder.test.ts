@@ -135,7 +135,7 @@ describe("a folder that holds nothing else", () => {
     for (const name of readdirSync(folder)) utimesSync(join(folder, name), 1000, 1000);
     writeManifests(folder, chainFiles(3));
     const mtime = (name: string) => statSync(join(folder, name)).mtimeMs;
-    expect(mtime("chain-link-deployment-0-deployment.yaml")).toBe(1_000_000);
+    expect(mtime("chain-link-service-0-service.yaml")).toBe(1_000_000);
     expect(mtime("chain-link-services-configmap.yaml")).toBeGreaterThan(1_000_000);
   });
 });

@@ -132,6 +132,7 @@ describe("a plain chain keeps what the original's users see", () => {
       imagePullPolicy: "IfNotPresent",
       env: [
         { name: "CHAIN_LINK_SERVICE_NAME", value: "chain-link-service-1" },
+        { name: "CHAIN_LINK_INSTANCES", value: "3" },
         { name: "CHAIN_LINK_DRAIN", value: "5s" },
         { name: "CHAIN_LINK_GRACE", value: "25s" },
       ],
@@ -357,6 +358,7 @@ describe("a chain that is not plain", () => {
     const objects = objectsOf(buildChain(2, { slow: false }));
     expect(ownEnvOf(objects.get("Deployment/chain-link-deployment-0"))).toEqual({
       CHAIN_LINK_SERVICE_NAME: "chain-link-service-0",
+      CHAIN_LINK_INSTANCES: "2",
       CHAIN_LINK_SLOW: "off",
     });
   });
@@ -366,7 +368,10 @@ describe("a chain that is not plain", () => {
     (text) => {
       for (const instance of [0, 1]) {
         const deployment = objectsOf(parse(text)).get(`Deployment/chain-link-deployment-${instance}`);
-        expect(Object.keys(ownEnvOf(deployment))).toEqual(["CHAIN_LINK_SERVICE_NAME"]);
+        expect(Object.keys(ownEnvOf(deployment))).toEqual([
+          "CHAIN_LINK_SERVICE_NAME",
+          "CHAIN_LINK_INSTANCES",
+        ]);
       }
     },
   );
@@ -408,7 +413,13 @@ describe("a graph", () => {
       expect(spec.selector.matchLabels).toEqual(selector);
       expect(objects.get(`Service/${name}`).spec.selector).toEqual(selector);
     }
-    expect(objects.size).toBe(2 * topology.services.size + 5);
+    expect(objects.size).toBe(2 * topology.services.size + 4);
+  });
+
+  test("has no list of services: each link knows whom it calls", () => {
+    expect([...objects.keys()].filter((key) => key.startsWith("ConfigMap/"))).toEqual([]);
+    const mounted = podSpecOf(objects.get("Deployment/catalog")).volumes.map(({ name }: Wire) => name);
+    expect(mounted).toEqual(["tmp"]);
   });
 
   test("gives each link its own entry", () => {
@@ -508,10 +519,14 @@ test("the same input gives the same bytes, whatever was built before", () => {
   expect(render()).toEqual(first);
 });
 
-test("of a chain's objects a longer chain changes the list alone", () => {
+test("of a chain's objects a longer chain changes the list, and each link, so that all are rolled out with it", () => {
   const render = (instances: number) =>
     buildObjects(buildChain(instances), OPTIONS).map((object) => renderManifest(object));
   const longer = new Map(render(3).map(({ name, text }) => [name, text]));
   const changed = render(2).filter(({ name, text }) => longer.get(name) !== text);
-  expect(changed.map(({ name }) => name)).toEqual(["chain-link-services-configmap.yaml"]);
+  expect(changed.map(({ name }) => name)).toEqual([
+    "chain-link-services-configmap.yaml",
+    "chain-link-deployment-0-deployment.yaml",
+    "chain-link-deployment-1-deployment.yaml",
+  ]);
 });

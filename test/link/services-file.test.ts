@@ -190,12 +190,12 @@ describe("watching", () => {
 });
 
 describe("a link", () => {
-  const open = (path: string, lines: string[] = []): Link =>
+  const open = (path: string, lines: string[] = [], instances: number | null = null, name = "a"): Link =>
     startLink({
-      name: "a",
+      name,
       host: "127.0.0.1",
       port: 0,
-      source: { kind: "file", path, slow: false },
+      source: { kind: "file", path, slow: false, instances },
       resolve: () => CLOSED_PORT,
       target: { kind: "zipkin", url: CLOSED_PORT },
       propagators: [],
@@ -233,6 +233,41 @@ describe("a link", () => {
       "INFO     new services: ['a']",
       "INFO     new services: ['a', 'b']",
     ]);
+    await stop(link);
+  });
+
+  test("that a new list leaves out goes on as before: deploy shortens a chain before it removes the rest", async () => {
+    using folder = temporaryFolder();
+    writeConfigMap(folder.path, 1, ["b", "a"]);
+    const lines: string[] = [];
+    const link = open(join(folder.path, "services.json"), lines);
+    writeConfigMap(folder.path, 2, ["b"]);
+    await eventually(() => lines.find((line) => line.includes("which keeps the list it has")));
+    expect((await fetch(link.url)).status).toBe(200);
+    writeConfigMap(folder.path, 3, ["a", "b"]);
+    // Now it is asked to call b, where nobody is.
+    await eventually(async () => ((await fetch(link.url)).status === 502 ? true : undefined));
+    await stop(link);
+  });
+
+  test("of a longer chain serves before the list names it, and goes by the list from then on", async () => {
+    using folder = temporaryFolder();
+    const [first, second, third] = ["chain-link-service-0", "chain-link-service-1", "chain-link-service-2"];
+    writeConfigMap(folder.path, 1, [first ?? ""]);
+    const link = open(join(folder.path, "services.json"), [], 2, second);
+    expect(await (await fetch(link.url)).json()).toEqual({
+      message: `You have reached the final chain link ${second}`,
+    });
+    writeConfigMap(folder.path, 2, [first ?? "", second ?? "", third ?? ""]);
+    await eventually(async () => ((await fetch(link.url)).status === 502 ? true : undefined));
+    await stop(link);
+  });
+
+  test("without the chain's length refuses a list that does not name it, as the original does", async () => {
+    using folder = temporaryFolder();
+    writeConfigMap(folder.path, 1, ["b"]);
+    const link = open(join(folder.path, "services.json"));
+    expect((await fetch(link.url)).status).toBe(400);
     await stop(link);
   });
 

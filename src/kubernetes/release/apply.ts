@@ -25,7 +25,7 @@ export class ApplyFailed extends Error {
  * one kind are reported together, and end it.
  */
 export async function applyPlanned(work: Work, objects: readonly PlannedObject[]): Promise<void> {
-  for (const phase of splitPhases(objects)) {
+  for (const phase of splitKinds(objects)) {
     const failures: { name: string; cause: unknown; text: string }[] = [];
     await runAll(phase, async (planned) => {
       const { action, object, resource } = planned;
@@ -49,9 +49,9 @@ export async function applyPlanned(work: Work, objects: readonly PlannedObject[]
   }
 }
 
-/** Deletes what is wanted no longer, last applied first. */
+/** Deletes what is wanted no longer; the kind that is applied last goes first. */
 export async function prune(work: Work, removals: readonly Removal[]): Promise<void> {
-  for (const group of splitKinds(removals.toReversed())) {
+  for (const group of splitKinds(removals).toReversed()) {
     await runAll(group, async (removal) => {
       await before(work);
       await deleteMember(work, removal);
@@ -109,23 +109,19 @@ async function removeForReplacement(work: Work, { resource, object, live }: Plan
   }
 }
 
-/** Runs of one kind in the order of the plan; what others read at their start, and rules of the network, first. */
-function splitPhases(objects: readonly PlannedObject[]): PlannedObject[][] {
-  const early = (resource: Resource) =>
-    ["ConfigMap", "NetworkPolicy", "PersistentVolumeClaim"].includes(resource.kind);
-  const ordered = [
-    ...objects.filter(({ resource }) => early(resource)),
-    ...objects.filter(({ resource }) => !early(resource)),
-  ];
-  return splitKinds(ordered);
-}
+/** What others need comes first, as with kubectl and Helm; what sends requests comes last. */
+const KIND_ORDER = [
+  "ConfigMap",
+  "PersistentVolumeClaim",
+  "NetworkPolicy",
+  "Service",
+  "Deployment",
+  "Job",
+  "Pod",
+];
 
+/** One group for each kind, in the order in which kinds are applied; within a kind as they came. */
 function splitKinds<T extends { readonly resource: Resource }>(items: readonly T[]): T[][] {
-  const groups: T[][] = [];
-  for (const item of items) {
-    const last = groups.at(-1);
-    if (last?.[0]?.resource === item.resource) last.push(item);
-    else groups.push([item]);
-  }
-  return groups;
+  const groups = Map.groupBy(items, ({ resource }) => KIND_ORDER.indexOf(resource.kind));
+  return [...groups].toSorted(([a], [b]) => a - b).map(([, group]) => group);
 }

@@ -3,9 +3,9 @@ import { hasChanges, isSettled, type Plan } from "./plan.ts";
 import { makePlan } from "./planner.ts";
 import { createNamespace } from "./release-namespace.ts";
 import { applyRevision, retireEarlier } from "./revision-run.ts";
-import { waitUntilServed } from "./serving.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
+import { readyKeys, Waits } from "./waits.ts";
 import { beginWork, Interrupted } from "./work.ts";
 
 /**
@@ -53,7 +53,8 @@ async function confirmDone(
 ): Promise<Deployed> {
   if (!options.wait) return { revision: null };
   try {
-    await waitUntilServed(store, target, plan, options);
+    // Nothing is to change, so what the plan read of the objects still holds.
+    await new Waits(store, options).untilReady(target.objects, readyKeys(plan.objects));
     return { revision: null };
   } catch (error) {
     if (!(error instanceof NotReady)) throw error;

@@ -30,8 +30,6 @@ export interface DeployReporter extends Reporter {
   onWait(tracker: ReadinessTracker): void;
   onProgress(tracker: ReadinessTracker): void;
   onWaitEnd(): void;
-  /** Links still serve an older list of services. */
-  onLateLinks(count: number): void;
 }
 
 export interface Deployed {

@@ -84,7 +84,7 @@ export function planned(object: KubernetesObject): PlannedObject {
 
 export function refer(live: LiveObject): LiveReference {
   const { uid, resourceVersion } = live.metadata;
-  return { uid, resourceVersion, readiness: readReadiness(live, Date.now()) };
+  return { uid, resourceVersion, readiness: readReadiness(live) };
 }
 
 /** Identifies an object within a namespace. */

@@ -44,6 +44,11 @@ export function findPodTrouble(pod: LiveObject): PodTrouble | null {
   return null;
 }
 
+/** Whether a trouble is over as soon as the cluster, or a quota, has room for another pod. */
+export function isLackOfRoom(trouble: string): boolean {
+  return trouble.startsWith("Unschedulable") || trouble.includes("exceeded quota");
+}
+
 /** How often the containers of a pod were started again. */
 export function countRestarts(pod: LiveObject): number {
   const containers: readonly ContainerStatus[] = pod.status?.containerStatuses ?? [];

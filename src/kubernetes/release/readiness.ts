@@ -10,14 +10,14 @@ export interface Readiness {
 
 const CURRENT: Readiness = { state: "current", message: "" };
 
-/** A pod that cannot be placed may only wait for a node; after this long it counts as failed. */
-const UNSCHEDULABLE_MS = 15_000;
+/** Why no node takes a pod, where another node would not take it either. */
+const NO_NODE_HELPS = /persistentvolumeclaim "[^"]*" not found|storageclass\S* "[^"]*" not found/i;
 
 /**
  * What an object's own status says. A Service is current here; whether somebody answers behind it, only its
  * EndpointSlices tell.
  */
-export function readReadiness(object: LiveObject, nowMs: number): Readiness {
+export function readReadiness(object: LiveObject): Readiness {
   const { metadata, status = {} } = object;
   if (metadata.deletionTimestamp !== undefined) return { state: "terminating", message: "is being deleted" };
   if (metadata.generation !== undefined && status.observedGeneration !== undefined) {
@@ -32,7 +32,7 @@ export function readReadiness(object: LiveObject, nowMs: number): Readiness {
     case "Deployment":
       return readDeployment(object);
     case "Pod":
-      return readPod(object, nowMs);
+      return readPod(object);
     case "Job":
       return readJob(object);
     case "PersistentVolumeClaim":
@@ -79,7 +79,7 @@ function readDeployment(object: LiveObject): Readiness {
   return available?.status === "True" ? CURRENT : inProgress("is not available");
 }
 
-function readPod(object: LiveObject, nowMs: number): Readiness {
+function readPod(object: LiveObject): Readiness {
   const { status = {} } = object;
   switch (status.phase) {
     case "Succeeded":
@@ -101,8 +101,7 @@ function readPod(object: LiveObject, nowMs: number): Readiness {
       const isUnschedulable = scheduled?.status === "False" && scheduled.reason === "Unschedulable";
       if (!isUnschedulable) return inProgress("is starting");
       const message = `no node takes it: ${scheduled.message ?? "unschedulable"}`;
-      const ageMs = nowMs - Date.parse(object.metadata.creationTimestamp);
-      return ageMs >= UNSCHEDULABLE_MS ? failed(message) : inProgress(message);
+      return NO_NODE_HELPS.test(message) ? failed(message) : inProgress(message);
     }
   }
 }

@@ -5,7 +5,6 @@ import type { Service, Topology } from "../../topology/model.ts";
 import { parseService } from "../../topology/parse.ts";
 import { LOAD_GENERATOR } from "../load-generator.ts";
 import type { KubernetesObject } from "../object.ts";
-import { SERVICES_LIST } from "../services-config-map.ts";
 import { ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE } from "../zipkin.ts";
 import type { RevisionContent } from "./revision.ts";
 
@@ -42,16 +41,11 @@ export function readReleased({ objects, release, namespace }: RevisionContent): 
     );
   const find = (kind: string, name: string) =>
     objects.find((object) => object.kind === kind && object.metadata.name === name);
-  const list = (find("ConfigMap", SERVICES_LIST)?.data as Record<string, string> | undefined)?.[
-    "services.json"
-  ];
-  if (list === undefined) throw invalid("list of services");
   const loadGenerator = find("Pod", LOAD_GENERATOR);
   if (loadGenerator === undefined) throw invalid("load generator");
   const [container] = containersOf(loadGenerator);
   const entry = /^https?:\/\/([^/:]+)/.exec(container?.args?.[1] ?? "")?.[1];
   if (container === undefined || entry === undefined) throw invalid("load generator that names the entry");
-  const names = JSON.parse(list) as string[];
   const environments = new Map(
     objects
       .filter(({ kind }) => kind === "Deployment")
@@ -61,9 +55,10 @@ export function readReleased({ objects, release, namespace }: RevisionContent): 
         return name === undefined ? [] : [[name, env] as const];
       }),
   );
+  if (environments.size === 0) throw invalid("links");
   const zipkin = find("Deployment", ZIPKIN_DEPLOYMENT);
   return {
-    topology: { name: release, kind: "graph", entry, services: readServices(names, environments) },
+    topology: { name: release, kind: "graph", entry, services: readServices(environments) },
     image: container.image,
     backend:
       zipkin === undefined
@@ -76,19 +71,16 @@ export function readReleased({ objects, release, namespace }: RevisionContent): 
   };
 }
 
-/** A link of a plain chain has no entry of its own: it knows its place from the list. */
+/** A link of a plain chain has no entry of its own: its place says whom it calls. Deployments are in the topology's order. */
 function readServices(
-  names: readonly string[],
   environments: ReadonlyMap<string, ReadonlyMap<string, string>>,
 ): ReadonlyMap<string, Service> {
-  const chain = chainOf(names).services;
-  return new Map(
-    names.flatMap((name) => {
-      const entry = environments.get(name)?.get("CHAIN_LINK_SERVICE");
-      const service = entry === undefined ? chain.get(name) : parseService(entry, name, name);
-      return service === undefined ? [] : [[name, service] as const];
-    }),
-  );
+  const services = new Map(chainOf([...environments.keys()]).services);
+  for (const [name, env] of environments) {
+    const entry = env.get("CHAIN_LINK_SERVICE");
+    if (entry !== undefined) services.set(name, parseService(entry, name, name));
+  }
+  return services;
 }
 
 /** A backend of others: reached where its name is that of a Service. */

@@ -5,12 +5,12 @@ import { ApiError } from "../api/status.ts";
 import { ApplyFailed, applyPlanned, prune } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
 import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
-import type { Plan } from "./plan.ts";
+import type { Plan, PlannedObject } from "./plan.ts";
 import type { Revision } from "./revision.ts";
 import { explainRefusal } from "./rights.ts";
-import { waitUntilServed } from "./serving.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
+import { Waits } from "./waits.ts";
 import { before, Interrupted, type Work } from "./work.ts";
 
 /**
@@ -47,9 +47,7 @@ export async function applyRevision(
       await store.writeParent(superset);
       parentKinds = superset;
     }
-    await applyPlanned(work, plan.objects);
-    if (options.wait) await waitUntilServed(store, target, plan, options);
-    await prune(work, plan.removals);
+    await bringAbout(store, target, plan, work, options);
     await before(work);
     if (!isSameSet(parentKinds, wantedKinds)) await store.writeParent(wantedKinds);
     await finishRevision(store, revision, plan.revisions);
@@ -57,6 +55,32 @@ export async function applyRevision(
   } catch (error) {
     throw await recordFailure(store, revision, error, options);
   }
+}
+
+/**
+ * What is new comes first, then what changes, and what is no longer wanted goes last: no running link ever calls one that
+ * is not there yet, or no longer.
+ */
+async function bringAbout(
+  store: ReleaseStore,
+  { objects }: Target,
+  plan: Plan,
+  work: Work,
+  options: DeployOptions,
+): Promise<void> {
+  const waits = new Waits(store, options);
+  const isNew = ({ action, object }: PlannedObject) => action === "create" && object.kind !== "Pod";
+  const created = plan.objects.filter(isNew);
+  const others = plan.objects.filter((object) => !isNew(object));
+  await applyPlanned(work, created);
+  const isUpgrade = others.some(({ action }) => action !== "create" && action !== "unchanged");
+  if (options.wait && isUpgrade) await waits.untilCallable(created);
+  await applyPlanned(work, others);
+  if (options.wait) {
+    await waits.untilReady(objects);
+    if (plan.removals.length > 0) await waits.untilCallersEnded(objects);
+  }
+  await prune(work, plan.removals);
 }
 
 /** The new one is deployed before the old one is superseded: at no moment is there none to roll back to. */

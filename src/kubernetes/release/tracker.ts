@@ -5,8 +5,8 @@ import { type Follower, followCollection } from "../api/watch.ts";
 import type { KubernetesObject } from "../object.ts";
 import { Backing, hasReadyAddress } from "./backing.ts";
 import { keyOf } from "./plan.ts";
-import { PodIndex } from "./pod-index.ts";
-import { findPodTrouble } from "./pod-trouble.ts";
+import { ownerOf, PodIndex } from "./pod-index.ts";
+import { findPodTrouble, isLackOfRoom } from "./pod-trouble.ts";
 import { findCondition, type Readiness, readReadiness } from "./readiness.ts";
 
 /** One object of a release and how far it is. */
@@ -29,9 +29,6 @@ export interface TrackerOptions {
   /** Told when something changed; often. */
   readonly onChange?: () => void;
 }
-
-/** A pod that cannot be placed counts as failed after a while, without anything else happening. */
-const RECHECK_MS = 5_000;
 
 const NOT_FOUND: Readiness = { state: "in-progress", message: "is not there" };
 const CURRENT: Readiness = { state: "current", message: "" };
@@ -70,10 +67,25 @@ export class ReadinessTracker {
    * Resolves when every object is current. Stops at once when one has failed, as waiting would not help.
    * @throws {NotReady}
    */
-  async waitUntilReady(signal: AbortSignal): Promise<void> {
+  waitUntilReady(signal: AbortSignal): Promise<void> {
+    return this.#waitUntil(() => this.#unready.size === 0, signal);
+  }
+
+  /**
+   * Resolves as well when what is not current lacks only room in the cluster: a node, or what is left of a quota.
+   * @throws {NotReady}
+   */
+  waitUntilReadyOrFull(signal: AbortSignal): Promise<void> {
+    const lacksRoom = ({ kind, metadata }: KubernetesObject) =>
+      isLackOfRoom(this.#findTrouble(kind, metadata.name));
+    const unready = () => this.#objects.filter((object) => this.#unready.has(keyOf(object)));
+    return this.#waitUntil(() => unready().every(lacksRoom), signal);
+  }
+
+  async #waitUntil(isDone: () => boolean, signal: AbortSignal): Promise<void> {
+    this.#isDone = isDone;
     const end = new AbortController();
     const both = AbortSignal.any([signal, end.signal]);
-    const recheck = setInterval(() => this.#recheckPods(), RECHECK_MS);
     const stopped = Promise.withResolvers<void>();
     signal.addEventListener("abort", () => stopped.resolve());
     if (signal.aborted) stopped.resolve();
@@ -82,9 +94,8 @@ export class ReadinessTracker {
       const failing = Promise.all(following).then(() => stopped.promise);
       this.#settleIfDone();
       await Promise.race([this.#settled.promise, stopped.promise, failing]);
-      if (this.#unready.size > 0) throw new NotReady(this);
+      if (!isDone()) throw new NotReady(this);
     } finally {
-      clearInterval(recheck);
       end.abort();
     }
   }
@@ -109,6 +120,7 @@ export class ReadinessTracker {
   }
 
   #onLists: () => void = () => {};
+  #isDone: () => boolean = () => false;
 
   get readyCount(): number {
     return this.#objects.length - this.#unready.size;
@@ -166,9 +178,13 @@ export class ReadinessTracker {
     const following: Promise<void>[] = [];
     const add = (resource: Resource, labelSelector: string, follower: Omit<Follower, "onList">) => {
       this.#listsMissing += 1;
+      let isFirst = true;
       const onList = () => {
-        this.#listsMissing -= 1;
-        if (this.#listsMissing === 0) this.#onLists();
+        if (isFirst) this.#listsMissing -= 1;
+        isFirst = false;
+        if (this.#listsMissing > 0) return;
+        this.#onLists();
+        this.#changed();
       };
       following.push(
         followCollection(
@@ -222,19 +238,31 @@ export class ReadinessTracker {
     if (failure?.status === "True")
       this.#replicaFailures.set(name, failure.message ?? "its pods cannot be made");
     else this.#replicaFailures.delete(name);
-    this.#set(key, readReadiness(object, Date.now()));
+    this.#judgeDeployment(name);
     for (const service of this.#backing.servicesOf(name)) this.#judgeService(service);
     this.#changed();
   }
 
+  /** One whose pods wait for a node makes no progress, and may well do when a node comes. */
+  #judgeDeployment(name: string): void {
+    const live = this.#deployments.get(name);
+    if (live === undefined) return;
+    const readiness = readReadiness(live);
+    const trouble = readiness.state === "failed" ? this.#pods.troubleOf(name) : "";
+    const isWaiting = trouble.startsWith("Unschedulable");
+    this.#set(keyOf(live), isWaiting ? { state: "in-progress", message: "waits for a node" } : readiness);
+  }
+
   #onClaim(claim: LiveObject): void {
-    if (this.#states.has(keyOf(claim))) this.#set(keyOf(claim), readReadiness(claim, Date.now()));
+    if (this.#states.has(keyOf(claim))) this.#set(keyOf(claim), readReadiness(claim));
     this.#changed();
   }
 
   #onPod(pod: LiveObject): void {
     this.#pods.set(withoutOwners(pod));
-    if (this.#states.has(keyOf(pod))) this.#set(keyOf(pod), readReadiness(pod, Date.now()));
+    if (this.#states.has(keyOf(pod))) this.#set(keyOf(pod), readReadiness(pod));
+    const owner = ownerOf(pod);
+    if (owner !== null && this.#failed.has(`Deployment/${owner}`)) this.#judgeDeployment(owner);
     this.#changed();
   }
 
@@ -259,13 +287,6 @@ export class ReadinessTracker {
     );
   }
 
-  #recheckPods(): void {
-    for (const pod of this.#pods.values()) {
-      if (this.#unready.has(keyOf(pod))) this.#set(keyOf(pod), readReadiness(pod, Date.now()));
-    }
-    this.#changed();
-  }
-
   #set(key: string, readiness: Readiness): void {
     this.#states.set(key, readiness);
     if (readiness.state === "current") this.#unready.delete(key);
@@ -280,7 +301,9 @@ export class ReadinessTracker {
   }
 
   #settleIfDone(): void {
-    if (this.#unready.size === 0 || this.#failed.size > 0) this.#settled.resolve();
+    // Whether a Deployment has failed, its pods say, too.
+    const hasFailed = this.#failed.size > 0 && this.#listsMissing === 0;
+    if (this.#isDone() || hasFailed) this.#settled.resolve();
   }
 }
 

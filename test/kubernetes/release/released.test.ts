@@ -71,7 +71,7 @@ describe("what a revision's objects say of what runs", () => {
 
   test("objects that are none of a topology are refused", () => {
     const { objects, ...rest } = release(buildChain(2));
-    for (const kind of ["ConfigMap", "Pod"]) {
+    for (const kind of ["Deployment", "Pod"]) {
       const without = { ...rest, objects: objects.filter((object) => object.kind !== kind) };
       expect(() => readReleased(without)).toThrow("it was not made by this program");
     }

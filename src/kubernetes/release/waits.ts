@@ -1,0 +1,110 @@
+import type { LiveObject } from "../api/live-object.ts";
+import { RESOURCES } from "../api/resource.ts";
+import type { KubernetesObject } from "../object.ts";
+import type { DeployOptions } from "./deployment.ts";
+import { waitUntilGone } from "./gone.ts";
+import { keyOf, type PlannedObject } from "./plan.ts";
+import { ownerOf } from "./pod-index.ts";
+import type { ReleaseStore } from "./store.ts";
+import { ReadinessTracker } from "./tracker.ts";
+import { Interrupted } from "./work.ts";
+
+/** Until each node's kube-proxy leads to new pods; Kubernetes has no sign for that, and renews its rules once a second. */
+const ROUTING_MS = 2_000;
+/** A pod of ours that is to end does so in its grace period of 30 s; one of a dead node never does. */
+const CALLERS_END_MS = 40_000;
+
+/** Everything that one deploy waits for, all within its one timeout, which begins with the first wait. */
+export class Waits {
+  readonly #store: ReleaseStore;
+  readonly #options: DeployOptions;
+  #limit: AbortSignal | null = null;
+
+  constructor(store: ReleaseStore, options: DeployOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /**
+   * @param ready Keys of objects that are known to be ready
+   * @throws {NotReady} {@link Interrupted}
+   */
+  async untilReady(
+    objects: readonly KubernetesObject[],
+    ready: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
+    await this.#track(objects, ready, (tracker, limit) => tracker.waitUntilReady(limit));
+  }
+
+  /**
+   * Waits until new Deployments can be called, before anything that runs already is changed to call them. What lacks
+   * room in the cluster is not waited for: the rest of the change may make that room.
+   * @throws {NotReady} {@link Interrupted}
+   */
+  async untilCallable(created: readonly PlannedObject[]): Promise<void> {
+    const deployments = created.map(({ object }) => object).filter(({ kind }) => kind === "Deployment");
+    if (deployments.length === 0) return;
+    await this.#track(deployments, new Set(), (tracker, limit) => tracker.waitUntilReadyOrFull(limit));
+    await Bun.sleep(ROUTING_MS);
+  }
+
+  /**
+   * Waits until replaced pods have ended: they go on calling what the release no longer has. Gives up silently, as
+   * nothing else depends on them.
+   */
+  async untilCallersEnded(objects: readonly KubernetesObject[]): Promise<void> {
+    const { client, namespace, release } = this.#store;
+    const deployments = new Set(
+      objects.filter(({ kind }) => kind === "Deployment").map(({ metadata }) => metadata.name),
+    );
+    const selector = { labelSelector: `app.kubernetes.io/instance=${release}`, metadataOnly: true };
+    const pods = await client.listAll(RESOURCES.pod, namespace, selector);
+    const isCaller = (pod: LiveObject) =>
+      pod.metadata.deletionTimestamp !== undefined && deployments.has(ownerOf(pod) ?? "");
+    const ending = new Set(pods.filter(isCaller).map(({ metadata }) => metadata.uid));
+    const limit = AbortSignal.any([this.#timeout(), AbortSignal.timeout(CALLERS_END_MS)]);
+    await waitUntilGone(client, RESOURCES.pod, namespace, selector, ending, limit).catch((error: unknown) => {
+      if (!limit.aborted) throw error;
+    });
+    if (this.#options.stop.aborted) throw new Interrupted();
+  }
+
+  async #track(
+    objects: readonly KubernetesObject[],
+    ready: ReadonlySet<string>,
+    wait: (tracker: ReadinessTracker, limit: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const { stop, report } = this.#options;
+    const tracker: ReadinessTracker = new ReadinessTracker({
+      client: this.#store.client,
+      namespace: this.#store.namespace,
+      release: this.#store.release,
+      objects,
+      ready,
+      onChange: () => report.onProgress(tracker),
+    });
+    report.onWait(tracker);
+    try {
+      await wait(tracker, this.#timeout());
+    } catch (error) {
+      if (stop.aborted) throw new Interrupted();
+      throw error;
+    } finally {
+      report.onWaitEnd();
+    }
+    if (stop.aborted) throw new Interrupted();
+  }
+
+  #timeout(): AbortSignal {
+    const { stop, timeoutMs } = this.#options;
+    this.#limit ??= AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
+    return this.#limit;
+  }
+}
+
+/** Keys of the objects that were ready when a plan was made. */
+export function readyKeys(objects: readonly PlannedObject[]): Set<string> {
+  return new Set(
+    objects.filter(({ live }) => live?.readiness.state === "current").map(({ object }) => keyOf(object)),
+  );
+}
