@@ -23,9 +23,10 @@ export const CLUSTER_FLAGS = {
     summary: "Context of the kubeconfig; otherwise the current one.",
     placeholder: "NAME",
   }),
-  "request-timeout": durationFlag(20_000, {
+  // A webhook has 30 s at most; the server then says which one did not answer.
+  "request-timeout": durationFlag(35_000, {
     summary: "How long one answer of the API server may take.",
-    fallbackText: "20s",
+    fallbackText: "35s",
   }),
 } as const;
 

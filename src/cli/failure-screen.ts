@@ -6,6 +6,9 @@ import { NotReady } from "../kubernetes/release/tracker.ts";
 import { UserError } from "../lib/errors.ts";
 import type { Output } from "./output.ts";
 
+/** Objects that are named without a closer look. */
+const MAX_NAMED = 20;
+
 /** Says on one screen what is wrong with a release, and what can be done. */
 export async function showFailure(
   failure: DeployFailed,
@@ -31,12 +34,12 @@ async function showCause(
     const diagnoses = await diagnose(client, namespace, tracker);
     for (const diagnosis of diagnoses)
       for (const line of renderDiagnosis(diagnosis, output)) output.logLine(line);
-    const shown = new Set(diagnoses.map(({ object }) => object.name));
-    const rest = tracker.listUnready().filter(({ name }) => !shown.has(name));
+    const shown = new Set(diagnoses.map(({ object: { kind, name } }) => `${kind} ${name}`));
+    const names = tracker.listUnready().map(({ kind, name }) => `${kind} ${name}`);
+    const rest = names.filter((name) => !shown.has(name));
     if (rest.length > 0) {
-      const names = rest.slice(0, 5).map(({ kind, name }) => `${kind} ${name}`);
-      const more = rest.length > 5 ? ` and ${rest.length - 5} more` : "";
-      output.print(`  also not ready: ${names.join(", ")}${more}\n`);
+      const more = rest.length > MAX_NAMED ? ` and ${rest.length - MAX_NAMED} more` : "";
+      output.print(`  also not ready: ${rest.slice(0, MAX_NAMED).join(", ")}${more}\n`);
     }
     output.print("\n");
     for (const hint of new Set(diagnoses.flatMap((diagnosis) => hintOf(diagnosis, namespace)))) {
@@ -45,8 +48,12 @@ async function showCause(
     return;
   }
   if (cause instanceof ApplyFailed) {
-    output.error(`Revision ${revision} failed: the API server refused ${cause.problems.length} objects`);
-    for (const { text } of cause.problems.slice(0, 10)) output.logLine(`  ${text}`);
+    const texts = cause.problems.map(({ text }) => text);
+    output.error(`Revision $revisionfailed: the API server refused $texts.lengthobjects`);
+    for (const text of texts.slice(0, MAX_NAMED)) output.print(`  $text\n`);
+    if (texts.length > MAX_NAMED) output.print(`  and ${texts.length - MAX_NAMED} more\n`);
+    if (texts.some((text) => text.includes("exceeded quota")))
+      output.print("Raise the quota or deploy fewer links; the same command goes on from here.\n");
     return;
   }
   output.error(`Revision ${revision} failed: ${cause.message}`);

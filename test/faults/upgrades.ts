@@ -45,8 +45,19 @@ const bad = all.filter(({ problem, lost }) => problem !== "" || (lost ?? 0) > 0)
 console.log(`${all.length} steps, ${bad.length} not as they should be`);
 process.exitCode = bad.length === 0 ? 0 : 1;
 
-function renderRow({ shape, change, step, sent, seconds, problem, requests, lost }: StepResult): string {
-  const load = requests === null ? "–" : `${lost} of ${requests}`;
+function renderRow({
+  shape,
+  change,
+  step,
+  sent,
+  seconds,
+  problem,
+  requests,
+  lost,
+  failures,
+}: StepResult): string {
+  const reasons = lost === 0 ? "" : ` ${JSON.stringify(failures)}`;
+  const load = requests === null ? "–" : `${lost} of ${requests}${reasons}`;
   return `| ${shape} | ${change} | ${step} | ${sent} | ${seconds} | ${problem === "" ? "yes" : problem} | ${load} |`;
 }
 

@@ -1,17 +1,33 @@
 import { errorText, UserError } from "../../lib/errors.ts";
 import type { ClusterAccess } from "./access.ts";
 import type { ApiRequest } from "./request.ts";
-import type { ApiError } from "./status.ts";
+import { ApiError } from "./status.ts";
 
 /** Statuses that may pass when one waits. */
 const PASSING = new Set([429, 500, 502, 503, 504]);
 
 /** A conflict that is not about field managers passes: of versions, or of the quota's own record. */
 export function isPassing(error: ApiError, { isConditional = false }: ApiRequest): boolean {
-  if (PASSING.has(error.status)) return true;
+  if (PASSING.has(error.status)) return !WEBHOOK_FAILED.test(error.message);
   // A namespace gets its service account a moment after it was made, and takes no Pod before.
   if (error.status === 403 && /error looking up service account/.test(error.message)) return true;
   return error.status === 409 && !isConditional && /object has been modified|quota/i.test(error.message);
+}
+
+/** An admission webhook that does not answer: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ */
+const WEBHOOK_FAILED = /failed calling webhook/;
+
+/** Whether the server, or a policy of it, will not have this object: other requests may well go through. */
+export function isRefusal(error: unknown): error is ApiError {
+  if (!(error instanceof ApiError)) return false;
+  const { status, message } = error;
+  if (status >= 500) return WEBHOOK_FAILED.test(message);
+  return status !== 403 || isPolicy(error);
+}
+
+/** Whether a 403 is about the object, not about who asks: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/ */
+export function isPolicy({ status, message }: ApiError): boolean {
+  return status === 403 && !/ cannot [a-z]+ resource /.test(message) && !/being terminated/.test(message);
 }
 
 /** Failures that every command meets alike; others are for who asked. */
@@ -32,7 +48,7 @@ export function explainRefused(error: ApiError, access: ClusterAccess): Error {
       "Is the server of the kubeconfig a Kubernetes API server?",
     );
   }
-  if (PASSING.has(error.status)) {
+  if (PASSING.has(error.status) && !WEBHOOK_FAILED.test(error.message)) {
     return new UserError(
       "cluster-error",
       `${server} answers ${error.status} again and again: ${error.message}`,
@@ -48,7 +64,8 @@ export function isTrustProblem(error: unknown): boolean {
   return /CERT|TLS|SSL|SIGNATURE|ISSUER|VERIFY/.test(code) && !/RESET|CLOSED/.test(code);
 }
 
-export function explainUnreachable(error: unknown, { server }: ClusterAccess): UserError {
+export function explainUnreachable(error: unknown, access: ClusterAccess): UserError {
+  const { server } = access;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
   const what = isTimeout
@@ -58,7 +75,9 @@ export function explainUnreachable(error: unknown, { server }: ClusterAccess): U
     ? "A certificate has expired: renew it, or ask the cluster's administrator."
     : isTrustProblem(error)
       ? "Does the kubeconfig have the certificate authority of this server?"
-      : "Is the cluster running, and is this the right context (kubectl config get-contexts)?";
+      : isTimeout && access.hasAnswered
+        ? "Is it overloaded, or does an admission webhook hang? --request-timeout waits longer."
+        : "Is the cluster running, and is this the right context (kubectl config get-contexts)?";
   return new UserError("cluster-unreachable", `cannot reach the API server ${server}: ${what}`, hint, {
     cause: error,
   });

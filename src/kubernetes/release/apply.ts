@@ -3,6 +3,7 @@ import { exactly } from "../api/client.ts";
 import { isKept, type Resource } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { PART_OF_LABEL } from "./apply-set.ts";
+import { inheritFields } from "./former-managers.ts";
 import { waitUntilGone } from "./gone.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
 import type { PlannedObject, Removal } from "./plan.ts";
@@ -25,15 +26,16 @@ export class ApplyFailed extends Error {
  * one kind are reported together, and end it.
  */
 export async function applyPlanned(work: Work, objects: readonly PlannedObject[]): Promise<void> {
-  for (const phase of splitKinds(objects)) {
+  for (const group of splitKinds(objects)) {
     const failures: { name: string; cause: unknown; text: string }[] = [];
-    await runAll(phase, async (planned) => {
+    await runAll(group, async (planned) => {
       const { action, object, resource } = planned;
       try {
         if (action !== "unchanged") {
-          if (failures.length > 0) return;
           await before(work);
           if (action === "replace") await removeForReplacement(work, planned);
+          if (action === "adopt")
+            await inheritFields(work.client, resource, work.namespace, object.metadata.name);
           const { force } = planned;
           await work.client.send(resource, object, { manager: FIELD_MANAGER, force });
         }

@@ -3,8 +3,10 @@ import { isKept, KEPT_RESOURCES, MEMBER_RESOURCES, type Resource } from "../api/
 import { MANAGED_BY, MANAGER } from "../labels.ts";
 import type { KubernetesObject } from "../object.ts";
 import { applySetId, groupKindOf, PART_OF_LABEL, parentOf } from "./apply-set.ts";
+import { hasFormerManager } from "./former-managers.ts";
 import { isApplied } from "./owned-fields.ts";
 import { keyOf, type PlannedObject, planned, type Removal, refer } from "./plan.ts";
+import { hasEnded } from "./readiness.ts";
 import { leaveScaled } from "./scaling.ts";
 import type { Parent, ReleaseStore } from "./store.ts";
 
@@ -14,6 +16,8 @@ export interface Members {
   readonly found: Map<string, PlannedObject>;
   /** Those of them that seem to differ. */
   readonly candidates: readonly LiveObject[];
+  /** Those of them whose replicas somebody else set, and which do not differ otherwise. */
+  readonly scaled: readonly LiveObject[];
   readonly removals: readonly Removal[];
 }
 
@@ -34,6 +38,7 @@ export async function compareMembers(
   store: ReleaseStore,
   wanted: ReadonlyMap<string, KubernetesObject>,
   parent: Parent | null,
+  takeOwnership: boolean,
 ): Promise<Members> {
   const kinds = new Set([...wanted.values().map(groupKindOf), ...(parent?.groupKinds ?? [])]);
   const resources = [...MEMBER_RESOURCES, ...KEPT_RESOURCES].filter((resource) =>
@@ -41,9 +46,11 @@ export async function compareMembers(
   );
   const found = new Map<string, PlannedObject>();
   const candidates: LiveObject[] = [];
+  const scaled: LiveObject[] = [];
   const removals: Removal[] = [];
   const lists = resources.map(async (resource) => {
     let own: LiveObject[] = [];
+    let scaledHere: LiveObject[] = [];
     let gone: Removal[] = [];
     const compare = (live: LiveObject) => {
       const key = keyOf(live);
@@ -55,24 +62,29 @@ export async function compareMembers(
         return;
       }
       const asked = leaveScaled(object, live);
-      const isSame = deletionTimestamp === undefined && isApplied(asked, live);
+      const isInherited = takeOwnership && hasFormerManager(live);
+      const isSame =
+        deletionTimestamp === undefined && !isInherited && !hasEnded(live) && isApplied(asked, live);
       found.set(
         key,
         isSame
           ? { ...planned(asked), live: refer(live) }
-          : { ...planned(object), action: "change", live: refer(live) },
+          : { ...planned(object), action: isInherited ? "adopt" : "change", live: refer(live) },
       );
       if (!isSame) own.push(live);
+      else if (asked !== object) scaledHere.push(live);
     };
     const restart = () => {
       own = [];
+      scaledHere = [];
       gone = [];
     };
     const selector = { labelSelector: selectorOf(resource, store) };
     await store.client.list(resource, store.namespace, selector, compare, restart);
     candidates.push(...own);
+    scaled.push(...scaledHere);
     removals.push(...gone);
   });
   await Promise.all(lists);
-  return { found, candidates, removals };
+  return { found, candidates, scaled, removals };
 }

@@ -29,10 +29,20 @@ export function findOwned(live: LiveObject): FieldSet | undefined {
 
 /** Who scaled it: the manager that owns `spec.replicas` through the subresource `scale`. */
 export function findScaler(live: LiveObject): ManagedFields | undefined {
-  return live.metadata.managedFields?.find(
-    ({ subresource, fieldsV1 }) =>
-      subresource === "scale" && fieldsV1?.["f:spec"]?.["f:replicas"] !== undefined,
-  );
+  return live.metadata.managedFields?.find((entry) => entry.subresource === "scale" && ownsReplicas(entry));
+}
+
+/**
+ * Whether the number of replicas was set through the subresource `scale`. The server records a manager for that, except
+ * for a number of 0, which takes the field from whoever had it and gives it to nobody.
+ */
+export function isScaled(live: LiveObject): boolean {
+  const isOurs = live.kind === "Deployment" && findOwned(live) !== undefined;
+  return findScaler(live) !== undefined || (isOurs && !live.metadata.managedFields?.some(ownsReplicas));
+}
+
+function ownsReplicas({ fieldsV1 }: ManagedFields): boolean {
+  return fieldsV1?.["f:spec"]?.["f:replicas"] !== undefined;
 }
 
 /** Managers of an object besides us, each once. */

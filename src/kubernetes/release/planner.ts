@@ -4,12 +4,14 @@ import { ApiError } from "../api/status.ts";
 import type { KubernetesObject } from "../object.ts";
 import { addMembership, applySetId, PART_OF_LABEL, parentOf } from "./apply-set.ts";
 import { compareMembers } from "./members.ts";
-import { findScaler, listManagers } from "./owned-fields.ts";
+import { listManagers } from "./owned-fields.ts";
 import { keyOf, type Plan, type PlannedObject, type PlanOptions, planned, refer } from "./plan.ts";
+import { addSpecHash } from "./pod-spec.ts";
 import { type Problem, problemsError } from "./problem.ts";
+import { describeEnd, hasEnded } from "./readiness.ts";
 import { readNamespace } from "./release-namespace.ts";
 import { checkRights, explainRefusal } from "./rights.ts";
-import { leaveScaled, readPriorReplicas, readReplicas } from "./scaling.ts";
+import { isRescaled, leaveScaled, readPriorReplicas } from "./scaling.ts";
 import type { ReleaseStore } from "./store.ts";
 import { judgeTrial, shapeOf, type Trial, tryApply } from "./trial.ts";
 
@@ -24,7 +26,7 @@ export async function makePlan(
   options: PlanOptions,
 ): Promise<Plan> {
   const id = applySetId(parentOf(store.release, store.namespace));
-  const wanted = objects.map((object) => (isKept(object) ? object : addMembership(object, id)));
+  const wanted = objects.map((object) => (isKept(object) ? object : addMembership(addSpecHash(object), id)));
   const namespaceState = await readNamespace(store);
   if (namespaceState === "missing") {
     const all = wanted.map((object) => ({ ...planned(object), action: "create" as const }));
@@ -63,16 +65,23 @@ class Planner {
       this.#store.listRevisions(),
       this.#store.isLocked(),
     ]);
-    const { found, candidates, removals } = await compareMembers(this.#store, this.#wanted, parent);
+    const { takeOwnership, forceConflicts } = this.#options;
+    const members = await compareMembers(this.#store, this.#wanted, parent, takeOwnership);
+    const { found, removals, scaled } = members;
     this.#found = found;
     const strangers = await this.#findStrangers();
-    const prior = await readPriorReplicas(this.#store, candidates, revisions);
+    const prior = await readPriorReplicas(this.#store, [...members.candidates, ...scaled], revisions);
+    const rescaled = (live: LiveObject) => {
+      const object = this.#wanted.get(keyOf(live));
+      return object !== undefined && isRescaled(object, live, prior, forceConflicts);
+    };
+    const candidates = [...members.candidates, ...scaled.filter(rescaled)];
     const isChanging =
       candidates.length > 0 || removals.length > 0 || found.size < this.#wanted.size || parent === null;
     // Before the first dry run: a right that is missing is told with all others that are.
     if (isChanging) await checkRights(this.#store.client, this.#store.namespace, this.#resourceNames());
     await Promise.all([
-      ...candidates.map((live) => this.#tryChange(live, prior)),
+      ...candidates.map((live) => this.#tryChange(live, rescaled(live))),
       ...strangers.map((live) => this.#tryAdoption(live)),
       this.#tryCreations(strangers),
     ]);
@@ -104,24 +113,25 @@ class Planner {
     return found;
   }
 
-  async #tryChange(live: LiveObject, prior: ReadonlyMap<string, unknown>): Promise<void> {
+  /** @param isRescaled The number of replicas goes over that of whoever scaled it */
+  async #tryChange(live: LiveObject, isRescaled: boolean): Promise<void> {
     const key = keyOf(live);
     const found = this.#found.get(key);
-    if (found === undefined) return;
-    const isScaled = findScaler(live) !== undefined;
-    const isAskedFor = isScaled && prior.has(key) && prior.get(key) !== readReplicas(found.object);
-    const object = isAskedFor ? found.object : leaveScaled(found.object, live);
-    if (live.metadata.deletionTimestamp !== undefined) {
-      this.#found.set(key, { ...found, action: "replace" });
+    const wanted = this.#wanted.get(key);
+    if (found === undefined || wanted === undefined) return;
+    const object = isRescaled ? wanted : leaveScaled(wanted, live);
+    if (live.metadata.deletionTimestamp !== undefined || hasEnded(live)) {
+      this.#found.set(key, { ...found, action: "replace", differences: describeEnd(live) });
       return;
     }
     const { client } = this.#store;
-    const tried = await tryApply(client, object, true, this.#options.forceConflicts);
+    const force = this.#options.forceConflicts || found.action === "adopt";
+    const tried = await tryApply(client, object, true, force);
     const onlyReplicas =
       tried.problems.length > 0 &&
       tried.problems.every(({ kind, field }) => kind === "conflict" && field === ".spec.replicas");
-    const final = isAskedFor && onlyReplicas ? await tryApply(client, object, true, true) : tried;
-    this.#settle(live, { ...found, object }, final);
+    const final = isRescaled && onlyReplicas ? await tryApply(client, object, true, true) : tried;
+    this.#settle(live, { ...found, action: found.action === "adopt" ? "adopt" : "change", object }, final);
   }
 
   async #tryAdoption(stranger: LiveObject): Promise<void> {
@@ -143,6 +153,10 @@ class Planner {
     }
     const live = await client.get(resource, namespace, metadata.name);
     const found: PlannedObject = { ...planned(object), action: "adopt", live: refer(live) };
+    if (hasEnded(live)) {
+      this.#found.set(keyOf(object), { ...found, action: "replace", differences: describeEnd(live) });
+      return;
+    }
     this.#settle(live, found, await tryApply(client, object, true, true));
   }
 

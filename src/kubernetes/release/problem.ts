@@ -42,19 +42,24 @@ export function readApplyProblems(object: KubernetesObject, error: ApiError, exi
   return [{ kind: "invalid", object, message: error.message }];
 }
 
-export function describeProblem({ kind, object, owner, field, message }: Problem): string {
-  const name = `${object.kind} ${object.metadata.name}`;
+export function describeProblem(problem: Problem): string {
+  const { kind, metadata } = problem.object;
+  return `${kind} ${metadata.name}: ${explainProblem(problem)}`;
+}
+
+/** The same without the object's name. */
+export function explainProblem({ kind, owner, field, message }: Problem): string {
   switch (kind) {
     case "conflict":
-      return `${name}: ${field} was changed by ${JSON.stringify(owner)}`;
+      return `${field} was changed by ${JSON.stringify(owner)}`;
     case "foreign":
-      return `${name}: exists and is not part of this release (managed by ${owner})`;
+      return `exists and is not part of this release (managed by ${owner})`;
     case "foreign-release":
-      return `${name}: belongs to release ${JSON.stringify(owner)}`;
+      return `belongs to release ${JSON.stringify(owner)}`;
     case "immutable":
-      return `${name}: ${field === "" ? message : `${field} cannot be changed`}`;
+      return field === "" ? `${message}` : `${field} cannot be changed`;
     case "invalid":
-      return `${name}: ${message}`;
+      return `${message}`;
   }
 }
 
@@ -62,7 +67,7 @@ export function describeProblem({ kind, object, owner, field, message }: Problem
 export function problemsError(
   problems: readonly Problem[],
   options: { readonly forceConflicts: boolean; readonly takeOwnership: boolean },
-): UserError {
+): ReleaseConflict {
   const sorted = problems.toSorted((a, b) => (describeProblem(a) < describeProblem(b) ? -1 : 1));
   const lines = sorted.slice(0, MAX_SHOWN).map((problem) => `  ${describeProblem(problem)}`);
   if (problems.length > MAX_SHOWN) lines.push(`  and ${problems.length - MAX_SHOWN} more`);
@@ -78,9 +83,16 @@ export function problemsError(
   const message = isOne
     ? `${describeProblem(first)}; nothing was changed`
     : `${problems.length} problems; nothing was changed:\n${lines.join("\n")}`;
-  return new UserError(
-    "release-conflict",
-    message,
-    hints.filter((hint) => hint !== "").join(" ") || undefined,
-  );
+  return new ReleaseConflict(message, hints.filter((hint) => hint !== "").join(" ") || undefined, problems);
+}
+
+/** A plan that cannot be carried out. */
+export class ReleaseConflict extends UserError {
+  constructor(
+    message: string,
+    hint: string | undefined,
+    readonly problems: readonly Problem[],
+  ) {
+    super("release-conflict", message, hint);
+  }
 }

@@ -1,5 +1,6 @@
 // kstatus: https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
 import type { Condition, LiveObject } from "../api/live-object.ts";
+import type { Difference } from "./difference.ts";
 
 /** Whether the cluster has reached what an object asks for. */
 export interface Readiness {
@@ -55,12 +56,32 @@ export function findCondition(object: LiveObject, type: string): Condition | und
   return object.status?.conditions?.find((condition: Condition) => condition.type === type);
 }
 
+/** Whether a Pod has come to its end and will never run again: evicted, past its deadline, on a node that is gone. */
+export function hasEnded({ kind, status }: LiveObject): boolean {
+  return kind === "Pod" && (status?.phase === "Failed" || status?.phase === "Succeeded");
+}
+
+/** Why an object is made again, as a plan shows it. */
+export function describeEnd({ metadata, status = {} }: LiveObject): Difference[] {
+  return metadata.deletionTimestamp === undefined
+    ? [
+        {
+          path: "status.phase",
+          before: `${status.phase} (${status.reason ?? status.message ?? "ended"})`,
+          after: "Running",
+        },
+      ]
+    : [{ path: "metadata.deletionTimestamp", before: metadata.deletionTimestamp, after: undefined }];
+}
+
 function readDeployment(object: LiveObject): Readiness {
   const { spec = {}, status = {} } = object;
   const progressing = findCondition(object, "Progressing");
   if (progressing?.reason === "ProgressDeadlineExceeded") {
     return failed(`made no progress for ${spec.progressDeadlineSeconds ?? 600} s`);
   }
+  if (spec.paused === true)
+    return failed(`is paused: kubectl rollout resume deployment/${object.metadata.name} lets it go on`);
   // The controller sets it with the first status; without it nobody has looked at the Deployment.
   if (status.observedGeneration === undefined) return inProgress("nobody has looked at it yet");
   const wanted: number = spec.replicas ?? 1;

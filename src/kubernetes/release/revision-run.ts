@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { errorText } from "../../lib/errors.ts";
+import { isPolicy } from "../api/failure.ts";
 import { isKept } from "../api/resource.ts";
 import { ApiError } from "../api/status.ts";
 import { ApplyFailed, applyPlanned, prune } from "./apply.ts";
@@ -125,7 +126,7 @@ async function recordFailure(
 
 async function explainFailure(store: ReleaseStore, error: unknown): Promise<Error> {
   const inner = error instanceof ApplyFailed ? error.problems[0]?.cause : error;
-  if (inner instanceof ApiError && inner.status === 403) {
+  if (inner instanceof ApiError && inner.status === 403 && !isPolicy(inner)) {
     return explainRefusal(store.client, store.namespace, inner);
   }
   return error instanceof Error ? error : new Error(errorText(error));

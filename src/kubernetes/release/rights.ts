@@ -132,14 +132,6 @@ export async function explainingRefusals<T>(
 
 /** A refusal that came in the middle, with everything else that is missing. */
 export async function explainRefusal(client: ApiClient, namespace: string, error: ApiError): Promise<Error> {
-  if (/exceeded quota/.test(error.message)) {
-    return new UserError(
-      "namespace-unusable",
-      error.message,
-      "Raise the quota or deploy fewer links; the same command goes on from here.",
-      { cause: error },
-    );
-  }
   if (/being terminated/.test(error.message)) return terminating(namespace);
   const missing = await findMissingRights(client, namespace).catch(() => []);
   if (missing.length > 0) return forbidden(client, namespace, missing, error);

@@ -1,11 +1,12 @@
 import type { ApiClient } from "../api/client.ts";
+import { isRefusal } from "../api/failure.ts";
 import type { LiveObject } from "../api/live-object.ts";
 import { resourceOf } from "../api/resource.ts";
-import { ApiError } from "../api/status.ts";
 import type { KubernetesObject } from "../object.ts";
-import { findDifferences } from "./difference.ts";
+import { type Difference, findDifferences } from "./difference.ts";
 import { FIELD_MANAGER, findOwned } from "./owned-fields.ts";
 import type { PlannedObject } from "./plan.ts";
+import { isMadeFrom } from "./pod-spec.ts";
 import { type Problem, ROLLING_UPDATE, readApplyProblems } from "./problem.ts";
 
 /** What the server says to a dry run. */
@@ -30,7 +31,7 @@ export async function tryApply(
     });
     return { force, applied, problems: [] };
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status === 403 || error.status >= 500) throw error;
+    if (!isRefusal(error)) throw error;
     return { force, applied: null, problems: readApplyProblems(object, error, exists) };
   }
 }
@@ -42,16 +43,23 @@ export function judgeTrial(
   { applied, problems, force }: Trial,
 ): PlannedObject | null {
   const isPod = found.object.kind === "Pod";
+  const isRewritten = isPod && !force && isMadeFrom(live, found.object);
   if (applied === null) {
     const isStrategy = problems.every(({ field }) => field === ROLLING_UPDATE);
     const isReplaceable = isPod || found.object.kind === "Job" || isStrategy;
     const isImmutable = problems.every(({ kind }) => kind === "immutable");
-    return isReplaceable && isImmutable ? { ...found, force, action: "replace" } : null;
+    if (!isReplaceable || !isImmutable) return null;
+    return { ...found, force, action: isRewritten ? "unchanged" : "replace" };
   }
   const differences = findDifferences(live, applied);
-  const isSame = differences.length === 0 && Bun.deepEquals(findOwned(live), findOwned(applied));
+  const isSame =
+    found.action !== "adopt" &&
+    differences.length === 0 &&
+    Bun.deepEquals(findOwned(live), findOwned(applied));
   // A Pod's image can be changed, but it says that it is ready until its container was started again.
-  const isNewPod = isPod && differences.some(({ path }) => path.startsWith("spec."));
+  const changesSpec = ({ path }: Difference) => path.startsWith("spec.");
+  if (isRewritten && differences.every(changesSpec)) return { ...found, force, action: "unchanged" };
+  const isNewPod = isPod && differences.some(changesSpec);
   return { ...found, force, differences, action: isSame ? "unchanged" : isNewPod ? "replace" : found.action };
 }
 

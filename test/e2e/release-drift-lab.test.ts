@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { eventually, runCli } from "../helpers/cli.ts";
+import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { emptyTopology, PAUSE_IMAGE, type ReleaseBench, ReleaseBenches } from "../helpers/release.ts";
+
+/** Both shapes of a release: what is deployed, and the Deployment of one of its links. */
+const SHAPES = [
+  ["a chain", () => ["--instances", "2"], "chain-link-deployment-1"],
+  ["a topology", (bench: ReleaseBench) => [bench.topology(emptyTopology(2))], "s1"],
+] as const;
+const IMAGE = ["--chain-link-image", PAUSE_IMAGE];
+const DEPLOY = [...IMAGE, "--wait=false", "-o", "json"];
+
+describe.skipIf(!hasLab)(`a release that others have changed${LAB_NOTE}`, () => {
+  let lab: Lab;
+  let benches: ReleaseBenches;
+
+  beforeAll(async () => {
+    benches = new ReleaseBenches(await startLab());
+    lab = benches.lab;
+  }, LAB_START_MS);
+
+  afterAll(async () => {
+    await benches.remove();
+    await stopLab();
+  }, LAB_START_MS);
+
+  const replicasOf = async (bench: ReleaseBench, deployment: string): Promise<number> =>
+    (await lab.query("get", "deployment", deployment, "-n", bench.namespace)).spec.replicas;
+
+  describe.each(SHAPES)("%s", (_, shape, deployment) => {
+    const open = (title: string) => benches.open(`drift-${title}-${deployment.length}`);
+
+    test.each([
+      ["kubectl apply", ["apply"]],
+      ["kubectl create", ["create"]],
+      ["kubectl apply --server-side", ["apply", "--server-side"]],
+      ["the original, a Python client", ["create", "--field-manager=OpenAPI-Generator"]],
+    ])(
+      "is adopted from %s, with what the release does not want removed",
+      async (_title, command) => {
+        const bench = open(`adopt${command.join("").length}`);
+        const place = ["-n", bench.namespace];
+        await lab.kubectl(["create", "namespace", bench.namespace]);
+        const generated = await runCli([
+          ...["generate", ...shape(bench), ...IMAGE, "-o", "yaml", "--namespace", bench.namespace],
+          ...["--config-file", `${bench.topology("")}.conf`],
+        ]);
+        const input = generated.stdout
+          .replace(/^( *)- name: CHAIN_LINK_DRAIN$/gm, "$1- name: STALE\n$1  value: x\n$&")
+          .replace(/^ {2}name: [^\n]*-service-0$|^ {2}name: s0$/gm, "  annotations:\n    stale: x\n$&");
+        expect(input).toContain("STALE");
+        expect(input).toContain("stale: x");
+        await lab.kubectl([...command, "-f", "-", ...place], { input, mayFail: true });
+        const envOf = async () => {
+          const { spec } = await lab.query("get", "deployment", deployment, ...place);
+          return spec.template.spec.containers[0].env.map(({ name }: { name: string }) => name);
+        };
+        expect(await envOf()).toContain("STALE");
+        const adopted = await bench.run("deploy", ...shape(bench), ...DEPLOY, "--take-ownership");
+        expect(adopted.stderr).not.toContain("ERROR");
+        expect(adopted.exitCode).toBe(0);
+        expect(await envOf()).not.toContain("STALE");
+        const { items } = await lab.query("get", "services", "--show-managed-fields", ...place);
+        expect(items.filter(({ metadata }: Named) => metadata.annotations?.stale !== undefined)).toEqual([]);
+        const managers = new Set(
+          items.flatMap(({ metadata }: Named) => metadata.managedFields.map(({ manager }) => manager)),
+        );
+        expect([...managers]).toEqual(["chain-link"]);
+        expect((await bench.run("dry-run", ...shape(bench), ...IMAGE)).exitCode).toBe(0);
+      },
+      60_000,
+    );
+
+    test("keeps a scaled number until its own number changes, and then takes it", async () => {
+      const bench = open("scale");
+      const scaled = (replicas: number) =>
+        deployment === "s1"
+          ? [bench.topology(emptyTopology(2).replace("s1: { replicas: 0", `s1: { replicas: ${replicas}`))]
+          : [bench.topology(`{${HEAD}, chain: 2, defaults: { replicas: ${replicas} } }`)];
+      const deploy = (replicas: number) => bench.run("deploy", ...scaled(replicas), ...DEPLOY);
+      expect((await deploy(0)).exitCode).toBe(0);
+      const scale = ["scale", `deployment/${deployment}`, "-n", bench.namespace];
+      await lab.kubectl([...scale, "--replicas=3"]);
+      expect(JSON.parse((await deploy(0)).stdout)).toMatchObject({ revision: 1, updated: 0 });
+      expect(await replicasOf(bench, deployment)).toBe(3);
+      expect(JSON.parse((await deploy(2)).stdout)).toMatchObject({ revision: 2 });
+      expect(await replicasOf(bench, deployment)).toBe(2);
+      await lab.kubectl([...scale, "--replicas=3"]);
+      expect((await bench.run("rollback", "--wait=false")).exitCode).toBe(0);
+      expect(await replicasOf(bench, deployment)).toBe(0);
+    }, 60_000);
+
+    test("keeps an autoscaler's number though its own number changes", async () => {
+      const bench = open("hpa");
+      const deploy = (links: number) =>
+        deployment === "s1"
+          ? [bench.topology(emptyTopology(2).replace("s1: { replicas: 0", `s1: { replicas: ${links}`))]
+          : [bench.topology(`{${HEAD}, chain: 2, defaults: { replicas: ${links} } }`)];
+      await bench.run("deploy", ...deploy(1), ...DEPLOY);
+      // As its controller does, which needs metrics that the lab does not have.
+      const scale = `/apis/apps/v1/namespaces/${bench.namespace}/deployments/${deployment}/scale`;
+      const patch = JSON.stringify({ spec: { replicas: 4 } });
+      await lab.kubectl([
+        ...["patch", "deployment", deployment, "-n", bench.namespace, "--subresource=scale", "--type=merge"],
+        ...["--field-manager=kube-controller-manager", "-p", patch],
+      ]);
+      expect((await lab.kubectl(["get", "--raw", scale])).stdout).toContain('"replicas":4');
+      expect((await bench.run("deploy", ...deploy(2), ...DEPLOY)).exitCode).toBe(0);
+      expect(await replicasOf(bench, deployment)).toBe(4);
+    }, 60_000);
+
+    test("has its load generator made again when that has ended", async () => {
+      const bench = open("ended");
+      const deploy = ["deploy", ...shape(bench), ...DEPLOY];
+      await bench.run(...deploy);
+      const place = ["-n", bench.namespace];
+      const before = await lab.query("get", "pod", "loadgenerator", ...place);
+      const ended = JSON.stringify({ status: { phase: "Failed", reason: "Evicted" } });
+      await lab.kubectl([
+        ...["patch", "pod", "loadgenerator", ...place, "--subresource=status", "--type=merge", "-p", ended],
+      ]);
+      const preview = await bench.run("dry-run", ...shape(bench), ...IMAGE);
+      expect(preview.exitCode).toBe(1);
+      expect(preview.stdout).toContain("± Pod loadgenerator");
+      expect(preview.stdout).toContain("Failed (Evicted)");
+      expect(JSON.parse((await bench.run(...deploy)).stdout)).toMatchObject({ revision: 2, updated: 1 });
+      const after = await lab.query("get", "pod", "loadgenerator", ...place);
+      expect(after.metadata.uid).not.toBe(before.metadata.uid);
+    }, 60_000);
+
+    test("is not ready when a link is scaled to 0, or paused, or its image was changed", async () => {
+      const bench = open("valid");
+      const one = shape(bench).map((file) =>
+        file.endsWith(".yaml")
+          ? bench.topology(emptyTopology(2).replace("s1: { replicas: 0", "s1: { replicas: 1"))
+          : file,
+      );
+      await bench.run("deploy", ...one, ...DEPLOY);
+      const place = ["-n", bench.namespace];
+      const name = `deployment/${deployment}`;
+      const problems = async () => (await bench.run("validate")).stderr;
+      await lab.kubectl(["scale", name, "--replicas=0", ...place]);
+      const isScaled = `'${deployment}' is not ready: is scaled to 0 by kubectl`;
+      await eventually(async () => ((await problems()).includes(isScaled) ? true : undefined));
+      await lab.kubectl(["set", "image", name, "chain-link=other:1", ...place]);
+      expect(await problems()).toMatch(/image was changed by "kubectl-set"|pods/);
+      await lab.kubectl(["rollout", "pause", name, ...place]);
+      expect(await problems()).toContain(`'${deployment}' is not ready: is paused: kubectl rollout resume`);
+      expect((await bench.run("validate")).exitCode).toBe(1);
+    }, 60_000);
+  });
+});
+
+const HEAD = "apiVersion: chain-link.dev/v1, kind: Topology, metadata: { name: t }";
+
+interface Named {
+  readonly metadata: {
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly managedFields: readonly { readonly manager: string }[];
+  };
+}
