@@ -49,8 +49,8 @@ async function showCause(
   }
   if (cause instanceof ApplyFailed) {
     const texts = cause.problems.map(({ text }) => text);
-    output.error(`Revision $revisionfailed: the API server refused $texts.lengthobjects`);
-    for (const text of texts.slice(0, MAX_NAMED)) output.print(`  $text\n`);
+    output.error(`Revision ${revision} failed: the API server refused ${texts.length} objects`);
+    for (const text of texts.slice(0, MAX_NAMED)) output.logLine(`  ${text}`);
     if (texts.length > MAX_NAMED) output.print(`  and ${texts.length - MAX_NAMED} more\n`);
     if (texts.some((text) => text.includes("exceeded quota")))
       output.print("Raise the quota or deploy fewer links; the same command goes on from here.\n");

@@ -68,6 +68,11 @@ export const load = defineCommand({
       summary: "Send for so long before anything is counted.",
       fallbackText: "none",
     }),
+    "wait-for-target": durationFlag(0, {
+      summary:
+        "First wait up to this long until the target answers with something other than 502, 503 or 504.",
+      fallbackText: "do not wait",
+    }),
     timeout: durationFlag(60_000, { summary: "Limit of a request.", fallbackText: "1m" }),
     header: headerFlag({ summary: "A header of each request; may be repeated.", short: "H", env: [] }),
     method: textFlag("GET", { summary: "The method.", placeholder: "METHOD" }),
@@ -130,6 +135,8 @@ export const load = defineCommand({
     const endsByRamp = isRamp && flags.duration === null && flags.requests === null;
     const target = await openTarget(operands[0], flags, settings, output);
     const interruption = watchInterrupts(() => output.print("\n"));
+    const interrupted = new AbortController();
+    void interruption.signal.then(() => interrupted.abort());
     let running: Load | null = null;
     let account: RunAccount | null = null;
     let server: { close(): Promise<void> } | null = null;
@@ -153,6 +160,15 @@ export const load = defineCommand({
         });
         server = started;
         output.note(`run ${ids.runId}, ledger and metrics on http://${flags.serve.host}:${started.port}`);
+      }
+      if (flags["wait-for-target"] > 0) {
+        const { waitForTarget } = await import("../load/target-wait.ts");
+        await waitForTarget({
+          url: target.url,
+          withinMs: flags["wait-for-target"],
+          isTlsChecked: !flags.insecure,
+          signal: interrupted.signal,
+        });
       }
       const kept = account;
       running = startLoad({

@@ -49,6 +49,8 @@ export function buildLoadSpec(
           // The account of the run, for verify, and metrics: reached through the API server.
           ...["--serve", `0.0.0.0:${LOAD_GENERATOR_PORT}`],
         ],
+        // A node learns where the entry's Service leads a moment after the first pod behind it is ready.
+        env: [{ name: "CHAIN_LINK_WAIT_FOR_TARGET", value: "10s" }],
         image,
         imagePullPolicy: imagePullPolicy(image),
         name: LOAD_GENERATOR,

@@ -24,6 +24,27 @@ test("sends at a rate for a time, says nothing but its results in a pipe, and ex
   expect(stdout).toContain("100 succeeded, no failures");
 });
 
+test("--wait-for-target asks for no trace until the target and what it calls are there; nothing of it is counted", async () => {
+  const asked: [string | null, number][] = [];
+  await using server = serve((request) => {
+    const status = asked.length < 2 ? 502 : 200;
+    asked.push([request.headers.get("traceparent")?.slice(-3) ?? null, status]);
+    return new Response("", { status });
+  });
+  const load = ["load", server.url, "--requests", "3", "--rate", "100/s", "-o", "json"];
+  const { exitCode, stdout } = await runCli([...load, "--wait-for-target", "10s"]);
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ requests: 3, failed: 0 });
+  expect(asked).toEqual([["-00", 502], ["-00", 502], ["-00", 200], ...Array(3).fill(["-01", 200])]);
+});
+
+test("--wait-for-target gives up after its time, and the load says what is wrong", async () => {
+  const load = ["load", CLOSED_PORT, "--requests", "1", "--rate", "100/s", "-o", "json"];
+  const { exitCode, stdout } = await runCli([...load, "--wait-for-target", "300ms"]);
+  expect(exitCode).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({ requests: 1, failed: 1 });
+});
+
 test("a load that ends by its number of requests was as fast as it was asked to be", async () => {
   await using server = serve();
   const { stdout } = await runCli(["load", server.url, "--rate", "10/s", "--requests", "2", "-o", "json"]);

@@ -185,7 +185,16 @@ class Load {
           {
             name: "load",
             image,
-            args: ["load", `http://${entry}`, "--rate", `${RATE}/s`, "-o", "json"],
+            args: [
+              "load",
+              `http://${entry}`,
+              "--rate",
+              `${RATE}/s`,
+              "--wait-for-target",
+              "30s",
+              "-o",
+              "json",
+            ],
           },
         ],
       },

@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { CASES, runCase } from "../faults/upgrade-case.ts";
+import { buildLabImage } from "../helpers/image.ts";
+import { hasLab, LAB_NOTE, LAB_START_MS, startLab, stopLab } from "../helpers/lab.ts";
+import { ReleaseBenches } from "../helpers/release.ts";
+
+/** Pods start and end in seconds each; a machine may be busy. */
+const STEP_MS = 300_000;
+/** Another sample with another seed; the day's, so that in time all are run. */
+const SEED = process.env.CHAIN_LINK_TEST_SEED ?? new Date().toISOString().slice(0, 10);
+
+/** The change of each shape that the seed chooses; the wide ones are for `bun test/faults/upgrades.ts`. */
+const SAMPLE = ["chain", "topology"].map((shape) => {
+  const cases = CASES.filter((it) => it.shape === shape && it.entry !== null);
+  return cases[Number(Bun.hash(`${SEED} ${shape}`) % BigInt(cases.length))];
+});
+
+describe.skipIf(!hasLab)(`a release that is upgraded under load, sample of ${SEED}${LAB_NOTE}`, () => {
+  let benches: ReleaseBenches;
+  let image: string;
+
+  beforeAll(async () => {
+    benches = new ReleaseBenches(await startLab());
+    image = await buildLabImage();
+  }, LAB_START_MS + STEP_MS);
+
+  afterAll(async () => {
+    await benches.remove();
+    await stopLab();
+  }, LAB_START_MS);
+
+  test.concurrent.each(
+    SAMPLE.flatMap((it) => (it === undefined ? [] : [[it.shape, it.change, it] as const])),
+  )(
+    "a %s is ready after install, upgrade and rollback, and loses no request: %s",
+    async (shape, _change, upgrade) => {
+      const steps = await runCase(benches.open(`upgrade-${shape}`), image, upgrade);
+      expect(steps.map(({ step, problem, lost }) => ({ step, problem, lost: lost ?? 0 }))).toEqual([
+        { step: "install", problem: "", lost: 0 },
+        { step: "upgrade", problem: "", lost: 0 },
+        { step: "rollback", problem: "", lost: 0 },
+      ]);
+    },
+    STEP_MS,
+  );
+});
