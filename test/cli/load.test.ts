@@ -35,7 +35,7 @@ test("--wait-for-target asks for no trace until the target and what it calls are
   const { exitCode, stdout } = await runCli([...load, "--wait-for-target", "10s"]);
   expect(exitCode).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ requests: 3, failed: 0 });
-  expect(asked).toEqual([["-00", 502], ["-00", 502], ["-00", 200], ...Array(3).fill(["-01", 200])]);
+  expect(asked).toEqual([["-00", 502], ["-00", 502], ["-00", 200], ...Array(3).fill(["-03", 200])]);
 });
 
 test("--wait-for-target gives up after its time, and the load says what is wrong", async () => {

@@ -170,6 +170,8 @@ class Load {
   private constructor(
     readonly bench: ReleaseBench,
     readonly name: string,
+    /** Followed from the start: the log of a Pod that is deleted is gone with it. */
+    readonly log: Promise<{ readonly stdout: string }>,
   ) {}
 
   static async start(bench: ReleaseBench, image: string, entry: string): Promise<Load> {
@@ -201,14 +203,13 @@ class Load {
     };
     await lab.kubectl(["create", "-n", namespace, "-f", "-"], { input: JSON.stringify(pod) });
     await lab.kubectl(["wait", "-n", namespace, "--for=condition=Ready", `pod/${name}`, "--timeout=120s"]);
-    return new Load(bench, name);
+    return new Load(bench, name, lab.kubectl(["logs", "-n", namespace, "-f", name]));
   }
 
   async end(): Promise<Counted> {
     const { lab, namespace } = this.bench;
-    const log = lab.kubectl(["logs", "-n", namespace, "-f", this.name]);
     await lab.kubectl(["delete", "pod", this.name, "-n", namespace]);
-    const { stdout } = await log;
+    const { stdout } = await this.log;
     const summary = stdout.split("\n").find((line) => line.startsWith("{"));
     if (summary === undefined) throw new Error(`the load of ${namespace} left no summary:\n${stdout}`);
     return JSON.parse(summary);
