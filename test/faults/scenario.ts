@@ -260,7 +260,6 @@ export function isGood({ end, message, problems }: Outcome): boolean {
 function expectedNames({ services }: Size): string[] {
   const names = Array.from({ length: services }, (_, index) => `s${index}`);
   return [
-    "ConfigMap/chain-link-services",
     "ConfigMap/chain-link.chain-link",
     "Pod/loadgenerator",
     ...names.flatMap((name) => [`Deployment/${name}`, `Service/${name}`]),
