@@ -4,6 +4,7 @@ import type { FlagTable } from "../src/cli/flags.ts";
 import { GLOBAL_FLAGS } from "../src/cli/global-flags.ts";
 import { formatFlag } from "../src/cli/help.ts";
 import { environmentOf, formatFallback } from "../src/cli/settings.ts";
+import { FAILURES } from "../src/http/failure.ts";
 import { ERROR_CODES } from "../src/lib/errors.ts";
 
 /** `docs/cli.md`, from the tables that the program itself uses. */
@@ -58,6 +59,27 @@ export function renderErrorReference(): string {
     "This page is written by `npm run docs` from `src/lib/errors.ts`; a test compares.",
     "",
     "| code | meaning |",
+    "|---|---|",
+    ...rows,
+  ].join("\n")}\n`;
+}
+
+export function renderFailureReference(): string {
+  const rows = Object.entries(FAILURES).map(([reason, meaning]) => `| \`${reason}\` | ${meaning} |`);
+  return `${[
+    "# Why a request got no answer",
+    "",
+    "Written by `npm run docs` from `src/http/failure.ts`; a test compares. Names are stable. They appear in",
+    "",
+    "- the results of `load` and `verify` (`failures` and `unknownCauses` of `-o json`), and in",
+    "  `chain_link_load_requests_failed_total{kind}`;",
+    "- the CLIENT spans of links: `error.type` is the name, `error` the name and a message in words;",
+    "- `chain_link_failed_calls_total{service,reason}` in a link's `/metrics`.",
+    "",
+    "A link answers a request whose call failed with 502 (504 for `timeout`) and the message; the same words follow",
+    "`cannot send spans to` when the tracing backend cannot be reached.",
+    "",
+    "| name | meaning |",
     "|---|---|",
     ...rows,
   ].join("\n")}\n`;

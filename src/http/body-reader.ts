@@ -16,11 +16,19 @@ export class BodyReader {
   isDone = true;
   /** The end of the connection is the end of the body. */
   isUntilClose = false;
+  readonly #keptBytes: number;
   #length = 0;
+  /** Read so far; {@link #parts} holds what of it is kept. */
+  #readBytes = 0;
   #isChunked = false;
   #limitBytes = 0;
   #parts: ByteWriter | null = null;
   #chunks: ChunkReader | null = null;
+
+  /** @param keptBytes How much of a body that comes in pieces is kept, from its start. */
+  constructor(keptBytes = Number.POSITIVE_INFINITY) {
+    this.#keptBytes = keptBytes;
+  }
 
   beginEmpty(): void {
     this.bytes = EMPTY;
@@ -47,13 +55,14 @@ export class BodyReader {
     this.isDone = false;
     this.#parts = new ByteWriter();
     this.#chunks ??= new ChunkReader();
-    this.#chunks.start(limitBytes);
+    this.#chunks.start(limitBytes, this.#keptBytes);
   }
 
   beginUntilClose(limitBytes: number): void {
     this.beginEmpty();
     this.#isChunked = false;
     this.#limitBytes = limitBytes;
+    this.#readBytes = 0;
     this.isUntilClose = true;
     this.isDone = false;
     this.#parts = new ByteWriter();
@@ -80,6 +89,11 @@ export class BodyReader {
     return this.start === this.end ? EMPTY : this.bytes.subarray(this.start, this.end);
   }
 
+  /** Drops a body that is larger than this. */
+  shrink(capacity: number): void {
+    if (this.bytes.length > capacity) this.bytes = EMPTY;
+  }
+
   /** Lets go of the bytes. */
   clear(): void {
     this.beginEmpty();
@@ -88,19 +102,28 @@ export class BodyReader {
   }
 
   #readPart(bytes: Buffer, at: number, end: number): number {
-    this.#parts ??= new ByteWriter(Math.min(this.#length, FIRST_CAPACITY));
+    if (this.#parts === null) {
+      this.#parts = new ByteWriter(Math.min(this.#length, this.#keptBytes, FIRST_CAPACITY));
+      this.#readBytes = 0;
+    }
     const parts = this.#parts;
-    const next = Math.min(end, at + this.#length - parts.length);
-    parts.copy(bytes, at, next);
-    if (parts.length === this.#length) this.#finish(parts.bytes, 0, parts.length);
+    const next = Math.min(end, at + this.#length - this.#readBytes);
+    this.#take(parts, bytes, at, next);
+    if (this.#readBytes === this.#length) this.#finish(parts.bytes, 0, parts.length);
     return next;
   }
 
   #readRest(bytes: Buffer, at: number, end: number): number {
     const parts = this.#parts as ByteWriter;
-    if (parts.length + end - at > this.#limitBytes) return BODY_TOO_LARGE;
-    parts.copy(bytes, at, end);
+    if (this.#readBytes + end - at > this.#limitBytes) return BODY_TOO_LARGE;
+    this.#take(parts, bytes, at, end);
     return end;
+  }
+
+  #take(parts: ByteWriter, bytes: Buffer, at: number, end: number): void {
+    this.#readBytes += end - at;
+    const kept = Math.min(end, at + this.#keptBytes - parts.length);
+    if (kept > at) parts.copy(bytes, at, kept);
   }
 
   #readChunks(bytes: Buffer, at: number, end: number): number {

@@ -31,27 +31,34 @@ export class ChunkReader {
   #digits = 0;
   #extraBytes = 0;
   #limitBytes = 0;
+  /** Data so far, and how much of it is kept. */
+  #dataBytes = 0;
+  #keptBytes = 0;
 
-  start(limitBytes: number): void {
+  start(limitBytes: number, keptBytes: number): void {
     this.#state = "size";
     this.#missing = 0;
     this.#digits = 0;
     this.#extraBytes = 0;
     this.#limitBytes = limitBytes;
+    this.#dataBytes = 0;
+    this.#keptBytes = keptBytes;
   }
 
   get isDone(): boolean {
     return this.#state === "done";
   }
 
-  /** Appends data to `body` and returns the position behind what was read, or a problem. */
+  /** Appends the data that is kept to `body` and returns the position behind what was read, or a problem. */
   read(bytes: Buffer, start: number, end: number, body: ByteWriter): number {
     let at = start;
     while (at < end && this.#state !== "done") {
       if (this.#state === "data") {
         const count = Math.min(this.#missing, end - at);
-        body.copy(bytes, at, at + count);
+        const kept = Math.min(count, this.#keptBytes - body.length);
+        if (kept > 0) body.copy(bytes, at, at + kept);
         at += count;
+        this.#dataBytes += count;
         this.#missing -= count;
         if (this.#missing === 0) this.#state = "data-cr";
         continue;
@@ -59,7 +66,7 @@ export class ChunkReader {
       const next = this.#step(bytes[at++] as number);
       if (next === null) return BAD_CHUNK;
       this.#state = next;
-      if (this.#missing + body.length > this.#limitBytes) return BODY_TOO_LARGE;
+      if (this.#missing + this.#dataBytes > this.#limitBytes) return BODY_TOO_LARGE;
       if (this.#extraBytes > MAX_EXTRA_BYTES) return BAD_CHUNK;
     }
     return at;

@@ -1,13 +1,15 @@
 import type { Socket } from "bun";
 import { BodyReader } from "./body-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { type Failure, RESET, TOO_LARGE } from "./failure.ts";
+import { CLOSED, type Failure, RESET, TOO_LARGE, TRUNCATED } from "./failure.ts";
+import { exposeMistake } from "./handler-error.ts";
 import { Input } from "./input.ts";
 import type { ClientLimits } from "./limits.ts";
 import { BAD_STATUS, BODY_TOO_LARGE, HEAD_TOO_LARGE, INCOMPLETE, problemOf } from "./problem.ts";
 import { type CallListener, Reply } from "./reply.ts";
 import { isHeadMethod } from "./request-head.ts";
 import { ResponseHead } from "./response-head.ts";
+import { TlsRecords } from "./tls-records.ts";
 
 /** What a connection tells the pool that made it. */
 export interface ConnectionOwner {
@@ -18,6 +20,10 @@ export interface ConnectionOwner {
   forget(connection: ClientConnection): void;
   /** The connection was closed when it was used again: the call goes to another. */
   repeat(connection: ClientConnection, listener: CallListener): void;
+  /** What an error means that ended an attempt to connect. */
+  explain(error: unknown): Promise<Failure>;
+  /** Tells a listener that its call failed, but never within the call. */
+  tellFailure(listener: CallListener, failure: Failure, isRepeated: boolean): void;
 }
 
 /**
@@ -50,9 +56,11 @@ export class ClientConnection {
   body: Uint8Array = NO_BODY;
   readonly #owner: ConnectionOwner;
   readonly #head = new ResponseHead();
-  readonly #body = new BodyReader();
-  readonly #reply = new Reply(this.#head, this.#body);
+  readonly #body: BodyReader;
+  readonly #reply: Reply;
   readonly #input = new Input();
+  /** What a TLS server sends, still encrypted; `null` for plain TCP. */
+  #records: TlsRecords | null = null;
   #socket: Socket<ClientConnection> | null = null;
   #state: State = "connecting";
   #listener: CallListener | null = null;
@@ -62,11 +70,15 @@ export class ClientConnection {
   #isUsed = false;
   #isRepeated = false;
   #hasHeard = false;
+  /** A write failed: the runtime then reports the end of the connection as if the server had closed it properly. */
+  #isBroken = false;
   #asksHead = false;
   #interim = 0;
 
   constructor(owner: ConnectionOwner) {
     this.#owner = owner;
+    this.#body = new BodyReader(owner.limits.keptBodyBytes);
+    this.#reply = new Reply(this.#head, this.#body);
   }
 
   get hasCall(): boolean {
@@ -105,7 +117,28 @@ export class ClientConnection {
   /** The connection is made, but its TLS session is not. */
   attach(socket: Socket<ClientConnection>): void {
     this.#socket = socket;
+    this.#records = new TlsRecords();
     if (this.#state === "closed") socket.terminate();
+  }
+
+  /** Encrypted bytes came: what is in them follows, by {@link receiveDecrypted}. */
+  noteRecords(chunk: Buffer): void {
+    this.#records?.push(chunk);
+  }
+
+  receiveDecrypted(chunk: Buffer): void {
+    this.#records?.noteData(chunk.length);
+    this.receive(chunk);
+  }
+
+  /** The connection could not be made. */
+  failToConnect(error: unknown): void {
+    if (this.#listener === null) {
+      this.destroy();
+      return;
+    }
+    // Meanwhile the call may end at its deadline.
+    this.#owner.explain(error).then((failure) => this.fail(failure), exposeMistake);
   }
 
   /** The connection is made. */
@@ -129,14 +162,17 @@ export class ClientConnection {
     const { bytes, length } = this.request;
     if (this.#socket === null || this.#state === "connecting" || this.#listener === null) return;
     if (this.#sentBytes < length) {
-      const count = this.#socket.write(bytes, this.#sentBytes, length - this.#sentBytes);
-      if (count > 0) this.#sentBytes += count;
+      this.#noteSent(this.#socket.write(bytes, this.#sentBytes, length - this.#sentBytes));
     }
     const { body } = this;
     const sentBody = this.#sentBytes - length;
     if (sentBody < 0 || sentBody === body.length) return;
-    const count = this.#socket.write(body, sentBody, body.length - sentBody);
+    this.#noteSent(this.#socket.write(body, sentBody, body.length - sentBody));
+  }
+
+  #noteSent(count: number): void {
     if (count > 0) this.#sentBytes += count;
+    else if (count < 0) this.#isBroken = true;
   }
 
   receive(chunk: Buffer): void {
@@ -152,10 +188,11 @@ export class ClientConnection {
     if (this.#state === "body") this.#readBody();
   }
 
-  /** The connection is gone. */
-  close(): void {
+  /** The connection is gone: closed by the server, or with an error. */
+  close(error: Error | undefined): void {
     if (this.#state === "closed") return;
-    if (this.#state === "body" && this.#body.isUntilClose) {
+    const failure = this.#endFailure(error);
+    if (failure === null && this.#state === "body" && this.#body.isUntilClose) {
       this.#body.finishAtClose();
       this.#complete();
       return;
@@ -168,7 +205,14 @@ export class ClientConnection {
       this.#owner.repeat(this, listener);
       return;
     }
-    this.fail(RESET);
+    this.fail(failure ?? CLOSED);
+  }
+
+  /** `null` when the server closed the connection properly, so that a body which ends with it is complete. */
+  #endFailure(error: Error | undefined): Failure | null {
+    if (error !== undefined || this.#isBroken) return RESET;
+    if (this.#state !== "body" || !this.#body.isUntilClose || this.#records === null) return null;
+    return this.#records.endsWithAlert ? null : TRUNCATED;
   }
 
   /** Ends the call, if there is one, and the connection. */
@@ -179,8 +223,9 @@ export class ClientConnection {
     const socket = this.#socket;
     this.#socket = listener === null ? socket : null;
     this.destroy();
-    if (listener !== null) socket?.terminate();
-    listener?.onFailure(failure, this.#isRepeated);
+    if (listener === null) return;
+    socket?.terminate();
+    this.#owner.tellFailure(listener, failure, this.#isRepeated);
   }
 
   /** Ends the call only: an attempt to connect cannot be taken back, and what comes of it is kept. */
@@ -188,7 +233,7 @@ export class ClientConnection {
     const listener = this.#listener;
     this.#listener = null;
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    listener?.onFailure(failure, this.#isRepeated);
+    if (listener !== null) this.#owner.tellFailure(listener, failure, this.#isRepeated);
   }
 
   destroy(): void {
@@ -276,6 +321,7 @@ export class ClientConnection {
       this.destroy();
     }
     listener.onReply(this.#reply, this.#isRepeated);
+    this.#body.shrink(MAX_KEPT_BYTES);
   }
 
   #failFor(problem: number): void {

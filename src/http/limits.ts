@@ -29,6 +29,8 @@ export interface ClientLimits {
   readonly headBytes: number;
   /** @default 64 MiB */
   readonly bodyBytes: number;
+  /** How much of a body is kept, from its start; the rest is read and dropped. @default all */
+  readonly keptBodyBytes: number;
   /** Connections that are kept for later, for each upstream. @default 1,024 */
   readonly idleConnections: number;
   /** After so long without use a connection is closed: before a server of ours does. @default 30 s */
@@ -43,6 +45,7 @@ export interface ClientLimits {
 export const CLIENT_LIMITS: ClientLimits = {
   headBytes: 64 * 1024,
   bodyBytes: 64 * 1024 * 1024,
+  keptBodyBytes: Number.POSITIVE_INFINITY,
   idleConnections: 1024,
   idleTimeoutMs: 30_000,
   maxAgeMs: 60_000,

@@ -1,6 +1,8 @@
+import { errorCode } from "../lib/errors.ts";
 import { ClientConnection, type ConnectionOwner } from "./client-connection.ts";
+import { explainConnectError } from "./connect-cause.ts";
 import type { DeadlineTimer } from "./deadline-timer.ts";
-import { CLIENT_CLOSED, connectFailure, TIMEOUT } from "./failure.ts";
+import { CLIENT_CLOSED, type Failure, isHandshakeError, TIMEOUT, tlsFailure } from "./failure.ts";
 import { exposeMistake } from "./handler-error.ts";
 import type { ClientLimits } from "./limits.ts";
 import type { CallListener } from "./reply.ts";
@@ -43,19 +45,9 @@ const HANDLERS: Bun.SocketHandler<ClientConnection> = {
   open: (socket) => socket.data.open(socket),
   data: (socket, chunk) => socket.data.receive(chunk),
   drain: (socket) => socket.data.drain(),
-  close: (socket) => socket.data.close(),
-  connectError: (socket, error) => socket.data.fail(connectFailure(error)),
+  close: (socket, error) => socket.data.close(error),
+  connectError: (socket, error) => socket.data.failToConnect(error),
   error: (_, error) => exposeMistake(error),
-};
-
-/** A request is sent when the server is known to be the one that was meant, and not before. */
-const TLS_HANDLERS: Bun.SocketHandler<ClientConnection> = {
-  ...HANDLERS,
-  open: (socket) => socket.data.attach(socket),
-  handshake(socket, isTrusted, error) {
-    if (isTrusted) socket.data.open(socket);
-    else socket.data.fail({ reason: "connection_failed", message: error?.message ?? "TLS failed" });
-  },
 };
 
 /** The connections to one server: those that carry a call, and those that wait for the next. */
@@ -63,16 +55,22 @@ export class Upstream implements ConnectionOwner {
   readonly origin: Origin;
   readonly limits: ClientLimits;
   readonly #context: ClientContext;
+  readonly #handlers: Bun.SocketHandler<ClientConnection>;
   readonly #all: ClientConnection[] = [];
   /** The last that was used is the first to be used again, so that the others grow old. */
   readonly #idle: ClientConnection[] = [];
   /** Attempts to connect whose calls timed out. */
   readonly #abandoned = new Set<ClientConnection>();
+  /** {@link call} has not returned yet. */
+  #isCalling = false;
+  /** One answer serves all attempts that fail meanwhile. */
+  #explanation: Promise<Failure> | null = null;
 
   constructor(origin: Origin, context: ClientContext) {
     this.origin = origin;
     this.limits = context.limits;
     this.#context = context;
+    this.#handlers = origin.tls === null ? HANDLERS : secureHandlers(origin.host, origin.tls);
   }
 
   /** All connections, those in the making included. */
@@ -85,7 +83,7 @@ export class Upstream implements ConnectionOwner {
   }
 
   /**
-   * Sends a request and tells the listener how it ended. The bytes are copied.
+   * Sends a request and tells the listener how it ended, but never before this returns. The bytes are copied.
    * @param bytes A whole request, from its method on, in the first `length` bytes. Without `Connection`.
    * @param deadlineMs On the clock of `performance.now()`.
    * @param body What follows `bytes`, where it is large: it is not copied, and must not change until the call has ended.
@@ -97,14 +95,33 @@ export class Upstream implements ConnectionOwner {
     listener: CallListener,
     body?: Uint8Array,
   ): void {
+    this.#isCalling = true;
     if (this.#context.isClosed) {
-      queueMicrotask(() => listener.onFailure(CLIENT_CLOSED, false));
-      return;
+      this.tellFailure(listener, CLIENT_CLOSED, false);
+    } else {
+      const idle = this.#idle.pop();
+      if (idle === undefined) this.#connect(bytes, length, deadlineMs, listener, false, body);
+      else idle.start(bytes, length, deadlineMs, listener, false, body);
+      this.#context.deadlines.watch(deadlineMs);
     }
-    const idle = this.#idle.pop();
-    if (idle === undefined) this.#connect(bytes, length, deadlineMs, listener, false, body);
-    else idle.start(bytes, length, deadlineMs, listener, false, body);
-    this.#context.deadlines.watch(deadlineMs);
+    this.#isCalling = false;
+  }
+
+  /**
+   * All failures pass through here. The runtime may report one while it is still asked to connect; a caller that counts
+   * its calls when they are made would not have counted this one yet.
+   */
+  tellFailure(listener: CallListener, failure: Failure, isRepeated: boolean): void {
+    if (this.#isCalling) queueMicrotask(() => listener.onFailure(failure, isRepeated));
+    else listener.onFailure(failure, isRepeated);
+  }
+
+  explain(error: unknown): Promise<Failure> {
+    const { host, port } = this.origin;
+    this.#explanation ??= explainConnectError(error, host, port).finally(() => {
+      this.#explanation = null;
+    });
+    return this.#explanation;
   }
 
   keep(connection: ClientConnection): void {
@@ -186,18 +203,51 @@ export class Upstream implements ConnectionOwner {
   }
 
   #open(connection: ClientConnection): void {
-    const { host: hostname, port, tls } = this.origin;
-    const made =
-      tls === null
-        ? Bun.connect({ hostname, port, socket: HANDLERS, data: connection })
-        : Bun.connect({
-            hostname,
-            port,
-            socket: TLS_HANDLERS,
-            data: connection,
-            tls: { serverName: hostname, ...tls },
-          });
-    // The handlers hear what comes of it; the promise says the same again.
-    made.catch(() => {});
+    const { host: hostname, port } = this.origin;
+    try {
+      const made = Bun.connect({ hostname, port, socket: this.#handlers, data: connection });
+      // The handlers hear what comes of it; the promise says the same again.
+      made.catch(() => {});
+    } catch (error) {
+      connection.failToConnect(error);
+    }
   }
+}
+
+/**
+ * The TLS session is laid over a plain connection, whose bytes are seen too: see `TlsRecords`. A request is sent when
+ * the server is known to be the one that was meant, and not before.
+ */
+function secureHandlers(host: string, tls: TlsOptions): Bun.SocketHandler<ClientConnection> {
+  const isChecked = tls.rejectUnauthorized ?? true;
+  const session: Bun.SocketHandler<ClientConnection> = {
+    ...HANDLERS,
+    open: (socket) => socket.data.attach(socket),
+    data: (socket, chunk) => socket.data.receiveDecrypted(chunk),
+    handshake(socket, isTrusted, error) {
+      if (isTrusted || (!isChecked && !isHandshakeError(error))) socket.data.open(socket);
+      // The server closed or reset the connection: `close` tells which.
+      else if (errorCode(error) !== "ECONNRESET") socket.data.fail(tlsFailure(error));
+    },
+    error(socket, error) {
+      if (errorCode(error) === undefined) exposeMistake(error);
+      else socket.data.fail(tlsFailure(error));
+    },
+  };
+  return {
+    ...HANDLERS,
+    open(socket) {
+      const { data } = socket;
+      try {
+        socket.upgradeTLS({ data, tls: { serverName: host, ...tls }, socket: session });
+      } catch (error) {
+        data.fail(tlsFailure(error));
+        socket.terminate();
+      }
+    },
+    data: (socket, chunk) => socket.data.noteRecords(chunk),
+    drain: () => {},
+    // The session hears of it next.
+    close: () => {},
+  };
 }

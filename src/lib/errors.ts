@@ -1,3 +1,5 @@
+import { CONNECTION_ERRORS } from "./connection-errors.ts";
+
 /**
  * Every code a user can meet, with what it means. `docs/errors.md` is written from this table.
  * Codes are stable: scripts may match on them.
@@ -61,8 +63,8 @@ export class UserError extends Error {
 /** What Bun adds to its messages for programmers. */
 const FETCH_ADVICE = / For more information, pass `verbose: true`.*$/s;
 
-/** What the runtime says of these in its own jargon; the file or address stands beside it in each message. */
-const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
+/** Words for codes of the file system; the file stands beside them in each message. */
+const FILE_TEXTS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
   EROFS: "the file system is read-only",
@@ -71,20 +73,14 @@ const SYSTEM_TEXTS: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
   EISDIR: "it is a folder",
   ENOTDIR: "a part of its path is no folder",
-  EADDRNOTAVAIL: "it is no address of this machine",
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was closed",
-  EHOSTUNREACH: "no way to the host",
-  ENETUNREACH: "no way to the network",
-  ETIMEDOUT: "no answer in time",
-  ENOTFOUND: "name not known",
-  EAI_AGAIN: "name not known",
-  ENODATA: "name not known",
 };
 
 /** The text of anything that was thrown, in words for users. */
 export function errorText(error: unknown): string {
-  const text = SYSTEM_TEXTS[errorCode(error) ?? ""];
+  const code = errorCode(error) ?? "";
+  // The same code means another thing to who listens than to who connects.
+  if (code === "EADDRNOTAVAIL" && isListenError(error)) return "it is no address of this machine";
+  const text = FILE_TEXTS[code] ?? CONNECTION_ERRORS.get(code)?.text;
   if (text !== undefined) return text;
   // Of `AbortSignal.timeout`.
   if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
@@ -95,4 +91,10 @@ export function errorText(error: unknown): string {
 export function errorCode(error: unknown): string | undefined {
   if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
   return undefined;
+}
+
+function isListenError(error: unknown): boolean {
+  return (
+    error instanceof Error && "syscall" in error && (error.syscall === "listen" || error.syscall === "bind")
+  );
 }

@@ -1,5 +1,5 @@
 import { ByteWriter } from "../http/byte-writer.ts";
-import type { Failure } from "../http/failure.ts";
+import { type Failure, TIMEOUT } from "../http/failure.ts";
 import type { Fields } from "../http/fields.ts";
 import { exposeMistake } from "../http/handler-error.ts";
 import type { CallListener, Reply } from "../http/reply.ts";
@@ -112,10 +112,11 @@ export class CallRun implements CallListener {
     this.#owner.endOne();
   }
 
-  onFailure({ reason, message }: Failure, isRepeated: boolean): void {
+  onFailure(failed: Failure, isRepeated: boolean): void {
+    const { reason, message } = failed;
     const plan = this.#plan as CallPlan;
     const { timeoutMs, retries, service } = plan.call;
-    const text = reason === "timeout" ? `no answer within ${timeoutMs} ms` : message;
+    const text = failed === TIMEOUT ? `no answer within ${timeoutMs} ms` : message;
     const caller = this.#caller;
     caller.noteTime();
     if (caller.context.isSampled) {
@@ -123,6 +124,7 @@ export class CallRun implements CallListener {
       caller.recordCall(this.#id, this.#digits, this.#startMs, plan.renderTemplate(failure, this.#attempt));
     }
     caller.account.unknown += isRepeated ? 2 : 1;
+    caller.stats.recordFailedCall(plan.service, reason);
     if (this.#attempt < retries && plan.retry.wantsFailure(reason) && this.#retry(plan)) return;
     this.status = reason === "timeout" ? 504 : 502;
     this.#response = jsonResponse(this.status, { message: `call to ${service} failed: ${text}`, service });
@@ -167,7 +169,7 @@ export class CallRun implements CallListener {
       upstream.call(request.bytes, request.length, this.#startMs + plan.call.timeoutMs, this);
     } catch (error) {
       // What cannot be sent: a name that makes no URL.
-      const failure: Failure = { reason: "connection_failed", message: errorText(error) };
+      const failure: Failure = { reason: "request_invalid", message: errorText(error) };
       queueMicrotask(() => this.onFailure(failure, false));
     }
   }

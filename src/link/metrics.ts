@@ -50,6 +50,17 @@ export function renderMetrics(
     ),
     ...metric("chain_link_requests_queued", "gauge", "Requests that wait in line for others to end."),
     `chain_link_requests_queued ${stats.queued}`,
+    ...metric(
+      "chain_link_failed_calls_total",
+      "counter",
+      "Attempts of calls that got no answer; docs/failures.md lists the reasons.",
+    ),
+    ...[...stats.failedCalls].flatMap(([callee, counts]) =>
+      [...counts].map(
+        ([reason, count]) =>
+          `chain_link_failed_calls_total{service=${JSON.stringify(callee)},reason="${reason}"} ${count}`,
+      ),
+    ),
     ...counter("chain_link_retries_total", "Attempts of calls after the first.", "service", stats.retries),
     ...counter(
       "chain_link_refused_retries_total",

@@ -1,3 +1,4 @@
+import type { FailureReason } from "../http/failure.ts";
 import { Histogram } from "../lib/histogram.ts";
 import type { FaultKind } from "../topology/model.ts";
 import type { Refusal } from "./refusal.ts";
@@ -33,6 +34,8 @@ export class LinkStats {
   /** Attempts after the first, and those that a budget did not allow, by callee. */
   readonly retries = new Counts<string>();
   readonly refusedRetries = new Counts<string>();
+  /** Attempts of calls that got no answer, by callee, by reason. */
+  readonly failedCalls = new Map<string, Counts<FailureReason>>();
   /** Answers of callees that had to begin a trace of their own, by callee. */
   readonly brokenContexts = new Counts<string>();
   inFlight = 0;
@@ -49,6 +52,12 @@ export class LinkStats {
     this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
     if (status >= 500) this.errors++;
     this.latency.record(durationMs * 1000);
+  }
+
+  recordFailedCall(service: string, reason: FailureReason): void {
+    const counts = this.failedCalls.get(service) ?? new Counts<FailureReason>();
+    this.failedCalls.set(service, counts);
+    counts.add(reason);
   }
 
   recordUnanswered(cause: Cause): void {

@@ -81,7 +81,12 @@ export class Load implements CallOwner, Sender {
     this.runId = options.ids.runId;
     this.#template = new RequestTemplate(options, options.ids);
     this.#client = new Client({
-      limits: { idleConnections: Math.max(CLIENT_LIMITS.idleConnections, options.connections) },
+      limits: {
+        idleConnections: Math.max(CLIENT_LIMITS.idleConnections, options.connections),
+        // Nobody reads a body here, however long it is.
+        bodyBytes: Number.POSITIVE_INFINITY,
+        keptBodyBytes: 0,
+      },
       tls: { rejectUnauthorized: options.isTlsChecked ?? true },
     });
     this.#upstream = this.#client.upstream(options.url);

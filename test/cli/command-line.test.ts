@@ -2,7 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import manifest from "../../package.json";
-import { renderCliReference, renderErrorReference } from "../../scripts/cli-reference.ts";
+import {
+  renderCliReference,
+  renderErrorReference,
+  renderFailureReference,
+} from "../../scripts/cli-reference.ts";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { loadCommands } from "../../src/cli/command.ts";
 import { COMMANDS as ENTRIES } from "../../src/cli/commands.ts";
@@ -247,6 +251,7 @@ describe("references", () => {
 
   test("docs/errors.md is the one that `npm run docs` writes", () => {
     expect(readFileSync(join(DOCS, "errors.md"), "utf8")).toBe(renderErrorReference());
+    expect(readFileSync(join(DOCS, "failures.md"), "utf8")).toBe(renderFailureReference());
   });
 });
 

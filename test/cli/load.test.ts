@@ -1,10 +1,12 @@
-import { describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { RunIds } from "../../src/trace/run.ts";
 import { parseLedger } from "../../src/verify/ledger-file.ts";
+import { type Certificates, makeCertificates } from "../helpers/certificates.ts";
 import { CLOSED_PORT, quickChain, startChain } from "../helpers/chain.ts";
 import { EXECUTABLE, eventually, runCli, temporaryFolder } from "../helpers/cli.ts";
+import { startRawServer } from "../helpers/raw-http.ts";
 
 const SHOP = join(import.meta.dir, "../../examples/shop.yaml");
 
@@ -335,31 +337,88 @@ test.each([
   expect(exitCode).toBeOneOf([1, 2]);
 });
 
-test.skipIf(Bun.which("openssl") === null)(
-  "TLS: a certificate that nobody vouches for is refused, unless --insecure",
+describe.skipIf(Bun.which("openssl") === null)("a target with TLS", () => {
+  let certificates: Certificates;
+  beforeAll(() => {
+    certificates = makeCertificates();
+  });
+
+  for (const [name, reason] of [
+    ["selfSigned", "certificate_self_signed"],
+    ["good", "certificate_unknown_authority"],
+    ["expired", "certificate_expired"],
+    ["otherName", "certificate_unknown_authority"],
+  ] as const) {
+    test(`${name} is ${reason}, and --insecure accepts it`, async () => {
+      const { cert, key } = certificates[name];
+      const tls = { cert, key };
+      await using server = Bun.serve({
+        hostname: "127.0.0.1",
+        port: 0,
+        tls,
+        fetch: () => new Response("ok"),
+      });
+      const args = ["load", `https://localhost:${server.port}`, "--requests", "2", "--rate", "50/s"];
+      const strict = await runCli([...args, "-o", "json"]);
+      expect(JSON.parse(strict.stdout)).toMatchObject({ succeeded: 0, failures: { [reason]: 2 } });
+      expect((await runCli(args)).stdout).toContain(`2 failed (2 × ${reason})`);
+      const insecure = await runCli([...args, "--insecure", "-o", "json"]);
+      expect(JSON.parse(insecure.stdout)).toMatchObject({ succeeded: 2, failures: {} });
+    });
+  }
+});
+
+test.skipIf(process.platform !== "linux")(
+  "bodies of 20 MB do not fill the memory",
   async () => {
-    using folder = temporaryFolder();
-    const [key, cert] = [join(folder.path, "key.pem"), join(folder.path, "cert.pem")];
-    const made = Bun.spawnSync([
-      ...["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-      ...["-days", "2", "-subj", "/CN=localhost", "-keyout", key, "-out", cert],
-    ]);
-    expect(made.exitCode).toBe(0);
-    const tls = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response("ok") });
-    const args = [
+    const body = new Uint8Array(20_000_000);
+    let served = 0;
+    await using server = serve(() => {
+      served++;
+      return new Response(body);
+    });
+    const child = Bun.spawn([EXECUTABLE, "load", server.url, "--connections", "16"], { stdout: "ignore" });
+    await eventually(async () => (served > 40 ? true : undefined), 60_000);
+    const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+    child.kill("SIGKILL");
+    await child.exited;
+    // 500 MB when the bodies were kept, 110 now.
+    expect(Number(/VmHWM:\s*(\d+)/.exec(status)?.[1]) / 1024).toBeLessThan(250);
+  },
+  90_000,
+);
+
+test("a body without a length that is cut off by a reset is a failed request", async () => {
+  await using server = await startRawServer((socket) =>
+    socket.write("HTTP/1.1 200 OK\r\n\r\npartial", () => socket.resetAndDestroy()),
+  );
+  const { stdout, exitCode } = await runCli([
+    "load",
+    server.url,
+    "--requests",
+    "20",
+    "--rate",
+    "500/s",
+    "-o",
+    "json",
+  ]);
+  expect(JSON.parse(stdout)).toMatchObject({ succeeded: 0, failures: { connection_reset: 20 } });
+  expect(exitCode).toBe(1);
+});
+
+test.skipIf(process.platform !== "linux")(
+  "a target without a route to it is network_unreachable",
+  async () => {
+    const { stdout } = await runCli([
       "load",
-      `https://localhost:${server.port}`,
+      "http://224.0.0.1",
       "--requests",
-      "2",
+      "3",
       "--rate",
-      "50/s",
+      "500/s",
       "-o",
       "json",
-    ];
-    const strict = await runCli(args);
-    expect(JSON.parse(strict.stdout).failures).toEqual({ connection_failed: 2 });
-    expect(JSON.parse((await runCli([...args, "--insecure"])).stdout).succeeded).toBe(2);
-    await server.stop(true);
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject({ succeeded: 0, failures: { network_unreachable: 3 } });
   },
 );

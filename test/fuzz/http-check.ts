@@ -55,6 +55,8 @@ export function checkResponse(seed: number): void {
     keep() {},
     forget() {},
     repeat() {},
+    explain: () => Promise.reject(new Error("never asked")),
+    tellFailure: (listener, failure, isRepeated) => listener.onFailure(failure, isRepeated),
   };
   const connection = new ClientConnection(owner);
   connection.open(sink as unknown as Socket<ClientConnection>);
@@ -77,7 +79,7 @@ export function checkResponse(seed: number): void {
   );
   for (const piece of pieces) connection.receive(piece);
   const isOpen = !sink.isClosed;
-  connection.close();
+  connection.close(undefined);
   assert.equal(ends, 1);
   if (typeof expected === "string") {
     assert.equal(seen, null);

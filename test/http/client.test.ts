@@ -146,6 +146,53 @@ test("a closed port is connection_refused, an unknown name name_not_resolved", a
   expect(client.upstream(CLOSED_PORT).size).toBe(0);
 });
 
+test("a listener is never called before call returns, however early the failure is known", async () => {
+  const client = makeClient();
+  const closed = makeClient();
+  closed.close();
+  const bytes = Buffer.from("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  // No route, no valid address, nobody there, a closed client: the runtime reports the first two at once.
+  for (const [from, url] of [
+    [client, "http://224.0.0.1"],
+    [client, "http://255.255.255.255"],
+    [client, "http://[fe80::1]"],
+    [client, CLOSED_PORT],
+    [closed, CLOSED_PORT],
+  ] as const) {
+    let hasReturned = false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    from.upstream(url).call(bytes, bytes.length, performance.now() + 5000, {
+      onReply: () => resolve(false),
+      onFailure: () => resolve(hasReturned),
+    });
+    hasReturned = true;
+    expect([url, await promise]).toEqual([url, true]);
+  }
+});
+
+test.skipIf(process.platform !== "linux")("a network that is unreachable is not a refusal", async () => {
+  const outcome = await makeClient().request("http://224.0.0.1", { timeoutMs: 1000 });
+  expect(outcome).toMatchObject({ reason: "network_unreachable", message: "network is unreachable" });
+});
+
+test("a body of which nothing is kept is read to its end, and its limit holds", async () => {
+  const chunks = `${"400\r\n".concat("x".repeat(1024))}\r\n`.repeat(300);
+  const chunked = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`;
+  const { url } = await serve((socket, index) => {
+    if (index === 0) socket.write(rawAnswer(200, "x".repeat(300_000)));
+    else if (index === 1) socket.write(chunked);
+    else socket.end(`HTTP/1.1 200 OK\r\n\r\n${"x".repeat(300_000)}`);
+  });
+  const client = makeClient({ limits: { keptBodyBytes: 10 } });
+  for (let i = 0; i < 3; i++) {
+    expect(readBody(await client.request(url, { timeoutMs: 5000 }))).toBe(`200 ${"x".repeat(10)}`);
+  }
+  const strict = makeClient({ limits: { keptBodyBytes: 10, bodyBytes: 200_000 } });
+  for (let i = 0; i < 3; i++) {
+    expect(readBody(await strict.request(url, { timeoutMs: 5000 }))).toBe("response_too_large");
+  }
+});
+
 test("a reply to HEAD has no body, whatever its length says", async () => {
   const { url } = await serve((socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"));
   const client = makeClient();

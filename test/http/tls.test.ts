@@ -1,45 +1,31 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Client, type Outcome } from "../../src/http/client.ts";
 import type { TlsOptions } from "../../src/http/upstream.ts";
+import { type Certificate, type Certificates, makeCertificates } from "../helpers/certificates.ts";
 
 describe.skipIf(Bun.which("openssl") === null)("an upstream with TLS", () => {
-  let folder: string;
+  let certificates: Certificates;
   let ca: string;
   let server: Bun.Server<undefined>;
 
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "chain-link-tls-"));
-    const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
-    const files = ["-keyout", `${folder}/key.pem`, "-out", `${folder}/cert.pem`];
-    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
-    const made = Bun.spawnSync([
-      "openssl",
-      "req",
-      "-x509",
-      ...curve,
-      "-nodes",
-      "-days",
-      "2",
-      ...subject,
-      ...files,
-    ]);
-    expect(made.exitCode).toBe(0);
-    ca = await readFile(`${folder}/cert.pem`, "utf8");
-    server = Bun.serve({
+  function serveWith({ cert, key }: Certificate): Bun.Server<undefined> {
+    return Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
-      tls: { cert: ca, key: await readFile(`${folder}/key.pem`, "utf8") },
+      tls: { cert, key },
       fetch: async (request) =>
         new Response(`${new URL(request.url).pathname} ${(await request.text()).length}`),
     });
+  }
+
+  beforeAll(() => {
+    certificates = makeCertificates();
+    ca = certificates.authority;
+    server = serveWith(certificates.good);
   });
 
   afterAll(async () => {
     await server.stop(true);
-    await rm(folder, { recursive: true });
   });
 
   async function callOnce(url: string, tls: TlsOptions | undefined, body?: string): Promise<Outcome> {
@@ -67,22 +53,48 @@ describe.skipIf(Bun.which("openssl") === null)("an upstream with TLS", () => {
     expect(outcome.kind === "reply" && outcome.body.toString()).toBe("/a 3000000");
   });
 
-  test("whose certificate is not trusted is connection_failed, and the message says why", async () => {
-    expect(await callOnce(`https://localhost:${server.port}/`, undefined)).toMatchObject({
-      reason: "connection_failed",
-      message: expect.stringContaining("self signed"),
+  for (const [what, reason, message] of [
+    ["selfSigned", "certificate_self_signed", "certificate is self-signed"],
+    ["good", "certificate_unknown_authority", "certificate is signed by an unknown authority"],
+    ["expired", "certificate_expired", "certificate has expired"],
+    ["otherName", "certificate_for_another_name", "certificate is issued for another name"],
+  ] as const) {
+    test(`whose certificate is not trusted is ${reason}, unless nobody checks`, async () => {
+      await using other = serveWith(certificates[what]);
+      const url = `https://localhost:${other.port}/`;
+      const trusted = what === "expired" || what === "otherName" ? { ca } : undefined;
+      expect(await callOnce(url, trusted)).toMatchObject({ reason, message });
+      for (const host of ["localhost", "127.0.0.1"]) {
+        for (const known of [{ ca }, {}]) {
+          const tls = { ...known, rejectUnauthorized: false };
+          expect(await callOnce(`https://${host}:${other.port}/`, tls)).toMatchObject({ status: 200 });
+        }
+      }
+    });
+  }
+
+  test("whose session fails after the handshake is tls_failed", async () => {
+    const { cert, key } = certificates.good;
+    const tls = { cert, key, ca, requestCert: true, rejectUnauthorized: true };
+    await using strict = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response("ok") });
+    expect(await callOnce(`https://localhost:${strict.port}/`, { ca })).toMatchObject({
+      reason: "tls_failed",
+      message: "TLS failed: tlsv1 alert certificate required",
     });
   });
 
-  test("is called untrusted when that is asked for", async () => {
-    const outcome = await callOnce(`https://localhost:${server.port}/`, { rejectUnauthorized: false });
-    expect(outcome).toMatchObject({ status: 200 });
+  test("is not called with an authority that is no certificate", async () => {
+    const outcome = await callOnce(`https://localhost:${server.port}/`, { ca: "nonsense" });
+    expect(outcome).toMatchObject({ kind: "failure" });
   });
 
-  test("that speaks no TLS is connection_failed", async () => {
+  test("that speaks no TLS is tls_failed, also if nobody checks", async () => {
     await using plain = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("plain") });
-    expect(await callOnce(`https://localhost:${plain.port}/`, { ca })).toMatchObject({
-      reason: "connection_failed",
-    });
+    for (const tls of [{ ca }, { rejectUnauthorized: false }]) {
+      expect(await callOnce(`https://localhost:${plain.port}/`, tls)).toMatchObject({
+        reason: "tls_failed",
+        message: "the server does not speak TLS",
+      });
+    }
   });
 });

@@ -31,6 +31,7 @@ test("before the first request everything is zero", async () => {
     "chain_link_injected_errors_total counter",
     "chain_link_refused_requests_total counter",
     "chain_link_requests_queued gauge",
+    "chain_link_failed_calls_total counter",
     "chain_link_retries_total counter",
     "chain_link_refused_retries_total counter",
     "chain_link_request_duration_seconds histogram",

@@ -64,20 +64,21 @@ describe("a call that fails", () => {
 
   test("to a name that nobody knows is 502", async () => {
     const outcome = await askThrough("http://no-such-service.invalid");
-    expectFailure(outcome, 502, "name_not_resolved", "name not known");
+    expectFailure(outcome, 502, "name_not_resolved", "name not resolved: no such host");
   });
 
   const CUT = "connection closed before the response was complete";
+  const RESET = "connection reset before the response was complete";
 
   test("closed before an answer is 502", async () => {
     expectFailure(await askRaw((socket) => socket.end()), 502, "connection_reset", CUT);
-    expectFailure(await askRaw((socket) => socket.resetAndDestroy()), 502, "connection_reset", CUT);
+    expectFailure(await askRaw((socket) => socket.resetAndDestroy()), 502, "connection_reset", RESET);
   });
 
   test("cut in the middle of a body is 502", async () => {
     const half = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf";
     const outcome = await askRaw((socket) => socket.write(half, () => socket.resetAndDestroy()));
-    expectFailure(outcome, 502, "connection_reset", CUT);
+    expectFailure(outcome, 502, "connection_reset", RESET);
   });
 
   test("cut in the middle of chunks is 502", async () => {
