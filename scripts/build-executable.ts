@@ -40,7 +40,7 @@ const { size } = Bun.file(outfile);
 console.log(`${outfile}: ${target}, ${(size / 2 ** 20).toFixed(0)} MiB`);
 
 function readArchitecture(text: string): Architecture {
-  if (text in ARCHITECTURES) return text as Architecture;
+  if (Object.hasOwn(ARCHITECTURES, text)) return text as Architecture;
   console.error(
     `--arch: expected one of ${Object.keys(ARCHITECTURES).join(", ")}, found ${JSON.stringify(text)}`,
   );
