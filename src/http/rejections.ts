@@ -1,4 +1,4 @@
-import { visibleLine } from "../lib/visible-text.ts";
+import { visibleCell } from "../lib/visible-text.ts";
 import type { Peer } from "./exchange.ts";
 import { type Problem, problemOf } from "./problem.ts";
 
@@ -35,7 +35,7 @@ export class Rejections {
     this.#onRejection({
       ...problemOf(problem),
       peer,
-      firstLine: visibleLine(start.replace(EMPTY_LINES, "").replace(LINE_END, "")),
+      firstLine: visibleCell(start.replace(EMPTY_LINES, "").replace(LINE_END, "")),
     });
   }
 
