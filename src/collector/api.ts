@@ -17,8 +17,7 @@ import { answerQuery, type QueryParts } from "./queries.ts";
 import { respondError, respondJson, respondText } from "./response.ts";
 import { listRuns, readRunLedger } from "./runs.ts";
 import type { CollectorCounts } from "./store.ts";
-import { parseTraceQuery } from "./trace-query.ts";
-import { summarizeTrace } from "./trace-summary.ts";
+import { listTraces, parseListingQuery } from "./trace-listing.ts";
 
 /** What the API answers from. */
 export interface ApiParts extends IngestParts, QueryParts {
@@ -159,10 +158,9 @@ function countsOf({ store, metrics, sampleRate }: ApiParts): CollectorCounts {
   return { ...store.counts(), ...(sampleRate < 1 && { sampledOutSpans: metrics.spansSampledOut }) };
 }
 
-/** For our own page only, which lists traces of thousands of spans every few seconds. Not part of any contract. */
 function listForPage(parts: ApiParts, url: URL) {
   const { store, proof, lookbackMs } = parts;
-  const summaries = store.traces(parseTraceQuery(url.searchParams, lookbackMs)).map(summarizeTrace);
+  const summaries = listTraces(store, parseListingQuery(url.searchParams, lookbackMs));
   const traces =
     proof === null
       ? summaries

@@ -10,7 +10,7 @@ import { PolledLive } from "./polled-live.ts";
 import type { RemoteBackend } from "./remote-backend.ts";
 import { respondError, respondJson } from "./response.ts";
 import { listen } from "./server.ts";
-import { summarizeTrace } from "./trace-summary.ts";
+import { listFromZipkin, parseListingQuery, widenForZipkin } from "./trace-listing.ts";
 
 export interface RemotePageOptions {
   readonly host: string;
@@ -118,13 +118,13 @@ async function pass(request: Request, backend: RemoteBackend, path: string): Pro
 }
 
 /** Zipkin has no list without spans: it is made here, so that the page gets little. */
-async function listTraces(backend: RemoteBackend, query: URLSearchParams) {
+async function listTraces(backend: RemoteBackend, parameters: URLSearchParams) {
+  const query = parseListingQuery(parameters);
   const [traces, services] = await Promise.all([
-    readJson<Span[][]>(backend, `/api/v2/traces?${query}`),
+    readJson<Span[][]>(backend, `/api/v2/traces?${widenForZipkin(parameters, query)}`),
     readJson<string[]>(backend, "/api/v2/services"),
   ]);
-  const summaries = traces.filter((spans) => spans.length > 0).map(summarizeTrace);
-  return { traces: summaries.sort((a, b) => b.timestamp - a.timestamp), services, counts: null };
+  return { traces: listFromZipkin(traces, query), services, counts: null };
 }
 
 async function readJson<T>(backend: RemoteBackend, path: string): Promise<T> {

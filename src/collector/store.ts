@@ -57,6 +57,12 @@ export interface TraceQuery {
   readonly minDuration?: number;
   /** And that one span at most so long; only with `minDuration`. */
   readonly maxDuration?: number;
+  /** The trace takes at least this long, with clocks corrected, microseconds. */
+  readonly minTraceDuration?: number;
+  /** The trace takes at most this long, with clocks corrected, microseconds. */
+  readonly maxTraceDuration?: number;
+  /** The time now, microseconds since 1970: leaves out traces whose root span may still arrive. */
+  readonly rootAwaitedAt?: number;
   /** The trace started at or before this time, milliseconds since 1970. */
   readonly endTs: number;
   /** The trace started at most so many milliseconds before `endTs`. */

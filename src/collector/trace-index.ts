@@ -28,6 +28,9 @@ export interface StoredTrace {
   duplicates: number;
 }
 
+/** A clock that is off by the length of the trace, to either side, is the most that a correction makes longer. */
+const MAX_STRETCH = 3;
+
 type Window = Pick<TraceQuery, "endTs" | "lookback">;
 
 /** All traces: by id, and by start, where one end is evicted from and the other found from. */
@@ -147,6 +150,8 @@ export class TraceIndex {
     const answers = new Map<TermFilter, boolean>();
     for (const trace of this.inWindow(query)) {
       if (trace.maxDuration < (query.minDuration ?? 0)) continue;
+      const extent = trace.latest + trace.maxDuration - trace.earliest;
+      if (extent * MAX_STRETCH < (query.minTraceDuration ?? 0)) continue;
       let mayHave = answers.get(trace.filter);
       if (mayHave === undefined) {
         mayHave = trace.filter.mayHave(terms);

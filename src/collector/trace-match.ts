@@ -1,5 +1,6 @@
 import { ownValue } from "../lib/record.ts";
 import type { Span } from "../trace/span.ts";
+import { extentOf } from "../trace/trace-extent.ts";
 import type { TraceQuery } from "./store.ts";
 
 /**
@@ -21,7 +22,28 @@ export function matchesTrace(spans: readonly Span[], query: TraceQuery): boolean
     hasDuration ||= isWithin(span.duration ?? 0, query);
     if (wanted.size > 0) removeFound(wanted, span);
   }
-  return hasService && hasSpanName && hasRemote && hasDuration && wanted.size === 0;
+  const hasAll = hasService && hasSpanName && hasRemote && hasDuration && wanted.size === 0;
+  return hasAll && matchesWhole(spans, query);
+}
+
+/** How long after the end of the spans that arrived the root is awaited, microseconds: links and exporters send late. */
+const ROOT_PATIENCE = 10_000_000;
+
+/** Whether a trace as a whole is what a query asks for: not by its single spans, and in no terms of Zipkin's. */
+export function matchesWhole(spans: readonly Span[], query: TraceQuery): boolean {
+  const { minTraceDuration, maxTraceDuration, rootAwaitedAt } = query;
+  if (minTraceDuration !== undefined || maxTraceDuration !== undefined) {
+    const { duration } = extentOf(spans);
+    if (duration < (minTraceDuration ?? 0) || duration > (maxTraceDuration ?? Infinity)) return false;
+  }
+  if (rootAwaitedAt === undefined || !isRootMissing(spans)) return true;
+  const { start, duration } = extentOf(spans);
+  return Math.abs(rootAwaitedAt - start - duration) > ROOT_PATIENCE;
+}
+
+/** Whether every span names a parent: the first span of the request was not recorded, was lost, or has not arrived yet. */
+export function isRootMissing(spans: readonly Span[]): boolean {
+  return spans.every(({ parentId }) => parentId !== undefined);
 }
 
 function isWithin(duration: number, { minDuration = 0, maxDuration = Infinity }: TraceQuery): boolean {

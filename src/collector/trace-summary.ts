@@ -1,6 +1,7 @@
 import type { Span } from "../trace/span.ts";
 import { extentOf } from "../trace/trace-extent.ts";
 import type { TraceProof } from "./proof.ts";
+import { isRootMissing } from "./trace-match.ts";
 
 /** What a list of traces shows of one. */
 export interface TraceSummary {
@@ -8,6 +9,8 @@ export interface TraceSummary {
   /** Of the root, or of the earliest span when the root is missing. */
   readonly serviceName?: string;
   readonly spanName?: string;
+  /** No span of the trace is without a parent. */
+  readonly isRootMissing?: true;
   /** Earliest start with clocks corrected, microseconds since 1970; 0 when no span has a timestamp. */
   readonly timestamp: number;
   /** From the earliest start to the latest end, with clocks corrected, microseconds. */
@@ -35,6 +38,7 @@ export function summarizeTrace(spans: readonly Span[]): TraceSummary {
     traceId: root.traceId,
     ...(root.localEndpoint?.serviceName !== undefined && { serviceName: root.localEndpoint.serviceName }),
     ...(root.name !== undefined && { spanName: root.name }),
+    ...(isRootMissing(spans) && { isRootMissing: true as const }),
     timestamp: start,
     duration,
     spanCount: spans.length,

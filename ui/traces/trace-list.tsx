@@ -95,6 +95,7 @@ function TraceItem({ trace, longest, isChosen, onChoose }: TraceItemProps) {
         <span class="request">
           <i class="swatch" />
           <b>{service}</b> <span class="name">{trace.spanName}</span>
+          {trace.isRootMissing && <span class="orphan-mark">root missing</span>}
           {trace.errorCount > 0 && (
             <span class="error-mark">
               <Icon name="error" />

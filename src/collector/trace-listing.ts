@@ -1,0 +1,50 @@
+import type { Span } from "../trace/span.ts";
+import type { TraceQuery, TraceStore } from "./store.ts";
+import { matchesWhole } from "./trace-match.ts";
+import { parseTraceQuery } from "./trace-query.ts";
+import { summarizeTrace, type TraceSummary } from "./trace-summary.ts";
+
+/**
+ * The query of `GET /page/traces`, which has the parameters of Zipkin's. Its durations are those that the list shows: of
+ * whole traces, with clocks corrected, where Zipkin's are of single spans.
+ * @throws {HttpError} 400 that names the parameter.
+ */
+export function parseListingQuery(parameters: URLSearchParams, lookbackMs?: number): TraceQuery {
+  const { minDuration, maxDuration, ...query } = parseTraceQuery(parameters, lookbackMs);
+  return {
+    ...query,
+    ...(minDuration !== undefined && { minTraceDuration: minDuration }),
+    ...(maxDuration !== undefined && { maxTraceDuration: maxDuration }),
+    rootAwaitedAt: Date.now() * 1000,
+  };
+}
+
+/** For our own page only, which lists traces of thousands of spans every few seconds. Not part of any contract. */
+export function listTraces(store: TraceStore, query: TraceQuery): TraceSummary[] {
+  return store.traces(query).map(summarizeTrace);
+}
+
+/** How many times as many traces Zipkin is asked for where it cannot tell which are wanted, and how many at most. */
+const [SPARE, MAX_SPARE] = [4, 1000];
+
+/** Parameters for Zipkin, whose durations are of single spans: it answers with the traces that `query` asks for, and others. */
+export function widenForZipkin(parameters: URLSearchParams, query: TraceQuery): URLSearchParams {
+  const wider = new URLSearchParams(parameters);
+  const { serviceName, minTraceDuration, maxTraceDuration, limit } = query;
+  if (minTraceDuration === undefined) return wider;
+  wider.delete("maxDuration");
+  // Without a service any span counts, and a long trace has a long span: the root.
+  if (serviceName !== undefined) wider.delete("minDuration");
+  const isExact = serviceName === undefined && maxTraceDuration === undefined;
+  if (!isExact) wider.set("limit", String(Math.max(limit, Math.min(limit * SPARE, MAX_SPARE))));
+  return wider;
+}
+
+/** The newest of the traces that Zipkin answered with that are asked for. */
+export function listFromZipkin(traces: readonly (readonly Span[])[], query: TraceQuery): TraceSummary[] {
+  return traces
+    .filter((spans) => spans.length > 0 && matchesWhole(spans, query))
+    .map(summarizeTrace)
+    .sort((a, b) => b.timestamp - a.timestamp)
+    .slice(0, query.limit);
+}
