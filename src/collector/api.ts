@@ -18,6 +18,7 @@ import { respondError, respondJson, respondText } from "./response.ts";
 import { listRuns, readRunLedger } from "./runs.ts";
 import type { CollectorCounts } from "./store.ts";
 import { listTraces, parseListingQuery } from "./trace-listing.ts";
+import { untilNow } from "./trace-query.ts";
 
 /** What the API answers from. */
 export interface ApiParts extends IngestParts, QueryParts {
@@ -98,6 +99,8 @@ async function route(request: Request, url: URL, parts: ApiParts): Promise<Respo
       return respondJson(request, proofOf(parts).result());
     case "GET /page/proof":
       return respondJson(request, parts.proof?.proofOf(url.searchParams.get("trace") ?? "") ?? null);
+    case "GET /page/dependencies":
+      return answerQuery(request, "dependencies", untilNow(url), parts);
     case "GET /page/traces":
       return respondJson(request, listForPage(parts, url));
     default: {

@@ -11,6 +11,7 @@ import type { RemoteBackend } from "./remote-backend.ts";
 import { respondError, respondJson } from "./response.ts";
 import { listen } from "./server.ts";
 import { listFromZipkin, parseListingQuery, widenForZipkin } from "./trace-listing.ts";
+import { untilNow } from "./trace-query.ts";
 
 export interface RemotePageOptions {
   readonly host: string;
@@ -40,7 +41,7 @@ class RefusedError extends Error {
 
 const TIMEOUT_MS = 30_000;
 /** What our own collector answers besides Zipkin's queries. */
-const COLLECTOR_PATHS = /^\/(page\/(traces|proof)|api\/(live|runs|verify)|health)$/;
+const COLLECTOR_PATHS = /^\/(page\/(dependencies|traces|proof)|api\/(live|runs|verify)|health)$/;
 
 /**
  * The page over traces that are elsewhere. It asks and never changes: everything but GET is refused, and so is who comes by another
@@ -81,7 +82,8 @@ async function route(
 ): Promise<Response> {
   if (!isFromHere(request, host)) return respondError(403, "Not from this host or origin.");
   if (request.method !== "GET") return respondError(405, "This page only shows; it changes nothing.");
-  const { pathname: path, search, searchParams } = new URL(request.url);
+  const url = new URL(request.url);
+  const { pathname: path, search, searchParams } = url;
   if (path === "/api/topology") {
     if (topology === null) throw new HttpError(404, "No topology is known.");
     return respondJson(request, topology);
@@ -93,6 +95,8 @@ async function route(
   switch (path) {
     case "/page/traces":
       return respondJson(request, await listTraces(backend, searchParams));
+    case "/page/dependencies":
+      return pass(request, backend, `/api/v2/dependencies${untilNow(url).search}`);
     case "/page/proof":
       return respondJson(request, null);
     case "/":

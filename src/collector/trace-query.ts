@@ -35,6 +35,13 @@ export function parseWindow(parameters: URLSearchParams, lookbackMs: number) {
   };
 }
 
+/** With the end of a period that the page left open, which is now by the server's clock. */
+export function untilNow(url: URL): URL {
+  const dated = new URL(url);
+  if (!dated.searchParams.has("endTs")) dated.searchParams.set("endTs", String(Date.now()));
+  return dated;
+}
+
 /** A whole number in a range. @throws {HttpError} 400 */
 export function readWholeNumber(name: string, text: string, min: number, max: number): number {
   const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;

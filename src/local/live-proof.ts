@@ -23,7 +23,7 @@ const JUDGING_MS = 25;
 const MAX_REPAIRS = 23_000;
 /** Traces that may still turn out well; of older ones only the numbers are kept. */
 const MAX_JUDGED = 5000;
-/** Of the time picture. */
+/** How much of the past the chart "When" shows. */
 const KEPT_SECONDS = 900;
 
 export interface LiveProofOptions {
@@ -142,6 +142,7 @@ export class LiveProof implements RunProof {
     for (const [sequence, { endMs, verdict, cause }] of this.#judged) {
       tally.add(this.#ids.traceId(sequence), endMs, verdict, cause);
     }
+    this.#forgetSeconds(tally);
     const { header, backend, graph, pageOf, counters } = this.#options;
     const losses = tally.missing === 0 ? [] : attributeLosses(tally, null, counters());
     const { run, url, startMs: startedMs } = header;
@@ -219,10 +220,13 @@ export class LiveProof implements RunProof {
       this.#settled.add(this.#ids.traceId(sequence), endMs, verdict, cause);
       this.#finalCounts[stateOf(verdict)]++;
     }
+    this.#forgetSeconds(this.#settled);
+  }
+
+  /** A second whose complete requests are forgotten would be shown as one in which every request failed. */
+  #forgetSeconds({ seconds }: Tally): void {
     const oldest = Math.floor(this.#now() / 1000) - KEPT_SECONDS;
-    for (const second of this.#settled.seconds.keys()) {
-      if (second < oldest) this.#settled.seconds.delete(second);
-    }
+    for (const second of seconds.keys()) if (second < oldest) seconds.delete(second);
   }
 
   #endOf({ endMs }: RunRecord): number {

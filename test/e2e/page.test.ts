@@ -375,7 +375,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "the service filter and the pause button do what they say",
+    "the service filter does what it says",
     () =>
       onPage(async (page) => {
         const at = { timestamp: Date.now() * 1000 - 1000, duration: 5, id: hexId(1) };
@@ -390,16 +390,6 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.waitForURL(`${collector.url}/?view=traces&serviceName=cart`);
         await page.locator("a.trace").nth(1).waitFor({ state: "detached" });
         expect(await page.locator("a.trace").getAttribute("href")).toBe(`?trace=${cart}`);
-
-        await page.getByRole("button", { name: "Pause" }).click();
-        const requests: string[] = [];
-        page.on("request", (request) => {
-          if (request.url().includes("page/traces")) requests.push(request.url());
-        });
-        await Bun.sleep(2500);
-        expect(requests).toEqual([]);
-        await page.getByRole("button", { name: "Resume" }).click();
-        await page.waitForRequest(/page\/traces/);
       }),
     TIMEOUT_MS,
   );

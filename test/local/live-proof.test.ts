@@ -115,6 +115,24 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     expect(proof.totals()).toEqual({ complete: 1, waiting: 0, incomplete: 0, unknown: 0 });
   });
 
+  test("seconds of more than 15 minutes ago are forgotten with all their requests, failed ones as well", () => {
+    end(1);
+    come(spansOf(1));
+    end(2);
+    come(spansOf(2).slice(1));
+    later(11_000);
+    const seconds = () => proof.result().result.seconds;
+    expect(seconds()).toEqual([{ time: START_MS, requests: 2, missing: 1 }]);
+    later(888_000);
+    expect(seconds()).toEqual([{ time: START_MS, requests: 2, missing: 1 }]);
+    later(2000);
+    expect(seconds()).toEqual([]);
+    // One that turns out complete after all is of that time, too.
+    come(spansOf(2).slice(0, 1));
+    expect(seconds()).toEqual([]);
+    expect(proof.result().result).toMatchObject({ requests: 2, outcome: "complete" });
+  });
+
   test("a request without an answer is unknown, not incomplete", () => {
     end(4, { status: 0, ledger: null });
     expect(proof.proofOf(ids.traceId(4))?.state).toBe("unknown");

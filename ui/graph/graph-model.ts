@@ -33,10 +33,9 @@ export function collectGraph(
     names.add(from).add(to);
     edges.set(edgeKey(from, to), [from, to]);
   };
-  for (const service of topology?.services ?? []) {
-    names.add(service.name);
+  for (const service of topology?.services ?? [])
     for (const call of service.calls) connect(service.name, call.service);
-  }
+  for (const service of topology?.services ?? []) names.add(service.name);
   for (const { parent, child } of dependencies) connect(parent, child);
   for (const second of seconds) {
     for (const { name } of second.services) names.add(name);
@@ -45,6 +44,27 @@ export function collectGraph(
   return {
     nodes: [...names].map((id) => ({ id, members: [id] })),
     edges: [...edges.values()].map(([from, to]) => ({ from, to, members: [[from, to]] })),
+  };
+}
+
+const BY_NAME = new Intl.Collator("en", { numeric: true });
+
+/** The same graph in the order of the document, then by name, so that it is drawn alike however it became known. */
+export function sortGraph({ nodes, edges }: Graph, topology: TopologyAnswer | null): Graph {
+  const services = topology?.services ?? [];
+  const places = new Map(services.map(({ name }, place) => [name, place]));
+  const callPlaces = new Map(
+    services.flatMap(({ name, calls }) => calls.map((call, place) => [edgeKey(name, call.service), place])),
+  );
+  // Of two that the document does not know, the difference is NaN.
+  const compare = (a: string, b: string) =>
+    (places.get(a) ?? Infinity) - (places.get(b) ?? Infinity) || BY_NAME.compare(a, b);
+  const placeOf = ({ from, to }: GraphEdge) => callPlaces.get(edgeKey(from, to)) ?? Infinity;
+  return {
+    nodes: nodes.toSorted((a, b) => compare(a.id, b.id)),
+    edges: edges.toSorted(
+      (a, b) => compare(a.from, b.from) || placeOf(a) - placeOf(b) || compare(a.to, b.to),
+    ),
   };
 }
 

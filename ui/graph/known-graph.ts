@@ -5,7 +5,7 @@ import { edgeKey } from "../shell/edge-key.ts";
 import { seconds } from "../shell/live.ts";
 import type { Answer } from "../shell/request.ts";
 import { readDependencies } from "./dependencies.ts";
-import { collectGraph, type Graph } from "./graph-model.ts";
+import { collectGraph, type Graph, sortGraph } from "./graph-model.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -26,7 +26,11 @@ export function useKnownGraph(): KnownGraph {
   seenTo.current = all.at(-1)?.time ?? 0;
   const collected = collectGraph(topology.value, dependencies, fresh);
   const known = useRef<Graph>({ nodes: [], edges: [] });
-  if (isNews(collected, known.current)) known.current = unite(known.current, collected);
+  const sortedBy = useRef(topology.value);
+  if (isNews(collected, known.current) || sortedBy.current !== topology.value) {
+    sortedBy.current = topology.value;
+    known.current = sortGraph(unite(known.current, collected), topology.value);
+  }
   return {
     graph: known.current,
     isLoading: answer === null,

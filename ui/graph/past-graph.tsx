@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { DependencyLink } from "../../src/collector/dependency-links.ts";
+import { topology } from "../control/control-client.ts";
 import { formatCompact, formatCount, formatShare } from "../format.ts";
 import { edgeKey } from "../shell/edge-key.ts";
 import { Icon } from "../shell/icon.tsx";
@@ -7,7 +8,7 @@ import { Notice } from "../shell/notice.tsx";
 import type { Period } from "../shell/period.tsx";
 import type { Answer } from "../shell/request.ts";
 import { readDependencies } from "./dependencies.ts";
-import { collectGraph, type GraphEdge, type GraphNode } from "./graph-model.ts";
+import { collectGraph, type Graph, type GraphEdge, type GraphNode, sortGraph } from "./graph-model.ts";
 import { GraphPage } from "./graph-page.tsx";
 import { healthOfErrors } from "./health.ts";
 import { LatestTraces, Members, type NeighbourCells, Neighbours, NodePanel } from "./node-panel.tsx";
@@ -15,9 +16,9 @@ import { LatestTraces, Members, type NeighbourCells, Neighbours, NodePanel } fro
 /** Who called whom in a part of time, how often, and how much of it failed. */
 export function PastGraph({ period }: { readonly period: Period }) {
   const answer = useCalls(period);
-  // By name, so that one and the same graph is drawn alike for each time.
-  const links = useMemo(() => (answer?.kind === "ok" ? answer.value.toSorted(byName) : NO_LINKS), [answer]);
-  const whole = useMemo(() => collectGraph(null, links, []), [links]);
+  const links = answer?.kind === "ok" ? answer.value : NO_LINKS;
+  const described = topology.value;
+  const whole = useMemo(() => sortGraph(collectGraph(null, links, []), described), [links, described]);
   const calls = useMemo(() => new PastCalls(links), [links]);
   return (
     <GraphPage
@@ -35,7 +36,7 @@ export function PastGraph({ period }: { readonly period: Period }) {
         return { rank: share >= 0.01 ? share : 0, text: share > 0 ? `${formatShare(share)} errors` : "" };
       }}
       renderPanel={(node, onClose) => (
-        <PastPanel node={node} links={links} period={period} onClose={onClose} />
+        <PastPanel node={node} graph={whole} links={links} period={period} onClose={onClose} />
       )}
       empty={<Empty answer={answer} />}
     />
@@ -43,10 +44,6 @@ export function PastGraph({ period }: { readonly period: Period }) {
 }
 
 const NO_LINKS: readonly DependencyLink[] = [];
-
-function byName(a: DependencyLink, b: DependencyLink): number {
-  return a.parent.localeCompare(b.parent) || a.child.localeCompare(b.child);
-}
 
 /** Asked for once: what is past does not change, and what is new is seen live. */
 function useCalls({ lookback, endTs }: Period): Answer<readonly DependencyLink[]> | null {
@@ -154,31 +151,26 @@ function PastNode({ node, sum }: { readonly node: GraphNode; readonly sum: CallS
 
 interface PastPanelProps {
   readonly node: GraphNode;
+  readonly graph: Graph;
   readonly links: readonly DependencyLink[];
   readonly period: Period;
   readonly onClose: () => void;
 }
 
-function PastPanel({ node, links, period, onClose }: PastPanelProps) {
+function PastPanel({ node, graph, links, period, onClose }: PastPanelProps) {
   const [name = node.id] = node.members;
-  const callers = links.filter(({ child }) => child === name);
-  const callees = links.filter(({ parent }) => parent === name);
+  const callers = graph.edges.filter(({ to }) => to === name).map(({ from }) => from);
+  const callees = graph.edges.filter(({ from }) => from === name).map(({ to }) => to);
+  const linkOf = (from: string, to: string) =>
+    links.find(({ parent, child }) => parent === from && child === to);
   return (
     <NodePanel node={node} onClose={onClose}>
       {node.members.length > 1 ? (
         <Members names={node.members} />
       ) : (
         <>
-          <Neighbours
-            title="Called by"
-            names={callers.map(({ parent }) => parent)}
-            cells={(other) => cellsOf(callers.find(({ parent }) => parent === other))}
-          />
-          <Neighbours
-            title="Calls"
-            names={callees.map(({ child }) => child)}
-            cells={(other) => cellsOf(callees.find(({ child }) => child === other))}
-          />
+          <Neighbours title="Called by" names={callers} cells={(other) => cellsOf(linkOf(other, name))} />
+          <Neighbours title="Calls" names={callees} cells={(other) => cellsOf(linkOf(name, other))} />
           <LatestTraces service={name} period={period} />
         </>
       )}

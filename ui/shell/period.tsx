@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { serverNowMs } from "./clock.ts";
 
 const MINUTE_MS = 60_000;
 const LOOKBACKS: readonly (readonly [ms: number, title: string])[] = [
@@ -47,7 +48,7 @@ interface PeriodFieldsProps {
 export function PeriodFields({ period, standard, submit }: PeriodFieldsProps) {
   const isListed = period?.endTs === undefined && LOOKBACKS.some(([ms]) => ms === period?.lookback);
   const [isBetween, setBetween] = useState(period !== undefined && !isListed);
-  const end = period?.endTs ?? Math.ceil(Date.now() / 1000) * 1000;
+  const end = period?.endTs ?? Math.ceil(serverNowMs() / 1000) * 1000;
   const start = end - (period?.lookback ?? 60 * MINUTE_MS);
   const now = period?.lookback ?? standard;
   return (

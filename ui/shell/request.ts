@@ -1,3 +1,5 @@
+import { noteServerDate } from "./clock.ts";
+
 /** What a server said, or why it said nothing, in words for a person. */
 export type Answer<T> =
   | { readonly kind: "ok"; readonly value: T; readonly bytes: number }
@@ -8,6 +10,7 @@ const GONE = "The collector does not answer. Is chain-link still running?";
 export async function readJson<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
   try {
     const response = await fetch(path, signal ? { signal } : {});
+    noteServerDate(response);
     const text = await response.text();
     if (!response.ok) return { kind: "problem", status: response.status, text: text || response.statusText };
     return { kind: "ok", value: JSON.parse(text) as T, bytes: text.length };

@@ -7,8 +7,14 @@ import { readJson } from "../shell/request.ts";
 const DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000;
 export const DEFAULT_LIMIT = 50;
 
+interface SearchFormProps {
+  readonly services: readonly string[];
+  /** Also called when the criteria are the same as before. */
+  readonly onSearch: () => void;
+}
+
 /** Zipkin's criteria, by the names that Zipkin's API has for them; the query is the address. */
-export function SearchForm({ services }: { readonly services: readonly string[] }) {
+export function SearchForm({ services, onSearch }: SearchFormProps) {
   const query = address.value;
   const service = query.get("serviceName") ?? "";
   const [names, remotes] = useNamesOf(service);
@@ -17,6 +23,7 @@ export function SearchForm({ services }: { readonly services: readonly string[] 
     const data = new FormData(form);
     const given = Object.fromEntries([...data].map(([name, text]) => [name, String(text).trim()]));
     const { minDuration = "", maxDuration = "", after: _after, before: _before, ...rest } = given;
+    onSearch();
     navigate(
       linkTo({
         view: "traces",

@@ -29,12 +29,13 @@ const CRITERIA = [
   "limit",
 ];
 
-/** Searched traces, read again every two seconds until paused. */
+/** The result of a search, refreshed every two seconds unless paused. */
 export function TracesView() {
   const query = address.value;
   const [isPaused, setPaused] = useState(false);
   const opened = traceFile.value;
-  const answer = useListing(searchOf(query), isPaused || opened !== null);
+  const [searches, setSearches] = useState(0);
+  const answer = useListing(searchOf(query), { isPaused, searches, isOff: opened !== null });
   const last = useRef<Listing | null>(null);
   if (answer?.kind === "ok") last.current = answer.value;
   const listing = opened?.listing ?? last.current;
@@ -99,7 +100,9 @@ export function TracesView() {
           {traceFileProblem.value}
         </p>
       )}
-      {opened === null && <SearchForm services={listing?.services ?? []} />}
+      {opened === null && (
+        <SearchForm services={listing?.services ?? []} onSearch={() => setSearches(searches + 1)} />
+      )}
       {listing === null && answer?.kind === "problem" && (
         <Notice title="No answer from the collector">
           <p>{answer.text} Trying again every 2 seconds.</p>
@@ -150,25 +153,38 @@ function narrow(part: { fromMs: number; toMs: number; min: number; max: number }
   );
 }
 
-function useListing(search: string, isPaused: boolean): Answer<Listing> | null {
+interface ListingOptions {
+  /** Only what is searched for is read, and not again. */
+  readonly isPaused: boolean;
+  /** Changes with each search, also one with the same criteria. */
+  readonly searches: number;
+  /** Nothing is read. */
+  readonly isOff: boolean;
+}
+
+function useListing(search: string, { isPaused, searches, isOff }: ListingOptions): Answer<Listing> | null {
   const [answer, setAnswer] = useState<Answer<Listing> | null>(null);
+  const shown = useRef("");
   useEffect(() => {
+    const wanted = `${searches} ${search}`;
+    if (isOff || (isPaused && shown.current === wanted)) return;
     const controller = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     const read = async () => {
-      if (!document.hidden) {
+      if (!document.hidden || shown.current !== wanted) {
         const next = await readJson<Listing>(`page/traces?${search}`, controller.signal);
         if (controller.signal.aborted) return;
+        shown.current = wanted;
         setAnswer(next);
       }
-      timer = setTimeout(read, REFRESH_MS);
+      if (!isPaused) timer = setTimeout(read, REFRESH_MS);
     };
-    if (!isPaused) void read();
+    void read();
     return () => {
       controller.abort();
       clearTimeout(timer);
     };
-  }, [search, isPaused]);
+  }, [search, searches, isPaused, isOff]);
   return answer;
 }
 
