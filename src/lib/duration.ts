@@ -25,15 +25,34 @@ function trim(value: number): string {
   return String(Number(value.toFixed(6)));
 }
 
+const DAY = 24 * 3_600_000_000;
+/** From the largest, with the least number of it that is told in it. */
+const LONG_UNITS: readonly [name: string, micros: number, least: number][] = [
+  ["years", 365.25 * DAY, 2],
+  ["days", DAY, 2],
+  ["h", 3_600_000_000, 2],
+  ["min", 60_000_000, 2],
+];
 const UNITS: readonly [name: string, micros: number][] = [
   ["s", 1_000_000],
   ["ms", 1000],
   ["µs", 1],
 ];
 
-/** For people, three significant digits: `1.23 ms`. */
+/** The unit that {@link formatRounded} tells a duration in, microseconds. */
+export function unitOf(micros: number): number {
+  const long = LONG_UNITS.find(([, unit, least]) => micros >= unit * least);
+  return long?.[1] ?? UNITS.find(([, unit]) => micros >= unit * 0.9995)?.[1] ?? 1;
+}
+
+/** For people, three significant digits: `1.23 ms`, `36.0 h`, `2,000 years`. */
 export function formatRounded(micros: number): string {
-  if (micros >= 120_000_000) return `${(micros / 60_000_000).toFixed(1)} min`;
+  const long = LONG_UNITS.find(([, unit, least]) => micros >= unit * least);
+  if (long !== undefined) {
+    const [name, size] = long;
+    const value = micros / size;
+    return `${value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(1)} ${name}`;
+  }
   if (micros < 0) return `-${formatRounded(-micros)}`;
   // What would be rounded to 1000 of a unit is 1.00 of the next.
   const [name, size] = UNITS.find(([, unit]) => micros >= unit * 0.9995) ?? ["µs", 1];

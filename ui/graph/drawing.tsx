@@ -1,22 +1,21 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { edgeKey } from "../shell/edge-key.ts";
+import { type Namer, namerOf, shorten } from "../shell/fit-text.ts";
 import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import type { Graph, GraphEdge, GraphNode } from "./graph-model.ts";
 import type { EdgeLook } from "./health.ts";
 import { layOut } from "./layout.ts";
+import { FAR_SCALE, MID_SCALE, NameStyleContext, nameStyleOf } from "./node-name.tsx";
 import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./picture.ts";
 import { ARROWS, useZoom } from "./zoom.ts";
 
-/** Below this scale nodes show their health only, no text. */
-const FAR_SCALE = 0.42;
-/** Below this one names are larger, and stand alone. */
-const MID_SCALE = 0.7;
 /** Links that are named where no text can be read: the worst ones. */
 const MAX_CALLOUTS = 12;
 /** About so wide are most. */
 const CALLOUT_WIDTH = 150;
+const CALLOUT_CHARACTERS = 24;
 
 /** What nodes and edges say. */
 export interface NodeLooks {
@@ -78,9 +77,15 @@ export function Drawing(props: DrawingProps) {
     center(layout.nodes.get(next) as Point);
   };
   const isDimmed = ({ from, to }: GraphEdge) => matches !== null && !(matches.has(from) || matches.has(to));
+  const namer = useMemo(() => namerOf(graph.nodes.map(({ id }) => id)), [graph]);
+  const nameStyle = useMemo(() => nameStyleOf(transform.scale, namer), [transform.scale, namer]);
   const isFar = transform.scale < FAR_SCALE;
-  const style = { transform: `translate(${transform.x}px, ${transform.y}px) scale(${transform.scale})` };
-  const distance = isFar ? " far" : transform.scale < MID_SCALE ? " mid" : "";
+  const style = {
+    transform: `translate(${transform.x}px, ${transform.y}px) scale(${transform.scale})`,
+    "--far-font": `${nameStyle.fontPx}px`,
+  };
+  const farClass = ["far blind", "far one-line"][nameStyle.lines] ?? "far";
+  const distance = isFar ? ` ${farClass}` : transform.scale < MID_SCALE ? " mid" : "";
   const classes = `drawing${distance}${layout.isMap ? " map" : ""}`;
   return (
     <div class="drawing-box">
@@ -137,32 +142,34 @@ export function Drawing(props: DrawingProps) {
               );
             })}
           </svg>
-          {graph.nodes.map((node) => {
-            const at = layout.nodes.get(node.id) as Point;
-            const isDim = matches !== null && !matches.has(node.id);
-            return (
-              <button
-                type="button"
-                key={node.id}
-                class={`node ${nodeClass(node)}${isDim ? " dim" : ""}${node.members.length > 1 ? " group" : ""}`}
-                data-id={node.id}
-                aria-pressed={node.id === selectedId}
-                title={node.id}
-                style={{
-                  left: `${at.x - NODE_WIDTH / 2}px`,
-                  top: `${at.y - NODE_HEIGHT / 2}px`,
-                  width: `${NODE_WIDTH}px`,
-                  height: `${NODE_HEIGHT}px`,
-                }}
-                onClick={() => onSelect(node.id)}
-                onDblClick={() => node.members.length > 1 && onOpen?.(node)}
-              >
-                {renderNode(node)}
-              </button>
-            );
-          })}
+          <NameStyleContext.Provider value={nameStyle}>
+            {graph.nodes.map((node) => {
+              const at = layout.nodes.get(node.id) as Point;
+              const isDim = matches !== null && !matches.has(node.id);
+              return (
+                <button
+                  type="button"
+                  key={node.id}
+                  class={`node ${nodeClass(node)}${isDim ? " dim" : ""}${node.members.length > 1 ? " group" : ""}`}
+                  data-id={node.id}
+                  aria-pressed={node.id === selectedId}
+                  title={node.id}
+                  style={{
+                    left: `${at.x - NODE_WIDTH / 2}px`,
+                    top: `${at.y - NODE_HEIGHT / 2}px`,
+                    width: `${NODE_WIDTH}px`,
+                    height: `${NODE_HEIGHT}px`,
+                  }}
+                  onClick={() => onSelect(node.id)}
+                  onDblClick={() => node.members.length > 1 && onOpen?.(node)}
+                >
+                  {renderNode(node)}
+                </button>
+              );
+            })}
+          </NameStyleContext.Provider>
         </div>
-        {isFar && <Callouts {...props} layout={layout} transform={transform} />}
+        {isFar && <Callouts {...props} namer={namer} layout={layout} transform={transform} />}
       </div>
       <div class="zoom-tools">
         <button type="button" onClick={() => zoomBy(1.25)} aria-label="Zoom in" title="Zoom in (+)">
@@ -180,12 +187,13 @@ export function Drawing(props: DrawingProps) {
 }
 
 interface CalloutsProps extends DrawingProps {
+  readonly namer: Namer;
   readonly layout: Layout;
   readonly transform: { readonly x: number; readonly y: number; readonly scale: number };
 }
 
 /** Names of the worst links, and of what was found, in a size that can be read. */
-function Callouts({ graph, matches, selectedId, callout, layout, transform }: CalloutsProps) {
+function Callouts({ graph, namer, matches, selectedId, callout, layout, transform }: CalloutsProps) {
   const wanted = graph.nodes
     .map((node) => ({ node, ...callout(node) }))
     .filter(({ node, rank }) => rank > 0 || node.id === selectedId || matches?.has(node.id))
@@ -209,7 +217,7 @@ function Callouts({ graph, matches, selectedId, callout, layout, transform }: Ca
               top: `${at.y}px`,
             }}
           >
-            <b>{node.id}</b> {text}
+            <b>{shorten(namer(node.id), CALLOUT_CHARACTERS)}</b> {text}
           </span>
         );
       })}

@@ -2,33 +2,42 @@ import type { Graph } from "./graph-model.ts";
 import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./picture.ts";
 
 const [STEP_X, STEP_Y] = [NODE_WIDTH + 24, NODE_HEIGHT + 14];
-/** Between one rank and the next. */
-const RANK_GAP = 130;
+/** Between one rank and the next, and where they stand below each other. */
+const [RANK_GAP, UPRIGHT_GAP] = [130, 60];
 
 /**
- * Hundreds of links as a map that fills the picture: the ranks of callers and callees are blocks beside each other, and a
- * rank with many links has as many columns as it needs. Who is called by the same stands together.
+ * Many links as a map that fills the picture: the ranks of callers and callees are blocks beside each other, in a picture that is
+ * higher than wide below each other, and a block has as many columns, or rows, as it needs. Who is called by the same stands
+ * together.
  */
 export function layOutMap(graph: Graph, aspect: number): Layout {
   const ranks = rankNodes(graph);
-  const rows = chooseRows(
-    ranks.map((rank) => rank.length),
-    aspect,
-  );
+  const isUpright = aspect < 1;
+  const [along, across] = isUpright ? [STEP_Y, STEP_X] : [STEP_X, STEP_Y];
+  const gap = isUpright ? UPRIGHT_GAP : RANK_GAP;
+  const sizes = ranks.map((rank) => rank.length);
+  const most = chooseMost(sizes, { ratio: isUpright ? 1 / aspect : aspect, along, across, gap });
   const places = new Map<string, Point>();
-  let left = 0;
+  let start = 0;
   for (const rank of ranks) {
-    const columns = Math.ceil(rank.length / rows);
-    const inColumn = Math.ceil(rank.length / columns);
-    const top = ((rows - inColumn) * STEP_Y) / 2;
+    const lines = Math.ceil(rank.length / most);
+    const inLine = Math.ceil(rank.length / lines);
+    const offset = ((most - inLine) * across) / 2;
     for (const [index, id] of rank.entries()) {
-      const [column, row] = [Math.floor(index / inColumn), index % inColumn];
-      places.set(id, { x: left + NODE_WIDTH / 2 + column * STEP_X, y: top + NODE_HEIGHT / 2 + row * STEP_Y });
+      const [line, place] = [Math.floor(index / inLine), index % inLine];
+      const [a, b] = [start + line * along, offset + place * across];
+      const [x, y] = isUpright ? [b, a] : [a, b];
+      places.set(id, { x: x + NODE_WIDTH / 2, y: y + NODE_HEIGHT / 2 });
     }
-    left += columns * STEP_X + RANK_GAP;
+    start += lines * along + gap;
   }
-  const edges = graph.edges.map(({ from, to }) => curve(places.get(from) as Point, places.get(to) as Point));
-  return { nodes: places, edges, width: left - RANK_GAP, height: rows * STEP_Y, isMap: true };
+  const connect = isUpright ? curveDown : curve;
+  const edges = graph.edges.map(({ from, to }) =>
+    connect(places.get(from) as Point, places.get(to) as Point),
+  );
+  const [length, breadth] = [start - gap, most * across];
+  const size = isUpright ? { width: breadth, height: length } : { width: length, height: breadth };
+  return { nodes: places, edges, ...size, isMap: true };
 }
 
 /** Each as far to the right as the longest way to it; calls that close a circle do not count. */
@@ -68,16 +77,32 @@ export function rankNodes({ nodes, edges }: Graph): string[][] {
   return blocks.filter((block) => block.length > 0);
 }
 
-/** The height, in rows, with which width and height come nearest to the picture's. */
-function chooseRows(sizes: readonly number[], aspect: number): number {
+interface Steps {
+  /** Length of the picture by its breadth. */
+  readonly ratio: number;
+  readonly along: number;
+  readonly across: number;
+  readonly gap: number;
+}
+
+/** The breadth, in nodes, with which length and breadth come nearest to the picture's. */
+function chooseMost(sizes: readonly number[], { ratio, along, across, gap }: Steps): number {
   let [best, least] = [1, Number.POSITIVE_INFINITY];
-  for (let rows = 1; rows <= Math.max(...sizes); rows++) {
-    const columns = sizes.reduce((sum, size) => sum + Math.ceil(size / rows), 0);
-    const width = columns * STEP_X + (sizes.length - 1) * RANK_GAP;
-    const distance = Math.abs(Math.log(width / (rows * STEP_Y) / aspect));
-    if (distance < least) [best, least] = [rows, distance];
+  for (let most = 1; most <= Math.max(...sizes); most++) {
+    const lines = sizes.reduce((sum, size) => sum + Math.ceil(size / most), 0);
+    const length = lines * along + (sizes.length - 1) * gap;
+    const distance = Math.abs(Math.log(length / (most * across) / ratio));
+    if (distance < least) [best, least] = [most, distance];
   }
   return best;
+}
+
+/** From the foot of a node to the head of one below it. */
+function curveDown(a: Point, b: Point): Layout["edges"][number] {
+  const [from, to] = [a.y + NODE_HEIGHT / 2, b.y - NODE_HEIGHT / 2];
+  const bend = Math.max(30, Math.abs(to - from) / 2);
+  const path = `M${a.x} ${from}C${a.x} ${from + bend} ${b.x} ${to - bend} ${b.x} ${to - 5}`;
+  return { path, label: { x: b.x + 24, y: to - 8 } };
 }
 
 function curve(a: Point, b: Point): Layout["edges"][number] {

@@ -9,6 +9,8 @@ const GAP_Y = 26;
 const ARC_HEIGHT = 60;
 /** From here on it is a map: layers would be a line of hundreds, and dagre takes a second. */
 const MAP_FROM = 80;
+/** From here on, and on a phone, links stand as in a map if layers would be drawn this much smaller. */
+const [MAYBE_MAP_FROM, MAX_SHRINK] = [25, 1.4];
 /** With more lines between them, dagre draws links far apart to lead all lines around them. */
 const MAX_EDGES_PER_NODE = 3;
 
@@ -20,7 +22,16 @@ export function layOut(graph: Graph, aspect: number): Layout {
   if (chain !== null) return layOutChain(graph, chain, aspect);
   const isMap =
     graph.nodes.length >= MAP_FROM || graph.edges.length > MAX_EDGES_PER_NODE * graph.nodes.length;
-  return isMap ? layOutMap(graph, aspect) : layOutLayers(graph);
+  if (isMap) return layOutMap(graph, aspect);
+  const layers = layOutLayers(graph);
+  if (graph.nodes.length < MAYBE_MAP_FROM && aspect >= 1) return layers;
+  const map = { ...layOutMap(graph, aspect), isMap: graph.nodes.length >= MAYBE_MAP_FROM };
+  return scaleOf(map, aspect) > scaleOf(layers, aspect) * MAX_SHRINK ? map : layers;
+}
+
+/** How large a layout is drawn in a picture of one pixel's height. */
+function scaleOf({ width, height }: Layout, aspect: number): number {
+  return Math.min(aspect / width, 1 / height);
 }
 
 /** The nodes from first to last, if the graph is a chain. */

@@ -13,6 +13,7 @@ import { GraphPage } from "./graph-page.tsx";
 import { healthOf, latencyShare, sumOf, widthOf } from "./health.ts";
 import { useKnownGraph } from "./known-graph.ts";
 import { LinkPanel } from "./link-panel.tsx";
+import { NodeName } from "./node-name.tsx";
 
 /** All that is known of, with the numbers of the last seconds. */
 export function LiveGraph() {
@@ -110,15 +111,7 @@ function LinkNode({ node, live }: { readonly node: GraphNode; readonly live: Rec
   const state = stateOf(node);
   return (
     <>
-      <span class="node-name">
-        {node.members.length > 1 && <span class="badge">{node.members.length}</span>}
-        {node.id}
-        {hasFault && (
-          <span class="fault-mark" title="A fault is set">
-            fault
-          </span>
-        )}
-      </span>
+      <NodeName name={node.id} members={node.members.length} hasFault={hasFault} />
       <span class="node-facts">
         {isQuiet ? (
           <span class="quiet-text">{state === "runs" ? "no requests" : state}</span>

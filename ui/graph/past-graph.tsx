@@ -11,6 +11,7 @@ import { readDependencies } from "./dependencies.ts";
 import { collectGraph, type Graph, type GraphEdge, type GraphNode, sortGraph } from "./graph-model.ts";
 import { GraphPage } from "./graph-page.tsx";
 import { healthOfErrors } from "./health.ts";
+import { NodeName } from "./node-name.tsx";
 import { LatestTraces, Members, type NeighbourCells, Neighbours, NodePanel } from "./node-panel.tsx";
 
 /** Who called whom in a part of time, how often, and how much of it failed. */
@@ -124,10 +125,7 @@ function Totals({ links, sum }: { readonly links: number; readonly sum: CallSum 
 function PastNode({ node, sum }: { readonly node: GraphNode; readonly sum: CallSum }) {
   return (
     <>
-      <span class="node-name">
-        {node.members.length > 1 && <span class="badge">{node.members.length}</span>}
-        {node.id}
-      </span>
+      <NodeName name={node.id} members={node.members.length} />
       <span class="node-facts">
         {sum.calls === 0 ? (
           <span class="quiet-text">called by nobody</span>

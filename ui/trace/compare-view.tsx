@@ -2,7 +2,10 @@ import { useMemo } from "preact/hooks";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { linkTo, navigate } from "../shell/address.ts";
+import { CutText } from "../shell/cut-text.tsx";
+import { fitNames, namerOf } from "../shell/fit-text.ts";
 import { Notice } from "../shell/notice.tsx";
+import { useWidth } from "../shell/use-width.ts";
 import { compareTraces } from "./compare-model.ts";
 import type { Trace } from "./trace-model.ts";
 import { useTrace } from "./trace-source.ts";
@@ -52,9 +55,14 @@ function LoadedComparison({ a, b }: { readonly a: string; readonly b: string }) 
   );
 }
 
+/** With the gap after it, and what stands where a span is in one trace only. */
+const [SWATCH_PX, ONLY_PX] = [20, 64];
+
 function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
   const rows = useMemo(() => compareTraces(a, b), [a, b]);
   const { box, from, to, heightPx } = useVirtualRows(rows.length);
+  const spanPx = useWidth(box, "th.service");
+  const namer = useMemo(() => namerOf([...new Set([...a.services, ...b.services])]), [a, b]);
   const onlyA = rows.filter((row) => row.b === undefined).length;
   const onlyB = rows.filter((row) => row.a === undefined).length;
   const most = Math.max(1, ...rows.map((row) => Math.abs((row.b?.duration ?? 0) - (row.a?.duration ?? 0))));
@@ -105,12 +113,24 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
               if (row === undefined) return null;
               const delta = (other?.duration ?? 0) - (one?.duration ?? 0);
               const isBoth = one !== undefined && other !== undefined;
+              const indentPx = Math.min(depth * indent, spanPx * 0.18);
+              const marks = SWATCH_PX + (isBoth ? 0 : ONLY_PX) + indentPx;
+              const shown = fitNames(row.service, row.span.name ?? "", spanPx - marks, namer);
               const share = (Math.abs(delta) / most) * 50;
               return (
                 <tr key={key} class={`${colorClass(row.service)}${isBoth ? "" : " lonely"}`}>
-                  <td class="service" style={{ paddingLeft: `${8 + depth * indent}px` }}>
+                  <td
+                    class="service"
+                    title={`${row.service} ${row.span.name ?? ""}`}
+                    style={{ paddingLeft: `${8 + indentPx}px` }}
+                  >
                     <i class="swatch" />
-                    <b>{row.service}</b> <span class="name">{row.span.name}</span>
+                    <b>
+                      <CutText text={row.service} shown={shown.service} />
+                    </b>{" "}
+                    <span class="name">
+                      <CutText text={row.span.name ?? ""} shown={shown.name} />
+                    </span>
                     {!isBoth && <span class="orphan-mark">only in {one ? "A" : "B"}</span>}
                   </td>
                   <td class="duration">{one ? formatDuration(one.duration) : "–"}</td>

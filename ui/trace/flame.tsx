@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { colorOf, SERVICE_COLORS } from "../colors.ts";
 import { formatDuration } from "../format.ts";
+import { fitNames, fontOf, namerOf, shorten } from "../shell/fit-text.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 import { layOutLanes } from "./flame-lanes.ts";
 import { reveal } from "./reveal.ts";
@@ -96,7 +97,7 @@ export function Flame({ rows, range, selected, onSelect }: FlameProps) {
         onMouseMove={(event) => {
           const row = find(event);
           event.currentTarget.title = row
-            ? `${row.service} ${row.span.name ?? ""} · ${formatDuration(row.duration)}`
+            ? `${row.service} ${shorten(row.span.name ?? "", 500)} · ${formatDuration(row.duration)}`
             : "";
         }}
       />
@@ -127,8 +128,9 @@ function paintFlame(canvas: HTMLCanvasElement, { rows, range, selected, lanes, l
   context.scale(scale, scale);
   const colors = Array.from({ length: SERVICE_COLORS }, (_, index) => cssColor(`--service-${index}`));
   const [errorColor, ink, onColor] = [cssColor("--error"), cssColor("--ink"), cssColor("--on-color")];
-  context.font = "12px system-ui, sans-serif";
+  context.font = fontOf(12);
   context.textBaseline = "middle";
+  const namer = namerOf([...new Set(rows.map(({ service }) => service))]);
   const perMicro = width / Math.max(range.to - range.from, 1);
   for (const [place, row] of rows.entries()) {
     const line = lanes[place] as number;
@@ -148,12 +150,8 @@ function paintFlame(canvas: HTMLCanvasElement, { rows, range, selected, lanes, l
       context.strokeRect(left + 1, y + 2, Math.max(1, right - left - 3), LINE_PX - 4);
     }
     if (right - left < TEXT_FROM_PX) continue;
-    context.save();
-    context.beginPath();
-    context.rect(left, y, right - left - 4, LINE_PX);
-    context.clip();
+    const { service, name } = fitNames(row.service, row.span.name ?? "", right - left - 10, namer, 12);
     context.fillStyle = row.span.kind === "CLIENT" ? ink : onColor;
-    context.fillText(`${row.service} ${row.span.name ?? ""}`, left + 5, y + LINE_PX / 2);
-    context.restore();
+    context.fillText(`${service} ${name}`, left + 5, y + LINE_PX / 2);
   }
 }

@@ -2,6 +2,7 @@ import type { Endpoint } from "../../src/trace/span.ts";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { linkHere, linkTo } from "../shell/address.ts";
+import { shorten } from "../shell/fit-text.ts";
 import { Icon } from "../shell/icon.tsx";
 import { keyOf, type TraceRow } from "./trace-model.ts";
 
@@ -14,9 +15,13 @@ interface SpanPanelProps {
   readonly onClose: () => void;
 }
 
+/** A longer name is among the fields. */
+const TITLE_CHARACTERS = 200;
+
 /** Everything that a span says of itself. */
 export function SpanPanel({ row, traceStart, traceDuration, isRoot, onClose }: SpanPanelProps) {
   const { span, service } = row;
+  const { name = "" } = span;
   const offset = (timestamp: number) => {
     const micros = timestamp + row.shift - traceStart;
     return micros < 0 ? "before" : `+ ${formatDuration(micros)}`;
@@ -24,6 +29,7 @@ export function SpanPanel({ row, traceStart, traceDuration, isRoot, onClose }: S
   const share =
     traceDuration === 0 ? "" : ` · ${((row.duration / traceDuration) * 100).toFixed(1)} % of the trace`;
   const fields: Fields = [
+    ["Name", name.length > TITLE_CHARACTERS ? name : undefined],
     ["Kind", span.kind ?? "local"],
     ["Start", span.timestamp === undefined ? undefined : offset(span.timestamp)],
     ["Duration", span.duration === undefined ? undefined : formatDuration(span.duration) + share],
@@ -45,7 +51,7 @@ export function SpanPanel({ row, traceStart, traceDuration, isRoot, onClose }: S
       <header>
         <i class="swatch" />
         <h2>
-          {service} <span class="name">{span.name}</span>
+          {service} <span class="name">{shorten(name, TITLE_CHARACTERS)}</span>
         </h2>
         <button type="button" class="quiet" onClick={onClose} aria-label="Close details" title="Close (Esc)">
           <Icon name="close" />

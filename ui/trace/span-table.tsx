@@ -1,6 +1,9 @@
 import { useMemo, useState } from "preact/hooks";
 import { colorClass } from "../colors.ts";
 import { formatDuration } from "../format.ts";
+import { CutText } from "../shell/cut-text.tsx";
+import { fitText, fontOf, namerOf } from "../shell/fit-text.ts";
+import { useWidth } from "../shell/use-width.ts";
 import type { TraceRow } from "./trace-model.ts";
 import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
 
@@ -26,6 +29,10 @@ const COLUMNS: readonly Column[] = [
   { title: "Status", key: "status", of: statusOf },
 ];
 
+/** Of the column, without its padding. */
+const STATUS_PX = 84;
+/** With the gap after it. */
+const SWATCH_PX = 16;
 /** As in `span-table.css`, with its border. */
 const HEAD_PX = 31;
 
@@ -42,6 +49,12 @@ export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
   }, [rows, sort]);
   const place = selected === undefined ? -1 : sorted.indexOf(selected);
   const { box, from, to, heightPx } = useVirtualRows(sorted.length, { place, headPx: HEAD_PX });
+  const [servicePx, namePx] = [useWidth(box, "th.service"), useWidth(box, "th.name")];
+  const namer = useMemo(() => namerOf([...new Set(rows.map(({ service }) => service))]), [rows]);
+  const fitService = (service: string) => {
+    const whole = fitText(service, servicePx - SWATCH_PX, fontOf(13));
+    return whole === service ? whole : fitText(namer(service), servicePx - SWATCH_PX, fontOf(13));
+  };
   const above = from * ROW_PX;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reached by keyboard
@@ -85,16 +98,21 @@ export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
             >
               <td class="service">
                 <i class="swatch" />
-                <button type="button" class="link" onClick={() => onSelect(row)}>
-                  {row.service}
+                <button type="button" class="link" title={row.service} onClick={() => onSelect(row)}>
+                  <CutText text={row.service} shown={fitService(row.service)} />
                 </button>
               </td>
-              <td class="name">{row.span.name}</td>
+              <td class="name" title={row.span.name}>
+                <CutText
+                  text={row.span.name ?? ""}
+                  shown={fitText(row.span.name ?? "", namePx, fontOf(13))}
+                />
+              </td>
               <td class="start">{row.start === null ? "" : formatDuration(row.start)}</td>
               <td class="duration">{row.span.duration === undefined ? "" : formatDuration(row.duration)}</td>
               <td class="self">{row.span.duration === undefined ? "" : formatDuration(row.selfTime)}</td>
               <td class="kind">{row.span.kind?.toLowerCase() ?? "local"}</td>
-              <td class="status">{statusOf(row)}</td>
+              <td class="status">{fitText(statusOf(row), STATUS_PX, fontOf(13))}</td>
             </tr>
           ))}
           {to < sorted.length && <tr style={{ height: `${heightPx - to * ROW_PX}px` }} />}

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { formatCount, formatDuration, formatTime } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
+import { shorten } from "../shell/fit-text.ts";
 import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
@@ -58,7 +59,7 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
 
   useEffect(() => {
     const first = trace.rows[0];
-    document.title = `${first?.service ?? "trace"} ${first?.span.name ?? ""} · chain-link`;
+    document.title = `${first?.service ?? "trace"} ${shorten(first?.span.name ?? "", 100)} · chain-link`;
   }, [trace]);
 
   const select = (row: TraceRow | undefined) => navigate(linkHere({ span: row && keyOf(row) }), "replace");
@@ -112,7 +113,7 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
           </nav>
           {root !== undefined && (
             <a class="chip" href={linkHere({ root: undefined, range: undefined })}>
-              from {root.service} {root.span.name} <Icon name="close" />
+              from {shorten(root.service, 20)} {shorten(root.span.name ?? "", 20)} <Icon name="close" />
             </a>
           )}
           <span class="gap" />
@@ -157,14 +158,18 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
   );
 }
 
+/** Two or three lines, also on a phone. The panel of the span has all of it. */
+const TITLE_CHARACTERS = 100;
+
 function TraceHead({ trace }: { readonly trace: Trace }) {
   const first = trace.rows[0];
   const proof = useProof(trace.traceId);
   const skews = [...trace.skews].map(([service, micros]) => `${service} by ${formatDuration(micros)}`);
   return (
     <header class="trace-head">
-      <h1>
-        {first?.service ?? "unknown service"} <span class="name">{first?.span.name}</span>
+      <h1 title={first?.span.name}>
+        {first?.service ?? "unknown service"}{" "}
+        <span class="name">{shorten(first?.span.name ?? "", TITLE_CHARACTERS)}</span>
       </h1>
       <ul class="facts">
         <li>{trace.start === 0 ? "no timestamps" : formatTime(trace.start)}</li>

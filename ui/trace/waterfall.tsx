@@ -1,8 +1,11 @@
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration } from "../format.ts";
+import { CutText } from "../shell/cut-text.tsx";
+import { fitNames, type Namer, namerOf } from "../shell/fit-text.ts";
 import { Icon } from "../shell/icon.tsx";
 import { memo } from "../shell/memo.ts";
+import { useWidth } from "../shell/use-width.ts";
 import { roundTicks } from "./ticks.ts";
 import type { Range, TraceRow } from "./trace-model.ts";
 import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
@@ -22,8 +25,12 @@ interface WaterfallProps {
 /** Indentation of one level, and of all levels together: a chain of 1,000 links has 2,000 levels. */
 const INDENT_PX = 14;
 const MAX_INDENT_PX = 150;
+/** Percent of the lane from which on the label of a tick ends at it; on a phone there is no room for that. */
+const END_FROM = 92;
 /** A phone. */
 const NARROW_PX = 600;
+/** Below this, as in `narrow.css`, an error is a sign without a word. */
+const SIGNS_PX = 860;
 
 /** One row a span, only those in sight in the document. */
 export function Waterfall({
@@ -46,6 +53,9 @@ export function Waterfall({
     () => rows.reduce((most, row) => Math.max(most, row.depth - baseDepth), 1),
     [rows, baseDepth],
   );
+  const whole = useRef<HTMLDivElement>(null);
+  const labelPx = useWidth(whole, ".axis .label");
+  const namer = useMemo(() => namerOf([...new Set(rows.map(({ service }) => service))]), [rows]);
   const indent = Math.min(INDENT_PX, MAX_INDENT_PX / deepest);
   const ticks = roundTicks(range.from, range.to, innerWidth < NARROW_PX ? 3 : 5);
   const roomTo = innerWidth < NARROW_PX ? 64 : 82;
@@ -83,12 +93,12 @@ export function Waterfall({
   };
 
   return (
-    <div class="waterfall">
+    <div class="waterfall" ref={whole}>
       <div class="axis" aria-hidden="true">
         <span class="label">Service and span</span>
         <span class="lane">
           {ticks.map((tick) => (
-            <span key={tick} style={{ left: `${at(tick)}%` }}>
+            <span key={tick} class={at(tick) > END_FROM ? "end" : undefined} style={{ left: `${at(tick)}%` }}>
               {tick === 0 ? "0" : formatDuration(tick)}
             </span>
           ))}
@@ -120,6 +130,8 @@ export function Waterfall({
               left={row.start === null ? 0 : at(row.start)}
               right={row.start === null ? 0 : at(row.start + row.duration)}
               roomTo={roomTo}
+              labelPx={labelPx}
+              namer={namer}
               isSelected={row === selected}
               isCollapsed={collapsed.has(row.index)}
               level={row.depth - baseDepth + 1}
@@ -142,6 +154,9 @@ interface RowProps extends Pick<WaterfallProps, "onSelect" | "onToggle"> {
   readonly right: number;
   /** Percent of the lane up to which a bar may end and have its time behind it. */
   readonly roomTo: number;
+  /** Width of the first column. */
+  readonly labelPx: number;
+  readonly namer: Namer;
   readonly level: number;
   readonly isSelected: boolean;
   readonly isCollapsed: boolean;
@@ -154,6 +169,8 @@ const Row = memo(function Row({
   left,
   right,
   roomTo,
+  labelPx,
+  namer,
   level,
   isSelected,
   isCollapsed,
@@ -171,6 +188,9 @@ const Row = memo(function Row({
   if (row.isError) classes.push("failed");
   if (isSelected) classes.push("selected");
   if (row.isCritical) classes.push("critical");
+  const spanName = span.name ?? "";
+  const indentPx = Math.min(indent, labelPx * 0.18);
+  const shown = fitNames(service, spanName, labelPx - indentPx - marksWidth(row, isCollapsed), namer);
   const [from, to] = [Math.max(0, Math.min(100, left)), Math.max(0, Math.min(100, right))];
   const isInSight = right >= 0 && left <= 100;
   // Behind the bar; before it where there is no room behind; inside where there is none before it either.
@@ -191,8 +211,8 @@ const Row = memo(function Row({
     >
       <span
         class="label"
-        style={{ paddingLeft: `min(${indent.toFixed(1)}px, 18%)` }}
-        title={`${service} ${span.name ?? ""}`}
+        style={{ paddingLeft: `${indentPx.toFixed(1)}px` }}
+        title={`${service} ${spanName}`}
       >
         {row.descendants > 0 ? (
           <button
@@ -212,7 +232,12 @@ const Row = memo(function Row({
           <span class="fold" />
         )}
         <i class="swatch" />
-        <b>{service}</b> <span class="name">{span.name}</span>{" "}
+        <b>
+          <CutText text={service} shown={shown.service} />
+        </b>{" "}
+        <span class="name">
+          <CutText text={spanName} shown={shown.name} />
+        </span>{" "}
         {isCollapsed && <span class="badge">+{row.descendants}</span>}{" "}
         {row.isError && (
           <span class="error-mark">
@@ -243,6 +268,14 @@ const Row = memo(function Row({
     </div>
   );
 });
+
+/** What stands beside the names in the first column, with its gaps. */
+function marksWidth({ descendants, isError, isOrphan }: TraceRow, isCollapsed: boolean): number {
+  const isNarrow = innerWidth <= SIGNS_PX;
+  const badge = isCollapsed ? 18 + 7 * (String(descendants).length + 1) : 0;
+  const error = isError ? (isNarrow ? 22 : 64) : 0;
+  return 38 + badge + error + (isOrphan ? 102 : 0);
+}
 
 /** As it is to be read: what is seen, in the same order, and what only a line says. */
 function nameOf(row: TraceRow, time: string, isCollapsed: boolean): string {

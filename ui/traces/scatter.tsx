@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
 import { formatClock, formatDay, formatDuration } from "../format.ts";
 import { linkTo, navigate } from "../shell/address.ts";
+import { shorten } from "../shell/fit-text.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 
 interface ScatterProps {
@@ -65,7 +66,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
           },
           {
             ...axis,
-            size: 62,
+            size: 72,
             space: 24,
             splits: (_chart, _axis, min, max) => powersOfTen(min, max),
             values: (_chart, splits) => splits.map((it) => (it === null ? "" : formatDuration(it))),
@@ -124,7 +125,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
             ? canChoose
               ? "drag to narrow the search"
               : "a click opens a trace"
-            : `${near.serviceName ?? ""} ${near.spanName ?? ""} ${formatDuration(near.duration)}`}
+            : `${shorten(near.serviceName ?? "", 24)} ${shorten(near.spanName ?? "", 24)} ${formatDuration(near.duration)}`}
         </span>
       </figcaption>
       <div

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { address, linkTo, navigate } from "../shell/address.ts";
+import { shorten } from "../shell/fit-text.ts";
 import { PeriodFields, periodOf, readPeriod } from "../shell/period.tsx";
 import { readJson } from "../shell/request.ts";
 
@@ -113,6 +114,9 @@ export function SearchForm({ services, onSearch }: SearchFormProps) {
   );
 }
 
+/** A list of options is as wide as the longest. */
+const OPTION_CHARACTERS = 120;
+
 interface ChoiceProps {
   readonly title: string;
   readonly name: string;
@@ -130,7 +134,7 @@ function Choice({ title, name, value, all, options }: ChoiceProps) {
         <option value="">{all}</option>
         {given.map((option) => (
           <option key={option} value={option} selected={option === value}>
-            {option}
+            {shorten(option, OPTION_CHARACTERS)}
           </option>
         ))}
       </select>

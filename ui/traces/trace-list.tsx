@@ -1,8 +1,12 @@
+import { useMemo, useRef } from "preact/hooks";
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration, formatTime } from "../format.ts";
 import { linkHere, linkTo } from "../shell/address.ts";
+import { CutText } from "../shell/cut-text.tsx";
+import { fitNames, fontOf, type Namer, namerOf, shorten, textWidth } from "../shell/fit-text.ts";
 import { Icon } from "../shell/icon.tsx";
+import { useWidth } from "../shell/use-width.ts";
 import { ProofMark } from "../trace/proof-mark.tsx";
 import type { Order } from "./order.ts";
 
@@ -20,10 +24,15 @@ interface TraceListProps {
 /** What was found, each a link, below a head that orders them. */
 export function TraceList({ traces, order, isStale, chosen, onChoose }: TraceListProps) {
   const longest = traces.reduce((most, one) => Math.max(most, one.duration), 1);
+  const box = useRef<HTMLDivElement>(null);
+  const hasProof = traces.some(({ proof }) => proof);
+  const widthPx = useWidth(box, "li .request", hasProof);
+  const namer = useMemo(
+    () => namerOf([...new Set(traces.flatMap(({ serviceName }) => serviceName ?? []))]),
+    [traces],
+  );
   return (
-    <div
-      class={`trace-list${isStale ? " stale" : ""}${traces.some(({ proof }) => proof) ? " with-proof" : ""}`}
-    >
+    <div ref={box} class={`trace-list${isStale ? " stale" : ""}${hasProof ? " with-proof" : ""}`}>
       <div class="trace head">
         <OrderLink order="started" title="Started" isIt={order === "started"} />
         <span aria-hidden="true">Request</span>
@@ -48,6 +57,8 @@ export function TraceList({ traces, order, isStale, chosen, onChoose }: TraceLis
             key={trace.traceId}
             trace={trace}
             longest={longest}
+            widthPx={widthPx}
+            namer={namer}
             isChosen={chosen.includes(trace.traceId)}
             onChoose={onChoose}
           />
@@ -76,15 +87,29 @@ function OrderLink({ order, title, isIt }: OrderLinkProps) {
   );
 }
 
+/** As wide as the sign before a number of errors. */
+const ICON_TEXT = "WW";
+/** With the gaps after it and between the names. */
+const SWATCH_PX = 18;
+
 interface TraceItemProps {
   readonly trace: TraceSummary;
   readonly longest: number;
+  /** Of the column with the names. */
+  readonly widthPx: number;
+  readonly namer: Namer;
   readonly isChosen: boolean;
   readonly onChoose: (traceId: string) => void;
 }
 
-function TraceItem({ trace, longest, isChosen, onChoose }: TraceItemProps) {
+function TraceItem({ trace, longest, widthPx, namer, isChosen, onChoose }: TraceItemProps) {
   const service = trace.serviceName ?? "unknown service";
+  const name = trace.spanName ?? "";
+  const marks = [
+    trace.errorCount > 0 && `${ICON_TEXT}${formatCount(trace.errorCount, "error")}`,
+    trace.isRootMissing && "root missing",
+  ].reduce((px, text) => (text ? px + 20 + textWidth(text, fontOf(12)) : px), 0);
+  const shown = fitNames(service, name, widthPx - SWATCH_PX - marks, namer, 14);
   return (
     <li class={isChosen ? "chosen" : ""}>
       <a
@@ -92,9 +117,14 @@ function TraceItem({ trace, longest, isChosen, onChoose }: TraceItemProps) {
         href={linkTo({ trace: trace.traceId })}
       >
         <time class="started">{formatTime(trace.timestamp)}</time>
-        <span class="request">
+        <span class="request" title={`${service} ${shorten(name, 500)}`}>
           <i class="swatch" />
-          <b>{service}</b> <span class="name">{trace.spanName}</span>
+          <b>
+            <CutText text={service} shown={shown.service} />
+          </b>{" "}
+          <span class="name">
+            <CutText text={name} shown={shown.name} />
+          </span>
           {trace.isRootMissing && <span class="orphan-mark">root missing</span>}
           {trace.errorCount > 0 && (
             <span class="error-mark">

@@ -4,6 +4,7 @@ import type { VerifyResult } from "../../src/verify/result.ts";
 import { formatCount } from "../format.ts";
 import { Drawing } from "../graph/drawing.tsx";
 import type { Graph, GraphEdge } from "../graph/graph-model.ts";
+import { NodeName } from "../graph/node-name.tsx";
 import { Icon } from "../shell/icon.tsx";
 
 /** Whether anything is known of links or calls. */
@@ -60,7 +61,7 @@ function LossNode({ name, result }: { readonly name: string; readonly result: Ve
   ].filter(Boolean);
   return (
     <>
-      <span class="node-name">{name}</span>
+      <NodeName name={name} />
       <span class="node-facts">
         {facts.length === 0 ? (
           <span class="quiet-text">nothing missing</span>

@@ -1,0 +1,102 @@
+/** Fewer characters say nothing. */
+const LEAST = 3;
+/** More are never in sight on one line, and measuring takes as long as a text. */
+const MOST = 400;
+
+/** The text with its middle left out, so that it has at most so many characters. */
+export function shorten(text: string, most: number): string {
+  if (text.length <= most) return text;
+  let head = Math.ceil((most - 1) / 2);
+  let tail = text.length - (most - 1 - head);
+  // Not between the halves of a surrogate pair.
+  if (isLowSurrogate(text, head)) head--;
+  if (isLowSurrogate(text, tail)) tail++;
+  return `${text.slice(0, head)}…${text.slice(tail)}`;
+}
+
+function isLowSurrogate(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code >= 0xdc00 && code <= 0xdfff;
+}
+
+/** The text, or as much of its beginning and end as is `px` wide; empty where there is no room for {@link LEAST} characters. */
+export function fitText(text: string, px: number, font: string): string {
+  if (text.length <= MOST && textWidth(text, font) <= px) return text;
+  let [fits, tooMany] = [0, Math.min(text.length, MOST)];
+  while (tooMany - fits > 1) {
+    const middle = (fits + tooMany) >>> 1;
+    if (textWidth(shorten(text, middle), font) <= px) fits = middle;
+    else tooMany = middle;
+  }
+  return fits < LEAST ? "" : shorten(text, fits);
+}
+
+let context: CanvasRenderingContext2D | null = null;
+
+/** Pixels, without asking for a layout. */
+export function textWidth(text: string, font: string): number {
+  context ??= document.createElement("canvas").getContext("2d");
+  if (context === null) return text.length * 8;
+  if (context.font !== font) context.font = font;
+  return context.measureText(text).width;
+}
+
+let family = "";
+
+/** The page's font, as a canvas has it. */
+export function fontOf(px: number, weight: 400 | 500 | 600 = 400): string {
+  family ||= getComputedStyle(document.body).fontFamily;
+  return `${weight} ${px}px ${family}`;
+}
+
+/** Says a name without what all names of a view begin with. */
+export type Namer = (name: string) => string;
+
+/**
+ * Leaves out the common beginning of names, which ends at `-`, `.`, `_`, `/` or `:`. What is left of each begins with a letter: a
+ * number alone says nothing.
+ */
+export function namerOf(names: readonly string[]): Namer {
+  const prefix = commonPrefix(names);
+  return (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : name);
+}
+
+function commonPrefix(names: readonly string[]): string {
+  const [first = "", ...others] = names;
+  if (others.length === 0) return "";
+  let length = first.length;
+  for (const name of others) {
+    let same = 0;
+    while (same < length && name.charCodeAt(same) === first.charCodeAt(same)) same++;
+    length = same;
+  }
+  for (; length > 0; length--) {
+    if (!/[-._/:]/.test(first.charAt(length - 1))) continue;
+    if (names.every((name) => /\p{L}/u.test(name.charAt(length)))) return first.slice(0, length);
+  }
+  return "";
+}
+
+/** What a line shows of a service and a name. */
+export interface ShownNames {
+  readonly service: string;
+  readonly name: string;
+}
+
+const [GAP_PX, LEAST_NAME_PX, NARROW_PX] = [6, 30, 150];
+
+/** A service and a name beside each other in `px`: where there is little room, the service is worth more. */
+export function fitNames(service: string, name: string, px: number, namer: Namer, fontPx = 13): ShownNames {
+  const [strong, plain] = [fontOf(fontPx, 500), fontOf(fontPx)];
+  const nameWidth = name === "" ? 0 : textWidth(shorten(name, MOST), plain) + GAP_PX;
+  let whole = service;
+  let width = textWidth(shorten(whole, MOST), strong);
+  if (width + nameWidth > px) {
+    whole = namer(service);
+    width = textWidth(shorten(whole, MOST), strong);
+  }
+  const share = px < NARROW_PX ? px : Math.max(px * 0.55, px - nameWidth);
+  const shown = fitText(whole, Math.min(px, share), strong);
+  const left = px - textWidth(shown, strong) - GAP_PX;
+  return { service: shown, name: left < LEAST_NAME_PX && nameWidth > left ? "" : fitText(name, left, plain) };
+}
