@@ -9,12 +9,17 @@ export function respondJson(request: Request, value: unknown): Response {
 }
 
 /** 200 with the text, gzipped when it is over 2 KiB and the client accepts that. */
-export function respondText(request: Request, text: string, headers: Record<string, string>): Response {
+export function respondText(
+  request: Request,
+  text: string,
+  headers: Record<string, string>,
+  level: 1 | 6 = GZIP_LEVEL,
+): Response {
   const bytes = Buffer.from(text);
   const varying = { ...headers, Vary: "Accept-Encoding" };
   if (bytes.length <= MIN_GZIP_BYTES || !acceptsGzip(request))
     return new Response(bytes, { headers: varying });
-  return new Response(Bun.gzipSync(bytes, { level: GZIP_LEVEL }), {
+  return new Response(Bun.gzipSync(bytes, { level }), {
     headers: { ...varying, "Content-Encoding": "gzip" },
   });
 }

@@ -1,9 +1,9 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { edgeKey } from "../shell/edge-key.ts";
-import { type Namer, namerOf, shorten } from "../shell/fit-text.ts";
 import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
+import { type Namer, namerOf, shorten } from "../shell/short-name.ts";
 import type { Graph, GraphEdge, GraphNode } from "./graph-model.ts";
 import type { EdgeLook } from "./health.ts";
 import { layOut } from "./layout.ts";

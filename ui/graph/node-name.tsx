@@ -1,7 +1,8 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { CutText } from "../shell/cut-text.tsx";
-import { fitText, fontOf, type Namer } from "../shell/fit-text.ts";
+import { fitText, fontOf } from "../shell/fit-text.ts";
+import type { Namer } from "../shell/short-name.ts";
 import { NODE_HEIGHT, NODE_WIDTH } from "./picture.ts";
 
 /** Below this scale nodes show a small name and no numbers. */

@@ -1,7 +1,8 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { colorOf, SERVICE_COLORS } from "../colors.ts";
 import { formatDuration } from "../format.ts";
-import { fitNames, fontOf, namerOf, shorten } from "../shell/fit-text.ts";
+import { fitNames, fontOf } from "../shell/fit-text.ts";
+import { namerOf, shorten } from "../shell/short-name.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 import { layOutLanes } from "./flame-lanes.ts";
 import { reveal } from "./reveal.ts";

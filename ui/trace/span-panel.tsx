@@ -2,8 +2,8 @@ import type { Endpoint } from "../../src/trace/span.ts";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration } from "../format.ts";
 import { linkHere, linkTo } from "../shell/address.ts";
-import { shorten } from "../shell/fit-text.ts";
 import { Icon } from "../shell/icon.tsx";
+import { shorten } from "../shell/short-name.ts";
 import { keyOf, type TraceRow } from "./trace-model.ts";
 
 interface SpanPanelProps {

@@ -1,10 +1,10 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { formatCount, formatDuration, formatTime } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
-import { shorten } from "../shell/fit-text.ts";
 import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
+import { shorten } from "../shell/short-name.ts";
 import { isOfFile } from "../traces/trace-file.ts";
 import { wayBack } from "../traces/way-back.ts";
 import { Flame } from "./flame.tsx";

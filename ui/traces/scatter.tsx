@@ -3,7 +3,7 @@ import uPlot from "uplot";
 import type { TraceSummary } from "../../src/collector/trace-summary.ts";
 import { formatClock, formatDay, formatDuration } from "../format.ts";
 import { linkTo, navigate } from "../shell/address.ts";
-import { shorten } from "../shell/fit-text.ts";
+import { shorten } from "../shell/short-name.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 
 interface ScatterProps {

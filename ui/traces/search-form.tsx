@@ -1,8 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { address, linkTo, navigate } from "../shell/address.ts";
-import { shorten } from "../shell/fit-text.ts";
 import { PeriodFields, periodOf, readPeriod } from "../shell/period.tsx";
 import { readJson } from "../shell/request.ts";
+import { shorten } from "../shell/short-name.ts";
 
 /** The collector's own, where nothing is asked for. */
 const DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { namerOf, shorten } from "../../ui/shell/fit-text.ts";
+import { namerOf, shorten } from "../../ui/shell/short-name.ts";
 
 describe("a text that is too long", () => {
   test("keeps its beginning and its end", () => {
