@@ -17,7 +17,8 @@ export const ERROR_CODES = {
   "collector-unreachable": "No collector answers at the address.",
   "collector-refused": "A collector answers a request with an error; the message has its text.",
   "data-busy": "Another process uses the collector's data file.",
-  "data-invalid": "A file of spans is not one, or of another version. It is unchanged.",
+  "data-invalid":
+    "A trace file is malformed or has no spans: nothing of it is sent. Or a collector's data file is not one, or of another version: it is unchanged.",
   "port-busy": "Another process listens on the port, or the address cannot be bound.",
   "start-failed": "A part of the chain did not start.",
   "control-failed": "The running chain whose faults were to be changed does not answer, or refuses.",

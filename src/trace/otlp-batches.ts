@@ -8,6 +8,8 @@ export interface OtlpBatch {
   rejected: number;
   /** Why the first was rejected. */
   message: string;
+  /** How many were rejected, by reason. */
+  readonly reasons: Map<string, number>;
 }
 
 /** Spans of one piece of work: a few milliseconds. */
@@ -43,6 +45,7 @@ export class OtlpBatches {
     } else {
       this.#batch.rejected++;
       this.#batch.message ||= problem;
+      this.#batch.reasons.set(problem, (this.#batch.reasons.get(problem) ?? 0) + 1);
     }
   }
 
@@ -70,5 +73,5 @@ export class OtlpBatches {
 }
 
 function newBatch(): OtlpBatch {
-  return { spans: [], rejected: 0, message: "" };
+  return { spans: [], rejected: 0, message: "", reasons: new Map() };
 }

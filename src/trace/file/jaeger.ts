@@ -14,7 +14,10 @@ type Json = Readonly<Record<string, unknown>>;
 export const JAEGER: TraceFormat = {
   name: "Jaeger JSON",
   matches: (object) =>
-    object.has("data") || object.has("spans", "processes") || object.has("traceID", "spanID"),
+    object.has("data") ||
+    object.has("spans", "processes") ||
+    object.has("traceID", "spans") ||
+    object.has("traceID", "spanID"),
   read(object, spans, walk) {
     const data = object.fields.get("data");
     if (data !== undefined) walk(data);

@@ -43,7 +43,7 @@ export function addRequest(
   const body = before === "" ? part : concat([utf8.encode(before), part, utf8.encode(after)]);
   for (const batch of decodeOtlpJson(body)) {
     for (const span of batch.spans) spans.add(span);
-    if (batch.rejected > 0) spans.reject(batch.message, batch.rejected);
+    for (const [reason, count] of batch.reasons) spans.reject(reason, count);
   }
 }
 

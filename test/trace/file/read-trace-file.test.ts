@@ -177,6 +177,20 @@ test.each<[string, unknown]>([
   expect(read(value).spans).toEqual([READ_SPAN]);
 });
 
+test("spans of OTLP that are rejected for different reasons are counted apart", () => {
+  const spans = [
+    OTLP_SPAN,
+    { ...OTLP_SPAN, traceId: "" },
+    { ...OTLP_SPAN, spanId: "1" },
+    { ...OTLP_SPAN, spanId: "2" },
+  ];
+  const { rejected } = read({ resourceSpans: [group({ scopeSpans: [{ spans }] })] });
+  expect([...rejected]).toEqual([
+    ["a trace id is not 16 bytes", 1],
+    ["a span id is not 8 bytes", 2],
+  ]);
+});
+
 test("an OTLP file of a megabyte with old names is read as a small one is", () => {
   const spans = Array.from({ length: 4000 }, (_, index) => ({ ...OTLP_SPAN, spanId: hexId(index + 1) }));
   const value = {
@@ -250,6 +264,12 @@ test("a Jaeger trace without an answer around it and a span with its process are
   const expected = read({ data: [trace] }).spans;
   expect(read(trace).spans).toEqual(expected);
   expect(read([{ ...span, process: PROCESSES.p1 }]).spans).toEqual(expected);
+});
+
+test("a Jaeger trace whose spans carry their process has no list of processes", () => {
+  const { processID, ...span } = JAEGER_SPAN;
+  const trace = { traceID: "1a", services: [], spans: [{ ...span, process: PROCESSES.p1 }] };
+  expect(read([trace]).spans[0]?.localEndpoint).toEqual({ serviceName: "shop" });
 });
 
 test("a Jaeger span that only follows another has that one for its parent", () => {
