@@ -130,7 +130,7 @@ const CASES: readonly (readonly [title: string, args: () => string[], env?: Reco
     "link: a services file",
     () => ["link", "--port", "0", "--services-file", inHome("services.json"), "--name", "a"],
   ],
-  ["link: a resource attribute", () => ["link", "--port", "0"], { OTEL_RESOURCE_ATTRIBUTES: EVIL }],
+  ["link: a variable of the platform", () => ["link", "--port", "0"], { OTEL_TRACES_SAMPLER: EVIL }],
   ["load: a target", () => ["load", `http://127.0.0.1:1/${EVIL}`, "--requests", "1"]],
   [
     "verify: what a backend answers",
