@@ -13,13 +13,19 @@ export interface LinkProcess {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts it, on a free port unless one is given; resolves when it listens. */
+/**
+ * Starts it, on a free port unless one is given; resolves when it listens.
+ * @param openFiles The limit of `ulimit -n`; 0 leaves it.
+ */
 export async function startLinkProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   port = 0,
+  openFiles = 0,
 ): Promise<LinkProcess> {
-  const child = Bun.spawn([EXECUTABLE, "link", "--host", "127.0.0.1", "--port", String(port), ...args], {
+  const limited = openFiles === 0 ? [] : ["sh", "-c", `ulimit -n ${openFiles} && exec "$0" "$@"`];
+  const command = [...limited, EXECUTABLE, "link", "--host", "127.0.0.1", "--port", String(port), ...args];
+  const child = Bun.spawn(command, {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

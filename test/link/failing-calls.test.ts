@@ -12,7 +12,7 @@ import {
   renderFailingTopology,
 } from "../helpers/failing-calls.ts";
 import { startLinkProcess } from "../helpers/link-process.ts";
-import { type RawServer, startRawServer } from "../helpers/raw-http.ts";
+import { openRaw, type RawConnection, type RawServer, rawGet, startRawServer } from "../helpers/raw-http.ts";
 import { startBackend } from "../helpers/zipkin-backend.ts";
 
 const INCOMPLETE = "before the response was complete";
@@ -145,6 +145,38 @@ describe("a link in a process of its own", () => {
       60_000,
     );
   }
+
+  test("answers 502 when its callers have taken all of its file descriptors, and recovers", async () => {
+    const resolve = ["--resolve", `bad=${CLOSED_PORT}`, "--zipkin", CLOSED_PORT];
+    await using link = await startLinkProcess(
+      ["--name", "shape-0", "--topology", file, ...resolve],
+      {},
+      0,
+      64,
+    );
+    const callers: RawConnection[] = [];
+    const askFirst = async () => {
+      const [first] = callers;
+      const from = first?.text().length ?? 0;
+      first?.socket.write(rawGet("/"));
+      await first?.waitFor(new RegExp(`[^]{${from}}HTTP/1.1 \\d+ [^]*\\r\\n\\r\\n.*\\n`));
+      return first?.text().slice(from);
+    };
+    while (callers.length < 70) callers.push(await openRaw(link.url));
+    let answer = await askFirst();
+    // The link may still be accepting.
+    while (!answer?.includes("too many open files")) {
+      expect(answer).toStartWith("HTTP/1.1 502 ");
+      answer = await askFirst();
+    }
+    expect(answer).toStartWith("HTTP/1.1 502 ");
+    for (const { socket } of callers.slice(1)) socket.destroy();
+    while (!answer?.includes("connection refused")) {
+      answer = await askFirst();
+      expect(answer).toStartWith("HTTP/1.1 502 ");
+    }
+    callers[0]?.socket.destroy();
+  });
 });
 
 // Needs a network of its own, and few file descriptors.
