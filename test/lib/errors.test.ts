@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { errorText } from "../../src/lib/errors.ts";
 import { unwritable } from "../../src/lib/unwritable.ts";
+import { makeCertificates } from "../helpers/certificates.ts";
 
 test("what a connection that broke says is for users, not for who calls fetch", async () => {
   using server = Bun.listen({
@@ -22,10 +23,33 @@ test("what a connection that broke says is for users, not for who calls fetch", 
 test("what the system says of files and connections is said in our words", async () => {
   const thrownBy = (run: () => unknown) => Promise.try(run).catch((thrown: unknown) => thrown);
   expect(errorText(await thrownBy(() => fetch("http://127.0.0.1:1")))).toBe("connection refused");
+  if (process.platform === "linux")
+    expect(errorText(await thrownBy(() => fetch("http://224.0.0.1")))).toBe("network is unreachable");
   const absent = await thrownBy(() => readFileSync("/nowhere/file"));
   expect(errorText(absent)).toBe("no such file");
   expect(errorText(await thrownBy(() => readFileSync("/")))).toBe("it is a folder");
   expect(unwritable("/nowhere/file", absent).message).toBe(
     "cannot write /nowhere/file: there is no folder /nowhere",
   );
+});
+
+test.skipIf(Bun.which("openssl") === null)("each problem of a certificate has its own words", async () => {
+  const { authority, good, selfSigned, expired, otherName } = makeCertificates();
+  for (const [{ cert, key }, ca, words] of [
+    [selfSigned, undefined, "certificate is self-signed"],
+    [good, undefined, "certificate is signed by an unknown authority"],
+    [expired, authority, "certificate has expired"],
+    [otherName, authority, "certificate is issued for another name"],
+  ] as const) {
+    const tls = { cert, key };
+    await using server = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response("ok") });
+    const asked = fetch(`https://localhost:${server.port}`, { tls: ca === undefined ? {} : { ca } });
+    expect(errorText(await asked.catch((thrown: unknown) => thrown))).toBe(words);
+  }
+});
+
+test("an address that is not this machine's is said of who listens, not of who connects", () => {
+  const error = Object.assign(new Error("address not available"), { code: "EADDRNOTAVAIL" });
+  expect(errorText(error)).toBe("no free local port");
+  expect(errorText(Object.assign(error, { syscall: "listen" }))).toBe("it is no address of this machine");
 });

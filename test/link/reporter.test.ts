@@ -10,6 +10,7 @@ import {
 } from "../../src/link/reporter.ts";
 import type { SpanFormat } from "../../src/link/span-format.ts";
 import type { Span } from "../../src/trace/span.ts";
+import { makeCertificates } from "../helpers/certificates.ts";
 import { CLOSED_PORT } from "../helpers/chain.ts";
 import { recordOf } from "../helpers/span-record.ts";
 import { accept, type Reaction, startBackend } from "../helpers/zipkin-backend.ts";
@@ -226,6 +227,25 @@ describe("a backend that fails for a while", () => {
       await backend.waitForSpans(1);
       expect(reporter.dropped).toEqual(NONE);
       await reporter.close(100);
+    },
+  );
+
+  test.skipIf(Bun.which("openssl") === null)(
+    "the warning names what is wrong with the connection",
+    async () => {
+      const { cert, key } = makeCertificates().selfSigned;
+      const tls = { cert, key };
+      await using secure = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response() });
+      for (const [url, words] of [
+        [`https://localhost:${secure.port}`, "certificate is self-signed"],
+        ["http://224.0.0.1", process.platform === "linux" ? "network is unreachable" : ""],
+      ] as const) {
+        const { reporter, lines } = newReporter(url, { batchSize: 10 });
+        addAll(reporter, newSpans(10));
+        while (lines.length === 0) await Bun.sleep(5);
+        expect(lines[0]).toEndWith(`cannot send spans to ${url}/api/v2/spans: ${words}`);
+        await reporter.close(1);
+      }
     },
   );
 
