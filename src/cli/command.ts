@@ -14,6 +14,13 @@ export interface Invocation<F extends FlagTable = FlagTable> {
   readonly commands: readonly CommandEntry[];
 }
 
+/** How a command is used, before its settings are known. */
+export interface CommandUse {
+  readonly operands: readonly string[];
+  /** Whether a flag, or a variable of it, is there. */
+  readonly isSet: (flag: string) => boolean;
+}
+
 /** What a command takes and does. */
 export interface CommandBody<F extends FlagTable = FlagTable> {
   readonly examples: readonly { readonly line: string; readonly says: string }[];
@@ -25,6 +32,11 @@ export interface CommandBody<F extends FlagTable = FlagTable> {
     readonly max: number;
   };
   readonly flags: F;
+  /**
+   * Flags that mean nothing in this use of the command. Their variables are not read, as they may be meant for another use; on
+   * the command line they are still checked.
+   */
+  readonly idleFlags?: (use: CommandUse) => readonly string[];
   /** Reads, and on its first run makes, the original's configuration file. */
   readonly usesConfigFile?: boolean;
   /** Resolves to the exit code. */

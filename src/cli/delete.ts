@@ -5,7 +5,7 @@ import { EXIT } from "./exit.ts";
 import { switchFlag } from "./flags.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
-import { RELEASE_FLAGS } from "./release-flags.ts";
+import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "./release-flags.ts";
 
 export const deleteRelease = defineCommand({
   examples: [
@@ -16,6 +16,7 @@ export const deleteRelease = defineCommand({
     },
   ],
   usesConfigFile: true,
+  idleFlags: () => UNUSED_RELEASE_FLAGS,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,

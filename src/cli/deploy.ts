@@ -6,7 +6,7 @@ import { PLAN_FLAGS, planOptions } from "./plan-flags.ts";
 import { describeRelease, RELEASE_FLAGS } from "./release-flags.ts";
 import { readWanted } from "./release-target.ts";
 import { runDeploy } from "./run-deploy.ts";
-import { TOPOLOGY_OPERAND } from "./topology-input.ts";
+import { idleWithTopology, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 export const deploy = defineCommand({
   examples: [
@@ -22,6 +22,7 @@ export const deploy = defineCommand({
   ],
   operands: TOPOLOGY_OPERAND,
   usesConfigFile: true,
+  idleFlags: idleWithTopology,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,

@@ -5,7 +5,7 @@ import { PLAN_FLAGS } from "./plan-flags.ts";
 import { describeRelease, RELEASE_FLAGS } from "./release-flags.ts";
 import { readWanted } from "./release-target.ts";
 import { runDryRun } from "./run-dry-run.ts";
-import { TOPOLOGY_OPERAND } from "./topology-input.ts";
+import { idleWithTopology, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 export const dryRun = defineCommand({
   examples: [
@@ -14,6 +14,7 @@ export const dryRun = defineCommand({
   ],
   operands: TOPOLOGY_OPERAND,
   usesConfigFile: true,
+  idleFlags: idleWithTopology,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,

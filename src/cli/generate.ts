@@ -4,7 +4,7 @@ import { textFlag } from "./flags.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
 import type { Output } from "./output.ts";
 import { describeRelease, RELEASE_FLAGS, readObjectOptions } from "./release-flags.ts";
-import { loadTopology, TOPOLOGY_OPERAND } from "./topology-input.ts";
+import { idleWithTopology, loadTopology, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 /** Where the original writes manifests. */
 const DEFAULT_DIRECTORY = "~/.config/chain-link/manifests";
@@ -27,6 +27,7 @@ export const generate = defineCommand({
   ],
   operands: TOPOLOGY_OPERAND,
   usesConfigFile: true,
+  idleFlags: idleWithTopology,
   flags: {
     ...RELEASE_FLAGS,
     "output-directory": textFlag(DEFAULT_DIRECTORY, {

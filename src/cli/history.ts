@@ -3,12 +3,13 @@ import { CLUSTER_FLAGS, openRelease } from "./cluster-flags.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
-import { RELEASE_FLAGS } from "./release-flags.ts";
+import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "./release-flags.ts";
 import { renderTable } from "./table.ts";
 
 export const history = defineCommand({
   examples: [{ line: "chain-link history -n shop", says: "every revision that is kept, the newest last" }],
   usesConfigFile: true,
+  idleFlags: () => UNUSED_RELEASE_FLAGS,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,

@@ -8,7 +8,8 @@ export function checkRequest({ header, method }: { header: readonly Header[]; me
   if (!isField(method, "")) throw unfit("--method: expected a method such as GET", method);
   for (const [name, value] of header) {
     const problem = headerProblem(name, value);
-    if (problem !== null) throw unfit(`--header: expected ${problem}`, `${name}: ${value}`);
+    // Its value may be secret.
+    if (problem !== null) throw unfit(`--header: expected ${problem}`, `${name}: ***`);
   }
 }
 

@@ -104,6 +104,12 @@ function isFile(operand: string): boolean {
 
 const { seed: _, ...TARGET_ONLY } = TARGET_FLAGS;
 
+/** Nothing is started for a URL, and a document says how many links it has. */
+export function idleTargetFlags([operand]: readonly string[]): readonly string[] {
+  if (operand === undefined) return [];
+  return parseUrl(operand, true) instanceof Unfit ? ["instances"] : Object.keys(TARGET_ONLY);
+}
+
 async function startTarget(
   file: string | undefined,
   flags: TargetValues,

@@ -16,7 +16,7 @@ import {
 } from "./flags.ts";
 import { outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
-import { openTarget, TARGET_FLAGS, withDefaults } from "./load-target.ts";
+import { idleTargetFlags, openTarget, TARGET_FLAGS, withDefaults } from "./load-target.ts";
 import { PACE_FLAGS, rateOf, wasGiven } from "./pace-flags.ts";
 
 const MAX_CONNECTIONS = 16_384;
@@ -47,6 +47,7 @@ export const load = defineCommand({
     min: 0,
     max: 1,
   },
+  idleFlags: ({ operands }) => idleTargetFlags(operands),
   flags: {
     ...PACE_FLAGS,
     arrivals: choiceFlag("constant", ARRIVALS, {

@@ -6,15 +6,18 @@ import { parseArguments } from "./arguments.ts";
 import { loadCommands } from "./command.ts";
 import { COMMANDS, findCandidates } from "./commands.ts";
 import { EXIT } from "./exit.ts";
+import type { Flag } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
+import { reachLoopbackDirectly } from "./loopback.ts";
 import { Output, type Verbosity } from "./output.ts";
-import { resolveSettings, type Setting } from "./settings.ts";
+import { environmentOf, resolveSettings, type Setting } from "./settings.ts";
 import { renderTable } from "./table.ts";
 
 /** Runs the program with the words after its name; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const { env } = process;
+  reachLoopbackDirectly(env);
   const { verbosity, isForPrograms } = readOutputFlags(args);
   let output = new Output(verbosity, isForPrograms);
   try {
@@ -28,7 +31,10 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     const globals = resolveSettings(GLOBAL_FLAGS, { given, environment: env, file: null }).values;
     output = new Output(globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal", isForPrograms);
-    const sources = { given, environment: env, file: null };
+    const isSet = (name: string) =>
+      given.has(name) || environmentOf(name, command.flags[name] as Flag<unknown>).some((it) => env[it]);
+    const idle = new Set(command.idleFlags?.({ operands, isSet }));
+    const sources = { given, environment: env, idle, file: null };
     const { settings, values } = command.usesConfigFile
       ? (await import("./config-settings.ts")).applyConfigFile(command.flags, sources, output)
       : resolveSettings(command.flags, sources);

@@ -11,7 +11,7 @@ import { watchInterrupts } from "./interrupt.ts";
 import { openBrowser } from "./open-browser.ts";
 import type { Output } from "./output.ts";
 import { describeSource } from "./page-source.ts";
-import { RELEASE_FLAGS } from "./release-flags.ts";
+import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "./release-flags.ts";
 
 type Source = Pick<RemotePageOptions, "backend" | "topology" | "about">;
 
@@ -26,6 +26,10 @@ export const page = defineCommand({
     },
   ],
   usesConfigFile: true,
+  idleFlags: ({ isSet }) => [
+    ...UNUSED_RELEASE_FLAGS,
+    ...(isSet("backend") ? ["namespace", ...Object.keys(CLUSTER_FLAGS)] : []),
+  ],
   flags: {
     backend: kindUrlFlag(KINDS, {
       summary: "Whose traces are shown, instead of a release's.",

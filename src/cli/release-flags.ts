@@ -65,6 +65,9 @@ export const RELEASE_FLAGS = {
   slow: SLOW_FLAG,
 } as const;
 
+/** Flags of a release that mean nothing to a command which changes nothing in it; the original takes them everywhere. */
+export const UNUSED_RELEASE_FLAGS = Object.keys(RELEASE_FLAGS).filter((name) => name !== "namespace");
+
 function collectorFlag(): Flag<CollectorChoice> {
   return {
     summary:

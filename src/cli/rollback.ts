@@ -4,7 +4,7 @@ import { defineCommand } from "./command.ts";
 import { switchFlag } from "./flags.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
 import { PLAN_FLAGS, planOptions } from "./plan-flags.ts";
-import { RELEASE_FLAGS } from "./release-flags.ts";
+import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "./release-flags.ts";
 import { runDeploy } from "./run-deploy.ts";
 
 export const rollback = defineCommand({
@@ -19,6 +19,7 @@ export const rollback = defineCommand({
     max: 1,
   },
   usesConfigFile: true,
+  idleFlags: () => UNUSED_RELEASE_FLAGS,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,

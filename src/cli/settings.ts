@@ -19,6 +19,8 @@ export interface SettingSources {
   /** Texts given on the command line, by flag. */
   readonly given: ReadonlyMap<string, readonly string[]>;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Flags whose variables are not read. @default none */
+  readonly idle?: ReadonlySet<string>;
   /** Texts of the configuration file by its keys, where the command reads it. */
   readonly file: { readonly path: string; readonly values: ReadonlyMap<string, string> } | null;
 }
@@ -52,7 +54,8 @@ function resolveSetting(name: string, flag: FlagTable[string], sources: SettingS
   const given = sources.given.get(name);
   if (given !== undefined) return parseSetting(name, flag, given, `--${name}`, "usage");
   const warnings: string[] = [];
-  for (const variable of environmentOf(name, flag)) {
+  const variables = sources.idle?.has(name) ? [] : environmentOf(name, flag);
+  for (const variable of variables) {
     const text = sources.environment[variable];
     if (text === undefined || text === "") continue;
     if (!isPlatforms(variable)) return parseSetting(name, flag, [text], variable, "usage", warnings);

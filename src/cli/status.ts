@@ -9,7 +9,7 @@ import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { LiveLines } from "./live-lines.ts";
 import type { Output } from "./output.ts";
-import { RELEASE_FLAGS } from "./release-flags.ts";
+import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "./release-flags.ts";
 import { type Column, renderTable } from "./table.ts";
 
 const COLUMNS: readonly Column[] = [
@@ -27,6 +27,7 @@ export const status = defineCommand({
     { line: "chain-link status -n shop --watch", says: "the same, kept up to date" },
   ],
   usesConfigFile: true,
+  idleFlags: () => UNUSED_RELEASE_FLAGS,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,

@@ -1,6 +1,7 @@
 import { UserError } from "../lib/errors.ts";
 import { buildChain } from "../topology/chain.ts";
 import { DEFAULT_INSTANCES, isCall, MAX_SERVICES, type Topology } from "../topology/model.ts";
+import type { CommandUse } from "./command.ts";
 import { choiceFlag, integerFlag } from "./flags.ts";
 import { nameOf, readDocument } from "./input-file.ts";
 import type { Output } from "./output.ts";
@@ -78,4 +79,9 @@ export async function readTopologyFile(file: string, slow: boolean): Promise<Top
   const { text, name } = await readDocument(file);
   const { parseTopology } = await import("../topology/parse.ts");
   return parseTopology(text, name, { slow });
+}
+
+/** With a document, the number of links is its own. */
+export function idleWithTopology({ operands }: CommandUse): readonly string[] {
+  return operands.length > 0 ? ["instances"] : [];
 }

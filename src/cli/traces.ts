@@ -24,6 +24,8 @@ export const traces = defineCommand({
     min: 2,
     max: 2,
   },
+  idleFlags: ({ operands: [action] }) =>
+    action === "import" ? ["from", "format", "query", "limit"] : action === "export" ? ["to"] : [],
   flags: {
     from: urlFlag({
       summary: "Collector or Zipkin to export from.",

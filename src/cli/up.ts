@@ -20,7 +20,13 @@ import type { Output } from "./output.ts";
 import { PACE_FLAGS, rateOf } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
 import { LINK_FLAGS } from "./shared-flags.ts";
-import { INSTANCES_FLAG, loadTopology, SLOW_FLAG, TOPOLOGY_OPERAND } from "./topology-input.ts";
+import {
+  INSTANCES_FLAG,
+  idleWithTopology,
+  loadTopology,
+  SLOW_FLAG,
+  TOPOLOGY_OPERAND,
+} from "./topology-input.ts";
 
 export const up = defineCommand({
   examples: [
@@ -32,6 +38,10 @@ export const up = defineCommand({
     },
   ],
   operands: TOPOLOGY_OPERAND,
+  idleFlags: (use) => [
+    ...idleWithTopology(use),
+    ...CONTRADICTIONS.flatMap(({ causes, idle }) => (causes.some(use.isSet) ? idle : [])),
+  ],
   flags: {
     instances: INSTANCES_FLAG,
     host: textFlag("127.0.0.1", { summary: "Address that everything listens on.", placeholder: "ADDRESS" }),

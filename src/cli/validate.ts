@@ -7,7 +7,7 @@ import { CONFIG_FILE_FLAG, outputFlag } from "./global-flags.ts";
 import type { Output } from "./output.ts";
 import { describeRelease, RELEASE_FLAGS } from "./release-flags.ts";
 import { readWanted } from "./release-target.ts";
-import { TOPOLOGY_OPERAND } from "./topology-input.ts";
+import { idleWithTopology, TOPOLOGY_OPERAND } from "./topology-input.ts";
 
 export const validate = defineCommand({
   examples: [
@@ -16,6 +16,7 @@ export const validate = defineCommand({
   ],
   operands: TOPOLOGY_OPERAND,
   usesConfigFile: true,
+  idleFlags: idleWithTopology,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,

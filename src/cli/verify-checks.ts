@@ -1,5 +1,6 @@
 import { UserError } from "../lib/errors.ts";
-import { TARGET_FLAGS } from "./load-target.ts";
+import type { CommandUse } from "./command.ts";
+import { idleTargetFlags, TARGET_FLAGS } from "./load-target.ts";
 import type { Setting } from "./settings.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 
@@ -11,7 +12,20 @@ const PROOF = [
   ...["run", "since", "release", "forever", "graph", "links", "sleep-time", "rate", "duration", "sample"],
   "allow-loss",
 ];
+/** Of sending. */
+const SENDING = ["sleep-time", "rate", "duration", "requests", "timeout", "sample"];
 const { seed: _, ...LOCAL } = TARGET_FLAGS;
+
+/** Flags that mean nothing in this use of verify. */
+export function idleVerifyFlags({ operands, isSet }: CommandUse): readonly string[] {
+  return [
+    ...idleTargetFlags(operands),
+    ...(isSet("release") ? Object.keys(LOCAL) : CLUSTER),
+    ...(isSet("run") ? [...Object.keys(LOCAL), ...SENDING] : []),
+    ...(isSet("propagation") ? PROOF : []),
+    ...(isSet("forever") ? ENDING : ENDLESS),
+  ];
+}
 
 /**
  * Flags that do not go together.

@@ -7,7 +7,7 @@ import type { LoadTarget } from "./load-target.ts";
 import { openTarget } from "./load-target.ts";
 import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
-import { checkFlags } from "./verify-checks.ts";
+import { checkFlags, idleVerifyFlags } from "./verify-checks.ts";
 import { allowanceOf, VERIFY_FLAGS, type VerifyValues } from "./verify-flags.ts";
 import type { JudgedRun } from "./verify-run.ts";
 import type { Scene } from "./verify-scene.ts";
@@ -45,6 +45,7 @@ export const verify = defineCommand({
     min: 0,
     max: 1,
   },
+  idleFlags: idleVerifyFlags,
   flags: VERIFY_FLAGS,
   async run({ flags, operands, settings, output }) {
     checkFlags(flags, operands, settings);

@@ -28,12 +28,6 @@ function linkOnce(args: readonly string[], env: Readonly<Record<string, string>>
 }
 
 const aSpan = JSON.stringify([{ traceId: "1".repeat(16), id: "2".repeat(16), name: "a", timestamp: 1 }]);
-const anOtlpSpan = JSON.stringify({
-  resourceSpans: [
-    { scopeSpans: [{ spans: [{ traceId: "1".repeat(32), spanId: "2".repeat(16), name: "a" }] }] },
-  ],
-});
-
 /** The page of a backend, and what it answers to a browser. */
 async function pageOnce(url: string) {
   using home = temporaryFolder();
@@ -154,14 +148,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     ends: ["/api/v2/spans", "/api/v2"],
     use: (url) => runCli(["traces", "export", "-", "-v", "--info", "--from", url]),
   },
-  "traces import --to, Zipkin": {
+  "traces import --to": {
     path: "/api/v2/spans",
+    ends: ["/api/v2/spans", "/api/v2", "/v1/traces"],
     use: (url) => runCli(["traces", "import", "-", "-v", "--info", "--to", url], { stdin: aSpan }),
-  },
-  "traces import --to, OTLP": {
-    path: "/v1/traces",
-    ends: ["/v1/traces", "/api/v2"],
-    use: (url) => runCli(["traces", "import", "-", "-v", "--info", "--to", url], { stdin: anOtlpSpan }),
   },
   "verify --backend zipkin=": {
     path: `/api/v2/trace/${FIRST_TRACE_ID}`,

@@ -74,7 +74,7 @@ test.each([
 ])("%j is refused without its secret", async (args) => {
   const { exitCode, stderr, stdout } = await runCli(args);
   expect(exitCode).toBeGreaterThan(0);
-  expect(stderr).toMatch(/^ERROR /);
+  expect(stderr).toMatch(/^ERROR /m);
   expect((stdout + stderr).replaceAll(`/${SECRET}#`, "")).not.toContain(SECRET);
 });
 
