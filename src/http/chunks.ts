@@ -11,6 +11,7 @@ const MAX_EXTRA_BYTES = 16 * 1024;
 type State =
   | "size"
   | "blank"
+  | "extension-name"
   | "extension"
   | "size-lf"
   | "data"
@@ -80,8 +81,12 @@ export class ChunkReader {
       case "blank":
         // Whitespace may stand before an extension, not before the end of the line.
         this.#extraBytes++;
-        if (byte === SEMICOLON) return "extension";
+        if (byte === SEMICOLON) return "extension-name";
         return byte === SPACE || byte === TAB ? "blank" : null;
+      case "extension-name":
+        this.#extraBytes++;
+        if (TOKEN[byte] === 1) return "extension";
+        return byte === SPACE || byte === TAB ? "extension-name" : null;
       case "extension":
         this.#extraBytes++;
         if (byte === CR) return "size-lf";
@@ -121,7 +126,7 @@ export class ChunkReader {
     }
     if (this.#digits === 0) return null;
     if (byte === CR) return "size-lf";
-    if (byte === SEMICOLON) return "extension";
+    if (byte === SEMICOLON) return "extension-name";
     return byte === SPACE || byte === TAB ? "blank" : null;
   }
 

@@ -47,6 +47,8 @@ const PIECES = [
   "Host: [2001:db8::1]:\r\n",
   "Host: a%20b:70000\r\n",
   "Trailer\r\n",
+  "2;\r\n",
+  "; a=b\r\n",
   "Transfer-Encoding: chunked, gzip\r\n",
   "http://",
   "@",

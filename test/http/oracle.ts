@@ -23,6 +23,9 @@ export type Found<T> = T | "bad" | "cut" | "too large";
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
 const FIELD_LINE = /^([^:]*):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)$/;
+const CHUNK_LINE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
+  /^([0-9a-fA-F]{1,12})([ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z][^\x00-\x08\x0a-\x1f\x7f]*)?\r\n/;
 const MAX_FIELDS = 256;
 
 /** The requests of a connection in order, and what ended them (`null`: nothing, all bytes were used). */
@@ -172,8 +175,7 @@ function readChunks(text: string, start: number, limits: Limits): Found<{ body: 
   let at = start;
   let body = "";
   for (;;) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
-    const line = /^([0-9a-fA-F]{1,12})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n/.exec(text.slice(at));
+    const line = CHUNK_LINE.exec(text.slice(at));
     if (line === null) return "cut";
     at += line[0].length;
     const size = Number.parseInt(line[1] ?? "", 16);

@@ -153,6 +153,11 @@ for (const [what, request, status] of [
   ],
   ["another coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501],
   ["malformed chunks", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n\r\n", 400],
+  [
+    "a chunk extension without a name",
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;\r\nok\r\n0\r\n\r\n",
+    400,
+  ],
   ["another expectation", "GET / HTTP/1.1\r\nHost: a\r\nExpect: a miracle\r\n\r\n", 417],
   ["large headers", `GET / HTTP/1.1\r\nHost: a\r\nA: ${"b".repeat(40_000)}\r\n\r\n`, 431],
   ["many headers", `GET / HTTP/1.1\r\nHost: a\r\n${"A:\r\n".repeat(300)}\r\n`, 431],
