@@ -150,7 +150,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   },
   "traces import --to": {
     path: "/api/v2/spans",
-    ends: ["/api/v2/spans", "/api/v2", "/v1/traces"],
+    ends: ["/api/v2/spans", "/api/v2"],
     use: (url) => runCli(["traces", "import", "-", "-v", "--info", "--to", url], { stdin: aSpan }),
   },
   "verify --backend zipkin=": {
