@@ -181,13 +181,18 @@ function solve(count: number, calls: readonly Call[]): Float64Array {
   const decide = (clock: number) => {
     const ranges: ShiftRange[] = [];
     const wishes: ShiftRange[] = [];
+    let isAccused = false;
+    const isCalled = callsOf[clock]?.some(({ to }) => to === clock);
     for (const call of callsOf[clock] as Call[]) {
       const isServer = call.to === clock;
       const shift = shifts[isServer ? call.from : call.to] as number;
-      if (Number.isNaN(shift)) wishes.push(rangeOf(call, 0, isServer));
-      else ranges.push(rangeOf(call, shift, isServer));
+      const range = rangeOf(call, Number.isNaN(shift) ? 0 : shift, isServer);
+      if (Number.isNaN(shift)) wishes.push(range);
+      else ranges.push(range);
+      // A difference is the server's, unless nobody calls the client.
+      if (!Number.isNaN(shift) && (isServer || !isCalled)) isAccused ||= !isWithin(0, range);
     }
-    shifts[clock] = clock === 0 ? 0 : chooseShift(ranges, wishes);
+    shifts[clock] = clock === 0 || !isAccused ? 0 : chooseShift(ranges, wishes);
   };
   const order: number[] = [];
   const ready: number[] = [0];
@@ -202,7 +207,7 @@ function solve(count: number, calls: readonly Call[]): Float64Array {
       if (open[to] === 0) ready.push(to);
     }
   }
-  // The callees of a clock that nobody calls were decided after it.
+  // Some callers, in a cycle, and the callees of a clock that nobody calls were decided after it.
   for (const clock of order) if (shifts[clock] === 0) decide(clock);
   return shifts;
 }

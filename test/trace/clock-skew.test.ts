@@ -128,6 +128,30 @@ describe("a shift belongs to one service instance", () => {
     expect(Object.values(shiftsOf(spans)).every((shift) => shift === 0)).toBe(true);
   });
 
+  test("the clock of a consumer, which nobody calls, is told by its own calls", () => {
+    const spans = [
+      span(1, null, SHOP, "SERVER", 0, 9000),
+      span(2, 1, SHOP, "CLIENT", 1000, 2000),
+      span(3, 2, DB, "SERVER", 1200, 1800),
+      span(4, 1, SHOP, "PRODUCER", 3000, 3100),
+      span(5, 4, MAIL, "CONSUMER", 4000 - LATE, 6000 - LATE),
+      span(6, 5, MAIL, "CLIENT", 4500 - LATE, 5500 - LATE),
+      span(7, 6, DB, "SERVER", 4700, 5300),
+    ];
+    expect(shiftsOf(spans)).toEqual({ 1: 0, 2: 0, 3: 0, 4: 0, 5: LATE, 6: LATE, 7: 0 });
+  });
+
+  test("what a callee's calls contradict is not put down to its caller", () => {
+    const spans = [
+      ...shopAndPay(0),
+      span(4, 3, PAY, "CLIENT", 2100, 3100),
+      span(5, 4, DB, "SERVER", 3200, 3300),
+      span(6, 1, SHOP, "CLIENT", 6500, 6600),
+      span(7, 6, DB, "SERVER", 6501, 6599),
+    ];
+    expect(Object.values(shiftsOf(spans)).every((shift) => shift === 0)).toBe(true);
+  });
+
   test("several instances that are off are corrected each by its own shift", () => {
     const spans = [
       ...shopAndPay(-LATE),
