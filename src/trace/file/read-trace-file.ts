@@ -103,6 +103,11 @@ class TraceFileReader {
     try {
       return read();
     } catch (error) {
+      // Parsers recurse.
+      if (error instanceof RangeError)
+        throw new TraceFileError(`${name} with too many levels${this.#describeLine(start)}`, {
+          cause: error,
+        });
       if (!(error instanceof SyntaxError || error instanceof OtlpError)) throw error;
       const [, message = "", at = ""] = /^(.*?)(?: at byte (\d+))?$/s.exec(error.message) ?? [];
       const line = this.#describeLine(start === 0 && at !== "" ? Number(at) : start);

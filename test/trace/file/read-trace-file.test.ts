@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import fc from "fast-check";
 import { readFileBytes } from "../../../src/trace/file/file-bytes.ts";
 import { readTraceFile } from "../../../src/trace/file/read-trace-file.ts";
-import type { TraceFile } from "../../../src/trace/file/trace-file.ts";
+import { type TraceFile, TraceFileError } from "../../../src/trace/file/trace-file.ts";
 import type { Span } from "../../../src/trace/span.ts";
 import { hexId, makeChain } from "../../collector/spans.ts";
 
@@ -105,6 +106,35 @@ test.each([
   const expected =
     "expected a JSON list of spans, or another trace file of Zipkin, OTLP, Jaeger or Tempo, found ";
   expect(() => readTraceFile(encode(text))).toThrow(`${expected}${found}`);
+});
+
+test("half a surrogate pair becomes U+FFFD", () => {
+  const text = '[{"traceId":"1","id":"2","name":"a\\ud83d","tags":{"k":"\\udc00"}}]';
+  expect(readTraceFile(encode(text)).spans[0]).toMatchObject({ name: "a\ufffd", tags: { k: "\ufffd" } });
+});
+
+test.each([
+  ["a tag of Jaeger", '{"traceID":"1","spanID":"2","tags":[{"key":"a","value":', "}]}"],
+  ["a Zipkin span with a large number", '{"traceId":"1","id":"2","x":12345678901234567890,"y":', "}"],
+])("a value of 200,000 levels in %s refuses the file", (_, before, after) => {
+  const deep = "[".repeat(200_000) + "]".repeat(200_000);
+  expect(() => readTraceFile(encode(before + deep + after))).toThrow(/JSON with too many levels in line 1/);
+});
+
+test("any damage to a file is refused in words, or is not noticed", () => {
+  const files = readdirSync(FIXTURES).map(bytesOf);
+  fc.assert(
+    fc.property(fc.constantFrom(...files), fc.nat(), fc.nat(255), fc.nat(), (file, at, byte, end) => {
+      const damaged = file.slice(0, file.length - (end % 4 === 0 ? end % file.length : 0));
+      damaged[at % damaged.length] = byte;
+      try {
+        readTraceFile(damaged);
+      } catch (error) {
+        expect(error).toBeInstanceOf(TraceFileError);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
 
 test("a damaged gzip file is refused, and so is one that unpacks to more than the limit", () => {
