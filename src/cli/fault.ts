@@ -1,4 +1,5 @@
 import { type ControlState, type Fault, TOKEN_HEADER } from "../collector/control.ts";
+import { readBodyText } from "../lib/bounded-body.ts";
 import { apiUrl, type Endpoint, hideSecrets, parseEndpoint } from "../lib/endpoint.ts";
 import { errorText, UserError } from "../lib/errors.ts";
 import { formatPercentage } from "../lib/percentage.ts";
@@ -116,7 +117,7 @@ async function ask(page: PageAddress, method: string, path: string, body?: objec
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
-    text = await response.text();
+    text = await readBodyText(response);
   } catch (error) {
     throw new UserError(
       "control-failed",

@@ -72,6 +72,7 @@ async function warnOfSilence({ kind, url, fetch }: Source["backend"], output: Ou
     // Of both kinds, and short.
     const { ok, status } = await fetch(apiUrl(url, "zipkin", "/api/v2/services"), {
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      redirect: "manual",
     });
     if (!ok) output.warn(`${name} answers ${status}`);
   } catch (error) {

@@ -1,3 +1,4 @@
+import { readBodyText } from "../lib/bounded-body.ts";
 import { isRecord } from "../lib/record.ts";
 import { encodeOtlpByService } from "../trace/otlp-by-service.ts";
 import type { Span } from "../trace/span.ts";
@@ -44,7 +45,7 @@ export class SpanSender {
     // A page for people, such as that of a proxy, is no sign that spans were stored.
     const isPage = /^text\/html\b/i.test(response.headers.get("content-type") ?? "");
     if (!response.ok || isPage) throw await this.backend.refusal(response);
-    this.stored += spans.length - this.#countRefused(await response.text(), spans.length);
+    this.stored += spans.length - this.#countRefused(await readBodyText(response), spans.length);
   }
 
   /** To the path that the URL ends in, or that the receiver has: that of Zipkin first, as our collector has both. */

@@ -1,5 +1,7 @@
+import { readBodyText } from "../lib/bounded-body.ts";
 import { apiUrl, type Endpoint, fetchAs } from "../lib/endpoint.ts";
 import { errorText, UserError } from "../lib/errors.ts";
+import { parseWellFormed } from "../lib/well-formed-json.ts";
 
 /** Of a message that a server sends instead of an answer. */
 const SHOWN_CHARACTERS = 500;
@@ -21,12 +23,14 @@ export class TraceBackend {
     return new URL(this.#endpoint.url).pathname.endsWith(path);
   }
 
-  /** @throws {UserError} `collector-unreachable`, `collector-refused` */
+  /** @throws {UserError | AnswerTooLargeError} `collector-unreachable`, `collector-refused` */
   async get(path: string): Promise<unknown> {
     const response = await this.#fetch(path);
     if (!response.ok) throw await this.refusal(response);
+    // Not within the next: it says how to ask for less.
+    const text = await readBodyText(response);
     try {
-      return await response.json();
+      return parseWellFormed(text);
     } catch (error) {
       throw new UserError(
         "collector-refused",
@@ -47,8 +51,11 @@ export class TraceBackend {
   }
 
   async refusal(response: Response): Promise<UserError> {
-    const text = (await response.text()).slice(0, SHOWN_CHARACTERS);
-    return new UserError("collector-refused", `${this.origin} answers ${response.status}: ${text}`);
+    const text = await readBodyText(response).catch(errorText);
+    return new UserError(
+      "collector-refused",
+      `${this.origin} answers ${response.status}: ${text.slice(0, SHOWN_CHARACTERS)}`,
+    );
   }
 
   async #fetch(path: string, init?: RequestInit): Promise<Response> {

@@ -1,3 +1,4 @@
+import { AnswerTooLargeError, MAX_ANSWER_BYTES } from "../lib/bounded-body.ts";
 import { UserError } from "../lib/errors.ts";
 import type { Span } from "../trace/span.ts";
 import type { TraceBackend } from "./trace-backend.ts";
@@ -15,6 +16,8 @@ const ANSWER_SPANS = 20_000;
 const FIRST_LIMIT = 20;
 const MIN_LIMIT = 10;
 const MAX_LIMIT = 500;
+/** The lowest limit with which an answer of one trace is known to be complete. */
+const MIN_PAIR = 2;
 /** The share of a limit that the next window is meant to fill. More, and every other window would have to be narrowed. */
 const FILLED_SHARE = 0.6;
 const MAX_GROWTH = 4;
@@ -37,12 +40,23 @@ export async function* readTraceWindows(
   let end = search.endMs;
   let width = end - search.startMs;
   let limit = FIRST_LIMIT;
+  /** With this limit the answer for one millisecond is too large. */
+  let tooLarge = Infinity;
   while (end > search.startMs) {
     const start = Math.max(search.startMs, end - width);
+    const isNarrowest = end - start === 1;
     const found = await readWindow(backend, search, start, end, limit);
+    if (found === null) {
+      if (isNarrowest) tooLarge = Math.min(tooLarge, limit);
+      if (tooLarge <= MIN_PAIR) throw tooLargeAnswer(backend);
+      limit = Math.max(MIN_PAIR, limit >> 2);
+      width = Math.max(1, (end - start) >> 2);
+      continue;
+    }
     const isComplete = found.length < limit;
-    if (!isComplete && end - start === 1) {
+    if (!isComplete && isNarrowest) {
       limit *= 2;
+      if (limit >= tooLarge) throw tooLargeAnswer(backend);
       continue;
     }
     limit = limitFor(found);
@@ -53,17 +67,28 @@ export async function* readTraceWindows(
       yield fresh.sort((a, b) => startOf(b) - startOf(a));
       width = widen(end - start, found.length, limit);
       end = start;
+      tooLarge = Infinity;
     } else width = narrow(found, end, end - start, limit);
   }
 }
 
+function tooLargeAnswer(backend: TraceBackend): UserError {
+  const mebibytes = MAX_ANSWER_BYTES / 1024 / 1024;
+  return new UserError(
+    "collector-refused",
+    `${backend.origin} answers with more than ${mebibytes} MiB for traces that start in the same millisecond`,
+    "Export fewer traces with --service, --query or a shorter --lookback.",
+  );
+}
+
+/** `null` when the answer is too large. */
 async function readWindow(
   backend: TraceBackend,
   { service, query }: TraceSearch,
   start: number,
   end: number,
   limit: number,
-): Promise<Span[][]> {
+): Promise<Span[][] | null> {
   const parameters = new URLSearchParams({
     endTs: String(end),
     lookback: String(end - start),
@@ -71,7 +96,13 @@ async function readWindow(
     ...(service !== null && { serviceName: service }),
     ...(query !== null && { annotationQuery: query }),
   });
-  const found = await backend.get(`/api/v2/traces?${parameters}`);
+  let found: unknown;
+  try {
+    found = await backend.get(`/api/v2/traces?${parameters}`);
+  } catch (error) {
+    if (error instanceof AnswerTooLargeError) return null;
+    throw error;
+  }
   if (Array.isArray(found) && found.every(Array.isArray)) return found;
   throw new UserError(
     "collector-refused",

@@ -1,7 +1,7 @@
-import { apiUrl } from "../lib/endpoint.ts";
 import type { Span } from "../trace/span.ts";
 import { LiveRecorder } from "./live-recorder.ts";
 import type { RemoteBackend } from "./remote-backend.ts";
+import { readJson } from "./remote-query.ts";
 
 const POLL_MS = 2000;
 /** Spans come to a backend a second or two after they ended. */
@@ -39,9 +39,8 @@ export class PolledLive {
     this.#isBusy = true;
     try {
       const query = `endTs=${Date.now()}&lookback=${DELAY_MS * 2}&limit=${POLLED_TRACES}`;
-      const url = apiUrl(this.#backend.url, "zipkin", `/api/v2/traces?${query}`);
-      const response = await this.#backend.fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-      if (response.ok) this.#count((await response.json()) as Span[][]);
+      const limit = AbortSignal.timeout(TIMEOUT_MS);
+      this.#count(await readJson<Span[][]>(this.#backend, `/api/v2/traces?${query}`, limit));
     } catch {
       // The next one may be answered; the page says itself when its own requests are not.
     } finally {

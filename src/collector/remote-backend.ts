@@ -7,6 +7,10 @@ export interface RemoteBackend {
   readonly url: string;
   readonly fetch: (
     url: string,
-    init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
+    init: {
+      readonly headers?: Record<string, string>;
+      readonly signal: AbortSignal;
+      readonly redirect?: "manual";
+    },
   ) => Promise<Response>;
 }

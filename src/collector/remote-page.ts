@@ -1,4 +1,3 @@
-import { apiUrl } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import type { Span } from "../trace/span.ts";
 import { HttpError } from "./http-error.ts";
@@ -8,6 +7,7 @@ import { isFromHere } from "./origin.ts";
 import { servePage } from "./page.ts";
 import { PolledLive } from "./polled-live.ts";
 import type { RemoteBackend } from "./remote-backend.ts";
+import { fetchJson, isQuery, openLive, RemoteError, readJson } from "./remote-query.ts";
 import { respondError, respondJson } from "./response.ts";
 import { listen } from "./server.ts";
 import { listFromZipkin, parseListingQuery, widenForZipkin } from "./trace-listing.ts";
@@ -28,20 +28,6 @@ export interface RemotePage {
   readonly url: string;
   stop(): Promise<void>;
 }
-
-/** The backend's own words. */
-class RefusedError extends Error {
-  constructor(
-    readonly status: number,
-    text: string,
-  ) {
-    super(text);
-  }
-}
-
-const TIMEOUT_MS = 30_000;
-/** What our own collector answers besides Zipkin's queries. */
-const COLLECTOR_PATHS = /^\/(page\/(dependencies|traces|proof)|api\/(live|runs|verify)|health)$/;
 
 /**
  * The page over traces that are elsewhere. It asks and never changes: everything but GET is refused, and so is who comes by another
@@ -69,7 +55,7 @@ async function answer(
   try {
     return await route(request, options, live);
   } catch (error) {
-    if (error instanceof HttpError || error instanceof RefusedError)
+    if (error instanceof HttpError || error instanceof RemoteError)
       return respondError(error.status, error.message);
     return respondError(502, `The backend does not answer: ${errorText(error)}`);
   }
@@ -88,10 +74,8 @@ async function route(
     if (topology === null) throw new HttpError(404, "No topology is known.");
     return respondJson(request, topology);
   }
-  if (path === "/api/live" && live !== null) return respondLive(live);
-  if (path.startsWith("/api/v2/") || (backend.kind === "collector" && COLLECTOR_PATHS.test(path))) {
-    return pass(request, backend, path + search);
-  }
+  if (path === "/api/live") return live === null ? openLive(backend, request.signal) : respondLive(live);
+  if (isQuery(backend, path)) return pass(request, backend, path + search);
   switch (path) {
     case "/page/traces":
       return respondJson(request, await listTraces(backend, searchParams));
@@ -107,18 +91,10 @@ async function route(
   return file;
 }
 
-/** As it is, without headers that are of one connection only. A stream lasts as long as who listens. */
-async function pass(request: Request, backend: RemoteBackend, path: string): Promise<Response> {
-  const isStream = path.startsWith("/api/live");
-  const signal = isStream
-    ? request.signal
-    : AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  const response = await backend.fetch(apiUrl(backend.url, "zipkin", path), { signal });
-  const type = response.headers.get("content-type") ?? "text/plain; charset=utf-8";
-  return new Response(response.body, {
-    status: response.status,
-    headers: { "Content-Type": type, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" },
-  });
+/** As it is. */
+async function pass(request: Request, backend: RemoteBackend, query: string): Promise<Response> {
+  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+  return new Response(await fetchJson(backend, query, request.signal), { headers });
 }
 
 /** Zipkin has no list without spans: it is made here, so that the page gets little. */
@@ -131,18 +107,11 @@ async function listTraces(backend: RemoteBackend, parameters: URLSearchParams) {
   return { traces: listFromZipkin(traces, query), services, counts: null };
 }
 
-async function readJson<T>(backend: RemoteBackend, path: string): Promise<T> {
-  const response = await backend.fetch(apiUrl(backend.url, "zipkin", path), {
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  if (!response.ok) throw new RefusedError(response.status, await response.text());
-  return (await response.json()) as T;
-}
-
 /** The page finds the text in its own head. */
 async function describe(response: Response, about: string): Promise<Response> {
   const content = about.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
-  const html = (await response.text()).replace("<title>", `<meta name="about" content="${content}"><title>`);
+  const meta = `<meta name="about" content="${content}">`;
+  const html = (await response.text()).replace("<title>", () => `${meta}<title>`);
   const headers = new Headers(response.headers);
   return new Response(html, { headers });
 }

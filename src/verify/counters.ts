@@ -1,3 +1,4 @@
+import { readBodyText } from "../lib/bounded-body.ts";
 import { apiUrl } from "../lib/endpoint.ts";
 import { isRecord } from "../lib/record.ts";
 import type { Fetch } from "./trace-reader.ts";
@@ -163,7 +164,7 @@ interface Answer {
 async function get(url: string, through: Fetch = fetch): Promise<Answer | null> {
   try {
     const response = await through(url, { signal: AbortSignal.timeout(COUNTER_TIMEOUT_MS) });
-    const text = await response.text();
+    const text = await readBodyText(response);
     return response.ok ? { text, lastModified: response.headers.get("Last-Modified") } : null;
   } catch {
     return null;

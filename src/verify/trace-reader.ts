@@ -1,3 +1,4 @@
+import { AnswerTooLargeError, readBody } from "../lib/bounded-body.ts";
 import { errorText, UserError } from "../lib/errors.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
@@ -54,22 +55,24 @@ export async function getBytes(
   url: string,
   signal: AbortSignal,
   through: Fetch = fetch,
-): Promise<ArrayBuffer | null> {
+): Promise<Uint8Array<ArrayBuffer> | null> {
   const fail = (problem: string, cause?: unknown) =>
     new UserError(
       "backend-unreadable",
       `${name} cannot be read: ${problem}`,
-      "Check --backend, and that the backend's query API is reached from here.",
+      cause instanceof AnswerTooLargeError
+        ? "A trace of this size cannot be compared with its ledger; send requests through fewer services."
+        : "Check --backend, and that the backend's query API is reached from here.",
       { cause },
     );
   let response: Response;
-  let bytes: ArrayBuffer;
+  let bytes: Uint8Array<ArrayBuffer>;
   try {
     response = await through(url, {
       headers: { Accept: "application/json, application/octet-stream" },
       signal: AbortSignal.any([signal, AbortSignal.timeout(READ_TIMEOUT_MS)]),
     });
-    bytes = await response.arrayBuffer();
+    bytes = await readBody(response);
   } catch (error) {
     signal.throwIfAborted();
     throw fail(errorText(error), error);
@@ -77,6 +80,11 @@ export async function getBytes(
   if (response.status === 404) return null;
   if (response.ok) return bytes;
   throw fail(`${response.status} ${new TextDecoder().decode(bytes).slice(0, 200).trim()}`);
+}
+
+/** Whether an error says that an answer was too large: fewer traces at a time may be readable. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof UserError && error.cause instanceof AnswerTooLargeError;
 }
 
 /** @throws {UserError} `backend-unreadable` */

@@ -8,6 +8,7 @@ import {
   type Fetch,
   getBytes,
   getText,
+  isTooLarge,
   lowHalf,
   type TraceReader,
   unreadable,
@@ -49,14 +50,19 @@ export class ZipkinReader implements TraceReader {
     if (first === undefined) return new Map();
     // traceMany refuses a single id.
     if (traceIds.length > 1 && this.#hasMany) {
-      const text = await getText(
-        this.name,
-        this.#urlOf(`/api/v2/traceMany?traceIds=${traceIds.join(",")}`),
-        signal,
-        this.#through?.fetch,
-      );
-      if (text !== null) return this.#group(this.#decodeLists(text), traceIds);
-      this.#hasMany = false;
+      try {
+        const found = await this.#readMany(traceIds, signal);
+        if (found !== null) return found;
+        this.#hasMany = false;
+      } catch (error) {
+        if (!isTooLarge(error)) throw error;
+        const middle = traceIds.length >> 1;
+        const halves = [
+          await this.read(traceIds.slice(0, middle), signal),
+          await this.read(traceIds.slice(middle), signal),
+        ];
+        return new Map(halves.flatMap((half) => [...half]));
+      }
     }
     const found: SeenSpanOf[] = [];
     for (let from = 0; from < traceIds.length; from += SINGLE_QUERIES) {
@@ -65,6 +71,13 @@ export class ZipkinReader implements TraceReader {
       found.push(...lists.flat());
     }
     return this.#group(found, traceIds);
+  }
+
+  /** `null` where the server has no such query. */
+  async #readMany(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]> | null> {
+    const url = this.#urlOf(`/api/v2/traceMany?traceIds=${traceIds.join(",")}`);
+    const text = await getText(this.name, url, signal, this.#through?.fetch);
+    return text === null ? null : this.#group(this.#decodeLists(text), traceIds);
   }
 
   readAccounts(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null> {
@@ -81,7 +94,7 @@ export class ZipkinReader implements TraceReader {
     const url = this.#urlOf(`/api/runs/${query}`);
     const bytes = await getBytes(this.name, url, signal, this.#through?.fetch);
     if (bytes === null) this.#hasAccounts = false;
-    return bytes === null ? null : new DataView(bytes);
+    return bytes === null ? null : new DataView(bytes.buffer);
   }
 
   pageOf(traceId: string): string | null {

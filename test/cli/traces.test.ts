@@ -409,3 +409,42 @@ test("a flag of the other direction is refused", async () => {
   expect(exported.exitCode).toBe(2);
   expect(exported.stderr).toContain("--to is a flag of traces import, not of export");
 });
+
+test("traces that are too large for one answer are exported in several, and those of one millisecond are an error", async () => {
+  let most = 2;
+  const start = Date.now() - 1000;
+  const times = [start, start + 10, start + 10, start + 20];
+  const spans = times.map((ms, index) => ({ traceId: hexId(index + 1), id: hexId(1), timestamp: ms * 1000 }));
+  // An answer of more traces is said to be larger than it may be, as if each were of 12 MiB.
+  const tooLarge = new Uint8Array(33 * 1024 * 1024);
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      const { searchParams: query } = new URL(request.url);
+      const [endTs, lookback] = [Number(query.get("endTs")), Number(query.get("lookback"))];
+      const found = spans.filter((_, index) => {
+        const ms = times[index] as number;
+        return ms >= endTs - lookback && ms <= endTs;
+      });
+      const traces = found.slice(0, Number(query.get("limit"))).map((span) => [span]);
+      return traces.length > most ? new Response(tooLarge) : Response.json(traces);
+    },
+  });
+  const file = join(folder, "large.json");
+  const args = ["traces", "export", file, "--from", server.url.href, "--lookback", "1m"];
+  expect(await runCli(args)).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringContaining("4 traces, 4 spans"),
+  });
+  const before = readFileSync(file, "utf8");
+  most = 1;
+  const failed = await runCli(args);
+  expect(failed.exitCode).toBe(1);
+  expect(failed.stderr).toContain(
+    "answers with more than 32 MiB for traces that start in the same millisecond",
+  );
+  expect(failed.stderr).toContain("--service, --query or a shorter --lookback");
+  expect(readFileSync(file, "utf8")).toBe(before);
+  await server.stop(true);
+});

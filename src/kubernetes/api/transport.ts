@@ -1,3 +1,4 @@
+import { readBody } from "../../lib/bounded-body.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { ClusterAccess } from "./access.ts";
 import type { ClientTls } from "./credentials.ts";
@@ -74,7 +75,7 @@ export class Transport {
       const limit = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
       const { status, headers, body } = await this.#fetch({ method: "GET", path }, limit, accept);
       // Read here: until its end it is a request under way.
-      return new Response(body === null ? null : await new Response(body).arrayBuffer(), { status, headers });
+      return new Response(body === null ? null : await readBody(new Response(body)), { status, headers });
     });
   }
 
