@@ -14,6 +14,8 @@ export type Attempt =
 /** Longest `Retry-After` that is believed: a batch that waits that long is still tried again. */
 const LONGEST_RETRY_AFTER_MS = 30_000;
 const LONGEST_MESSAGE = 200;
+/** Of an answer, what is read for its message or for rejected spans. The rest may be of any size, and is dropped. */
+const KEPT_ANSWER_BYTES = 64 * 1024;
 
 /** Posts batches to a backend. */
 export class Sender {
@@ -22,7 +24,10 @@ export class Sender {
 
   constructor(exporter: Exporter) {
     this.#exporter = exporter;
-    this.#client = new Client({ tls: exporter.tls });
+    this.#client = new Client({
+      tls: exporter.tls,
+      limits: { bodyBytes: Number.POSITIVE_INFINITY, keptBodyBytes: KEPT_ANSWER_BYTES },
+    });
   }
 
   async send(body: Uint8Array, timeoutMs: number): Promise<Attempt> {

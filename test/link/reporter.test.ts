@@ -249,6 +249,19 @@ describe("a backend that fails for a while", () => {
     },
   );
 
+  test("a batch whose answer is 70 MB large was taken, and is not sent again", async () => {
+    const answer = new Uint8Array(70_000_000);
+    await using backend = startBackend({ react: () => new Response(answer, { status: 202 }) });
+    const { reporter, lines } = newReporter(backend.url, { batchSize: 10 });
+    addAll(reporter, newSpans(10));
+    await backend.waitForSpans(10);
+    await reporter.close(20_000);
+    expect(reporter.sent).toBe(10);
+    expect(reporter.dropped).toEqual(NONE);
+    expect(backend.deliveries).toHaveLength(1);
+    expect(lines).toEqual([]);
+  });
+
   test("refused and then back: nothing is lost, and it is said once that it failed and once that it is back", async () => {
     const gone = startBackend();
     const port = Number(new URL(gone.url).port);
