@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { collapseByPrefix, type Graph } from "../../ui/graph/graph-model.ts";
+import { collapseByPrefix, collectGraph, type Graph, sortGraph } from "../../ui/graph/graph-model.ts";
 import { layOut } from "../../ui/graph/layout.ts";
 import { rankNodes } from "../../ui/graph/layout-map.ts";
 import { type Layout, NODE_HEIGHT, NODE_WIDTH } from "../../ui/graph/picture.ts";
@@ -129,6 +129,39 @@ describe("the layout of a graph", () => {
     const { nodes } = layOut(graph, ASPECT);
     for (const { from, to } of graph.edges)
       expect(nodes.get(from)?.x ?? 0).toBeLessThan(nodes.get(to)?.x ?? 0);
+  });
+});
+
+describe("what is known of a graph", () => {
+  const calls = (...services: string[]) => services.map((service) => ({ service, probability: 1 }));
+  const document = {
+    name: "zoo",
+    entry: "front",
+    services: [
+      { name: "front", calls: calls("zebra", "ant"), behaviour: [] },
+      { name: "zebra", calls: [], behaviour: [] },
+      { name: "ant", calls: calls("zebra"), behaviour: [] },
+    ],
+  };
+  const dependencies = [
+    { parent: "service-10", child: "service-9" },
+    { parent: "ant", child: "service-10" },
+    { parent: "zebra", child: "ant" },
+  ];
+  const graph = sortGraph(collectGraph(document, dependencies, []), document);
+
+  test("is in the order of the document, then by name", () => {
+    expect(graph.nodes.map(({ id }) => id)).toEqual(["front", "zebra", "ant", "service-9", "service-10"]);
+  });
+
+  test("leaves out a call between links of the document that is not in it: spans in between have not arrived", () => {
+    expect(graph.edges.map(({ from, to }) => `${from} > ${to}`)).toEqual([
+      "front > zebra",
+      "front > ant",
+      "ant > zebra",
+      "ant > service-10",
+      "service-10 > service-9",
+    ]);
   });
 });
 

@@ -36,7 +36,11 @@ export function collectGraph(
   for (const service of topology?.services ?? [])
     for (const call of service.calls) connect(service.name, call.service);
   for (const service of topology?.services ?? []) names.add(service.name);
-  for (const { parent, child } of dependencies) connect(parent, child);
+  // Where the spans of a link have not arrived yet, its caller seems to call its callees; the document knows better.
+  const described = new Set(topology?.services.map(({ name }) => name));
+  const isImpossible = (from: string, to: string) =>
+    described.has(from) && described.has(to) && !edges.has(edgeKey(from, to));
+  for (const { parent, child } of dependencies) if (!isImpossible(parent, child)) connect(parent, child);
   for (const second of seconds) {
     for (const { name } of second.services) names.add(name);
     for (const { from, to } of second.edges) connect(from, to);
