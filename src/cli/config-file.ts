@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname } from "node:path";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
@@ -101,6 +101,9 @@ function writeNew(target: string, text: string): void {
   try {
     writeFileSync(target, text, { flag: "wx" });
   } catch (error) {
-    if (errorCode(error) !== "EEXIST") throw error;
+    if (errorCode(error) === "EEXIST") return;
+    // What a full disk took of it would be read as the whole file the next time.
+    rmSync(target, { force: true });
+    throw error;
   }
 }

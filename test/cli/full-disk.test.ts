@@ -79,4 +79,13 @@ describe.skipIf(!canMount)("on a full disk (skipped where nothing can be mounted
       expect(stdout).toContain("complete");
     },
   );
+
+  test("a configuration file that cannot be written is not left behind in part", async () => {
+    const { file, stdout, stderr, exitCode } = await runOnFullDisk((path) => [
+      ...["generate", "-o", "json", "--config-file", `${path}.conf`],
+    ]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(`ERROR    cannot make ${file}.conf: no space left on the device\n`);
+    expect(stdout).toEndWith(SURVIVED);
+  });
 });
