@@ -15,11 +15,11 @@ const OTLP_PATH = "/v1/traces";
 const ABSENT: ReadonlySet<number> = new Set([404, 405, 501]);
 const TOO_LARGE = 413;
 
-/** Sends spans in batches that every receiver takes, and counts what became of them. */
+/** Sends spans in batches that every receiver accepts, and counts how many were stored and refused. */
 export class SpanSender {
-  /** Spans that the receiver said it took. */
+  /** Spans that the receiver accepted. */
   stored = 0;
-  /** How many spans it did not take, by its reason; 0 for a warning. */
+  /** How many spans the receiver refused, by its reason; 0 for a warning. */
   readonly refused = new Map<string, number>();
   readonly backend: TraceBackend;
   #path: typeof ZIPKIN_PATH | typeof OTLP_PATH | null;

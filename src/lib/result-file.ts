@@ -33,7 +33,7 @@ const MAX_LINKS = 40;
  */
 export class ResultFile {
   readonly #path: string;
-  /** The file to replace, symbolic links followed. */
+  /** The file to replace, after following symbolic links. */
   readonly #target: string;
   /** `null` when the target itself is written. */
   #temporary: string | null = null;
@@ -109,7 +109,7 @@ export class ResultFile {
     try {
       this.#close();
     } catch {
-      // What could not be written is not wanted.
+      // An error at the end of a file that is given up does not matter.
     }
     if (this.#temporary !== null) rmSync(this.#temporary, { force: true });
     this.#forget();
@@ -199,7 +199,7 @@ function keepOwner(descriptor: number, { mode, uid, gid }: Stats): void {
   fchmodSync(descriptor, mode & 0o7777);
 }
 
-/** A pipe that is full and was made non-blocking by another process is waited for. */
+/** Waits for a full pipe that another process made non-blocking. */
 function writeSome(descriptor: number, bytes: Uint8Array, at: number): number {
   for (;;) {
     try {
@@ -213,7 +213,7 @@ function writeSome(descriptor: number, bytes: Uint8Array, at: number): number {
 
 const FULL_PIPE_MS = 2;
 
-/** Files with a temporary file, which must not outlive the process. */
+/** Results whose temporary file must not outlive the process. */
 const unfinished = new Set<ResultFile>();
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;

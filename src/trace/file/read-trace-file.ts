@@ -15,10 +15,10 @@ import { ZIPKIN_V2 } from "./zipkin-v2.ts";
 /** The first that matches an object reads it. */
 const FORMATS: readonly TraceFormat[] = [OTLP, TEMPO, JAEGER_V3, JAEGER, ZIPKIN_V1, ZIPKIN_V2];
 
-/** What else OpenTelemetry's Collector writes into one file with traces. */
+/** Other signals that OpenTelemetry's Collector writes into the same file as traces. */
 const OTHER_SIGNALS = ["resourceLogs", "resourceMetrics", "resourceProfiles"];
 
-/** Lists inside of each other. Zipkin has two: traces of spans. */
+/** Maximum nesting of lists. Zipkin's answers have two: traces of spans. */
 const MAX_LISTS = 3;
 const MAX_NAMED_FIELDS = 5;
 
@@ -37,7 +37,7 @@ export function readTraceFile(file: Uint8Array): TraceFile {
 class TraceFileReader {
   readonly #bytes: Uint8Array;
   readonly #spans = new SpanCollection();
-  /** Objects of no format, by their description. */
+  /** How many objects no format matches, by description. */
   readonly #unknown = new Map<string, number>();
 
   constructor(bytes: Uint8Array) {
@@ -98,12 +98,12 @@ class TraceFileReader {
     this.#unknown.set(found, (this.#unknown.get(found) ?? 0) + 1);
   }
 
-  /** @param start where the value begins that is read: places in messages of decoders are relative to it */
+  /** @param start Position of the value that is read. Positions in the messages of decoders are relative to it. */
   #catchMalformed<T>(name: string, start: number, read: () => T): T {
     try {
       return read();
     } catch (error) {
-      // Parsers recurse.
+      // Parsers recurse, so that deep nesting exhausts the stack.
       if (error instanceof RangeError)
         throw new TraceFileError(`${name} with too many levels${this.#describeLine(start)}`, {
           cause: error,
@@ -121,7 +121,7 @@ class TraceFileReader {
     return ` in line ${lineAt(this.#bytes, at)}`;
   }
 
-  /** Behind white space, and behind the byte order marks that `cat` leaves between files. */
+  /** Skips white space, and the byte order marks that `cat` leaves between files. */
   #skipGap(from: number): number {
     let at = from;
     for (;;) {

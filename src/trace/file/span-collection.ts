@@ -1,12 +1,12 @@
 import type { Span } from "../span.ts";
 import type { TraceFile } from "./trace-file.ts";
 
-/** What the formats put their spans into, while a file is read. */
+/** Collects the spans of a file while the formats read it. */
 export class SpanCollection implements TraceFile {
   readonly spans: Span[] = [];
   readonly rejected = new Map<string, number>();
   readonly #formats = new Set<string>();
-  /** Spans of one id, which differ where client and server share it. */
+  /** Spans by trace id and id. Several differ in B3, where client and server share an id. */
   readonly #byId = new Map<string, Span[]>();
   #duplicates = 0;
 
