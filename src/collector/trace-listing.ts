@@ -10,7 +10,10 @@ import { summarizeTrace, type TraceSummary } from "./trace-summary.ts";
  * @throws {HttpError} 400 that names the parameter.
  */
 export function parseListingQuery(parameters: URLSearchParams, lookbackMs?: number): TraceQuery {
-  const { minDuration, maxDuration, ...query } = parseTraceQuery(parameters, lookbackMs);
+  const complete = new URLSearchParams(parameters);
+  // Zipkin refuses a longest duration without a shortest; on the page either may be left empty.
+  if (parameters.get("maxDuration") && !parameters.get("minDuration")) complete.set("minDuration", "1");
+  const { minDuration, maxDuration, ...query } = parseTraceQuery(complete, lookbackMs);
   return {
     ...query,
     ...(minDuration !== undefined && { minTraceDuration: minDuration }),

@@ -55,6 +55,8 @@ describe("the list of traces", () => {
     await isThere("", true);
     await isThere("minDuration=9000", true);
     await isThere("minDuration=9000&maxDuration=20500", true);
+    await isThere("maxDuration=20500", true);
+    await isThere("maxDuration=20499", false);
     await isThere("minDuration=9000&maxDuration=20499", false);
     // No single span takes longer than 9 ms: Zipkin, asked for spans of 15 ms, does not find the trace.
     const { traces } = await listOf(collector.url, "serviceName=mail&minDuration=15000&maxDuration=21000");
