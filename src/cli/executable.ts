@@ -1,10 +1,6 @@
 // Where the program begins when it is one executable: what `bin/chain-link` does to the environment is done here.
 const { env } = process;
 
-// Links of this machine are never reached through a proxy; both spellings, as the small one wins where both are set.
-for (const name of ["NO_PROXY", "no_proxy"]) {
-  env[name] = ["localhost", "127.0.0.1", "::1", env[name]].filter(Boolean).join(",");
-}
 // For processes started from here. For itself it is too late, the runtime has read them: the image sets them from outside.
 env.BUN_JSC_forceRAMSize ??= "268435456";
 env.BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS ??= "5";

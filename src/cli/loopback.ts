@@ -7,7 +7,7 @@ const LOOPBACK = ["localhost", "127.0.0.1", "::1"];
  */
 export function reachLoopbackDirectly(env: NodeJS.ProcessEnv): void {
   if (!PROXIES.some((name) => env[name])) return;
-  // The runtime reads the first that is set.
+  // The runtime reads the first that is set, when it makes a request.
   const known = env.no_proxy || env.NO_PROXY;
   env.no_proxy = [...(known ? [known] : []), ...LOOPBACK].join(",");
 }

@@ -71,9 +71,12 @@ export function hideSecrets(text: string): string {
   return name + shown.replace(/#.+$/s, "#***");
 }
 
-/** A text with URLs in it, for people: `***` stands for their users and passwords. */
+/**
+ * A text with URLs in it, for people: `***` stands for users and passwords. An `@` in a path hides what is before it, too, as a
+ * password may have a slash that nobody encoded.
+ */
 export function hideInUrls(text: string): string {
-  return text.replace(/([a-z][\w+.-]*:\/\/)[^\s/?#"']*@/gi, "$1***@");
+  return text.replace(/([a-z][\w+.-]*:\/\/)[^\s"']*@/gi, "$1***@");
 }
 
 /** Paths in which the base URL of an API may already end: those of its requests, and the folder that they have in common. */

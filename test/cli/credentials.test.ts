@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
+import { answerOnce } from "../helpers/link-process.ts";
 
 const SECRET = "s3cr3t";
 const AUTHORIZATION = `Basic ${Buffer.from(`user:${SECRET}`).toString("base64")}`;
@@ -128,4 +129,24 @@ test("a fault goes through a proxy that asks for a user", async () => {
   expect(stderr).toBe("");
   expect(stdout).toContain("+5 ms");
   expect(exitCode).toBe(0);
+});
+
+test("spans of calls have the URL of a callee without its user", async () => {
+  const bodies: string[] = [];
+  await using receiver = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      bodies.push(await request.text());
+      return new Response(null, { status: 202 });
+    },
+  });
+  const seen: Headers[] = [];
+  await using callee = startServer(seen);
+  const url = `http://user:${SECRET}@127.0.0.1:${callee.port}`;
+  const args = ["--resolve", `b=${url}`, "--zipkin", `http://127.0.0.1:${receiver.port}`, "--tags", "full"];
+  const { stdout, stderr } = await answerOnce([...args, "--access-log"]);
+  expect(seen.map((headers) => headers.get("authorization"))).toEqual([AUTHORIZATION]);
+  expect(bodies.join()).toContain(`http://127.0.0.1:${callee.port}/forward`);
+  expect(bodies.join() + stdout + stderr).not.toContain(SECRET);
 });

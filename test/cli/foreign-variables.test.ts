@@ -115,3 +115,17 @@ test.each(
   const warnings = disturbed.stderr.split("\n").filter((line) => line.startsWith("WARNING"));
   expect(new Set(warnings).size).toBe(warnings.length);
 });
+
+test.skipIf(process.platform !== "linux")(
+  "a proxy is used for other hosts, but not for those of NO_PROXY",
+  async () => {
+    await using elsewhere = Bun.serve({ hostname: "127.0.0.2", port: 0, fetch: () => Response.json([]) });
+    const args = ["traces", "export", "-", "--from", `http://127.0.0.2:${elsewhere.port}`];
+    const HTTP_PROXY = "http://127.0.0.1:1";
+    expect((await runCli(args, { env: { HTTP_PROXY } })).exitCode).toBe(1);
+    for (const name of ["NO_PROXY", "no_proxy"]) {
+      const done = await runCli(args, { env: { HTTP_PROXY, [name]: "127.0.0.2" } });
+      expect(done).toMatchObject({ exitCode: 0, stdout: "[\n]\n" });
+    }
+  },
+);

@@ -93,8 +93,8 @@ test.each([
 });
 
 test("users of all URLs in a text are hidden, and nothing else is", () => {
-  expect(hideInUrls('cannot read http://u:p@ss@h/a: see "https://v@i/@x", mail a@b')).toBe(
-    'cannot read http://***@h/a: see "https://***@i/@x", mail a@b',
+  expect(hideInUrls('cannot read http://u:p@s/s@h/a: see "https://v@i/x", mail a@b')).toBe(
+    'cannot read http://***@h/a: see "https://***@i/x", mail a@b',
   );
 });
 
