@@ -29,9 +29,15 @@ export class SpanSender {
     this.#path = ([ZIPKIN_PATH, OTLP_PATH] as const).find((path) => backend.isGivenAs(path)) ?? null;
   }
 
-  /** @throws {UserError} `collector-unreachable`, `collector-refused` */
-  async send(spans: readonly Span[]): Promise<void> {
-    for (const batch of cutBatches(spans)) await this.#sendBatch(batch);
+  /**
+   * Sends one batch after the other until the signal aborts; the batch in flight is still counted.
+   * @throws {UserError} `collector-unreachable`, `collector-refused`
+   */
+  async send(spans: readonly Span[], signal: AbortSignal): Promise<void> {
+    for (const batch of cutBatches(spans)) {
+      if (signal.aborted) return;
+      await this.#sendBatch(batch);
+    }
   }
 
   async #sendBatch(spans: readonly Span[]): Promise<void> {

@@ -15,15 +15,15 @@ export interface Imported {
 
 /**
  * Sends the spans of a trace file, `-` is standard input, to a collector, a Zipkin or an OTLP receiver. Nothing is sent of a file
- * that is malformed.
+ * that is malformed. When the signal aborts, sending stops after the batch in flight.
  * @throws {UserError} that says how many spans were stored when only some were
  */
-export async function importTraces(file: string, to: Endpoint): Promise<Imported> {
+export async function importTraces(file: string, to: Endpoint, signal: AbortSignal): Promise<Imported> {
   const { bytes, name } = await readInput(file);
   const read = parse(bytes, name);
   const sent = new SpanSender(new TraceBackend(to));
   try {
-    await sent.send(read.spans);
+    await sent.send(read.spans, signal);
   } catch (error) {
     if (!(error instanceof UserError) || sent.stored === 0) throw error;
     const { code, message, hint } = error;

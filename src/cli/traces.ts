@@ -89,8 +89,17 @@ export const traces = defineCommand({
         output.warn(`stopped at ${limit} traces; use --limit to export older ones, too`);
       return EXIT.done;
     }
-    const { importTraces } = await import("./trace-import.ts");
-    return reportImport(await importTraces(file, flags.to ?? DEFAULT), output);
+    const [{ importTraces }, { watchInterrupts }] = await Promise.all([
+      import("./trace-import.ts"),
+      import("./interrupt.ts"),
+    ]);
+    const controller = new AbortController();
+    void watchInterrupts().signal.then(() => controller.abort());
+    const imported = await importTraces(file, flags.to ?? DEFAULT, controller.signal);
+    const code = await reportImport(imported, output);
+    if (!controller.signal.aborted) return code;
+    output.error(`interrupted: ${imported.sent.stored} of ${imported.file.spans.length} spans were stored`);
+    return EXIT.interrupted;
   },
 });
 

@@ -257,6 +257,35 @@ test("an import that fails halfway says how many spans were stored", async () =>
   );
 });
 
+test("Ctrl-C during an import waits for the batch in flight and says how many spans were stored", async () => {
+  const { promise: isAsked, resolve: ask } = Promise.withResolvers<void>();
+  const { promise: mayAnswer, resolve: answer } = Promise.withResolvers<void>();
+  let requests = 0;
+  using server = Bun.serve({
+    port: 0,
+    async fetch() {
+      if (++requests === 2) {
+        ask();
+        await mayAnswer;
+      }
+      return new Response(null, { status: 202 });
+    },
+  });
+  const spans = Array.from({ length: 5001 }, (_, index) => ({ traceId: "a", id: hexId(index + 1) }));
+  const child = Bun.spawn([EXECUTABLE, "traces", "import", "-", "--to", server.url.href], {
+    stdin: Buffer.from(JSON.stringify(spans)),
+    stderr: "pipe",
+  });
+  await isAsked;
+  child.kill("SIGINT");
+  // The signal is on its way before the answer.
+  await Bun.sleep(100);
+  answer();
+  expect(await child.exited).toBe(130);
+  expect(await child.stderr.text()).toContain("ERROR    interrupted: 4000 of 5001 spans were stored\n");
+  expect(requests).toBe(2);
+});
+
 test("a receiver that takes less at a time gets smaller batches", async () => {
   let stored = 0;
   using server = Bun.serve({
