@@ -78,6 +78,11 @@ export const collector = defineCommand({
       host: flags.host,
       port: flags.port,
       otlpPort: flags["otlp-port"] ?? undefined,
+      onGrpc: once(() =>
+        output.warn(
+          "a client speaks gRPC to the OTLP port, which accepts HTTP only: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf for that client",
+        ),
+      ),
       allowedOrigins: flags.cors,
       ...storeOptions(flags),
       control: desk,
@@ -99,6 +104,15 @@ export const collector = defineCommand({
     return signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
   },
 });
+
+/** A client tries again and again; one line says it all. */
+function once(tell: () => void): () => void {
+  let isTold = false;
+  return () => {
+    if (!isTold) tell();
+    isTold = true;
+  };
+}
 
 /** Who has it may change things: it must not be guessed. */
 function isToken(text: string): boolean {

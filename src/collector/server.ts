@@ -5,6 +5,7 @@ import { type ApiParts, answer } from "./api.ts";
 import { CollectorMetrics } from "./collector-metrics.ts";
 import type { ControlDesk } from "./control-desk.ts";
 import { LiveRecorder } from "./live-recorder.ts";
+import { type Listener, listenForOtlp } from "./otlp-server.ts";
 import type { RunProof } from "./proof.ts";
 import { respondWellFormed } from "./request-form.ts";
 import { addSecurityHeaders } from "./security-headers.ts";
@@ -19,6 +20,8 @@ export interface CollectorOptions extends SpanStoreOptions {
   readonly port: number;
   /** A second port, where OTLP exporters look for it (4318). */
   readonly otlpPort?: number | undefined;
+  /** Told of each gRPC client that comes to the second port, which takes OTLP over HTTP alone. */
+  readonly onGrpc?: (() => void) | undefined;
   /** The share of traces that is kept, 0 to 1. @default 1 */
   readonly sampleRate?: number | undefined;
   /** Whether traces are found otherwise than by id. @default true */
@@ -82,26 +85,27 @@ export function startCollector(options: CollectorOptions): Collector {
     access: new Access(host, options.allowedOrigins),
   };
   const respond = (request: Request) => answer(request, parts);
-  const servers: Bun.Server<undefined>[] = [];
+  const listeners: Listener[] = [];
   try {
-    servers.push(listen(host, port, "--port", respond));
-    if (options.otlpPort !== undefined) servers.push(listen(host, options.otlpPort, "--otlp-port", respond));
+    listeners.push(listen(host, port, "--port", respond));
+    if (options.otlpPort !== undefined)
+      listeners.push(listenForGrpc(host, options.otlpPort, respond, options.onGrpc ?? (() => {})));
   } catch (error) {
-    for (const server of servers) void server.stop(true);
+    for (const listener of listeners) void listener.stop(true);
     store.close();
     throw error;
   }
-  const [server, otlpServer] = servers as [Bun.Server<undefined>, Bun.Server<undefined> | undefined];
+  const [server, otlpServer] = listeners as [Listener, Listener | undefined];
   const expiry = setInterval(() => store.expire(), EXPIRY_MS);
   expiry.unref();
-  const urlOf = ({ port: actual }: Bun.Server<undefined>) => `http://${addressOf(host)}:${actual}`;
+  const urlOf = ({ port: actual }: Listener) => `http://${addressOf(host)}:${actual}`;
   return {
     url: urlOf(server),
-    port: server.port as number,
+    port: server.port,
     otlpUrl: otlpServer === undefined ? null : urlOf(otlpServer),
     store,
     async stop() {
-      await Promise.all(servers.map(stopServer));
+      await Promise.all(listeners.map(stopListener));
       clearInterval(expiry);
       options.control?.close();
       store.close();
@@ -109,10 +113,33 @@ export function startCollector(options: CollectorOptions): Collector {
   };
 }
 
-async function stopServer(server: Bun.Server<undefined>): Promise<void> {
-  const closed = server.stop();
-  await Promise.race([closed, untilIdle(server)]);
-  await server.stop(true);
+async function stopListener(listener: Listener): Promise<void> {
+  const closed = listener.stop();
+  await Promise.race([closed, untilIdle(listener)]);
+  await listener.stop(true);
+}
+
+/** @throws {UserError} `port-busy` */
+function listenForGrpc(
+  host: string,
+  port: number,
+  respond: (request: Request) => Promise<Response>,
+  onGrpc: () => void,
+): Listener {
+  try {
+    return listenForOtlp(host, port, (request) => respondSafely(request, respond), onGrpc);
+  } catch (error) {
+    throw portBusy(host, port, "--otlp-port", error);
+  }
+}
+
+async function respondSafely(
+  request: Request,
+  respond: (request: Request) => Promise<Response>,
+): Promise<Response> {
+  const response = await respondWellFormed(request, respond);
+  addSecurityHeaders(response.headers);
+  return response;
 }
 
 /** @throws {UserError} `port-busy`; `flag` is what chose the port. */
@@ -121,7 +148,7 @@ export function listen(
   port: number,
   flag: string,
   respond: (request: Request) => Promise<Response>,
-): Bun.Server<undefined> {
+): Listener {
   try {
     return Bun.serve({
       hostname: host,
@@ -132,14 +159,12 @@ export function listen(
       development: false,
       // Without this, `development: false` lets a second server share the port, and spans go to either.
       reusePort: false,
-      fetch: async (request, server) => {
+      fetch: (request, server) => {
         // A stream may be silent for longer than the idle time-out, which other connections keep.
         if (request.url.endsWith("/api/live")) server.timeout(request, 0);
-        const response = await respondWellFormed(request, respond);
-        addSecurityHeaders(response.headers);
-        return response;
+        return respondSafely(request, respond);
       },
-    });
+    }) as Bun.Server<undefined> & { readonly port: number };
   } catch (error) {
     throw portBusy(host, port, flag, error);
   }
@@ -162,9 +187,9 @@ function portBusy(host: string, port: number, flag: string, cause: unknown): Use
   );
 }
 
-async function untilIdle(server: Bun.Server<undefined>): Promise<void> {
+async function untilIdle(listener: Listener): Promise<void> {
   const deadline = Date.now() + STOP_TIMEOUT_MS;
-  while (server.pendingRequests > 0 && Date.now() < deadline) await Bun.sleep(5);
+  while (listener.pendingRequests > 0 && Date.now() < deadline) await Bun.sleep(5);
 }
 
 function addressOf(host: string): string {

@@ -1,11 +1,12 @@
 import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeOtlpJson } from "../../src/trace/otlp.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { makeChain, newTraceId } from "../collector/spans.ts";
-import { runCli } from "../helpers/cli.ts";
+import { eventually, runCli } from "../helpers/cli.ts";
 import { startCollectorProcess } from "../helpers/collector-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chain-link-collector-"));
@@ -190,6 +191,27 @@ test.each([
   expect((await readAs(collector.url, "http://evil.example")).status).toBe(403);
   collector.signal("SIGTERM");
   await collector.exited;
+});
+
+test("a gRPC client on the OTLP port is told of in one line, and HTTP goes on", async () => {
+  const collector = await startCollectorProcess(["--otlp-port", "0"]);
+  await eventually(() => collector.stderr().includes("OTLP also on") || undefined);
+  const otlp = /OTLP also on (\S+)/.exec(collector.stderr())?.[1] ?? "";
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const client = connect(otlp.replace("/v1/traces", ""));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    client.on("error", () => {});
+    client.on("close", () => resolve());
+    client
+      .request({ ":method": "POST", ":path": "/opentelemetry.proto.collector.trace.v1.TraceService/Export" })
+      .on("error", () => {});
+    await promise;
+  }
+  const headers = { "Content-Type": "application/json" };
+  expect((await fetch(otlp, { method: "POST", headers, body: "{}" })).status).toBe(200);
+  collector.signal("SIGTERM");
+  await collector.exited;
+  expect(collector.stderr().match(/WARNING +a client speaks gRPC .*http\/protobuf/g)).toHaveLength(1);
 });
 
 test("an address that other machines reach is said to be open, in one line", async () => {
