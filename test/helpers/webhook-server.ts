@@ -1,0 +1,54 @@
+/**
+ * Admission webhooks for tests; runs inside the lab's network, where the API server can reach it.
+ *
+ *     bun webhook-server.ts CERTIFICATE KEY
+ *
+ * Prints its port, and ends with its standard input. `/deny` refuses everything, `/deny/NAME` objects with this in their name, `/rewrite` puts a mirror
+ * before each Pod's image, `/hang` never answers.
+ */
+
+export {};
+
+/** Given by the webhook only. */
+const MIRRORED = "mirror.example/pause:1";
+
+const [cert = "", key = ""] = process.argv.slice(2);
+
+interface Review {
+  readonly request: { readonly uid: string; readonly name: string; readonly object: unknown };
+}
+
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  idleTimeout: 0,
+  tls: { cert: Bun.file(cert), key: Bun.file(key) },
+  async fetch(request) {
+    const [, command, wanted = ""] = new URL(request.url).pathname.split("/");
+    const review = (await request.json()) as Review;
+    const { uid, name } = review.request;
+    const answer = (response: object) =>
+      Response.json({
+        apiVersion: "admission.k8s.io/v1",
+        kind: "AdmissionReview",
+        response: { uid, ...response },
+      });
+    switch (command) {
+      case "hang":
+        return new Promise(() => {});
+      case "rewrite": {
+        const patch = [{ op: "replace", path: "/spec/containers/0/image", value: MIRRORED }];
+        return answer({ allowed: true, patchType: "JSONPatch", patch: btoa(JSON.stringify(patch)) });
+      }
+      default:
+        return name.includes(wanted)
+          ? answer({ allowed: false, status: { code: 400, message: `${name} is not on the list` } })
+          : answer({ allowed: true });
+    }
+  },
+});
+
+process.stdout.write(`${server.port}\n`);
+// A shell is between us and the test, which a signal to it would leave behind.
+await Bun.stdin.text();
+process.exit();
