@@ -6,7 +6,7 @@ import { parseArguments } from "./arguments.ts";
 import { loadCommands } from "./command.ts";
 import { COMMANDS, findCandidates } from "./commands.ts";
 import { EXIT } from "./exit.ts";
-import type { Flag } from "./flags.ts";
+import type { Flag, FlagTable } from "./flags.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import { reachLoopbackDirectly } from "./loopback.ts";
@@ -35,9 +35,10 @@ export async function main(args: readonly string[]): Promise<number> {
       given.has(name) || environmentOf(name, command.flags[name] as Flag<unknown>).some((it) => env[it]);
     const idle = new Set(command.idleFlags?.({ operands, isSet }));
     const sources = { given, environment: env, idle, file: null };
-    const { settings, values } = command.usesConfigFile
+    const resolved = command.usesConfigFile
       ? (await import("./config-settings.ts")).applyConfigFile(command.flags, sources, output)
       : resolveSettings(command.flags, sources);
+    const { settings, values } = await withContextNamespace(command.flags, resolved);
     output.detail(`chain-link ${VERSION}, bun ${Bun.version}, ${process.platform}-${process.arch}`);
     if (globals.info) output.note(renderSettings(settings));
     return await command.run({ flags: values, operands, settings, output, commands: COMMANDS });
@@ -50,6 +51,20 @@ export async function main(args: readonly string[]): Promise<number> {
     output.failure(error);
     return error.code === "usage" ? EXIT.usage : EXIT.failed;
   }
+}
+
+type Resolved = ReturnType<typeof resolveSettings>;
+
+/** Commands that reach no cluster load nothing for it. */
+async function withContextNamespace(flags: FlagTable, resolved: Resolved): Promise<Resolved> {
+  if (flags.kubeconfig === undefined) return resolved;
+  const { readContextNamespace } = await import("./context-namespace.ts");
+  const found = await readContextNamespace(resolved.settings, resolved.values);
+  if (found === null) return resolved;
+  return {
+    settings: resolved.settings.map((setting) => (setting.name === found.name ? found : setting)),
+    values: { ...resolved.values, [found.name]: found.value },
+  };
 }
 
 /** How errors are told. Read without a check of the command line, as that may be what is wrong. */

@@ -121,3 +121,53 @@ describe("without a cluster", () => {
     expect(stderr).toContain('does not accept the credentials of user "u" (context "one")');
   });
 });
+
+describe("the namespace", () => {
+  const seen = async (namespace: string | undefined, args: readonly string[], settings?: string) => {
+    using folder = temporaryFolder();
+    const kubeconfig = join(folder.path, "kubeconfig");
+    const context = { cluster: "c", user: "u", ...(namespace === undefined ? {} : { namespace }) };
+    const config = {
+      "current-context": "one",
+      clusters: [{ name: "c", cluster: { server: "http://127.0.0.1:1" } }],
+      users: [{ name: "u", user: { token: "t" } }],
+      contexts: [{ name: "one", context }],
+    };
+    writeFileSync(kubeconfig, renderYaml(config));
+    const file = join(folder.path, "settings");
+    if (settings !== undefined) writeFileSync(file, settings);
+    const more = ["--kubeconfig", kubeconfig, "--config-file", file, "--info"];
+    const { stderr } = await runCli([...args, ...more]);
+    return /^ *namespace +(\S.*?) *$/m.exec(stderr)?.[1]?.replaceAll(file, "FILE").split(/ {2,}/);
+  };
+  const FILE = (namespace: string) => `[DEFAULT]\nnamespace = ${namespace}\n`;
+
+  test.each([["deploy"], ["dry-run"], ["validate"], ["status"], ["delete"], ["rollback"], ["history"]])(
+    "of %s is the context's where nobody chose one",
+    async (command) => {
+      expect(await seen("team", [command])).toEqual(["team", "context one"]);
+    },
+  );
+
+  test.each([
+    ["a flag", "team", ["deploy", "-n", "mine"], FILE("other"), ["mine", "--namespace"]],
+    ["the file", "team", ["deploy"], FILE("other"), ["other", "FILE: namespace"]],
+    [
+      "the context, over a file with the default",
+      "team",
+      ["deploy"],
+      FILE("chain-link"),
+      ["team", "context one"],
+    ],
+    [
+      "the original's default, without one in the context",
+      undefined,
+      ["deploy"],
+      undefined,
+      ["chain-link", "default"],
+    ],
+    ["the original's default, over kubectl's", "default", ["deploy"], undefined, ["chain-link", "default"]],
+  ] as const)("is that of %s", async (_, namespace, args, settings, expected) => {
+    expect(await seen(namespace, args, settings)).toEqual([...expected]);
+  });
+});

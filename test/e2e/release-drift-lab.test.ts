@@ -72,6 +72,30 @@ describe.skipIf(!hasLab)(`a release that others have changed${LAB_NOTE}`, () => 
       60_000,
     );
 
+    test("is deleted beside objects that only carry its labels, which stay", async () => {
+      const bench = open("leftover");
+      const place = ["-n", bench.namespace];
+      await bench.run("deploy", ...shape(bench), ...DEPLOY);
+      const live = await lab.query("get", "deployment", deployment, ...place);
+      const { "applyset.kubernetes.io/part-of": _, ...labels } = live.metadata.labels;
+      const { template } = live.spec;
+      template.metadata.labels.app = "leftover";
+      const selector = { matchLabels: template.metadata.labels };
+      const leftover = {
+        ...{ apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "leftover", labels } },
+        spec: { replicas: 1, selector, template },
+      };
+      await lab.kubectl(["create", "-f", "-", ...place], { input: JSON.stringify(leftover) });
+      await eventually(async () => {
+        const { items } = await lab.query("get", "pods", "-l", "app=leftover", ...place);
+        return items.length > 0 ? true : undefined;
+      });
+      const deleted = await bench.run("delete", "--yes");
+      expect(deleted.stderr).toContain("was deleted from namespace");
+      expect(deleted.exitCode).toBe(0);
+      expect(await bench.list()).toEqual(["Deployment/leftover"]);
+    }, 120_000);
+
     test("keeps a scaled number until its own number changes, and then takes it", async () => {
       const bench = open("scale");
       const scaled = (replicas: number) =>

@@ -4,6 +4,7 @@ import { RESOURCES, type Resource } from "../api/resource.ts";
 import { waitUntilGone } from "./gone.ts";
 import { selectorOf } from "./members.ts";
 import type { Removal } from "./plan.ts";
+import { ownerOf } from "./pod-index.ts";
 import type { ReleaseStore } from "./store.ts";
 import { Interrupted, type RemoveOptions } from "./work.ts";
 
@@ -23,6 +24,12 @@ export async function waitForEnd(
 ): Promise<void> {
   const limit = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
   const resources = new Set(members.map(({ resource }) => resource));
+  const names = new Set(members.map(({ resource, name }) => `${resource.kind}/${name}`));
+  // Others may have our labels, too: what `generate` wrote and somebody applied.
+  const isOurs = (pod: LiveObject) =>
+    names.has(`Deployment/${ownerOf(pod)}`) ||
+    names.has(`Pod/${pod.metadata.name}`) ||
+    pod.metadata.deletionTimestamp !== undefined;
   try {
     await Promise.all(
       [...resources].map((resource) => {
@@ -31,22 +38,24 @@ export async function waitForEnd(
         return waitUntilGone(store.client, resource, store.namespace, selector, new Set(uids), limit);
       }),
     );
-    await waitForPods(store, limit, report);
+    await waitForPods(store, isOurs, limit, report);
   } catch (error) {
     if (stop.aborted) throw new Interrupted();
     if (!limit.aborted) throw error;
-    throw notEnded(store, await listEnding(store, resources));
+    throw notEnded(store, await listEnding(store, resources, isOurs));
   }
 }
 
 async function waitForPods(
   store: ReleaseStore,
+  isOurs: (pod: LiveObject) => boolean,
   limit: AbortSignal,
   report: RemoveOptions["report"],
 ): Promise<void> {
   const { client, namespace } = store;
   const labelSelector = podSelector(store);
-  const pods = await client.listAll(RESOURCES.pod, namespace, { labelSelector, metadataOnly: true });
+  const found = await client.listAll(RESOURCES.pod, namespace, { labelSelector, metadataOnly: true });
+  const pods = found.filter(isOurs);
   if (pods.length === 0) return;
   let left: ReadonlySet<string> = new Set(pods.map(({ metadata }) => metadata.uid));
   const tell = () =>
@@ -68,23 +77,27 @@ function podSelector({ release }: ReleaseStore): string {
   return `app.kubernetes.io/instance=${release},app.kubernetes.io/part-of=chain-link`;
 }
 
-/** What is being deleted and still there, with what it waits for. */
-async function listEnding(store: ReleaseStore, resources: ReadonlySet<Resource>): Promise<string[]> {
+/** What is still there of what was deleted, with what it waits for. */
+async function listEnding(
+  store: ReleaseStore,
+  resources: ReadonlySet<Resource>,
+  isOurs: (pod: LiveObject) => boolean,
+): Promise<string[]> {
   const { client, namespace } = store;
-  const lists = await Promise.all([
-    ...[...resources]
-      .filter((resource) => resource !== RESOURCES.pod)
-      .map((resource) => client.listAll(resource, namespace, { labelSelector: selectorOf(resource, store) })),
+  const lists = [...resources]
+    .filter((resource) => resource !== RESOURCES.pod)
+    .map((resource) => client.listAll(resource, namespace, { labelSelector: selectorOf(resource, store) }));
+  const [pods, ...members] = await Promise.all([
     client.listAll(RESOURCES.pod, namespace, { labelSelector: podSelector(store) }),
+    ...lists,
   ]);
-  return lists
-    .flat()
-    .filter(({ metadata }) => metadata.deletionTimestamp !== undefined)
-    .map(describeEnding);
+  return [...members.flat(), ...pods.filter(isOurs)].map(describeEnding);
 }
 
-function describeEnding({ kind, metadata: { name, finalizers = [] }, spec }: LiveObject): string {
+function describeEnding({ kind, metadata, spec }: LiveObject): string {
+  const { name, finalizers = [], deletionTimestamp } = metadata;
   if (finalizers.length > 0) return `${kind} ${name}: whoever set ${finalizers.join(", ")} has not let it go`;
+  if (deletionTimestamp === undefined) return `${kind} ${name}: is not being deleted yet`;
   const why = spec?.nodeName === undefined ? "is being deleted" : `node ${spec.nodeName} has not ended it`;
   return `${kind} ${name}: ${why}`;
 }

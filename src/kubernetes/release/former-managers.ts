@@ -74,8 +74,13 @@ function unite(a: FieldSet, b: FieldSet): FieldSet {
 }
 
 function withoutLastApplied(fields: FieldSet): FieldSet {
-  const { "f:annotations": annotations = {}, ...metadata } = fields["f:metadata"] ?? {};
-  const { [LAST_APPLIED]: _, ...others } = annotations;
-  const hasOthers = Object.keys(others).some((key) => key !== ".");
-  return { ...fields, "f:metadata": { ...metadata, ...(hasOthers ? { "f:annotations": others } : {}) } };
+  return without(fields, ["f:metadata", "f:annotations", LAST_APPLIED]);
+}
+
+/** A set without one path. A map of which nothing is left goes, too: empty, it would stand for the map as a whole. */
+function without(fields: FieldSet, [key = "", ...rest]: readonly string[]): FieldSet {
+  const { [key]: found, ...others } = fields;
+  if (found === undefined || rest.length === 0) return others;
+  const inner = without(found, rest);
+  return Object.keys(inner).some((name) => name !== ".") ? { ...others, [key]: inner } : others;
 }
