@@ -24,6 +24,7 @@ export function instancesAt(links: ReadonlyMap<string, Endpoint>): LinkInstance[
     link,
     url,
     fetch: fetchAs({ headers }),
+    isShared: true,
   }));
 }
 

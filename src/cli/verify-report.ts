@@ -1,6 +1,7 @@
 import { formatCount } from "../lib/count.ts";
 import { formatRounded } from "../lib/duration.ts";
 import { joinLines } from "../lib/visible-text.ts";
+import { describeFailedCall } from "../verify/failed-call.ts";
 import type { ExportLatency, VerifyResult } from "../verify/result.ts";
 import { missingBySecond } from "../verify/seconds.ts";
 import { renderSparkline } from "../verify/sparkline.ts";
@@ -49,6 +50,7 @@ export function renderVerifyReport(result: VerifyResult): string {
     ),
     table([text("MISSING AT EDGE"), number("SPANS")], Object.entries(result.edges)),
     table([text("CONTEXT BROKEN AT"), number("TRACES")], Object.entries(result.brokenContexts)),
+    result.failedCalls.map(describeFailedCall),
     table([text("SAMPLING IGNORED BY"), number("TRACES")], Object.entries(result.samplingIgnoredBy)),
     table(
       [text("LOST"), text("WHERE"), number("SPANS")],

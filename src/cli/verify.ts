@@ -88,8 +88,9 @@ interface Proof {
 
 async function proveSpans(proof: Proof): Promise<number> {
   const { flags, output, signal } = proof;
-  const [{ reconcile }, { resultOf }, { graphOf }] = await Promise.all([
+  const [{ reconcile }, { Inquiry }, { resultOf }, { graphOf }] = await Promise.all([
     import("../verify/reconcile.ts"),
+    import("../verify/inquiry.ts"),
     import("../verify/result.ts"),
     import("../verify/call-graph.ts"),
   ]);
@@ -118,6 +119,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       isWholeRun: () => run.isWhole(),
       reader,
       countRestarts: () => watch.countRestarts(),
+      inquiry: new Inquiry(findInstances),
       beforeLast: async () => {
         const counters = await readCounters(await findInstances(), backend);
         last.counters = { ...counters, backend: await watch.read() };

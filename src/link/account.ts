@@ -3,6 +3,7 @@ import { NINE, ZERO } from "../http/characters.ts";
 import { readWord, writeWord } from "../trace/hex.ts";
 import { type ServiceHash, SpanHash } from "../trace/ledger.ts";
 import type { SpanWords } from "./span-id.ts";
+import type { VisitLog } from "./visit-log.ts";
 
 const NAME = Buffer.from("chain-link-ledger: ");
 const LINE_END = Buffer.from("\r\n");
@@ -14,18 +15,36 @@ const DIGEST_DIGITS = 16;
 /** Of the span that is being added. */
 const hash = new SpanHash();
 
+/** Of the visit that is being logged. */
+const own = { count: 0, high: 0, low: 0 };
+
 /** The ledger of one request while it is being made: `src/trace/ledger.ts` on bytes and without objects. */
 export class Account {
   count = 0;
   high = 0;
   low = 0;
   unknown = 0;
+  /** Of these, what came with the answers of callees. */
+  #takenCount = 0;
+  #takenHigh = 0;
+  #takenLow = 0;
 
   clear(): void {
     this.count = 0;
     this.high = 0;
     this.low = 0;
     this.unknown = 0;
+    this.#takenCount = 0;
+    this.#takenHigh = 0;
+    this.#takenLow = 0;
+  }
+
+  /** Remembers the spans that this link itself recorded. */
+  log(visits: VisitLog, parent: SpanWords, endMs: number): void {
+    own.count = this.count - this.#takenCount;
+    own.high = this.high ^ this.#takenHigh;
+    own.low = this.low ^ this.#takenLow;
+    visits.add(parent, own, endMs);
   }
 
   /** One more span; the parent of a root is {@link NO_SPAN}. */
@@ -53,6 +72,9 @@ export class Account {
     this.high ^= high;
     this.low ^= low;
     this.unknown += unknown;
+    this.#takenCount += count;
+    this.#takenHigh ^= high;
+    this.#takenLow ^= low;
     return true;
   }
 
@@ -86,6 +108,8 @@ export class NoAccount extends Account {
   }
 
   override writeHeader(): void {}
+
+  override log(): void {}
 }
 
 /** The number behind the digest: 0 when there is none, -1 when it is not one. */

@@ -1,24 +1,31 @@
-import type { Handler } from "../http/exchange.ts";
+import type { Exchange, Handler } from "../http/exchange.ts";
 import { jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import type { Roles } from "./roles.ts";
 import { findRoute, isRead, type Route } from "./route.ts";
 import { Visit, type VisitParts } from "./visit.ts";
+import { answerVisits } from "./visit-answer.ts";
+import { VISITS } from "./visit-log.ts";
 
 export interface HandlerParts extends VisitParts {
   readonly roles: () => Roles;
   /** Before it the link says that it is not ready, on the clock of `performance.now()`. */
   readonly readyAtMs: number;
   readonly renderMetrics: () => string;
+  /** When the link was started, in milliseconds since 1970. */
+  readonly startedAt: number;
+  /** Visits that have not ended. */
+  readonly inFlight: () => Iterable<Visit>;
 }
 
 const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** The link as its callers see it. Readiness and metrics leave no trace. */
+/** The link as its callers see it. Readiness, metrics and questions for its ledgers leave no trace. */
 export function createHandler(parts: HandlerParts): Handler {
   return (exchange) => {
     const route = findRoute(exchange);
-    if (route === "/readiness" || route === "/metrics") {
-      exchange.answer(isRead(exchange.head) ? answerUntraced(parts, route) : refuseMethod(exchange.method));
+    if (route === "/readiness" || route === "/metrics" || route === "/ledger") {
+      const isAsked = isRead(exchange.head);
+      exchange.answer(isAsked ? answerUntraced(parts, route, exchange) : refuseMethod(exchange.method));
       return;
     }
     let visit = exchange.attachment as Visit | null;
@@ -31,9 +38,11 @@ export function createHandler(parts: HandlerParts): Handler {
 }
 
 function answerUntraced(
-  { roles, stats, readyAtMs, renderMetrics }: HandlerParts,
+  { roles, stats, readyAtMs, renderMetrics, startedAt, inFlight }: HandlerParts,
   route: Route,
+  exchange: Exchange,
 ): LinkResponse {
+  if (route === "/ledger") return answerVisits(exchange, VISITS, inFlight(), startedAt);
   if (route === "/metrics") {
     return { status: 200, headers: [["Content-Type", PROMETHEUS_TYPE]], body: renderMetrics() };
   }

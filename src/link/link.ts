@@ -143,6 +143,8 @@ export function startLink(options: LinkOptions): Link {
       log,
       stats,
       abandoned,
+      startedAt,
+      inFlight: () => [...openVisits(), ...abandoned],
       readyAtMs: startedAtMs + (own?.startupMs ?? 0),
       renderMetrics: () =>
         renderMetrics({ service: name, version: options.version, startedAt }, stats, reporter) +
@@ -161,6 +163,12 @@ export function startLink(options: LinkOptions): Link {
         })
       : null;
 
+  function openVisits(): Visit[] {
+    return server
+      .openExchanges()
+      .flatMap(({ attachment }) => (attachment instanceof Visit ? attachment : []));
+  }
+
   async function shutDown(drainMs: number, graceMs: number): Promise<void> {
     const startMs = performance.now();
     const leftMs = (share: number) => Math.max(0, startMs + graceMs * share - performance.now());
@@ -172,9 +180,7 @@ export function startLink(options: LinkOptions): Link {
     while (stats.inFlight > 0 && leftMs(1 - FLUSH_SHARE) > 0) await Bun.sleep(IN_FLIGHT_CHECK_MS);
     // What is not done by now ends here, with its spans: first calls, which answer their requests, then what waits.
     client.close();
-    for (const { attachment } of server.openExchanges()) {
-      if (attachment instanceof Visit) attachment.cancel();
-    }
+    for (const visit of openVisits()) visit.cancel();
     for (const visit of abandoned) visit.cancel();
     await reporter.close(leftMs(1));
     await server.close();

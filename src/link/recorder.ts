@@ -9,6 +9,7 @@ import type { ServerTemplates } from "./server-templates.ts";
 import { type Skeleton, type SpanFormat, SpanRecord } from "./span-format.ts";
 import { NO_SPAN, type SpanId } from "./span-id.ts";
 import type { Cause } from "./tags.ts";
+import { VISITS } from "./visit-log.ts";
 import { MACHINE_CLOCK } from "./wall-clock.ts";
 
 export interface RecorderParts {
@@ -70,6 +71,7 @@ export class Recorder {
     const template = serverTemplates.find(this.#exchange, route, status, cause, this.context.isCaptured);
     this.#report(SERVER, parentAt, template, startMs, endMs, this.#peer ?? this.#noPeer);
     this.account.addSpan(server, parentAt === -1 ? NO_SPAN : parent, SERVER_WORD, serviceHash);
+    if (!this.context.isStart) this.account.log(VISITS, parent, endMs);
   }
 
   #report(

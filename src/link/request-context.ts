@@ -53,7 +53,7 @@ const ZERO = 0x30;
 export class RequestContext {
   readonly ids = new Uint8Array(IDS_BYTES);
   readonly server = new SpanId();
-  /** As it came, if {@link parentAt} is not -1. */
+  /** As it came, also where {@link parentAt} is -1; of no meaning where no context came in. */
   readonly parent = new SpanId();
   isSampled = false;
   /** The last 7 bytes of the trace id are random, as whoever began the trace says. */
@@ -219,10 +219,10 @@ export class RequestContext {
     this.isRandom = this.isStart || incoming.random;
     this.isDebug = incoming.debug;
     this.parentAt = -1;
-    if (incoming.parentId !== null && !this.#isGenerated(incoming)) {
+    if (incoming.parentId !== null) {
       writeText(ids, PARENT, incoming.parentId);
       this.parent.take(readWord(ids, PARENT), readWord(ids, PARENT + 8));
-      this.parentAt = PARENT;
+      if (!this.#isGenerated(incoming)) this.parentAt = PARENT;
     }
     const forms = incoming.forms.length === 0 ? propagators : incoming.forms;
     const isPlain =

@@ -2,8 +2,10 @@ import type { Exchange } from "../http/exchange.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import { collapseSlashes } from "../lib/endpoint.ts";
 
-/** What a link serves: `/` and `/forward` of the original, `/readiness` and `/metrics`. */
-export type Route = "/" | "/forward" | "/readiness" | "/metrics";
+/** What a link serves: `/` and `/forward` of the original, and what leaves no trace. */
+export type Route = "/" | "/forward" | "/readiness" | "/metrics" | "/ledger";
+
+const ROUTES: readonly string[] = ["/", "/forward", "/readiness", "/metrics", "/ledger"] satisfies Route[];
 
 const FORWARD = Buffer.from("/forward");
 const SLASH = 0x2f;
@@ -28,7 +30,7 @@ function isForward(bytes: Uint8Array, start: number): boolean {
 /** With a query, or as a proxy writes it. */
 function findGeneral(given: string): Route | null {
   const path = collapseSlashes(given);
-  return path === "/" || path === "/forward" || path === "/readiness" || path === "/metrics" ? path : null;
+  return ROUTES.includes(path) ? (path as Route) : null;
 }
 
 /** `GET` or `HEAD`. */

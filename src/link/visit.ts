@@ -18,7 +18,7 @@ import { answerUnrouted, jsonResponse, type LinkResponse, refuseMethod } from ".
 import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
 import type { Skeleton } from "./span-format.ts";
-import type { SpanId } from "./span-id.ts";
+import type { SpanId, SpanWords } from "./span-id.ts";
 import type { LinkStats } from "./stats.ts";
 import { Steps, type StepsOwner } from "./steps.ts";
 import type { Cause } from "./tags.ts";
@@ -71,6 +71,12 @@ export class Visit implements StepsOwner {
     this.context = this.#recorder.context;
     this.account = this.#recorder.account;
     exchange.onGone = () => this.#loseCaller();
+  }
+
+  /** Whether it has not ended, and named this span as parent. */
+  isFor({ high, low }: SpanWords): boolean {
+    const { parent, isStart, isSampled } = this.context;
+    return this.#isUnderWay && isSampled && !isStart && parent.high === high && parent.low === low;
   }
 
   get stats(): LinkStats {

@@ -5,6 +5,7 @@ import type { CallGraph } from "./call-graph.ts";
 import type { CanaryAccount } from "./canary-account.ts";
 import { CounterLog } from "./counter-log.ts";
 import type { CountedBackend, LinkInstance } from "./counters.ts";
+import { Inquiry } from "./inquiry.ts";
 import { Learning } from "./learning.ts";
 import { pause, QueryPace } from "./query-pace.ts";
 import { type Reconciliation, reconcile } from "./reconcile.ts";
@@ -73,6 +74,7 @@ export class Canary {
   readonly #end = new AbortController();
   readonly #pace: QueryPace;
   readonly #watch: BackendWatch;
+  readonly #inquiry: Inquiry;
   #learning: Learning;
 
   constructor(options: CanaryOptions) {
@@ -80,6 +82,7 @@ export class Canary {
     this.#pace = new QueryPace(options.queriesPerSecond, this.#end.signal);
     this.#learning = new Learning(options.graph);
     this.#watch = new BackendWatch(options.backend, null);
+    this.#inquiry = new Inquiry(options.findInstances);
     // At the end of each window, so that what is queued for it is told from what is queued for later ones.
     this.#counters = new CounterLog(options.findInstances, options.backend, options.windowMs / 2);
   }
@@ -180,6 +183,7 @@ export class Canary {
           maxWaitMs: Math.max(0, Math.min(maxWaitMs, leftMs)),
           queriesPerSecond: this.#pace,
           signal: this.#end.signal,
+          inquiry: this.#inquiry,
           countRestarts: async () => {
             const restarts = await this.#watch.countRestarts();
             return restarts === null ? null : restarts - restartsBefore;

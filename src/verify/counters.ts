@@ -38,6 +38,8 @@ export interface LinkInstance {
   /** Base URL. */
   readonly url: string;
   readonly fetch?: Fetch;
+  /** Several processes may answer at the URL, one after the other. @default false */
+  readonly isShared?: boolean;
 }
 
 export interface CountedBackend {

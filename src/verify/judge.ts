@@ -19,6 +19,8 @@ export interface Knowledge {
   readonly foreign: ReadonlySet<string>;
   /** Alterations that may be tried on one trace, 1.6 times the square of its spans. @default 200,000: some 0.3 s */
   readonly maxRepairs?: number;
+  /** Spans below which some link was visited. @default not known */
+  readonly reached?: ReadonlySet<string>;
 }
 
 /** The record's part that is judged. */
@@ -142,7 +144,8 @@ function findFalseRoots(
 }
 
 /** A call to one of our links that was answered, though nothing below it is there. */
-function isUnanswered(view: TraceView, span: SeenSpan, { services, graph }: Knowledge): boolean {
+function isUnanswered(view: TraceView, span: SeenSpan, { services, graph, reached }: Knowledge): boolean {
+  if (reached?.has(span.id) === false) return false;
   if (span.kind !== "CLIENT" || span.status === null || span.remote === null) return false;
   const isLink = services?.has(span.remote) ?? graph?.services.has(span.remote) ?? false;
   return isLink && view.childrenOf(span.id).length === 0;
@@ -278,3 +281,6 @@ function completeByStructure(view: TraceView, lost: number): Completion {
 
 /** The verdict on a request that nobody asked to be recorded, and of which nothing is there. */
 export const NOT_SAMPLED: Verdict = verdictOf({ expected: EMPTY_LEDGER.count }, "not-sampled");
+
+/** The verdict on a request that something before the entry answered: no link was visited, as the links say. */
+export const UNREACHED: Verdict = verdictOf({ expected: EMPTY_LEDGER.count }, "unreached");

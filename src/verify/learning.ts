@@ -37,8 +37,10 @@ export class Learning {
     return this.#given === null ? Math.max(0, ENOUGH_TRACES - this.#traces) : 0;
   }
 
-  judge(record: RunRecord, spans: readonly SeenSpan[]): Verdict {
-    const verdict = judgeTrace(record, spans, this.knowledge);
+  /** @param reached Spans below which some link was visited, where that is known */
+  judge(record: RunRecord, spans: readonly SeenSpan[], reached: ReadonlySet<string> | null = null): Verdict {
+    const knowledge = reached === null ? this.knowledge : { ...this.knowledge, reached };
+    const verdict = judgeTrace(record, spans, knowledge);
     if (this.#given !== null) return verdict;
     if (verdict.class === "complete") {
       if (this.wanted > 0 || this.#foreign.size > 0) this.#learn(spans, this.#foreign);
@@ -51,7 +53,7 @@ export class Learning {
     for (const name of found) if (!this.#links.has(name)) this.#foreign.add(name);
     // A link may stand in a gateway's place in one trace, and be called by links in others.
     const foreign = new Set(found);
-    const proved = judgeTrace(record, spans, { ...this.knowledge, foreign });
+    const proved = judgeTrace(record, spans, { ...knowledge, foreign });
     if (proved.class === "complete") this.#learn(spans, foreign);
     return proved;
   }

@@ -47,6 +47,7 @@ function decodeSpan(span: Record<string, unknown>, serviceName: string) {
       remote: remoteOf(attributes),
       status: status === undefined ? null : Number(status),
       attempt: attempt === undefined ? (attributes.has("http.request.method") ? 0 : null) : Number(attempt),
+      failure: status === undefined ? (attributes.get("error") ?? attributes.get("error.type")) : undefined,
       startUs,
       endUs: decodeMicros(span.endTimeUnixNano),
       captured: readCaptured((key) => attributes.get(key)),

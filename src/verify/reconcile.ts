@@ -3,7 +3,9 @@ import { RunIds } from "../trace/run.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
 import { compareAccounts } from "./accounts.ts";
 import type { CallGraph } from "./call-graph.ts";
-import { judgeTrace, NOT_SAMPLED } from "./judge.ts";
+import { type FullLedger, FullLedgers, type OpenRequest } from "./full-ledgers.ts";
+import type { Inquiry, NoVisits } from "./inquiry.ts";
+import { judgeTrace, NOT_SAMPLED, UNREACHED } from "./judge.ts";
 import { Learning } from "./learning.ts";
 import { Overdue } from "./overdue.ts";
 import { pause, QueryPace } from "./query-pace.ts";
@@ -27,6 +29,8 @@ export interface ReconcileOptions {
   readonly isWholeRun?: () => boolean;
   /** How often the backend was started again so far; `null` while it cannot be told. @default () => null */
   readonly countRestarts?: () => Promise<number | null>;
+  /** Asks links for what answers did not bring. @default nobody can be asked, and such traces are unknown */
+  readonly inquiry?: Inquiry | null;
   /** Called before the last look: what the counters say then is of spans that had not arrived before it. */
   readonly beforeLast?: () => Promise<void>;
   /** What is not there so long after the end is missing. */
@@ -65,6 +69,11 @@ const LONGEST_PAUSE_MS = 2000;
 const LONGEST_LIVE_PAUSE_MS = 300;
 /** A backend that is started again and again, or evicts faster than it is read, is judged by what it has by then. */
 const MAX_STARTS = 5;
+/** Other traces show within this time what one trace does not. */
+const LATE_MS = 5000;
+const NO_LEDGERS: ReadonlyMap<number, FullLedger | NoVisits> = new Map();
+/** The answer brought all that there is to know. */
+const NO_LEDGER = "none";
 /** Pending traces from which on accounts are compared instead of spans. */
 const ACCOUNTS_FROM = 2000;
 
@@ -96,12 +105,14 @@ class Reconciler {
   /** How often everything was judged, and whether because traces were gone. */
   #starts = 1;
   #hasForgotten = false;
+  readonly #fullLedgers: FullLedgers | null;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#ids = new RunIds(options.book.header.run);
     this.#settled = new Settlement(options.book, this.#ids);
-    const { queriesPerSecond, signal, hurry } = options;
+    const { queriesPerSecond, signal, hurry, inquiry = null, book } = options;
+    this.#fullLedgers = inquiry === null ? null : new FullLedgers(inquiry, this.#ids, book.header.startMs);
     this.#wake = hurry === undefined ? signal : AbortSignal.any([signal, hurry]);
     this.#pace =
       typeof queriesPerSecond === "number" ? new QueryPace(queriesPerSecond, signal) : queriesPerSecond;
@@ -222,9 +233,10 @@ class Reconciler {
     for (; this.#taken < book.size; this.#taken++) {
       const record = book.record(this.#taken);
       const { ledger, isSampled, isBroken } = record;
-      if (ledger === null || isBroken) {
+      const canAsk = this.#fullLedgers !== null && isSampled && !isBroken;
+      if (isBroken || (ledger === null && !canAsk)) {
         this.#settled.add(record, judgeTrace(record, [], this.#learning.knowledge));
-      } else if (!isSampled && ledger.count === 0) this.#settled.add(record, NOT_SAMPLED);
+      } else if (!isSampled && ledger?.count === 0) this.#settled.add(record, NOT_SAMPLED);
       else this.#pending.push(this.#taken);
     }
   }
@@ -275,21 +287,49 @@ class Reconciler {
     const traces = await reader.read(ids, signal);
     this.#hasAnswered = true;
     const seenAt = Date.now();
-    for (const [at, record] of records.entries()) {
+    const read = records.map((record, at) => {
       const index = indexes[at] as number;
       const spans = this.#overdue.recall(index, traces.get(ids[at] as string) ?? []);
+      return { index, record, spans, isLate: this.#isEnded && seenAt - book.endOf(record) > LATE_MS };
+    });
+    const found = await this.#findFullLedgers(read, left !== null);
+    for (const { index, record: answered, spans } of read) {
+      const full = found.get(index) ?? NO_LEDGER;
+      const { record, isUnreached, reached } =
+        typeof full === "object" ? full : { record: answered, isUnreached: false, reached: null };
+      if (full === "later" && left === null) {
+        this.#postpone(index, record, spans);
+        continue;
+      }
+      if (full === "never" && record.ledger === null) {
+        this.#settled.add(record, this.#learning.judge(record, spans));
+        continue;
+      }
       if (left === null && spans.length < (record.ledger?.count ?? 0)) {
         // Looking for what is missing costs far more than looking again.
         this.#postpone(index, record, spans);
         continue;
       }
-      const verdict = this.#learning.judge(record, spans);
+      const verdict = isUnreached ? UNREACHED : this.#learning.judge(record, spans, reached);
       if (isFinal(verdict)) {
         this.#settled.add(record, verdict, seenAt);
+        if (reached !== null) this.#settled.tally.failedCalls.add(spans, reached);
         this.#overdue.forget(index);
+        this.#fullLedgers?.forget(index);
       } else if (left !== null) left.push({ record, spans });
       else this.#postpone(index, record, spans);
     }
+  }
+
+  /** Of requests whose answers brought no whole ledger. */
+  async #findFullLedgers(requests: readonly OpenRequest[], isLast: boolean) {
+    if (this.#fullLedgers === null) return NO_LEDGERS;
+    for (const { spans } of requests) this.#fullLedgers.learn(spans);
+    const open = requests.filter(
+      ({ record: { ledger, isSampled } }) => isSampled && (ledger === null || ledger.unknown > 0),
+    );
+    if (open.length === 0) return NO_LEDGERS;
+    return this.#fullLedgers.find(open, this.#options.graph?.entry ?? null, isLast);
   }
 
   #postpone(index: number, record: RunRecord, spans: readonly SeenSpan[]): void {

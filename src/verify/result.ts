@@ -2,11 +2,12 @@ import { formatCount } from "../lib/count.ts";
 import type { Histogram } from "../lib/histogram.ts";
 import type { Loss } from "./attribution.ts";
 import type { CallGraph } from "./call-graph.ts";
+import type { FailedCall } from "./failed-call.ts";
 import type { Occasion } from "./occasion.ts";
 import type { Reconciliation } from "./reconcile.ts";
-import { type Example, edgeText, type LinkLoss, type Tally } from "./tally.ts";
+import type { Example, LinkLoss, Tally } from "./tally.ts";
 import { describeCauses, describeUnknown, type UnknownCauses, withFailures } from "./unknown-cause.ts";
-import type { TraceClass } from "./verdict.ts";
+import { edgeText, type TraceClass } from "./verdict.ts";
 
 /** The answer to "did every span arrive?" where nothing may be missing. */
 export type StrictOutcome = "complete" | "incomplete" | "could-not-tell";
@@ -48,6 +49,8 @@ export interface VerifyResult extends Occasion {
   /** Every call that is known, as in `edges`: what a picture of the losses is drawn on. */
   readonly calls: readonly string[];
   readonly brokenContexts: Readonly<Record<string, number>>;
+  /** Calls without an answer of their callee, in traces that are proved all the same; the most frequent first. */
+  readonly failedCalls: readonly FailedCall[];
   readonly samplingIgnoredBy: Readonly<Record<string, number>>;
   readonly losses: readonly Loss[];
   /** `null` when no request ended while the backend was watched. */
@@ -127,6 +130,7 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
     edges: Object.fromEntries(tally.edges),
     calls: callsOf(graph),
     brokenContexts: Object.fromEntries(tally.brokenEdges),
+    failedCalls: tally.failedCalls.list(),
     samplingIgnoredBy: Object.fromEntries(tally.samplingIgnoredBy),
     losses: options.losses,
     exportLatencyMs: latencyOf(exportLatency),

@@ -10,6 +10,8 @@ export interface SeenSpan extends LedgerSpan {
   readonly remote: string | null;
   /** HTTP status of the answer; `null` where there was none, or the span does not say. */
   readonly status: number | null;
+  /** What became of a call without an answer, as its link says it; absent where there was one, or nothing is said. */
+  readonly failure?: string | undefined;
   /** Which attempt of a call it is, from 0; `null` where the span does not say. */
   readonly attempt: number | null;
   /** Microseconds since 1970, 0 when unknown. */
@@ -25,14 +27,16 @@ export interface SeenSpan extends LedgerSpan {
 export function toSeenSpan(span: Span): SeenSpan {
   const { timestamp = 0, duration = 0, tags = {} } = span;
   const startUs = timestamp;
+  const status = readStatus(tags["http.status_code"] ?? tags["http.response.status_code"]);
   return {
     id: span.id,
     parentId: span.parentId ?? null,
     kind: span.kind,
     serviceName: span.localEndpoint?.serviceName?.toLowerCase() ?? "",
     remote: span.remoteEndpoint?.serviceName?.toLowerCase() ?? null,
-    status: readStatus(tags["http.status_code"] ?? tags["http.response.status_code"]),
+    status,
     attempt: readAttempt(tags),
+    failure: status === null ? (tags.error ?? tags["error.type"]) : undefined,
     startUs,
     endUs: startUs + duration,
     isDebug: span.debug === true,

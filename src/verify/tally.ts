@@ -1,7 +1,8 @@
+import { FailedCalls } from "./failed-call.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import {
   type AlteredSpan,
-  type Edge,
+  edgeText,
   TRACE_CLASSES,
   type TraceClass,
   type Verdict,
@@ -48,6 +49,8 @@ export class Tally {
   readonly brokenEdges = new Map<string, number>();
   /** Traces in which a link decided otherwise than it was told, by link. */
   readonly samplingIgnoredBy = new Map<string, number>();
+  /** Calls that got no answer of their callee, in traces that are proved all the same. */
+  readonly failedCalls = new FailedCalls();
   /** `unknown` traces by why. */
   readonly unknownCauses = new Map<string, number>();
   /** By class, the worst first. */
@@ -92,6 +95,7 @@ export class Tally {
     for (const field of ["edges", "brokenEdges", "samplingIgnoredBy", "unknownCauses"] as const)
       for (const [key, value] of this[field]) copy[field].set(key, value);
     for (const [name, examples] of this.#examples) copy.#examples.set(name, [...examples]);
+    copy.failedCalls.addAll(this.failedCalls);
     for (const [second, counts] of this.seconds) copy.seconds.set(second, { ...counts });
     return copy;
   }
@@ -122,7 +126,7 @@ export class Tally {
     for (const edge of verdict.brokenEdges) count(this.brokenEdges, edgeText(edge));
     for (const name of verdict.samplingIgnoredBy) count(this.samplingIgnoredBy, name);
     if (cause !== null) count(this.unknownCauses, cause);
-    const isGood = verdict.class === "complete" || verdict.class === "not-sampled";
+    const isGood = ["complete", "not-sampled", "unreached"].includes(verdict.class);
     if (!isGood) this.#keepExample({ traceId, verdict, cause });
   }
 
@@ -172,10 +176,6 @@ function rankOf({ class: name, missing, unattributed }: Verdict): number {
 /** The link that recorded an altered span. */
 function trueName({ span, field, was }: Omit<AlteredSpan, "is">): string {
   return field === "service" ? (was ?? "") : span.serviceName;
-}
-
-export function edgeText({ from, to }: Edge): string {
-  return `${from ?? "?"} > ${to}`;
 }
 
 function count(counts: Map<string, number>, key: string): void {

@@ -11,6 +11,7 @@ export const TRACE_CLASSES = [
   "broken-context",
   "orphaned",
   "unknown",
+  "unreached",
   "duplicated",
   "not-sampled",
   "complete",
@@ -20,13 +21,17 @@ export type TraceClass = (typeof TRACE_CLASSES)[number];
 
 /** Nothing is wrong, or unknown, with a trace of the class. */
 export function isFine(name: TraceClass): boolean {
-  return name === "complete" || name === "not-sampled" || name === "duplicated";
+  return name === "complete" || name === "not-sampled" || name === "duplicated" || name === "unreached";
 }
 
 /** A call from one service to another; `from` is `null` where it is not known or is the load generator. */
 export interface Edge {
   readonly from: string | null;
   readonly to: string;
+}
+
+export function edgeText({ from, to }: Edge): string {
+  return `${from ?? "?"} > ${to}`;
 }
 
 export interface MissingSpan {
@@ -104,7 +109,7 @@ const NOTHING: Verdict = {
 /** A verdict with its class, which follows from the findings; `otherwise` where there are none. */
 export function verdictOf(
   findings: Partial<Omit<Verdict, "class">>,
-  otherwise: Extract<TraceClass, "complete" | "unknown" | "not-sampled">,
+  otherwise: Extract<TraceClass, "complete" | "unknown" | "not-sampled" | "unreached">,
 ): Verdict {
   const verdict = { ...NOTHING, ...findings };
   const found = classOf(verdict);

@@ -5,6 +5,7 @@ import { attributeLosses } from "../../src/verify/attribution.ts";
 import { BackendWatch } from "../../src/verify/backend-watch.ts";
 import { graphOf } from "../../src/verify/call-graph.ts";
 import { type Counters, instancesOf, readCounters } from "../../src/verify/counters.ts";
+import { Inquiry } from "../../src/verify/inquiry.ts";
 import { reconcile } from "../../src/verify/reconcile.ts";
 import { resultOf, type VerifyResult } from "../../src/verify/result.ts";
 import { RunBook } from "../../src/verify/run-book.ts";
@@ -20,6 +21,8 @@ export interface VerifyRunOptions {
   readonly perSecond?: number;
   /** @default 1 */
   readonly sampleShare?: number;
+  /** Limit of a request. @default 30,000 */
+  readonly timeoutMs?: number;
   /** @default 2000 */
   readonly maxWaitMs?: number;
   readonly links?: ReadonlyMap<string, string>;
@@ -48,7 +51,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
       arrivals: "constant",
     },
     connections: 256,
-    timeoutMs: 30_000,
+    timeoutMs: options.timeoutMs ?? 30_000,
     warmUpMs: 0,
     durationMs: null,
     maxRequests: options.requests,
@@ -67,6 +70,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     beforeLast: async () => {
       last.counters = { ...(await readCounters(instancesOf(links), backend)), backend: await watch.read() };
     },
+    inquiry: new Inquiry(async () => instancesOf(links)),
     graph: options.topology === null ? null : graphOf(options.topology),
     ended,
     maxWaitMs: options.maxWaitMs ?? 2000,

@@ -5,6 +5,7 @@ import { formatCount, formatShare } from "../format.ts";
 const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string])[] = [
   ["complete", "well", "every span is there, once, as it was recorded"],
   ["not-sampled", "idle", "nobody asked for it to be recorded"],
+  ["unreached", "idle", "something before the entry answered, and no link was visited"],
   ["duplicated", "note", "a span is there more than once"],
   [
     "unknown",

@@ -1,0 +1,100 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { SpanId } from "../../src/link/span-id.ts";
+import type { VisitAnswer } from "../../src/link/visit-answer.ts";
+import { VisitLog } from "../../src/link/visit-log.ts";
+import { formatLedger } from "../../src/trace/ledger.ts";
+import { ledgerOf } from "../../src/verify/digest.ts";
+import { toSeenSpan } from "../../src/verify/seen-span.ts";
+import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
+import { eventually } from "../helpers/cli.ts";
+
+function words(high: number, low: number): SpanId {
+  const id = new SpanId();
+  id.take(high, low);
+  return id;
+}
+
+const spans = (count: number) => ({ count, high: 0xffffffff, low: count });
+
+describe("a log of visits", () => {
+  test("gives back what was recorded below a span, as often as it was", () => {
+    const log = new VisitLog(8);
+    log.add(words(1, 2), spans(3), 10);
+    log.add(words(1, 3), spans(4), 11);
+    log.add(words(1, 2), spans(5), 12);
+    expect(log.find([words(1, 2), words(9, 9), words(1, 3)])).toEqual([[spans(3), spans(5)], [], [spans(4)]]);
+    expect(log.coveredMs(20)).toBeNull();
+  });
+
+  test("forgets the oldest, and says how far back it goes", () => {
+    const log = new VisitLog(4);
+    for (let visit = 0; visit < 6; visit++) log.add(words(0, visit), spans(visit), 100 * visit);
+    expect(log.find([words(0, 1), words(0, 2), words(0, 5)]).map(({ length }) => length)).toEqual([0, 1, 1]);
+    // The oldest that is there ended at 200.
+    expect(log.coveredMs(1000)).toBe(800);
+  });
+
+  test("knows ages after more milliseconds than 32 bits hold", () => {
+    const log = new VisitLog(1);
+    for (const endMs of [2 ** 32 - 50, 2 ** 32 - 10]) log.add(words(0, 1), spans(1), endMs);
+    expect(log.coveredMs(2 ** 32 + 30)).toBe(40);
+  });
+});
+
+describe("GET /ledger of a link", () => {
+  let chain: TestChain;
+  afterEach(() => chain[Symbol.asyncDispose]());
+
+  const ask = async (link: string, parents: readonly string[]) => {
+    const response = await fetch(`${chain.link(link).url}/ledger?parents=${parents.join(",")}`);
+    return { status: response.status, answer: (await response.json()) as VisitAnswer };
+  };
+
+  test("tells for each call what its callee itself recorded", async () => {
+    chain = startChain(graphOf({ a: { calls: ["b", ["c", "d"]] }, b: { calls: ["d"] }, c: {}, d: {} }));
+    const trace = "463ac35c9f6413ad48485a3953bb6124";
+    await fetch(chain.url, { headers: { traceparent: `00-${trace}-00000000000000aa-01` } });
+    const urls = new Map([...chain.links].map(([name, { url }]) => [name, url]));
+    let visited = 0;
+    const all = await eventually(() => (chain.backend.spans.length === 9 ? chain.backend.spans : undefined));
+    for (const span of all) {
+      if (span.kind !== "SERVER") continue;
+      const service = span.localEndpoint?.serviceName ?? "";
+      const response = await fetch(`${urls.get(service)}/ledger?parents=${span.parentId}`);
+      const { visits, pending } = (await response.json()) as VisitAnswer;
+      const mine = all.filter((it) => it === span || (it.kind === "CLIENT" && it.parentId === span.id));
+      expect(visits[span.parentId ?? ""]).toEqual([formatLedger(ledgerOf(mine.map(toSeenSpan)))]);
+      expect(pending).toEqual([]);
+      visited++;
+    }
+    expect(visited).toBe(5);
+  });
+
+  test("names visits that have not ended, and leaves out what nobody recorded", async () => {
+    chain = startChain(
+      graphOf({ a: { behaviour: { latency: { kind: "fixed", value: 400, probability: 1 } } } }),
+    );
+    const gone = new AbortController();
+    const traceparent = "00-463ac35c9f6413ad48485a3953bb6124-00000000000000ab-01";
+    const request = fetch(chain.url, { headers: { traceparent }, signal: gone.signal });
+    request.catch(() => {});
+    while (chain.link("a").stats.inFlight === 0) await Bun.sleep(5);
+    gone.abort();
+    expect((await ask("a", ["00000000000000ab", "00000000000000ff"])).answer).toMatchObject({
+      pending: ["00000000000000ab"],
+      visits: { "00000000000000ab": [], "00000000000000ff": [] },
+    });
+    while (chain.link("a").stats.inFlight > 0) await Bun.sleep(5);
+    const { answer } = await ask("a", ["00000000000000ab"]);
+    expect(answer.pending).toEqual([]);
+    expect(answer.visits["00000000000000ab"]).toHaveLength(1);
+  });
+
+  test("refuses what is no list of span ids", async () => {
+    chain = startChain(graphOf({ a: {} }));
+    for (const parents of [["x"], ["00000000000000AB"], Array<string>(201).fill("00000000000000ab")])
+      expect((await ask("a", parents)).status).toBe(400);
+    expect((await ask("a", [])).status).toBe(200);
+    expect((await fetch(`${chain.link("a").url}/ledger`, { method: "POST" })).status).toBe(405);
+  });
+});
