@@ -15,6 +15,7 @@ import {
   Unfit,
 } from "./flags.ts";
 import type { Output } from "./output.ts";
+import { POD_FLAGS, type PodValues, readPodSettings } from "./pod-flags.ts";
 import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
 
 /** The original's flags of what is to stand in a cluster. */
@@ -63,6 +64,7 @@ export const RELEASE_FLAGS = {
     summary: "Deploy a canary as well: it verifies without end, and serves metrics for Prometheus.",
   }),
   slow: SLOW_FLAG,
+  ...POD_FLAGS,
 } as const;
 
 /** Flags of a release that mean nothing to a command which changes nothing in it; the original takes them everywhere. */
@@ -88,16 +90,18 @@ function collectorFlag(): Flag<CollectorChoice> {
 }
 
 /** What the flags say about the objects. */
-export function readObjectOptions(flags: {
-  readonly namespace: string;
-  readonly "chain-link-image": string;
-  readonly "sleep-time": number;
-  readonly collector: CollectorChoice;
-  readonly "collector-storage": string | null;
-  readonly "collector-storage-class": string | null;
-  readonly "network-policy": NetworkPolicyMode;
-  readonly canary: boolean;
-}): ObjectOptions {
+export function readObjectOptions(
+  flags: PodValues & {
+    readonly namespace: string;
+    readonly "chain-link-image": string;
+    readonly "sleep-time": number;
+    readonly collector: CollectorChoice;
+    readonly "collector-storage": string | null;
+    readonly "collector-storage-class": string | null;
+    readonly "network-policy": NetworkPolicyMode;
+    readonly canary: boolean;
+  },
+): ObjectOptions {
   const { "collector-storage": size, "collector-storage-class": storageClass } = flags;
   if (size !== null && flags.collector !== "embedded")
     throw new UserError(
@@ -117,6 +121,7 @@ export function readObjectOptions(flags: {
     sleepSeconds: flags["sleep-time"],
     networkPolicy: flags["network-policy"],
     canary: flags.canary,
+    pods: readPodSettings(flags),
     collector: flags.collector,
     collectorStorage: size === null ? null : { size, storageClass },
   };

@@ -2,11 +2,12 @@ import type { CollectorChoice, KubernetesObject, NetworkPolicyMode } from "../ku
 import type { Target } from "../kubernetes/release/deployment.ts";
 import type { Topology } from "../topology/model.ts";
 import type { Output } from "./output.ts";
+import type { PodValues } from "./pod-flags.ts";
 import { readObjectOptions } from "./release-flags.ts";
 import type { Setting } from "./settings.ts";
 import { loadTopology } from "./topology-input.ts";
 
-export interface TargetFlags {
+export interface TargetFlags extends PodValues {
   readonly instances: number;
   readonly namespace: string;
   readonly release: string;

@@ -55,6 +55,7 @@ export async function sendByPod({
     run: newRunId(),
     entry: released.topology.entry,
     image: released.image,
+    loadGenerator: released.loadGenerator,
     pace: [
       ...["--rate", perSecond, "--timeout", `${flags.timeout}ms`],
       ...["--sample", formatPercentage(flags.sample), "--linger", `${LINGER_MS}ms`],

@@ -8,6 +8,7 @@ import { buildLoadGenerator, LOAD_GENERATOR } from "./load-generator.ts";
 import { buildNamespace } from "./namespace.ts";
 import { buildNetworkPolicies } from "./network-policy.ts";
 import type { KubernetesObject, ObjectOptions } from "./object.ts";
+import { addPodSettings } from "./pod-settings.ts";
 import { renderServiceEntry } from "./service-entry.ts";
 import { buildServicesList, MAX_LIST_BYTES, SERVICES_LIST } from "./services-config-map.ts";
 import { buildZipkinDeployment, buildZipkinService, ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE } from "./zipkin.ts";
@@ -34,7 +35,7 @@ export function buildObjects(topology: Topology, options: ObjectOptions): Kubern
     ...findOversize(links),
     ...lists.flatMap(findLongList),
   ]);
-  return [
+  const objects = [
     buildNamespace(options.namespace),
     ...lists,
     ...(options.networkPolicy === "edges" ? buildNetworkPolicies(topology, links, options) : []),
@@ -47,6 +48,8 @@ export function buildObjects(topology: Topology, options: ObjectOptions): Kubern
     buildLoadGenerator(topology.entry, options),
     ...(options.canary === true ? buildCanary(topology, options) : []),
   ];
+  const { pods } = options;
+  return pods === undefined ? objects : objects.map((object) => addPodSettings(object, pods));
 }
 
 function placeChain(topology: Topology): LinkPlace[] {

@@ -1,5 +1,7 @@
 import { Output } from "../../src/cli/output.ts";
+import { POD_FLAGS } from "../../src/cli/pod-flags.ts";
 import { readWanted } from "../../src/cli/release-target.ts";
+import { resolveSettings } from "../../src/cli/settings.ts";
 import type { ApiClient } from "../../src/kubernetes/api/client.ts";
 import { DEFAULT_RELEASE } from "../../src/kubernetes/labels.ts";
 import { DEFAULT_SLEEP_SECONDS } from "../../src/kubernetes/load-generator.ts";
@@ -124,6 +126,8 @@ export class FaultBench implements Disposable {
       "network-policy": "none",
       canary: false,
       slow: "on",
+      ...resolveSettings(POD_FLAGS, { given: new Map(), environment: {}, idle: new Set(), file: null })
+        .values,
     } as const;
     return (await readWanted(this.#bench.topology(emptyTopology(services)), flags, [], new Output("quiet")))
       .target;

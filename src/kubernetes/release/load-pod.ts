@@ -2,8 +2,8 @@ import { UserError } from "../../lib/errors.ts";
 import type { LiveObject } from "../api/live-object.ts";
 import { type Passage, passageTo } from "../api/passage.ts";
 import { RESOURCES } from "../api/resource.ts";
-
 import { buildLoadSpec, LOAD_GENERATOR_PORT } from "../load-generator.ts";
+import type { KubernetesObject, Plain } from "../object.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
 import { findPodTrouble } from "./pod-trouble.ts";
 import type { ReleaseStore } from "./store.ts";
@@ -13,6 +13,8 @@ export interface LoadPodOptions {
   readonly run: string;
   readonly entry: string;
   readonly image: string;
+  /** The release's own, which the cluster accepts. */
+  readonly loadGenerator: KubernetesObject;
   /** Flags of `load` that say how much it sends. */
   readonly pace: readonly string[];
   /** When the cluster ends it, whatever became of us. */
@@ -50,12 +52,7 @@ export class LoadPod {
     await removeEnded(store);
     const parent = await store.readParent();
     const owner = parent?.live.metadata;
-    const spec = buildLoadSpec(
-      options.entry,
-      [...options.pace, "--run", options.run],
-      options.image,
-      "Never",
-    );
+    const { annotations } = options.loadGenerator.metadata;
     const pod = await client.create(
       RESOURCES.pod,
       namespace,
@@ -66,13 +63,14 @@ export class LoadPod {
           name: `chain-link-verify-${options.run}`,
           namespace,
           labels: { "app.kubernetes.io/managed-by": "chain-link", [VERIFY_LABEL]: release },
+          ...(annotations === undefined ? {} : { annotations }),
           ...(owner === undefined
             ? {}
             : {
                 ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: owner.name, uid: owner.uid }],
               }),
         },
-        spec: { ...spec, activeDeadlineSeconds: Math.ceil(options.deadlineMs / 1000) },
+        spec: { ...buildSpec(options), activeDeadlineSeconds: Math.ceil(options.deadlineMs / 1000) },
       },
       FIELD_MANAGER,
     );
@@ -109,6 +107,25 @@ export class LoadPod {
     const { client, namespace } = this.#store;
     return client.delete(RESOURCES.pod, namespace, this.name, { uid: this.#uid });
   }
+}
+
+/** As the release's load generator, which runs where its pods may run, and under a user that the cluster allows. */
+function buildSpec({ entry, pace, run, image, loadGenerator }: LoadPodOptions) {
+  const own = buildLoadSpec(entry, [...pace, "--run", run], image, "Never");
+  const { imagePullSecrets, nodeSelector, tolerations, securityContext, containers } =
+    loadGenerator.spec as Readonly<Record<string, Plain>>;
+  const [container] = (containers ?? []) as readonly { readonly securityContext?: Plain }[];
+  return {
+    ...own,
+    imagePullSecrets,
+    nodeSelector,
+    tolerations,
+    securityContext: securityContext ?? own.securityContext,
+    containers: own.containers.map((it) => ({
+      ...it,
+      securityContext: container?.securityContext ?? it.securityContext,
+    })),
+  };
 }
 
 /** Pods of verifications whose process was killed. */

@@ -13,6 +13,8 @@ export interface Released {
   readonly topology: Topology;
   /** Image of the load generator. */
   readonly image: string;
+  /** Its Pod, with what the cluster requires of pods. */
+  readonly loadGenerator: KubernetesObject;
   readonly backend: ReleasedBackend;
 }
 
@@ -60,6 +62,7 @@ export function readReleased({ objects, release, namespace }: RevisionContent): 
   return {
     topology: { name: release, kind: "graph", entry, services: readServices(environments) },
     image: container.image,
+    loadGenerator,
     backend:
       zipkin === undefined
         ? readForeign([...environments.values()][0]?.get("CHAIN_LINK_ZIPKIN") ?? "", namespace)

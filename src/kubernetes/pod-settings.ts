@@ -1,0 +1,88 @@
+import type { KubernetesObject, Labels, Plain, PodSettings } from "./object.ts";
+
+/** Only a link's container has this name. */
+const LINK_CONTAINER = "chain-link";
+
+interface PodSpec {
+  readonly containers: readonly Container[];
+  readonly securityContext?: Readonly<Record<string, Plain>>;
+  readonly [field: string]: unknown;
+}
+
+interface Container {
+  readonly name: string;
+  readonly resources?: { readonly limits?: Labels; readonly requests?: Labels };
+  readonly securityContext?: Readonly<Record<string, Plain>>;
+  readonly [field: string]: unknown;
+}
+
+interface Template {
+  readonly metadata?: { readonly labels?: Labels; readonly annotations?: Labels };
+  readonly spec: PodSpec;
+}
+
+/** An object with the settings in its pods; one without pods stays as it is. */
+export function addPodSettings(object: KubernetesObject, settings: PodSettings): KubernetesObject {
+  if (object.kind === "Pod")
+    return { ...object, ...applyTo(object as unknown as Template, settings) } as unknown as KubernetesObject;
+  if (object.kind !== "Deployment") return object;
+  const spec = object.spec as unknown as { readonly template: Template };
+  return {
+    ...object,
+    spec: { ...spec, template: applyTo(spec.template, settings) },
+  } as unknown as KubernetesObject;
+}
+
+function applyTo({ metadata = {}, ...template }: Template, settings: PodSettings): Template {
+  const { imagePullSecrets, nodeSelector, tolerations, runAsUser } = settings;
+  const { securityContext, containers } = template.spec;
+  return {
+    ...template,
+    metadata: {
+      ...metadata,
+      ...given("annotations", { ...settings.annotations, ...metadata.annotations }),
+      ...given("labels", { ...settings.labels, ...metadata.labels }),
+    },
+    spec: {
+      ...template.spec,
+      ...(imagePullSecrets.length === 0
+        ? {}
+        : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
+      ...given("nodeSelector", nodeSelector),
+      ...(tolerations.length === 0 ? {} : { tolerations }),
+      ...given("securityContext", withUser(securityContext, runAsUser)),
+      containers: containers.map((container) => applyToContainer(container, settings)),
+    },
+  };
+}
+
+function applyToContainer(container: Container, { requests, limits, runAsUser }: PodSettings): Container {
+  const { name, resources = {}, securityContext } = container;
+  const isLink = name === LINK_CONTAINER;
+  return {
+    ...container,
+    ...(isLink
+      ? {
+          resources: {
+            limits: { ...resources.limits, ...limits },
+            requests: { ...resources.requests, ...requests },
+          },
+        }
+      : {}),
+    ...given("securityContext", withUser(securityContext, runAsUser)),
+  };
+}
+
+/** A pod's own user is set once, for the pod; containers that have one of their own get it, too. */
+function withUser(
+  securityContext: Readonly<Record<string, Plain>> = {},
+  user: PodSettings["runAsUser"],
+): Readonly<Record<string, Plain>> {
+  if (user === null || securityContext.runAsUser === undefined) return securityContext;
+  const { runAsUser: _, ...others } = securityContext;
+  return user === "none" ? others : { ...others, runAsUser: user };
+}
+
+function given(key: string, value: object): Readonly<Record<string, object>> {
+  return Object.keys(value).length === 0 ? {} : { [key]: value };
+}
