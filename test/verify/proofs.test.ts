@@ -213,7 +213,7 @@ for (const [name, start] of Object.entries(BACKENDS)) {
       let chain: TestChain | undefined;
       await using flipping = startHeaderProxy(
         () => chain?.link("b").url ?? "",
-        (headers) => headers.set("traceparent", (headers.get("traceparent") ?? "").replace(/-00$/, "-01")),
+        (headers) => headers.set("traceparent", (headers.get("traceparent") ?? "").replace(/-02$/, "-03")),
       );
       await using it = place(backend, quickChain("a", "b"), {
         resolve: (service) => (service === "b" ? flipping.url : chain?.link(service).url),
