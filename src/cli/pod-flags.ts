@@ -17,8 +17,8 @@ export const POD_FLAGS = {
   }),
   "pod-annotation": pairs("Annotation of every pod; may be repeated."),
   "pod-label": pairs("Label of every pod; may be repeated.", (key) => !OUR_LABELS.test(key)),
-  request: pairs("What each link asks for, such as cpu=50m; may be repeated."),
-  limit: pairs("What each link may use at most, such as memory=128Mi; may be repeated."),
+  "link-request": pairs("What each link asks for, such as cpu=50m; may be repeated."),
+  "link-limit": pairs("What each link may use at most, such as memory=128Mi; may be repeated."),
   "run-as-user": userFlag(),
 } as const;
 
@@ -31,8 +31,8 @@ export function readPodSettings(flags: PodValues): PodSettings {
     tolerations: flags.toleration,
     annotations: flags["pod-annotation"],
     labels: flags["pod-label"],
-    requests: flags.request,
-    limits: flags.limit,
+    requests: flags["link-request"],
+    limits: flags["link-limit"],
     runAsUser: flags["run-as-user"],
   };
 }

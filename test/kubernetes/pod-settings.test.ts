@@ -16,7 +16,7 @@ const FLAGS = [
   ...["--image-pull-secret", "regcred", "--node-selector", "disk=ssd"],
   ...["--toleration", "dedicated=mesh:NoSchedule", "--toleration", "spot"],
   ...["--pod-annotation", "sidecar.istio.io/inject=true", "--pod-label", "team=shop"],
-  ...["--request", "cpu=50m", "--limit", "memory=128Mi,cpu=1"],
+  ...["--link-request", "cpu=50m", "--link-limit", "memory=128Mi,cpu=1"],
 ];
 
 async function generate(what: readonly string[], ...flags: readonly string[]): Promise<Map<string, Wire>> {
