@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { CASES, runCase } from "../faults/upgrade-case.ts";
 import { buildLabImage } from "../helpers/image.ts";
 import { hasLab, LAB_NOTE, LAB_START_MS, startLab, stopLab } from "../helpers/lab.ts";
-import { ReleaseBenches } from "../helpers/release.ts";
+import { type ReleaseBench, ReleaseBenches } from "../helpers/release.ts";
 
 /** Pods start and end in seconds each; a machine may be busy. */
 const STEP_MS = 300_000;
@@ -43,4 +43,29 @@ describe.skipIf(!hasLab)(`a release that is upgraded under load, sample of ${SEE
     },
     STEP_MS,
   );
+
+  test.each([
+    ["chain", () => ["--instances", "3", "--slow", "off"]],
+    ["topology", (bench: ReleaseBench) => [bench.topology(TOPOLOGY)]],
+  ] as const)(
+    "a %s can be verified the moment that it is deployed",
+    async (shape, wanted) => {
+      const bench = benches.open(`verify-now-${shape}`);
+      const deployed = await bench.run(
+        ...["deploy", ...wanted(bench), "--chain-link-image", image, "--collector", "embedded"],
+      );
+      expect(deployed.stderr).toContain("is deployed and ready");
+      const load = ["--rate", "20/s", "--duration", "2s"];
+      const verified = await bench.runPlain("verify", "--release", "chain-link", ...load);
+      expect({ exitCode: verified.exitCode, output: verified.stdout + verified.stderr }).toMatchObject({
+        exitCode: 0,
+      });
+    },
+    STEP_MS,
+  );
 });
+
+const TOPOLOGY = `apiVersion: chain-link.dev/v1
+kind: Topology
+services: { front: { entry: true, calls: [middle] }, middle: { calls: [[back, side]] }, back: {}, side: {} }
+`;
