@@ -1,10 +1,7 @@
-import type { PodSettings, Toleration } from "../kubernetes/object.ts";
+import { isReservedLabel, type PodSettings, type Toleration } from "../topology/model.ts";
 import { type Flag, type FlagValues, Unfit } from "./flags.ts";
 
 const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-/** Labels by which Services and releases choose pods. */
-const OUR_LABELS =
-  /^(app|instance|instance-name|service|service-name|pod-template-hash)$|^(app|applyset)\.kubernetes\.io\//;
 const MAX_UID = 2 ** 31 - 1;
 
 /** What a cluster requires of every pod of a release. */
@@ -16,7 +13,7 @@ export const POD_FLAGS = {
     return tolerations.find((it) => it instanceof Unfit) ?? (tolerations as readonly Toleration[]);
   }),
   "pod-annotation": pairs("Annotation of every pod; may be repeated."),
-  "pod-label": pairs("Label of every pod; may be repeated.", (key) => !OUR_LABELS.test(key)),
+  "pod-label": pairs("Label of every pod; may be repeated.", (key) => !isReservedLabel(key)),
   "link-request": pairs("What each link asks for, such as cpu=50m; may be repeated."),
   "link-limit": pairs("What each link may use at most, such as memory=128Mi; may be repeated."),
   "run-as-user": userFlag(),

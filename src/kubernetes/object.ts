@@ -1,3 +1,5 @@
+import type { PodSettings } from "../topology/model.ts";
+
 /** A value that JSON and YAML can hold. A key whose value is `undefined` is left out. */
 export type Plain =
   | string
@@ -39,29 +41,6 @@ export interface CollectorStorage {
 }
 
 export type NetworkPolicyMode = "none" | "edges";
-
-/** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */
-export interface Toleration {
-  readonly key: string;
-  readonly operator: "Equal" | "Exists";
-  readonly value?: string;
-  readonly effect?: string;
-  readonly [field: string]: string | undefined;
-}
-
-/** What a cluster may require of pods; empty where it requires nothing. */
-export interface PodSettings {
-  readonly imagePullSecrets: readonly string[];
-  readonly nodeSelector: Labels;
-  readonly tolerations: readonly Toleration[];
-  readonly annotations: Labels;
-  readonly labels: Labels;
-  /** Of links, over what they get otherwise: `cpu`, `memory`. */
-  readonly requests: Labels;
-  readonly limits: Labels;
-  /** `null`: those of the images' pods. `"none"`: the cluster chooses, as OpenShift's restricted SCC wants it. */
-  readonly runAsUser: number | "none" | null;
-}
 
 /** What the objects of one topology depend on besides the topology itself. */
 export interface ObjectOptions {

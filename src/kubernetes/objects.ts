@@ -8,7 +8,7 @@ import { buildLoadGenerator, LOAD_GENERATOR } from "./load-generator.ts";
 import { buildNamespace } from "./namespace.ts";
 import { buildNetworkPolicies } from "./network-policy.ts";
 import type { KubernetesObject, ObjectOptions } from "./object.ts";
-import { addPodSettings } from "./pod-settings.ts";
+import { addPodSettings, mergePodSettings } from "./pod-settings.ts";
 import { renderServiceEntry } from "./service-entry.ts";
 import { buildServicesList, MAX_LIST_BYTES, SERVICES_LIST } from "./services-config-map.ts";
 import { buildZipkinDeployment, buildZipkinService, ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE } from "./zipkin.ts";
@@ -48,8 +48,12 @@ export function buildObjects(topology: Topology, options: ObjectOptions): Kubern
     buildLoadGenerator(topology.entry, options),
     ...(options.canary === true ? buildCanary(topology, options) : []),
   ];
-  const { pods } = options;
-  return pods === undefined ? objects : objects.map((object) => addPodSettings(object, pods));
+  const own = new Map(links.map(({ deployment, service }) => [deployment, service.pods]));
+  return objects.map((object) => {
+    const ofLink = object.kind === "Deployment" ? own.get(object.metadata.name) : undefined;
+    const pods = mergePodSettings([topology.pods, ofLink, options.pods]);
+    return pods === null ? object : addPodSettings(object, pods);
+  });
 }
 
 function placeChain(topology: Topology): LinkPlace[] {

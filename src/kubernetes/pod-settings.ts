@@ -1,4 +1,5 @@
-import type { KubernetesObject, Labels, Plain, PodSettings } from "./object.ts";
+import type { PodSettings } from "../topology/model.ts";
+import type { KubernetesObject, Labels, Plain } from "./object.ts";
 
 /** Only a link's container has this name. */
 const LINK_CONTAINER = "chain-link";
@@ -19,6 +20,25 @@ interface Container {
 interface Template {
   readonly metadata?: { readonly labels?: Labels; readonly annotations?: Labels };
   readonly spec: PodSpec;
+}
+
+/** Settings of which the later ones have the last word: field by field, and key by key in a map. */
+export function mergePodSettings(all: readonly (PodSettings | undefined)[]): PodSettings | null {
+  const given = all.filter((it) => it !== undefined);
+  return given.length === 0 ? null : given.reduce(mergeTwo);
+}
+
+function mergeTwo(base: PodSettings, over: PodSettings): PodSettings {
+  return {
+    imagePullSecrets: over.imagePullSecrets.length > 0 ? over.imagePullSecrets : base.imagePullSecrets,
+    tolerations: over.tolerations.length > 0 ? over.tolerations : base.tolerations,
+    nodeSelector: { ...base.nodeSelector, ...over.nodeSelector },
+    annotations: { ...base.annotations, ...over.annotations },
+    labels: { ...base.labels, ...over.labels },
+    requests: { ...base.requests, ...over.requests },
+    limits: { ...base.limits, ...over.limits },
+    runAsUser: over.runAsUser ?? base.runAsUser,
+  };
 }
 
 /** An object with the settings in its pods; one without pods stays as it is. */

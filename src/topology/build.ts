@@ -10,6 +10,7 @@ import {
   type Fault,
   type Latency,
   PLAIN_BEHAVIOUR,
+  type PodSettings,
   type RateLimit,
   type RetryPolicy,
   type Service,
@@ -42,6 +43,26 @@ export function buildService(
     replicas: entry.replicas ?? defaults.replicas ?? 1,
     behaviour: buildBehaviour({ ...defaults, ...entry }),
     steps: Object.freeze(steps),
+    ...(entry.pods === undefined ? {} : { pods: buildPods(entry.pods) }),
+  });
+}
+
+export function buildPods(entry: NonNullable<Defaults["pods"]>): PodSettings {
+  const { tolerations = [] } = entry;
+  return Object.freeze({
+    imagePullSecrets: entry.imagePullSecrets ?? [],
+    nodeSelector: entry.nodeSelector ?? {},
+    annotations: entry.annotations ?? {},
+    labels: entry.labels ?? {},
+    requests: entry.requests ?? {},
+    limits: entry.limits ?? {},
+    runAsUser: entry.runAsUser ?? null,
+    tolerations: tolerations.map(({ key, value, operator, effect }) => ({
+      key,
+      operator: operator ?? (value === undefined ? "Exists" : "Equal"),
+      ...(value === undefined ? {} : { value }),
+      ...(effect === undefined ? {} : { effect }),
+    })),
   });
 }
 

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { parsePercentage } from "../lib/percentage.ts";
 import { isRecord } from "../lib/record.ts";
-import { MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, MAX_SERVICES } from "./model.ts";
+import { isReservedLabel, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, MAX_SERVICES } from "./model.ts";
 import {
   count,
   duration,
@@ -188,6 +188,43 @@ const step = oneOf(
   "a call, or a list of calls made at the same time",
 );
 
+const texts = v.record(v.string(), v.string("a text"), "a mapping of texts");
+const labels = v.pipe(
+  texts,
+  v.check((map) => !Object.keys(map).some(isReservedLabel), "labels that chain-link does not set itself"),
+);
+const toleration = mapping({
+  key: v.string("a text"),
+  operator: v.optional(v.picklist(["Equal", "Exists"], "Equal or Exists")),
+  value: v.optional(v.string("a text")),
+  effect: v.optional(
+    v.picklist(["NoSchedule", "PreferNoSchedule", "NoExecute"], "NoSchedule, PreferNoSchedule or NoExecute"),
+  ),
+});
+
+const pods = mapping({
+  imagePullSecrets: v.optional(
+    v.pipe(
+      v.array(v.string("the name of a Secret"), "a list of names"),
+      v.description("Secrets to pull images with."),
+    ),
+  ),
+  nodeSelector: v.optional(v.pipe(texts, v.description("Labels that a node must have."))),
+  tolerations: v.optional(
+    v.pipe(v.array(toleration, "a list of tolerations"), v.description("Taints that pods tolerate.")),
+  ),
+  annotations: v.optional(texts),
+  labels: v.optional(labels),
+  requests: v.optional(v.pipe(texts, v.description("What a link asks for: cpu, memory."))),
+  limits: v.optional(v.pipe(texts, v.description("What a link may use at most: cpu, memory."))),
+  runAsUser: v.optional(
+    v.pipe(
+      v.union([count(1, 2 ** 31 - 1), v.literal("none", "none")], "a user id, or none"),
+      v.description("User id of containers; none lets the cluster choose."),
+    ),
+  ),
+});
+
 /** Each of them is one definition of the JSON Schema. */
 const behaviourValues = {
   latency: v.pipe(
@@ -215,6 +252,7 @@ const behaviourValues = {
   ),
   slowStart: v.pipe(slowStart, v.description("Latency and cpu are larger at first, and decline.")),
   replicas: v.pipe(count(0, 1000), v.description("Pods of this service in Kubernetes.")),
+  pods: v.pipe(pods, v.description("What the cluster requires of pods in Kubernetes.")),
 };
 
 const behaviour = {
@@ -228,6 +266,7 @@ const behaviour = {
   startup: v.optional(behaviourValues.startup),
   slowStart: v.optional(behaviourValues.slowStart),
   replicas: v.optional(behaviourValues.replicas),
+  pods: v.optional(behaviourValues.pods),
 };
 
 export const serviceSchema = mapping({

@@ -111,8 +111,42 @@ export function isCall(action: Call | Sleep): action is Call {
   return "service" in action;
 }
 
+type Texts = Readonly<Record<string, string>>;
+
+/** https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/ */
+export interface Toleration {
+  readonly key: string;
+  readonly operator: "Equal" | "Exists";
+  readonly value?: string;
+  readonly effect?: string;
+  readonly [field: string]: string | undefined;
+}
+
+/** What a cluster may require of pods; empty where it requires nothing. */
+export interface PodSettings {
+  readonly imagePullSecrets: readonly string[];
+  readonly nodeSelector: Texts;
+  readonly tolerations: readonly Toleration[];
+  readonly annotations: Texts;
+  readonly labels: Texts;
+  /** Of links, over what they get otherwise: `cpu`, `memory`. */
+  readonly requests: Texts;
+  readonly limits: Texts;
+  /** `null`: those of the images' pods. `"none"`: the cluster chooses, as OpenShift's restricted SCC wants it. */
+  readonly runAsUser: number | "none" | null;
+}
+
+/** A label by which Services and releases choose pods: nobody else may set it. */
+export function isReservedLabel(key: string): boolean {
+  return /^(app|instance|instance-name|service|service-name|pod-template-hash)$|^(app|applyset)\.kubernetes\.io\//.test(
+    key,
+  );
+}
+
 export interface Service {
   readonly name: string;
+  /** Of its own pods in Kubernetes, over those of the topology. @default none */
+  readonly pods?: PodSettings;
   readonly replicas: number;
   readonly behaviour: Behaviour;
   readonly steps: readonly Step[];
@@ -123,6 +157,8 @@ export interface Topology {
   readonly name: string;
   /** A plain chain keeps the original's names in Kubernetes and draws slow requests. */
   readonly kind: "chain" | "graph";
+  /** Of all pods in Kubernetes. @default none */
+  readonly pods?: PodSettings;
   /** Name of the service that requests from outside go to. */
   readonly entry: string;
   /** By name, in the order of the document. */

@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { parseDuration } from "../lib/duration.ts";
 import { isRecord } from "../lib/record.ts";
 import { findNearest } from "../lib/suggestion.ts";
-import { buildBehaviour, buildRetry, buildService, buildSizes } from "./build.ts";
+import { buildBehaviour, buildPods, buildRetry, buildService, buildSizes } from "./build.ts";
 import { buildChain } from "./chain.ts";
 import {
   type ChainDocument,
@@ -116,7 +116,7 @@ function reachesInside(issue: v.BaseIssue<unknown>): boolean {
 function buildDocumentChain(document: ChainDocument, options: ParseOptions): Topology {
   const defaults = document.defaults ?? {};
   const behaviour = buildBehaviour(defaults);
-  return buildChain(document.chain, {
+  const chain = buildChain(document.chain, {
     name: document.metadata?.name ?? "chain-link",
     slow: options.slow ?? true,
     behaviour,
@@ -126,6 +126,11 @@ function buildDocumentChain(document: ChainDocument, options: ParseOptions): Top
     retry: buildRetry(defaults),
     request: buildSizes(defaults.request),
   });
+  return Object.freeze({ ...chain, ...podsOf(defaults) });
+}
+
+function podsOf({ pods }: NonNullable<GraphDocument["defaults"]>): Pick<Topology, "pods"> {
+  return pods === undefined ? {} : { pods: buildPods(pods) };
 }
 
 function buildGraph(document: GraphDocument): Topology {
@@ -143,6 +148,7 @@ function buildGraph(document: GraphDocument): Topology {
     kind: "graph",
     entry: entryName,
     services,
+    ...podsOf(defaults),
   });
 }
 

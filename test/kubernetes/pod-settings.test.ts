@@ -100,3 +100,52 @@ test.each([
   expect(exitCode).toBe(2);
   expect(stderr).toContain(expected);
 });
+
+describe("a topology's own pod settings", () => {
+  const parse = (text: string) =>
+    parseTopology(`{ apiVersion: chain-link.dev/v1, kind: Topology, ${text} }`, "test");
+  const podsOf = (text: string): Map<string, Wire> =>
+    new Map(
+      buildObjects(parse(text), { namespace: "demo" }).flatMap((object: Wire) =>
+        object.kind === "Deployment"
+          ? [[object.metadata.name, object.spec.template]]
+          : object.kind === "Pod"
+            ? [[object.metadata.name, object]]
+            : [],
+      ),
+    );
+
+  test("hold for all pods, and those of a service for its pods, over the others", () => {
+    const pods = podsOf(
+      `defaults: { pods: { nodeSelector: { disk: ssd }, annotations: { a: "1", b: "1" }, runAsUser: none } },
+       services: { front: { entry: true, calls: [back] }, back: { pods: { annotations: { b: "2" }, limits: { cpu: "1" } } } }`,
+    );
+    for (const name of ["front", "back", "zipkin-deployment", "loadgenerator"])
+      expect(pods.get(name).spec.nodeSelector).toEqual({ disk: "ssd" });
+    expect(pods.get("front").metadata.annotations).toEqual({ a: "1", b: "1" });
+    expect(pods.get("back").metadata.annotations).toEqual({ a: "1", b: "2" });
+    expect(pods.get("back").spec.containers[0].resources.limits).toEqual({ memory: "256Mi", cpu: "1" });
+    expect(pods.get("front").spec.containers[0].resources.limits).toEqual({ memory: "256Mi" });
+    expect(JSON.stringify([...pods.values()])).not.toContain("runAsUser");
+  });
+
+  test("hold for a chain", () => {
+    const pods = podsOf("chain: 2, defaults: { pods: { tolerations: [{ key: spot }] } }");
+    expect(pods.get("chain-link-deployment-1").spec.tolerations).toEqual([
+      { key: "spot", operator: "Exists" },
+    ]);
+  });
+
+  test("are no part of what a link is told, so that changing them for one service changes no other", () => {
+    const text = (pods: string) => `services: { front: { entry: true, calls: [back] }, back: { ${pods} } }`;
+    const [before, after] = [podsOf(text("")), podsOf(text("pods: { annotations: { a: b } }"))];
+    expect(after.get("front")).toEqual(before.get("front"));
+    expect(after.get("back").spec).toEqual(before.get("back").spec);
+  });
+
+  test("are checked like everything else", () => {
+    const wrong =
+      "services: { a: { entry: true, pods: { labels: { app: x }, nodeselector: {}, runAsUser: 0 } } }";
+    expect(() => parse(wrong)).toThrow(/labels that chain-link does not set itself[\s\S]*nodeselector/);
+  });
+});

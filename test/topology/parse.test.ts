@@ -258,8 +258,8 @@ services:
     expect(problemsOf(text)).toEqual([
       't.yaml:1:13: apiVersion: expected chain-link.dev/v1, found "v1"',
       't.yaml:3:1: service: expected one of apiVersion, kind, metadata, defaults, services, found "service" (did you mean "services"?)',
-      't.yaml:7:5: services.a.latenc: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, rateLimit, startup, slowStart, replicas, found "latenc" (did you mean "latency"?)',
-      't.yaml:8:5: services.a.entri: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, rateLimit, startup, slowStart, replicas, found "entri" (did you mean "entry"?)',
+      't.yaml:7:5: services.a.latenc: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, rateLimit, startup, slowStart, replicas, pods, found "latenc" (did you mean "latency"?)',
+      't.yaml:8:5: services.a.entri: expected one of entry, calls, latency, cpu, errors, response, memory, concurrency, rateLimit, startup, slowStart, replicas, pods, found "entri" (did you mean "entry"?)',
       't.yaml:9:21: services.a.latency.p50: expected a duration such as 2ms, 300us or 1.5s, found "x"',
       't.yaml:9:24: services.a.latency.p91: expected one of fixed, p50, p90, p99, uniform, normal, lognormal, exponential, probability, found "p91" (did you mean "p90"?)',
       't.yaml:10:13: services.a.errors: expected a percentage such as 0.5% or a number from 0 to 1, found "5"',
