@@ -78,7 +78,7 @@ try {
     "",
     ...judgeDeploys(measured, changed),
     "",
-    `- ${LINKS} links without pods, ${2 * LINKS + 3} objects; the lab's API server shares the machine. ${describeMachine()}, ${date}.`,
+    `- ${LINKS} links without pods, ${2 * LINKS + 2} objects; the lab's API server shares the machine. ${describeMachine()}, ${date}.`,
   ];
   console.log(`\n${lines.join("\n")}`);
   if (options.write) writePage("bench:deploy", lines);
