@@ -6,17 +6,14 @@ import { findOutside } from "./cut.ts";
 import { isSameAccount, ledgerOf, xor } from "./digest.ts";
 import { findAlterations } from "./repair.ts";
 import type { SeenSpan } from "./seen-span.ts";
+import { type Ownership, sortSpans } from "./sorted-spans.ts";
 import { TraceView } from "./trace-view.ts";
 import { type Edge, type MissingSpan, type Verdict, verdictOf } from "./verdict.ts";
 
 /** What is known besides the trace. */
-export interface Knowledge {
+export interface Knowledge extends Ownership {
   /** `null` where nobody gave one and none could be learned yet. */
   readonly graph: CallGraph | null;
-  /** Our links' names; `null` where they are not known: every service may be ours then. */
-  readonly services: ReadonlySet<string> | null;
-  /** Services that are proved to be no links. */
-  readonly foreign: ReadonlySet<string>;
   /** Alterations that may be tried on one trace, 1.6 times the square of its spans. @default 200,000: some 0.3 s */
   readonly maxRepairs?: number;
   /** Spans below which some link was visited. @default not known */
@@ -29,7 +26,7 @@ export type Account = Pick<RunRecord, "ledger" | "isSampled" | "isBroken">;
 /** Puts one trace in its class: what the request's account says against the spans that a backend has. Pure. */
 export function judgeTrace(account: Account, spans: readonly SeenSpan[], knowledge: Knowledge): Verdict {
   const { ledger } = account;
-  const { ours, foreign, copies, alternatives } = sortSpans(spans, knowledge);
+  const { ours, foreign, copies, alternatives } = sortSpans(spans, knowledge, ledger);
   const found = { seen: ours.length, copies, foreign: foreign.length };
   if (account.isBroken) {
     const edge = { from: null, to: knowledge.graph?.entry ?? "the entry" };
@@ -50,40 +47,11 @@ export function judgeTrace(account: Account, spans: readonly SeenSpan[], knowled
 
 type Common = Pick<Verdict, "seen" | "copies" | "foreign" | "expected">;
 
-interface SortedSpans {
-  readonly ours: SeenSpan[];
-  readonly foreign: SeenSpan[];
-  readonly copies: SeenSpan[];
-  /** Copies that differ in what the ledger accounts for: one of them is the true one. */
-  readonly alternatives: SeenSpan[];
-}
-
-function sortSpans(spans: readonly SeenSpan[], { services, foreign: known }: Knowledge): SortedSpans {
-  const sorted: SortedSpans = { ours: [], foreign: [], copies: [], alternatives: [] };
-  const seen = new Map<string, SeenSpan>();
-  for (const span of spans) {
-    if (services === null ? known.has(span.serviceName) : !services.has(span.serviceName)) {
-      sorted.foreign.push(span);
-      continue;
-    }
-    const first = seen.get(span.id);
-    if (first === undefined) {
-      seen.set(span.id, span);
-      sorted.ours.push(span);
-    } else {
-      sorted.copies.push(span);
-      if (!isSameSpan(first, span)) sorted.alternatives.push(span);
-    }
-  }
-  return sorted;
-}
-
-function isSameSpan(a: SeenSpan, b: SeenSpan): boolean {
-  return a.parentId === b.parentId && a.kind === b.kind && a.serviceName === b.serviceName;
-}
-
 /** The spans, and the spans with each of the differing copies instead. */
-function* choices(ours: SeenSpan[], alternatives: readonly SeenSpan[]): Generator<readonly SeenSpan[]> {
+function* choices(
+  ours: readonly SeenSpan[],
+  alternatives: readonly SeenSpan[],
+): Generator<readonly SeenSpan[]> {
   yield ours;
   for (const other of alternatives) yield ours.map((span) => (span.id === other.id ? other : span));
 }

@@ -3,6 +3,7 @@ import { type CallGraph, GraphLearner } from "./call-graph.ts";
 import { findForeignServices } from "./foreign.ts";
 import { judgeTrace, type Knowledge } from "./judge.ts";
 import type { SeenSpan } from "./seen-span.ts";
+import { originOf, sortSpans } from "./sorted-spans.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** More traces say nothing new. */
@@ -10,25 +11,31 @@ const ENOUGH_TRACES = 2000;
 
 /** Judges the traces of a run by what is known of its graph: all, where a topology says it, otherwise what earlier traces have taught. */
 export class Learning {
-  readonly #given: Knowledge | null;
+  readonly #given: Pick<Knowledge, "graph" | "services"> | null;
   readonly #learner = new GraphLearner();
   /** Services that are no links wherever they were seen. */
   readonly #foreign = new Set<string>();
   /** Those that are links, as the account of some trace proves. */
   readonly #links = new Set<string>();
+  /** Origins of spans that look foreign, and are proved to be links'. */
+  readonly #stripped = new Set<string>();
+  #isMarked = false;
   #traces = 0;
   /** What is known by now; made when it is asked for. */
   #known: Knowledge | null = null;
 
   /** `graph`: `null` where nobody gave one. */
   constructor(graph: CallGraph | null) {
-    this.#given =
-      graph === null ? null : { graph, services: new Set(graph.services.keys()), foreign: this.#foreign };
+    this.#given = graph === null ? null : { graph, services: new Set(graph.services.keys()) };
   }
 
   get knowledge(): Knowledge {
-    if (this.#given !== null) return this.#given;
-    this.#known ??= { graph: this.#learner.graph(), services: null, foreign: this.#foreign };
+    this.#known ??= {
+      ...(this.#given ?? { graph: this.#learner.graph(), services: null }),
+      foreign: this.#foreign,
+      stripped: this.#stripped,
+      isMarked: this.#isMarked,
+    };
     return this.#known;
   }
 
@@ -41,9 +48,10 @@ export class Learning {
   judge(record: RunRecord, spans: readonly SeenSpan[], reached: ReadonlySet<string> | null = null): Verdict {
     const knowledge = reached === null ? this.knowledge : { ...this.knowledge, reached };
     const verdict = judgeTrace(record, spans, knowledge);
+    this.#learnOrigins(record, spans, verdict);
     if (this.#given !== null) return verdict;
     if (verdict.class === "complete") {
-      if (this.wanted > 0 || this.#foreign.size > 0) this.#learn(spans, this.#foreign);
+      if (this.wanted > 0 || this.#foreign.size > 0) this.#learn(record, spans, this.#foreign);
       return verdict;
     }
     const { ledger } = record;
@@ -54,12 +62,23 @@ export class Learning {
     // A link may stand in a gateway's place in one trace, and be called by links in others.
     const foreign = new Set(found);
     const proved = judgeTrace(record, spans, { ...knowledge, foreign });
-    if (proved.class === "complete") this.#learn(spans, foreign);
+    if (proved.class === "complete") this.#learn(record, spans, foreign);
     return proved;
   }
 
-  #learn(spans: readonly SeenSpan[], foreign: ReadonlySet<string>): void {
-    const ours = spans.filter(({ serviceName }) => !foreign.has(serviceName));
+  /** By which tags spans of links are told. */
+  #learnOrigins({ ledger }: RunRecord, spans: readonly SeenSpan[], verdict: Verdict): void {
+    if (!this.#isMarked && spans.some(({ recorder }) => recorder === undefined)) {
+      this.#isMarked = true;
+      this.#known = null;
+    }
+    if (verdict.class !== "complete" || spans.every(({ recorder }) => recorder === undefined)) return;
+    for (const span of sortSpans(spans, this.knowledge, ledger).ours)
+      if (span.recorder !== undefined) this.#stripped.add(originOf(span));
+  }
+
+  #learn({ ledger }: RunRecord, spans: readonly SeenSpan[], foreign: ReadonlySet<string>): void {
+    const { ours } = sortSpans(spans, { services: null, foreign }, ledger);
     for (const { serviceName } of ours) {
       this.#links.add(serviceName);
       this.#foreign.delete(serviceName);

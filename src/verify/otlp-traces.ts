@@ -3,7 +3,8 @@
 import { isRecord, ownValue } from "../lib/record.ts";
 import { readCaptured } from "../trace/capture.ts";
 import type { SpanKind } from "../trace/span.ts";
-import type { SeenSpan } from "./seen-span.ts";
+import { findRecorder } from "./recorder.ts";
+import { parentOf, type SeenSpan } from "./seen-span.ts";
 
 const KINDS: Readonly<Record<string, SpanKind>> = {
   2: "SERVER",
@@ -27,18 +28,27 @@ export function decodeOtlpTraces(content: unknown): { readonly traceId: string; 
     const attributes = attributesOf(isRecord(group.resource) ? group.resource.attributes : undefined);
     const serviceName = attributes.get("service.name")?.toLowerCase() ?? "";
     const scopes = listOf(group.scopeSpans ?? group.instrumentationLibrarySpans ?? []);
-    return scopes.flatMap((scope) => listOf(scope.spans ?? []).map((span) => decodeSpan(span, serviceName)));
+    return scopes.flatMap((scope) =>
+      listOf(scope.spans ?? []).map((span) => decodeSpan(span, serviceName, scopeNameOf(scope))),
+    );
   });
 }
 
-function decodeSpan(span: Record<string, unknown>, serviceName: string) {
+function scopeNameOf(scopeSpans: Record<string, unknown>): string | undefined {
+  const scope = scopeSpans.scope ?? scopeSpans.instrumentationLibrary;
+  return isRecord(scope) && typeof scope.name === "string" && scope.name !== "" ? scope.name : undefined;
+}
+
+function decodeSpan(span: Record<string, unknown>, serviceName: string, scope: string | undefined) {
   const attributes = attributesOf(span.attributes);
-  const parentId = decodeId(span.parentSpanId, 8);
+  const recorder = findRecorder((key) => attributes.get(key), scope);
+  const traceId = decodeId(span.traceId, 16) ?? "";
+  const parentId = parentOf(traceId, decodeId(span.parentSpanId, 8), recorder);
   const startUs = decodeMicros(span.startTimeUnixNano);
   const status = attributes.get("http.response.status_code") ?? attributes.get("http.status_code");
   const attempt = attributes.get("http.request.resend_count");
   return {
-    traceId: decodeId(span.traceId, 16) ?? "",
+    traceId,
     span: {
       id: decodeId(span.spanId, 8) ?? "",
       parentId,
@@ -50,6 +60,7 @@ function decodeSpan(span: Record<string, unknown>, serviceName: string) {
       failure: status === undefined ? (attributes.get("error") ?? attributes.get("error.type")) : undefined,
       startUs,
       endUs: decodeMicros(span.endTimeUnixNano),
+      recorder,
       captured: readCaptured((key) => attributes.get(key)),
     },
   };

@@ -1,6 +1,7 @@
 import { type CapturedHeader, readCaptured } from "../trace/capture.ts";
 import type { LedgerSpan } from "../trace/ledger.ts";
 import type { Span } from "../trace/span.ts";
+import { findRecorder } from "./recorder.ts";
 
 /** A span as a backend has it, cut to what is judged. */
 export interface SeenSpan extends LedgerSpan {
@@ -17,6 +18,8 @@ export interface SeenSpan extends LedgerSpan {
   /** Microseconds since 1970, 0 when unknown. */
   readonly startUs: number;
   readonly endUs: number;
+  /** What recorded the span, where the span says that it was no link; absent for spans of links, and where nothing is said. */
+  readonly recorder?: string | undefined;
   /** B3's debug flag; absent where the backend does not keep it. */
   readonly isDebug?: boolean;
   /** The context as it came in, where it was asked for and the link shows it. */
@@ -28,9 +31,10 @@ export function toSeenSpan(span: Span): SeenSpan {
   const { timestamp = 0, duration = 0, tags = {} } = span;
   const startUs = timestamp;
   const status = readStatus(tags["http.status_code"] ?? tags["http.response.status_code"]);
+  const recorder = findRecorder((key) => tags[key]);
   return {
     id: span.id,
-    parentId: span.parentId ?? null,
+    parentId: parentOf(span.traceId, span.parentId ?? null, recorder),
     kind: span.kind,
     serviceName: span.localEndpoint?.serviceName?.toLowerCase() ?? "",
     remote: span.remoteEndpoint?.serviceName?.toLowerCase() ?? null,
@@ -39,9 +43,22 @@ export function toSeenSpan(span: Span): SeenSpan {
     failure: status === null ? (tags.error ?? tags["error.type"]) : undefined,
     startUs,
     endUs: startUs + duration,
+    recorder,
     isDebug: span.debug === true,
     captured: readCaptured((key) => tags[key]),
   };
+}
+
+/**
+ * The load generator records no span, and names the low half of the trace id as parent. A link at the entry records a root for
+ * it; for spans of others, such as a gateway before the entry, it is `null` here.
+ */
+export function parentOf(
+  traceId: string,
+  parentId: string | null,
+  recorder: string | undefined,
+): string | null {
+  return recorder !== undefined && parentId === traceId.slice(-16) ? null : parentId;
 }
 
 function readStatus(text: string | undefined): number | null {
