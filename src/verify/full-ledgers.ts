@@ -87,7 +87,7 @@ export class FullLedgers {
     this.#learned++;
     const byId = new Map(spans.map((span) => [span.id, span]));
     for (const span of spans) {
-      if (span.kind !== "SERVER") continue;
+      if (span.kind !== "SERVER" || span.recorder !== undefined) continue;
       if (span.parentId === null) this.#hasSeenEntry = true;
       let caller = byId.get(span.parentId ?? "");
       // Foreign spans lie between; as many turns as there are spans, as parents may go in a circle.
