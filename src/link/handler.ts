@@ -1,5 +1,5 @@
 import type { Exchange, Handler } from "../http/exchange.ts";
-import { jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
+import { answerUnrouted, jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import type { Roles } from "./roles.ts";
 import { findRoute, isRead, type Route } from "./route.ts";
 import { Visit, type VisitParts } from "./visit.ts";
@@ -38,11 +38,13 @@ export function createHandler(parts: HandlerParts): Handler {
 }
 
 function answerUntraced(
-  { roles, stats, readyAtMs, renderMetrics, startedAt, inFlight }: HandlerParts,
+  { roles, stats, readyAtMs, renderMetrics, startedAt, inFlight, hasLedger }: HandlerParts,
   route: Route,
   exchange: Exchange,
 ): LinkResponse {
-  if (route === "/ledger") return answerVisits(exchange, VISITS, inFlight(), startedAt);
+  if (route === "/ledger") {
+    return hasLedger ? answerVisits(exchange, VISITS, inFlight(), startedAt) : answerUnrouted(exchange);
+  }
   if (route === "/metrics") {
     return { status: 200, headers: [["Content-Type", PROMETHEUS_TYPE]], body: renderMetrics() };
   }

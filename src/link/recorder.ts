@@ -71,7 +71,8 @@ export class Recorder {
     const template = serverTemplates.find(this.#exchange, route, status, cause, this.context.isCaptured);
     this.#report(SERVER, parentAt, template, startMs, endMs, this.#peer ?? this.#noPeer);
     this.account.addSpan(server, parentAt === -1 ? NO_SPAN : parent, SERVER_WORD, serviceHash);
-    if (!this.context.isStart) this.account.log(VISITS, parent, endMs);
+    if (this.context.isStart) VISITS.lastBegunMs = endMs;
+    else this.account.log(VISITS, parent, endMs);
   }
 
   #report(

@@ -14,6 +14,8 @@ export interface VisitAnswer {
   readonly startedMs: number;
   /** Visits that ended then or later are all known, in milliseconds since 1970; `null`: all since the link was started. */
   readonly coveredSinceMs: number | null;
+  /** When the last visit ended that began a trace of its own, in milliseconds since 1970; `null`: never. */
+  readonly lastBegunMs: number | null;
   /** For each parent: the ledgers of the spans that the link itself recorded, one for each visit that has ended. */
   readonly visits: Readonly<Record<string, readonly string[]>>;
   /** Parents of visits that have not ended. */
@@ -49,9 +51,17 @@ export function answerVisits(
       found[index]?.map((spans) => formatLedger({ ...spans, unknown: 0 })) ?? [],
     ]),
   );
-  const coveredMs = log.coveredMs(performance.now());
-  const coveredSinceMs = coveredMs === null ? null : Math.round(Date.now() - coveredMs);
-  const answer: VisitAnswer = { log: log.id, startedMs, coveredSinceMs, visits, pending };
+  const nowMs = performance.now();
+  const epochMs = (agoMs: number) => Math.round(Date.now() - agoMs);
+  const coveredMs = log.coveredMs(nowMs);
+  const answer: VisitAnswer = {
+    log: log.id,
+    startedMs,
+    coveredSinceMs: coveredMs === null ? null : epochMs(coveredMs),
+    lastBegunMs: log.lastBegunMs === null ? null : epochMs(nowMs - log.lastBegunMs),
+    visits,
+    pending,
+  };
   return jsonResponse(200, answer);
 }
 

@@ -27,6 +27,8 @@ export class VisitLog {
   #words: Int32Array | null = null;
   /** Visits so far. */
   #count = 0;
+  /** When the last visit ended that named no parent, on the clock of `performance.now()`; `null` before there was one. */
+  lastBegunMs: number | null = null;
 
   constructor(capacity = CAPACITY) {
     this.#capacity = capacity;

@@ -146,7 +146,7 @@ export class FullLedgers {
     // Links that recorded less than the answer says are other links.
     if (ledger.count < (record.ledger?.count ?? 0)) return isLast ? "never" : "later";
     // Without an answer it may have been on its way to the entry.
-    if (isUnreached && record.status === 0) return "never";
+    if (isUnreached && (record.status === 0 || spans.length > 0)) return "never";
     return { record: { ...record, ledger }, reached, isUnreached: isUnreached && ledger.count === 0 };
   }
 }

@@ -29,6 +29,8 @@ interface Answer {
   readonly startedMs: number;
   /** Since when no visit is forgotten. */
   readonly coveredSinceMs: number;
+  /** When a visit last began a trace of its own; infinitely long ago where none did. */
+  readonly lastBegunMs: number;
   /** Other processes may have been visited at its address. */
   readonly isShared: boolean;
   readonly visits: ReadonlyMap<string, readonly Ledger[]>;
@@ -77,21 +79,22 @@ function combine(question: Question, instances: readonly (readonly Answer[] | nu
   const found: Ledger[] = [];
   const logs = new Set<string>();
   let isPending = false;
-  let isShared = false;
+  let isHidden = false;
   const { sinceMs } = question;
   for (const answers of instances) {
     const answer = answers?.find(({ visits }) => visits.has(question.parentId));
     // A link that was started since has forgotten what it was before.
     if (answer === undefined) return "never";
     if (answer.startedMs > sinceMs || answer.coveredSinceMs > sinceMs - CLOCK_MARGIN_MS) return "never";
-    isShared ||= answer.isShared;
+    // The visit may have been another process's, or have lost the context that would tell whose it was.
+    isHidden ||= answer.isShared || answer.lastBegunMs > sinceMs - CLOCK_MARGIN_MS;
     if (answer.pending.has(question.parentId)) isPending = true;
     if (logs.has(answer.log)) continue;
     logs.add(answer.log);
     found.push(...(answer.visits.get(question.parentId) ?? []));
   }
   if (isPending) return "later";
-  return found.length === 0 && isShared ? "never" : found;
+  return found.length === 0 && isHidden ? "never" : found;
 }
 
 async function askInstance(
@@ -124,7 +127,7 @@ async function askOnce(
 /** `null` for what is no answer of a link. */
 function parseAnswer(content: unknown, ids: readonly string[], isShared: boolean): Answer | null {
   if (!isRecord(content) || !isRecord(content.visits)) return null;
-  const { log, startedMs, coveredSinceMs, pending } = content;
+  const { log, startedMs, coveredSinceMs, lastBegunMs, pending } = content;
   if (typeof log !== "string" || typeof startedMs !== "number" || !Array.isArray(pending)) return null;
   const visits = new Map<string, readonly Ledger[]>();
   for (const id of ids) {
@@ -138,6 +141,7 @@ function parseAnswer(content: unknown, ids: readonly string[], isShared: boolean
     log,
     startedMs,
     coveredSinceMs: typeof coveredSinceMs === "number" ? coveredSinceMs : Number.NEGATIVE_INFINITY,
+    lastBegunMs: typeof lastBegunMs === "number" ? lastBegunMs : Number.NEGATIVE_INFINITY,
     isShared,
     visits,
     pending: new Set(pending.map(String)),

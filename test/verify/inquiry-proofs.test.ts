@@ -104,7 +104,7 @@ describe("calls that time out and are retried", () => {
     expect(result).toMatchObject({ outcome: "complete", spans: { missing: 0 } });
   });
 
-  test("hide no loss: each span of theirs that is dropped is missing", async () => {
+  test("hide no loss: each SERVER span of theirs that is dropped is missing", async () => {
     await using it = place(SLOW);
     let dropped = 0;
     it.proxy.edit = (spans) =>
