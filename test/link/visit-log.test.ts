@@ -72,7 +72,7 @@ describe("GET /ledger of a link", () => {
 
   test("names visits that have not ended, and leaves out what nobody recorded", async () => {
     chain = startChain(
-      graphOf({ a: { behaviour: { latency: { kind: "fixed", value: 400, probability: 1 } } } }),
+      graphOf({ a: { behaviour: { latency: { kind: "fixed", value: 2500, probability: 1 } } } }),
     );
     const gone = new AbortController();
     const traceparent = "00-463ac35c9f6413ad48485a3953bb6124-00000000000000ab-01";
