@@ -62,6 +62,9 @@ export async function openRelease(
   ]);
   const access = openCluster({ file: flags.kubeconfig, context: flags.context, environment: process.env });
   output.detail(`API server ${access.server}, context ${access.contextName}`);
+  for (const warning of access.warnings) output.warn(warning);
+  // A login may take a person minutes: longer than any request that needs it may take.
+  await access.headers();
   const client = new ApiClient(access, {
     requestTimeoutMs: flags["request-timeout"],
     onWarning: (text) => output.warn(text),

@@ -106,7 +106,7 @@ describe("without a cluster", () => {
     using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("<html>hello") });
     const { exitCode, stderr } = await runWith(folder.path, other.url.origin, ["dry-run"]);
     expect(exitCode).toBe(3);
-    expect(stderr).toContain("does not speak JSON");
+    expect(stderr).toContain("does not speak JSON: an HTML page");
   });
 
   test("credentials that are not accepted are named", async () => {

@@ -18,6 +18,37 @@ export interface Certificates {
   readonly otherName: Certificate;
 }
 
+/** A self-signed certificate that names `localhost` in its common name only. */
+export function makeCommonNameOnly(): Certificate {
+  const folder = mkdtempSync(join(tmpdir(), "chain-link-certificates-"));
+  try {
+    const made = Bun.spawnSync(
+      [
+        "openssl",
+        "req",
+        "-x509",
+        ...KEY,
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        "key",
+        "-out",
+        "crt",
+      ],
+      { cwd: folder },
+    );
+    if (made.exitCode !== 0) throw new Error(made.stderr.toString());
+    return {
+      cert: readFileSync(join(folder, "crt"), "utf8"),
+      key: readFileSync(join(folder, "key"), "utf8"),
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 const LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1";
 

@@ -1,7 +1,9 @@
 import { UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
-import type { ClientTls, Credentials } from "./credentials.ts";
+import { readCertificates, readSystemAuthorities } from "./certificates.ts";
+import type { ClientTls, Credentials, IdentityHeaders } from "./credentials.ts";
 import { type Entry, fileOf, PATH, text } from "./entry.ts";
+import { hasProxyVariables } from "./proxy.ts";
 
 /** How to reach one API server as one user. */
 export interface ClusterAccess {
@@ -9,14 +11,18 @@ export interface ClusterAccess {
   readonly server: string;
   /** `null` for plain HTTP. */
   readonly tls: ClientTls | null;
-  readonly proxy: string | null;
+  readonly proxy: URL | null;
+  /** Whether requests need what `fetch` cannot do: see {@link SocketClient}. */
+  readonly needsSockets: boolean;
   /** The context's namespace. */
   readonly namespace: string | null;
   /** For messages. */
   readonly contextName: string;
   readonly userName: string;
+  /** What the user should know before the first request. */
+  readonly warnings: readonly string[];
   /** Headers that say who we are. */
-  headers(): Promise<Readonly<Record<string, string>>>;
+  headers(): Promise<IdentityHeaders>;
   /** Gets new credentials after a 401; false when there are no others to be had. */
   renew(): Promise<boolean>;
   /** Why the credentials may be refused. */
@@ -25,55 +31,63 @@ export interface ClusterAccess {
   hasAnswered: boolean;
 }
 
-interface AccessParts {
-  readonly server: string;
-  readonly tls: ClientTls | null;
-  readonly proxy: string | null;
-  readonly namespace: string | null;
-  readonly contextName: string;
-  readonly userName: string;
+interface AccessParts
+  extends Pick<ClusterAccess, "server" | "tls" | "proxy" | "namespace" | "contextName" | "userName"> {
+  readonly environment: Environment;
   readonly credentials: Credentials;
-  /** For the user in the server's URL, which gives way to the context's. Secret. @default none */
-  readonly serverHeaders?: Readonly<Record<string, string>>;
-  readonly impersonation: Readonly<Record<string, string>>;
+  /** @default none */
+  readonly warnings?: readonly string[];
+  /** For a user in the server's URL, who takes precedence, as in Go. Secret. */
+  readonly serverHeaders: Readonly<Record<string, string>> | null;
+  readonly impersonation: IdentityHeaders;
 }
+
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export function makeAccess({
   credentials,
   serverHeaders,
   tls,
   impersonation,
+  environment,
+  warnings = [],
   ...rest
 }: AccessParts): ClusterAccess {
   return {
     ...rest,
+    warnings,
+    needsSockets:
+      rest.proxy !== null ||
+      hasProxyVariables(environment) ||
+      Object.values(impersonation).some(Array.isArray),
     hasAnswered: false,
     get tls() {
       return tls === null ? null : credentials.joinTls(tls);
     },
-    headers: async () => ({ ...serverHeaders, ...(await credentials.headers()), ...impersonation }),
+    headers: async () => ({ ...(serverHeaders ?? (await credentials.headers())), ...impersonation }),
     renew: () => credentials.renew(),
     findTrouble: () => credentials.findTrouble(),
   };
 }
 
-/** @throws {UserError} for a certificate authority that nobody would check, as kubectl does */
-export function clusterTls(cluster: Entry, clusterName: string): ClientTls {
-  const ca = certificateOf(cluster)["certificate-authority-data"];
+/** @throws {UserError} `kubeconfig-invalid` for a certificate authority that holds no certificate */
+export function clusterTls(cluster: Entry, clusterName: string, environment: Environment): ClientTls {
   const serverName = text(cluster["tls-server-name"]);
-  const isUnchecked = cluster["insecure-skip-tls-verify"] === true;
-  if (isUnchecked && ca !== undefined) {
-    throw new UserError(
-      "kubeconfig-invalid",
-      `cluster ${JSON.stringify(clusterName)} in ${text(cluster[PATH])} has a certificate authority together with insecure-skip-tls-verify`,
-      "Remove insecure-skip-tls-verify, so that the server's certificate is checked, or the certificate authority.",
-    );
-  }
-  return {
-    ...(ca === undefined ? {} : { ca: Buffer.from(ca, "base64").toString() }),
-    ...(isUnchecked ? { rejectUnauthorized: false } : {}),
-    ...(serverName === "" ? {} : { serverName }),
-  };
+  const named = serverName === "" ? {} : { serverName };
+  if (cluster["insecure-skip-tls-verify"] === true) return { ...named, rejectUnauthorized: false };
+  return { ...named, ca: readAuthorities(cluster, clusterName, environment), allowPartialTrustChain: true };
+}
+
+function readAuthorities(cluster: Entry, clusterName: string, environment: Environment): string[] {
+  const data = certificateOf(cluster)["certificate-authority-data"];
+  if (data === undefined) return readSystemAuthorities(environment);
+  const found = readCertificates(Buffer.from(data, "base64").toString());
+  if (found.length > 0) return found;
+  throw new UserError(
+    "kubeconfig-invalid",
+    `the certificate authority of cluster ${JSON.stringify(clusterName)} in ${text(cluster[PATH])} holds no PEM certificate`,
+    `Set it with 'kubectl config set-cluster ${clusterName} --certificate-authority=FILE --embed-certs'.`,
+  );
 }
 
 /** The certificate authority as base64, from wherever it stands. */
@@ -85,23 +99,28 @@ function certificateOf(cluster: Entry): { readonly "certificate-authority-data"?
 }
 
 /** Headers of who we ask to be: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation */
-export function readImpersonation(user: Entry, userName: string): Record<string, string> {
+export function readImpersonation(user: Entry): IdentityHeaders {
   const { as: name, "as-uid": uid, "as-groups": groups, "as-user-extra": extra } = user;
-  if (typeof name !== "string" || name === "") return {};
-  // One header for each would be needed, and fetch joins them to one.
-  const several = (what: string) =>
-    new UserError("kubeconfig-invalid", `${userName} impersonates ${what}; chain-link can send one`);
-  const [group, ...more] = Array.isArray(groups) ? groups.map(String) : [];
-  if (more.length > 0) throw several(`${more.length + 1} groups`);
-  const headers: Record<string, string> = { "Impersonate-User": name };
-  if (typeof uid === "string") headers["Impersonate-Uid"] = uid;
-  if (group !== undefined) headers["Impersonate-Group"] = group;
-  for (const [key, values] of Object.entries(isRecord(extra) ? extra : {})) {
-    const [value = "", ...others] = Array.isArray(values) ? values.map(String) : [];
-    if (others.length > 0) throw several(`${others.length + 1} values of ${JSON.stringify(key)}`);
-    headers[`Impersonate-Extra-${encodeURIComponent(key)}`] = value;
-  }
+  if (text(name) === "") return {};
+  const headers: Record<string, string | readonly string[]> = { "Impersonate-User": headerValue(name) };
+  const add = (header: string, values: unknown) => {
+    const [value, ...more] = Array.isArray(values) ? values.map(headerValue) : [];
+    if (value !== undefined) headers[header] = more.length === 0 ? value : [value, ...more];
+  };
+  if (text(uid) !== "") headers["Impersonate-Uid"] = headerValue(uid);
+  add("Impersonate-Group", groups);
+  for (const [key, values] of Object.entries(isRecord(extra) ? extra : {}))
+    add(`Impersonate-Extra-${escapeHeaderName(key)}`, values);
   return headers;
+}
+
+/** Names outside ASCII are sent as UTF-8, of which each byte is a character here. */
+function headerValue(value: unknown): string {
+  return Buffer.from(String(value)).toString("latin1");
+}
+
+function escapeHeaderName(name: string): string {
+  return encodeURIComponent(name).replace(/[()]/g, (it) => `%${it.charCodeAt(0).toString(16)}`);
 }
 
 /** What a plugin is told: https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-Cluster */
@@ -111,10 +130,8 @@ export function describeCluster(cluster: Entry, server: string): Readonly<Record
   const passed = ["tls-server-name", "insecure-skip-tls-verify", "proxy-url"] as const;
   return {
     server,
-    ...Object.fromEntries(
-      passed.filter((key) => cluster[key] !== undefined).map((key) => [key, cluster[key]]),
-    ),
+    ...Object.fromEntries(passed.filter((key) => cluster[key]).map((key) => [key, cluster[key]])),
     ...certificateOf(cluster),
-    ...(config === undefined ? {} : { config }),
+    config: config ?? null,
   };
 }

@@ -1,20 +1,25 @@
-/** Of a connection: whom we trust, and who we are. */
+/** TLS of a connection: whom we trust, and who we are. */
 export interface ClientTls {
-  readonly ca?: string;
+  readonly ca?: string | readonly string[];
   readonly cert?: string;
   readonly key?: string;
   readonly rejectUnauthorized?: boolean;
+  /** A certificate that is trusted needs no authority above it: as in Go, a server's own certificate may be its CA. */
+  readonly allowPartialTrustChain?: boolean;
   readonly serverName?: string;
 }
+
+/** Headers of a request; a name with several values is sent several times. */
+export type IdentityHeaders = Readonly<Record<string, string | readonly string[]>>;
 
 /** Who we are to an API server. */
 export interface Credentials {
   headers(): Promise<Readonly<Record<string, string>>>;
-  /** What was true is no longer: gets new ones, or says that there are none. */
+  /** Replaces credentials that the server no longer accepts; false when there are no others. */
   renew(): Promise<boolean>;
-  /** TLS with our own certificate, if we have one. The same object until that changes: connections are kept by it. */
+  /** Adds our own certificate, if any. Returns the same object until that changes, as connections are pooled by it. */
   joinTls(tls: ClientTls): ClientTls;
-  /** Why they may be refused, as far as they say it themselves. */
+  /** Why the server may refuse them, as far as they tell. */
   findTrouble(): string | null;
 }
 
@@ -26,8 +31,8 @@ export interface CredentialContext {
   readonly path: string;
   readonly folder: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** How long a program or a server is waited for that is to say who we are. @default one minute; five where a person may be asked */
+  /** How long to wait for a credential plugin or an identity provider. @default one minute; five where a person may be asked */
   readonly timeoutMs?: number | undefined;
-  /** What a plugin is told of the cluster, if it asks. */
+  /** Description of the cluster for plugins that ask for it. */
   readonly clusterInfo: Readonly<Record<string, unknown>>;
 }

@@ -2,8 +2,10 @@
 import { delimiter, isAbsolute, resolve } from "node:path";
 import { errorText, UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
+import { findKeyPairProblem } from "./certificates.ts";
 import type { ClientTls, CredentialContext, Credentials } from "./credentials.ts";
 import type { Entry } from "./entry.ts";
+import { parseKubeYaml } from "./kube-yaml.ts";
 
 interface PluginStatus {
   readonly token?: string;
@@ -41,7 +43,7 @@ export class PluginCredentials implements Credentials {
     this.#status ??= this.#run();
     this.#known = await this.#status;
     const { token } = this.#known;
-    return token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    return token === undefined || token === "" ? {} : { Authorization: `Bearer ${token}` };
   }
 
   /** Requests that were refused together have it asked once. */
@@ -63,7 +65,7 @@ export class PluginCredentials implements Credentials {
     const status = this.#known;
     if (this.#joined?.status !== status) {
       const { clientCertificateData: cert, clientKeyData: key } = status;
-      this.#joined = { status, tls: cert === undefined || key === undefined ? tls : { ...tls, cert, key } };
+      this.#joined = { status, tls: !cert || !key ? tls : { ...tls, cert, key } };
     }
     return this.#joined.tls;
   }
@@ -87,19 +89,23 @@ export class PluginCredentials implements Credentials {
     const output = await this.#ask(JSON.stringify(request), isInteractive);
     let answer: unknown;
     try {
-      answer = JSON.parse(output);
+      answer = parseKubeYaml(output);
     } catch (error) {
       throw this.#failure("did not print JSON", error);
     }
-    const found = isRecord(answer) ? answer : {};
+    if (!isRecord(answer)) throw this.#failure("did not print JSON");
+    const found = answer;
     if (found.kind !== "ExecCredential" || found.apiVersion !== apiVersion) {
       throw this.#failure(
-        `is to print an ExecCredential of ${String(apiVersion)}, not ${String(found.kind)} of ${String(found.apiVersion)}`,
+        `must print an ExecCredential of ${String(apiVersion)}, not ${String(found.kind)} of ${String(found.apiVersion)}`,
       );
     }
     const status = isRecord(found.status) ? (found.status as PluginStatus) : {};
-    if (status.token === undefined && status.clientCertificateData === undefined)
-      throw this.#failure("gave no credential");
+    const { token = "", clientCertificateData: cert = "", clientKeyData: key = "" } = status;
+    if (token === "" && cert === "" && key === "")
+      throw this.#failure("returned neither a token nor a certificate");
+    const problem = cert === "" && key === "" ? null : findKeyPairProblem(cert, key);
+    if (problem !== null) throw this.#failure(`returned what cannot be used: ${problem}`);
     return status;
   }
 
@@ -159,7 +165,9 @@ export class PluginCredentials implements Credentials {
       "credentials-invalid",
       // Without its arguments, which may hold a secret.
       `credential plugin ${this.#name} (for user ${this.#context.userName}) ${problem}`,
-      typeof installHint === "string" ? installHint : "Does kubectl work with this context?",
+      typeof installHint === "string" && installHint !== ""
+        ? installHint
+        : "Check that 'kubectl auth whoami' works with this context.",
       { cause },
     );
   }

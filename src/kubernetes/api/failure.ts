@@ -30,6 +30,10 @@ export function isPolicy({ status, message }: ApiError): boolean {
   return status === 403 && !/ cannot [a-z]+ resource /.test(message) && !/being terminated/.test(message);
 }
 
+/** The hint where something else than an API server answers. */
+export const NO_API_SERVER =
+  "Check the server and proxy-url that 'kubectl config view --minify' shows: a proxy or a login page may answer in place of the API server.";
+
 /** Failures that every command meets alike; others are for who asked. */
 export function explainRefused(error: ApiError, access: ClusterAccess): Error {
   const { server, userName } = access;
@@ -37,22 +41,22 @@ export function explainRefused(error: ApiError, access: ClusterAccess): Error {
     return new UserError(
       "credentials-invalid",
       `${server} does not accept the credentials of ${userName}: ${access.findTrouble() ?? error.message}`,
-      "Log in again, or choose another context with --context.",
+      `Log in again, check with 'kubectl auth whoami --context ${access.contextName}', or choose another context with --context.`,
       { cause: error },
     );
   }
   if (error.status >= 300 && error.status < 400) {
     return new UserError(
       "cluster-unreachable",
-      `${server} sends us elsewhere (${error.status})`,
-      "Is the server of the kubeconfig a Kubernetes API server?",
+      `${server} answered with a redirect (${error.status})`,
+      NO_API_SERVER,
     );
   }
   if (PASSING.has(error.status) && !WEBHOOK_FAILED.test(error.message)) {
     return new UserError(
       "cluster-error",
       `${server} answers ${error.status} again and again: ${error.message}`,
-      "Is the cluster well? Run the same command again when it is: it goes on where this one ended.",
+      "Check the cluster with 'kubectl get --raw /readyz', then run the same command again; it resumes where this one stopped.",
       { cause: error },
     );
   }
@@ -68,17 +72,18 @@ export function explainUnreachable(error: unknown, access: ClusterAccess): UserE
   const { server } = access;
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const isTimeout = error instanceof DOMException && error.name === "TimeoutError";
+  const by = access.proxy === null ? "" : ` through the proxy ${access.proxy.host}`;
   const what = isTimeout
     ? "it did not answer in time"
     : `${errorText(error)}${code === "" ? "" : ` (${code})`}`;
   const hint = /CERT_HAS_EXPIRED/.test(code)
     ? "A certificate has expired: renew it, or ask the cluster's administrator."
     : isTrustProblem(error)
-      ? "Does the kubeconfig have the certificate authority of this server?"
+      ? "Check certificate-authority-data and tls-server-name of the cluster in the kubeconfig ('kubectl config view --minify')."
       : isTimeout && access.hasAnswered
-        ? "Is it overloaded, or does an admission webhook hang? --request-timeout waits longer."
-        : "Is the cluster running, and is this the right context (kubectl config get-contexts)?";
-  return new UserError("cluster-unreachable", `cannot reach the API server ${server}: ${what}`, hint, {
+        ? "It may be overloaded, or an admission webhook may hang. --request-timeout waits longer."
+        : `Check that 'kubectl cluster-info --context ${access.contextName}' works, or choose another context ('kubectl config get-contexts').`;
+  return new UserError("cluster-unreachable", `cannot reach the API server ${server}${by}: ${what}`, hint, {
     cause: error,
   });
 }

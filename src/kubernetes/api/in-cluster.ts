@@ -2,6 +2,7 @@
 import { type ClusterAccess, makeAccess } from "./access.ts";
 import { type Entry, FOLDER, fileOf } from "./entry.ts";
 import { openCredentials } from "./login.ts";
+import { proxyOfEnvironment } from "./proxy.ts";
 
 /** Where a pod finds its service account. */
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -18,10 +19,13 @@ export function openInCluster(
   if (host === undefined || host === "") return null;
   const entry: Entry = { tokenFile: "token", ca: "ca.crt", namespace: "namespace", [FOLDER]: folder };
   const userName = "the pod's service account";
+  const server = `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
   return makeAccess({
-    server: `https://${host.includes(":") ? `[${host}]` : host}:${port}`,
-    tls: { ca: fileOf(entry, "ca") ?? "" },
-    proxy: null,
+    server,
+    tls: { ca: fileOf(entry, "ca") ?? "", allowPartialTrustChain: true },
+    proxy: proxyOfEnvironment(new URL(server), environment),
+    environment,
+    serverHeaders: null,
     namespace: fileOf(entry, "namespace")?.trim() ?? null,
     contextName: "in-cluster",
     userName,

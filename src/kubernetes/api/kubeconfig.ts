@@ -1,16 +1,16 @@
 // https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
-import { load } from "js-yaml";
-import { hideSecrets, parseEndpoint } from "../../lib/endpoint.ts";
-import { errorCode, errorText, UserError } from "../../lib/errors.ts";
-import { isRecord } from "../../lib/record.ts";
+import { delimiter, join } from "node:path";
+import { type Endpoint, hideSecrets, parseEndpoint } from "../../lib/endpoint.ts";
+import { UserError } from "../../lib/errors.ts";
 import { findNearest } from "../../lib/suggestion.ts";
 import { type ClusterAccess, clusterTls, describeCluster, makeAccess, readImpersonation } from "./access.ts";
 import { type Entry, FOLDER, fileOf, PATH, text } from "./entry.ts";
 import { openInCluster } from "./in-cluster.ts";
+import { type KubeconfigFile, readKubeconfigFile } from "./kubeconfig-file.ts";
+import { findClusterProblems, findNamespaceProblems, findUserProblems } from "./kubeconfig-problems.ts";
 import { openCredentials } from "./login.ts";
+import { parseProxy, proxyOfEnvironment } from "./proxy.ts";
 
 export interface KubeconfigOptions {
   /** A file instead of those of `KUBECONFIG` and `~/.kube/config`. */
@@ -22,41 +22,29 @@ export interface KubeconfigOptions {
   readonly credentialTimeoutMs?: number;
 }
 
-interface Merged {
+interface Merged extends KubeconfigFile {
   readonly files: readonly string[];
-  currentContext: string;
-  readonly clusters: Map<string, Entry>;
-  readonly users: Map<string, Entry>;
-  readonly contexts: Map<string, Entry>;
 }
 
 /**
- * Reads the kubeconfig as kubectl does: one file that was named, or all of `KUBECONFIG` (the first that says something
+ * Reads the kubeconfig as kubectl does: one file that was named, or all of `KUBECONFIG` (the first that defines a name
  * wins), or `~/.kube/config`, or in a pod its service account.
  * @throws {UserError} `kubeconfig-invalid`
  */
 export function openCluster(options: KubeconfigOptions): ClusterAccess {
-  const { environment } = options;
+  const { environment, file } = options;
   const paths = listPaths(options);
-  const merged: Merged = {
-    files: paths,
-    currentContext: "",
-    clusters: new Map(),
-    users: new Map(),
-    contexts: new Map(),
-  };
-  const isNamed = options.file !== null;
-  const found = paths.filter((path) => mergeFile(path, merged, isNamed));
-  if (found.length === 0) {
-    const inCluster = options.context === null ? openInCluster(environment) : null;
-    if (inCluster !== null) return inCluster;
-    throw new UserError(
-      "kubeconfig-invalid",
-      `Please ensure that you have a valid kube config file: found none at ${paths.join(" or ")}`,
-      "Name one with --kubeconfig or KUBECONFIG.",
-    );
-  }
-  return openContext(merged, options);
+  const found = paths.flatMap((path) => readKubeconfigFile(path) ?? []);
+  const merged = merge(paths, found);
+  if (merged.contexts.size + merged.clusters.size + merged.users.size > 0 || merged.currentContext !== "")
+    return openContext(merged, options);
+  const inCluster = file === null && options.context === null ? openInCluster(environment) : null;
+  if (inCluster !== null) return inCluster;
+  throw new UserError(
+    "kubeconfig-invalid",
+    `Please ensure that you have a valid kube config file: ${found.length === 0 ? "there is none at" : "nothing is in"} ${paths.join(" or ")}`,
+    "Pass --kubeconfig, set KUBECONFIG, or check with 'kubectl config view'.",
+  );
 }
 
 function listPaths({ file, environment }: KubeconfigOptions): string[] {
@@ -65,110 +53,110 @@ function listPaths({ file, environment }: KubeconfigOptions): string[] {
   return listed.length > 0 ? listed : [join(homedir(), ".kube", "config")];
 }
 
-/** False when there is no such file, or it is empty. */
-function mergeFile(path: string, merged: Merged, isNamed: boolean): boolean {
-  const hint = "Mend the file, or name another with --kubeconfig.";
-  let content: unknown;
-  try {
-    const yaml = readFileSync(path, "utf8");
-    if (yaml.trim() === "") return false;
-    content = load(yaml);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT" && !isNamed) return false;
-    throw new UserError(
-      "kubeconfig-invalid",
-      `the kubeconfig ${path} cannot be read: ${errorText(error)}`,
-      hint,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (content === undefined || content === null) return false;
-  if (!isRecord(content)) {
-    throw new UserError(
-      "kubeconfig-invalid",
-      `the kubeconfig ${path}: expected clusters, users and contexts, found other text`,
-      hint,
-    );
-  }
-  const { "current-context": current } = content;
-  if (merged.currentContext === "" && typeof current === "string") merged.currentContext = current;
-  mergeNamed(content.clusters, "cluster", path, merged.clusters);
-  mergeNamed(content.users, "user", path, merged.users);
-  mergeNamed(content.contexts, "context", path, merged.contexts);
-  return true;
-}
-
-function mergeNamed(list: unknown, key: string, path: string, into: Map<string, Entry>): void {
-  if (!Array.isArray(list)) return;
-  for (const item of list) {
-    if (!isRecord(item) || typeof item.name !== "string" || into.has(item.name)) continue;
-    const entry = isRecord(item[key]) ? item[key] : {};
-    // Files that an entry names are beside the file that names them.
-    into.set(item.name, { ...entry, [FOLDER]: dirname(path), [PATH]: path });
-  }
+function merge(files: readonly string[], found: readonly KubeconfigFile[]): Merged {
+  const union = (key: "clusters" | "users" | "contexts") =>
+    new Map(found.toReversed().flatMap((file) => [...file[key]]));
+  return {
+    files,
+    currentContext: found.find((file) => file.currentContext !== "")?.currentContext ?? "",
+    clusters: union("clusters"),
+    users: union("users"),
+    contexts: union("contexts"),
+  };
 }
 
 function openContext(merged: Merged, options: KubeconfigOptions): ClusterAccess {
-  const { context, environment } = options;
-  const contextName = context ?? merged.currentContext;
+  const { environment } = options;
+  const { name: contextName, context } = chooseContext(merged, options);
   const where = merged.files.join(", ");
-  if (contextName === "") {
-    throw new UserError("kubeconfig-invalid", `no current context in ${where}`, choose(merged.contexts));
-  }
-  const chosen = merged.contexts.get(contextName);
-  if (chosen === undefined) {
-    const near = findNearest(contextName, [...merged.contexts.keys()]);
-    const also = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+  const [clusterName, userName] = [text(context.cluster), text(context.user)];
+  const [cluster, user] = [merged.clusters.get(clusterName), merged.users.get(userName)];
+  const problems = findNamespaceProblems(context, contextName);
+  if (cluster === undefined) problems.push(describeMissing("cluster", clusterName));
+  else problems.push(...findClusterProblems(cluster, JSON.stringify(clusterName)));
+  if (user === undefined) problems.push(describeMissing("user", userName));
+  else problems.push(...findUserProblems(user, JSON.stringify(userName)));
+  const endpoint = cluster === undefined ? "" : parseServer(text(cluster.server));
+  if (typeof endpoint === "string" && cluster !== undefined && text(cluster.server) !== "")
+    problems.push(
+      `server of cluster ${JSON.stringify(clusterName)}: expected ${endpoint}, found ${JSON.stringify(hideSecrets(text(cluster.server)))}`,
+    );
+  const hasServerUser = typeof endpoint !== "string" && Object.keys(endpoint.headers).length > 0;
+  if (user !== undefined && isHttps(endpoint) && !hasServerUser && !CREDENTIAL_KEYS.some((key) => user[key]))
+    problems.push(`user ${JSON.stringify(userName)} has no credentials`);
+  if (problems.length > 0 || cluster === undefined || user === undefined || typeof endpoint === "string") {
     throw new UserError(
       "kubeconfig-invalid",
-      `no context ${JSON.stringify(contextName)} in ${where}${also}`,
-      choose(merged.contexts),
+      `context ${JSON.stringify(contextName)} in ${where}: ${problems.join("; ")}`,
+      "Show the context with 'kubectl config view --minify', fix it with 'kubectl config', or choose another one with --context.",
     );
   }
-  const clusterName = text(chosen.cluster);
-  const cluster = merged.clusters.get(clusterName);
-  const endpoint = parseEndpoint(text(cluster?.server));
-  if (cluster === undefined || typeof endpoint === "string") {
-    const found =
-      cluster === undefined
-        ? `no cluster ${JSON.stringify(clusterName)}`
-        : `the server ${JSON.stringify(hideSecrets(text(cluster.server)))}`;
-    throw new UserError(
-      "kubeconfig-invalid",
-      `context ${JSON.stringify(contextName)} in ${where}: expected a cluster with a URL, found ${found}`,
-    );
-  }
-  const server = endpoint.url;
-  const userName = text(chosen.user);
-  const user = merged.users.get(userName) ?? {};
+  const server = endpoint.url.replace(/\?.*$/, "").replace(/\/+$/, "");
+  const isEncrypted = isHttps(endpoint);
   const asked = text(user.as) === "" ? "" : ` as ${JSON.stringify(user.as)}`;
   const shownUser = `user ${JSON.stringify(userName)} (context ${JSON.stringify(contextName)})${asked}`;
-  const credentials = openCredentials(user, {
-    userName: shownUser,
-    file: (name) => fileOf(user, name),
-    path: text(user[PATH]),
-    folder: text(user[FOLDER]),
-    environment,
-    timeoutMs: options.credentialTimeoutMs,
-    clusterInfo: describeCluster(cluster, server),
-  });
+  // As kubectl, which keeps a credential from everybody who can read the connection.
+  const sent = isEncrypted ? user : {};
+  const isWithheld = !isEncrypted && CREDENTIAL_KEYS.some((key) => user[key]);
+  const proxyUrl = text(cluster["proxy-url"]);
   return makeAccess({
     server,
-    serverHeaders: endpoint.headers,
-    tls: server.startsWith("https:") ? clusterTls(cluster, clusterName) : null,
-    proxy: text(cluster["proxy-url"]) || null,
-    namespace: text(chosen.namespace) || null,
+    serverHeaders: hasServerUser ? endpoint.headers : null,
+    tls: isEncrypted ? clusterTls(cluster, clusterName, environment) : null,
+    proxy: proxyUrl === "" ? proxyOfEnvironment(new URL(server), environment) : parseProxy(proxyUrl),
+    environment,
+    warnings: isWithheld
+      ? [`${server} is plain http: like kubectl, chain-link does not send the credentials of ${shownUser}`]
+      : [],
+    namespace: text(context.namespace) || null,
     contextName,
     userName: shownUser,
-    credentials,
-    impersonation: readImpersonation(user, shownUser),
+    credentials: openCredentials(sent, {
+      userName: shownUser,
+      file: (name) => fileOf(user, name),
+      path: text(user[PATH]),
+      folder: text(user[FOLDER]),
+      environment,
+      timeoutMs: options.credentialTimeoutMs,
+      clusterInfo: describeCluster(cluster, server),
+    }),
+    impersonation: readImpersonation(user),
   });
 }
 
-function choose(contexts: ReadonlyMap<string, Entry>): string {
-  return contexts.size === 0
-    ? "The file has no contexts."
-    : `Choose one with --context: ${[...contexts.keys()].slice(0, 10).join(", ")}`;
+const CREDENTIAL_KEYS = [
+  ...["token", "tokenFile", "username", "client-certificate", "client-certificate-data"],
+  ...["exec", "auth-provider"],
+];
+
+function isHttps(endpoint: Endpoint | string): boolean {
+  return typeof endpoint !== "string" && endpoint.url.startsWith("https:");
+}
+
+/** Without a scheme it is plain http, as for kubectl. */
+function parseServer(server: string): Endpoint | string {
+  return parseEndpoint(/^[a-z][a-z0-9+.-]*:\/\//i.test(server) ? server : `http://${server}`);
+}
+
+function describeMissing(kind: "cluster" | "user", name: string): string {
+  return name === "" ? `the context names no ${kind}` : `there is no ${kind} ${JSON.stringify(name)}`;
+}
+
+function chooseContext(
+  { contexts, currentContext, files }: Merged,
+  options: KubeconfigOptions,
+): { readonly name: string; readonly context: Entry } {
+  const name = options.context ?? currentContext;
+  const context = contexts.get(name);
+  if (context !== undefined) return { name, context };
+  const where = files.join(", ");
+  const near = findNearest(name, [...contexts.keys()]);
+  const also = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+  throw new UserError(
+    "kubeconfig-invalid",
+    name === "" ? `no current context in ${where}` : `no context ${JSON.stringify(name)} in ${where}${also}`,
+    contexts.size === 0
+      ? "There are no contexts: check with 'kubectl config get-contexts'."
+      : `Choose one with --context: ${[...contexts.keys()].slice(0, 10).join(", ")} (or 'kubectl config use-context')`,
+  );
 }

@@ -2,8 +2,9 @@
 import { X509Certificate } from "node:crypto";
 import { UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
+import { findKeyPairProblem } from "./certificates.ts";
 import type { ClientTls, CredentialContext, Credentials } from "./credentials.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, text } from "./entry.ts";
 import { PluginCredentials } from "./exec-plugin.ts";
 import { OidcCredentials } from "./oidc.ts";
 import { readTokenEnd } from "./token-end.ts";
@@ -11,61 +12,113 @@ import { readTokenEnd } from "./token-end.ts";
 /** Tokens in files are replaced while we run: those of service accounts after an hour. */
 const TOKEN_FILE_MS = 60_000;
 
-/** @throws {UserError} `kubeconfig-invalid` for a way to log in that kubectl no longer has, too */
+/**
+ * A token or a password wins over a plugin or a provider, and a certificate over a plugin, as in kubectl.
+ * @throws {UserError} `kubeconfig-invalid`, also for providers that kubectl no longer has
+ */
 export function openCredentials(user: Entry, context: CredentialContext): Credentials {
-  if (isRecord(user.exec)) return new PluginCredentials(user.exec, context);
-  if (isRecord(user["auth-provider"])) return openProvider(user["auth-provider"], context);
-  const own: ClientTls = {
-    ...pem("cert", user["client-certificate-data"], () => context.file("client-certificate")),
-    ...pem("key", user["client-key-data"], () => context.file("client-key")),
-  };
+  const own = readOwnCertificate(user, context);
+  const hasHeader = ["token", "tokenFile", "username"].some((key) => text(user[key]) !== "");
+  if (isRecord(user.exec) && !hasHeader && own.cert === undefined)
+    return new PluginCredentials(user.exec, context);
+  if (isRecord(user["auth-provider"])) {
+    const provider = openProvider(user["auth-provider"], context);
+    if (!hasHeader) return new CertifiedCredentials(provider, own);
+  }
   return new StaticCredentials(own, user, context);
 }
 
-function pem(name: "cert" | "key", data: unknown, readFile: () => string | null): ClientTls {
-  const found = typeof data === "string" && data !== "" ? Buffer.from(data, "base64").toString() : readFile();
-  return found === null ? {} : { [name]: found };
+function readOwnCertificate(user: Entry, context: CredentialContext): ClientTls {
+  const cert = pem(user["client-certificate-data"], () => context.file("client-certificate"));
+  const key = pem(user["client-key-data"], () => context.file("client-key"));
+  if (cert === null || key === null) return {};
+  const problem = findKeyPairProblem(cert, key);
+  if (problem === null) return { cert, key };
+  throw new UserError(
+    "kubeconfig-invalid",
+    `${context.userName} in ${context.path}: ${problem}`,
+    "Log in again, or set both with 'kubectl config set-credentials'.",
+  );
 }
 
-/** `oidc` is the one provider that kubectl still has. */
+function pem(data: unknown, readFile: () => string | null): string | null {
+  return text(data) === "" ? readFile() : Buffer.from(text(data), "base64").toString();
+}
+
+/** `oidc` is the only provider that kubectl still has. */
 function openProvider(provider: Entry, context: CredentialContext): Credentials {
   if (provider.name === "oidc") return new OidcCredentials(provider, context);
   throw new UserError(
     "kubeconfig-invalid",
-    `${context.userName} logs in by the provider ${JSON.stringify(provider.name)}, which Kubernetes no longer has`,
+    `${context.userName} uses the auth provider ${JSON.stringify(provider.name)}, which Kubernetes has removed`,
     "Use an exec plugin: gke-gcloud-auth-plugin for gcp, kubelogin for azure.",
   );
 }
 
-/** A token, read when it is needed. */
+/** Credentials of a provider together with a client certificate. */
+class CertifiedCredentials implements Credentials {
+  readonly #provider: Credentials;
+  readonly #own: ClientTls;
+  #joined: ClientTls | null = null;
+
+  constructor(provider: Credentials, own: ClientTls) {
+    this.#provider = provider;
+    this.#own = own;
+  }
+
+  headers(): Promise<Readonly<Record<string, string>>> {
+    return this.#provider.headers();
+  }
+
+  renew(): Promise<boolean> {
+    return this.#provider.renew();
+  }
+
+  joinTls(tls: ClientTls): ClientTls {
+    this.#joined ??= { ...tls, ...this.#own };
+    return this.#joined;
+  }
+
+  findTrouble(): string | null {
+    return this.#provider.findTrouble();
+  }
+}
+
+/** The token of a user: of `tokenFile` while that can be read, otherwise `token`. */
 class TokenSource {
   readonly #readFile: (() => string) | null;
-  readonly #text: string;
-  #known = "";
+  #known: string;
   #readAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ token, tokenFile }: Entry, context: CredentialContext) {
-    const isFile = typeof tokenFile === "string" && tokenFile !== "";
+  /** @throws {UserError} for a file that cannot be read when there is no other token */
+  constructor(user: Entry, context: CredentialContext) {
+    const isFile = text(user.tokenFile) !== "";
+    this.#known = text(user.token);
     this.#readFile = isFile ? () => context.file("tokenFile")?.trim() ?? "" : null;
-    this.#text = typeof token === "string" ? token : "";
+    if (isFile && this.#known === "") this.#known = context.file("tokenFile")?.trim() ?? "";
   }
 
   read(): string {
-    if (this.#readFile === null) return this.#text;
-    if (performance.now() - this.#readAtMs > TOKEN_FILE_MS) this.#load(this.#readFile);
+    if (performance.now() - this.#readAtMs > TOKEN_FILE_MS) this.#load();
     return this.#known;
   }
 
-  /** Whether another one stands in the file by now. */
+  /** Whether the file has another token by now. */
   reload(): boolean {
     const before = this.#known;
-    if (this.#readFile !== null) this.#load(this.#readFile);
+    this.#load();
     return this.#known !== before;
   }
 
-  #load(readFile: () => string): void {
-    this.#known = readFile();
+  /** The last token stays while the file is absent or empty: it may be in the middle of a replacement. */
+  #load(): void {
+    if (this.#readFile === null) return;
     this.#readAtMs = performance.now();
+    try {
+      this.#known = this.#readFile() || this.#known;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
   }
 }
 
@@ -79,7 +132,7 @@ class StaticCredentials implements Credentials {
     this.#own = own;
     this.#token = new TokenSource(user, context);
     const { username, password = "" } = user;
-    const isNamed = typeof username === "string" && username !== "";
+    const isNamed = text(username) !== "";
     this.#basic = isNamed ? Buffer.from(`${username}:${String(password)}`).toString("base64") : null;
   }
 

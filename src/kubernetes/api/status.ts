@@ -55,7 +55,9 @@ export function readApiError(
   const headerMs = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1000 : null;
   const content = parseStatus(body);
   if (content === null) {
-    const text = body.trim().slice(0, 200) || `the answer ${status} without a word`;
+    const text = isHtml(body)
+      ? `an HTML page with status ${status}, as of a proxy`
+      : body.trim().slice(0, 200) || `an empty answer with status ${status}`;
     return new ApiError(status, reasonOf(status), text, [], headerMs, request);
   }
   const details = isRecord(content.details) ? content.details : {};
@@ -73,6 +75,11 @@ export function readApiError(
     headerMs ?? detailMs,
     request,
   );
+}
+
+/** Whether an answer is a page for people: of a login, or of a proxy. */
+export function isHtml(body: string): boolean {
+  return /^\s*<(?:!doctype html|html)/i.test(body);
 }
 
 function parseStatus(body: string): Record<string, unknown> | null {

@@ -1,12 +1,15 @@
+import type { PeerCertificate } from "node:tls";
 import { readBody } from "../../lib/bounded-body.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { ClusterAccess } from "./access.ts";
+import { checkServerName } from "./certificates.ts";
 import type { ClientTls } from "./credentials.ts";
-import { explainRefused, explainUnreachable, isPassing, isTrustProblem } from "./failure.ts";
+import { explainRefused, explainUnreachable, isPassing, isTrustProblem, NO_API_SERVER } from "./failure.ts";
 import { Gate } from "./gate.ts";
 import type { LiveObject } from "./live-object.ts";
 import type { ApiRequest } from "./request.ts";
-import { ApiError, readApiError } from "./status.ts";
+import { SocketClient, type SocketRequest } from "./socket-client.ts";
+import { ApiError, isHtml, readApiError } from "./status.ts";
 
 export interface ApiClientOptions {
   /** How long one answer may take. @default 20,000 */
@@ -29,6 +32,8 @@ const MAX_DELAY_MS = 5_000;
 const STRANGER_PATIENCE_MS = 4_000;
 export const JSON_TYPE = "application/json";
 
+type CertificateCheck = (name: string, certificate: PeerCertificate) => Error | undefined;
+
 /** Requests over kept-alive connections to one API server, tried again while a failure may pass. */
 export class Transport {
   readonly access: ClusterAccess;
@@ -36,7 +41,8 @@ export class Transport {
   readonly #gate = new Gate(LEAST_CONCURRENCY, MOST_CONCURRENCY);
   readonly #warnings = new Set<string>();
   #lastTls: ClientTls | null = null;
-  #lastChecked: ClientTls = {};
+  #lastChecked: ClientTls | null = null;
+  #sockets: SocketClient | null = null;
   /** Requests sent, repeated ones too. */
   requests = 0;
 
@@ -51,11 +57,11 @@ export class Transport {
     try {
       return JSON.parse(text) as T;
     } catch {
-      const found = JSON.stringify(text.slice(0, 80));
+      const found = isHtml(text) ? "an HTML page" : JSON.stringify(text.slice(0, 80));
       throw new UserError(
         "cluster-error",
         `${this.access.server} does not speak JSON: ${found}`,
-        "Is the server of the kubeconfig a Kubernetes API server?",
+        NO_API_SERVER,
       );
     }
   }
@@ -70,9 +76,8 @@ export class Transport {
     path: string,
     { accept = "*/*", signal }: { readonly accept?: string; readonly signal?: AbortSignal } = {},
   ): Promise<Response> {
-    const timeout = AbortSignal.timeout(this.#timeoutMs);
     return this.#gate.run(async () => {
-      const limit = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+      const limit = () => withTimeout(this.#timeoutMs, signal);
       const { status, headers, body } = await this.#fetch({ method: "GET", path }, limit, accept);
       // Read here: until its end it is a request under way.
       return new Response(body === null ? null : await readBody(new Response(body)), { status, headers });
@@ -84,9 +89,13 @@ export class Transport {
     const request: ApiRequest = { method: "GET", path };
     // Only until the head is there; afterwards the reader looks after itself.
     const head = new AbortController();
-    const timer = setTimeout(() => head.abort(new Error("no answer in time")), this.#timeoutMs);
+    let timer: Timer | undefined;
+    const limit = () => {
+      timer = setTimeout(() => head.abort(new Error("no answer in time")), this.#timeoutMs);
+      return AbortSignal.any([signal, head.signal]);
+    };
     try {
-      const response = await this.#fetch(request, AbortSignal.any([signal, head.signal]), JSON_TYPE);
+      const response = await this.#fetch(request, limit, JSON_TYPE);
       if (response.ok && response.body !== null) return response.body;
       const text = await response.text();
       throw readApiError(response.status, text, response.headers.get("retry-after"), `GET ${path}`);
@@ -107,11 +116,8 @@ export class Transport {
       let failure: unknown;
       let waitMs: number | null = null;
       try {
-        const response = await this.#fetch(
-          request,
-          AbortSignal.timeout(this.#timeoutMs),
-          request.accept ?? JSON_TYPE,
-        );
+        const limit = () => AbortSignal.timeout(this.#timeoutMs);
+        const response = await this.#fetch(request, limit, request.accept ?? JSON_TYPE);
         const body = await response.text();
         this.#warn(response.headers);
         if (response.ok) return { body };
@@ -142,36 +148,61 @@ export class Transport {
     }
   }
 
-  async #fetch(request: ApiRequest, timeout: AbortSignal, accept: string): Promise<Response> {
+  /** @param startLimit Starts the request's own time limit: after a login, in which a person may take minutes */
+  async #fetch(request: ApiRequest, startLimit: () => AbortSignal, accept: string): Promise<Response> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
     // First: a plugin that is asked who we are may answer with a certificate.
     const identity = await this.access.headers();
-    const { server, tls, proxy } = this.access;
-    const headers: Record<string, string> = { Accept: accept, "User-Agent": "chain-link", ...identity };
+    const { server, needsSockets } = this.access;
+    const headers = { Accept: accept, "User-Agent": "chain-link", ...identity } as Record<string, string>;
     if (request.body !== undefined) headers["Content-Type"] = request.contentType ?? JSON_TYPE;
+    const limit = startLimit();
     this.requests += 1;
-    const response = await fetch(`${server}${request.path}`, {
+    const init = {
       method: request.method,
       headers,
-      redirect: "manual",
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
-      ...(tls === null ? {} : { tls: this.#checked(tls) }),
-      ...(proxy === null ? {} : { proxy }),
-    });
+    };
+    const url = `${server}${request.path}`;
+    const response = needsSockets
+      ? await this.#sendOverSockets(url, init)
+      : await this.#sendByFetch(url, init);
     this.access.hasAnswered = true;
     return response;
   }
 
+  #sendOverSockets(url: string, init: SocketRequest): Promise<Response> {
+    this.#sockets ??= new SocketClient(new URL(this.access.server), this.access.proxy);
+    return this.#sockets.send(url, this.#checkedTls(), init);
+  }
+
+  #sendByFetch(url: string, init: RequestInit): Promise<Response> {
+    const before = this.#lastTls;
+    const tls = this.#checkedTls();
+    if (tls === null) return fetch(url, { ...init, redirect: "manual" });
+    // A connection with a check of our own is not kept: the first request makes it, for all that follow.
+    const isFirst = before !== this.#lastTls && tls.rejectUnauthorized === true;
+    const name = tls.serverName ?? new URL(url).hostname;
+    const check: CertificateCheck = (_, certificate) => checkServerName(name, certificate);
+    const checked = isFirst ? { ...tls, checkServerIdentity: check } : tls;
+    return fetch(url, {
+      ...init,
+      redirect: "manual",
+      tls: checked as NonNullable<BunFetchRequestInit["tls"]>,
+    });
+  }
+
   /**
    * Certificates are checked unless the kubeconfig says otherwise, whatever `NODE_TLS_REJECT_UNAUTHORIZED` says.
-   * The same object for the same `tls`: connections are kept by it.
+   * Returns the same object for the same `tls`: connections are pooled by it.
    */
-  #checked(tls: ClientTls): ClientTls {
+  #checkedTls(): ClientTls | null {
+    const { tls } = this.access;
     if (tls !== this.#lastTls) {
       this.#lastTls = tls;
-      this.#lastChecked = { rejectUnauthorized: true, ...tls };
+      this.#lastChecked = tls === null ? null : { rejectUnauthorized: true, ...tls };
     }
     return this.#lastChecked;
   }
@@ -187,4 +218,9 @@ export class Transport {
       onWarning(text.replaceAll(/\\(.)/g, "$1"));
     }
   }
+}
+
+function withTimeout(timeoutMs: number, signal: AbortSignal | undefined): AbortSignal {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
 }

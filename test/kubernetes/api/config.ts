@@ -2,6 +2,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type KubeconfigOptions, openCluster } from "../../../src/kubernetes/api/kubeconfig.ts";
 import { renderYaml } from "../../../src/kubernetes/yaml.ts";
+import { makeCertificates } from "../../helpers/certificates.ts";
+
+export const CERTIFICATES = makeCertificates();
 
 export const b64 = (text: string) => Buffer.from(text).toString("base64");
 
@@ -12,7 +15,13 @@ export function config(user: object, more: object = {}): object {
     kind: "Config",
     "current-context": "one",
     clusters: [
-      { name: "c", cluster: { server: "https://c.example:6443/", "certificate-authority-data": b64("CA") } },
+      {
+        name: "c",
+        cluster: {
+          server: "https://c.example:6443/",
+          "certificate-authority-data": b64(CERTIFICATES.authority),
+        },
+      },
     ],
     users: [{ name: "u", user }],
     contexts: [{ name: "one", context: { cluster: "c", user: "u", namespace: "ns" } }],

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { openInCluster } from "../../../src/kubernetes/api/in-cluster.ts";
 import type { UserError } from "../../../src/lib/errors.ts";
 import { temporaryFolder } from "../../helpers/cli.ts";
-import { b64, config, openConfig } from "./config.ts";
+import { b64, CERTIFICATES, config, openConfig } from "./config.ts";
 
 const API_VERSION = "client.authentication.k8s.io/v1";
+const PLUGIN = { apiVersion: API_VERSION, interactiveMode: "Never" };
 
 function writePlugin(folder: string, ...lines: readonly string[]): void {
   writeFileSync(join(folder, "plugin"), `#!/bin/sh\n${lines.join("\n")}\n`);
@@ -18,7 +19,7 @@ function answer(status: string): string {
 }
 
 describe("a program that says who we are", () => {
-  const exec = { apiVersion: API_VERSION, command: "./plugin" };
+  const exec = { apiVersion: API_VERSION, command: "./plugin", interactiveMode: "IfAvailable" };
 
   test("is beside a kubeconfig that is named relative to the working directory", async () => {
     using folder = temporaryFolder();
@@ -52,18 +53,21 @@ describe("a program that says who we are", () => {
   });
 
   test("is beside the kubeconfig, asked once, and again after a refusal", async () => {
+    const { cert, key } = CERTIFICATES.good;
     using folder = temporaryFolder();
     writePlugin(
       folder.path,
       `echo x >> ${folder.path}/calls`,
       `n=$(wc -l < ${folder.path}/calls)`,
-      answer(`{"token":"'$EXTRA$n'","clientCertificateData":"C","clientKeyData":"K"}`),
+      answer(
+        `{"token":"'$EXTRA$n'","clientCertificateData":${JSON.stringify(cert)},"clientKeyData":${JSON.stringify(key)}}`,
+      ).replace("echo", "printf '%s'"),
     );
     const user = { exec: { ...exec, env: [{ name: "EXTRA", value: "t" }] } };
     const access = openConfig(folder.path, config(user));
     expect(await access.headers()).toEqual({ Authorization: "Bearer t1" });
     expect(await access.headers()).toEqual({ Authorization: "Bearer t1" });
-    expect(access.tls).toEqual({ ca: "CA", cert: "C", key: "K" });
+    expect(access.tls).toMatchObject({ cert, key });
     // Requests under way at the same time are refused together.
     expect(await Promise.all([access.renew(), access.renew(), access.renew()])).toEqual([true, true, true]);
     expect(await access.headers()).toEqual({ Authorization: "Bearer t2" });
@@ -128,7 +132,7 @@ describe("a program that says who we are", () => {
 
 test("what goes wrong with a program is told without its arguments, which may be secret", async () => {
   using folder = temporaryFolder();
-  const exec = { apiVersion: API_VERSION, command: "/bin/echo", args: ["--client-secret", "s3cr3t"] };
+  const exec = { ...PLUGIN, command: "/bin/echo", args: ["--client-secret", "s3cr3t"] };
   const error: UserError = await openConfig(folder.path, config({ exec }))
     .headers()
     .then(
@@ -167,7 +171,7 @@ test("a pod's service account is who we are where no kubeconfig is", async () =>
   const access = openInCluster(environment, folder.path);
   expect(access?.server).toBe("https://[fd00::1]:6443");
   expect(access?.namespace).toBe("ns");
-  expect(access?.tls).toEqual({ ca: "CA" });
+  expect(access?.tls).toEqual({ ca: "CA", allowPartialTrustChain: true });
   expect(await access?.headers()).toEqual({ Authorization: "Bearer t" });
   expect(openInCluster({}, folder.path)).toBeNull();
   expect(() => openInCluster(environment, join(folder.path, "none"))).toThrow(
@@ -229,6 +233,6 @@ describe("an OIDC provider", () => {
   test("of a kind that Kubernetes no longer has is told", () => {
     using folder = temporaryFolder();
     const user = { "auth-provider": { name: "gcp" } };
-    expect(() => openConfig(folder.path, config(user))).toThrow('"gcp", which Kubernetes no longer has');
+    expect(() => openConfig(folder.path, config(user))).toThrow('"gcp", which Kubernetes has removed');
   });
 });

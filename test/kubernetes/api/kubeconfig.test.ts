@@ -4,17 +4,19 @@ import { join } from "node:path";
 import { openCluster } from "../../../src/kubernetes/api/kubeconfig.ts";
 import { renderYaml } from "../../../src/kubernetes/yaml.ts";
 import { temporaryFolder } from "../../helpers/cli.ts";
-import { b64, config, openConfig as open } from "./config.ts";
+import { b64, CERTIFICATES, config, openConfig as open } from "./config.ts";
 
 describe("a kubeconfig", () => {
   test("gives server, authority, certificate and namespace", async () => {
     using folder = temporaryFolder();
+    const { cert, key } = CERTIFICATES.good;
     const access = open(
       folder.path,
-      config({ "client-certificate-data": b64("CERT"), "client-key-data": b64("KEY") }),
+      config({ "client-certificate-data": b64(cert), "client-key-data": b64(key) }),
     );
     expect(access.server).toBe("https://c.example:6443");
-    expect(access.tls).toEqual({ ca: "CA", cert: "CERT", key: "KEY" });
+    const authority = CERTIFICATES.authority.trim();
+    expect(access.tls).toEqual({ ca: [authority], allowPartialTrustChain: true, cert, key });
     expect(access.namespace).toBe("ns");
     expect(await access.headers()).toEqual({});
     // Connections are kept by it.
@@ -23,14 +25,16 @@ describe("a kubeconfig", () => {
 
   test("names files beside itself", () => {
     using folder = temporaryFolder();
-    writeFileSync(join(folder.path, "ca.pem"), "CA2");
-    writeFileSync(join(folder.path, "u.pem"), "CERT2");
+    const { cert, key } = CERTIFICATES.good;
+    writeFileSync(join(folder.path, "ca.pem"), CERTIFICATES.authority);
+    writeFileSync(join(folder.path, "u.pem"), cert);
+    writeFileSync(join(folder.path, "u.key"), key);
     const clusters = [{ name: "c", cluster: { server: "https://c", "certificate-authority": "ca.pem" } }];
     const access = open(
       folder.path,
-      config({ "client-certificate": "u.pem", "client-key": "u.pem" }, { clusters }),
+      config({ "client-certificate": "u.pem", "client-key": "u.key" }, { clusters }),
     );
-    expect(access.tls).toEqual({ ca: "CA2", cert: "CERT2", key: "CERT2" });
+    expect(access.tls).toMatchObject({ ca: [CERTIFICATES.authority.trim()], cert, key });
   });
 
   test.each(["certificate-authority-data", "certificate-authority"])(
@@ -40,11 +44,12 @@ describe("a kubeconfig", () => {
       writeFileSync(join(folder.path, b64("CA")), "CA");
       const cluster = { server: "https://c", "insecure-skip-tls-verify": true };
       const openWith = (more: object) =>
-        open(folder.path, config({}, { clusters: [{ name: "c", cluster: { ...cluster, ...more } }] }));
+        open(
+          folder.path,
+          config({ token: "t" }, { clusters: [{ name: "c", cluster: { ...cluster, ...more } }] }),
+        );
       expect(() => openWith({ [key]: b64("CA") })).toThrow(
-        'cluster "c" in ' +
-          join(folder.path, "config") +
-          " has a certificate authority together with insecure-skip-tls-verify",
+        'cluster "c" has a certificate authority together with insecure-skip-tls-verify',
       );
       expect(openWith({}).tls).toEqual({ rejectUnauthorized: false });
     },
@@ -74,14 +79,14 @@ describe("a kubeconfig", () => {
     ["an unknown cluster", config({}, { clusters: [] }), null, 'no cluster "c"'],
     [
       "a server that is no URL",
-      config({}, { clusters: [{ name: "c", cluster: { server: "c" } }] }),
+      config({}, { clusters: [{ name: "c", cluster: { server: "ftp://c" } }] }),
       null,
-      '"c"',
+      '"ftp://c"',
     ],
     [
       "an authority that is not there",
       config(
-        {},
+        { token: "t" },
         { clusters: [{ name: "c", cluster: { server: "https://c", "certificate-authority": "nope" } }] },
       ),
       null,
@@ -101,8 +106,8 @@ describe("a kubeconfig", () => {
       "Impersonate-Group": "dev",
       "Impersonate-Extra-a%2Fb": "x",
     });
-    const several = config({ as: "jane", "as-groups": ["dev", "ops"] });
-    expect(() => open(folder.path, several)).toThrow("impersonates 2 groups");
+    const several = open(folder.path, config({ token: "t", as: "jane", "as-groups": ["dev", "ops"] }));
+    expect(await several.headers()).toMatchObject({ "Impersonate-Group": ["dev", "ops"] });
   });
 
   test("that is empty is none", () => {
@@ -110,7 +115,7 @@ describe("a kubeconfig", () => {
       { file: null, environment: { KUBECONFIG: "/dev/null" } },
       { file: "/dev/null", environment: {} },
     ])
-      expect(() => openCluster({ ...options, context: null })).toThrow("found none at /dev/null");
+      expect(() => openCluster({ ...options, context: null })).toThrow("nothing is in /dev/null");
   });
 
   test("that is absent, or no YAML, says so", () => {
@@ -119,7 +124,7 @@ describe("a kubeconfig", () => {
     expect(() => openCluster({ file: null, context: null, environment: { KUBECONFIG: absent } })).toThrow(
       "Please ensure that you have a valid kube config file",
     );
-    expect(() => openCluster({ file: absent, context: null, environment: {} })).toThrow("cannot be read");
+    expect(() => openCluster({ file: absent, context: null, environment: {} })).toThrow("there is none at");
     writeFileSync(absent, "a: [");
     expect(() => openCluster({ file: absent, context: null, environment: {} })).toThrow("cannot be read");
   });

@@ -72,5 +72,5 @@ test("what a server warns of is told once", async () => {
 
 test("a server that is no API server is told, whatever it says", async () => {
   await using site = start(() => new Response("<html>"));
-  await expect(site.transport.json(GET)).rejects.toThrow('does not speak JSON: "<html>"');
+  await expect(site.transport.json(GET)).rejects.toThrow("does not speak JSON: an HTML page");
 });
