@@ -7,10 +7,10 @@ import type { VerifyValues } from "./verify-flags.ts";
 /** Flags of one use of verify that say nothing in another. */
 const CLUSTER = ["namespace", "kubeconfig", "context", "request-timeout"];
 const ENDLESS = ["serve", "links-at"];
-const ENDING = ["run", "duration", "requests", "junit", "report"];
+const ENDING = ["run", "duration", "requests", "junit", "report", "expect"];
 const PROOF = [
   ...["run", "since", "release", "forever", "graph", "links", "sleep-time", "rate", "duration", "sample"],
-  "allow-loss",
+  ...["allow-loss", "expect"],
 ];
 /** Of sending. */
 const SENDING = ["sleep-time", "rate", "duration", "requests", "timeout", "sample"];

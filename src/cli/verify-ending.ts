@@ -1,7 +1,7 @@
 import { type ErrorCode, UserError } from "../lib/errors.ts";
 import { checkResultFile, writeResultFile } from "../lib/result-file.ts";
 import type { PropagationResult } from "../verify/propagation.ts";
-import type { VerifyResult } from "../verify/result.ts";
+import { isPassed, type VerifyResult } from "../verify/result.ts";
 import { EXIT } from "./exit.ts";
 import type { Output } from "./output.ts";
 import type { VerifyValues } from "./verify-flags.ts";
@@ -10,7 +10,15 @@ import { renderVerifyReport } from "./verify-report.ts";
 /** Writes and prints what verify found; resolves to the exit code. */
 export async function endVerify(result: VerifyResult, flags: VerifyValues, output: Output): Promise<number> {
   await writeAndPrint(flags, result, renderVerifyReport, output);
-  return EXIT_OF[result.outcome];
+  return exitOf(result);
+}
+
+/** An expectation that is not met fails what is complete, and what cannot be told of one makes it unknown. */
+function exitOf({ outcome, platform }: VerifyResult): number {
+  const expected = platform?.expected ?? [];
+  if (!isPassed(outcome)) return EXIT_OF[outcome];
+  if (expected.some((it) => it.outcome === "not-met")) return EXIT.failed;
+  return expected.some((it) => it.outcome === "could-not-tell") ? EXIT.couldNotTell : EXIT.done;
 }
 
 export const EXIT_OF = {

@@ -1,6 +1,7 @@
 import { isNamespaceName } from "../kubernetes/names.ts";
 import type { Allowance } from "../verify/result.ts";
 import { CLUSTER_FLAGS, RELEASE_NAME } from "./cluster-flags.ts";
+import { expectFlag } from "./expect-flag.ts";
 import {
   checkedFlag,
   durationFlag,
@@ -109,6 +110,10 @@ export const VERIFY_FLAGS = {
     summary: "Share of spans that may be missing, and of traces that may be wrong.",
   }),
   "allow-unknown": percentageFlag(0, { summary: "Share of traces that may be unknown." }),
+  expect: expectFlag({
+    summary: "Spans that the platform has to record, such as 'envoy: 1 span on every edge'; may be repeated.",
+    env: [],
+  }),
   ...TARGET_FLAGS,
   junit: textFlag(null, {
     summary: "Write the result as a JUnit file.",

@@ -1,7 +1,10 @@
 import { formatCount } from "../lib/count.ts";
 import { formatRounded } from "../lib/duration.ts";
 import { joinLines } from "../lib/visible-text.ts";
+import { describeExpected, type Expected } from "../verify/expectation.ts";
 import { describeFailedCall } from "../verify/failed-call.ts";
+import { describeOwnTraces } from "../verify/own-traces.ts";
+import { formatShare, spansPerCall } from "../verify/platform.ts";
 import type { ExportLatency, VerifyResult } from "../verify/result.ts";
 import { missingBySecond } from "../verify/seconds.ts";
 import { renderSparkline } from "../verify/sparkline.ts";
@@ -24,6 +27,7 @@ export function renderVerifyReport(result: VerifyResult): string {
     [
       `${TITLES[result.outcome]}: ${spans.missing === 0 ? "none" : spans.missing} of ${formatCount(spans.expected, "span")} missing, ${formatCount(result.requests, "request")}`,
       ...(result.doubt === null ? [] : [result.doubt]),
+      ...renderUnmet(result.platform?.expected ?? []),
       `run      ${result.run}`,
       `backend  ${result.backend}`,
       `traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`,
@@ -34,9 +38,9 @@ export function renderVerifyReport(result: VerifyResult): string {
             `export   p50 ${time(exportLatencyMs.p50)}, p90 ${time(exportLatencyMs.p90)}, p99 ${time(exportLatencyMs.p99)} after the request`,
             `         ${renderBuckets(exportLatencyMs.buckets)}`,
           ]),
-      ...(spans.foreign > 0
-        ? [`foreign  ${formatCount(spans.foreign, "span")} of services that are no links`]
-        : []),
+      ...(result.platform === null || result.platform.rows.length === 0
+        ? []
+        : [`platform ${formatCount(result.platform.tracesRead, "trace")} of ${result.requests} read`]),
       ...(spans.copies > 0 ? [`copies   ${formatCount(spans.copies, "span")} came more than once`] : []),
       ...(spans.unattributed > 0
         ? [
@@ -50,6 +54,18 @@ export function renderVerifyReport(result: VerifyResult): string {
     ),
     table([text("MISSING AT EDGE"), number("SPANS")], Object.entries(result.edges)),
     table([text("CONTEXT BROKEN AT"), number("TRACES")], Object.entries(result.brokenContexts)),
+    table(
+      [
+        ...["PLATFORM", "SERVICE", "EDGE"].map(text),
+        ...["SPANS", "SHARE OF REQUESTS", "TIME COVERED"].map(number),
+      ],
+      (result.platform?.rows ?? []).map((row) => [
+        ...[row.recorder ?? "-", row.service, row.edge, spansPerCall(row)],
+        ...[formatShare(row.requestShare), row.timeCovered === null ? "-" : formatShare(row.timeCovered)],
+      ]),
+    ),
+    result.platform?.ownTraces.map(describeOwnTraces) ?? [],
+    result.platform?.expected.map(describeExpected) ?? [],
     result.failedCalls.map(describeFailedCall),
     table([text("SAMPLING IGNORED BY"), number("TRACES")], Object.entries(result.samplingIgnoredBy)),
     table(
@@ -71,6 +87,11 @@ export function renderVerifyReport(result: VerifyResult): string {
     .filter(({ length }) => length > 0)
     .map(joinLines)
     .join("\n");
+}
+
+function renderUnmet(expected: readonly Expected[]): string[] {
+  const unmet = expected.filter(({ outcome }) => outcome !== "met").length;
+  return unmet === 0 ? [] : [`${unmet} of ${formatCount(expected.length, "expectation")} not met`];
 }
 
 /** Their bounds grow 1, 2, 5, 10 … */

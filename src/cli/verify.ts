@@ -94,6 +94,7 @@ async function proveSpans(proof: Proof): Promise<number> {
     import("../verify/result.ts"),
     import("../verify/call-graph.ts"),
   ]);
+  const { surveyPlatform } = await import("../verify/survey.ts");
   const [{ attributeLosses }, { readCounters }, { BackendWatch }, { endVerify }, { linkPages }] =
     await Promise.all([
       import("../verify/attribution.ts"),
@@ -143,6 +144,18 @@ async function proveSpans(proof: Proof): Promise<number> {
     }
     if (run.cut !== null) output.warn(run.cut);
     const { header } = run.book;
+    const known = reconciliation.graph?.services.keys();
+    const platform = await surveyPlatform({
+      book: run.book,
+      reader,
+      services: known === undefined ? null : new Set(known),
+      endMs: reconciliation.tally.lastEndMs,
+      expectations: flags.expect,
+      maxWaitMs: flags["max-wait"],
+      queriesPerSecond: flags["query-rate"],
+      signal: new AbortController().signal,
+      hurry,
+    });
     const result = resultOf(reconciliation, {
       subject,
       run: header.run,
@@ -157,6 +170,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       pageOf: (traceId) => reader.pageOf(traceId),
       cut: run.cut,
       failures: run.failures,
+      platform,
     });
     const code = await endVerify(result, flags, output);
     return signal.aborted ? EXIT.interrupted : code;

@@ -1,6 +1,7 @@
 // https://github.com/testmoapp/junitxml
 import { formatCount } from "../lib/count.ts";
 import { visibleText } from "../lib/visible-text.ts";
+import type { Expected } from "./expectation.ts";
 import type { PropagationResult } from "./propagation.ts";
 import { isPassed, type VerifyResult } from "./result.ts";
 import { isFine, TRACE_CLASSES } from "./verdict.ts";
@@ -24,7 +25,14 @@ export function renderJunit(result: VerifyResult): string {
         ? ""
         : `<failure message="${outcome}: ${missing} of ${formatCount(expected, "span")} ${missing === 1 ? "is" : "are"} missing"/>`;
   const whole = `    <testcase classname="verify" name="every span of run ${escapeText(result.run)} arrived">${body}</testcase>`;
-  return renderSuite("chain-link verify", [whole, ...cases]);
+  const expectations = (result.platform?.expected ?? []).map(renderExpected);
+  return renderSuite("chain-link verify", [whole, ...cases, ...expectations]);
+}
+
+function renderExpected({ expectation, outcome, found }: Expected): string {
+  const tag = outcome === "not-met" ? "failure" : "error";
+  const body = outcome === "met" ? "" : `<${tag} message="${escapeText(found)}"/>`;
+  return `    <testcase classname="expect" name="${escapeText(expectation)}">${body}</testcase>`;
 }
 
 /** What `verify --propagation` found: one case for each form of context on each edge that was called. */

@@ -4,7 +4,14 @@ import { errorText } from "../lib/errors.ts";
 import { isRecord } from "../lib/record.ts";
 import { decodeOtlpTraces } from "./otlp-traces.ts";
 import type { SeenSpan } from "./seen-span.ts";
-import { checkAsked, type Fetch, getText, type TraceReader, unreadable } from "./trace-reader.ts";
+import {
+  checkAsked,
+  type Fetch,
+  getText,
+  type TraceReader,
+  type TraceSearch,
+  unreadable,
+} from "./trace-reader.ts";
 
 /** These backends are asked for one trace at a time. */
 const IDS_AT_ONCE = 16;
@@ -34,6 +41,8 @@ const BACKENDS = {
 
 /** Reads backends that answer OTLP JSON, one trace at a time. Tested against recorded answers only. */
 export class OtlpReader implements TraceReader {
+  readonly readServices?: TraceReader["readServices"];
+  readonly findTraces?: TraceReader["findTraces"];
   readonly batchSize = IDS_AT_ONCE;
   readonly name: string;
   readonly #base: string;
@@ -48,6 +57,10 @@ export class OtlpReader implements TraceReader {
     this.#backend = BACKENDS[kind];
     this.#base = url;
     this.name = `${this.#backend.title} at ${url}`;
+    if (kind === "jaeger") {
+      this.readServices = (signal) => this.#readServices(signal);
+      this.findTraces = (search, signal) => this.#findTraces(search, signal);
+    }
   }
 
   async read(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]>> {
@@ -66,18 +79,54 @@ export class OtlpReader implements TraceReader {
     return page === null ? null : apiUrl(this.#base, this.#kind, page);
   }
 
-  async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpan[]> {
-    const url = apiUrl(this.#base, this.#kind, this.#backend.path(traceId));
-    const text = await getText(this.name, url, signal, this.#fetch);
-    if (text === null || text.trim() === "") return [];
-    let found: ReturnType<typeof decodeOtlpTraces>;
+  async #readServices(signal: AbortSignal): Promise<readonly string[]> {
+    const content = await this.#readJson("/api/v3/services", signal);
+    const names = content?.services;
+    return Array.isArray(names) ? names.map((name) => String(name).toLowerCase()) : [];
+  }
+
+  async #findTraces(
+    { service, fromMs, toMs, limit }: TraceSearch,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, readonly SeenSpan[]>> {
+    const query = new URLSearchParams({
+      "query.service_name": service,
+      "query.start_time_min": new Date(fromMs).toISOString(),
+      "query.start_time_max": new Date(toMs).toISOString(),
+      "query.search_depth": String(limit),
+    });
+    const content = await this.#readJson(`/api/v3/traces?${query}`, signal);
+    if (content === null) return new Map();
+    const found = this.#decode(content);
+    const traces = Map.groupBy(found, ({ traceId }) => traceId);
+    return new Map(traces.entries().map(([id, spans]) => [id, spans.map(({ span }) => span)]));
+  }
+
+  /** `null` where there is nothing. */
+  async #readJson(path: string, signal: AbortSignal): Promise<Record<string, unknown> | null> {
+    const text = await getText(this.name, apiUrl(this.#base, this.#kind, path), signal, this.#fetch);
+    if (text === null || text.trim() === "") return null;
     try {
       const content: unknown = JSON.parse(text);
       if (!isRecord(content)) throw new TypeError("expected an object");
-      found = decodeOtlpTraces(this.#backend.unwrap(content));
+      return content;
     } catch (error) {
       throw unreadable(this.name, errorText(error), error);
     }
+  }
+
+  #decode(content: Record<string, unknown>): ReturnType<typeof decodeOtlpTraces> {
+    try {
+      return decodeOtlpTraces(this.#backend.unwrap(content));
+    } catch (error) {
+      throw unreadable(this.name, errorText(error), error);
+    }
+  }
+
+  async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpan[]> {
+    const content = await this.#readJson(this.#backend.path(traceId), signal);
+    if (content === null) return [];
+    const found = this.#decode(content);
     checkAsked(
       this.name,
       [traceId],

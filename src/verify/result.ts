@@ -5,6 +5,7 @@ import type { CallGraph } from "./call-graph.ts";
 import type { FailedCall } from "./failed-call.ts";
 import type { Occasion } from "./occasion.ts";
 import type { Reconciliation } from "./reconcile.ts";
+import type { Survey } from "./survey.ts";
 import type { Example, LinkLoss, Tally } from "./tally.ts";
 import { describeCauses, describeUnknown, type UnknownCauses, withFailures } from "./unknown-cause.ts";
 import { edgeText, type TraceClass } from "./verdict.ts";
@@ -49,6 +50,8 @@ export interface VerifyResult extends Occasion {
   /** Every call that is known, as in `edges`: what a picture of the losses is drawn on. */
   readonly calls: readonly string[];
   readonly brokenContexts: Readonly<Record<string, number>>;
+  /** What the platform recorded; `null` where nobody looked. */
+  readonly platform: Survey | null;
   /** Calls without an answer of their callee, in traces that are proved all the same; the most frequent first. */
   readonly failedCalls: readonly FailedCall[];
   readonly samplingIgnoredBy: Readonly<Record<string, number>>;
@@ -90,6 +93,8 @@ export interface ResultOptions extends Omit<Occasion, "endedMs" | "judgedMs"> {
   readonly pageOf: (traceId: string) => string | null;
   /** Why the ledger may lack requests of the run. @default null: it lacks none */
   readonly cut?: string | null;
+  /** @default null: nobody looked */
+  readonly platform?: Survey | null;
   /** Of whoever sent the requests: those that failed, by kind. @default null: only their ledger is known */
   readonly failures?: ReadonlyMap<string, number> | null;
 }
@@ -130,6 +135,7 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
     edges: Object.fromEntries(tally.edges),
     calls: callsOf(graph),
     brokenContexts: Object.fromEntries(tally.brokenEdges),
+    platform: options.platform ?? null,
     failedCalls: tally.failedCalls.list(),
     samplingIgnoredBy: Object.fromEntries(tally.samplingIgnoredBy),
     losses: options.losses,

@@ -20,8 +20,26 @@ export interface TraceReader {
   readAccounts?(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null>;
   /** Such records, with nothing but the number of copies as `unknown`, for requests with spans that came more than once and were kept once. */
   readCopies?(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null>;
+  /** The names, in lower case, of all services that the backend knows; absent where it cannot be asked. */
+  readonly readServices?: ((signal: AbortSignal) => Promise<readonly string[]>) | undefined;
+  /**
+   * Traces with spans of a service, by their ids of 32 digits; absent where the backend cannot be asked.
+   * @throws {UserError} `backend-unreadable`
+   */
+  readonly findTraces?:
+    | ((search: TraceSearch, signal: AbortSignal) => Promise<ReadonlyMap<string, readonly SeenSpan[]>>)
+    | undefined;
   /** The backend's own page of a trace; `null` where it has none that is known. */
   pageOf(traceId: string): string | null;
+}
+
+/** Times in milliseconds since 1970. */
+export interface TraceSearch {
+  readonly service: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Most traces that are wanted. */
+  readonly limit: number;
 }
 
 /** How a GET is made: what is in a cluster is asked through its API server. `fetch` is one. */

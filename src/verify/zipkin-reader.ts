@@ -11,6 +11,7 @@ import {
   isTooLarge,
   lowHalf,
   type TraceReader,
+  type TraceSearch,
   unreadable,
 } from "./trace-reader.ts";
 
@@ -97,6 +98,33 @@ export class ZipkinReader implements TraceReader {
     return bytes === null ? null : new DataView(bytes.buffer);
   }
 
+  async readServices(signal: AbortSignal): Promise<readonly string[]> {
+    const text = await getText(this.name, this.#urlOf("/api/v2/services"), signal, this.#through?.fetch);
+    const names = text === null ? [] : this.#parseList(text);
+    return names.map((name) => String(name).toLowerCase());
+  }
+
+  async findTraces(
+    { service, fromMs, toMs, limit }: TraceSearch,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, readonly SeenSpan[]>> {
+    const query = new URLSearchParams({
+      serviceName: service,
+      endTs: String(Math.ceil(toMs)),
+      lookback: String(Math.ceil(toMs - fromMs)),
+      limit: String(limit),
+    });
+    const text = await getText(
+      this.name,
+      this.#urlOf(`/api/v2/traces?${query}`),
+      signal,
+      this.#through?.fetch,
+    );
+    const found = text === null ? [] : this.#decodeLists(text);
+    const traces = Map.groupBy(found, ({ traceId }) => traceId);
+    return new Map(traces.entries().map(([id, spans]) => [id, spans.map(({ span }) => span)]));
+  }
+
   pageOf(traceId: string): string | null {
     return this.#through?.place === undefined ? this.#urlOf(`/zipkin/traces/${traceId}`) : null;
   }
@@ -113,16 +141,22 @@ export class ZipkinReader implements TraceReader {
 
   /** `[[span, …], …]`, decoded as one list. */
   #decodeLists(text: string): SeenSpanOf[] {
-    let lists: unknown;
-    try {
-      lists = JSON.parse(text);
-    } catch (error) {
-      throw unreadable(this.name, `its answer is not whole JSON (${errorText(error)})`, error);
-    }
-    if (!Array.isArray(lists) || !lists.every(Array.isArray)) {
+    const lists = this.#parseList(text);
+    if (!lists.every(Array.isArray)) {
       throw unreadable(this.name, "expected lists of spans, found something else", undefined);
     }
     return this.#decode(JSON.stringify(lists.flat()));
+  }
+
+  #parseList(text: string): unknown[] {
+    let list: unknown;
+    try {
+      list = JSON.parse(text);
+    } catch (error) {
+      throw unreadable(this.name, `its answer is not whole JSON (${errorText(error)})`, error);
+    }
+    if (!Array.isArray(list)) throw unreadable(this.name, "expected a list, found something else", undefined);
+    return list;
   }
 
   #group(found: readonly SeenSpanOf[], traceIds: readonly string[]): Map<string, SeenSpan[]> {

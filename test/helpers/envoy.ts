@@ -44,6 +44,8 @@ export async function startEnvoy(
         "@type": `${TYPE}config.trace.v3.ZipkinConfig`,
         collector_cluster: "collector",
         collector_endpoint: "/api/v2/spans",
+        // The cluster is no name that the embedded collector answers to.
+        collector_hostname: "localhost",
         collector_endpoint_version: "HTTP_JSON",
         shared_span_context: false,
       },

@@ -5,10 +5,12 @@ import { attributeLosses } from "../../src/verify/attribution.ts";
 import { BackendWatch } from "../../src/verify/backend-watch.ts";
 import { graphOf } from "../../src/verify/call-graph.ts";
 import { type Counters, instancesOf, readCounters } from "../../src/verify/counters.ts";
+import { parseExpectation } from "../../src/verify/expectation.ts";
 import { Inquiry } from "../../src/verify/inquiry.ts";
 import { reconcile } from "../../src/verify/reconcile.ts";
 import { resultOf, type VerifyResult } from "../../src/verify/result.ts";
 import { RunBook } from "../../src/verify/run-book.ts";
+import { surveyPlatform } from "../../src/verify/survey.ts";
 import { ZipkinReader } from "../../src/verify/zipkin-reader.ts";
 
 export interface VerifyRunOptions {
@@ -25,6 +27,8 @@ export interface VerifyRunOptions {
   readonly timeoutMs?: number;
   /** @default 2000 */
   readonly maxWaitMs?: number;
+  /** What the platform is expected to record. @default nothing */
+  readonly expect?: readonly string[];
   readonly links?: ReadonlyMap<string, string>;
   /** Looks for nothing before all was sent. @default false */
   readonly isSentFirst?: boolean;
@@ -78,6 +82,20 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     signal: new AbortController().signal,
   });
   watch.end();
+  const known = reconciliation.graph?.services.keys();
+  const platform = await surveyPlatform({
+    book,
+    reader,
+    services: known === undefined ? null : new Set(known),
+    endMs: reconciliation.tally.lastEndMs,
+    expectations: (options.expect ?? []).map(parseExpectation),
+    maxWaitMs: options.maxWaitMs ?? 2000,
+    // Envoys of tests send every 100 ms.
+    quietMs: 1000,
+    queriesPerSecond: 200,
+    signal: new AbortController().signal,
+    hurry: new AbortController().signal,
+  });
   return resultOf(reconciliation, {
     subject: null,
     run: ids.runId,
@@ -89,6 +107,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
       last.counters === null
         ? []
         : attributeLosses(reconciliation.tally, before, last.counters, null, reconciliation.hasForgotten),
+    platform,
     pageOf: (traceId) => reader.pageOf(traceId),
   });
 }

@@ -38,6 +38,7 @@ export function readResult(text: string): ResultFile | null {
           ...UNTOLD,
           calls: [],
           losses: [],
+          platform: null,
           doubt: null,
           unknownCauses: {},
           ...value,

@@ -7,6 +7,7 @@ import { ClassBar, wordsOf } from "./class-bar.tsx";
 import { ExportLatency } from "./export-latency.tsx";
 import { hasLossGraph, LossGraph } from "./loss-graph.tsx";
 import { OccasionFacts } from "./occasion-facts.tsx";
+import { PlatformFacts } from "./platform-facts.tsx";
 import { TimePicture } from "./time-picture.tsx";
 
 interface VerifyResultProps {
@@ -58,6 +59,7 @@ export function VerifyResultView({ result, waiting, hrefOf }: VerifyResultProps)
           )}
         </div>
       </div>
+      {result.platform !== null && <PlatformFacts platform={result.platform} />}
       {result.examples.length > 0 && (
         <Section title="Examples, the worst first">
           <Examples examples={result.examples} hrefOf={hrefOf} />
