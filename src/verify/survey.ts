@@ -34,6 +34,8 @@ export interface Survey extends Platform {
 
 /** Of longer runs so many traces are read, spread evenly: a share is then known to 3 percentage points. */
 const MAX_TRACES = 1000;
+/** Spans of links in these traces, which are in memory together: some 50 MB. */
+const MAX_SPANS = 100_000;
 const POLL_MS = 1000;
 /** Envoy and most SDKs send what they recorded after 5 s at the latest. */
 const QUIET_MS = 6000;
@@ -121,8 +123,15 @@ async function readSample({ book, reader, services, signal }: SurveyOptions, pac
 
 /** Places in the book of requests that were recorded. */
 function sampleOf(book: RunBook): number[] {
-  const step = Math.max(1, book.size / MAX_TRACES);
-  const indexes: number[] = [];
-  for (let at = 0; at < book.size; at += step) indexes.push(Math.floor(at));
-  return indexes.filter((index) => book.record(index).isSampled);
+  const indexes = spread(book.size, MAX_TRACES).filter((index) => book.record(index).isSampled);
+  const spans = indexes.reduce((sum, index) => sum + (book.record(index).ledger?.count ?? 0), 0);
+  const perTrace = spans / Math.max(1, indexes.length);
+  const kept = spread(indexes.length, Math.ceil(MAX_SPANS / Math.max(1, perTrace)));
+  return kept.map((at) => indexes[at] as number);
+}
+
+/** At most so many of the numbers below `size`, evenly. */
+function spread(size: number, most: number): number[] {
+  const step = Math.max(1, size / most);
+  return Array.from({ length: Math.ceil(size / step) }, (_, at) => Math.floor(at * step));
 }

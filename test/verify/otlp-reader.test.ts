@@ -122,3 +122,36 @@ for (const [kind, path, answer] of [
     }
   });
 }
+
+test("jaeger: services are listed, and traces of one are found by the time of a run", async () => {
+  const asked: URL[] = [];
+  await using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch(request) {
+      const url = new URL(request.url);
+      asked.push(url);
+      return Response.json(url.pathname === "/api/v3/services" ? { services: ["Cart", "envoy"] } : JAEGER);
+    },
+  });
+  const reader = new OtlpReader("jaeger", `http://127.0.0.1:${server.port}`);
+  expect(await reader.readServices?.(signal)).toEqual(["cart", "envoy"]);
+  const search = { service: "envoy", fromMs: 1_544_712_660_000, toMs: 1_544_712_661_500, limit: 7 };
+  const traces = await reader.findTraces?.(search, signal);
+  expect([...(traces ?? [])].map(([id, spans]) => [id, spans.length])).toEqual([
+    [TRACE, 1],
+    [ALIEN, 1],
+  ]);
+  expect(asked[1]?.pathname).toBe("/api/v3/traces");
+  expect(Object.fromEntries(asked[1]?.searchParams ?? [])).toEqual({
+    "query.service_name": "envoy",
+    "query.start_time_min": "2018-12-13T14:51:00.000Z",
+    "query.start_time_max": "2018-12-13T14:51:01.500Z",
+    "query.search_depth": "7",
+  });
+});
+
+test("tempo is not searched", () => {
+  const reader = new OtlpReader("tempo", "http://127.0.0.1:1");
+  expect([reader.readServices, reader.findTraces]).toEqual([undefined, undefined]);
+});

@@ -3,6 +3,7 @@ import { type Collector, startCollector } from "../../src/collector/server.ts";
 import type { TagSet } from "../../src/link/tags.ts";
 import { newSpanId } from "../../src/trace/ids.ts";
 import type { Span } from "../../src/trace/span.ts";
+import { spansPerCall } from "../../src/verify/platform.ts";
 import { quickChain, startChain, type TestChain } from "../helpers/chain.ts";
 import { hasEnvoy, startEnvoy } from "../helpers/envoy.ts";
 import { startFaultProxy, startHeaderProxy } from "../helpers/fault-proxy.ts";
@@ -85,6 +86,10 @@ describe("a sidecar before each link, also the entry, that reports under the lin
         const result = await prove(mesh.url, topology);
         expect(result).toMatchObject({ outcome: "complete", traces: { complete: 60 }, losses: [] });
         expect(result.spans).toMatchObject({ expected: 300, missing: 0, unexpected: 0, foreign: 180 });
+        const rows = result.platform?.rows.map(
+          (row) => `${row.service}: ${spansPerCall(row)} span on ${row.edge}`,
+        );
+        expect(rows).toEqual(["a: 1 span on > a", "b: 1 span on a > b", "c: 1 span on b > c"]);
       });
     }
   }
