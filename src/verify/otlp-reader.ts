@@ -94,17 +94,30 @@ export class OtlpReader implements TraceReader {
       "query.start_time_min": new Date(fromMs).toISOString(),
       "query.start_time_max": new Date(toMs).toISOString(),
       "query.search_depth": String(limit),
+      // Its name in older versions.
+      "query.num_traces": String(limit),
     });
-    const content = await this.#readJson(`/api/v3/traces?${query}`, signal);
-    if (content === null) return new Map();
-    const found = this.#decode(content);
+    const parts = await this.#readAll(`/api/v3/traces?${query}`, signal);
+    const found = parts.flatMap((part) => this.#decode(part));
     const traces = Map.groupBy(found, ({ traceId }) => traceId);
     return new Map(traces.entries().map(([id, spans]) => [id, spans.map(({ span }) => span)]));
   }
 
+  /** Jaeger may stream its answer: an object a line. */
+  async #readAll(path: string, signal: AbortSignal): Promise<Record<string, unknown>[]> {
+    const text = await getText(this.name, apiUrl(this.#base, this.#kind, path), signal, this.#fetch);
+    const lines = (text ?? "").split("\n").filter((line) => line.trim() !== "");
+    const isStream = lines.length > 1 && lines.every((line) => line.startsWith("{") && line.endsWith("}"));
+    const parts = isStream ? lines : [text];
+    return parts.map((part) => this.#parse(part)).filter((part) => part !== null);
+  }
+
   /** `null` where there is nothing. */
   async #readJson(path: string, signal: AbortSignal): Promise<Record<string, unknown> | null> {
-    const text = await getText(this.name, apiUrl(this.#base, this.#kind, path), signal, this.#fetch);
+    return this.#parse(await getText(this.name, apiUrl(this.#base, this.#kind, path), signal, this.#fetch));
+  }
+
+  #parse(text: string | null): Record<string, unknown> | null {
     if (text === null || text.trim() === "") return null;
     try {
       const content: unknown = JSON.parse(text);

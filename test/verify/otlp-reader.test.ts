@@ -148,10 +148,23 @@ test("jaeger: services are listed, and traces of one are found by the time of a 
     "query.start_time_min": "2018-12-13T14:51:00.000Z",
     "query.start_time_max": "2018-12-13T14:51:01.500Z",
     "query.search_depth": "7",
+    "query.num_traces": "7",
   });
 });
 
 test("tempo is not searched", () => {
   const reader = new OtlpReader("tempo", "http://127.0.0.1:1");
   expect([reader.readServices, reader.findTraces]).toEqual([undefined, undefined]);
+});
+
+test("jaeger: found traces that are streamed, one a line, are read as well", async () => {
+  const other = JSON.stringify(JAEGER).replaceAll(TRACE, "3".repeat(32));
+  await using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => new Response(`${JSON.stringify(JAEGER)}\n${other}\n`),
+  });
+  const reader = new OtlpReader("jaeger", `http://127.0.0.1:${server.port}`);
+  const traces = await reader.findTraces?.({ service: "envoy", fromMs: 0, toMs: 1, limit: 7 }, signal);
+  expect([...(traces?.keys() ?? [])]).toEqual([TRACE, ALIEN, "3".repeat(32)]);
 });
