@@ -101,7 +101,8 @@ export type Api = keyof typeof API_PATHS;
  */
 export function apiUrl(base: string, api: Api, path: string): string {
   const url = new URL(base);
-  const [added = "", query] = path.split("?");
+  // A query may have question marks of its own.
+  const [, added = "", query] = /^([^?]*)(?:\?(.*))?$/s.exec(path) ?? [];
   const pathname = collapseSlashes(url.pathname).replace(/\/$/, "");
   const end = API_PATHS[api].find((it) => pathname.endsWith(it)) ?? "";
   url.pathname = pathname.slice(0, pathname.length - end.length) + added;

@@ -1,6 +1,6 @@
 // OTLP/JSON: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
+import { parseExactly } from "../lib/exact-json.ts";
 import { isRecord } from "../lib/record.ts";
-import { parseWellFormed } from "../lib/well-formed-json.ts";
 import {
   checkPiece,
   findLargeValues,
@@ -146,10 +146,13 @@ function openMember(body: Uint8Array, place: Place, keys: readonly string[], kno
 
 const OPEN_LIST = 0x5b;
 
+/** An `intValue` that is not quoted. Times have as many digits, and always. */
+const LARGE_VALUE = /Value"\s*:\s*-?\d{16}/;
+
 function parse(text: string): Json {
   let value: unknown;
   try {
-    value = parseWellFormed(text);
+    value = parseExactly(text, LARGE_VALUE);
   } catch (error) {
     throw new OtlpError((error as Error).message, { cause: error });
   }
@@ -250,8 +253,24 @@ function readJsonValue(value: unknown, depth: number): Value {
     );
   }
   const plain =
-    value.stringValue ?? value.intValue ?? value.doubleValue ?? value.boolValue ?? value.bytesValue;
-  return typeof plain === "string" || typeof plain === "number" || typeof plain === "boolean" ? plain : "";
+    value.stringValue ??
+    readInteger(value.intValue) ??
+    value.doubleValue ??
+    value.boolValue ??
+    value.bytesValue;
+  return isPlain(plain) ? plain : "";
+}
+
+/** Of 64 bits, which is why JSON has it as text. */
+function readInteger(value: unknown): unknown {
+  if (typeof value !== "string" || !/^-?\d{1,19}$/.test(value)) return value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : BigInt(value);
+}
+
+function isPlain(value: unknown): value is string | number | boolean | bigint {
+  const type = typeof value;
+  return type === "string" || type === "number" || type === "boolean" || type === "bigint";
 }
 
 /** The first of these names that a field has. */

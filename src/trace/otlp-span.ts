@@ -52,6 +52,14 @@ export function newSpan(): OtlpSpan {
 /** As the text of a tag: what is no plain value as JSON. */
 export function formatValue(value: Value): string {
   if (typeof value === "string") return value;
-  if (typeof value !== "object" || value === null) return String(value ?? "");
-  return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? Number(item) : item));
+  return typeof value === "object" && value !== null ? toJson(value) : String(value ?? "");
+}
+
+/** `JSON.stringify` refuses integers of 64 bits. */
+function toJson(value: Value): string {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(toJson).join(",")}]`;
+  const members = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${toJson(item)}`);
+  return `{${members.join(",")}}`;
 }

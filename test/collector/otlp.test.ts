@@ -101,7 +101,7 @@ test("JSON: ids in any case, integers as text or numbers, everything mapped", as
       remoteEndpoint: { serviceName: "back", port: 80 },
       annotations: [
         { timestamp: 1_700_000_000_000_001, value: "plain" },
-        { timestamp: 1_700_000_000_000_002, value: '{"rich":{"a":"1"}}' },
+        { timestamp: 1_700_000_000_000_002, value: '{"rich":{"a":1}}' },
       ],
       tags: {
         error: "broken",

@@ -78,6 +78,12 @@ describe("apiUrl", () => {
       "http://h/z/api/v2/traces?tenant=a&limit=3",
     );
   });
+
+  test("a query with question marks of its own is whole", () => {
+    expect(apiUrl("http://h", "zipkin", "/api/v2/traces?annotationQuery=url=/a?b=1?&limit=3")).toBe(
+      "http://h/api/v2/traces?annotationQuery=url=/a?b=1?&limit=3",
+    );
+  });
 });
 
 test.each([

@@ -1,9 +1,13 @@
 // https://www.rfc-editor.org/rfc/rfc1952 (gzip), https://encoding.spec.whatwg.org/#bom-sniff
 import { Gunzip } from "fflate";
+import { crc32 } from "../../lib/crc32.ts";
 import { TraceFileError } from "./trace-file.ts";
 
 /** More than this is no file of traces that a person opens, and less than the largest array of any browser. */
 export const MAX_UNPACKED_BYTES = 1024 ** 3;
+
+/** What ends each member of a gzip file: CRC32 and size of its content. */
+const TRAILER_BYTES = 8;
 
 /** A piece of a gzip file grows to 66 MB at most. */
 const PIECE_BYTES = 64 * 1024;
@@ -29,14 +33,29 @@ function recode(bytes: Uint8Array, encoding: "utf-16le" | "utf-16be"): Uint8Arra
 function gunzip(file: Uint8Array, maxBytes: number): Uint8Array {
   const pieces: Uint8Array[] = [];
   let size = 0;
+  // Of the member that is being read.
+  let sum = 0;
+  let memberSize = 0;
   const stream = new Gunzip((piece) => {
     size += piece.length;
+    memberSize += piece.length;
+    sum = crc32(piece, sum);
     if (size > maxBytes) throw new TraceFileError(`a gzip file of more than ${maxBytes} bytes when unpacked`);
     pieces.push(piece);
   });
+  // The library does not compare them: a cut or changed file would be read as if it were whole.
+  const checkMember = (end: number) => {
+    const trailer = new DataView(file.buffer, file.byteOffset + end - TRAILER_BYTES, TRAILER_BYTES);
+    if (trailer.getUint32(0, true) !== sum || trailer.getUint32(4, true) !== memberSize % 2 ** 32)
+      throw new TraceFileError("a damaged gzip file (its checksum is wrong)");
+    sum = 0;
+    memberSize = 0;
+  };
+  stream.onmember = checkMember;
   try {
     for (let at = 0; at < file.length; at += PIECE_BYTES)
       stream.push(file.subarray(at, at + PIECE_BYTES), at + PIECE_BYTES >= file.length);
+    checkMember(file.length);
   } catch (error) {
     if (error instanceof TraceFileError) throw error;
     throw new TraceFileError(`a damaged gzip file (${(error as Error).message})`, { cause: error });

@@ -1,3 +1,4 @@
+import { parseExactly, withSource } from "../../lib/exact-json.ts";
 import { parseWellFormed } from "../../lib/well-formed-json.ts";
 import { findMembers, type Place, textAt } from "../json-slices.ts";
 import type { SpanCollection } from "./span-collection.ts";
@@ -58,22 +59,4 @@ export class JsonObject {
     const isSmall = this.place.end - this.place.start < SMALL_BYTES;
     return keys.every((key) => (isSmall ? Object.hasOwn(this.value, key) : this.fields.has(key)));
   }
-}
-
-/** As `parseWellFormed`, but whole numbers that a double cannot hold, such as 64-bit hashes, become their text. */
-function parseExactly(text: string): unknown {
-  return /\d{17}/.test(text) ? parseWellFormed(text, withSource(keepDigits)) : parseWellFormed(text);
-}
-
-function keepDigits(source: string, number: number): string | number {
-  return !Number.isSafeInteger(number) && /^-?\d+$/.test(source) ? source : number;
-}
-
-type Reviver = (key: string, value: unknown) => unknown;
-
-/** A reviver for numbers, by their text. The third argument is ES2026 and not yet in TypeScript's library. */
-function withSource(read: (source: string, number: number) => unknown): Reviver {
-  const reviver = (_key: string, value: unknown, { source = "" }: { readonly source?: string }) =>
-    typeof value === "number" ? read(source, value) : value;
-  return reviver as Reviver;
 }

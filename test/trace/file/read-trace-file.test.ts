@@ -140,8 +140,30 @@ test("any damage to a file is refused in words, or is not noticed", () => {
 test("a damaged gzip file is refused, and so is one that unpacks to more than the limit", () => {
   const packed = gzipSync(LIST.repeat(20));
   expect(() => readFileBytes(packed.subarray(0, packed.length / 2))).toThrow("found a damaged gzip file");
+  // The data is whole, but what proves it is not.
+  for (const missing of [1, 4, 8])
+    expect(() => readFileBytes(packed.subarray(0, -missing))).toThrow("found a damaged gzip file");
+  const plain = gzipSync(LIST, { level: 0 });
+  const at = plain.indexOf('"name":"') + 8;
+  expect(() => readFileBytes(plain.with(at, (plain[at] as number) ^ 1))).toThrow("its checksum is wrong");
+  const members = Buffer.concat([plain, packed]).with(at, (plain[at] as number) ^ 1);
+  expect(() => readFileBytes(members)).toThrow("its checksum is wrong");
   const bomb = gzipSync(Buffer.alloc(20_000_000));
   expect(() => readFileBytes(bomb, 10_000_000)).toThrow("more than 10000000 bytes when unpacked");
+});
+
+test("a whole number that a double cannot hold keeps its digits in every format", () => {
+  const [digits, quoted] = ["9007199254740993", '"-9223372036854775808"'];
+  const otlp = `{"traceId":"${"ab".repeat(16)}","spanId":"${"cd".repeat(8)}","attributes":[
+    {"key":"plain","value":{"intValue" : ${digits}}},{"key":"quoted","value":{"intValue":${quoted}}},
+    {"key":"list","value":{"arrayValue":{"values":[{"intValue":${digits}},{"intValue":"1"}]}}}]}`;
+  expect(readTraceFile(encode(otlp)).spans[0]?.tags).toEqual({
+    plain: digits,
+    quoted: "-9223372036854775808",
+    list: `[${digits},1]`,
+  });
+  const jaeger = `{"traceID":"1","spanID":"2","tags":[{"key":"plain","type":"int64","value":${digits}}]}`;
+  expect(readTraceFile(encode(jaeger)).spans[0]?.tags).toEqual({ plain: digits });
 });
 
 test("a malformed Zipkin span is rejected with the field that is wrong, and the others are read", () => {
