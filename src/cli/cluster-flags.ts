@@ -68,6 +68,7 @@ export async function openRelease(
   const client = new ApiClient(access, {
     requestTimeoutMs: flags["request-timeout"],
     onWarning: (text) => output.warn(text),
+    onFirstSuccess: () => output.tellHeld(),
   });
   return { client, store: new ReleaseStore(client, flags.namespace, flags.release) };
 }

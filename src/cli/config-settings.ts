@@ -36,7 +36,10 @@ export function applyConfigFile<F extends FlagTable>(
     }
     return resolved;
   }
-  output.warn(`Using existing config file: ${path}`);
+  const notice = `Using existing config file: ${path}`;
+  // A command that reaches a cluster tells it when the cluster has answered.
+  if (table.kubeconfig === undefined) output.warn(notice);
+  else output.hold(notice);
   for (const { key, line, nearest } of file.unknownKeys) {
     output.warn(
       `${path}:${line}: unknown key ${key}${nearest === undefined ? "" : ` (did you mean ${nearest}?)`}`,

@@ -50,6 +50,7 @@ export class Output {
   #messages: NodeJS.WriteStream | null = null;
   #lines: NodeJS.WriteStream | null = null;
 
+  readonly #held: string[] = [];
   /** Whether a program reads what is printed (`-o json`). */
   readonly #isForPrograms: boolean;
 
@@ -94,6 +95,15 @@ export class Output {
 
   warn(text: string): void {
     if (this.verbosity !== "quiet") this.#log("WARNING", "yellow", text);
+  }
+
+  /** Keeps a warning until {@link tellHeld}: it shall not stand before an error that it has nothing to do with. */
+  hold(text: string): void {
+    this.#held.push(text);
+  }
+
+  tellHeld(): void {
+    for (const text of this.#held.splice(0)) this.warn(text);
   }
 
   error(text: string): void {

@@ -136,7 +136,9 @@ class Reading {
       else if (rate > 0 || path.length > 1) read.errors = renderRate(rate);
     }
     const bytes = this.#size(responseSize, [...path, "responseSize"], MAX_RESPONSE_BYTES);
-    if (bytes > 0) read.response = formatSize(bytes);
+    // Of a service, 0 is more than nothing: it overrides the defaults.
+    const isOverride = path.length > 1 && responseSize !== undefined;
+    if (bytes > 0 || isOverride) read.response = formatSize(bytes);
     if (numReplicas !== undefined) {
       const isCount =
         Number.isInteger(numReplicas) && Number(numReplicas) >= 0 && Number(numReplicas) <= 1000;

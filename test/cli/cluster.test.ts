@@ -2,7 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renderYaml } from "../../src/kubernetes/yaml.ts";
+import { makeCertificates } from "../helpers/certificates.ts";
 import { runCli, temporaryFolder } from "../helpers/cli.ts";
+
+const CERTIFICATES = makeCertificates();
 
 /** A certificate of 127.0.0.1 that is its own authority and was valid for a day of 2020, and its key. */
 const EXPIRED = readFileSync(join(import.meta.dir, "../fixtures/kubernetes/expired-server.pem"), "utf8");
@@ -13,16 +16,25 @@ async function runWith(
   server: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  entries: { readonly cluster?: object; readonly user?: object } = {},
 ) {
   const kubeconfig = join(folder, "kubeconfig");
   const authority = { "certificate-authority-data": Buffer.from(EXPIRED).toString("base64") };
   const config = {
     "current-context": "one",
-    clusters: [{ name: "c", cluster: { server, ...(server.startsWith("https:") ? authority : {}) } }],
-    users: [{ name: "u", user: { token: "t" } }],
-    contexts: [{ name: "one", context: { cluster: "c", user: "u" } }],
+    clusters: [
+      {
+        name: "c",
+        cluster: entries.cluster ?? { server, ...(server.startsWith("https:") ? authority : {}) },
+      },
+    ],
+    users: [{ name: "u", user: entries.user ?? { token: "t" } }],
+    contexts: [
+      { name: "one", context: { cluster: "c", user: "u" } },
+      { name: "team", context: { cluster: "c", user: "u", namespace: "team-a" } },
+    ],
   };
-  writeFileSync(kubeconfig, renderYaml(config));
+  writeFileSync(kubeconfig, renderYaml(config as never));
   const more = [
     "--kubeconfig",
     kubeconfig,
@@ -133,7 +145,7 @@ describe("the namespace", () => {
       users: [{ name: "u", user: { token: "t" } }],
       contexts: [{ name: "one", context }],
     };
-    writeFileSync(kubeconfig, renderYaml(config));
+    writeFileSync(kubeconfig, renderYaml(config as never));
     const file = join(folder.path, "settings");
     if (settings !== undefined) writeFileSync(file, settings);
     const more = ["--kubeconfig", kubeconfig, "--config-file", file, "--info"];
@@ -169,5 +181,78 @@ describe("the namespace", () => {
     ["the original's default, over kubectl's", "default", ["deploy"], undefined, ["chain-link", "default"]],
   ] as const)("is that of %s", async (_, namespace, args, settings, expected) => {
     expect(await seen(namespace, args, settings)).toEqual([...expected]);
+  });
+
+  test.each([
+    ["nothing else is said", [], "", {}, "team-a", "context team"],
+    ["the file has the default", [], "chain-link", {}, "team-a", "context team"],
+    ["the file names another", [], "mine", {}, "mine", "settings: namespace"],
+    ["a variable names another", [], "", { CHAIN_LINK_NAMESPACE: "mine" }, "mine", "CHAIN_LINK_NAMESPACE"],
+    ["a flag names the default", ["-n", "chain-link"], "", {}, "chain-link", "--namespace"],
+  ])("the namespace when %s", async (_, flags, inFile, env, namespace, origin) => {
+    using folder = temporaryFolder();
+    if (inFile !== "") writeFileSync(join(folder.path, "settings"), `[DEFAULT]\nnamespace = ${inFile}\n`);
+    const args = ["dry-run", "--info", "--context", "team", ...flags];
+    const { stderr } = await runWith(folder.path, "http://127.0.0.1:1", args, env);
+    const line = stderr.split("\n").find((it) => it.startsWith("namespace"));
+    expect(line).toMatch(new RegExp(`^namespace +${namespace} +.*${origin}$`));
+    expect(stderr).toContain(`INFO     Namespace: ${namespace}\n`);
+  });
+
+  test("a token is not sent over plain http, and a warning says so", async () => {
+    using folder = temporaryFolder();
+    const seen: (string | null)[] = [];
+    using plain = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) => {
+        seen.push(request.headers.get("authorization"));
+        return new Response("no", { status: 401 });
+      },
+    });
+    const { stderr } = await runWith(folder.path, plain.url.origin, ["status"]);
+    expect(stderr).toContain(`WARNING  ${plain.url.origin} is plain http`);
+    expect(seen).toEqual([null]);
+  });
+
+  test("the configuration file is told when the cluster has answered, never before an error of it", async () => {
+    using folder = temporaryFolder();
+    writeFileSync(join(folder.path, "settings"), "[DEFAULT]\ninstances = 3\n");
+    using none = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => Response.json({ metadata: {}, items: [] }),
+    });
+    const refused = await runWith(folder.path, "http://127.0.0.1:1", ["status"]);
+    expect(refused.stderr).toStartWith("WARNING  http://127.0.0.1:1 is plain http");
+    expect(refused.stderr).not.toContain("Using existing config file");
+    const { stderr } = await runWith(folder.path, none.url.origin, ["status"]);
+    expect(stderr).toContain(`WARNING  Using existing config file: ${join(folder.path, "settings")}\n`);
+  });
+
+  test("a login may take longer than a request", async () => {
+    using folder = temporaryFolder();
+    using site = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: CERTIFICATES.good,
+      fetch: (request) => new Response(request.headers.get("authorization"), { status: 401 }),
+    });
+    const credential = {
+      apiVersion: "client.authentication.k8s.io/v1",
+      kind: "ExecCredential",
+      status: { token: "p" },
+    };
+    const exec = {
+      apiVersion: credential.apiVersion,
+      interactiveMode: "Never",
+      command: "/bin/sh",
+      args: ["-c", `sleep 0.6; echo '${JSON.stringify(credential)}'`],
+    };
+    const authority = Buffer.from(CERTIFICATES.authority).toString("base64");
+    const cluster = { server: site.url.origin, "certificate-authority-data": authority };
+    const { stderr } = await runWith(folder.path, "", ["status"], {}, { cluster, user: { exec } });
+    expect(stderr).toContain("does not accept the credentials");
+    expect(stderr).toContain("Bearer p");
   });
 });

@@ -18,6 +18,8 @@ export interface ApiClientOptions {
   readonly patienceMs?: number;
   /** What the server warns of, each text once. */
   readonly onWarning?: (text: string) => void;
+  /** Called at the first request that succeeds. */
+  readonly onFirstSuccess?: () => void;
   /** Aborts what is under way, and lets nothing new begin. */
   readonly signal?: AbortSignal;
 }
@@ -43,6 +45,7 @@ export class Transport {
   #lastTls: ClientTls | null = null;
   #lastChecked: ClientTls | null = null;
   #sockets: SocketClient | null = null;
+  #hasSucceeded = false;
   /** Requests sent, repeated ones too. */
   requests = 0;
 
@@ -170,6 +173,10 @@ export class Transport {
       ? await this.#sendOverSockets(url, init)
       : await this.#sendByFetch(url, init);
     this.access.hasAnswered = true;
+    if (response.ok && !this.#hasSucceeded) {
+      this.#hasSucceeded = true;
+      this.#options.onFirstSuccess?.();
+    }
     return response;
   }
 
