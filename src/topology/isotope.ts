@@ -5,9 +5,10 @@ import { formatPercentage, parsePercentage } from "../lib/percentage.ts";
 import { isRecord } from "../lib/record.ts";
 import { formatSize } from "../lib/size.ts";
 import { findGraphProblems, findUncalled } from "./graph.ts";
+import { findSlowCalls } from "./isotope-durations.ts";
 import { type Loss, Remarks } from "./isotope-remarks.ts";
 import { readGoDuration, readGoPercentage, readGoSize } from "./isotope-values.ts";
-import { MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES } from "./model.ts";
+import { CALL_TIMEOUT_MS, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES } from "./model.ts";
 import { type PathKey, TopologyError } from "./problem.ts";
 import { readSource } from "./source.ts";
 
@@ -70,6 +71,12 @@ class Reading {
       ...(request === 0 ? {} : { request: formatSize(request) }),
     };
     const services = this.#readServices(graph.services, defaults);
+    for (const place of findSlowCalls(services as Record<string, Entry>, CALL_TIMEOUT_MS)) {
+      this.#remarks.lose(
+        this.#origins.get(keyOf(place)) ?? ["services"],
+        `its callee sleeps too long: a call ends after ${formatDuration(CALL_TIMEOUT_MS)} here, and never in isotope; give it a timeout`,
+      );
+    }
     return {
       apiVersion: "chain-link.dev/v1",
       kind: "Topology",

@@ -101,6 +101,31 @@ describe("a service graph of isotope", () => {
     ]);
   });
 
+  test("a response size of 0 overrides that of the defaults", () => {
+    const text = `defaults: { responseSize: 1KB }
+services:
+- { name: a, isEntrypoint: true, responseSize: 0, script: [{ call: b }] }
+- { name: b }
+`;
+    const { services } = parseTopology(importIsotope(text, "g.yaml").yaml, "t.yaml");
+    const sizes = ["a", "b"].map((name) => JSON.stringify(services.get(name)));
+    expect(sizes[0]).not.toContain("1024");
+    expect(sizes[1]).toContain('{"kind":"fixed","value":1024}');
+    expect(convert(text)).toMatchObject({ services: { a: { response: "0" } } });
+  });
+
+  test("a call that would exceed the default timeout is remarked, as isotope has none", () => {
+    const text = `services:
+- { name: a, isEntrypoint: true, script: [[{ call: b }, { call: c }]] }
+- { name: b, script: [{ sleep: 2s }, { call: c }] }
+- { name: c, script: [{ sleep: 1s }] }
+`;
+    expect(lossesOf(text)).toEqual([
+      "g.yaml:2:52: services[0].script[0][0].call: its callee sleeps too long: a call ends after 3s here, and never in isotope; give it a timeout",
+    ]);
+    expect(lossesOf(text.replace("2s", "1.9s"))).toEqual([]);
+  });
+
   test("the script of the defaults is that of every service without one", () => {
     const text = `defaults:
   script: [{ call: { service: z, size: 1, extra: 2 } }]
