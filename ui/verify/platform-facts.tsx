@@ -13,7 +13,7 @@ export function PlatformFacts({ platform }: { readonly platform: Survey }) {
     <section>
       <h2>Platform</h2>
       {rows.length > 0 && (
-        <table class="numbers">
+        <table class="platform">
           <thead>
             <tr>
               <th scope="col">Service</th>
@@ -28,8 +28,8 @@ export function PlatformFacts({ platform }: { readonly platform: Survey }) {
             {rows.map((row) => (
               <tr key={`${row.service} ${row.recorder} ${row.edge}`}>
                 <th scope="row">{row.service}</th>
-                <td class="text">{row.recorder ?? "-"}</td>
-                <td class="text">{row.edge}</td>
+                <td>{row.recorder ?? "-"}</td>
+                <td>{row.edge}</td>
                 <td>{spansPerCall(row)}</td>
                 <td>{formatShare(row.requestShare)}</td>
                 <td>{row.timeCovered === null ? "-" : formatShare(row.timeCovered)}</td>
