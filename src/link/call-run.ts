@@ -96,13 +96,17 @@ export class CallRun implements CallListener {
     const { status, fields, content } = reply;
     const caller = this.#caller;
     caller.noteTime();
+    headers.read(fields);
+    const isContextBroken = this.#isOtherTrace(headers);
     if (caller.context.isSampled) {
-      const isPlain = this.#attempt === 0;
-      const template = isPlain ? plan.templateOf(status) : plan.renderTemplate({ status }, this.#attempt);
+      const isPlain = this.#attempt === 0 && !isContextBroken;
+      const template = isPlain
+        ? plan.templateOf(status)
+        : plan.renderTemplate({ status, isContextBroken }, this.#attempt);
       caller.recordCall(this.#id, this.#digits, this.#startMs, template);
     }
-    headers.read(fields);
-    this.#settleAccount(headers, isRepeated, plan.service);
+    if (isContextBroken) caller.noteBrokenContext(plan.service);
+    this.#settleAccount(headers, isRepeated, isContextBroken);
     if (this.#attempt < plan.call.retries && plan.retry.wantsStatus(status) && this.#retry(plan)) return;
     this.status = status;
     this.bytes = content.bytes;
@@ -174,21 +178,24 @@ export class CallRun implements CallListener {
     }
   }
 
-  /** Takes the callee's ledger into the request's. */
-  #settleAccount(
-    { fields, ledger, traceResponse }: ReplyHeaders,
-    isRepeated: boolean,
-    service: string,
-  ): void {
-    const { account, context } = this.#caller;
-    const { bytes } = fields;
-    const isBroken =
-      traceResponse !== -1 &&
-      context.isOtherTrace(bytes, fields.valueStart(traceResponse), fields.valueEnd(traceResponse));
-    if (isBroken) this.#caller.noteBrokenContext(service);
-    // An account of another trace is not part of this one.
+  /** Whether the callee says that it began another trace. */
+  #isOtherTrace({ fields, traceResponse }: ReplyHeaders): boolean {
+    if (traceResponse === -1) return false;
+    const { context } = this.#caller;
+    return context.isOtherTrace(
+      fields.bytes,
+      fields.valueStart(traceResponse),
+      fields.valueEnd(traceResponse),
+    );
+  }
+
+  /** Takes the callee's ledger into the request's, unless it is that of another trace. */
+  #settleAccount({ fields, ledger }: ReplyHeaders, isRepeated: boolean, isOtherTrace: boolean): void {
+    const { account } = this.#caller;
     const isTaken =
-      !isBroken && ledger !== -1 && account.takeIn(bytes, fields.valueStart(ledger), fields.valueEnd(ledger));
+      !isOtherTrace &&
+      ledger !== -1 &&
+      account.takeIn(fields.bytes, fields.valueStart(ledger), fields.valueEnd(ledger));
     if (!isTaken) account.unknown++;
     if (isRepeated) account.unknown++;
   }

@@ -1,8 +1,10 @@
 import { equalsAt, lowerBytes } from "../http/characters.ts";
 import { Fields } from "../http/fields.ts";
+import { BEGUN_TRACE_HEADER, TRACE_RESPONSE_HEADER } from "../trace/context.ts";
 
 const LEDGER = lowerBytes("chain-link-ledger");
-const TRACE_RESPONSE = lowerBytes("traceresponse");
+const TRACE_RESPONSE = lowerBytes(TRACE_RESPONSE_HEADER);
+const BEGUN_TRACE = lowerBytes(BEGUN_TRACE_HEADER);
 const CONTENT_TYPE = lowerBytes("content-type");
 const JSON_VALUE = lowerBytes("application/json");
 
@@ -11,6 +13,7 @@ export class ReplyHeaders {
   fields = new Fields();
   /** Indices of header lines; -1 when there is none. */
   ledger = -1;
+  /** Names the trace that the callee began, in either of two headers. */
   traceResponse = -1;
   /** `Content-Type: application/json` is all that has to be passed on. */
   isPlainJson = false;
@@ -37,9 +40,15 @@ export class ReplyHeaders {
           types++;
           isJson = isJsonValue(fields, i);
           break;
-        case 8:
         case 16:
-          // `Location` or `Content-Encoding`, or what is rare enough to be taken for one.
+          if (equalsAt(bytes, start, BEGUN_TRACE)) {
+            if (this.traceResponse === -1) this.traceResponse = i;
+            break;
+          }
+          isMore = true;
+          break;
+        case 8:
+          // `Location`, as `Content-Encoding` above, or what is rare enough to be taken for one.
           isMore = true;
           break;
         default:

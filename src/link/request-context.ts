@@ -4,6 +4,7 @@ import type { Exchange } from "../http/exchange.ts";
 import type { Fields } from "../http/fields.ts";
 import { CAPTURE_HEADER } from "../trace/capture.ts";
 import {
+  BEGUN_TRACE_HEADER,
   extractContext,
   formatTraceResponse,
   type IncomingContext,
@@ -11,6 +12,7 @@ import {
   type Propagator,
   RANDOM_FLAG,
   SAMPLED_FLAG,
+  TRACE_RESPONSE_HEADER,
 } from "../trace/context.ts";
 import { readDigit, readWord, writeWord } from "../trace/hex.ts";
 import { randomWord } from "../trace/ids.ts";
@@ -39,7 +41,9 @@ const TRACEPARENT_BYTES = 55;
 const TRACEPARENT_NAME = Buffer.from("traceparent: 00-");
 /** By the flags, of which there are two bits. */
 const TRACEPARENT_ENDS = ["-00\r\n", "-01\r\n", "-02\r\n", "-03\r\n"].map((text) => Buffer.from(text));
-const TRACE_RESPONSE_NAME = Buffer.from("traceresponse: ");
+const TRACE_RESPONSE_NAMES = [TRACE_RESPONSE_HEADER, BEGUN_TRACE_HEADER].map((name) =>
+  Buffer.from(`${name}: `),
+);
 const LINE_END = Buffer.from("\r\n");
 const DASH = 0x2d;
 const ZERO = 0x30;
@@ -115,9 +119,12 @@ export class RequestContext {
 
   /** Says in an answer which trace this link began. */
   writeTraceResponse(out: ByteWriter): void {
-    out.copy(TRACE_RESPONSE_NAME);
-    out.latin1(formatTraceResponse(this.traceId, this.isSampled));
-    out.copy(LINE_END);
+    const value = formatTraceResponse(this.traceId, this.isSampled);
+    for (const name of TRACE_RESPONSE_NAMES) {
+      out.copy(name);
+      out.latin1(value);
+      out.copy(LINE_END);
+    }
   }
 
   /** Whether the value of a callee's `traceresponse` names another trace than this one. */

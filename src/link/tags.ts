@@ -1,6 +1,7 @@
 import type { Exchange } from "../http/exchange.ts";
 import type { Failure } from "../http/failure.ts";
 import type { FaultKind } from "../topology/model.ts";
+import { BROKEN_CONTEXT_TAG } from "../trace/context.ts";
 import type { Refusal } from "./refusal.ts";
 import type { SpanFormat } from "./span-format.ts";
 
@@ -26,7 +27,13 @@ export interface TemplateParts {
 export type TaggedRequest = Pick<Exchange, "method" | "target" | "path" | "host" | "header" | "peer">;
 
 /** How an attempt to call ended: with an answer, or why without. */
-export type CallResult = { readonly status: number } | Failure;
+export type CallResult =
+  | {
+      readonly status: number;
+      /** The callee said that it began another trace. @default false */
+      readonly isContextBroken?: boolean;
+    }
+  | Failure;
 
 /** How a request ended: with a status, or with none; and why, where the link itself is the reason. */
 export interface ServerOutcome {
@@ -85,7 +92,10 @@ export function clientTags(
   attempt: number,
 ): Record<string, string> {
   const tags: Record<string, string> = { "http.method": method, "http.url": url };
-  if ("status" in result) tags["http.status_code"] = String(result.status);
+  if ("status" in result) {
+    tags["http.status_code"] = String(result.status);
+    if (result.isContextBroken) tags[BROKEN_CONTEXT_TAG] = "broken";
+  }
   if (tagSet !== "minimal") {
     tags["http.request.method"] = method;
     Object.assign(tags, splitHost(authorityOf(url), url.startsWith("https:") ? "443" : "80"));

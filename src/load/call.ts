@@ -1,12 +1,12 @@
 import { lowerBytes } from "../http/characters.ts";
 import type { Failure } from "../http/failure.ts";
 import type { CallListener, Reply } from "../http/reply.ts";
-import { TRACE_RESPONSE_HEADER } from "../trace/context.ts";
+import { BEGUN_TRACE_HEADER, TRACE_RESPONSE_HEADER } from "../trace/context.ts";
 import { LEDGER_HEADER, parseLedger } from "../trace/ledger.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
 
 const LEDGER_NAME = lowerBytes(LEDGER_HEADER);
-const TRACE_RESPONSE_NAME = lowerBytes(TRACE_RESPONSE_HEADER);
+const TRACE_RESPONSE_NAMES = [TRACE_RESPONSE_HEADER, BEGUN_TRACE_HEADER].map(lowerBytes);
 
 /** Whose requests they are. */
 export interface CallOwner {
@@ -48,8 +48,11 @@ export function readLedger({ fields }: Reply, isRepeated: boolean): RunRecord["l
 
 /** The trace id that an answer names, if it names one: whoever answered began that trace. */
 export function readTraceResponse({ fields }: Reply): string | null {
-  const index = fields.find(TRACE_RESPONSE_NAME);
-  if (index === -1) return null;
-  const text = fields.bytes.toString("latin1", fields.valueStart(index), fields.valueEnd(index));
-  return /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(text)?.[1] ?? null;
+  for (const name of TRACE_RESPONSE_NAMES) {
+    const index = fields.find(name);
+    if (index === -1) continue;
+    const text = fields.bytes.toString("latin1", fields.valueStart(index), fields.valueEnd(index));
+    return /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(text)?.[1] ?? null;
+  }
+  return null;
 }

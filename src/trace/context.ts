@@ -21,6 +21,12 @@ export const DEFAULT_PROPAGATORS: readonly Propagator[] = ["tracecontext", "bagg
  */
 export const TRACE_RESPONSE_HEADER = "traceresponse";
 
+/** The same in a header of ours, which gateways that remove W3C's headers let pass. */
+export const BEGUN_TRACE_HEADER = "chain-link-trace";
+
+/** The tag of a CLIENT span whose callee said that it began another trace: its value is `broken`. */
+export const BROKEN_CONTEXT_TAG = "chain_link.context";
+
 /** The bit of `trace-flags` that says that the caller may have recorded its span. */
 export const SAMPLED_FLAG = 0x01;
 

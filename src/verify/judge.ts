@@ -81,6 +81,7 @@ function judgeProved(account: Account, view: TraceView, common: Common, knowledg
     seen: view.ours.length,
     orphans: account.isSampled ? orphans : [],
     samplingIgnoredBy: [...new Set(samplingIgnoredBy)],
+    brokenEdges: brokenEdgesOf(view.ours),
     ...falseRoots,
   };
   return verdictOf(findings, account.isSampled || view.ours.length > 0 ? "complete" : "not-sampled");
@@ -119,20 +120,18 @@ function isUnanswered(view: TraceView, span: SeenSpan, { services, graph, reache
   return isLink && view.childrenOf(span.id).length === 0;
 }
 
-/** A gateway that answers by itself does so with a failure, and then nothing says that the callee was called at all. */
-function isContextBroken(view: TraceView, span: SeenSpan, knowledge: Knowledge): boolean {
-  return (span.status ?? FAILURE) < FAILURE && isUnanswered(view, span, knowledge);
+/** The calls whose callees said that they began another trace. A gateway that answers by itself says nothing of the kind. */
+function brokenEdgesOf(spans: readonly SeenSpan[]): Edge[] {
+  return spans
+    .filter(({ isContextBroken }) => isContextBroken)
+    .map(({ serviceName, remote }) => ({ from: serviceName, to: remote ?? "" }));
 }
-
-const FAILURE = 500;
 
 /** Some call was not accounted for: what is below it may be there or not. */
 function judgeCut(ledger: Ledger, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
   const outside = findOutside(view, ledger);
   if (outside.isProved) {
-    const brokenEdges = view.ours
-      .filter((span) => !outside.spans.has(span) && isContextBroken(view, span, knowledge))
-      .map(({ serviceName, remote }): Edge => ({ from: serviceName, to: remote ?? "" }));
+    const brokenEdges = brokenEdgesOf(view.ours.filter((span) => !outside.spans.has(span)));
     return verdictOf({ ...common, brokenEdges }, "unknown");
   }
   const { count } = ledger;

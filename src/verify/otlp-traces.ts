@@ -2,6 +2,7 @@
 
 import { isRecord, ownValue } from "../lib/record.ts";
 import { readCaptured } from "../trace/capture.ts";
+import { BROKEN_CONTEXT_TAG } from "../trace/context.ts";
 import type { SpanKind } from "../trace/span.ts";
 import { findRecorder } from "./recorder.ts";
 import { parentOf, type SeenSpan } from "./seen-span.ts";
@@ -58,6 +59,7 @@ function decodeSpan(span: Record<string, unknown>, serviceName: string, scope: s
       status: status === undefined ? null : Number(status),
       attempt: attempt === undefined ? (attributes.has("http.request.method") ? 0 : null) : Number(attempt),
       failure: status === undefined ? (attributes.get("error") ?? attributes.get("error.type")) : undefined,
+      ...(attributes.get(BROKEN_CONTEXT_TAG) === "broken" ? { isContextBroken: true } : {}),
       startUs,
       endUs: decodeMicros(span.endTimeUnixNano),
       recorder,

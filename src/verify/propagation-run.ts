@@ -1,3 +1,4 @@
+import { BEGUN_TRACE_HEADER, TRACE_RESPONSE_HEADER } from "../trace/context.ts";
 import { LEDGER_HEADER, parseLedger } from "../trace/ledger.ts";
 import {
   isSettled,
@@ -69,12 +70,17 @@ async function send(
       ...nothing,
       status: response.status,
       ledger: parseLedger(response.headers.get(LEDGER_HEADER) ?? ""),
-      begun: /^00-([0-9a-f]{32})-/.exec(response.headers.get("traceresponse") ?? "")?.[1] ?? null,
+      begun: /^00-([0-9a-f]{32})-/.exec(begunBy(response.headers) ?? "")?.[1] ?? null,
     };
   } catch {
     signal.throwIfAborted();
     return nothing;
   }
+}
+
+/** The trace that the entry began, in either of two headers. */
+function begunBy(headers: Headers): string | null {
+  return headers.get(TRACE_RESPONSE_HEADER) ?? headers.get(BEGUN_TRACE_HEADER);
 }
 
 /** Observations with the spans that are there by now. */

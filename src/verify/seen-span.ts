@@ -1,4 +1,5 @@
 import { type CapturedHeader, readCaptured } from "../trace/capture.ts";
+import { BROKEN_CONTEXT_TAG } from "../trace/context.ts";
 import type { LedgerSpan } from "../trace/ledger.ts";
 import type { Span } from "../trace/span.ts";
 import { findRecorder } from "./recorder.ts";
@@ -13,6 +14,8 @@ export interface SeenSpan extends LedgerSpan {
   readonly status: number | null;
   /** What became of a call without an answer, as its link says it; absent where there was one, or nothing is said. */
   readonly failure?: string | undefined;
+  /** The callee of the call said that it began another trace. @default false */
+  readonly isContextBroken?: boolean;
   /** Which attempt of a call it is, from 0; `null` where the span does not say. */
   readonly attempt: number | null;
   /** Microseconds since 1970, 0 when unknown. */
@@ -41,6 +44,7 @@ export function toSeenSpan(span: Span): SeenSpan {
     status,
     attempt: readAttempt(tags),
     failure: status === null ? (tags.error ?? tags["error.type"]) : undefined,
+    ...(tags[BROKEN_CONTEXT_TAG] === "broken" ? { isContextBroken: true } : {}),
     startUs,
     endUs: startUs + duration,
     recorder,

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { SpanId } from "../../src/link/span-id.ts";
 import type { VisitAnswer } from "../../src/link/visit-answer.ts";
 import { VisitLog } from "../../src/link/visit-log.ts";
+import { newSpanId } from "../../src/trace/ids.ts";
 import { formatLedger } from "../../src/trace/ledger.ts";
 import { ledgerOf } from "../../src/verify/digest.ts";
 import { toSeenSpan } from "../../src/verify/seen-span.ts";
@@ -53,7 +54,7 @@ describe("GET /ledger of a link", () => {
   test("tells for each call what its callee itself recorded", async () => {
     chain = startChain(graphOf({ a: { calls: ["b", ["c", "d"]] }, b: { calls: ["d"] }, c: {}, d: {} }));
     const trace = "463ac35c9f6413ad48485a3953bb6124";
-    await fetch(chain.url, { headers: { traceparent: `00-${trace}-00000000000000aa-01` } });
+    await fetch(chain.url, { headers: { traceparent: `00-${trace}-${newSpanId()}-01` } });
     const urls = new Map([...chain.links].map(([name, { url }]) => [name, url]));
     let visited = 0;
     const all = await eventually(() => (chain.backend.spans.length === 9 ? chain.backend.spans : undefined));
@@ -75,19 +76,21 @@ describe("GET /ledger of a link", () => {
       graphOf({ a: { behaviour: { latency: { kind: "fixed", value: 2500, probability: 1 } } } }),
     );
     const gone = new AbortController();
-    const traceparent = "00-463ac35c9f6413ad48485a3953bb6124-00000000000000ab-01";
+    // Tests of one process share a log.
+    const [parent, other] = [newSpanId(), newSpanId()];
+    const traceparent = `00-463ac35c9f6413ad48485a3953bb6124-${parent}-01`;
     const request = fetch(chain.url, { headers: { traceparent }, signal: gone.signal });
     request.catch(() => {});
     while (chain.link("a").stats.inFlight === 0) await Bun.sleep(5);
     gone.abort();
-    expect((await ask("a", ["00000000000000ab", "00000000000000ff"])).answer).toMatchObject({
-      pending: ["00000000000000ab"],
-      visits: { "00000000000000ab": [], "00000000000000ff": [] },
+    expect((await ask("a", [parent, other])).answer).toMatchObject({
+      pending: [parent],
+      visits: { [parent]: [], [other]: [] },
     });
     while (chain.link("a").stats.inFlight > 0) await Bun.sleep(5);
-    const { answer } = await ask("a", ["00000000000000ab"]);
+    const { answer } = await ask("a", [parent]);
     expect(answer.pending).toEqual([]);
-    expect(answer.visits["00000000000000ab"]).toHaveLength(1);
+    expect(answer.visits[parent]).toHaveLength(1);
   });
 
   test("refuses what is no list of span ids", async () => {

@@ -167,3 +167,24 @@ describe("a proxy that names the low half of the trace id as parent", () => {
     });
   }
 });
+
+describe("a proxy that removes every header of W3C, in requests and answers", () => {
+  const open = async (target: string) =>
+    startHeaderProxy(
+      () => target,
+      (headers) => headers.delete("traceparent"),
+      (headers) => headers.delete("traceresponse"),
+    );
+
+  for (const topology of [TOPOLOGY, null]) {
+    test(`breaks the context on its edge, ${topology === null ? "without" : "with"} a topology`, async () => {
+      const result = await through(open, (chain) => prove(chain, topology));
+      expect(result).toMatchObject({
+        outcome: "incomplete",
+        traces: { "broken-context": 100 },
+        brokenContexts: { "a > b": 100 },
+        spans: { missing: 0 },
+      });
+    });
+  }
+});
