@@ -55,11 +55,13 @@ export function readWholeNumber(name: string, text: string, min: number, max: nu
 /** `error and http.method = GET`: keys, or keys with values. A key alone does not replace the same key with a value. */
 function parseAnnotationQuery(text: string): Map<string, string> {
   const wanted = new Map<string, string>();
+  if (text.trim() === "") return wanted;
   for (const part of text.split(" and ")) {
     const [before = "", ...after] = part.split("=");
+    // An empty key finds nothing, as in Zipkin: to pass over it would find traces that were not asked for.
     const key = before.trim();
     const value = after.join("=").trim();
-    if (key !== "" && (after.length > 0 || !wanted.has(key))) wanted.set(key, value);
+    if (after.length > 0 || !wanted.has(key)) wanted.set(key, value);
   }
   return wanted;
 }

@@ -191,6 +191,16 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
       expect(await idsIn(`${window(time, 1)}&annotationQuery=color%20=%20blue`)).toEqual([]);
     });
 
+    test("an annotationQuery with an empty key finds traces with such a tag only", async () => {
+      const [plain, empty, time] = [newTraceId(), newTraceId(), newTime()];
+      await send({ traceId: plain, id: "1", timestamp: time * 1000, tags: { color: "red" } });
+      await send({ traceId: empty, id: "1", timestamp: time * 1000, tags: { color: "red", "": "x" } });
+      for (const query of ["=", "=x", " and ", "color and ", " and color", "color=red and =x"]) {
+        const found = await idsIn(`${window(time, 1)}&annotationQuery=${encodeURIComponent(query)}`);
+        expect([query, found]).toEqual([query, [empty]]);
+      }
+    });
+
     test("the root's timestamp is that of its trace, also when another span is earlier", async () => {
       const [traceId, time] = [newTraceId(), newTime()];
       await send(
