@@ -36,9 +36,10 @@ export const CORS_FLAG: Flag<AllowedOrigins> = {
   parse: (texts) => {
     const origins = (texts.at(-1) ?? "").split(",").map((text) => text.trim());
     if (origins.includes("*")) return "*";
-    const areFit = origins.every((text) => /^https?:\/\/[^/?#\s]+$/i.test(text));
+    const areFit = origins.every((text) => /^https?:\/\/[^/?#\s*@\\]+$/i.test(text) && URL.canParse(text));
+    // As browsers spell them: without a port that is the default one.
     return areFit
-      ? origins.map((text) => text.toLowerCase())
+      ? origins.map((text) => new URL(text).origin)
       : new Unfit("* or origins such as http://localhost:3000,https://ui.example.com");
   },
 };

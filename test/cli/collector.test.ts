@@ -193,6 +193,14 @@ test.each([
   await collector.exited;
 });
 
+test("an origin with its default port is the one that browsers send without it", async () => {
+  const collector = await startCollectorProcess(["--cors", "http://ui.example:80"]);
+  const { headers } = await readAs(collector.url, "http://ui.example");
+  expect(headers.get("access-control-allow-origin")).toBe("http://ui.example");
+  collector.signal("SIGTERM");
+  await collector.exited;
+});
+
 test("a gRPC client on the OTLP port is told of in one line, and HTTP goes on", async () => {
   const collector = await startCollectorProcess(["--otlp-port", "0"]);
   await eventually(() => collector.stderr().includes("OTLP also on") || undefined);
@@ -226,6 +234,7 @@ test("an address that other machines reach is said to be open, in one line", asy
 
 test.each([
   [["--cors", "example.com"], "* or origins such as http://localhost:3000"],
+  [["--cors", "http://*.example.com"], "* or origins such as http://localhost:3000"],
   [["--cors", "http://example.com/path"], "* or origins such as http://localhost:3000"],
   [["--sample-rate", "2"], "a share from 0 to 1"],
   [["--max-bytes", "lots"], "a size such as 64MiB or 2GB"],
