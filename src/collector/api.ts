@@ -38,16 +38,17 @@ export interface ApiParts extends IngestParts, QueryParts {
  */
 export async function answer(request: Request, parts: ApiParts): Promise<Response> {
   const url = new URL(request.url);
-  // What senders make of a base URL with a slash at its end.
-  url.pathname = collapseSlashes(url.pathname);
+  // What senders make of a base URL with a slash at its end. Setting the path parses the URL once more.
+  const path = collapseSlashes(url.pathname);
+  if (path !== url.pathname) url.pathname = path;
   let response: Response;
   try {
     parts.access.check(request);
     response = await route(request, url, parts);
   } catch (error) {
-    response = respondFailure(request, url.pathname, error);
+    response = respondFailure(request, path, error);
   }
-  parts.access.addHeaders(request, url.pathname, response.headers);
+  parts.access.addHeaders(request, path, response.headers);
   return response;
 }
 

@@ -37,10 +37,13 @@ type Window = Pick<TraceQuery, "endTs" | "lookback">;
 export class TraceIndex {
   spans = 0;
   bytes = 0;
-  #size = 0;
   readonly #isStrict: boolean;
-  /** By the last 16 digits of the id, the first of those that have them. */
-  readonly #byLowId = new Map<string, StoredTrace>();
+  readonly #byId = new Map<string, StoredTrace>();
+  /**
+   * By the last 16 digits of the id, the first of those that have them. Made when it is first needed: to cut ids for it takes 2 % of
+   * what it takes to store spans, and only dependencies need it.
+   */
+  #byLowId: Map<string, StoredTrace> | null = null;
   readonly #byStart = new SortedTraces<StoredTrace>();
   /** How far any trace reaches before and after its start. */
   #longestBefore = 0;
@@ -54,7 +57,7 @@ export class TraceIndex {
   }
 
   get size(): number {
-    return this.#size;
+    return this.#byId.size;
   }
 
   /** The same for all ids of a trace. */
@@ -63,17 +66,15 @@ export class TraceIndex {
   }
 
   get(key: string): StoredTrace | undefined {
-    let trace = this.#byLowId.get(lowIdOf(key));
-    while (trace !== undefined && trace.id !== key) trace = trace.twin;
-    return trace;
+    return this.#byId.get(key);
   }
 
   find(traceId: string): StoredTrace | undefined {
     return this.get(this.keyOf(traceId));
   }
 
-  *values(): Generator<StoredTrace> {
-    for (const first of this.#byLowId.values()) yield* withTwins(first);
+  values(): Iterable<StoredTrace> {
+    return this.#byId.values();
   }
 
   /** A trace that is in the index as soon as it has spans. */
@@ -112,8 +113,8 @@ export class TraceIndex {
 
   remove(trace: StoredTrace): void {
     this.#byStart.remove(trace);
-    this.#unlink(trace);
-    this.#size--;
+    this.#byId.delete(trace.id);
+    if (this.#byLowId !== null) unlink(this.#byLowId, trace);
     this.spans -= trace.spans;
     this.bytes -= trace.bytes;
   }
@@ -141,6 +142,10 @@ export class TraceIndex {
 
   /** All that have the last 16 digits of an id. */
   twinsOf(id: string): StoredTrace[] {
+    if (this.#byLowId === null) {
+      this.#byLowId = new Map();
+      for (const trace of this.#byId.values()) link(this.#byLowId, trace);
+    }
     const first = this.#byLowId.get(lowIdOf(id));
     return first === undefined ? [] : [...withTwins(first)];
   }
@@ -162,11 +167,9 @@ export class TraceIndex {
   }
 
   #append(trace: StoredTrace): void {
-    const lowId = lowIdOf(trace.id);
-    trace.twin = this.#byLowId.get(lowId);
-    this.#byLowId.set(lowId, trace);
+    this.#byId.set(trace.id, trace);
+    if (this.#byLowId !== null) link(this.#byLowId, trace);
     this.#byStart.add(trace);
-    this.#size++;
   }
 
   /** @param before its start as it is sorted by */
@@ -177,18 +180,24 @@ export class TraceIndex {
     trace.start = start;
     this.#byStart.add(trace);
   }
+}
 
-  #unlink(trace: StoredTrace): void {
-    const lowId = lowIdOf(trace.id);
-    const first = this.#byLowId.get(lowId);
-    if (first === trace) {
-      if (trace.twin === undefined) this.#byLowId.delete(lowId);
-      else this.#byLowId.set(lowId, trace.twin);
-      return;
-    }
-    for (let other = first; other !== undefined; other = other.twin)
-      if (other.twin === trace) other.twin = trace.twin;
+function link(byLowId: Map<string, StoredTrace>, trace: StoredTrace): void {
+  const lowId = lowIdOf(trace.id);
+  trace.twin = byLowId.get(lowId);
+  byLowId.set(lowId, trace);
+}
+
+function unlink(byLowId: Map<string, StoredTrace>, trace: StoredTrace): void {
+  const lowId = lowIdOf(trace.id);
+  const first = byLowId.get(lowId);
+  if (first === trace) {
+    if (trace.twin === undefined) byLowId.delete(lowId);
+    else byLowId.set(lowId, trace.twin);
+    return;
   }
+  for (let other = first; other !== undefined; other = other.twin)
+    if (other.twin === trace) other.twin = trace.twin;
 }
 
 /** Whether a span of a list started in a window. */
