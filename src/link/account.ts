@@ -40,11 +40,11 @@ export class Account {
   }
 
   /** Remembers the spans that this link itself recorded. */
-  log(visits: VisitLog, parent: SpanWords, endMs: number): void {
+  log(visits: VisitLog, link: number, traceLow: SpanWords, parent: SpanWords, endMs: number): void {
     own.count = this.count - this.#takenCount;
     own.high = this.high ^ this.#takenHigh;
     own.low = this.low ^ this.#takenLow;
-    visits.add(parent, own, endMs);
+    visits.add(link, traceLow, parent, own, endMs);
   }
 
   /** One more span; the parent of a root is {@link NO_SPAN}. */

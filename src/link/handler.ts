@@ -38,12 +38,14 @@ export function createHandler(parts: HandlerParts): Handler {
 }
 
 function answerUntraced(
-  { roles, stats, readyAtMs, renderMetrics, startedAt, inFlight, hasLedger }: HandlerParts,
+  { roles, stats, readyAtMs, renderMetrics, startedAt, inFlight, hasLedger, linkNumber }: HandlerParts,
   route: Route,
   exchange: Exchange,
 ): LinkResponse {
   if (route === "/ledger") {
-    return hasLedger ? answerVisits(exchange, VISITS, inFlight(), startedAt) : answerUnrouted(exchange);
+    return hasLedger
+      ? answerVisits(exchange, VISITS, linkNumber, inFlight(), startedAt)
+      : answerUnrouted(exchange);
   }
   if (route === "/metrics") {
     return { status: 200, headers: [["Content-Type", PROMETHEUS_TYPE]], body: renderMetrics() };

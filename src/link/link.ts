@@ -20,6 +20,7 @@ import { readServicesFile, watchServicesFile } from "./services-file.ts";
 import { LinkStats } from "./stats.ts";
 import { commonTags, SCOPE_NAME, type TagSet } from "./tags.ts";
 import { Visit } from "./visit.ts";
+import { VISITS } from "./visit-log.ts";
 
 /** Where a link learns which services there are and what it does itself. */
 export type RoleSource =
@@ -143,6 +144,7 @@ export function startLink(options: LinkOptions): Link {
       log,
       stats,
       abandoned,
+      linkNumber: VISITS.addLink(),
       startedAt,
       inFlight: () => [...openVisits(), ...abandoned],
       readyAtMs: startedAtMs + (own?.startupMs ?? 0),

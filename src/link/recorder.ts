@@ -20,6 +20,8 @@ export interface RecorderParts {
   /** Answers carry the account of their spans. */
   readonly hasLedger: boolean;
   readonly isTracing: boolean;
+  /** In the log of visits. */
+  readonly linkNumber: number;
 }
 
 const SERVER_WORD = KIND_WORDS.SERVER as number;
@@ -62,8 +64,8 @@ export class Recorder {
     startMs: number,
     endMs: number,
   ): void {
-    const { serverTemplates, serviceHash, format } = this.#parts;
-    const { server, parent, parentAt } = this.context;
+    const { serverTemplates, serviceHash, format, linkNumber } = this.#parts;
+    const { server, traceLow, parent, parentAt } = this.context;
     if (this.#peer === null) {
       const { peer } = this.#exchange;
       if (peer !== null) this.#peer = format.renderPeer(peer);
@@ -72,7 +74,7 @@ export class Recorder {
     this.#report(SERVER, parentAt, template, startMs, endMs, this.#peer ?? this.#noPeer);
     this.account.addSpan(server, parentAt === -1 ? NO_SPAN : parent, SERVER_WORD, serviceHash);
     if (this.context.isStart) VISITS.lastBegunMs = endMs;
-    else this.account.log(VISITS, parent, endMs);
+    else this.account.log(VISITS, linkNumber, traceLow, parent, endMs);
   }
 
   #report(

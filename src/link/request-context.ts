@@ -57,6 +57,8 @@ const ZERO = 0x30;
 export class RequestContext {
   readonly ids = new Uint8Array(IDS_BYTES);
   readonly server = new SpanId();
+  /** The low half of the trace id, which a gateway may leave alone of it. */
+  readonly traceLow = new SpanId();
   /** As it came, also where {@link parentAt} is -1; of no meaning where no context came in. */
   readonly parent = new SpanId();
   isSampled = false;
@@ -204,6 +206,7 @@ export class RequestContext {
     const isRoot = parent0 === low0 && parent1 === low1 && isOfAnyRun(trace0, trace1, low0, low1);
     this.parentAt = isRoot ? -1 : PARENT;
     this.parent.take(parent0, parent1);
+    this.traceLow.take(low0, low1);
     const lowFlags = readDigit(bytes, at + 54);
     this.isSampled = (lowFlags & SAMPLED_FLAG) !== 0;
     this.isRandom = (lowFlags & RANDOM_FLAG) !== 0;
@@ -221,6 +224,7 @@ export class RequestContext {
       this.traceAt = TRACE_END - incoming.traceId.length;
       writeText(ids, TRACE, incoming.traceId.padStart(32, "0"));
     }
+    this.traceLow.take(readWord(ids, TRACE_LOW), readWord(ids, TRACE_LOW + 8));
     this.isStart = incoming.traceId === null;
     this.isSampled = incoming.sampled ?? sampler(readWord(ids, TRACE_LOW), readWord(ids, TRACE_LOW + 8));
     this.isRandom = this.isStart || incoming.random;

@@ -6,7 +6,19 @@ import { SpanId } from "./span-id.ts";
 import type { Visit } from "./visit.ts";
 import type { VisitLog } from "./visit-log.ts";
 
-/** What `GET /ledger?parents=ID,ID` answers. */
+/** A visit as it is told. */
+export interface ToldVisit {
+  /** Tells it from all others of its log. */
+  readonly number: number;
+  /** The id of those asked for that is the low half of its trace id; `null` where none is. */
+  readonly trace: string | null;
+  /** The id of those asked for that it named as parent; `null` where none is. */
+  readonly parent: string | null;
+  /** Of the spans that the link itself recorded. */
+  readonly ledger: string;
+}
+
+/** What `GET /ledger?ids=ID,ID` answers, where an id is the low half of a trace id, or the id of a span. */
 export interface VisitAnswer {
   /** Of the log that was read. */
   readonly log: string;
@@ -16,41 +28,38 @@ export interface VisitAnswer {
   readonly coveredSinceMs: number | null;
   /** When the last visit ended that began a trace of its own, in milliseconds since 1970; `null`: never. */
   readonly lastBegunMs: number | null;
-  /** For each parent: the ledgers of the spans that the link itself recorded, one for each visit that has ended. */
-  readonly visits: Readonly<Record<string, readonly string[]>>;
-  /** Parents of visits that have not ended. */
+  /** Visits of these traces, and those that named these spans as parent, which have ended. */
+  readonly visits: readonly ToldVisit[];
+  /** Ids of which there are visits that have not ended. */
   readonly pending: readonly string[];
 }
 
 /** So many ids fit the longest request line that is read. */
-export const MAX_PARENTS = 200;
-const SPAN_ID = /^[0-9a-f]{16}$/;
+export const MAX_IDS = 200;
+const ID = /^[0-9a-f]{16}$/;
 
 /** Tells what was recorded for visits whose answers may have reached nobody. */
 export function answerVisits(
   exchange: Exchange,
   log: VisitLog,
+  link: number,
   inFlight: Iterable<Visit>,
   startedMs: number,
 ): LinkResponse {
   const { target } = exchange;
   const query = target.includes("?") ? target.slice(target.indexOf("?") + 1) : "";
-  const parents = (new URLSearchParams(query).get("parents") ?? "").split(",").filter((id) => id !== "");
-  if (parents.length > MAX_PARENTS || !parents.every((id) => SPAN_ID.test(id))) {
-    return jsonResponse(400, {
-      message: `parents: expected at most ${MAX_PARENTS} span ids of 16 hex digits`,
-    });
-  }
+  const ids = (new URLSearchParams(query).get("ids") ?? "").split(",").filter((id) => id !== "");
+  if (ids.length > MAX_IDS || !ids.every((id) => ID.test(id)))
+    return jsonResponse(400, { message: `ids: expected at most ${MAX_IDS} ids of 16 hex digits` });
   const open = [...inFlight];
-  const words = parents.map(wordsOf);
-  const pending = parents.filter((_, index) => open.some((visit) => visit.isFor(words[index] as SpanId)));
-  const found = log.find(words);
-  const visits = Object.fromEntries(
-    parents.map((id, index) => [
-      id,
-      found[index]?.map((spans) => formatLedger({ ...spans, unknown: 0 })) ?? [],
-    ]),
-  );
+  const words = ids.map(wordsOf);
+  const pending = ids.filter((_, index) => open.some((visit) => visit.isFor(words[index] as SpanId)));
+  const visits = log.find(link, words).map(({ number, traceAt, parentAt, spans }) => ({
+    number,
+    trace: ids[traceAt] ?? null,
+    parent: ids[parentAt] ?? null,
+    ledger: formatLedger({ ...spans, unknown: 0 }),
+  }));
   const nowMs = performance.now();
   const epochMs = (agoMs: number) => Math.round(Date.now() - agoMs);
   const coveredMs = log.coveredMs(nowMs);

@@ -73,10 +73,10 @@ export class Visit implements StepsOwner {
     exchange.onGone = () => this.#loseCaller();
   }
 
-  /** Whether it has not ended, and named this span as parent. */
-  isFor({ high, low }: SpanWords): boolean {
-    const { parent, isStart, isSampled } = this.context;
-    return this.#isUnderWay && isSampled && !isStart && parent.high === high && parent.low === low;
+  /** Whether it has not ended, and is of the trace with this low half, or named this span as parent. */
+  isFor(id: SpanWords): boolean {
+    const { traceLow, parent, isStart, isSampled } = this.context;
+    return this.#isUnderWay && isSampled && !isStart && (isSame(traceLow, id) || isSame(parent, id));
   }
 
   get stats(): LinkStats {
@@ -273,4 +273,8 @@ export class Visit implements StepsOwner {
     const { method, target } = this.#exchange;
     this.#parts.log.access({ method, path: target, status, durationMs, traceId: this.context.traceId });
   }
+}
+
+function isSame(a: SpanWords, b: SpanWords): boolean {
+  return a.low === b.low && a.high === b.high;
 }

@@ -41,6 +41,7 @@ export class CompletionSearch {
   readonly #ledger: Ledger;
   readonly #graph: CallGraph;
   readonly #residual: Digest;
+  readonly #reached: ReadonlySet<string> | undefined;
   readonly #fragments: ReadonlyMap<string, readonly SeenSpan[]>;
   readonly #openFragments = new Set<string>();
   readonly #used = new Set<SeenSpan>();
@@ -50,11 +51,18 @@ export class CompletionSearch {
   #cuts = 0;
   #steps = 0;
 
-  constructor(view: TraceView, ledger: Ledger, graph: CallGraph, residual: Digest) {
+  constructor(
+    view: TraceView,
+    ledger: Ledger,
+    graph: CallGraph,
+    residual: Digest,
+    reached?: ReadonlySet<string>,
+  ) {
     this.#view = view;
     this.#ledger = ledger;
     this.#graph = graph;
     this.#residual = residual;
+    this.#reached = reached;
     this.#fragments = view.absentParents();
     for (const id of this.#fragments.keys()) this.#openFragments.add(id);
   }
@@ -169,17 +177,23 @@ export class CompletionSearch {
 
   /** What is below a CLIENT that is there. */
   #below(client: SeenSpan, call: GraphCall, edge: Edge, next: Next<number>): void {
-    if (isCut(client)) {
+    if (this.#reached?.has(client.id) === false) {
+      next(client.status ?? UNANSWERED);
+      return;
+    }
+    // Without the word of the links the ledger knows nothing of what is below.
+    const isKnown = this.#reached !== undefined && client.failure !== undefined;
+    if (isCut(client) && !isKnown) {
       this.#cut(client.id, () => next(UNANSWERED));
       return;
     }
-    const settle = withStatus(next);
+    const settle = isCut(client) ? () => next(UNANSWERED) : withStatus(next);
     const servers = this.#view
       .childrenOf(client.id)
       .filter(({ kind, serviceName }) => kind === "SERVER" && serviceName === call.service);
     for (const server of servers) this.#serve(call.service, server, client.status, settle);
     if (servers.length > 0) return;
-    this.#loseServer(client.id, call, edge, client.status, next);
+    this.#loseServer(client.id, call, edge, client.status, settle);
     // Answered, but without an account.
     this.#cut(client.id, () => next(client.status ?? 200));
   }

@@ -20,14 +20,16 @@ export const IMPOSSIBLE = "impossible";
 /**
  * Finds the ways in which the graph's rules allow to complete a trace with exactly as many spans as the ledger misses,
  * and says what all ways have in common. `null` when there are too many to look at.
+ * @param reached Spans below which some link was visited; the ledger knows the spans of calls that got no answer, too, then
  */
 export function completeTrace(
   view: TraceView,
   ledger: Ledger,
   graph: CallGraph,
   residual: Digest,
+  reached?: ReadonlySet<string>,
 ): Completion | typeof IMPOSSIBLE | null {
-  const search = new CompletionSearch(view, ledger, graph, residual);
+  const search = new CompletionSearch(view, ledger, graph, residual, reached);
   try {
     search.run();
   } catch (error) {

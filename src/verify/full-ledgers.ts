@@ -1,7 +1,9 @@
+import { addLedger, EMPTY_LEDGER, type Ledger } from "../trace/ledger.ts";
 import type { RunIds } from "../trace/run.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
-import { type Inquiry, type NoVisits, type Question, sumOf, type Visits } from "./inquiry.ts";
+import type { Inquiry, LinkVisit, Question, Remembered } from "./inquiry.ts";
 import type { SeenSpan } from "./seen-span.ts";
+import { isCut } from "./trace-view.ts";
 
 /** A request whose answer brought no whole ledger, and what is there of its trace. */
 export interface OpenRequest {
@@ -23,25 +25,32 @@ export interface FullLedger {
   readonly isUnreached: boolean;
 }
 
+/** Why it is not known. `later`: it may be known later. `never`: nobody can tell any more. */
+export type NoLedger = "later" | "never";
+
+interface Found {
+  readonly ledger: FullLedger | "never";
+  /** So many spans were there then. */
+  readonly spans: number;
+}
+
 /** Requests of which answers are kept at a time; further ones are asked for anew. */
 const MAX_KEPT = 50_000;
 /** More traces say nothing new of who calls whom. */
 const ENOUGH_TRACES = 2000;
 
 /**
- * Ledgers that answers did not bring, put together from what each link remembers of its own spans. A visit is known by the span
- * that it named as parent: the root by the id that the load generator sent, all others by the spans of the trace. A link that
- * was called and whose visit is not known by any span would be missed, so an edge counts as not called only where other
- * traces have shown that its callee names a span that can be seen.
+ * Ledgers that answers did not bring, put together from what each link remembers of its own spans. A visit is found by the trace
+ * that it belongs to, so that no span has to have arrived for it; it is also found by the span that it named as parent, as something
+ * before it may have put another trace id. Where that may have been another parent as well, the visit would be missed: so an edge counts as
+ * not called only where other traces have shown that its callee's spans join their caller's.
  */
 export class FullLedgers {
   readonly #inquiry: Inquiry;
   readonly #ids: RunIds;
   readonly #startMs: number;
-  /** By place in the book, then by parent id. */
-  readonly #known = new Map<number, Map<string, Visits>>();
-  /** Requests of which some link knows nothing any more. */
-  readonly #lost = new Set<number>();
+  /** By place in the book; of which links know nothing any more: `never`. */
+  readonly #found = new Map<number, Found>();
   readonly #seenEdges = new Set<string>();
   #hasSeenEntry = false;
   #learned = 0;
@@ -61,24 +70,26 @@ export class FullLedgers {
     requests: readonly OpenRequest[],
     entry: string | null,
     isLast: boolean,
-  ): Promise<Map<number, FullLedger | NoVisits>> {
-    const asked = requests.map((request) => ({
-      request,
-      questions: this.#lost.has(request.index) ? [] : this.#questionsOf(request, entry),
-    }));
-    const open = asked.flatMap(({ request, questions }) => {
-      const known = this.#known.get(request.index);
-      return questions.filter(({ parentId }) => !known?.has(parentId));
-    });
-    const answers = open.length === 0 ? new Map<string, Visits | NoVisits>() : await this.#inquiry.ask(open);
-    return new Map(
-      asked.map(({ request, questions }) => {
-        const { index } = request;
-        const found = this.#lost.has(index) ? "never" : this.#put(request, questions, answers, isLast);
-        if (found === "never") this.#lost.add(index);
-        return [index, found];
-      }),
-    );
+  ): Promise<Map<number, FullLedger | NoLedger>> {
+    const known = new Map<number, FullLedger | NoLedger>();
+    const open: { readonly request: OpenRequest; readonly question: Question }[] = [];
+    for (const request of requests) {
+      const found = this.#recall(request);
+      // More may have been visited since, as something may hold back requests that their callers have given up.
+      if (found === "never" || (found !== null && !isLast)) known.set(request.index, found);
+      else open.push({ request, question: this.#questionOf(request, entry) });
+    }
+    if (open.length === 0) return known;
+    const remembered = await this.#inquiry.ask(open.map(({ question }) => question));
+    for (const [at, { request, question }] of open.entries()) {
+      const found = this.#sum(request, question, remembered[at] as Remembered, isLast);
+      // What is forgotten by now may have been known before.
+      const kept = found === "never" ? (this.#recall(request) ?? found) : found;
+      if (kept !== "later" && this.#found.size < MAX_KEPT)
+        this.#found.set(request.index, { ledger: kept, spans: request.spans.length });
+      known.set(request.index, kept);
+    }
+    return known;
   }
 
   /** Takes from a trace which edges its spans show. */
@@ -97,62 +108,74 @@ export class FullLedgers {
     }
   }
 
-  forget(index: number): void {
-    this.#known.delete(index);
-    this.#lost.delete(index);
+  /** What is known of the request with the spans that are there; `null` where more have come. */
+  #recall({ index, spans }: OpenRequest): FullLedger | "never" | null {
+    const found = this.#found.get(index);
+    return found !== undefined && (found.ledger === "never" || found.spans === spans.length)
+      ? found.ledger
+      : null;
   }
 
-  /** Ids that visits may have named as parent: the root's, calls, foreign spans, and parents that are not there. */
-  #questionsOf({ record, spans }: OpenRequest, entry: string | null): Question[] {
+  forget(index: number): void {
+    this.#found.delete(index);
+  }
+
+  /** Spans that visits may have named as parent: the root's, calls, foreign spans, and parents that are not there. */
+  #questionOf({ record, spans }: OpenRequest, entry: string | null): Question {
     const firstUs = Math.min(...spans.flatMap(({ startUs }) => (startUs > 0 ? startUs : [])));
     const sinceMs = Number.isFinite(firstUs) ? firstUs / 1000 : this.#startMs;
-    const root = this.#rootOf(record);
-    const services = new Map<string, string | null>([[root, entry]]);
+    const traceLow = this.#ids.traceId(record.sequence).slice(-16);
+    // The load generator names it as parent of the root, too.
+    const parents = new Map<string, string | null>([[traceLow, entry]]);
     for (const { kind, parentId } of spans)
-      if (kind === "SERVER" && parentId !== null && !services.has(parentId)) services.set(parentId, null);
+      if (kind === "SERVER" && parentId !== null && !parents.has(parentId)) parents.set(parentId, null);
     for (const { id, kind, remote } of spans)
-      if (kind !== "SERVER" || services.has(id)) services.set(id, kind === "CLIENT" ? remote : null);
-    return Array.from(services, ([parentId, service]) => ({ parentId, service, sinceMs }));
+      if (kind !== "SERVER" || parents.has(id)) parents.set(id, kind === "CLIENT" ? remote : null);
+    return { traceLow, parents, sinceMs };
   }
 
-  #rootOf({ sequence }: RunRecord): string {
-    return this.#ids.traceId(sequence).slice(-16);
-  }
-
-  #put(
-    { index, record, spans, isLate }: OpenRequest,
-    questions: readonly Question[],
-    answers: ReadonlyMap<string, Visits | NoVisits>,
+  #sum(
+    { record, spans, isLate }: OpenRequest,
+    { parents }: Question,
+    { visits, isPending, memoryOf, mayHide }: Remembered,
     isLast: boolean,
-  ): FullLedger | NoVisits {
-    const known = this.#known.get(index) ?? new Map<string, Visits>();
-    let isPending = false;
-    for (const { parentId } of questions) {
-      const visits = known.get(parentId) ?? answers.get(parentId) ?? "never";
-      if (visits === "never") return "never";
-      if (visits === "later") isPending = true;
-      else known.set(parentId, visits);
+  ): FullLedger | NoLedger {
+    const isEnd = isLate || isLast;
+    const visited = new Set(visits.flatMap(({ parent }) => parent ?? []));
+    // Of visits that named a span that is not there.
+    const isAnyLoose = visits.some(({ parent }) => parent === null);
+    for (const [id, service] of parents) {
+      const memory = memoryOf(service);
+      if (memory === "forgotten") return "never";
+      if (memory === "silent") return isEnd ? "never" : "later";
+      if (!visited.has(id) && !isAnyLoose && mayHide(service)) return "never";
     }
-    if (this.#known.size < MAX_KEPT || this.#known.has(index)) this.#known.set(index, known);
     if (isPending) return "later";
-    const isVisited = (id: string) => (known.get(id)?.length ?? 0) > 0;
-    const isUnreached = !isVisited(this.#rootOf(record));
-    const reached = withAncestors([...known.keys()].filter(isVisited), spans);
-    const unreached = spans.filter(({ kind, id }) => kind === "CLIENT" && !reached.has(id));
+    const reached = withAncestors(visited, spans);
+    const isUnreached = visits.length === 0;
+    const unreached = isAnyLoose ? [] : spans.filter(({ kind, id }) => kind === "CLIENT" && !reached.has(id));
+    // Something may hold back a request that its caller has given up, and pass it on yet.
+    const isHeldBack = isUnreached ? record.status === 0 : unreached.some(isCut);
+    if (isHeldBack && !isEnd) return "later";
     const isSure =
       (!isUnreached || this.#hasSeenEntry) && unreached.every((span) => this.#seenEdges.has(edgeOf(span)));
-    if (!isSure) return isLate || isLast ? "never" : "later";
-    const ledger = sumOf([...known.values()].flat());
+    if (!isSure) return isEnd ? "never" : "later";
+    const ledger = sumOf(visits);
     // Links that recorded less than the answer says are other links.
     if (ledger.count < (record.ledger?.count ?? 0)) return isLast ? "never" : "later";
     // Without an answer it may have been on its way to the entry.
     if (isUnreached && (record.status === 0 || spans.length > 0)) return "never";
-    return { record: { ...record, ledger }, reached, isUnreached: isUnreached && ledger.count === 0 };
+    if (isAnyLoose) for (const { id } of spans) reached.add(id);
+    return { record: { ...record, ledger }, reached, isUnreached };
   }
 }
 
+function sumOf(visits: readonly LinkVisit[]): Ledger {
+  return visits.reduce((sum, { ledger }) => addLedger(sum, ledger), EMPTY_LEDGER);
+}
+
 /** The ids, and those of all spans above them. */
-function withAncestors(ids: readonly string[], spans: readonly SeenSpan[]): Set<string> {
+function withAncestors(ids: Iterable<string>, spans: readonly SeenSpan[]): Set<string> {
   const parents = new Map(spans.map(({ id, parentId }) => [id, parentId]));
   const found = new Set<string>();
   for (const first of ids) {

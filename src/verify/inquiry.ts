@@ -1,22 +1,38 @@
 import { isRecord } from "../lib/record.ts";
-import { addLedger, EMPTY_LEDGER, type Ledger, parseLedger } from "../trace/ledger.ts";
+import { type Ledger, parseLedger } from "../trace/ledger.ts";
 import type { LinkInstance } from "./counters.ts";
 
-/** A visit that is asked for. */
+/** A trace whose visits are asked for. */
 export interface Question {
-  /** The span id that the visit named as parent. */
-  readonly parentId: string;
-  /** The service that was called, lower case; `null`: any. */
-  readonly service: string | null;
-  /** When the call began, in milliseconds since 1970 on the clock of whoever made it. */
+  /** The low half of the trace id. */
+  readonly traceLow: string;
+  /** Spans that visits may have named as parent, with the service that was called, lower case; `null`: any. */
+  readonly parents: ReadonlyMap<string, string | null>;
+  /** When the request began, in milliseconds since 1970 on the clock of whoever saw it. */
   readonly sinceMs: number;
 }
 
-/** What is known of a visit: the spans that its link recorded itself, for each time that it was visited; empty for never. */
-export type Visits = readonly Ledger[];
+/** One visit of a link. */
+export interface LinkVisit {
+  /** The span that it named as parent; `null` where it is none of those that were asked for. */
+  readonly parent: string | null;
+  /** Of the spans that the link recorded itself. */
+  readonly ledger: Ledger;
+}
 
-/** Why it is not known. `later`: the visit has not ended. `never`: nobody can tell any more. */
-export type NoVisits = "later" | "never";
+/** `silent`: one of them does not answer at the moment. */
+export type Memory = "whole" | "silent" | "forgotten";
+
+/** What links remember of a trace. */
+export interface Remembered {
+  readonly visits: readonly LinkVisit[];
+  /** Some visit has not ended. */
+  readonly isPending: boolean;
+  /** Whether the links of the service remember all of their visits since the request began; `null`: all links. */
+  memoryOf(service: string | null): Memory;
+  /** Whether a link of the service may have been visited and not tell so. */
+  mayHide(service: string | null): boolean;
+}
 
 /** As many ids as a link takes at a time. */
 const IDS_PER_QUERY = 200;
@@ -31,10 +47,19 @@ interface Answer {
   readonly coveredSinceMs: number;
   /** When a visit last began a trace of its own; infinitely long ago where none did. */
   readonly lastBegunMs: number;
-  /** Other processes may have been visited at its address. */
-  readonly isShared: boolean;
-  readonly visits: ReadonlyMap<string, readonly Ledger[]>;
+  readonly visits: readonly ToldVisit[];
   readonly pending: ReadonlySet<string>;
+}
+
+interface ToldVisit extends LinkVisit {
+  readonly number: number;
+  readonly trace: string | null;
+}
+
+/** An instance, and its answers to as many queries as it took; `null` where one was not answered. */
+interface Asked {
+  readonly instance: LinkInstance;
+  readonly answers: readonly Answer[] | null;
 }
 
 /**
@@ -49,59 +74,70 @@ export class Inquiry {
     this.#findInstances = findInstances;
   }
 
-  /** The visits of each question, by its parent id. */
-  async ask(questions: readonly Question[]): Promise<ReadonlyMap<string, Visits | NoVisits>> {
+  /** What is remembered of each trace, in the order of the questions. */
+  async ask(questions: readonly Question[]): Promise<Remembered[]> {
     const instances = await this.#findInstances().catch(() => []);
-    const asked = instances.map((instance) => ({
-      instance,
-      questions: questions.filter(
-        ({ service }) => service === null || (instance.link?.toLowerCase() ?? service) === service,
-      ),
-    }));
-    const answers = await Promise.all(
-      asked.map(async (it) => ({ ...it, answers: await askInstance(it.instance, it.questions) })),
+    const asked = await Promise.all(
+      instances.map(async (instance): Promise<Asked> => {
+        const ids = new Set(questions.flatMap((question) => idsFor(question, instance)));
+        return { instance, answers: await askInstance(instance, [...ids]) };
+      }),
     );
-    return new Map(
-      questions.map((question) => [
-        question.parentId,
-        combine(
-          question,
-          answers.filter((it) => it.questions.includes(question)).map((it) => it.answers),
-        ),
-      ]),
-    );
+    return questions.map((question) => combine(question, asked));
   }
 }
 
-/** `null` where one of them does not answer. */
-function combine(question: Question, instances: readonly (readonly Answer[] | null)[]): Visits | NoVisits {
-  if (instances.length === 0) return "never";
-  const found: Ledger[] = [];
-  const logs = new Set<string>();
+/** Only links of the service are asked for who named a span as parent: a trace may have as many spans as there are links. */
+function idsFor({ traceLow, parents }: Question, instance: LinkInstance): string[] {
+  const called = [...parents].filter(([, service]) => isOf(instance, service)).map(([id]) => id);
+  return [traceLow, ...called];
+}
+
+/** An instance that does not say which link it is may be any. */
+function isOf({ link }: LinkInstance, service: string | null): boolean {
+  return service === null || link === null || link.toLowerCase() === service;
+}
+
+function combine({ traceLow, parents, sinceMs }: Question, asked: readonly Asked[]): Remembered {
+  // One link may have several URLs, and a visit may have been found by either of its ids.
+  const visits = new Map<string, LinkVisit>();
   let isPending = false;
-  let isHidden = false;
-  const { sinceMs } = question;
-  for (const answers of instances) {
-    const answer = answers?.find(({ visits }) => visits.has(question.parentId));
-    // A link that was started since has forgotten what it was before.
-    if (answer === undefined) return "never";
-    if (answer.startedMs > sinceMs || answer.coveredSinceMs > sinceMs - CLOCK_MARGIN_MS) return "never";
-    // The visit may have been another process's, or have lost the context that would tell whose it was.
-    isHidden ||= answer.isShared || answer.lastBegunMs > sinceMs - CLOCK_MARGIN_MS;
-    if (answer.pending.has(question.parentId)) isPending = true;
-    if (logs.has(answer.log)) continue;
-    logs.add(answer.log);
-    found.push(...(answer.visits.get(question.parentId) ?? []));
+  for (const { answers } of asked) {
+    for (const { log, visits: told, pending } of answers ?? []) {
+      for (const { number, trace, parent, ledger } of told) {
+        const isParent = parent !== null && parents.has(parent);
+        if (trace !== traceLow && !isParent) continue;
+        const key = `${log} ${number}`;
+        visits.set(key, { parent: isParent ? parent : (visits.get(key)?.parent ?? null), ledger });
+      }
+      isPending ||= pending.has(traceLow) || [...parents.keys()].some((id) => pending.has(id));
+    }
   }
-  if (isPending) return "later";
-  return found.length === 0 && isHidden ? "never" : found;
+  const linksOf = (service: string | null) => asked.filter(({ instance }) => isOf(instance, service));
+  // A link that was started since has forgotten what it was before.
+  const knows = ({ startedMs, coveredSinceMs }: Answer) =>
+    startedMs <= sinceMs && coveredSinceMs <= sinceMs - CLOCK_MARGIN_MS;
+  // A visit may have been another process's, or have lost the context that would tell whose it was.
+  const hides = ({ instance, answers }: Asked) =>
+    instance.isShared === true ||
+    (answers ?? []).some(({ lastBegunMs }) => lastBegunMs > sinceMs - CLOCK_MARGIN_MS);
+  return {
+    visits: [...visits.values()],
+    isPending,
+    memoryOf: (service) => {
+      const links = linksOf(service);
+      if (links.length === 0 || !links.every(({ answers }) => answers?.every(knows) ?? true))
+        return "forgotten";
+      return links.every(({ answers }) => answers !== null) ? "whole" : "silent";
+    },
+    mayHide: (service) => linksOf(service).some(hides),
+  };
 }
 
 async function askInstance(
   instance: LinkInstance,
-  questions: readonly Question[],
+  ids: readonly string[],
 ): Promise<readonly Answer[] | null> {
-  const ids = [...new Set(questions.map(({ parentId }) => parentId))];
   const answers: Answer[] = [];
   for (let from = 0; from < ids.length; from += IDS_PER_QUERY) {
     const answer = await askOnce(instance, ids.slice(from, from + IDS_PER_QUERY));
@@ -112,45 +148,40 @@ async function askInstance(
 }
 
 async function askOnce(
-  { url, fetch: through = fetch, isShared = false }: LinkInstance,
+  { url, fetch: through = fetch }: LinkInstance,
   ids: readonly string[],
 ): Promise<Answer | null> {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await through(`${url}/ledger?parents=${ids.join(",")}`, { signal });
-    return response.ok ? parseAnswer(await response.json(), ids, isShared) : null;
+    const response = await through(`${url}/ledger?ids=${ids.join(",")}`, { signal });
+    return response.ok ? parseAnswer(await response.json()) : null;
   } catch {
     return null;
   }
 }
 
 /** `null` for what is no answer of a link. */
-function parseAnswer(content: unknown, ids: readonly string[], isShared: boolean): Answer | null {
-  if (!isRecord(content) || !isRecord(content.visits)) return null;
+function parseAnswer(content: unknown): Answer | null {
+  if (!isRecord(content) || !Array.isArray(content.visits)) return null;
   const { log, startedMs, coveredSinceMs, lastBegunMs, pending } = content;
   if (typeof log !== "string" || typeof startedMs !== "number" || !Array.isArray(pending)) return null;
-  const visits = new Map<string, readonly Ledger[]>();
-  for (const id of ids) {
-    const texts = content.visits[id];
-    if (!Array.isArray(texts)) return null;
-    const ledgers = texts.map((text) => parseLedger(String(text)));
-    if (!ledgers.every((ledger) => ledger !== null)) return null;
-    visits.set(id, ledgers);
-  }
+  const visits = content.visits.map(parseVisit);
+  if (!visits.every((visit) => visit !== null)) return null;
   return {
     log,
     startedMs,
     coveredSinceMs: typeof coveredSinceMs === "number" ? coveredSinceMs : Number.NEGATIVE_INFINITY,
     lastBegunMs: typeof lastBegunMs === "number" ? lastBegunMs : Number.NEGATIVE_INFINITY,
-    isShared,
     visits,
     pending: new Set(pending.map(String)),
   };
 }
 
-/** The ledger of visits together. */
-export function sumOf(visits: Iterable<Ledger>): Ledger {
-  let sum = EMPTY_LEDGER;
-  for (const ledger of visits) sum = addLedger(sum, ledger);
-  return sum;
+function parseVisit(content: unknown): ToldVisit | null {
+  if (!isRecord(content)) return null;
+  const { number, trace, parent } = content;
+  const ledger = parseLedger(String(content.ledger));
+  if (typeof number !== "number" || ledger === null) return null;
+  const idOf = (it: unknown) => (typeof it === "string" ? it : null);
+  return { number, trace: idOf(trace), parent: idOf(parent), ledger };
 }

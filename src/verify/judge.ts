@@ -218,9 +218,9 @@ function isTold(completion: Completion | typeof IMPOSSIBLE | null): completion i
   return completion !== null && completion !== IMPOSSIBLE;
 }
 
-function complete(ledger: Ledger, view: TraceView, { graph }: Knowledge) {
+function complete(ledger: Ledger, view: TraceView, { graph, reached }: Knowledge) {
   if (graph === null) return null;
-  return completeTrace(view, ledger, graph, xor(ledger, ledgerOf(view.ours)));
+  return completeTrace(view, ledger, graph, xor(ledger, ledgerOf(view.ours)), reached);
 }
 
 /** Without a graph: what those that are there point at. More than is lost is not known to be lost. */

@@ -3,8 +3,8 @@ import { RunIds } from "../trace/run.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
 import { compareAccounts } from "./accounts.ts";
 import type { CallGraph } from "./call-graph.ts";
-import { type FullLedger, FullLedgers, type OpenRequest } from "./full-ledgers.ts";
-import type { Inquiry, NoVisits } from "./inquiry.ts";
+import { type FullLedger, FullLedgers, type NoLedger, type OpenRequest } from "./full-ledgers.ts";
+import type { Inquiry } from "./inquiry.ts";
 import { judgeTrace, NOT_SAMPLED, UNREACHED } from "./judge.ts";
 import { Learning } from "./learning.ts";
 import { Overdue } from "./overdue.ts";
@@ -71,7 +71,7 @@ const LONGEST_LIVE_PAUSE_MS = 300;
 const MAX_STARTS = 5;
 /** Other traces show within this time what one trace does not. */
 const LATE_MS = 5000;
-const NO_LEDGERS: ReadonlyMap<number, FullLedger | NoVisits> = new Map();
+const NO_LEDGERS: ReadonlyMap<number, FullLedger | NoLedger> = new Map();
 /** The answer brought all that there is to know. */
 const NO_LEDGER = "none";
 /** Pending traces from which on accounts are compared instead of spans. */
@@ -272,8 +272,8 @@ class Reconciler {
     const isOver = () => this.#isCutShort;
     await readSingly(left, { reader, ids: this.#ids, pace: this.#pace, isOver, signal });
     // At the end all that can be learned is known.
-    for (const { record, spans } of left) {
-      const verdict = this.#learning.judge(record, spans);
+    for (const { record, spans, reached } of left) {
+      const verdict = this.#learning.judge(record, spans, reached);
       this.#settled.add(record, this.#isCutShort && !isFinal(verdict) ? onTheWay(verdict) : verdict);
     }
   }
@@ -316,7 +316,7 @@ class Reconciler {
         if (reached !== null) this.#settled.tally.failedCalls.add(spans, reached);
         this.#overdue.forget(index);
         this.#fullLedgers?.forget(index);
-      } else if (left !== null) left.push({ record, spans });
+      } else if (left !== null) left.push({ record, spans, reached });
       else this.#postpone(index, record, spans);
     }
   }

@@ -8,6 +8,8 @@ import type { TraceReader } from "./trace-reader.ts";
 export interface SeenTrace {
   readonly record: RunRecord;
   spans: readonly SeenSpan[];
+  /** Of these, the ones below which some link was visited; `null` where that is not known. */
+  reached: ReadonlySet<string> | null;
 }
 
 export interface SingleReadingOptions {
@@ -41,6 +43,7 @@ export async function readSingly(
     const spans = (await reader.read([id], signal)).get(id) ?? [];
     if (spans.length <= trace.spans.length) continue;
     trace.spans = spans;
+    trace.reached = null;
     found++;
   }
 }

@@ -18,26 +18,51 @@ function words(high: number, low: number): SpanId {
 const spans = (count: number) => ({ count, high: 0xffffffff, low: count });
 
 describe("a log of visits", () => {
+  const TRACE = words(7, 7);
+
   test("gives back what was recorded below a span, as often as it was", () => {
     const log = new VisitLog(8);
-    log.add(words(1, 2), spans(3), 10);
-    log.add(words(1, 3), spans(4), 11);
-    log.add(words(1, 2), spans(5), 12);
-    expect(log.find([words(1, 2), words(9, 9), words(1, 3)])).toEqual([[spans(3), spans(5)], [], [spans(4)]]);
+    log.add(0, TRACE, words(1, 2), spans(3), 10);
+    log.add(0, TRACE, words(1, 3), spans(4), 11);
+    log.add(0, TRACE, words(1, 2), spans(5), 12);
+    expect(log.find(0, [words(1, 2), words(9, 9)])).toEqual([
+      { number: 0, traceAt: -1, parentAt: 0, spans: spans(3) },
+      { number: 2, traceAt: -1, parentAt: 0, spans: spans(5) },
+    ]);
     expect(log.coveredMs(20)).toBeNull();
+  });
+
+  test("gives back what was recorded in a trace, whatever was named as parent", () => {
+    const log = new VisitLog(8);
+    log.add(0, TRACE, words(1, 2), spans(3), 10);
+    log.add(0, words(7, 8), words(1, 3), spans(4), 11);
+    log.add(0, TRACE, TRACE, spans(5), 12);
+    expect(log.find(0, [words(1, 3), TRACE])).toEqual([
+      { number: 0, traceAt: 1, parentAt: -1, spans: spans(3) },
+      { number: 1, traceAt: -1, parentAt: 0, spans: spans(4) },
+      { number: 2, traceAt: 1, parentAt: 1, spans: spans(5) },
+    ]);
+  });
+
+  test("tells the links of a process apart", () => {
+    const log = new VisitLog(8);
+    const links = [log.addLink(), log.addLink()];
+    for (const link of links) log.add(link, TRACE, words(1, 2), spans(link), 10);
+    expect(links.map((link) => log.find(link, [TRACE]).map(({ number }) => number))).toEqual([[0], [1]]);
   });
 
   test("forgets the oldest, and says how far back it goes", () => {
     const log = new VisitLog(4);
-    for (let visit = 0; visit < 6; visit++) log.add(words(0, visit), spans(visit), 100 * visit);
-    expect(log.find([words(0, 1), words(0, 2), words(0, 5)]).map(({ length }) => length)).toEqual([0, 1, 1]);
+    for (let visit = 0; visit < 6; visit++) log.add(0, TRACE, words(0, visit), spans(visit), 100 * visit);
+    const found = log.find(0, [words(0, 1), words(0, 2), words(0, 5)]);
+    expect(found.map(({ parentAt }) => parentAt)).toEqual([1, 2]);
     // The oldest that is there ended at 200.
     expect(log.coveredMs(1000)).toBe(800);
   });
 
   test("knows ages after more milliseconds than 32 bits hold", () => {
     const log = new VisitLog(1);
-    for (const endMs of [2 ** 32 - 50, 2 ** 32 - 10]) log.add(words(0, 1), spans(1), endMs);
+    for (const endMs of [2 ** 32 - 50, 2 ** 32 - 10]) log.add(0, TRACE, words(0, 1), spans(1), endMs);
     expect(log.coveredMs(2 ** 32 + 30)).toBe(40);
   });
 });
@@ -46,8 +71,8 @@ describe("GET /ledger of a link", () => {
   let chain: TestChain;
   afterEach(() => chain[Symbol.asyncDispose]());
 
-  const ask = async (link: string, parents: readonly string[]) => {
-    const response = await fetch(`${chain.link(link).url}/ledger?parents=${parents.join(",")}`);
+  const ask = async (link: string, ids: readonly string[]) => {
+    const response = await fetch(`${chain.link(link).url}/ledger?ids=${ids.join(",")}`);
     return { status: response.status, answer: (await response.json()) as VisitAnswer };
   };
 
@@ -61,10 +86,12 @@ describe("GET /ledger of a link", () => {
     for (const span of all) {
       if (span.kind !== "SERVER") continue;
       const service = span.localEndpoint?.serviceName ?? "";
-      const response = await fetch(`${urls.get(service)}/ledger?parents=${span.parentId}`);
+      const response = await fetch(`${urls.get(service)}/ledger?ids=${span.parentId}`);
       const { visits, pending } = (await response.json()) as VisitAnswer;
       const mine = all.filter((it) => it === span || (it.kind === "CLIENT" && it.parentId === span.id));
-      expect(visits[span.parentId ?? ""]).toEqual([formatLedger(ledgerOf(mine.map(toSeenSpan)))]);
+      expect(visits).toMatchObject([
+        { parent: span.parentId, ledger: formatLedger(ledgerOf(mine.map(toSeenSpan))) },
+      ]);
       expect(pending).toEqual([]);
       visited++;
     }
@@ -85,18 +112,18 @@ describe("GET /ledger of a link", () => {
     gone.abort();
     expect((await ask("a", [parent, other])).answer).toMatchObject({
       pending: [parent],
-      visits: { [parent]: [], [other]: [] },
+      visits: [],
     });
     while (chain.link("a").stats.inFlight > 0) await Bun.sleep(5);
     const { answer } = await ask("a", [parent]);
     expect(answer.pending).toEqual([]);
-    expect(answer.visits[parent]).toHaveLength(1);
+    expect(answer.visits).toHaveLength(1);
   });
 
-  test("refuses what is no list of span ids", async () => {
+  test("refuses what is no list of ids", async () => {
     chain = startChain(graphOf({ a: {} }));
-    for (const parents of [["x"], ["00000000000000AB"], Array<string>(201).fill("00000000000000ab")])
-      expect((await ask("a", parents)).status).toBe(400);
+    for (const ids of [["x"], ["00000000000000AB"], Array<string>(201).fill("00000000000000ab")])
+      expect((await ask("a", ids)).status).toBe(400);
     expect((await ask("a", [])).status).toBe(200);
     expect((await fetch(`${chain.link("a").url}/ledger`, { method: "POST" })).status).toBe(405);
   });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
 import type { Topology } from "../../src/topology/model.ts";
+import { newSpanId } from "../../src/trace/ids.ts";
+import type { Span } from "../../src/trace/span.ts";
 import { graphOf, startChain, type TestChain, type TestChainOptions } from "../helpers/chain.ts";
 import { type FaultProxy, startFaultProxy } from "../helpers/fault-proxy.ts";
 import { type VerifyRunOptions, verifyRun } from "../helpers/verify-run.ts";
@@ -56,7 +58,16 @@ function place(topology: Topology, before: Before | null = null): Place {
 }
 
 /** What something between two links does with a request; `undefined`: it passes it on. */
-type Before = (request: number) => Response | { readonly delayMs: number } | undefined;
+type Before = (request: number) => Response | Partial<Disturbed> | undefined;
+
+interface Disturbed {
+  /** How late the answer is passed on. */
+  readonly delayMs: number;
+  /** How late the request is passed on, whether or not its caller still waits. */
+  readonly heldMs: number;
+  /** What the callee is told that its parent is. */
+  readonly parentId: string;
+}
 
 function startGateway(target: string, before: Before) {
   let requests = 0;
@@ -67,11 +78,15 @@ function startGateway(target: string, before: Before) {
       const choice = before(requests++);
       if (choice instanceof Response) return choice;
       const { pathname, search } = new URL(request.url);
-      const response = await fetch(target + pathname + search, { headers: request.headers });
+      const { delayMs = 0, heldMs = 0, parentId = null } = choice ?? {};
+      const headers = new Headers(request.headers);
+      const traceparent = headers.get("traceparent") ?? "";
+      if (parentId !== null) headers.set("traceparent", `${traceparent.slice(0, 36)}${parentId}-01`);
+      if (heldMs > 0) await Bun.sleep(heldMs);
+      const response = await fetch(target + pathname + search, { headers });
       const body = await response.arrayBuffer();
-      if (choice !== undefined) await Bun.sleep(choice.delayMs);
-      const { status, headers } = response;
-      return new Response(body, { status, headers });
+      if (delayMs > 0) await Bun.sleep(delayMs);
+      return new Response(body, { status: response.status, headers: response.headers });
     },
   });
   return { url: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
@@ -129,6 +144,63 @@ describe("calls that time out and are retried", () => {
     const result = await it.verify();
     expect(result).toMatchObject({ outcome: "complete", traces: { unknown: 0 } });
     expect(result.failedCalls[0]).toMatchObject({ edge: "a > b", reason: "timed out after 100 ms" });
+  });
+});
+
+describe("lost spans that nothing in a trace points at are missing all the same", () => {
+  /** A call that succeeds beside one that times out. */
+  const BESIDE = graphOf({
+    a: { calls: ["b", { service: "d", timeoutMs: 100, retries: 2 }] },
+    b: { calls: ["c"] },
+    c: {},
+    d: { calls: ["e"], behaviour: { latency: { kind: "fixed", value: 250, probability: 0.4 } } },
+    e: { calls: ["c"] },
+  });
+  const RETRIED = graphOf({ a: { calls: [{ service: "b", timeoutMs: 100, retries: 2 }] }, b: {} });
+
+  /** Drops spans of half of the requests, and counts them. */
+  function dropping(proxy: FaultProxy, isDropped: (span: Span) => boolean) {
+    const dropped = { count: 0 };
+    proxy.edit = (spans) =>
+      spans.filter((span) => {
+        const isGone = span.traceId.slice(-1) < "8" && isDropped(span);
+        if (isGone) dropped.count++;
+        return !isGone;
+      });
+    return dropped;
+  }
+  const serverOf = (service: string) => (span: Span) =>
+    span.kind === "SERVER" && span.localEndpoint?.serviceName === service;
+
+  test("those of both sides of a call, with what is below it there", async () => {
+    await using it = place(BESIDE);
+    const dropped = dropping(
+      it.proxy,
+      (span) => serverOf("b")(span) || (span.kind === "CLIENT" && span.remoteEndpoint?.serviceName === "b"),
+    );
+    const result = await it.verify();
+    expect(result.traces).toMatchObject({ altered: 0, unknown: 0 });
+    expect(result.spans).toMatchObject({ missing: dropped.count, unattributed: 0 });
+    expect(result.edges).toEqual({ "a > b": dropped.count });
+  });
+
+  test("those of calls that named another parent than others on the same edge", async () => {
+    await using it = place(RETRIED, (request) => (request % 3 === 0 ? { parentId: newSpanId() } : undefined));
+    it.chain.link("b").disturb({ latencyMs: 150, errorRate: 0 });
+    const dropped = dropping(it.proxy, serverOf("b"));
+    const result = await it.verify();
+    expect(dropped.count).toBeGreaterThan(20);
+    expect(result.spans.missing).toBe(dropped.count);
+    expect(Object.keys(result.edges)).toEqual(["a > b"]);
+  });
+
+  test("those of requests that something passed on long after their caller had given up", async () => {
+    await using it = place(RETRIED, (request) => (request % 3 === 0 ? { heldMs: 900 } : undefined));
+    const dropped = dropping(it.proxy, serverOf("b"));
+    const result = await it.verify();
+    expect(dropped.count).toBeGreaterThan(20);
+    expect(result.spans).toMatchObject({ missing: dropped.count, unattributed: 0 });
+    expect(result.links).toMatchObject({ b: { server: dropped.count } });
   });
 });
 
