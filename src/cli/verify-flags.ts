@@ -1,5 +1,6 @@
 import { isNamespaceName } from "../kubernetes/names.ts";
 import type { Allowance } from "../verify/result.ts";
+import { DEFAULT_EXAMPLES } from "../verify/tally.ts";
 import { CLUSTER_FLAGS, RELEASE_NAME } from "./cluster-flags.ts";
 import { expectFlag } from "./expect-flag.ts";
 import {
@@ -114,6 +115,11 @@ export const VERIFY_FLAGS = {
     summary: "Spans that the platform has to record, such as 'envoy: 1 span on every edge'; may be repeated.",
     env: [],
   }),
+  examples: integerFlag(
+    DEFAULT_EXAMPLES,
+    { min: 1, max: 100_000 },
+    { summary: "Maximum number of bad traces to list." },
+  ),
   ...TARGET_FLAGS,
   junit: textFlag(null, {
     summary: "Write the result as a JUnit file.",

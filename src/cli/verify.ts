@@ -121,6 +121,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       reader,
       countRestarts: () => watch.countRestarts(),
       inquiry: new Inquiry(findInstances),
+      maxExamples: flags.examples,
       beforeLast: async () => {
         const counters = await readCounters(await findInstances(), backend);
         last.counters = { ...counters, backend: await watch.read() };

@@ -39,6 +39,8 @@ export interface ReconcileOptions {
   readonly queriesPerSecond: number | QueryPace;
   /** What earlier runs have taught; instead of `graph`. */
   readonly learning?: Learning;
+  /** Bad traces to list. @default 10 */
+  readonly maxExamples?: number;
   readonly signal: AbortSignal;
   /** Aborted: what is there once all requests have ended is judged at once, and what is not is `unknown`, as it may be on the way. */
   readonly hurry?: AbortSignal;
@@ -110,7 +112,7 @@ class Reconciler {
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#ids = new RunIds(options.book.header.run);
-    this.#settled = new Settlement(options.book, this.#ids);
+    this.#settled = new Settlement(options.book, this.#ids, options.maxExamples);
     const { queriesPerSecond, signal, hurry, inquiry = null, book } = options;
     this.#fullLedgers = inquiry === null ? null : new FullLedgers(inquiry, this.#ids, book.header.startMs);
     this.#wake = hurry === undefined ? signal : AbortSignal.any([signal, hurry]);

@@ -15,17 +15,20 @@ export class Settlement {
   readonly latency = new Histogram();
   readonly #book: RunBook;
   readonly #ids: RunIds;
+  readonly #maxExamples: number | undefined;
   readonly #startedAt = Date.now();
   /** The requests whose traces were seen complete first. */
   readonly earliest: RunRecord[] = [];
   /** Numbers of requests whose traces are not complete. */
   readonly #faulty = new Set<number>();
-  #tally = new Tally();
+  #tally: Tally;
   /** What is asked for anew is not seen for the first time. */
   #isFirst = true;
 
-  constructor(book: RunBook, ids: RunIds) {
+  constructor(book: RunBook, ids: RunIds, maxExamples?: number) {
     this.#book = book;
+    this.#maxExamples = maxExamples;
+    this.#tally = new Tally(maxExamples);
     this.#ids = ids;
   }
 
@@ -53,7 +56,7 @@ export class Settlement {
 
   /** Nothing is known any more. */
   startOver(): void {
-    this.#tally = new Tally();
+    this.#tally = new Tally(this.#maxExamples);
     this.#faulty.clear();
     this.earliest.length = 0;
     this.#isFirst = false;

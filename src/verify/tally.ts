@@ -24,7 +24,8 @@ export interface LinkLoss {
   copies: number;
 }
 
-const MAX_EXAMPLES = 10;
+/** Bad traces that are listed. */
+export const DEFAULT_EXAMPLES = 10;
 
 /** The classes of all traces of a run added up, and what is missing by link and by edge. */
 export class Tally {
@@ -53,10 +54,15 @@ export class Tally {
   readonly failedCalls = new FailedCalls();
   /** `unknown` traces by why. */
   readonly unknownCauses = new Map<string, number>();
-  /** By class, the worst first. */
+  /** By class; of each the worst, and some that came since. */
   readonly #examples = new Map<TraceClass, Example[]>();
+  readonly #maxExamples: number;
   /** By whole second of the run: requests that ended, and spans of theirs that are missing. */
   readonly seconds = new Map<number, { requests: number; missing: number }>();
+
+  constructor(maxExamples = DEFAULT_EXAMPLES) {
+    this.#maxExamples = maxExamples;
+  }
 
   /** Traces that were judged; strays belong to no request. */
   get requests(): number {
@@ -69,15 +75,16 @@ export class Tally {
 
   /** The worst ones, the worst first; of each class at least one. */
   get examples(): Example[] {
-    const byRank = [...this.#examples.values()].flat().sort((a, b) => rankOf(a.verdict) - rankOf(b.verdict));
-    const firsts = new Set([...this.#examples.values()].flatMap(([first]) => first ?? []));
-    const others = byRank.filter((example) => !firsts.has(example)).slice(0, MAX_EXAMPLES - firsts.size);
-    return byRank.filter((example) => firsts.has(example) || others.includes(example)).slice(0, MAX_EXAMPLES);
+    for (const kept of this.#examples.values()) keepWorst(kept, this.#maxExamples);
+    const firsts = [...this.#examples.values()].flatMap(([first]) => first ?? []);
+    const others = [...this.#examples.values()].flatMap(([, ...rest]) => rest);
+    keepWorst(others, Math.max(0, this.#maxExamples - firsts.length));
+    return [...firsts, ...others].sort(byRank);
   }
 
   /** One of its own with the same counts: what is added to it does not change this one. */
   copy(): Tally {
-    const copy = new Tally();
+    const copy = new Tally(this.#maxExamples);
     Object.assign(copy.classes, this.classes);
     for (const field of [
       "expected",
@@ -160,12 +167,19 @@ export class Tally {
     const { class: name } = example.verdict;
     const kept = this.#examples.get(name) ?? [];
     this.#examples.set(name, kept);
-    const rank = rankOf(example.verdict);
-    const place = kept.findIndex(({ verdict }) => rankOf(verdict) > rank);
-    if (place >= 0) kept.splice(place, 0, example);
-    else if (kept.length < MAX_EXAMPLES) kept.push(example);
-    if (kept.length > MAX_EXAMPLES) kept.pop();
+    kept.push(example);
+    // Sorted now and then, not for each.
+    if (kept.length >= 2 * this.#maxExamples) keepWorst(kept, this.#maxExamples);
   }
+}
+
+/** Sorts the worst to the front, and cuts the rest off. */
+function keepWorst(examples: Example[], count: number): void {
+  examples.sort(byRank).splice(count);
+}
+
+function byRank(a: Example, b: Example): number {
+  return rankOf(a.verdict) - rankOf(b.verdict);
 }
 
 /** Lower is worse: by class, then by what is missing. */

@@ -306,3 +306,16 @@ services:
     );
   });
 });
+
+test("--examples lists all bad traces", async () => {
+  using folder = temporaryFolder();
+  const ledger = join(folder.path, "run.ledger");
+  await ledgerFile(ledger, 40);
+  await using server = Bun.serve({ port: 0, fetch: () => Response.json([]) });
+  const backend = `zipkin=http://localhost:${server.port}`;
+  const args = ["verify", "--run", ledger, "--backend", backend, "--max-wait", "0", "-o", "json"];
+  const listed = async (more: readonly string[]) =>
+    JSON.parse((await runCli([...args, ...more])).stdout).examples.map((it: ExampleResult) => it.traceId);
+  expect(await listed([])).toHaveLength(10);
+  expect(new Set(await listed(["--examples", "1000"])).size).toBe(40);
+});
