@@ -225,7 +225,8 @@ function decodeBase64(text: string): string {
 
 function readEnum(value: unknown, names: readonly string[], prefix: string): number {
   if (typeof value === "number") return value;
-  return typeof value === "string" ? Math.max(0, names.indexOf(value.replace(prefix, ""))) : 0;
+  if (typeof value !== "string") return 0;
+  return /^\d$/.test(value) ? Number(value) : Math.max(0, names.indexOf(value.replace(prefix, "")));
 }
 
 function readNanos(value: unknown): bigint {

@@ -10,10 +10,18 @@ import { TEMPO } from "./tempo.ts";
 import { type TraceFile, TraceFileError } from "./trace-file.ts";
 import { JsonObject, type TraceFormat } from "./trace-format.ts";
 import { ZIPKIN_V1 } from "./zipkin-v1.ts";
-import { ZIPKIN_V2 } from "./zipkin-v2.ts";
+import { INCOMPLETE_ZIPKIN, ZIPKIN_V2 } from "./zipkin-v2.ts";
 
-/** The first that matches an object reads it. */
-const FORMATS: readonly TraceFormat[] = [OTLP, TEMPO, JAEGER_V3, JAEGER, ZIPKIN_V1, ZIPKIN_V2];
+/** The first that matches an object reads it. A Zipkin span may have more fields, with the names of those that tell other formats. */
+const FORMATS: readonly TraceFormat[] = [
+  ZIPKIN_V1,
+  ZIPKIN_V2,
+  OTLP,
+  TEMPO,
+  JAEGER_V3,
+  JAEGER,
+  INCOMPLETE_ZIPKIN,
+];
 
 /** Other signals that OpenTelemetry's Collector writes into the same file as traces. */
 const OTHER_SIGNALS = ["resourceLogs", "resourceMetrics", "resourceProfiles"];

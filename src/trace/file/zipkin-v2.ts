@@ -8,8 +8,14 @@ import type { JsonObject, TraceFormat } from "./trace-format.ts";
 /** Zipkin v2 JSON: what Zipkin's API answers with, what its page downloads, and what `traces export` writes. */
 export const ZIPKIN_V2: TraceFormat = {
   name: "Zipkin v2 JSON",
-  matches: (object) => object.has("traceId") || object.has("id", "localEndpoint"),
+  matches: (object) => object.has("traceId", "id"),
   read: (object, spans) => addZipkinSpans(object, spans, (value) => [normalizeSpan(value, 0)]),
+};
+
+/** A span that lacks one of its ids, which is the reason to reject it. */
+export const INCOMPLETE_ZIPKIN: TraceFormat = {
+  ...ZIPKIN_V2,
+  matches: (object) => object.has("traceId") || object.has("id", "localEndpoint"),
 };
 
 /** Adds what `convert` makes of an object, or counts it as rejected. */

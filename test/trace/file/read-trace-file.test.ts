@@ -152,6 +152,24 @@ test("a damaged gzip file is refused, and so is one that unpacks to more than th
   expect(() => readFileBytes(bomb, 10_000_000)).toThrow("more than 10000000 bytes when unpacked");
 });
 
+test.each(["data", "result", "trace", "batches", "spanId", "resourceSpans"])(
+  "a Zipkin span with a field %s of its own is read",
+  (field) => {
+    const [span] = SPANS;
+    expect(read([{ ...span, [field]: [] }])).toMatchObject({ formats: ["Zipkin v2 JSON"], spans: [span] });
+  },
+);
+
+test("kind and status of OTLP are read as number, text and name", () => {
+  const kinds = [3, "3", "CLIENT", "SPAN_KIND_CLIENT"];
+  const codes = [2, "2", "ERROR", "STATUS_CODE_ERROR"];
+  const ids = { traceId: "ab".repeat(16), spanId: "cd".repeat(8) };
+  for (const [index, kind] of kinds.entries()) {
+    const [span] = read({ ...ids, kind, status: { code: codes[index] } }).spans;
+    expect(span).toMatchObject({ kind: "CLIENT", tags: { error: "true" } });
+  }
+});
+
 test("a whole number that a double cannot hold keeps its digits in every format", () => {
   const [digits, quoted] = ["9007199254740993", '"-9223372036854775808"'];
   const otlp = `{"traceId":"${"ab".repeat(16)}","spanId":"${"cd".repeat(8)}","attributes":[
