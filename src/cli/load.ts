@@ -87,7 +87,7 @@ export const load = defineCommand({
       env: [],
     }),
     ledger: textFlag(null, {
-      summary: "Write the account of each request, 24 bytes, for verify.",
+      summary: "Write the ledger of the run: 28 bytes for each request, for verify.",
       placeholder: "FILE",
       completes: "file",
       // A switch of links, in their pods.
