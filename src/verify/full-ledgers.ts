@@ -60,6 +60,7 @@ export class FullLedgers {
     this.#inquiry = inquiry;
     this.#ids = ids;
     this.#startMs = startMs;
+    void inquiry.lookAround();
   }
 
   /**

@@ -56,9 +56,14 @@ interface ToldVisit extends LinkVisit {
   readonly trace: string | null;
 }
 
-/** An instance, and its answers to as many queries as it took; `null` where one was not answered. */
-interface Asked {
+interface Known {
   readonly instance: LinkInstance;
+  /** When it was first missed, in milliseconds since 1970; `null` for one that is there. */
+  readonly goneMs: number | null;
+}
+
+/** An instance, and its answers to as many queries as it took; `null` where one was not answered. */
+interface Asked extends Known {
   readonly answers: readonly Answer[] | null;
 }
 
@@ -68,19 +73,32 @@ interface Asked {
  */
 export class Inquiry {
   readonly #findInstances: () => Promise<readonly LinkInstance[]>;
+  /** All that there ever were, by their ids: one that is gone has taken its memory with it. */
+  readonly #known = new Map<string, Known>();
 
-  /** @param findInstances All links */
+  /** @param findInstances All links that there are */
   constructor(findInstances: () => Promise<readonly LinkInstance[]>) {
     this.#findInstances = findInstances;
   }
 
+  /** Notes which links there are, so that it is noticed when one of them goes. */
+  async lookAround(): Promise<void> {
+    const found = await this.#findInstances().catch(() => null);
+    if (found === null) return;
+    const present = new Map(found.map((instance) => [instance.id, instance]));
+    for (const [id, instance] of present) this.#known.set(id, { instance, goneMs: null });
+    for (const [id, { instance, goneMs }] of this.#known)
+      if (!present.has(id)) this.#known.set(id, { instance, goneMs: goneMs ?? Date.now() });
+  }
+
   /** What is remembered of each trace, in the order of the questions. */
   async ask(questions: readonly Question[]): Promise<Remembered[]> {
-    const instances = await this.#findInstances().catch(() => []);
+    await this.lookAround();
     const asked = await Promise.all(
-      instances.map(async (instance): Promise<Asked> => {
+      [...this.#known.values()].map(async ({ instance, goneMs }): Promise<Asked> => {
+        if (goneMs !== null) return { instance, goneMs, answers: null };
         const ids = new Set(questions.flatMap((question) => idsFor(question, instance)));
-        return { instance, answers: await askInstance(instance, [...ids]) };
+        return { instance, goneMs, answers: await askInstance(instance, [...ids]) };
       }),
     );
     return questions.map((question) => combine(question, asked));
@@ -115,8 +133,11 @@ function combine({ traceLow, parents, sinceMs }: Question, asked: readonly Asked
   }
   const linksOf = (service: string | null) => asked.filter(({ instance }) => isOf(instance, service));
   // A link that was started since has forgotten what it was before.
-  const knows = ({ startedMs, coveredSinceMs }: Answer) =>
-    startedMs <= sinceMs && coveredSinceMs <= sinceMs - CLOCK_MARGIN_MS;
+  const hasForgotten = ({ goneMs, answers }: Asked) =>
+    (goneMs !== null && goneMs > sinceMs - CLOCK_MARGIN_MS) ||
+    (answers ?? []).some(
+      ({ startedMs, coveredSinceMs }) => startedMs > sinceMs || coveredSinceMs > sinceMs - CLOCK_MARGIN_MS,
+    );
   // A visit may have been another process's, or have lost the context that would tell whose it was.
   const hides = ({ instance, answers }: Asked) =>
     instance.isShared === true ||
@@ -126,9 +147,8 @@ function combine({ traceLow, parents, sinceMs }: Question, asked: readonly Asked
     isPending,
     memoryOf: (service) => {
       const links = linksOf(service);
-      if (links.length === 0 || !links.every(({ answers }) => answers?.every(knows) ?? true))
-        return "forgotten";
-      return links.every(({ answers }) => answers !== null) ? "whole" : "silent";
+      if (links.length === 0 || links.some(hasForgotten)) return "forgotten";
+      return links.every(({ answers, goneMs }) => answers !== null || goneMs !== null) ? "whole" : "silent";
     },
     mayHide: (service) => linksOf(service).some(hides),
   };
