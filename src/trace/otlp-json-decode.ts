@@ -147,7 +147,7 @@ function openMember(body: Uint8Array, place: Place, keys: readonly string[], kno
 const OPEN_LIST = 0x5b;
 
 /** An `intValue` that is not quoted. Times have as many digits, and always. */
-const LARGE_VALUE = /Value"\s*:\s*-?\d{16}/;
+const LARGE_VALUE = /intValue"\s*:\s*-?\d{16}/;
 
 function parse(text: string): Json {
   let value: unknown;
@@ -185,7 +185,7 @@ function readJsonSpan(json: Json): OtlpSpan {
       traceId: readId(link.traceId, 16),
       spanId: readId(link.spanId, 8),
       traceState: textOf(link.traceState),
-      attributes: readAttributes(link),
+      attributes: readAttributes(link, 1),
       droppedAttributes: readCount(link.droppedAttributesCount),
     });
   }
@@ -193,7 +193,7 @@ function readJsonSpan(json: Json): OtlpSpan {
 }
 
 function readEvent(event: Json): OtlpEvent {
-  const attributes = readAttributes(event);
+  const attributes = readAttributes(event, 1);
   const dropped = readCount(event.droppedAttributesCount);
   if (dropped > 0) attributes.set(DROPPED_ATTRIBUTES, dropped);
   return { time: readNanos(event.timeUnixNano), name: textOf(event.name), attributes };
@@ -236,10 +236,11 @@ function readNanos(value: unknown): bigint {
   throw new OtlpError(`Expected nanoseconds but found ${JSON.stringify(value).slice(0, 40)}`);
 }
 
-function readAttributes(json: Json): Attributes {
+/** @param depth 0 where each value becomes the text of a tag, 1 where all become one JSON text */
+function readAttributes(json: Json, depth = 0): Attributes {
   const attributes: Attributes = new Map();
   for (const item of listOf(json, "attributes"))
-    attributes.set(textOf(item.key), readJsonValue(item.value, 0));
+    attributes.set(textOf(item.key), readJsonValue(item.value, depth));
   return attributes;
 }
 
@@ -255,7 +256,7 @@ function readJsonValue(value: unknown, depth: number): Value {
   }
   const plain =
     value.stringValue ??
-    readInteger(value.intValue) ??
+    (depth === 0 ? value.intValue : readInteger(value.intValue)) ??
     value.doubleValue ??
     value.boolValue ??
     value.bytesValue;
@@ -264,9 +265,10 @@ function readJsonValue(value: unknown, depth: number): Value {
 
 /** Of 64 bits, which is why JSON has it as text. */
 function readInteger(value: unknown): unknown {
-  if (typeof value !== "string" || !/^-?\d{1,19}$/.test(value)) return value;
+  if (typeof value !== "string") return value;
   const number = Number(value);
-  return Number.isSafeInteger(number) ? number : BigInt(value);
+  if (Number.isSafeInteger(number) && value !== "") return number;
+  return /^-?\d{1,19}$/.test(value) ? BigInt(value) : value;
 }
 
 function isPlain(value: unknown): value is string | number | boolean | bigint {
