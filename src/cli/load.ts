@@ -143,9 +143,10 @@ export const load = defineCommand({
     let server: { close(): Promise<void> } | null = null;
     try {
       const ids = new RunIds(flags.run ?? newRunId());
+      const runStartMs = Date.now();
       if (flags.ledger !== null || flags.serve !== null) {
         const { RunAccount } = await import("../load/run-account.ts");
-        const header = { run: ids.runId, startMs: Date.now(), url: target.url };
+        const header = { run: ids.runId, startMs: runStartMs, url: target.url };
         account = new RunAccount({ header, file: flags.ledger, isKept: flags.serve !== null });
       }
       if (flags.serve !== null && account !== null) {
@@ -173,6 +174,7 @@ export const load = defineCommand({
       }
       const kept = account;
       running = startLoad({
+        runStartMs,
         url: target.url,
         method: flags.method,
         headers: withDefaults(flags.header, target.headers),

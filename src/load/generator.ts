@@ -35,6 +35,8 @@ export interface LoadOptions extends RequestParts {
   readonly randomOf: (name: string) => Random;
   /** @default true: a TLS upstream must be the one that was meant */
   readonly isTlsChecked?: boolean;
+  /** The start in the ledger's header, from which the times of records count, in milliseconds since 1970. @default now */
+  readonly runStartMs?: number;
   /** Hears how each request ended. Must not throw. */
   readonly onEnd?: (record: RunRecord) => void;
 }
@@ -64,6 +66,8 @@ export class Load implements CallOwner, Sender {
   readonly #template: RequestTemplate;
   readonly #sampleRandom: Random;
   readonly #startMs = performance.now();
+  /** {@link LoadOptions.runStartMs} on the clock of `performance.now()`. */
+  readonly #runStartMs: number;
   readonly #endMs: number;
   readonly #free: Call[] = [];
   readonly #resolveDone: () => void;
@@ -79,6 +83,7 @@ export class Load implements CallOwner, Sender {
   constructor(options: LoadOptions) {
     this.options = options;
     this.runId = options.ids.runId;
+    this.#runStartMs = this.#startMs - (this.startedAt - (options.runStartMs ?? this.startedAt));
     this.#template = new RequestTemplate(options, options.ids);
     this.#client = new Client({
       limits: {
@@ -167,7 +172,7 @@ export class Load implements CallOwner, Sender {
     }
     this.options.onEnd?.({
       sequence: call.sequence,
-      endMs: Math.max(0, Math.round(nowMs - this.#startMs)),
+      endMs: Math.max(0, Math.round(nowMs - this.#runStartMs)),
       status: reply?.status ?? 0,
       ledger: reply === null ? null : readLedger(reply, isRepeated),
       isSampled: call.isSampled,

@@ -148,6 +148,22 @@ test("headers, method and body are sent as they were given", async () => {
 });
 
 describe("the ledger of a run", () => {
+  test("says when requests ended, also after a wait for the target", async () => {
+    const begun = Date.now();
+    // Not there for the first half a second.
+    await using server = Bun.serve({
+      port: 0,
+      fetch: () => new Response("", { status: Date.now() < begun + 500 ? 503 : 200 }),
+    });
+    using folder = temporaryFolder();
+    const file = join(folder.path, "run.ledger");
+    const flags = ["--requests", "3", "--rate", "50/s", "--wait-for-target", "10s", "--ledger", file];
+    expect((await runCli(["load", `http://127.0.0.1:${server.port}`, ...flags])).exitCode).toBe(0);
+    const { book } = parseLedger(readFileSync(file), file);
+    expect(book.endOf(book.record(0))).toBeGreaterThanOrEqual(begun + 500);
+    expect(book.endOf(book.record(2))).toBeLessThanOrEqual(Date.now());
+  });
+
   test("has a record for each request, which a link's spans bear out", async () => {
     await using chain = startChain(quickChain("a", "b", "c"));
     using folder = temporaryFolder();
