@@ -323,12 +323,13 @@ class Reconciler {
     }
   }
 
-  /** Of requests whose answers brought no whole ledger. */
+  /** Of requests whose answers brought no whole ledger, or less than is there, as something sent them twice. */
   async #findFullLedgers(requests: readonly OpenRequest[], isLast: boolean) {
     if (this.#fullLedgers === null) return NO_LEDGERS;
     for (const { spans } of requests) this.#fullLedgers.learn(spans);
     const open = requests.filter(
-      ({ record: { ledger, isSampled } }) => isSampled && (ledger === null || ledger.unknown > 0),
+      ({ record: { ledger, isSampled }, spans }) =>
+        isSampled && (ledger === null || ledger.unknown > 0 || countOfLinks(spans) > ledger.count),
     );
     if (open.length === 0) return NO_LEDGERS;
     return this.#fullLedgers.find(open, this.#options.graph?.entry ?? null, isLast);
@@ -369,4 +370,9 @@ class Reconciler {
     const leftMs = deadline === null ? null : Math.max(0, deadline - performance.now());
     onProgress?.({ requests: book.size, settled: this.#settled.tally.traces, leftMs });
   }
+}
+
+/** How many spans look like those of links. */
+function countOfLinks(spans: readonly SeenSpan[]): number {
+  return spans.reduce((count, { recorder }) => count + Number(recorder === undefined), 0);
 }

@@ -61,6 +61,8 @@ function place(topology: Topology, before: Before | null = null): Place {
 type Before = (request: number) => Response | Partial<Disturbed> | undefined;
 
 interface Disturbed {
+  /** The request is sent twice, one after the other. */
+  readonly isRepeated: boolean;
   /** How late the answer is passed on. */
   readonly delayMs: number;
   /** How late the request is passed on, whether or not its caller still waits. */
@@ -78,11 +80,12 @@ function startGateway(target: string, before: Before) {
       const choice = before(requests++);
       if (choice instanceof Response) return choice;
       const { pathname, search } = new URL(request.url);
-      const { delayMs = 0, heldMs = 0, parentId = null } = choice ?? {};
+      const { delayMs = 0, heldMs = 0, parentId = null, isRepeated = false } = choice ?? {};
       const headers = new Headers(request.headers);
       const traceparent = headers.get("traceparent") ?? "";
       if (parentId !== null) headers.set("traceparent", `${traceparent.slice(0, 36)}${parentId}-01`);
       if (heldMs > 0) await Bun.sleep(heldMs);
+      if (isRepeated) await (await fetch(target + pathname + search, { headers })).arrayBuffer();
       const response = await fetch(target + pathname + search, { headers });
       const body = await response.arrayBuffer();
       if (delayMs > 0) await Bun.sleep(delayMs);
@@ -231,6 +234,14 @@ describe("a gateway that answers some requests of an edge itself", () => {
     });
     expect(result.samplingIgnoredBy).toEqual({});
   });
+});
+
+test("a gateway that sends some requests twice leaves a run complete", async () => {
+  await using it = place(CHAIN, (request) => (request % 5 === 3 ? { isRepeated: true } : undefined));
+  const result = await it.verify();
+  expect(result).toMatchObject({ outcome: "complete", traces: { complete: REQUESTS } });
+  // Twenty requests made three spans more than the others.
+  expect(result.spans).toMatchObject({ expected: 560, missing: 0, unexpected: 0 });
 });
 
 test("a request that the load generator gave up is proved by what the links remember of it", async () => {
