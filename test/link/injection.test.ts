@@ -23,7 +23,7 @@ const CONTEXT = {
 const PASSED = new Set([...Object.keys(CONTEXT), "host", "x-current-service"]);
 const GIVEN = new Set([
   ...["date", "content-length", "connection", "content-type", "content-encoding", "location"],
-  ...["chain-link-ledger", "traceresponse"],
+  ...["chain-link-ledger", "traceresponse", "chain-link-trace"],
 ]);
 
 /** Bytes that end lines, names and values, and what would be gained by it. */
@@ -101,7 +101,14 @@ test("a header that a callee answers with never becomes another header, or an an
   let answer = "";
   await using callee = await startRawServer((socket) => void socket.end(Buffer.from(answer, "latin1")));
   await using chain = startChain(quickChain("a", "b"), { absent: ["b"], urls: { b: callee.url } });
-  const names = ["Content-Type", "Content-Encoding", "Location", "chain-link-ledger", "traceresponse"];
+  const names = [
+    "Content-Type",
+    "Content-Encoding",
+    "Location",
+    "chain-link-ledger",
+    "traceresponse",
+    "chain-link-trace",
+  ];
   const headers = fc.dictionary(fc.constantFrom(...names), hostile);
   let passed = 0;
   await fc.assert(
