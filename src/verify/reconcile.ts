@@ -2,6 +2,7 @@ import type { Histogram } from "../lib/histogram.ts";
 import { RunIds } from "../trace/run.ts";
 import type { RunRecord } from "../trace/run-ledger.ts";
 import { compareAccounts } from "./accounts.ts";
+import { BackendMemory } from "./backend-memory.ts";
 import type { CallGraph } from "./call-graph.ts";
 import { type FullLedger, FullLedgers, type NoLedger, type OpenRequest } from "./full-ledgers.ts";
 import type { Inquiry } from "./inquiry.ts";
@@ -15,7 +16,7 @@ import { Settlement } from "./settlement.ts";
 import { readSingly, type SeenTrace } from "./single-reading.ts";
 import type { Tally } from "./tally.ts";
 import { isAway, type TraceReader } from "./trace-reader.ts";
-import { addUnbooked, readPatiently } from "./unbooked.ts";
+import { addUnbooked } from "./unbooked.ts";
 import { isFinal, onTheWay, verdictOf } from "./verdict.ts";
 
 export interface ReconcileOptions {
@@ -103,10 +104,9 @@ class Reconciler {
   #isEnded = false;
   #taken = 0;
   #hasAnswered = false;
-  #restarts = 0;
-  /** How often everything was judged, and whether because traces were gone. */
+  /** How often everything was judged. */
   #starts = 1;
-  #hasForgotten = false;
+  readonly #memory: BackendMemory;
   readonly #fullLedgers: FullLedgers | null;
 
   constructor(options: ReconcileOptions) {
@@ -119,6 +119,14 @@ class Reconciler {
     this.#pace =
       typeof queriesPerSecond === "number" ? new QueryPace(queriesPerSecond, signal) : queriesPerSecond;
     this.#learning = options.learning ?? new Learning(options.graph);
+    this.#memory = new BackendMemory({
+      reader: options.reader,
+      ids: this.#ids,
+      pace: this.#pace,
+      settled: this.#settled,
+      countRestarts: options.countRestarts ?? (async () => null),
+      signal,
+    });
   }
 
   async run(): Promise<Reconciliation> {
@@ -148,7 +156,7 @@ class Reconciler {
       const lookMs = performance.now() - lookedAtMs;
       this.#report(deadline);
       if (isLast || (deadline !== null && this.#isAllSettled)) {
-        if (this.#starts >= MAX_STARTS || !(await this.#isForgotten())) break;
+        if (this.#starts >= MAX_STARTS || !(await this.#memory.isForgotten())) break;
         this.#startOver();
         continue;
       }
@@ -169,7 +177,7 @@ class Reconciler {
       exportLatency: this.#settled.latency,
       graph: this.#learning.knowledge.graph,
       queries: this.#pace.queries,
-      hasForgotten: this.#hasForgotten,
+      hasForgotten: this.#memory.hasForgotten,
     };
   }
 
@@ -186,39 +194,6 @@ class Reconciler {
 
   get #isAllSettled(): boolean {
     return this.#pending.length + this.#overdue.size === 0 && this.#taken === this.#options.book.size;
-  }
-
-  /**
-   * What was seen may be gone: the backend was started again since. Where it does not tell, the traces that were seen first are
-   * read once more, as these are gone after any restart.
-   */
-  async #isForgotten(): Promise<boolean> {
-    const restarts = (await this.#options.countRestarts?.()) ?? null;
-    if (restarts === null) {
-      const isForgotten = !(await this.#hasEarliest());
-      this.#hasForgotten ||= isForgotten;
-      return isForgotten;
-    }
-    const isForgotten = restarts > this.#restarts;
-    this.#restarts = restarts;
-    return isForgotten;
-  }
-
-  async #hasEarliest(): Promise<boolean> {
-    const { reader, signal } = this.#options;
-    const sample = this.#settled.earliest.slice(0, reader.batchSize);
-    if (sample.length === 0) return true;
-    const ids = sample.map(({ sequence }) => this.#ids.traceId(sequence));
-    const traces = await readPatiently(
-      async () => {
-        await this.#pace.turn();
-        return reader.read(ids, signal);
-      },
-      { hasAnswered: this.#hasAnswered, signal },
-    );
-    return sample.every(
-      ({ ledger }, at) => (traces.get(ids[at] as string)?.length ?? 0) >= (ledger?.count ?? 0),
-    );
   }
 
   #startOver(): void {
