@@ -16,10 +16,10 @@ import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import manifest from "../package.json";
 import { ByteWriter } from "../src/http/byte-writer.ts";
-import { Account } from "../src/link/account.ts";
+import { RequestLedger } from "../src/link/account.ts";
 import { createExporter } from "../src/link/export.ts";
 import { REPORTER_DEFAULTS } from "../src/link/reporter.ts";
-import { type Skeleton, type SpanFormat, SpanRecord } from "../src/link/span-format.ts";
+import { type SpanTemplate, type SpanFormat, SpanRecord } from "../src/link/span-format.ts";
 import { SpanId } from "../src/link/span-id.ts";
 import { clientTags, SCOPE_NAME, serverTags } from "../src/link/tags.ts";
 import { MACHINE_CLOCK } from "../src/link/wall-clock.ts";
@@ -75,8 +75,8 @@ const INTEGERS = ["http.status_code", "http.response.status_code", "server.port"
 class OwnSpans {
   readonly out = new ByteWriter(512 * 1024);
   readonly #format: SpanFormat;
-  readonly #server: Skeleton;
-  readonly #client: Skeleton;
+  readonly #server: SpanTemplate;
+  readonly #client: SpanTemplate;
   readonly #noPeer: Uint8Array;
   readonly #record = new SpanRecord();
   #spans = 0;
@@ -110,13 +110,13 @@ class OwnSpans {
     this.write(SERVER, PARENT, serverStartMs, endMs, this.#server);
   }
 
-  write(idAt: number, parentAt: number, startMs: number, endMs: number, template: Skeleton): void {
+  write(idAt: number, parentAt: number, startMs: number, endMs: number, template: SpanTemplate): void {
     const startMicros = MACHINE_CLOCK.toMicros(startMs);
     this.add(idAt, parentAt, startMicros, Math.max(1, Math.floor((endMs - startMs) * 1000 + 0.5)), template);
     if (this.#spans >= BATCH) this.end();
   }
 
-  add(idAt: number, parentAt: number, startMicros: number, durationMicros: number, template: Skeleton): void {
+  add(idAt: number, parentAt: number, startMicros: number, durationMicros: number, template: SpanTemplate): void {
     const record = this.#record;
     record.ids = ids;
     record.traceEnd = TRACE_END as number;
@@ -216,7 +216,7 @@ function measureLedger(): number {
   const hash = hashService(SERVICE);
   const [client, server, parent] = [new SpanId(), new SpanId(), new SpanId()];
   for (const one of [client, server, parent]) one.renew(ids, CLIENT as number);
-  const account = new Account();
+  const account = new RequestLedger();
   const out = new ByteWriter();
   const hop = () => {
     account.clear();
@@ -227,7 +227,7 @@ function measureLedger(): number {
     account.write(out);
   };
   hop();
-  const written = new Account();
+  const written = new RequestLedger();
   assert.ok(written.takeIn(out.bytes, 0, out.length));
   assert.deepEqual(
     [written.count, written.high >>> 0, written.low >>> 0],

@@ -15,7 +15,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { RunAccount } from "../src/load/run-account.ts";
+import { RunLedgerWriter } from "../src/load/run-account.ts";
 import { newSpanId } from "../src/trace/ids.ts";
 import { newRunId, RunIds } from "../src/trace/run.ts";
 import { ledgerOf } from "../src/verify/digest.ts";
@@ -96,7 +96,7 @@ function nameOf(link: number): string {
 async function feed(url: string, ledgerFile: string): Promise<number> {
   const ids = new RunIds(newRunId());
   const header = { run: ids.runId, startMs: Date.now(), url: "http://localhost" };
-  const account = new RunAccount({ header, file: ledgerFile, isKept: false });
+  const account = new RunLedgerWriter({ header, file: ledgerFile, isKept: false });
   let left = 0;
   let next = 0;
   const connection = async () => {

@@ -1,12 +1,12 @@
 import { formatCount } from "../lib/count.ts";
 import { joinLines } from "../lib/visible-text.ts";
-import type { CanaryAccount } from "../verify/canary-account.ts";
+import type { CanaryTotals } from "../verify/canary-account.ts";
 import type { Outcome } from "../verify/result.ts";
 import { renderTable } from "./table.ts";
 import { TITLES } from "./verify-report.ts";
 
 /** All that a canary has found out, as it ends. */
-export function renderCanaryEnd(account: CanaryAccount, outcome: Outcome, form: "table" | "json"): string {
+export function renderCanaryEnd(account: CanaryTotals, outcome: Outcome, form: "table" | "json"): string {
   const losses = [...account.losses.values()];
   const { windows, exportLatency } = account;
   const ms = (quantile: number) => Number((exportLatency.quantile(quantile) / 1000).toFixed(1));

@@ -2,7 +2,7 @@ import { randomSource } from "../lib/random.ts";
 import { DEFAULT_CONNECTIONS, type Load, startLoad } from "../load/generator.ts";
 import type { Rate } from "../load/schedule.ts";
 import type { RunIds } from "../trace/run.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
 
 /** The load of `up`: every request is recorded, until it is stopped. */
 export function startEntryLoad(options: {
@@ -11,7 +11,7 @@ export function startEntryLoad(options: {
   readonly timeoutMs: number;
   readonly seed: string | null;
   readonly ids: RunIds;
-  readonly onEnd?: ((record: RunRecord) => void) | undefined;
+  readonly onEnd?: ((record: LedgerRecord) => void) | undefined;
 }): Load {
   return startLoad({
     url: options.url,

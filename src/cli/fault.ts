@@ -1,4 +1,4 @@
-import { type ControlState, type Fault, TOKEN_HEADER } from "../collector/control.ts";
+import { type ControlState, type LinkFaultJson, TOKEN_HEADER } from "../collector/control.ts";
 import { readBodyText } from "../lib/bounded-body.ts";
 import { apiUrl, type Endpoint, hideSecrets, parseEndpoint } from "../lib/endpoint.ts";
 import { errorText, UserError } from "../lib/errors.ts";
@@ -41,7 +41,7 @@ export const fault = defineCommand({
   async run({ flags, operands, output }) {
     const page = readPage(flags.page);
     const [link] = operands;
-    const wanted: Fault = {
+    const wanted: LinkFaultJson = {
       ...(flags.latency !== null && { latencyMs: flags.latency }),
       ...(flags.errors > 0 && { errorRate: flags.errors }),
       ...(flags.stop && { isStopped: true }),

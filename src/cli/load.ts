@@ -1,5 +1,5 @@
 import type { Load } from "../load/generator.ts";
-import type { RunAccount } from "../load/run-account.ts";
+import type { RunLedgerWriter } from "../load/run-account.ts";
 import { ARRIVALS } from "../load/schedule.ts";
 import { defineCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
@@ -139,15 +139,15 @@ export const load = defineCommand({
     const interrupted = new AbortController();
     void interruption.signal.then(() => interrupted.abort());
     let running: Load | null = null;
-    let account: RunAccount | null = null;
+    let account: RunLedgerWriter | null = null;
     let server: { close(): Promise<void> } | null = null;
     try {
       const ids = new RunIds(flags.run ?? newRunId());
       const runStartMs = Date.now();
       if (flags.ledger !== null || flags.serve !== null) {
-        const { RunAccount } = await import("../load/run-account.ts");
+        const { RunLedgerWriter } = await import("../load/run-account.ts");
         const header = { run: ids.runId, startMs: runStartMs, url: target.url };
-        account = new RunAccount({ header, file: flags.ledger, isKept: flags.serve !== null });
+        account = new RunLedgerWriter({ header, file: flags.ledger, isKept: flags.serve !== null });
       }
       if (flags.serve !== null && account !== null) {
         const [{ startRunServer }, { describeRejection }] = await Promise.all([

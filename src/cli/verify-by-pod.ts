@@ -6,7 +6,7 @@ import { formatPercentage } from "../lib/percentage.ts";
 import { placeAt } from "../load/schedule.ts";
 import { newRunId } from "../trace/run.ts";
 import { pause } from "../verify/query-pace.ts";
-import { RunBook } from "../verify/run-book.ts";
+import { RunLedger } from "../verify/run-book.ts";
 import type { Output } from "./output.ts";
 import { rateOf } from "./pace-flags.ts";
 import type { Setting } from "./settings.ts";
@@ -71,7 +71,7 @@ export async function sendByPod({
     const { book, aheadMs } = await readLedger(source, 0, signal);
     const { header } = book;
     // Times of the account on our own clock: they are compared with when traces are seen.
-    const judged = new RunBook({ ...header, startMs: header.startMs - aheadMs });
+    const judged = new RunLedger({ ...header, startMs: header.startMs - aheadMs });
     judged.append(book);
     return follow(source, judged, pod);
   } catch (error) {
@@ -80,7 +80,7 @@ export async function sendByPod({
   }
 }
 
-function follow(source: LedgerSource, book: RunBook, pod: LoadPod): JudgedRun {
+function follow(source: LedgerSource, book: RunLedger, pod: LoadPod): JudgedRun {
   let missed = 0;
   const stop = new AbortController();
   let isWhole = true;

@@ -5,7 +5,7 @@ import { type Endpoint, fetchAs } from "../lib/endpoint.ts";
 import { UserError } from "../lib/errors.ts";
 import type { CallGraph } from "../verify/call-graph.ts";
 import { Canary, type WindowReport } from "../verify/canary.ts";
-import { CanaryAccount } from "../verify/canary-account.ts";
+import { CanaryTotals } from "../verify/canary-account.ts";
 import { startCanaryServer } from "../verify/canary-server.ts";
 import { type CountedBackend, instancesOf, type LinkInstance } from "../verify/counters.ts";
 import { describeFindings, outcomeOf, strictOutcomeOf } from "../verify/result.ts";
@@ -39,7 +39,7 @@ export async function verifyForever(options: Forever): Promise<number> {
   const { flags, settings, output, target, graph, backend, reader, signal } = options;
   const { fromPerSecond: perSecond, rampMs } = rateOf(flags, settings);
   if (rampMs > 0) throw new UserError("usage", "--rate: a ramp ends, but --forever was given");
-  const account = new CanaryAccount();
+  const account = new CanaryTotals();
   const links = [...instancesOf(target.links), ...instancesAt(flags.links)];
   const onRejection = (rejection: Rejection) => output.detail(describeRejection(rejection));
   const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, account, onRejection });

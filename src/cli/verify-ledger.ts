@@ -1,7 +1,7 @@
 import { apiUrl } from "../lib/endpoint.ts";
 import { errorText, UserError } from "../lib/errors.ts";
 import { parseLedger } from "../verify/ledger-file.ts";
-import type { RunBook } from "../verify/run-book.ts";
+import type { RunLedger } from "../verify/run-book.ts";
 import type { Fetch } from "../verify/trace-reader.ts";
 
 /** A load generator that serves its account. */
@@ -15,7 +15,7 @@ export interface LedgerSource {
 
 /** The account of a run from some record on, as far as there is one by now. */
 export interface LedgerPart {
-  readonly book: RunBook;
+  readonly book: RunLedger;
   /** The first record that is still there. */
   readonly firstKept: number;
   /** `null`: a load generator of an older version, which does not say. */

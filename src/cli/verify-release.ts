@@ -1,4 +1,4 @@
-import { type Passage, passageTo } from "../kubernetes/api/passage.ts";
+import { type ApiServerProxy, passageTo } from "../kubernetes/api/passage.ts";
 import { ApiError } from "../kubernetes/api/status.ts";
 import { findLedgerPods, findLinkPods } from "../kubernetes/release/release-pods.ts";
 import { type Released, type ReleasedBackend, readReleased } from "../kubernetes/release/released.ts";
@@ -15,7 +15,7 @@ import { openReader, reach } from "./verify-backend.ts";
 import { sendByPod } from "./verify-by-pod.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 import { type LedgerSource, readAccount, readLedger } from "./verify-ledger.ts";
-import { type JudgedRun, judgeAccount } from "./verify-run.ts";
+import { type JudgedRun, judgeLedger } from "./verify-run.ts";
 import type { Scene } from "./verify-scene.ts";
 
 /**
@@ -133,11 +133,11 @@ async function openReleasedRun(
   );
 }
 
-function sourceOf(name: string, { url, fetch }: Passage): LedgerSource {
+function sourceOf(name: string, { url, fetch }: ApiServerProxy): LedgerSource {
   return { name, url, fetch };
 }
 
 async function judge(source: LedgerSource, sinceMs: number | null): Promise<JudgedRun> {
   const { book, isOver } = await readAccount(source, sinceMs);
-  return judgeAccount(book, isOver === true && sinceMs === null);
+  return judgeLedger(book, isOver === true && sinceMs === null);
 }

@@ -4,7 +4,7 @@ import { randomSource } from "../lib/random.ts";
 import { DEFAULT_CONNECTIONS, startLoad } from "../load/generator.ts";
 import { isRunId, newRunId, RunIds } from "../trace/run.ts";
 import { type LedgerFile, parseLedger } from "../verify/ledger-file.ts";
-import { RunBook } from "../verify/run-book.ts";
+import { RunLedger } from "../verify/run-book.ts";
 import { parseUrl, Unfit } from "./flags.ts";
 import type { LoadTarget } from "./load-target.ts";
 import { rateOf } from "./pace-flags.ts";
@@ -14,7 +14,7 @@ import { readAccount } from "./verify-ledger.ts";
 
 /** A run that is judged, which may still be under way. */
 export interface JudgedRun {
-  readonly book: RunBook;
+  readonly book: RunLedger;
   /** Whether every request of it is in the book when it has ended. */
   isWhole(): boolean;
   /** Resolves when no more requests come. */
@@ -42,7 +42,7 @@ export function sendRun(
   settings: readonly Setting[],
 ): JudgedRun {
   const ids = new RunIds(newRunId());
-  const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
+  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
   const load = startLoad({
     pace: { kind: "open", rate: rateOf(flags, settings), arrivals: "constant" },
     timeoutMs: flags.timeout,
@@ -83,16 +83,16 @@ export async function openRun(from: string, sinceMs: number | null): Promise<Jud
       throw new UserError("usage", `--run: expected ${server.expected}, found ${hideSecrets(from)}`);
     const { url } = server;
     const { book, isOver } = await readAccount({ name: url, url, fetch: fetchAs(server) }, sinceMs);
-    return judgeAccount(book, isOver === true && sinceMs === null);
+    return judgeLedger(book, isOver === true && sinceMs === null);
   }
   const { book, cut } = await readFile(from);
   return sinceMs === null
-    ? judgeAccount(book, cut === null, cut)
-    : judgeAccount(book.since(Date.now() - sinceMs), false);
+    ? judgeLedger(book, cut === null, cut)
+    : judgeLedger(book.since(Date.now() - sinceMs), false);
 }
 
 /** A run of which nothing more is awaited. */
-export function judgeAccount(book: RunBook, isWhole: boolean, cut: string | null = null): JudgedRun {
+export function judgeLedger(book: RunLedger, isWhole: boolean, cut: string | null = null): JudgedRun {
   const nothing = async () => {};
   return {
     book,

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { isRecord } from "../lib/record.ts";
-import { type ControlState, type Fault, type Mark, TOKEN_HEADER } from "./control.ts";
+import { type ControlState, type LinkFaultJson, type Mark, TOKEN_HEADER } from "./control.ts";
 import { isFromHere } from "./origin.ts";
 import { respondError, respondJson } from "./response.ts";
 
@@ -21,7 +21,7 @@ export interface Controlled {
   /** What `GET /api/topology` answers. */
   readonly topology: unknown;
   /** An empty fault mends the link. */
-  setFault(link: string, fault: Fault): Promise<void>;
+  setFault(link: string, fault: LinkFaultJson): Promise<void>;
   /** `null`: no load is driven. */
   readonly load: { readonly ratePerSecond: number; setRate(ratePerSecond: number): void } | null;
 }
@@ -36,7 +36,7 @@ const KEPT_MARKS = 200;
 export class ControlDesk {
   readonly token: string;
   readonly #host: string;
-  readonly #faults = new Map<string, Fault>();
+  readonly #faults = new Map<string, LinkFaultJson>();
   readonly #marks: Mark[] = [];
   #controlled: Controlled | null = null;
   #wasDisturbed = false;
@@ -143,7 +143,7 @@ export class ControlDesk {
     return notFound(request, `/api/control${path}`);
   }
 
-  async #setFault(controlled: Controlled, link: string, fault: Fault): Promise<void> {
+  async #setFault(controlled: Controlled, link: string, fault: LinkFaultJson): Promise<void> {
     await controlled.setFault(link, fault);
     const text = describeFault(fault);
     this.#wasDisturbed ||= text !== "";
@@ -195,7 +195,7 @@ export class ControlDesk {
   }
 }
 
-function readFault(body: Record<string, unknown>): Fault | string {
+function readFault(body: Record<string, unknown>): LinkFaultJson | string {
   const { latencyMs = 0, errorRate = 0, isStopped = false, ...others } = body;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `${unknown}: expected latencyMs, errorRate or isStopped.`;
@@ -214,7 +214,7 @@ function readFault(body: Record<string, unknown>): Fault | string {
 }
 
 /** Empty when nothing is wrong. */
-function describeFault({ latencyMs = 0, errorRate = 0, isStopped = false }: Fault): string {
+function describeFault({ latencyMs = 0, errorRate = 0, isStopped = false }: LinkFaultJson): string {
   const parts: string[] = [];
   if (isStopped) parts.push("stopped");
   if (latencyMs > 0) parts.push(`+${latencyMs} ms`);

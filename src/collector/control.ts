@@ -2,7 +2,7 @@
 export const TOKEN_HEADER = "chain-link-token";
 
 /** A disturbance of one link; what is absent is as the topology says. */
-export interface Fault {
+export interface LinkFaultJson {
   /** Added to each request, milliseconds. */
   readonly latencyMs?: number | undefined;
   /** Share (0 to 1) of requests answered with 500. */
@@ -28,7 +28,7 @@ export interface ControlState {
   /** `null`: no load is driven from here. */
   readonly load: { readonly ratePerSecond: number } | null;
   /** By link; those without a fault are absent. */
-  readonly faults: Readonly<Record<string, Fault>>;
+  readonly faults: Readonly<Record<string, LinkFaultJson>>;
   /** `until`: milliseconds since 1970; `null` when it is up, or down until told otherwise. */
   readonly backend: { readonly isDown: boolean; readonly until: number | null };
   /** Oldest first. */

@@ -1,6 +1,6 @@
 import type { Span } from "../trace/span.ts";
 import { LiveRecorder } from "./live-recorder.ts";
-import type { RemoteBackend } from "./remote-backend.ts";
+import type { ProxiedBackend } from "./remote-backend.ts";
 import { readJson } from "./remote-query.ts";
 
 const POLL_MS = 2000;
@@ -13,14 +13,14 @@ const TIMEOUT_MS = 10_000;
 /** Numbers by second from a backend that has none: its newest traces, read again and again while somebody listens. */
 export class PolledLive {
   readonly recorder: LiveRecorder;
-  readonly #backend: RemoteBackend;
+  readonly #backend: ProxiedBackend;
   readonly #timer: Timer;
   /** Spans that were counted, by when: a trace is read several times while it is young. */
   #counted = new Map<string, number>();
   #held = 0;
   #isBusy = false;
 
-  constructor(backend: RemoteBackend) {
+  constructor(backend: ProxiedBackend) {
     this.#backend = backend;
     this.recorder = new LiveRecorder(
       () => ({ traces: 0, spans: this.#held, evictedSpans: 0, refusedSpans: 0, duplicateSpans: 0 }),

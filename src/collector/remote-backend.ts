@@ -1,5 +1,5 @@
 /** Where the traces are, and how it is asked. */
-export interface RemoteBackend {
+export interface ProxiedBackend {
   readonly kind: "zipkin" | "collector";
   /** It has live numbers as a stream, and the way to it lets a stream through, which the API server's does not. */
   readonly hasLive: boolean;

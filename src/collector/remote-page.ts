@@ -6,7 +6,7 @@ import { respondLive } from "./live-stream.ts";
 import { isFromHere } from "./origin.ts";
 import { servePage } from "./page.ts";
 import { PolledLive } from "./polled-live.ts";
-import type { RemoteBackend } from "./remote-backend.ts";
+import type { ProxiedBackend } from "./remote-backend.ts";
 import { fetchJson, isQuery, openLive, RemoteError, readJson } from "./remote-query.ts";
 import { respondError, respondJson } from "./response.ts";
 import { listen } from "./server.ts";
@@ -17,7 +17,7 @@ export interface RemotePageOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly backend: RemoteBackend;
+  readonly backend: ProxiedBackend;
   /** What `GET /api/topology` answers; `null` where nobody knows it. */
   readonly topology: unknown;
   /** What is shown, from where, and what is not to be had: a sentence or two. */
@@ -92,13 +92,13 @@ async function route(
 }
 
 /** As it is. */
-async function pass(request: Request, backend: RemoteBackend, query: string): Promise<Response> {
+async function pass(request: Request, backend: ProxiedBackend, query: string): Promise<Response> {
   const headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
   return new Response(await fetchJson(backend, query, request.signal), { headers });
 }
 
 /** Zipkin has no list without spans: it is made here, so that the page gets little. */
-async function listTraces(backend: RemoteBackend, parameters: URLSearchParams) {
+async function listTraces(backend: ProxiedBackend, parameters: URLSearchParams) {
   const query = parseListingQuery(parameters);
   const [traces, services] = await Promise.all([
     readJson<Span[][]>(backend, `/api/v2/traces?${widenForZipkin(parameters, query)}`),

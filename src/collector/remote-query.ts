@@ -2,7 +2,7 @@ import { AnswerTooLargeError, MAX_ANSWER_BYTES, readBody } from "../lib/bounded-
 import { apiUrl } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import { parseWellFormed } from "../lib/well-formed-json.ts";
-import type { RemoteBackend } from "./remote-backend.ts";
+import type { ProxiedBackend } from "./remote-backend.ts";
 
 /** What a backend says instead of an answer, or why its answer is not passed on. */
 export class RemoteError extends Error {
@@ -24,12 +24,12 @@ const ZIPKIN_QUERIES =
 /** What our own collector answers besides. */
 const COLLECTOR_QUERIES = /^\/(page\/(dependencies|traces|proof)|api\/(live|runs|verify)|health)$/;
 
-export function isQuery({ kind }: RemoteBackend, path: string): boolean {
+export function isQuery({ kind }: ProxiedBackend, path: string): boolean {
   return ZIPKIN_QUERIES.test(path) || (kind === "collector" && COLLECTOR_QUERIES.test(path));
 }
 
 /** The stream of live numbers, which lasts as long as who listens. @throws {RemoteError} */
-export async function openLive(backend: RemoteBackend, signal: AbortSignal): Promise<Response> {
+export async function openLive(backend: ProxiedBackend, signal: AbortSignal): Promise<Response> {
   const response = await ask(backend, "/api/live", "text/event-stream", signal);
   const headers = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store" };
   return new Response(response.body, { headers });
@@ -37,7 +37,7 @@ export async function openLive(backend: RemoteBackend, signal: AbortSignal): Pro
 
 /** The JSON that a backend answers to one of its queries. @throws {RemoteError} */
 export async function fetchJson(
-  backend: RemoteBackend,
+  backend: ProxiedBackend,
   query: string,
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -56,7 +56,7 @@ export async function fetchJson(
 }
 
 /** @throws {RemoteError} */
-export async function readJson<T>(backend: RemoteBackend, query: string, signal?: AbortSignal): Promise<T> {
+export async function readJson<T>(backend: ProxiedBackend, query: string, signal?: AbortSignal): Promise<T> {
   const text = new TextDecoder().decode(await fetchJson(backend, query, signal));
   try {
     return parseWellFormed(text) as T;
@@ -66,7 +66,7 @@ export async function readJson<T>(backend: RemoteBackend, query: string, signal?
 }
 
 async function ask(
-  backend: RemoteBackend,
+  backend: ProxiedBackend,
   query: string,
   type: string,
   signal: AbortSignal,
@@ -80,7 +80,7 @@ async function ask(
   );
 }
 
-async function explain(backend: RemoteBackend, response: Response): Promise<string> {
+async function explain(backend: ProxiedBackend, response: Response): Promise<string> {
   const { ok, status, body } = response;
   const type = mediaTypeOf(response);
   if (!ok && status >= 400 && type === "text/plain") {
@@ -93,7 +93,7 @@ async function explain(backend: RemoteBackend, response: Response): Promise<stri
   return `${nameOf(backend)} answers ${status}.`;
 }
 
-function nameOf({ kind }: RemoteBackend): string {
+function nameOf({ kind }: ProxiedBackend): string {
   return kind === "zipkin" ? "The Zipkin" : "The collector";
 }
 

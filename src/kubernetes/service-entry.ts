@@ -4,7 +4,7 @@ import {
   type Concurrency,
   DEFAULT_RETRY,
   type Distribution,
-  type Fault,
+  type ErrorRule,
   isCall,
   type Latency,
   type RetryPolicy,
@@ -43,13 +43,13 @@ function renderBehaviour(behaviour: Behaviour): Record<string, Plain> {
   };
 }
 
-function renderFaults(faults: readonly Fault[]): Plain {
+function renderFaults(faults: readonly ErrorRule[]): Plain {
   const [first, ...others] = faults;
   if (first === undefined) return undefined;
   return others.length === 0 ? renderFault(first) : faults.map(renderFault);
 }
 
-function renderFault(fault: Fault): Plain {
+function renderFault(fault: ErrorRule): Plain {
   const how = fault.kind === "status" ? { status: fault.status } : { kind: fault.kind };
   const after = fault.after === null ? undefined : renderAmount(fault.after, exactDuration);
   return { rate: fault.rate, ...how, after };

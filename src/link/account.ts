@@ -19,7 +19,7 @@ const hash = new SpanHash();
 const own = { count: 0, high: 0, low: 0 };
 
 /** The ledger of one request while it is being made: `src/trace/ledger.ts` on bytes and without objects. */
-export class Account {
+export class RequestLedger {
   count = 0;
   high = 0;
   low = 0;
@@ -100,7 +100,7 @@ export class Account {
 }
 
 /** Of a link that is told to keep none: its answers say nothing of their spans. */
-export class NoAccount extends Account {
+export class NoRequestLedger extends RequestLedger {
   override addSpan(): void {}
 
   override takeIn(): boolean {

@@ -1,10 +1,10 @@
 import type { Random } from "../lib/random.ts";
-import type { Behaviour, Fault } from "../topology/model.ts";
+import type { Behaviour, ErrorRule } from "../topology/model.ts";
 import { calibrateWork } from "./busy-work.ts";
 import { prepareDraw, prepareOccasionalDraw } from "./distribution.ts";
 
 /** A behaviour made ready to run: what is not used is `null` and costs nothing. */
-export interface BehaviourRunner
+export interface BehaviorDraws
   extends Pick<Behaviour, "memory" | "concurrency" | "rateLimit" | "startupMs" | "slowStart" | "slow"> {
   /** Nothing is to be done but the calls and the answer. */
   readonly isPlain: boolean;
@@ -13,21 +13,21 @@ export interface BehaviourRunner
   /** Milliseconds of busy work. */
   readonly drawCpuMs: (() => number) | null;
   /** How to fail instead of serving, or `null` to serve. */
-  readonly drawFault: (() => PreparedFault | null) | null;
+  readonly drawFault: (() => PreparedErrorRule | null) | null;
   /** Size of the answer's body. */
   readonly drawResponseBytes: (() => number) | null;
   /** It is the same for all answers. */
   readonly hasFixedResponse: boolean;
 }
 
-export interface PreparedFault {
-  readonly fault: Fault;
+export interface PreparedErrorRule {
+  readonly fault: ErrorRule;
   /** When it fails; `null`: after latency and processor work. */
   readonly drawAfterMs: (() => number) | null;
 }
 
 /** `randomOf` gives a source of its own to each part, so that none changes what another draws. */
-export function prepareBehaviour(behaviour: Behaviour, randomOf: (part: string) => Random): BehaviourRunner {
+export function prepareDraws(behaviour: Behaviour, randomOf: (part: string) => Random): BehaviorDraws {
   const { latency, cpu, errors, response, memory, concurrency, rateLimit, startupMs, slowStart, slow } =
     behaviour;
   if (cpu !== null) calibrateWork();
@@ -57,9 +57,9 @@ export function prepareBehaviour(behaviour: Behaviour, randomOf: (part: string) 
 
 /** One draw decides between all kinds: their rates are shares of all requests. */
 function prepareFaults(
-  faults: readonly Fault[],
+  faults: readonly ErrorRule[],
   randomOf: (part: string) => Random,
-): () => PreparedFault | null {
+): () => PreparedErrorRule | null {
   const random = randomOf("errors");
   let sum = 0;
   const prepared = faults.map((fault, index) => {

@@ -6,12 +6,12 @@ import type { CallListener, Reply } from "../http/reply.ts";
 import { errorText } from "../lib/errors.ts";
 import { waitFor } from "../lib/wait.ts";
 import { MAX_REQUEST_BYTES } from "../topology/model.ts";
-import type { Account } from "./account.ts";
+import type { RequestLedger } from "./account.ts";
 import type { CallPlan } from "./plan.ts";
 import { ReplyHeaders } from "./reply-headers.ts";
 import type { RequestContext } from "./request-context.ts";
 import { jsonResponse, type LinkResponse } from "./response.ts";
-import type { Skeleton } from "./span-format.ts";
+import type { SpanTemplate } from "./span-format.ts";
 import { SpanId } from "./span-id.ts";
 import type { LinkStats } from "./stats.ts";
 import type { CallResult } from "./tags.ts";
@@ -33,7 +33,7 @@ const request = new ByteWriter();
 /** The request that calls are made for. */
 export interface Caller {
   readonly context: RequestContext;
-  readonly account: Account;
+  readonly account: RequestLedger;
   readonly fields: Fields;
   readonly stats: LinkStats;
   /** When the event came that is being handled, on the clock of `performance.now()`. */
@@ -42,7 +42,7 @@ export interface Caller {
   readonly isOver: boolean;
   /** An event has come. */
   noteTime(): void;
-  recordCall(id: SpanId, digits: Uint8Array, startMs: number, template: Skeleton): void;
+  recordCall(id: SpanId, digits: Uint8Array, startMs: number, template: SpanTemplate): void;
   noteBrokenContext(service: string): void;
 }
 

@@ -1,5 +1,5 @@
 import { waitFor } from "../lib/wait.ts";
-import { type BehaviourRunner, type PreparedFault, slownessAt } from "./behaviour.ts";
+import { type BehaviorDraws, type PreparedErrorRule, slownessAt } from "./behaviour.ts";
 import { doWork } from "./busy-work.ts";
 import { Gate } from "./gate.ts";
 import type { LinkLog } from "./log.ts";
@@ -13,10 +13,10 @@ import type { LinkStats } from "./stats.ts";
 const PIECE_MS = 20;
 
 /** What a request's stay came to: it is to be served, to fail as asked for, or turned away. */
-export type Verdict = "serve" | Refusal | PreparedFault["fault"];
+export type Verdict = "serve" | Refusal | PreparedErrorRule["fault"];
 
 /** How one link behaves in one role, besides calling others. */
-export class Conduct {
+export class PreparedBehavior {
   readonly role: Role;
   readonly gate: Gate | null;
   readonly bucket: TokenBucket | null;
@@ -42,14 +42,14 @@ export class Conduct {
   }
 }
 
-/** One request in the care of a {@link Conduct}. */
-export class Stay {
-  readonly #conduct: Conduct;
+/** One request in the care of a {@link PreparedBehavior}. */
+export class BehaviorRun {
+  readonly #conduct: PreparedBehavior;
   #hasPlace = false;
   #memory: HeldMemory | null = null;
   #isOver = false;
 
-  constructor(conduct: Conduct) {
+  constructor(conduct: PreparedBehavior) {
     this.#conduct = conduct;
   }
 
@@ -97,7 +97,7 @@ export class Stay {
     return null;
   }
 
-  async #work({ drawFault, drawLatencyMs, drawCpuMs, slowStart }: BehaviourRunner): Promise<Verdict> {
+  async #work({ drawFault, drawLatencyMs, drawCpuMs, slowStart }: BehaviorDraws): Promise<Verdict> {
     const failure = drawFault === null ? null : drawFault();
     if (failure !== null && failure.drawAfterMs !== null) {
       await waitFor(failure.drawAfterMs());

@@ -4,7 +4,7 @@ import type { RandomSource } from "../lib/random.ts";
 import { buildChain, chainOf } from "../topology/chain.ts";
 import type { Propagator } from "../trace/context.ts";
 import { hashService } from "../trace/ledger.ts";
-import { type Disturbance, disturbRoles } from "./disturbance.ts";
+import { type LinkFault, withLinkFault } from "./disturbance.ts";
 import { createExporter, type ExportTarget } from "./export.ts";
 import { createHandler } from "./handler.ts";
 import { LinkLog, type LinkLogOptions } from "./log.ts";
@@ -71,7 +71,7 @@ export interface Link {
   readonly stats: LinkStats;
   readonly reporter: Reporter;
   /** From the next request on it behaves worse than its topology says, or with zeros as it says again. */
-  disturb(disturbance: Disturbance): void;
+  disturb(disturbance: LinkFault): void;
   /**
    * Ends well: readiness turns false at once, requests go on being served for `drainMs` and until those in flight are
    * answered, then spans are flushed. All within `graceMs`; the first call counts.
@@ -198,7 +198,7 @@ export function startLink(options: LinkOptions): Link {
     reporter,
     disturb(disturbance) {
       const isNone = disturbance.latencyMs === 0 && disturbance.errorRate === 0;
-      roles = isNone ? loaded : disturbRoles(loaded, name, disturbance);
+      roles = isNone ? loaded : withLinkFault(loaded, name, disturbance);
     },
     stop({ drainMs, graceMs }) {
       stopped ??= shutDown(drainMs, graceMs);

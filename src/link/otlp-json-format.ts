@@ -5,10 +5,10 @@ import {
   MICROS_DIGITS,
   patchDigits,
   patchMicros,
-  Skeleton,
+  SpanTemplate,
   type SpanFormat,
   type SpanRecord,
-  type SpanTemplate,
+  type SpanProperties,
 } from "./span-format.ts";
 
 const START = ',{"traceId":"';
@@ -72,8 +72,8 @@ export class OtlpJsonFormat implements SpanFormat {
     return out.bytes.subarray(0, out.length);
   }
 
-  render(template: SpanTemplate): Skeleton {
-    return new Skeleton(Buffer.from(`,${JSON.stringify(describeOtlpJson(template)).slice(1)}`));
+  render(template: SpanProperties): SpanTemplate {
+    return new SpanTemplate(Buffer.from(`,${JSON.stringify(describeOtlpJson(template)).slice(1)}`));
   }
 
   renderPeer(): Uint8Array {
@@ -82,7 +82,7 @@ export class OtlpJsonFormat implements SpanFormat {
 }
 
 /** With the zeros that fill up a short trace id. */
-function addVariant(template: Skeleton, variant: number): Uint8Array {
+function addVariant(template: SpanTemplate, variant: number): Uint8Array {
   const id = " ".repeat(ID_DIGITS);
   const time = " ".repeat(MICROS_DIGITS);
   const ids = "0".repeat(TRACE_DIGITS) + ID + id + (variant === 0 ? "" : PARENT + id);

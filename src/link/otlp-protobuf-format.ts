@@ -2,7 +2,7 @@
 import type { ByteWriter } from "../http/byte-writer.ts";
 import { type OtlpResource, writeOtlpResource, writeOtlpScope, writeOtlpShape } from "../trace/otlp.ts";
 import { ProtobufWriter } from "../trace/protobuf.ts";
-import { Skeleton, type SpanFormat, type SpanRecord, type SpanTemplate } from "./span-format.ts";
+import { SpanTemplate, type SpanFormat, type SpanRecord, type SpanProperties } from "./span-format.ts";
 
 /** Wire types: with a length, and 64-bit numbers. */
 const LENGTH = 2;
@@ -84,10 +84,10 @@ export class OtlpProtobufFormat implements SpanFormat {
     return out.bytes.subarray(start, end);
   }
 
-  render(template: SpanTemplate): Skeleton {
+  render(template: SpanProperties): SpanTemplate {
     const writer = new ProtobufWriter();
     writeOtlpShape(writer, template);
-    return new Skeleton(Buffer.from(writer.finish()));
+    return new SpanTemplate(Buffer.from(writer.finish()));
   }
 
   renderPeer(): Uint8Array {
@@ -95,7 +95,7 @@ export class OtlpProtobufFormat implements SpanFormat {
   }
 }
 
-function addVariant(template: Skeleton, variant: number): Uint8Array {
+function addVariant(template: SpanTemplate, variant: number): Uint8Array {
   const parts = [TRACE_ID, SPAN_ID, ...(variant === 0 ? [] : [PARENT_ID]), TIMES, template.shape];
   const fields = Buffer.concat(parts);
   const start: number[] = [8 * 2 + LENGTH];

@@ -6,13 +6,13 @@ import { apiUrl } from "../lib/endpoint.ts";
 import type { Random } from "../lib/random.ts";
 import { type Call, isCall, type Step } from "../topology/model.ts";
 import { renderFinalBody } from "./body.ts";
-import { Conduct } from "./conduct.ts";
+import { PreparedBehavior } from "./conduct.ts";
 import { prepareDraw } from "./distribution.ts";
 import { JSON_TYPE } from "./response.ts";
 import { RetryBudget, RetryWindow } from "./retry-budget.ts";
 import { RetryRule } from "./retry-rule.ts";
 import type { Role } from "./roles.ts";
-import type { Skeleton } from "./span-format.ts";
+import type { SpanTemplate } from "./span-format.ts";
 import { type CallResult, clientTags, type TemplateParts } from "./tags.ts";
 
 /** What plans are made with: the same for all of a link. */
@@ -55,7 +55,7 @@ export class Plan {
   /** As the role's steps. */
   readonly steps: readonly StepPlan[];
   /** `null`: the role does nothing but call others and answer. */
-  readonly conduct: Conduct | null;
+  readonly conduct: PreparedBehavior | null;
   /** The link gives an answer of its own even when it calls others. */
   readonly hasOwnAnswer: boolean;
   /** The body of the link's own answer, unless its size is drawn. */
@@ -70,7 +70,7 @@ export class Plan {
     this.steps = role.steps.map(
       (step, index) => new StepPlan(step, `calls/${index}`, { ...parts, role, windows }),
     );
-    this.conduct = isPlain ? null : new Conduct(role, parts.startedAtMs);
+    this.conduct = isPlain ? null : new PreparedBehavior(role, parts.startedAtMs);
     this.hasOwnAnswer = drawResponseBytes !== null;
     this.#finalBody = renderFinalBody(role.name, hasFixedResponse ? (drawResponseBytes?.() ?? 0) : 0);
     this.#drawBytes = hasFixedResponse ? null : drawResponseBytes;
@@ -113,7 +113,7 @@ export class CallPlan {
   readonly retry: RetryRule;
   readonly budget: RetryBudget | null;
   readonly #parts: PlanParts;
-  readonly #templates = new Map<number, Skeleton>();
+  readonly #templates = new Map<number, SpanTemplate>();
   #baseUrl = "";
   #url = "";
   #start: Uint8Array = Buffer.alloc(0);
@@ -173,7 +173,7 @@ export class CallPlan {
   }
 
   /** Of the CLIENT span of a first attempt that was answered. */
-  templateOf(status: number): Skeleton {
+  templateOf(status: number): SpanTemplate {
     const known = this.#templates.get(status);
     if (known !== undefined) return known;
     const made = this.renderTemplate({ status }, 0);
@@ -182,7 +182,7 @@ export class CallPlan {
   }
 
   /** Of the CLIENT span of an attempt, which is named as the original's; `attempt` counts from 0. */
-  renderTemplate(result: CallResult, attempt: number): Skeleton {
+  renderTemplate(result: CallResult, attempt: number): SpanTemplate {
     const { format, tagSource, commonTags } = this.#parts;
     return format.render({
       kind: "CLIENT",

@@ -1,12 +1,12 @@
 import type { Exchange } from "../http/exchange.ts";
 import { KIND_WORDS, type ServiceHash } from "../trace/ledger.ts";
-import { Account, NoAccount } from "./account.ts";
+import { RequestLedger, NoRequestLedger } from "./account.ts";
 import { PassedContext } from "./passed-context.ts";
 import type { Reporter } from "./reporter.ts";
 import { CALL, RequestContext, SERVER, TRACE_END } from "./request-context.ts";
 import type { Route } from "./route.ts";
 import type { ServerTemplates } from "./server-templates.ts";
-import { type Skeleton, type SpanFormat, SpanRecord } from "./span-format.ts";
+import { type SpanTemplate, type SpanFormat, SpanRecord } from "./span-format.ts";
 import { NO_SPAN, type SpanId } from "./span-id.ts";
 import type { Cause } from "./tags.ts";
 import { VISITS } from "./visit-log.ts";
@@ -33,7 +33,7 @@ const record = new SpanRecord();
 /** The trace of one request in this link: its context, its spans, and their account. */
 export class Recorder {
   readonly context: RequestContext;
-  readonly account: Account;
+  readonly account: RequestLedger;
   readonly #parts: RecorderParts;
   readonly #exchange: Exchange;
   /** The caller's address, as spans have it, and none. */
@@ -44,12 +44,12 @@ export class Recorder {
     this.#parts = parts;
     this.#exchange = exchange;
     this.context = parts.isTracing ? new RequestContext() : new PassedContext();
-    this.account = parts.hasLedger ? new Account() : new NoAccount();
+    this.account = parts.hasLedger ? new RequestLedger() : new NoRequestLedger();
     this.#noPeer = parts.format.renderPeer(null);
   }
 
   /** The CLIENT span of an attempt. Times are those of `performance.now()`. */
-  recordCall(id: SpanId, digits: Uint8Array, template: Skeleton, startMs: number, endMs: number): void {
+  recordCall(id: SpanId, digits: Uint8Array, template: SpanTemplate, startMs: number, endMs: number): void {
     const { ids, server } = this.context;
     for (let i = 0; i < 16; i++) ids[CALL + i] = digits[i] as number;
     this.#report(CALL, SERVER, template, startMs, endMs, this.#noPeer);
@@ -80,7 +80,7 @@ export class Recorder {
   #report(
     idAt: number,
     parentAt: number,
-    template: Skeleton,
+    template: SpanTemplate,
     startMs: number,
     endMs: number,
     peer: Uint8Array,

@@ -1,14 +1,14 @@
 import type { Random, RandomSource } from "../lib/random.ts";
 import type { Service, Topology } from "../topology/model.ts";
 import { hashServices } from "../topology/services-list.ts";
-import { type BehaviourRunner, prepareBehaviour } from "./behaviour.ts";
+import { type BehaviorDraws, prepareDraws } from "./behaviour.ts";
 
 /** What a link does when it acts as one service of the topology. */
 export interface Role {
   /** The service's name as the topology has it. */
   readonly name: string;
   readonly steps: Service["steps"];
-  readonly behaviour: BehaviourRunner;
+  readonly behaviour: BehaviorDraws;
   /** Says who has a slow request in a plain chain. */
   readonly random: Random;
   /** For each part of this service that leaves something to chance, by the part's name. */
@@ -63,7 +63,7 @@ class PreparedRoles implements Roles {
     const role = {
       name,
       steps: service.steps,
-      behaviour: prepareBehaviour(service.behaviour, randomOf),
+      behaviour: prepareDraws(service.behaviour, randomOf),
       random: this.randomOf(name),
       randomOf,
     };

@@ -2,7 +2,7 @@ import { lowerBytes } from "../http/characters.ts";
 import type { Exchange } from "../http/exchange.ts";
 import { captureTags } from "../trace/capture.ts";
 import { isGet, isPost, type Route } from "./route.ts";
-import type { Skeleton } from "./span-format.ts";
+import type { SpanTemplate } from "./span-format.ts";
 import { type Cause, serverTags, type TemplateParts } from "./tags.ts";
 
 /** What the template of a SERVER span was made for, besides a target that is the route. */
@@ -13,7 +13,7 @@ interface Known {
   readonly status: number;
   readonly cause: Cause | null;
   readonly host: Uint8Array;
-  readonly template: Skeleton;
+  readonly template: SpanTemplate;
 }
 
 /** Callers use few names for a link, and it gives few statuses. */
@@ -37,7 +37,7 @@ export class ServerTemplates {
     status: number,
     cause: Cause | null,
     isCaptured: boolean,
-  ): Skeleton {
+  ): SpanTemplate {
     const { head } = exchange;
     const isOfGet = isGet(head);
     const isPlain =
@@ -73,7 +73,7 @@ export class ServerTemplates {
     status: number,
     cause: Cause | null,
     isCaptured: boolean,
-  ): Skeleton {
+  ): SpanTemplate {
     // As the original names them: a route by its path, what has none by its method.
     const routed = route === null || status === 405 ? undefined : route;
     const { format, tagSource, commonTags } = this.#parts;

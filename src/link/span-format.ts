@@ -3,7 +3,7 @@ import type { Peer } from "../http/exchange.ts";
 import type { SpanKind } from "../trace/span.ts";
 
 /** What is the same for many spans. */
-export interface SpanTemplate {
+export interface SpanProperties {
   readonly kind: SpanKind;
   /** Lower case. */
   readonly name: string;
@@ -16,7 +16,7 @@ export interface SpanTemplate {
  * A template as bytes: whole spans with gaps, into which each span writes what is its own. One copy and a few patches
  * take 120 ns, to put a span together from its parts 300 (`bench/span.ts`).
  */
-export class Skeleton {
+export class SpanTemplate {
   /** Made when first used, by what the ids are: the format numbers them. */
   readonly variants: (Uint8Array | undefined)[] = [undefined, undefined, undefined, undefined];
 
@@ -39,7 +39,7 @@ export class SpanRecord {
   /** -1: a root. */
   parentAt = -1;
   /** Of {@link SpanFormat.render}. */
-  template = new Skeleton(new Uint8Array(0));
+  template = new SpanTemplate(new Uint8Array(0));
   /** Microseconds since 1970. */
   startMicros = 0;
   /** Microseconds, at least 1. */
@@ -56,7 +56,7 @@ export interface SpanFormat {
   write(out: ByteWriter, span: SpanRecord): void;
   /** Ends the batch and gives the body: a view that is valid as long as the writer is not used again. */
   end(out: ByteWriter): Uint8Array;
-  render(template: SpanTemplate): Skeleton;
+  render(template: SpanProperties): SpanTemplate;
   /** The caller's address, where the format has a place for it. */
   renderPeer(peer: Peer | null): Uint8Array;
 }

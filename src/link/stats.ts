@@ -1,6 +1,6 @@
 import type { FailureReason } from "../http/failure.ts";
 import { Histogram } from "../lib/histogram.ts";
-import type { FaultKind } from "../topology/model.ts";
+import type { ErrorRuleKind } from "../topology/model.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Cause } from "./tags.ts";
 
@@ -26,7 +26,7 @@ export class LinkStats {
   /** Answers with 5xx, and requests that got none. */
   errors = 0;
   /** Failures that the topology asked for, by kind. */
-  readonly injected = new Counts<FaultKind>();
+  readonly injected = new Counts<ErrorRuleKind>();
   /** Requests turned away, by reason. */
   readonly refused = new Counts<Refusal>();
   /** Requests that ended without an answer, by reason. */

@@ -1,6 +1,6 @@
 import type { Exchange } from "../http/exchange.ts";
 import type { Failure } from "../http/failure.ts";
-import type { FaultKind } from "../topology/model.ts";
+import type { ErrorRuleKind } from "../topology/model.ts";
 import { BROKEN_CONTEXT_TAG } from "../trace/context.ts";
 import type { Refusal } from "./refusal.ts";
 import type { SpanFormat } from "./span-format.ts";
@@ -43,7 +43,7 @@ export interface ServerOutcome {
 }
 
 /** A failure that the topology asked for, a refusal, or the end of the link. */
-export type Cause = FaultKind | Refusal | "shutdown";
+export type Cause = ErrorRuleKind | Refusal | "shutdown";
 
 /** Tags of a SERVER span. `route` is absent where no route matched. */
 export function serverTags(

@@ -3,11 +3,11 @@ import type { ByteWriter } from "../http/byte-writer.ts";
 import type { Exchange } from "../http/exchange.ts";
 import type { Fields } from "../http/fields.ts";
 import { exposeMistake } from "../http/handler-error.ts";
-import type { Fault } from "../topology/model.ts";
+import type { ErrorRule } from "../topology/model.ts";
 import type { Propagator } from "../trace/context.ts";
-import type { Account } from "./account.ts";
+import type { RequestLedger } from "./account.ts";
 import type { CallRun } from "./call-run.ts";
-import { type Conduct, Stay } from "./conduct.ts";
+import { type PreparedBehavior, BehaviorRun } from "./conduct.ts";
 import type { LinkLog } from "./log.ts";
 import { jsonHead, type Plan } from "./plan.ts";
 import type { Plans } from "./plans.ts";
@@ -17,7 +17,7 @@ import type { RequestContext } from "./request-context.ts";
 import { answerUnrouted, jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
-import type { Skeleton } from "./span-format.ts";
+import type { SpanTemplate } from "./span-format.ts";
 import type { SpanId, SpanWords } from "./span-id.ts";
 import type { LinkStats } from "./stats.ts";
 import { Steps, type StepsOwner } from "./steps.ts";
@@ -47,7 +47,7 @@ export interface VisitParts extends RecorderParts {
  */
 export class Visit implements StepsOwner {
   readonly context: RequestContext;
-  readonly account: Account;
+  readonly account: RequestLedger;
   readonly #recorder: Recorder;
   readonly #parts: VisitParts;
   readonly #exchange: Exchange;
@@ -58,7 +58,7 @@ export class Visit implements StepsOwner {
   #isUnderWay = false;
   #isSilent = false;
   /** In the care of the service's behaviours. */
-  #stay: Stay | null = null;
+  #stay: BehaviorRun | null = null;
   #route: Route | null = null;
   #startMs = 0;
   #plan: Plan | null = null;
@@ -117,7 +117,7 @@ export class Visit implements StepsOwner {
   }
 
   /** Records the CLIENT span of an attempt. */
-  recordCall(id: SpanId, digits: Uint8Array, startMs: number, template: Skeleton): void {
+  recordCall(id: SpanId, digits: Uint8Array, startMs: number, template: SpanTemplate): void {
     this.#recorder.recordCall(id, digits, template, startMs, this.nowMs);
   }
 
@@ -162,9 +162,9 @@ export class Visit implements StepsOwner {
   }
 
   /** What a link does besides calling others. */
-  async #behave(conduct: Conduct, isLogged: boolean): Promise<void> {
+  async #behave(conduct: PreparedBehavior, isLogged: boolean): Promise<void> {
     const { log, stats } = this.#parts;
-    const stay = new Stay(conduct);
+    const stay = new BehaviorRun(conduct);
     this.#stay = stay;
     const verdict = await stay.begin(stats, isLogged ? log : null);
     if (this.isOver) return;
@@ -176,7 +176,7 @@ export class Visit implements StepsOwner {
     else this.#refuse(verdict, conduct);
   }
 
-  #refuse(refusal: Refusal, { role, bucket }: Conduct): void {
+  #refuse(refusal: Refusal, { role, bucket }: PreparedBehavior): void {
     this.#parts.stats.refused.add(refusal);
     const content = { message: REFUSALS[refusal], service: role.name };
     if (refusal === "rate_limited") {
@@ -188,7 +188,7 @@ export class Visit implements StepsOwner {
   }
 
   /** Fails as the topology asks. */
-  #fail(fault: Fault, service: string): void {
+  #fail(fault: ErrorRule, service: string): void {
     this.#parts.stats.injected.add(fault.kind);
     if (fault.kind === "status") {
       this.#answer(jsonResponse(fault.status, { message: "injected error", service }), "status");

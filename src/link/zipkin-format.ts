@@ -5,11 +5,11 @@ import {
   MICROS_DIGITS,
   patchDigits,
   patchMicros,
-  Skeleton,
+  SpanTemplate,
   type SpanFormat,
   type SpanRecord,
   type SpanSource,
-  type SpanTemplate,
+  type SpanProperties,
 } from "./span-format.ts";
 
 const START = ',{"traceId":"';
@@ -70,7 +70,7 @@ export class ZipkinFormat implements SpanFormat {
     return out.bytes.subarray(0, out.length);
   }
 
-  render({ kind, name, tags, remoteService }: SpanTemplate): Skeleton {
+  render({ kind, name, tags, remoteService }: SpanProperties): SpanTemplate {
     const fields = JSON.stringify({
       kind,
       name,
@@ -78,7 +78,7 @@ export class ZipkinFormat implements SpanFormat {
       ...(remoteService === undefined ? {} : { remoteEndpoint: { serviceName: remoteService } }),
       tags,
     });
-    return new Skeleton(Buffer.from(`,${fields.slice(1, -1)},"duration":`));
+    return new SpanTemplate(Buffer.from(`,${fields.slice(1, -1)},"duration":`));
   }
 
   /** And the end of the span. */
@@ -92,7 +92,7 @@ export class ZipkinFormat implements SpanFormat {
   }
 }
 
-function addVariant(template: Skeleton, variant: number): Uint8Array {
+function addVariant(template: SpanTemplate, variant: number): Uint8Array {
   const trace = " ".repeat((variant & IS_SHORT) === 0 ? LONG_TRACE : SHORT_TRACE);
   const id = " ".repeat(ID_DIGITS);
   const parent = (variant & HAS_PARENT) === 0 ? "" : PARENT + id;

@@ -3,7 +3,7 @@ import type { Failure } from "../http/failure.ts";
 import type { CallListener, Reply } from "../http/reply.ts";
 import { BEGUN_TRACE_HEADER, TRACE_RESPONSE_HEADER } from "../trace/context.ts";
 import { LEDGER_HEADER, parseLedger } from "../trace/ledger.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
 
 const LEDGER_NAME = lowerBytes(LEDGER_HEADER);
 const TRACE_RESPONSE_NAMES = [TRACE_RESPONSE_HEADER, BEGUN_TRACE_HEADER].map(lowerBytes);
@@ -38,7 +38,7 @@ export class Call implements CallListener {
 }
 
 /** A request that may have arrived twice may have made spans that this answer does not account for. */
-export function readLedger({ fields }: Reply, isRepeated: boolean): RunRecord["ledger"] {
+export function readLedger({ fields }: Reply, isRepeated: boolean): LedgerRecord["ledger"] {
   const index = fields.find(LEDGER_NAME);
   if (index === -1) return null;
   const text = fields.bytes.toString("latin1", fields.valueStart(index), fields.valueEnd(index));

@@ -5,7 +5,7 @@ import type { Reply } from "../http/reply.ts";
 import type { Upstream } from "../http/upstream.ts";
 import type { Random } from "../lib/random.ts";
 import type { RunIds } from "../trace/run.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
 import { Call, type CallOwner, readLedger, readTraceResponse } from "./call.ts";
 import { MAX_TIMER_MS, Pacer, type Sender } from "./pacer.ts";
 import { type RequestParts, RequestTemplate } from "./request-template.ts";
@@ -38,7 +38,7 @@ export interface LoadOptions extends RequestParts {
   /** The start in the ledger's header, from which the times of records count, in milliseconds since 1970. @default now */
   readonly runStartMs?: number;
   /** Hears how each request ended. Must not throw. */
-  readonly onEnd?: (record: RunRecord) => void;
+  readonly onEnd?: (record: LedgerRecord) => void;
 }
 
 /** Requests under way at once in an open loop when nobody says how many; more would mostly measure this machine. */

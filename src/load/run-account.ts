@@ -1,7 +1,7 @@
 import type { UserError } from "../lib/errors.ts";
 import { ResultFile } from "../lib/result-file.ts";
 import { formatRunHeader, LedgerSeal, SEALED_BYTES } from "../trace/ledger-file.ts";
-import { type RunHeader, type RunRecord, writeRunRecord } from "../trace/run-ledger.ts";
+import { type RunHeader, type LedgerRecord, writeLedgerRecord } from "../trace/run-ledger.ts";
 
 /** Records that are written, or let go of, at a time. */
 const CHUNK_RECORDS = 4096;
@@ -10,7 +10,7 @@ export const KEPT_RECORDS = 256 * CHUNK_RECORDS;
 /** What a file may lack when the process is killed. */
 const FLUSH_INTERVAL_MS = 1000;
 
-export interface RunAccountOptions {
+export interface RunLedgerWriterOptions {
   readonly header: RunHeader;
   /** Where it is written; `null` for nowhere. */
   readonly file: string | null;
@@ -19,12 +19,12 @@ export interface RunAccountOptions {
 }
 
 /** The account of a run as it grows: a file, memory of bounded size, or both. */
-export class RunAccount {
+export class RunLedgerWriter {
   /** Rejects when the file cannot be written any more; never resolves. */
   readonly failed: Promise<never>;
   /** Records so far. */
   count = 0;
-  readonly #options: RunAccountOptions;
+  readonly #options: RunLedgerWriterOptions;
   readonly #headerBytes: Buffer;
   readonly #seal: LedgerSeal;
   readonly #reject: (error: UserError) => void;
@@ -38,7 +38,7 @@ export class RunAccount {
   #endMarker: Uint8Array | null = null;
 
   /** @throws {UserError} `file-unwritable` */
-  constructor(options: RunAccountOptions) {
+  constructor(options: RunLedgerWriterOptions) {
     this.#options = options;
     const header = formatRunHeader(options.header);
     this.#headerBytes = Buffer.from(header);
@@ -61,12 +61,12 @@ export class RunAccount {
     return Math.max(0, this.count - this.#sizeInMemory());
   }
 
-  add(record: RunRecord): void {
+  add(record: LedgerRecord): void {
     const at = this.count % CHUNK_RECORDS;
     if (at === 0) this.#beginChunk();
     const chunk = this.#chunks.at(-1);
     if (chunk !== undefined) {
-      writeRunRecord(chunk.view, at * SEALED_BYTES, record);
+      writeLedgerRecord(chunk.view, at * SEALED_BYTES, record);
       this.#seal.seal(chunk.view, at * SEALED_BYTES, this.count);
     }
     this.count++;

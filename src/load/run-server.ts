@@ -7,7 +7,7 @@ import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import type { Load } from "./generator.ts";
 import { renderMetrics } from "./metrics.ts";
 import { LoadResults } from "./results.ts";
-import type { RunAccount } from "./run-account.ts";
+import type { RunLedgerWriter } from "./run-account.ts";
 
 export interface RunServerOptions {
   readonly host: string;
@@ -15,7 +15,7 @@ export interface RunServerOptions {
   readonly port: number;
   /** `null` before it was started. */
   readonly load: () => Load | null;
-  readonly account: RunAccount;
+  readonly account: RunLedgerWriter;
   /** Hears of each malformed request. */
   readonly onRejection?: (rejection: Rejection) => void;
 }
@@ -58,7 +58,7 @@ function answer(request: Exchange, { load, account }: RunServerOptions, rejectio
   return { status: 404, headers: [TEXT], body: "expected /ledger, /metrics or /health\n" };
 }
 
-function answerLedger({ target }: Exchange, account: RunAccount, load: Load | null): Answer {
+function answerLedger({ target }: Exchange, account: RunLedgerWriter, load: Load | null): Answer {
   const from = new URLSearchParams(target.slice(target.indexOf("?") + 1)).get("from") ?? "0";
   if (!/^\d{1,10}$/.test(from)) {
     return {

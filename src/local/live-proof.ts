@@ -1,7 +1,7 @@
 import type { ProofTotals, RunProof, TraceProof } from "../collector/proof.ts";
 import { Histogram } from "../lib/histogram.ts";
 import { RunIds } from "../trace/run.ts";
-import type { RunHeader, RunRecord } from "../trace/run-ledger.ts";
+import type { RunHeader, LedgerRecord } from "../trace/run-ledger.ts";
 import type { Span } from "../trace/span.ts";
 import { attributeLosses } from "../verify/attribution.ts";
 import type { CallGraph } from "../verify/call-graph.ts";
@@ -86,7 +86,7 @@ export class LiveProof implements RunProof {
   }
 
   /** A request of the load ended. */
-  noteEnd(record: RunRecord): void {
+  noteEnd(record: LedgerRecord): void {
     const place = this.#ring.take(record.sequence);
     if (place < 0) return;
     this.#ring.setRecord(place, record);
@@ -179,23 +179,23 @@ export class LiveProof implements RunProof {
     this.#waitingCount++;
   }
 
-  #isProved(place: number, { ledger }: RunRecord): boolean {
+  #isProved(place: number, { ledger }: LedgerRecord): boolean {
     return ledger !== null && ledger.unknown === 0 && this.#ring.isEqual(place, ledger);
   }
 
-  #prove(place: number, record: RunRecord): void {
+  #prove(place: number, record: LedgerRecord): void {
     const count = record.ledger?.count ?? 0;
     this.#latency.record(Math.max(0, this.#now() - this.#endOf(record)) * 1000);
     this.#settle(place, record, verdictOf({ expected: count, seen: count }, "complete"));
   }
 
-  #settle(place: number, record: RunRecord, verdict: Verdict): void {
+  #settle(place: number, record: LedgerRecord, verdict: Verdict): void {
     this.#ring.setState(place, COMPLETE);
     this.#settled.add(this.#ids.traceId(record.sequence), this.#endOf(record), verdict);
     this.#finalCounts[stateOf(verdict)]++;
   }
 
-  #judge(place: number, record: RunRecord): void {
+  #judge(place: number, record: LedgerRecord): void {
     const spans = this.#options.readTrace(this.#ids.traceId(record.sequence)) ?? [];
     const verdict = judgeTrace(record, spans.map(toSeenSpan), {
       ...this.#knowledge,
@@ -229,7 +229,7 @@ export class LiveProof implements RunProof {
     for (const second of seconds.keys()) if (second < oldest) seconds.delete(second);
   }
 
-  #endOf({ endMs }: RunRecord): number {
+  #endOf({ endMs }: LedgerRecord): number {
     return this.#options.header.startMs + endMs;
   }
 }

@@ -1,5 +1,5 @@
 import type { Ledger } from "../trace/ledger.ts";
-import { RECORD_BYTES, type RunRecord, readRunRecord, writeRunRecord } from "../trace/run-ledger.ts";
+import { RECORD_BYTES, type LedgerRecord, readRunRecord, writeLedgerRecord } from "../trace/run-ledger.ts";
 
 /** Requests that are remembered: two minutes of 1,000 a second. 41 bytes each, of memory that is touched when it is used. */
 const CAPACITY = 2 ** 17;
@@ -54,12 +54,12 @@ export class RequestRing {
     this.#lows[place] = (this.#lows[place] as number) ^ span.low;
   }
 
-  setRecord(place: number, record: RunRecord): void {
+  setRecord(place: number, record: LedgerRecord): void {
     this.#newest = Math.max(this.#newest, record.sequence);
-    writeRunRecord(this.#records, place * RECORD_BYTES, record);
+    writeLedgerRecord(this.#records, place * RECORD_BYTES, record);
   }
 
-  record(place: number): RunRecord {
+  record(place: number): LedgerRecord {
     return readRunRecord(this.#records, place * RECORD_BYTES);
   }
 

@@ -7,7 +7,7 @@ import {
   type Concurrency,
   DEFAULT_RETRY,
   type Distribution,
-  type Fault,
+  type ErrorRule,
   type Latency,
   PLAIN_BEHAVIOUR,
   type PodSettings,
@@ -127,7 +127,7 @@ function buildOccasional(entry: Defaults["latency"]): Latency | null {
   });
 }
 
-function buildFaults(entry: NonNullable<Defaults["errors"]>): Fault[] {
+function buildFaults(entry: NonNullable<Defaults["errors"]>): ErrorRule[] {
   if (typeof entry !== "object") {
     return [Object.freeze({ kind: "status", rate: readFraction(entry), status: 500, after: null })];
   }

@@ -5,7 +5,7 @@ export interface Behaviour {
   /** Busy work on the processor for each request, in undisturbed milliseconds. */
   readonly cpu: Latency | null;
   /** How requests fail instead of being served; the rates add up to 1 at most. */
-  readonly errors: readonly Fault[];
+  readonly errors: readonly ErrorRule[];
   /** Size of the body of the link's own answer; `null` leaves it as it is. */
   readonly response: Distribution | null;
   /** Bytes that the link holds all the time, and for each request under way. */
@@ -40,7 +40,7 @@ export type Distribution =
     };
 
 /** One way in which requests fail. */
-export type Fault = {
+export type ErrorRule = {
   /** Share (0 to 1) of all requests. */
   readonly rate: number;
   /** When it fails, in milliseconds, instead of latency and processor work; `null`: after these. */
@@ -53,7 +53,7 @@ export type Fault = {
   | { readonly kind: "silence" }
 );
 
-export type FaultKind = Fault["kind"];
+export type ErrorRuleKind = ErrorRule["kind"];
 
 /** How many requests are served at a time. Further ones wait in line; who finds the line full is answered 503. */
 export interface Concurrency {

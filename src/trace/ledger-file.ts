@@ -1,5 +1,5 @@
 import { finish, mix } from "./murmur.ts";
-import { RECORD_BYTES, type RunHeader, writeRunRecord } from "./run-ledger.ts";
+import { RECORD_BYTES, type RunHeader, writeLedgerRecord } from "./run-ledger.ts";
 
 /**
  * The ledger of a run as a file, or as a load generator serves it. Whatever happens to it can be seen in it:
@@ -59,7 +59,7 @@ export class LedgerSeal {
     const bytes = new Uint8Array(SEALED_BYTES);
     const view = new DataView(bytes.buffer);
     const nothing = { endMs: 0, status: 0, ledger: null, isSampled: false, isBroken: false };
-    writeRunRecord(view, 0, { sequence: records, ...nothing });
+    writeLedgerRecord(view, 0, { sequence: records, ...nothing });
     view.setUint8(RECORD_BYTES - 1, IS_END);
     this.seal(view, 0, records);
     return bytes;

@@ -24,7 +24,7 @@ export interface RunHeader {
  * | 22 | 1 | unknown, 255 for more |
  * | 23 | 1 | flags: 1 the answer had a ledger, 2 sampled, 4 the entry began a trace of its own, 8 end marker |
  */
-export interface RunRecord {
+export interface LedgerRecord {
   readonly sequence: number;
   /** Milliseconds after the start of the run. */
   readonly endMs: number;
@@ -45,7 +45,7 @@ const IS_SAMPLED = 2;
 const IS_BROKEN = 4;
 
 /** Writes a record at `at`. */
-export function writeRunRecord(view: DataView, at: number, record: RunRecord): void {
+export function writeLedgerRecord(view: DataView, at: number, record: LedgerRecord): void {
   const { ledger } = record;
   view.setUint32(at, record.sequence, true);
   view.setUint32(at + 4, record.endMs, true);
@@ -61,7 +61,7 @@ export function writeRunRecord(view: DataView, at: number, record: RunRecord): v
   view.setUint8(at + 23, flags);
 }
 
-export function readRunRecord(view: DataView, at: number): RunRecord {
+export function readRunRecord(view: DataView, at: number): LedgerRecord {
   const flags = view.getUint8(at + 23);
   const ledger = {
     count: view.getUint32(at + 16, true),

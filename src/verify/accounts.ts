@@ -1,8 +1,8 @@
 import type { Ledger } from "../trace/ledger.ts";
-import { RECORD_BYTES, type RunRecord, readRunRecord } from "../trace/run-ledger.ts";
-import { isSameAccount } from "./digest.ts";
+import { RECORD_BYTES, type LedgerRecord, readRunRecord } from "../trace/run-ledger.ts";
+import { isSameLedger } from "./digest.ts";
 import type { QueryPace } from "./query-pace.ts";
-import type { RunBook } from "./run-book.ts";
+import type { RunLedger } from "./run-book.ts";
 import type { TraceReader } from "./trace-reader.ts";
 
 /** Requests whose accounts are read at a time. */
@@ -13,7 +13,7 @@ const COPIES_AT_ONCE = 1_000_000;
 export interface ComparedRequest {
   /** In the book. */
   readonly index: number;
-  readonly record: RunRecord;
+  readonly record: LedgerRecord;
   /** What is stored is what was recorded, as its digest proves. */
   readonly isProved: boolean;
 }
@@ -22,8 +22,8 @@ export interface ComparedRequest {
  * Compares the accounts of requests with those that the backend computes from what it stored, in the order of their numbers: those that are
  * equal prove their traces without a span being read. A backend that computes none proves none.
  */
-export async function* compareAccounts(
-  book: RunBook,
+export async function* compareLedgers(
+  book: RunLedger,
   indexes: readonly number[],
   reader: TraceReader,
   pace: QueryPace,
@@ -56,7 +56,7 @@ export async function* compareAccounts(
 
 /** Requests of which the backend has taken spans more than once and not kept the copies, where it counts those. */
 export async function* readCopies(
-  book: RunBook,
+  book: RunLedger,
   reader: TraceReader,
   pace: QueryPace,
   signal: AbortSignal,
@@ -83,7 +83,7 @@ function sequenceAt(view: DataView, offset: number): number {
 }
 
 /** Copies that were not kept alter nothing. */
-function isProved({ ledger, isSampled }: RunRecord, stored: Ledger | null): boolean {
+function isProved({ ledger, isSampled }: LedgerRecord, stored: Ledger | null): boolean {
   if (ledger === null || stored === null || !isSampled) return false;
-  return ledger.unknown === 0 && isSameAccount(ledger, stored);
+  return ledger.unknown === 0 && isSameLedger(ledger, stored);
 }

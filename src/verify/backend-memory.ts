@@ -1,6 +1,6 @@
 import type { RunIds } from "../trace/run.ts";
 import type { QueryPace } from "./query-pace.ts";
-import type { Settlement } from "./settlement.ts";
+import type { FinalVerdicts } from "./settlement.ts";
 import type { TraceReader } from "./trace-reader.ts";
 import { readPatiently } from "./unbooked.ts";
 
@@ -8,7 +8,7 @@ export interface BackendMemoryOptions {
   readonly reader: TraceReader;
   readonly ids: RunIds;
   readonly pace: QueryPace;
-  readonly settled: Settlement;
+  readonly settled: FinalVerdicts;
   /** How often the backend was restarted so far; `null` while it cannot be told. */
   readonly countRestarts: () => Promise<number | null>;
   readonly signal: AbortSignal;

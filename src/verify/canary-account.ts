@@ -8,7 +8,7 @@ import { TRACE_CLASSES, type TraceClass } from "./verdict.ts";
 const NO_LINK = "unknown";
 
 /** All that a canary has found out since it began; of a size that does not grow with time. */
-export class CanaryAccount {
+export class CanaryTotals {
   readonly classes = Object.fromEntries(TRACE_CLASSES.map((name) => [name, 0])) as Record<TraceClass, number>;
   /** Spans that ledgers know. */
   expected = 0;

@@ -1,5 +1,5 @@
 // https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
-import type { CanaryAccount } from "./canary-account.ts";
+import type { CanaryTotals } from "./canary-account.ts";
 import { TRACE_CLASSES } from "./verdict.ts";
 
 /** Upper bounds of the buckets of export latency, in seconds: exporters send every second or every five, and are waited for a minute. */
@@ -8,7 +8,7 @@ const OUTCOMES = ["complete", "incomplete", "could-not-tell"] as const;
 const PREFIX = "chain_link_verify";
 
 /** What a canary has found out, in Prometheus' text format. Every class and outcome is there from the start, so that rates begin at 0. */
-export function renderCanaryMetrics(account: CanaryAccount): string {
+export function renderCanaryMetrics(account: CanaryTotals): string {
   const { exportLatency, lastMs } = account;
   const lines = [
     ...metric("traces_total", "counter", "Judged requests by what became of their traces."),

@@ -4,14 +4,14 @@ import { answerReads } from "../http/read-only.ts";
 import type { Rejection, Rejections } from "../http/rejections.ts";
 import { type Server, startServer } from "../http/server.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
-import type { CanaryAccount } from "./canary-account.ts";
+import type { CanaryTotals } from "./canary-account.ts";
 import { renderCanaryMetrics } from "./canary-metrics.ts";
 
 export interface CanaryServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly account: CanaryAccount;
+  readonly account: CanaryTotals;
   /** Hears of each malformed request. */
   readonly onRejection?: (rejection: Rejection) => void;
 }
@@ -38,7 +38,7 @@ export function startCanaryServer({ host, port, account, onRejection }: CanarySe
   }
 }
 
-function answer({ path }: Exchange, account: CanaryAccount, rejections: Rejections): Answer {
+function answer({ path }: Exchange, account: CanaryTotals, rejections: Rejections): Answer {
   const text = (status: number, body: string) => ({ status, headers: [TEXT], body });
   switch (path) {
     case "/metrics":

@@ -2,19 +2,19 @@ import { errorText, UserError } from "../lib/errors.ts";
 import { attributeLosses } from "./attribution.ts";
 import { BackendWatch } from "./backend-watch.ts";
 import type { CallGraph } from "./call-graph.ts";
-import type { CanaryAccount } from "./canary-account.ts";
+import type { CanaryTotals } from "./canary-account.ts";
 import { CounterLog } from "./counter-log.ts";
 import type { CountedBackend, LinkInstance } from "./counters.ts";
 import { Inquiry } from "./inquiry.ts";
 import { Learning } from "./learning.ts";
 import { pause, QueryPace } from "./query-pace.ts";
 import { type Reconciliation, reconcile } from "./reconcile.ts";
-import type { RunBook } from "./run-book.ts";
+import type { RunLedger } from "./run-book.ts";
 import type { TraceReader } from "./trace-reader.ts";
 
 /** The requests of one window, which are a run of their own. */
 export interface Sending {
-  readonly book: RunBook;
+  readonly book: RunLedger;
   /** Resolves when the last was answered. */
   readonly ended: Promise<unknown>;
   stop(): Promise<unknown>;
@@ -37,7 +37,7 @@ export interface CanaryOptions {
   /** What is not there so long after the last request of its window is missing. */
   readonly maxWaitMs: number;
   readonly queriesPerSecond: number;
-  readonly account: CanaryAccount;
+  readonly account: CanaryTotals;
   /** Hears what was found out about a window, and about each that could not be judged. */
   readonly onWindow?: (report: WindowReport) => void;
 }
@@ -164,7 +164,7 @@ export class Canary {
   }
 
   /** A backend that cannot be read is asked until the time is over: it may have the spans nevertheless. */
-  async #reconcile(book: RunBook, ended: Promise<unknown>) {
+  async #reconcile(book: RunLedger, ended: Promise<unknown>) {
     const { graph, reader, maxWaitMs, account } = this.#options;
     const restartsBefore = this.#watch.restarts;
     let deadlineMs = Number.POSITIVE_INFINITY;

@@ -5,7 +5,7 @@ import type { Probe } from "./propagation-forms.ts";
 type Headers = ReadonlyMap<CapturedHeader, string>;
 
 /** What a request carried beside its trace, as a caller had it and as the callee got it. */
-export interface Carried {
+export interface CarriedHeaders {
   readonly probe: Probe;
   /** `null`: a caller that does not show it. */
   readonly before: Headers | null;
@@ -14,7 +14,7 @@ export interface Carried {
 }
 
 /** What is wrong with what arrived, in words; `null`: nothing, and `undefined` when nobody shows it. */
-export function findLoss({ probe, before, after }: Carried): string | null | undefined {
+export function findHeaderLoss({ probe, before, after }: CarriedHeaders): string | null | undefined {
   if (probe.carried.length === 0) return null;
   if (before === null || after === null) return undefined;
   for (const name of probe.carried) {

@@ -33,7 +33,7 @@ interface Place {
  * there, it is missing but named by a child, it is missing altogether. Written so that each choice calls what comes
  * next, and takes itself back afterwards.
  */
-export class CompletionSearch {
+export class BacktrackingSearch {
   readonly solutions = new Map<string, readonly MissingSpan[]>();
   proof: readonly MissingSpan[] | null = null;
   isExhausted = false;

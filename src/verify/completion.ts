@@ -1,6 +1,6 @@
 import type { Ledger } from "../trace/ledger.ts";
 import type { CallGraph } from "./call-graph.ts";
-import { CompletionSearch, keyOf } from "./completion-search.ts";
+import { BacktrackingSearch, keyOf } from "./completion-search.ts";
 import type { Digest } from "./digest.ts";
 import type { TraceView } from "./trace-view.ts";
 import type { MissingSpan } from "./verdict.ts";
@@ -29,7 +29,7 @@ export function completeTrace(
   residual: Digest,
   reached?: ReadonlySet<string>,
 ): Completion | typeof IMPOSSIBLE | null {
-  const search = new CompletionSearch(view, ledger, graph, residual, reached);
+  const search = new BacktrackingSearch(view, ledger, graph, residual, reached);
   try {
     search.run();
   } catch (error) {

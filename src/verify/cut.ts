@@ -1,5 +1,5 @@
 import type { Ledger } from "../trace/ledger.ts";
-import { type Digest, isSameAccount, isZero, ledgerOf, xor } from "./digest.ts";
+import { type Digest, isSameLedger, isZero, ledgerOf, xor } from "./digest.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { isCut, type TraceView } from "./trace-view.ts";
 
@@ -7,7 +7,7 @@ import { isCut, type TraceView } from "./trace-view.ts";
 const MAX_TRIES = 50_000;
 
 /** What of a trace is in nobody's account. */
-export interface Outside {
+export interface UnaccountedSpans {
   readonly spans: ReadonlySet<SeenSpan>;
   /** Without them the account is right, which proves it. */
   readonly isProved: boolean;
@@ -25,7 +25,7 @@ interface Part extends Digest {
  * The spans that the ledger leaves out: always those below calls without an answer, perhaps those of a callee whose answer
  * had no account, or of a request that was sent twice, one part for each that is unknown.
  */
-export function findOutside(view: TraceView, ledger: Ledger): Outside {
+export function findUnaccountedSpans(view: TraceView, ledger: Ledger): UnaccountedSpans {
   const cuts = view.ours.filter(isCut);
   const certain = new Set(cuts.flatMap(({ id }) => [...view.below(id)]));
   // A callee whose own spans never left, as its process ended, leaves those that it called in the air.
@@ -60,7 +60,7 @@ class PartSearch {
 
   find(most: number): ReadonlySet<SeenSpan> | null | typeof GIVEN_UP {
     const known = ledgerOf(this.#known);
-    if (isSameAccount(known, this.#ledger)) return this.#base;
+    if (isSameLedger(known, this.#ledger)) return this.#base;
     const chosen = this.#choose(xor(known, this.#ledger), known.count - this.#ledger.count, most, 0, []);
     if (chosen !== null) return new Set([...this.#base, ...chosen.flatMap(({ spans }) => [...spans])]);
     return this.#tries > MAX_TRIES ? GIVEN_UP : null;

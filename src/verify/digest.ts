@@ -33,7 +33,7 @@ export function ledgerOf(spans: Iterable<LedgerSpan>): Ledger {
 }
 
 /** Count and digest are equal, which proves that the spans are. */
-export function isSameAccount(a: Ledger, b: Ledger): boolean {
+export function isSameLedger(a: Ledger, b: Ledger): boolean {
   return a.count === b.count && a.high === b.high && a.low === b.low;
 }
 

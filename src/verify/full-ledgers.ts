@@ -1,6 +1,6 @@
 import { addLedger, EMPTY_LEDGER, type Ledger } from "../trace/ledger.ts";
 import type { RunIds } from "../trace/run.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
 import type { Inquiry, LinkVisit, Question, Remembered } from "./inquiry.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { isCut } from "./trace-view.ts";
@@ -9,7 +9,7 @@ import { isCut } from "./trace-view.ts";
 export interface OpenRequest {
   /** In the book. */
   readonly index: number;
-  readonly record: RunRecord;
+  readonly record: LedgerRecord;
   /** Nothing more that comes could show who calls whom. */
   readonly isLate: boolean;
   readonly spans: readonly SeenSpan[];
@@ -18,7 +18,7 @@ export interface OpenRequest {
 /** What links remember of a request. */
 export interface FullLedger {
   /** With a whole ledger. */
-  readonly record: RunRecord;
+  readonly record: LedgerRecord;
   /** Calls, and foreign spans, below which a link was visited. */
   readonly reached: ReadonlySet<string>;
   /** No link was visited. */

@@ -1,9 +1,9 @@
 import { EMPTY_LEDGER, type Ledger } from "../trace/ledger.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
 import type { CallGraph } from "./call-graph.ts";
 import { type Completion, completeTrace, IMPOSSIBLE } from "./completion.ts";
-import { findOutside } from "./cut.ts";
-import { isSameAccount, ledgerOf, xor } from "./digest.ts";
+import { findUnaccountedSpans } from "./cut.ts";
+import { isSameLedger, ledgerOf, xor } from "./digest.ts";
 import { findAlterations } from "./repair.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { type Ownership, sortSpans } from "./sorted-spans.ts";
@@ -21,10 +21,10 @@ export interface Knowledge extends Ownership {
 }
 
 /** The record's part that is judged. */
-export type Account = Pick<RunRecord, "ledger" | "isSampled" | "isBroken">;
+export type JudgedRecord = Pick<LedgerRecord, "ledger" | "isSampled" | "isBroken">;
 
 /** Puts one trace in its class: what the request's account says against the spans that a backend has. Pure. */
-export function judgeTrace(account: Account, spans: readonly SeenSpan[], knowledge: Knowledge): Verdict {
+export function judgeTrace(account: JudgedRecord, spans: readonly SeenSpan[], knowledge: Knowledge): Verdict {
   const { ledger } = account;
   const { ours, foreign, copies, alternatives } = sortSpans(spans, knowledge, ledger);
   const found = { seen: ours.length, copies, foreign: foreign.length };
@@ -35,7 +35,7 @@ export function judgeTrace(account: Account, spans: readonly SeenSpan[], knowled
   if (ledger === null) return verdictOf({ ...found, copies: [], certainty: "counted" }, "unknown");
   const common = { ...found, expected: ledger.count };
   for (const choice of choices(ours, alternatives)) {
-    if (isSameAccount(ledgerOf(choice), ledger) && ledger.unknown === 0) {
+    if (isSameLedger(ledgerOf(choice), ledger) && ledger.unknown === 0) {
       return judgeProved(account, new TraceView(choice, foreign), common, knowledge);
     }
   }
@@ -57,7 +57,7 @@ function* choices(
 }
 
 /** Every span of ours is there, as it was recorded. What is left to say is what the ledger does not account for. */
-function judgeProved(account: Account, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
+function judgeProved(account: JudgedRecord, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
   // Asked to, the entry has decided otherwise.
   if (common.expected === 0 && account.isSampled)
     return verdictOf(
@@ -129,7 +129,7 @@ function brokenEdgesOf(spans: readonly SeenSpan[]): Edge[] {
 
 /** Some call was not accounted for: what is below it may be there or not. */
 function judgeCut(ledger: Ledger, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
-  const outside = findOutside(view, ledger);
+  const outside = findUnaccountedSpans(view, ledger);
   if (outside.isProved) {
     const brokenEdges = brokenEdgesOf(view.ours.filter((span) => !outside.spans.has(span)));
     return verdictOf({ ...common, brokenEdges }, "unknown");

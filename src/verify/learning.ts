@@ -1,4 +1,4 @@
-import type { RunRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
 import { type CallGraph, GraphLearner } from "./call-graph.ts";
 import { findForeignServices } from "./foreign.ts";
 import { judgeTrace, type Knowledge } from "./judge.ts";
@@ -45,7 +45,7 @@ export class Learning {
   }
 
   /** @param reached Spans below which some link was visited, where that is known */
-  judge(record: RunRecord, spans: readonly SeenSpan[], reached: ReadonlySet<string> | null = null): Verdict {
+  judge(record: LedgerRecord, spans: readonly SeenSpan[], reached: ReadonlySet<string> | null = null): Verdict {
     const knowledge = reached === null ? this.knowledge : { ...this.knowledge, reached };
     const verdict = judgeTrace(record, spans, knowledge);
     this.#learnOrigins(record, spans, verdict);
@@ -67,7 +67,7 @@ export class Learning {
   }
 
   /** By which tags spans of links are told. */
-  #learnOrigins({ ledger }: RunRecord, spans: readonly SeenSpan[], verdict: Verdict): void {
+  #learnOrigins({ ledger }: LedgerRecord, spans: readonly SeenSpan[], verdict: Verdict): void {
     if (!this.#isMarked && spans.some(({ recorder }) => recorder === undefined)) {
       this.#isMarked = true;
       this.#known = null;
@@ -77,7 +77,7 @@ export class Learning {
       if (span.recorder !== undefined) this.#stripped.add(originOf(span));
   }
 
-  #learn({ ledger }: RunRecord, spans: readonly SeenSpan[], foreign: ReadonlySet<string>): void {
+  #learn({ ledger }: LedgerRecord, spans: readonly SeenSpan[], foreign: ReadonlySet<string>): void {
     const { ours } = sortSpans(spans, { services: null, foreign }, ledger);
     for (const { serviceName } of ours) {
       this.#links.add(serviceName);

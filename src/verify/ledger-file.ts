@@ -1,10 +1,10 @@
 import { UserError } from "../lib/errors.ts";
 import { ANY_MAGIC, isEndMarker, LedgerSeal, parseRunHeader, SEALED_BYTES } from "../trace/ledger-file.ts";
-import { RunBook } from "./run-book.ts";
+import { RunLedger } from "./run-book.ts";
 
 /** The intact records of a ledger. */
 export interface LedgerFile {
-  readonly book: RunBook;
+  readonly book: RunLedger;
   /** Why there may be more requests than records, for people; `null` after an end marker. */
   readonly cut: string | null;
 }
@@ -41,11 +41,11 @@ export function parseLedger(bytes: Uint8Array, name: string, first = 0): LedgerF
   return { book, cut: describeCut(name, first + book.size, rest) };
 }
 
-function parseHeader(bytes: Uint8Array, name: string): { line: string; book: RunBook } {
+function parseHeader(bytes: Uint8Array, name: string): { line: string; book: RunLedger } {
   const end = bytes.subarray(0, MAX_HEADER_BYTES).indexOf(LINE_FEED);
   const line = end < 0 ? "" : new TextDecoder().decode(bytes.subarray(0, end));
   const header = parseRunHeader(line);
-  if (header !== null && Buffer.byteLength(line) === end) return { line, book: new RunBook(header) };
+  if (header !== null && Buffer.byteLength(line) === end) return { line, book: new RunLedger(header) };
   if (!startsWith(bytes, 0, ANY_MAGIC)) {
     const hint = "'chain-link load --ledger FILE' writes one.";
     throw new UserError("ledger-unreadable", `${name} is not the ledger of a run`, hint);
@@ -90,7 +90,7 @@ function startsWith(bytes: Uint8Array, at: number, text: string): boolean {
   return Buffer.from(bytes.subarray(at, at + text.length)).toString("latin1") === text;
 }
 
-function assertDistinct(book: RunBook, name: string): void {
+function assertDistinct(book: RunLedger, name: string): void {
   const repeated = book.findRepeated();
   if (repeated === null) return;
   const message = `the ledger ${name} has more than one record for request ${repeated}`;

@@ -1,5 +1,5 @@
 /** What was verified and when: what every result begins with. Times in milliseconds since 1970. */
-export interface Occasion {
+export interface ResultHead {
   /** The topology or release that was named, in words; `null` for a URL alone. */
   readonly subject: string | null;
   readonly url: string;
@@ -17,7 +17,7 @@ export function titleOf({
   url,
   startedMs,
   outcome,
-}: Occasion & { readonly outcome: string }): string {
+}: ResultHead & { readonly outcome: string }): string {
   const time = new Date(startedMs).toISOString().slice(0, 16).replace("T", " ");
   return `${subject ?? url}: ${outcome.replaceAll("-", " ")}, ${time} UTC`;
 }

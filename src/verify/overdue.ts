@@ -8,7 +8,7 @@ const MAX_REMEMBERED = 20_000;
  * time, and again: in a run of hours what is lost leaves the looks to what is new, and what comes very late is found all the same. What was there of
  * any trace that is not whole is remembered, as a backend that makes room lets go of the oldest.
  */
-export class Overdue {
+export class LateTraces {
   readonly #againAtMs = new Map<number, number>();
   readonly #seen = new Map<number, readonly SeenSpan[]>();
 

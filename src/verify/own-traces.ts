@@ -1,7 +1,7 @@
 import { RunIds } from "../trace/run.ts";
 import type { Platform } from "./platform.ts";
 import type { QueryPace } from "./query-pace.ts";
-import type { RunBook } from "./run-book.ts";
+import type { RunLedger } from "./run-book.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import type { TraceReader } from "./trace-reader.ts";
 import { edgeText } from "./verdict.ts";
@@ -21,7 +21,7 @@ export interface OwnTraces {
 }
 
 export interface OwnTracesOptions {
-  readonly book: RunBook;
+  readonly book: RunLedger;
   readonly reader: TraceReader;
   readonly platform: Platform;
   /** When the last request ended, in milliseconds since 1970. */

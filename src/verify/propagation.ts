@@ -1,10 +1,10 @@
 import type { CapturedHeader } from "../trace/capture.ts";
 import type { Ledger } from "../trace/ledger.ts";
 import { CallTree } from "./call-tree.ts";
-import { findLoss } from "./carried.ts";
-import { isSameAccount, ledgerOf } from "./digest.ts";
+import { findHeaderLoss } from "./carried.ts";
+import { isSameLedger, ledgerOf } from "./digest.ts";
 import { findForeignServices } from "./foreign.ts";
-import type { Occasion } from "./occasion.ts";
+import type { ResultHead } from "./occasion.ts";
 import type { Probe } from "./propagation-forms.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
@@ -31,7 +31,7 @@ export interface EdgeFinding {
   readonly traceId: string | null;
 }
 
-export interface PropagationResult extends Occasion {
+export interface PropagationResult extends ResultHead {
   readonly outcome: "kept" | "broken" | "could-not-tell";
   readonly requests: number;
   readonly edges: readonly string[];
@@ -55,13 +55,13 @@ export function isSettled(observation: Observation): boolean {
   if (status === null || (ledger === null && status >= 400)) return true;
   if (ledger === null) return false;
   const { spans } = followed(observation);
-  return isSameAccount(ledgerOf(spans), ledger) || findForeignServices(spans, ledger) !== null;
+  return isSameLedger(ledgerOf(spans), ledger) || findForeignServices(spans, ledger) !== null;
 }
 
 /** The result for what was sent. Pure. */
 export function judgePropagation(
   observations: readonly Observation[],
-  occasion: Occasion,
+  occasion: ResultHead,
 ): PropagationResult {
   const edges = edgesOf(observations);
   const keepsDebug = observations.some(({ traces }) =>
@@ -183,7 +183,7 @@ function judge(
     callee: SeenSpan | undefined,
   ): void {
     const isDebugLost = wasDebug && callee?.isDebug === false;
-    const loss = callee === undefined ? null : findLoss({ probe, before, after: callee.captured ?? null });
+    const loss = callee === undefined ? null : findHeaderLoss({ probe, before, after: callee.captured ?? null });
     if (isDebugLost && keepsDebug) note(edge, "changed", "the debug flag is lost");
     else if (isDebugLost) note(edge, "unknown", "no span shows the debug flag");
     else if (loss === undefined) note(edge, "unknown", "the link does not show what came in");

@@ -1,26 +1,26 @@
 import type { Histogram } from "../lib/histogram.ts";
 import { RunIds } from "../trace/run.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
-import { compareAccounts } from "./accounts.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
+import { compareLedgers } from "./accounts.ts";
 import { BackendMemory } from "./backend-memory.ts";
 import type { CallGraph } from "./call-graph.ts";
 import { type FullLedger, FullLedgers, type NoLedger, type OpenRequest } from "./full-ledgers.ts";
 import type { Inquiry } from "./inquiry.ts";
 import { judgeTrace, NOT_SAMPLED, UNREACHED } from "./judge.ts";
 import { Learning } from "./learning.ts";
-import { Overdue } from "./overdue.ts";
+import { LateTraces } from "./overdue.ts";
 import { pause, QueryPace } from "./query-pace.ts";
-import type { RunBook } from "./run-book.ts";
+import type { RunLedger } from "./run-book.ts";
 import type { SeenSpan } from "./seen-span.ts";
-import { Settlement } from "./settlement.ts";
+import { FinalVerdicts } from "./settlement.ts";
 import { readSingly, type SeenTrace } from "./single-reading.ts";
 import type { Tally } from "./tally.ts";
 import { isAway, type TraceReader } from "./trace-reader.ts";
-import { addUnbooked } from "./unbooked.ts";
+import { addExtraSpans } from "./unbooked.ts";
 import { isFinal, onTheWay, verdictOf } from "./verdict.ts";
 
 export interface ReconcileOptions {
-  readonly book: RunBook;
+  readonly book: RunLedger;
   readonly reader: TraceReader;
   /** `null`: learned from the traces that are proved complete. */
   readonly graph: CallGraph | null;
@@ -95,11 +95,11 @@ class Reconciler {
   readonly #ids: RunIds;
   readonly #pace: QueryPace;
   readonly #learning: Learning;
-  readonly #settled: Settlement;
+  readonly #settled: FinalVerdicts;
   /** Ends a pause: the run is given up, or cut short. */
   readonly #wake: AbortSignal;
   #pending: number[] = [];
-  readonly #overdue = new Overdue();
+  readonly #overdue = new LateTraces();
   /** No more requests are added to the book. */
   #isEnded = false;
   #taken = 0;
@@ -112,7 +112,7 @@ class Reconciler {
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#ids = new RunIds(options.book.header.run);
-    this.#settled = new Settlement(options.book, this.#ids, options.maxExamples);
+    this.#settled = new FinalVerdicts(options.book, this.#ids, options.maxExamples);
     const { queriesPerSecond, signal, hurry, inquiry = null, book } = options;
     this.#fullLedgers = inquiry === null ? null : new FullLedgers(inquiry, this.#ids, book.header.startMs);
     this.#wake = hurry === undefined ? signal : AbortSignal.any([signal, hurry]);
@@ -171,7 +171,7 @@ class Reconciler {
     }
     const { book, reader, isWholeRun, signal } = this.#options;
     const findings = { book, reader, pace: this.#pace, signal, hasAnswered: this.#hasAnswered };
-    await addUnbooked(this.#settled, { ...findings, isWholeRun: isWholeRun?.() ?? false });
+    await addExtraSpans(this.#settled, { ...findings, isWholeRun: isWholeRun?.() ?? false });
     return {
       tally: this.#settled.tally,
       exportLatency: this.#settled.latency,
@@ -310,7 +310,7 @@ class Reconciler {
     return this.#fullLedgers.find(open, this.#options.graph?.entry ?? null, isLast);
   }
 
-  #postpone(index: number, record: RunRecord, spans: readonly SeenSpan[]): void {
+  #postpone(index: number, record: LedgerRecord, spans: readonly SeenSpan[]): void {
     const { book, maxWaitMs } = this.#options;
     const ageMs = Date.now() - book.endOf(record);
     this.#overdue.remember(index, spans);
@@ -325,7 +325,7 @@ class Reconciler {
     // The spans of some are read all the same: what is missing in others is named by what whole traces have taught.
     let toLearnFrom = this.#learning.wanted;
     try {
-      for await (const batch of compareAccounts(book, this.#pending, reader, this.#pace, signal)) {
+      for await (const batch of compareLedgers(book, this.#pending, reader, this.#pace, signal)) {
         const seenAt = Date.now();
         for (const { index, record, isProved } of batch) {
           if (!isProved || toLearnFrom-- > 0) continue;

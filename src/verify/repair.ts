@@ -12,7 +12,7 @@ interface Repair extends Digest {
   readonly altered: AlteredSpan | null;
 }
 
-export interface Repaired {
+export interface Alterations {
   readonly altered: readonly AlteredSpan[];
   readonly unexpected: readonly SeenSpan[];
 }
@@ -33,7 +33,7 @@ export function findAlterations(
   residual: Digest,
   count: number,
   maxRepairs = MAX_REPAIRS,
-): Repaired | null {
+): Alterations | null {
   const parents = new Set<string | null>([null, ...view.absentParents().keys()]);
   for (const { id } of [...view.ours, ...foreign]) parents.add(id);
   // Known before they are listed: those of a trace of 2,000 spans take 20 s to list.
@@ -41,7 +41,7 @@ export function findAlterations(
   if (view.ours.length * perSpan + foreign.length * services.size > maxRepairs) return null;
   const repairs = [...listRepairs(view, foreign, services, parents)];
   const byLow = Map.groupBy(repairs, ({ low }) => low);
-  const find = (wanted: Digest, wantedCount: number, chosen: readonly Repair[]): Repaired | null => {
+  const find = (wanted: Digest, wantedCount: number, chosen: readonly Repair[]): Alterations | null => {
     for (const repair of byLow.get(wanted.low) ?? []) {
       const isFit = repair.high === wanted.high && repair.count === wantedCount;
       if (isFit && chosen.every(({ span }) => span !== repair.span)) return describe([...chosen, repair]);
@@ -108,7 +108,7 @@ function* listRepairs(
   }
 }
 
-function describe(repairs: readonly Repair[]): Repaired {
+function describe(repairs: readonly Repair[]): Alterations {
   return {
     altered: repairs.flatMap(({ altered }) => altered ?? []),
     unexpected: repairs.flatMap(({ altered, span }) => (altered === null ? span : [])),

@@ -3,7 +3,7 @@ import type { Histogram } from "../lib/histogram.ts";
 import type { Loss } from "./attribution.ts";
 import type { CallGraph } from "./call-graph.ts";
 import type { FailedCall } from "./failed-call.ts";
-import type { Occasion } from "./occasion.ts";
+import type { ResultHead } from "./occasion.ts";
 import type { Reconciliation } from "./reconcile.ts";
 import type { Survey } from "./survey.ts";
 import type { Example, LinkLoss, Tally } from "./tally.ts";
@@ -27,7 +27,7 @@ export interface Allowance {
 const NOTHING_ALLOWED: Allowance = { loss: 0, unknown: 0 };
 
 /** What `verify -o json` prints. Times in milliseconds. */
-export interface VerifyResult extends Occasion {
+export interface VerifyResult extends ResultHead {
   readonly outcome: Outcome;
   /** Why it could not be told, in words; otherwise `null`. */
   readonly doubt: string | null;
@@ -84,7 +84,7 @@ export interface ExampleResult {
   readonly findings: readonly string[];
 }
 
-export interface ResultOptions extends Omit<Occasion, "endedMs" | "judgedMs"> {
+export interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> {
   readonly run: string;
   /** @default now */
   readonly judgedMs?: number;

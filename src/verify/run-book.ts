@@ -1,15 +1,15 @@
 import {
   RECORD_BYTES,
   type RunHeader,
-  type RunRecord,
+  type LedgerRecord,
   readRunRecord,
-  writeRunRecord,
+  writeLedgerRecord,
 } from "../trace/run-ledger.ts";
 
 const FIRST_RECORDS = 1024;
 
 /** The accounts of a run's requests: 24 bytes each, as the load generator wrote them; grows while the run lasts. */
-export class RunBook {
+export class RunLedger {
   readonly header: RunHeader;
   size = 0;
   #view = new DataView(new ArrayBuffer(FIRST_RECORDS * RECORD_BYTES));
@@ -18,13 +18,13 @@ export class RunBook {
     this.header = header;
   }
 
-  add(record: RunRecord): void {
+  add(record: LedgerRecord): void {
     this.#makeRoom(this.size + 1);
-    writeRunRecord(this.#view, this.size++ * RECORD_BYTES, record);
+    writeLedgerRecord(this.#view, this.size++ * RECORD_BYTES, record);
   }
 
   /** The record at `index`, in the order in which requests ended. */
-  record(index: number): RunRecord {
+  record(index: number): LedgerRecord {
     if (index >= this.size) throw new RangeError(`record ${index} of ${this.size}`);
     return readRunRecord(this.#view, index * RECORD_BYTES);
   }
@@ -35,12 +35,12 @@ export class RunBook {
   }
 
   /** Milliseconds since 1970 at which a request ended. */
-  endOf(record: RunRecord): number {
+  endOf(record: LedgerRecord): number {
     return this.header.startMs + record.endMs;
   }
 
   /** Adds all records of another account of this run. */
-  append(other: RunBook): void {
+  append(other: RunLedger): void {
     this.#addBytes(new Uint8Array(other.#view.buffer, 0, other.size * RECORD_BYTES));
   }
 
@@ -57,8 +57,8 @@ export class RunBook {
   }
 
   /** The requests that ended at `ms` since 1970 or later. */
-  since(ms: number): RunBook {
-    const book = new RunBook(this.header);
+  since(ms: number): RunLedger {
+    const book = new RunLedger(this.header);
     for (let index = 0; index < this.size; index++) {
       const record = this.record(index);
       if (this.endOf(record) >= ms) book.add(record);

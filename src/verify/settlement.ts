@@ -1,7 +1,7 @@
 import { Histogram } from "../lib/histogram.ts";
 import type { RunIds } from "../trace/run.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
-import type { RunBook } from "./run-book.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
+import type { RunLedger } from "./run-book.ts";
 import { Tally } from "./tally.ts";
 import { causeOf } from "./unknown-cause.ts";
 import type { Verdict } from "./verdict.ts";
@@ -10,22 +10,22 @@ import type { Verdict } from "./verdict.ts";
 const EARLIEST = 16;
 
 /** What is known for good of the requests of a run, and how long their traces took. */
-export class Settlement {
+export class FinalVerdicts {
   /** Microseconds from the end of a request until its trace was seen complete; of requests that ended while this was there. */
   readonly latency = new Histogram();
-  readonly #book: RunBook;
+  readonly #book: RunLedger;
   readonly #ids: RunIds;
   readonly #maxExamples: number | undefined;
   readonly #startedAt = Date.now();
   /** The requests whose traces were seen complete first. */
-  readonly earliest: RunRecord[] = [];
+  readonly earliest: LedgerRecord[] = [];
   /** Numbers of requests whose traces are not complete. */
   readonly #faulty = new Set<number>();
   #tally: Tally;
   /** What is asked for anew is not seen for the first time. */
   #isFirst = true;
 
-  constructor(book: RunBook, ids: RunIds, maxExamples?: number) {
+  constructor(book: RunLedger, ids: RunIds, maxExamples?: number) {
     this.#book = book;
     this.#maxExamples = maxExamples;
     this.#tally = new Tally(maxExamples);
@@ -37,7 +37,7 @@ export class Settlement {
   }
 
   /** @param seenAt Milliseconds since 1970 at which the spans were there; not given where none were looked for */
-  add(record: RunRecord, verdict: Verdict, seenAt?: number): void {
+  add(record: LedgerRecord, verdict: Verdict, seenAt?: number): void {
     const endedAt = this.#book.endOf(record);
     this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict, causeOf(record, verdict));
     if (verdict.class !== "complete") {

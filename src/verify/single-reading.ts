@@ -1,12 +1,12 @@
 import type { RunIds } from "../trace/run.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
 import type { QueryPace } from "./query-pace.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import type { TraceReader } from "./trace-reader.ts";
 
 /** A request and what is there of its trace. */
 export interface SeenTrace {
-  readonly record: RunRecord;
+  readonly record: LedgerRecord;
   spans: readonly SeenSpan[];
   /** Of these, the ones below which some link was visited; `null` where that is not known. */
   reached: ReadonlySet<string> | null;

@@ -1,5 +1,5 @@
 import type { Ledger } from "../trace/ledger.ts";
-import { isSameAccount, ledgerOf, xor } from "./digest.ts";
+import { isSameLedger, ledgerOf, xor } from "./digest.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
 /** Whose spans are whose. */
@@ -71,7 +71,7 @@ function findOurs(sure: readonly SeenSpan[], origins: Origins, ledger: Ledger): 
   for (const mask of masks) {
     const isIn = (_: unknown, index: number) => (mask & (1 << index)) !== 0;
     const account = parts.filter(isIn).reduce(sum, base);
-    if (isSameAccount(account, ledger)) return new Set(names.filter(isIn));
+    if (isSameLedger(account, ledger)) return new Set(names.filter(isIn));
   }
   return null;
 }

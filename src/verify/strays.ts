@@ -1,11 +1,11 @@
 import { RunIds } from "../trace/run.ts";
 import type { QueryPace } from "./query-pace.ts";
-import type { RunBook } from "./run-book.ts";
+import type { RunLedger } from "./run-book.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import type { TraceReader } from "./trace-reader.ts";
 
 /** A trace of the run that its account does not know. */
-export interface Stray {
+export interface UnrecordedTrace {
   readonly traceId: string;
   readonly spans: readonly SeenSpan[];
 }
@@ -17,12 +17,12 @@ const MAX_BATCHES = 100;
  * Asks for the traces that the run would have made and its account does not know: those of numbers that it leaves out, then those of the numbers
  * that follow, until none of a batch is there. Only for a whole account: requests that are yet to end are in none.
  */
-export async function* findStrays(
-  book: RunBook,
+export async function* findUnrecordedTraces(
+  book: RunLedger,
   reader: TraceReader,
   pace: QueryPace,
   signal: AbortSignal,
-): AsyncGenerator<Stray> {
+): AsyncGenerator<UnrecordedTrace> {
   const ids = new RunIds(book.header.run);
   const numbers = unknownNumbers(book);
   for (let batch = 0; batch < MAX_BATCHES; batch++) {
@@ -44,7 +44,7 @@ interface UnknownNumber {
 }
 
 /** Never ends. */
-function* unknownNumbers(book: RunBook): Generator<UnknownNumber, never> {
+function* unknownNumbers(book: RunLedger): Generator<UnknownNumber, never> {
   let end = 0;
   for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
   // A run that lost so many that its numbers are far apart would take too much.

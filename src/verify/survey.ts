@@ -3,13 +3,13 @@ import { checkExpectation, type Expectation, type Expected } from "./expectation
 import { findOwnTraces, type OwnTraces, type OwnTracesOptions } from "./own-traces.ts";
 import { type Platform, PlatformTally } from "./platform.ts";
 import { pause, QueryPace } from "./query-pace.ts";
-import type { RunBook } from "./run-book.ts";
+import type { RunLedger } from "./run-book.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { type Ownership, sortSpans } from "./sorted-spans.ts";
 import { isAway, type TraceReader } from "./trace-reader.ts";
 
 export interface SurveyOptions {
-  readonly book: RunBook;
+  readonly book: RunLedger;
   readonly reader: TraceReader;
   /** Our links' names; `null` where they are not known. */
   readonly services: ReadonlySet<string> | null;
@@ -122,7 +122,7 @@ async function readSample({ book, reader, services, signal }: SurveyOptions, pac
 }
 
 /** Places in the book of requests that were recorded. */
-function sampleOf(book: RunBook): number[] {
+function sampleOf(book: RunLedger): number[] {
   const indexes = spread(book.size, MAX_TRACES).filter((index) => book.record(index).isSampled);
   const spans = indexes.reduce((sum, index) => sum + (book.record(index).ledger?.count ?? 0), 0);
   const perTrace = spans / Math.max(1, indexes.length);

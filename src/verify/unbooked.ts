@@ -1,12 +1,12 @@
 import { readCopies } from "./accounts.ts";
 import { pause, type QueryPace } from "./query-pace.ts";
-import type { RunBook } from "./run-book.ts";
-import type { Settlement } from "./settlement.ts";
-import { findStrays } from "./strays.ts";
+import type { RunLedger } from "./run-book.ts";
+import type { FinalVerdicts } from "./settlement.ts";
+import { findUnrecordedTraces } from "./strays.ts";
 import { isAway, type TraceReader } from "./trace-reader.ts";
 
-export interface UnbookedOptions {
-  readonly book: RunBook;
+export interface ExtraSpansOptions {
+  readonly book: RunLedger;
   readonly reader: TraceReader;
   readonly pace: QueryPace;
   /** Whether all requests of the run are in the book: traces that it does not know are looked for. */
@@ -22,11 +22,11 @@ const SECOND_TRIAL_MS = 2000;
  * Adds what no request of the book can tell: traces that it does not know, and copies that the backend has not kept.
  * @throws {UserError} `backend-unreadable`
  */
-export async function addUnbooked(settled: Settlement, options: UnbookedOptions): Promise<void> {
+export async function addExtraSpans(settled: FinalVerdicts, options: ExtraSpansOptions): Promise<void> {
   const { book, reader, pace, isWholeRun, signal } = options;
   if (isWholeRun) {
     const strays = await readPatiently(
-      () => Array.fromAsync(findStrays(book, reader, pace, signal)),
+      () => Array.fromAsync(findUnrecordedTraces(book, reader, pace, signal)),
       options,
     );
     for (const { traceId, spans } of strays) settled.tally.addStray(traceId, spans);
@@ -43,7 +43,7 @@ export async function addUnbooked(settled: Settlement, options: UnbookedOptions)
 /** Once more, where a long run would otherwise be thrown away for one last answer that did not come in time. */
 export async function readPatiently<T>(
   read: () => Promise<T>,
-  { hasAnswered, signal }: Pick<UnbookedOptions, "hasAnswered" | "signal">,
+  { hasAnswered, signal }: Pick<ExtraSpansOptions, "hasAnswered" | "signal">,
 ): Promise<T> {
   try {
     return await read();

@@ -1,5 +1,5 @@
 import { formatCount } from "../lib/count.ts";
-import type { RunRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/run-ledger.ts";
 import type { Verdict } from "./verdict.ts";
 
 /**
@@ -19,7 +19,7 @@ const ON_THE_WAY = "on_the_way";
 const OURS: readonly string[] = [NO_ANSWER, DIFFERS, ON_THE_WAY];
 
 /** `null` for a trace that is not `unknown`. */
-export function causeOf({ status, ledger }: RunRecord, verdict: Verdict): string | null {
+export function causeOf({ status, ledger }: LedgerRecord, verdict: Verdict): string | null {
   if (verdict.class !== "unknown") return null;
   if (verdict.isOnTheWay) return ON_THE_WAY;
   if (ledger !== null && ledger.unknown === 0) return DIFFERS;

@@ -21,7 +21,7 @@ const IDS_PER_QUERY = 110;
 const SINGLE_QUERIES = 16;
 
 /** How a backend is asked. */
-export interface Passage {
+export interface ZipkinPassage {
   /** Where it is, for people, if a browser cannot reach its URL. */
   readonly place?: string;
   readonly fetch: Fetch;
@@ -36,10 +36,10 @@ export class ZipkinReader implements TraceReader {
   #hasMany = true;
   #hasAccounts: boolean;
 
-  readonly #through: Passage | null;
+  readonly #through: ZipkinPassage | null;
 
   /** @param url A base URL */
-  constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin", through: Passage | null = null) {
+  constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin", through: ZipkinPassage | null = null) {
     this.name = `${kind} ${through?.place ?? `at ${url}`}`;
     this.#base = url;
     this.#hasAccounts = kind === "collector";

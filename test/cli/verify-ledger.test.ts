@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { readAccount, readLedger } from "../../src/cli/verify-ledger.ts";
-import { KEPT_RECORDS, RunAccount } from "../../src/load/run-account.ts";
+import { KEPT_RECORDS, RunLedgerWriter } from "../../src/load/run-account.ts";
 import { startRunServer } from "../../src/load/run-server.ts";
-import type { RunRecord } from "../../src/trace/run-ledger.ts";
+import type { LedgerRecord } from "../../src/trace/run-ledger.ts";
 import { runCli, temporaryFolder } from "../helpers/cli.ts";
 
-const RECORD: RunRecord = {
+const RECORD: LedgerRecord = {
   sequence: 0,
   endMs: 0,
   status: 200,
@@ -19,7 +19,7 @@ const RECORD: RunRecord = {
 function serve(records: number) {
   const startMs = Date.now() - records * 1000;
   const header = { run: "9f86d081884c7d65", startMs, url: "http://localhost" };
-  const account = new RunAccount({ header, file: null, isKept: true });
+  const account = new RunLedgerWriter({ header, file: null, isKept: true });
   for (let sequence = 0; sequence < records; sequence++) {
     account.add({ ...RECORD, sequence, endMs: sequence * 1000 });
   }

@@ -1,12 +1,12 @@
 import { afterAll, expect, test } from "bun:test";
-import type { RemoteBackend } from "../../src/collector/remote-backend.ts";
+import type { ProxiedBackend } from "../../src/collector/remote-backend.ts";
 import { startRemotePage } from "../../src/collector/remote-page.ts";
 import { startCollector } from "../../src/collector/server.ts";
 import { startCollectorProcess } from "../helpers/collector-process.ts";
 import { openRaw } from "../helpers/raw-http.ts";
 
 const collector = startCollector({ host: "127.0.0.1", port: 0 });
-const backend: RemoteBackend = { kind: "collector", url: collector.url, hasLive: true, fetch };
+const backend: ProxiedBackend = { kind: "collector", url: collector.url, hasLive: true, fetch };
 const page = startRemotePage({ host: "127.0.0.1", port: 0, backend, topology: { a: 1 }, about: "" });
 afterAll(() => Promise.all([collector.stop(), page.stop()]));
 

@@ -9,7 +9,7 @@ import { parseExpectation } from "../../src/verify/expectation.ts";
 import { Inquiry } from "../../src/verify/inquiry.ts";
 import { reconcile } from "../../src/verify/reconcile.ts";
 import { resultOf, type VerifyResult } from "../../src/verify/result.ts";
-import { RunBook } from "../../src/verify/run-book.ts";
+import { RunLedger } from "../../src/verify/run-book.ts";
 import { surveyPlatform } from "../../src/verify/survey.ts";
 import { ZipkinReader } from "../../src/verify/zipkin-reader.ts";
 
@@ -40,7 +40,7 @@ export interface VerifyRunOptions {
 export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult> {
   const { url, backend, links = new Map(), perSecond = 300 } = options;
   const ids = new RunIds(newRunId());
-  const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
+  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
   const reader = new ZipkinReader(backend.url, backend.kind === "zipkin" ? "Zipkin" : "collector");
   const before = await readCounters(instancesOf(links), backend);
   const watch = new BackendWatch(backend, before.backend);

@@ -4,7 +4,7 @@ import { renderServiceEntry } from "../../src/kubernetes/service-entry.ts";
 import {
   type Call,
   type Distribution,
-  type Fault,
+  type ErrorRule,
   type Latency,
   MAX_REQUEST_BYTES,
   MAX_RESPONSE_BYTES,
@@ -54,7 +54,7 @@ const faultBase = {
   rate: fc.double({ min: 0, max: 0.3, noNaN: true }).map((value) => value + 0),
   after: fc.option(times),
 };
-const fault: fc.Arbitrary<Fault> = fc.oneof(
+const fault: fc.Arbitrary<ErrorRule> = fc.oneof(
   fc.record({ ...faultBase, kind: fc.constant("status" as const), status }),
   fc.record({ ...faultBase, kind: fc.constantFrom("reset" as const, "silence" as const) }),
 );

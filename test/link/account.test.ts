@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { ByteWriter } from "../../src/http/byte-writer.ts";
-import { Account } from "../../src/link/account.ts";
+import { RequestLedger } from "../../src/link/account.ts";
 import { NO_SPAN, SpanId } from "../../src/link/span-id.ts";
 import {
   addLedger,
@@ -23,13 +23,13 @@ const ledgers: fc.Arbitrary<Ledger> = fc.record({
 });
 const ids = fc.tuple(word, word).map((words) => words.map((it) => it.toString(16).padStart(8, "0")).join(""));
 
-function textOf(account: Account): string {
+function textOf(account: RequestLedger): string {
   const out = new ByteWriter(0);
   account.write(out);
   return out.take().toString();
 }
 
-function takeIn(account: Account, text: string): boolean {
+function takeIn(account: RequestLedger, text: string): boolean {
   const bytes = Buffer.from(`x${text}y`, "latin1");
   return account.takeIn(bytes, 1, bytes.length - 1);
 }
@@ -57,7 +57,7 @@ test("spans and ledgers add up as in the plain implementation", () => {
   });
   fc.assert(
     fc.property(fc.array(spans), fc.array(ledgers, { maxLength: 1 }), (added, below) => {
-      const account = new Account();
+      const account = new RequestLedger();
       let plain = EMPTY_LEDGER;
       for (const span of added) {
         const parent = span.parentId === null ? NO_SPAN : spanIdOf(span.parentId);
@@ -83,7 +83,7 @@ test("what is no ledger is refused, as by the plain implementation, and changes 
     });
   fc.assert(
     fc.property(fc.oneof(altered, fc.string({ unit: "binary-ascii" })), (text) => {
-      const account = new Account();
+      const account = new RequestLedger();
       const isTaken = takeIn(account, text);
       const plain = parseLedger(text);
       expect(isTaken).toBe(plain !== null);

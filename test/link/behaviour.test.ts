@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { randomSource } from "../../src/lib/random.ts";
-import { prepareBehaviour, slownessAt } from "../../src/link/behaviour.ts";
+import { prepareDraws, slownessAt } from "../../src/link/behaviour.ts";
 import {
   type Behaviour,
   type Distribution,
-  type Fault,
+  type ErrorRule,
   type Latency,
   PLAIN_BEHAVIOUR,
 } from "../../src/topology/model.ts";
@@ -21,13 +21,13 @@ function seeded(seed: number): () => number {
 }
 
 function quantilesOf(latency: Latency): (q: number) => number {
-  const { drawLatencyMs } = prepareBehaviour({ ...PLAIN_BEHAVIOUR, latency }, () => seeded(1));
+  const { drawLatencyMs } = prepareDraws({ ...PLAIN_BEHAVIOUR, latency }, () => seeded(1));
   const drawn = Array.from({ length: 40_000 }, () => drawLatencyMs?.() ?? -1).sort((a, b) => a - b);
   return (q) => drawn[Math.floor(q * drawn.length)] ?? 0;
 }
 
 test("what a behaviour does not have costs nothing", () => {
-  const runner = prepareBehaviour(PLAIN_BEHAVIOUR, () => Math.random);
+  const runner = prepareDraws(PLAIN_BEHAVIOUR, () => Math.random);
   expect(runner.isPlain).toBe(true);
   expect([runner.drawLatencyMs, runner.drawCpuMs, runner.drawFault, runner.drawResponseBytes]).toEqual([
     null,
@@ -74,7 +74,7 @@ describe("distributions have the mean and the deviation that they were given", (
     [{ kind: "exponential", mean: 4 }, 4, 4],
   ] as [Distribution, number, number][])("%j", (distribution, mean, deviation) => {
     const latency = { ...distribution, probability: 1 };
-    const { drawLatencyMs } = prepareBehaviour({ ...PLAIN_BEHAVIOUR, latency }, () => seeded(3));
+    const { drawLatencyMs } = prepareDraws({ ...PLAIN_BEHAVIOUR, latency }, () => seeded(3));
     const drawn = Array.from({ length: 100_000 }, () => drawLatencyMs?.() ?? -1);
     const found = drawn.reduce((sum, ms) => sum + ms, 0) / drawn.length;
     const variance = drawn.reduce((sum, ms) => sum + (ms - found) ** 2, 0) / drawn.length;
@@ -85,7 +85,7 @@ describe("distributions have the mean and the deviation that they were given", (
 
   test("with a probability the others do not wait", () => {
     const latency = { kind: "fixed", value: 9, probability: 0.25 } as const;
-    const { drawLatencyMs } = prepareBehaviour({ ...PLAIN_BEHAVIOUR, latency }, () => seeded(4));
+    const { drawLatencyMs } = prepareDraws({ ...PLAIN_BEHAVIOUR, latency }, () => seeded(4));
     const drawn = Array.from({ length: 10_000 }, () => drawLatencyMs?.());
     expect(drawn.filter((ms) => ms === 9).length).toBeWithin(2350, 2650);
     expect(drawn.every((ms) => ms === 0 || ms === 9)).toBe(true);
@@ -93,12 +93,12 @@ describe("distributions have the mean and the deviation that they were given", (
 });
 
 test("failures of each kind come at their rate, one at most for a request", () => {
-  const errors: Fault[] = [
+  const errors: ErrorRule[] = [
     { kind: "status", rate: 0.2, status: 503, after: null },
     { kind: "reset", rate: 0.1, after: null },
     { kind: "silence", rate: 0.05, after: { kind: "fixed", value: 7 } },
   ];
-  const { drawFault } = prepareBehaviour({ ...PLAIN_BEHAVIOUR, errors }, () => seeded(2));
+  const { drawFault } = prepareDraws({ ...PLAIN_BEHAVIOUR, errors }, () => seeded(2));
   const drawn = Array.from({ length: 20_000 }, () => drawFault?.() ?? null);
   const share = (kind: string | undefined) =>
     drawn.filter((prepared) => prepared?.fault.kind === kind).length / drawn.length;
@@ -111,11 +111,11 @@ test("failures of each kind come at their rate, one at most for a request", () =
 });
 
 test("rates that add up to 1 leave nothing to be served", () => {
-  const errors: Fault[] = [
+  const errors: ErrorRule[] = [
     { kind: "status", rate: 0.7, status: 500, after: null },
     { kind: "reset", rate: 0.3, after: null },
   ];
-  const { drawFault } = prepareBehaviour({ ...PLAIN_BEHAVIOUR, errors }, () => () => 0.9999);
+  const { drawFault } = prepareDraws({ ...PLAIN_BEHAVIOUR, errors }, () => () => 0.9999);
   expect(drawFault?.()?.fault.kind).toBe("reset");
 });
 
@@ -129,7 +129,7 @@ describe("with the same seed a part of a behaviour draws the same", () => {
   };
   const drawAll = (behaviour: Behaviour) => {
     const source = randomSource("seed");
-    const runner = prepareBehaviour(behaviour, (part) => source(`a/${part}`));
+    const runner = prepareDraws(behaviour, (part) => source(`a/${part}`));
     return {
       latency: Array.from({ length: 50 }, () => runner.drawLatencyMs?.()),
       cpu: Array.from({ length: 50 }, () => runner.drawCpuMs?.()),

@@ -3,11 +3,11 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startServer } from "../../src/http/server.ts";
 import { randomSource } from "../../src/lib/random.ts";
-import { Conduct, Stay } from "../../src/link/conduct.ts";
+import { PreparedBehavior, BehaviorRun } from "../../src/link/conduct.ts";
 import { TokenBucket } from "../../src/link/rate-limit.ts";
 import { type Role, rolesOf } from "../../src/link/roles.ts";
 import { LinkStats } from "../../src/link/stats.ts";
-import type { Behaviour, Fault, RetryPolicy } from "../../src/topology/model.ts";
+import type { Behaviour, ErrorRule, RetryPolicy } from "../../src/topology/model.ts";
 import { DEFAULT_RETRY } from "../../src/topology/model.ts";
 import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
@@ -15,7 +15,7 @@ import { startLinkProcess } from "../helpers/link-process.ts";
 import { openRaw, rawGet } from "../helpers/raw-http.ts";
 import { startBackend } from "../helpers/zipkin-backend.ts";
 
-function failing(fault: Fault): Partial<Behaviour> {
+function failing(fault: ErrorRule): Partial<Behaviour> {
   return { errors: [fault] };
 }
 
@@ -246,9 +246,9 @@ test("a token bucket is what its definition says", () => {
 test("a stay that ended in line gives its place on when it comes", async () => {
   const graph = graphOf({ a: { behaviour: { concurrency: { limit: 1, queue: 9, waitMs: null } } } });
   const role = rolesOf(graph, () => () => 0.5).find("a") as Role;
-  const conduct = new Conduct(role, 0);
+  const conduct = new PreparedBehavior(role, 0);
   const stats = new LinkStats();
-  const [first, gone, last] = [new Stay(conduct), new Stay(conduct), new Stay(conduct)];
+  const [first, gone, last] = [new BehaviorRun(conduct), new BehaviorRun(conduct), new BehaviorRun(conduct)];
   expect(await first.begin(stats, null)).toBe("serve");
   void gone.begin(stats, null);
   const waiting = last.begin(stats, null);

@@ -2,7 +2,7 @@ import { describe, expect, spyOn, test } from "bun:test";
 import { type LoadOptions, startLoad } from "../../src/load/generator.ts";
 import { LEDGER_HEADER } from "../../src/trace/ledger.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
-import type { RunRecord } from "../../src/trace/run-ledger.ts";
+import type { LedgerRecord } from "../../src/trace/run-ledger.ts";
 import { CLOSED_PORT } from "../helpers/chain.ts";
 import { rawAnswer, startRawServer } from "../helpers/raw-http.ts";
 
@@ -359,7 +359,7 @@ describe("trace context", () => {
 
   test("as large a share as was asked for is to be recorded, and the account knows which", async () => {
     await using server = startServer();
-    const records: RunRecord[] = [];
+    const records: LedgerRecord[] = [];
     const load = begin({
       url: server.url,
       maxRequests: 200,
@@ -382,7 +382,7 @@ describe("trace context", () => {
 describe("the account of a request", () => {
   const recordOf = async (respond: (text: string) => string, timeoutMs = 20_000) => {
     await using server = await startRawServer((socket, text) => socket.write(respond(text)));
-    const records: RunRecord[] = [];
+    const records: LedgerRecord[] = [];
     const load = begin({
       url: server.url,
       maxRequests: 1,
@@ -391,7 +391,7 @@ describe("the account of a request", () => {
     });
     await load.done;
     expect(records.length).toBe(1);
-    return { record: records[0] as RunRecord, results: load.results };
+    return { record: records[0] as LedgerRecord, results: load.results };
   };
 
   test("has status and ledger of the answer", async () => {

@@ -3,7 +3,7 @@ import { SpanStore } from "../../src/collector/span-store.ts";
 import { LiveProof } from "../../src/local/live-proof.ts";
 import { buildChain } from "../../src/topology/chain.ts";
 import { RunIds } from "../../src/trace/run.ts";
-import type { RunRecord } from "../../src/trace/run-ledger.ts";
+import type { LedgerRecord } from "../../src/trace/run-ledger.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { graphOf } from "../../src/verify/call-graph.ts";
 import type { Counters } from "../../src/verify/counters.ts";
@@ -43,7 +43,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     store.add(spans);
     proof.record(spans);
   };
-  const end = (sequence: number, changes: Partial<RunRecord> = {}) =>
+  const end = (sequence: number, changes: Partial<LedgerRecord> = {}) =>
     proof.noteEnd({
       sequence,
       endMs: 5,

@@ -5,7 +5,7 @@ import { Ajv } from "ajv";
 import fc from "fast-check";
 import { load } from "js-yaml";
 import { renderTopologySchema } from "../../scripts/topology-schema.ts";
-import { prepareBehaviour } from "../../src/link/behaviour.ts";
+import { prepareDraws } from "../../src/link/behaviour.ts";
 import { buildChain } from "../../src/topology/chain.ts";
 import {
   type Behaviour,
@@ -450,7 +450,7 @@ services:
         try {
           const { services } = parseTopology(text, "t.yaml");
           for (const { behaviour } of services.values()) {
-            const runner = prepareBehaviour(behaviour, () => () => 0.5);
+            const runner = prepareDraws(behaviour, () => () => 0.5);
             for (const draw of [runner.drawLatencyMs, runner.drawCpuMs, runner.drawResponseBytes]) {
               if (draw !== null) expect(draw()).toBeGreaterThanOrEqual(0);
             }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatRunHeader, parseRunHeader } from "../../src/trace/ledger-file.ts";
 import { isOfAnyRun, newRunId, RunIds } from "../../src/trace/run.ts";
-import { RECORD_BYTES, type RunRecord, readRunRecord, writeRunRecord } from "../../src/trace/run-ledger.ts";
+import { RECORD_BYTES, type LedgerRecord, readRunRecord, writeLedgerRecord } from "../../src/trace/run-ledger.ts";
 
 const runIds = fc.tuple(fc.integer({ min: 1, max: 2 ** 32 - 1 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
 type Words = [number, number, number, number];
@@ -98,7 +98,7 @@ describe("the trace ids of a run", () => {
 
 describe("the account of a run", () => {
   const words = fc.integer({ min: 0, max: 2 ** 32 - 1 });
-  const records: fc.Arbitrary<RunRecord> = fc.record({
+  const records: fc.Arbitrary<LedgerRecord> = fc.record({
     sequence: words,
     endMs: words,
     status: fc.integer({ min: 0, max: 599 }),
@@ -113,7 +113,7 @@ describe("the account of a run", () => {
     fc.assert(
       fc.property(records, (record) => {
         const view = new DataView(new ArrayBuffer(RECORD_BYTES * 2));
-        writeRunRecord(view, RECORD_BYTES, record);
+        writeLedgerRecord(view, RECORD_BYTES, record);
         expect(readRunRecord(view, RECORD_BYTES)).toEqual(record);
       }),
     );

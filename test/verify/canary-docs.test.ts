@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
 import { Histogram } from "../../src/lib/histogram.ts";
 import type { Loss } from "../../src/verify/attribution.ts";
-import { CanaryAccount } from "../../src/verify/canary-account.ts";
+import { CanaryTotals } from "../../src/verify/canary-account.ts";
 import { renderCanaryMetrics } from "../../src/verify/canary-metrics.ts";
 import { Tally } from "../../src/verify/tally.ts";
 import { readPrometheusText } from "../helpers/prometheus-text.ts";
@@ -30,7 +30,7 @@ function read(name: string): string {
 
 /** Every series that a canary has, with the names of its labels. */
 function exportedSeries(): Map<string, Set<string>> {
-  const account = new CanaryAccount();
+  const account = new CanaryTotals();
   const tally = new Tally();
   tally.brokenEdges.set("a > b", 1);
   const losses: Loss[] = [{ link: "a", reason: "queue_full", spans: 1 }];

@@ -5,11 +5,11 @@ import { startLoad } from "../../src/load/generator.ts";
 import { constantRate } from "../../src/load/schedule.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
 import { Canary, type CanaryOptions, type WindowReport } from "../../src/verify/canary.ts";
-import { CanaryAccount } from "../../src/verify/canary-account.ts";
+import { CanaryTotals } from "../../src/verify/canary-account.ts";
 import { renderCanaryMetrics } from "../../src/verify/canary-metrics.ts";
 import { startCanaryServer } from "../../src/verify/canary-server.ts";
 import { instancesOf } from "../../src/verify/counters.ts";
-import { RunBook } from "../../src/verify/run-book.ts";
+import { RunLedger } from "../../src/verify/run-book.ts";
 import { ZipkinReader } from "../../src/verify/zipkin-reader.ts";
 import { quickChain, startChain } from "../helpers/chain.ts";
 import { eventually } from "../helpers/cli.ts";
@@ -32,7 +32,7 @@ function startCanary(options: Partial<CanaryOptions> = {}) {
       reporter: { ...REPORTER_DEFAULTS, delayMs: 20 },
     },
   });
-  const account = new CanaryAccount();
+  const account = new CanaryTotals();
   const server = startCanaryServer({ host: "127.0.0.1", port: 0, account });
   const stop = new AbortController();
   const reports: WindowReport[] = [];
@@ -76,7 +76,7 @@ function startCanary(options: Partial<CanaryOptions> = {}) {
 
 function sendWindow(url: string, requests: number) {
   const ids = new RunIds(newRunId());
-  const book = new RunBook({ run: ids.runId, startMs: Date.now(), url });
+  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
   const load = startLoad({
     url: `${url}/`,
     method: "GET",
@@ -208,7 +208,7 @@ test("a backend that is too slow for the rate makes windows fewer, never more th
 }, 120_000);
 
 test("names that come from traces are quoted", () => {
-  const account = new CanaryAccount();
+  const account = new CanaryTotals();
   account.brokenEdges.set('a"\\\n > b', 1);
   const { samples } = readPrometheusText(renderCanaryMetrics(account)).get(
     "chain_link_verify_broken_contexts_total",
@@ -223,7 +223,7 @@ test("HEAD is GET without a body, and malformed requests are counted and told", 
   const server = startCanaryServer({
     host: "127.0.0.1",
     port: 0,
-    account: new CanaryAccount(),
+    account: new CanaryTotals(),
     onRejection: ({ reason }) => told.push(reason),
   });
   const url = `http://127.0.0.1:${server.port}`;

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { SEALED_BYTES } from "../../src/trace/ledger-file.ts";
-import type { RunRecord } from "../../src/trace/run-ledger.ts";
+import type { LedgerRecord } from "../../src/trace/run-ledger.ts";
 import { parseLedger } from "../../src/verify/ledger-file.ts";
 import { ledgerBytes } from "../helpers/ledger.ts";
 
 const HEADER = { run: "9f86d081884c7d65", startMs: 1_764_000_000_000, url: "http://a/é" };
 
-function recordOf(sequence: number): RunRecord {
+function recordOf(sequence: number): LedgerRecord {
   const ledger = { count: 9, high: 1, low: sequence, unknown: 0 };
   return { sequence, endMs: sequence * 2, status: 200, ledger, isSampled: true, isBroken: false };
 }

@@ -7,7 +7,7 @@ import type { Span } from "../../src/trace/span.ts";
 import { graphOf } from "../../src/verify/call-graph.ts";
 import { ledgerOf } from "../../src/verify/digest.ts";
 import { reconcile } from "../../src/verify/reconcile.ts";
-import { RunBook } from "../../src/verify/run-book.ts";
+import { RunLedger } from "../../src/verify/run-book.ts";
 import { toSeenSpan } from "../../src/verify/seen-span.ts";
 import type { TraceReader } from "../../src/verify/trace-reader.ts";
 import { ZipkinReader } from "../../src/verify/zipkin-reader.ts";
@@ -17,7 +17,7 @@ const REQUESTS = 2500;
 
 async function setUp(edit: (span: Span, sequence: number) => Span[]) {
   const ids = new RunIds(newRunId());
-  const book = new RunBook({ run: ids.runId, startMs: Date.now(), url: "http://localhost" });
+  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url: "http://localhost" });
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
   const stored: Span[] = [];
   // In any order, as requests end.
@@ -82,7 +82,7 @@ test("without a topology, whole traces teach what is missing in others, though t
 test("traces of a run that its account does not know are unexpected, in between and behind its end", async () => {
   const { book, collector } = await setUp((span) => [span]);
   // As a load that was killed leaves its account.
-  const cut = new RunBook(book.header);
+  const cut = new RunLedger(book.header);
   for (let index = 0; index < book.size; index++) {
     const record = book.record(index);
     if (record.sequence !== 700 && record.sequence < REQUESTS - 300) cut.add(record);
@@ -108,7 +108,7 @@ function plainOptions(url: string) {
 }
 
 /** A run that goes on: `run` ends when `end` is called; `until` resolves when so many traces are settled before that. */
-function begin(book: RunBook, reader: TraceReader, maxWaitMs: number) {
+function begin(book: RunLedger, reader: TraceReader, maxWaitMs: number) {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   let settled = 0;
   const run = reconcile({
@@ -128,7 +128,7 @@ function begin(book: RunBook, reader: TraceReader, maxWaitMs: number) {
 }
 
 /** Another request, which ends now. */
-function oneMore(book: RunBook, spans: readonly Span[]): number {
+function oneMore(book: RunLedger, spans: readonly Span[]): number {
   const now = Date.now();
   const endMs = now - book.header.startMs;
   const ledger = ledgerOf(spans.map(toSeenSpan));
@@ -200,7 +200,7 @@ test("what was there while others were awaited is not lost, whoever made room fo
 
 test("copies of requests that are not judged count for none of those that are", async () => {
   const { book, collector } = await setUp((span, sequence) => (sequence < 100 ? [span, span] : [span]));
-  const late = new RunBook(book.header);
+  const late = new RunLedger(book.header);
   for (let index = 0; index < book.size; index++) {
     const record = book.record(index);
     if (record.sequence >= 90) late.add(record);

@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import type { ControlState, Fault, Mark } from "../../src/collector/control.ts";
+import type { ControlState, LinkFaultJson, Mark } from "../../src/collector/control.ts";
 import { readJson } from "../shell/request.ts";
 import type { TopologyAnswer } from "./topology-answer.ts";
 
@@ -42,7 +42,7 @@ export async function followControl(): Promise<void> {
 }
 
 export const setRate = (ratePerSecond: number) => change("PUT", "/load", { ratePerSecond });
-export const setFault = (link: string, fault: Fault) =>
+export const setFault = (link: string, fault: LinkFaultJson) =>
   change("PUT", `/faults/${encodeURIComponent(link)}`, fault);
 export const clearFault = (link: string) => change("DELETE", `/faults/${encodeURIComponent(link)}`);
 export const clearFaults = () => change("DELETE", "/faults");

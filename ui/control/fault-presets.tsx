@@ -1,4 +1,4 @@
-import type { Fault } from "../../src/collector/control.ts";
+import type { LinkFaultJson } from "../../src/collector/control.ts";
 import { ownValue } from "../../src/lib/record.ts";
 import { formatClock, formatShare } from "../format.ts";
 import { clearFaults, control, controlProblem, setBackend, setFault } from "./control-client.ts";
@@ -11,7 +11,7 @@ export function FaultPresets() {
   const middle = services[Math.floor(services.length / 2)] ?? "";
   const last = services.at(-1) ?? "";
   // What is set already stays.
-  const add = (link: string, fault: Fault) => setFault(link, { ...ownValue(state.faults, link), ...fault });
+  const add = (link: string, fault: LinkFaultJson) => setFault(link, { ...ownValue(state.faults, link), ...fault });
   const count = Object.keys(state.faults).length;
   return (
     <section class="presets" aria-label="Break something">

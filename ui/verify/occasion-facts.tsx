@@ -1,9 +1,9 @@
 import type { ComponentChildren } from "preact";
-import type { Occasion } from "../../src/verify/occasion.ts";
+import type { ResultHead } from "../../src/verify/occasion.ts";
 import { formatDuration, formatMoment } from "../format.ts";
 
 interface OccasionFactsProps {
-  readonly occasion: Occasion;
+  readonly occasion: ResultHead;
   readonly run?: string;
   /** What still runs is judged now. @default true */
   readonly isOver?: boolean;

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import type { Occasion } from "../../src/verify/occasion.ts";
+import type { ResultHead } from "../../src/verify/occasion.ts";
 import type { PropagationResult } from "../../src/verify/propagation.ts";
 import type { VerifyResult } from "../../src/verify/result.ts";
 
@@ -48,4 +48,4 @@ export function readResult(text: string): ResultFile | null {
 }
 
 /** Of what an earlier version wrote. */
-const UNTOLD: Omit<Occasion, "url" | "backend"> = { subject: null, startedMs: 0, endedMs: 0, judgedMs: 0 };
+const UNTOLD: Omit<ResultHead, "url" | "backend"> = { subject: null, startedMs: 0, endedMs: 0, judgedMs: 0 };

@@ -3,7 +3,7 @@ import type { ApiClient } from "./client.ts";
 import { readApiError } from "./status.ts";
 
 /** What is asked through the API server, without a port-forward. */
-export interface Passage {
+export interface ApiServerProxy {
   /** Base URL. */
   readonly url: string;
   /** For URLs below it. */
@@ -27,7 +27,7 @@ export function passageTo(
   namespace: string,
   to: { readonly kind: "services" | "pods"; readonly name: string; readonly port: number },
   patienceMs = PATIENCE_MS,
-): Passage {
+): ApiServerProxy {
   const base = `/api/v1/namespaces/${namespace}/${to.kind}/${to.name}:${to.port}/proxy`;
   const { server } = client.access;
   return {

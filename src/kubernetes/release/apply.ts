@@ -4,11 +4,11 @@ import { isKept, type Resource } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { PART_OF_LABEL } from "./apply-set.ts";
 import { inheritFields } from "./former-managers.ts";
-import { waitUntilGone } from "./gone.ts";
+import { waitUntilDeleted } from "./gone.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
 import type { PlannedObject, Removal } from "./plan.ts";
 import { describeProblem, readApplyProblems } from "./problem.ts";
-import { before, Interrupted, type Work } from "./work.ts";
+import { assertCanContinue, Interrupted, type ReleaseOperation } from "./work.ts";
 
 /** The server refused objects though their dry run, or that of objects like them, went well. */
 export class ApplyFailed extends Error {
@@ -25,14 +25,14 @@ export class ApplyFailed extends Error {
  * Applies what a plan found to be new or different, kind after kind; within a kind at the same time. All refusals of
  * one kind are reported together, and end it.
  */
-export async function applyPlanned(work: Work, objects: readonly PlannedObject[]): Promise<void> {
+export async function applyPlanned(work: ReleaseOperation, objects: readonly PlannedObject[]): Promise<void> {
   for (const group of splitKinds(objects)) {
     const failures: { name: string; cause: unknown; text: string }[] = [];
     await runAll(group, async (planned) => {
       const { action, object, resource } = planned;
       try {
         if (action !== "unchanged") {
-          await before(work);
+          await assertCanContinue(work);
           if (action === "replace") await removeForReplacement(work, planned);
           if (action === "adopt")
             await inheritFields(work.client, resource, work.namespace, object.metadata.name);
@@ -52,10 +52,10 @@ export async function applyPlanned(work: Work, objects: readonly PlannedObject[]
 }
 
 /** Deletes what is wanted no longer; the kind that is applied last goes first. */
-export async function prune(work: Work, removals: readonly Removal[]): Promise<void> {
+export async function prune(work: ReleaseOperation, removals: readonly Removal[]): Promise<void> {
   for (const group of splitKinds(removals).toReversed()) {
     await runAll(group, async (removal) => {
-      await before(work);
+      await assertCanContinue(work);
       await deleteMember(work, removal);
       work.report.onDeleted(removal.resource.kind, removal.name);
     });
@@ -73,7 +73,7 @@ async function runAll<T>(items: readonly T[], run: (item: T) => Promise<void>): 
  * Deletes a member that is still the one that was planned for. A status that changed in between is no reason not to;
  * an object that left the set is.
  */
-async function deleteMember(work: Work, removal: Removal): Promise<void> {
+async function deleteMember(work: ReleaseOperation, removal: Removal): Promise<void> {
   const { client, namespace } = work;
   const { resource, name, uid } = removal;
   let version = removal.resourceVersion;
@@ -91,7 +91,7 @@ async function deleteMember(work: Work, removal: Removal): Promise<void> {
   }
 }
 
-async function removeForReplacement(work: Work, { resource, object, live }: PlannedObject): Promise<void> {
+async function removeForReplacement(work: ReleaseOperation, { resource, object, live }: PlannedObject): Promise<void> {
   if (live === null) return;
   const { client, namespace, stop, timeoutMs } = work;
   const { name } = object.metadata;
@@ -99,7 +99,7 @@ async function removeForReplacement(work: Work, { resource, object, live }: Plan
   const limit = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
   const selector = { fieldSelector: `metadata.name=${name}` };
   try {
-    await waitUntilGone(client, resource, namespace, selector, new Set([live.uid]), limit);
+    await waitUntilDeleted(client, resource, namespace, selector, new Set([live.uid]), limit);
   } catch (error) {
     if (stop.aborted) throw new Interrupted();
     if (!limit.aborted) throw error;

@@ -2,7 +2,7 @@ import type { LiveObject } from "../api/live-object.ts";
 import type { KubernetesObject } from "../object.ts";
 
 /** Which Deployment stands behind each Service, and whether somebody answers there. */
-export class Backing {
+export class ServiceBackends {
   /** Name of the Deployment, by Service; empty where it is none of ours. */
   readonly #behind = new Map<string, string>();
   /** Names of the Services, by Deployment. */

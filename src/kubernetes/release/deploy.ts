@@ -6,7 +6,7 @@ import { applyRevision, retireEarlier } from "./revision-run.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
 import { readyKeys, Waits } from "./waits.ts";
-import { beginWork, Interrupted } from "./work.ts";
+import { beginOperation, Interrupted } from "./work.ts";
 
 /**
  * Brings a release to what is wanted, from whatever state an earlier process left it in.
@@ -27,7 +27,7 @@ export async function deploy(
     current = await makePlan(store, target.objects, options);
   }
   if (options.stop.aborted) throw new Interrupted();
-  const work = await beginWork(store, options);
+  const work = await beginOperation(store, options);
   try {
     current = await renewPlan(store, target, current, options);
     // Who had the lock may have done it, or died when only its traces were left to remove.

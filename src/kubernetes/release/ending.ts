@@ -1,7 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
 import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES, type Resource } from "../api/resource.ts";
-import { waitUntilGone } from "./gone.ts";
+import { waitUntilDeleted } from "./gone.ts";
 import { selectorOf } from "./members.ts";
 import type { Removal } from "./plan.ts";
 import { ownerOf } from "./pod-index.ts";
@@ -17,7 +17,7 @@ const MAX_SHOWN = 10;
  * Waits until members that were deleted are gone, and the pods of a release, which end later than what made them.
  * @throws {UserError} `release-failed`, naming what does not end; {@link Interrupted}
  */
-export async function waitForEnd(
+export async function waitForDeletion(
   store: ReleaseStore,
   members: readonly Removal[],
   { stop, timeoutMs, report }: RemoveOptions,
@@ -35,7 +35,7 @@ export async function waitForEnd(
       [...resources].map((resource) => {
         const uids = members.filter((member) => member.resource === resource).map(({ uid }) => uid);
         const selector = { labelSelector: selectorOf(resource, store) };
-        return waitUntilGone(store.client, resource, store.namespace, selector, new Set(uids), limit);
+        return waitUntilDeleted(store.client, resource, store.namespace, selector, new Set(uids), limit);
       }),
     );
     await waitForPods(store, isOurs, limit, report);
@@ -63,7 +63,7 @@ async function waitForPods(
   tell();
   const clock = setInterval(tell, TELL_MS);
   try {
-    await waitUntilGone(client, RESOURCES.pod, namespace, { labelSelector }, left, limit, (uids) => {
+    await waitUntilDeleted(client, RESOURCES.pod, namespace, { labelSelector }, left, limit, (uids) => {
       left = new Set(uids);
       tell();
     });

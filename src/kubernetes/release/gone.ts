@@ -7,7 +7,7 @@ import { followCollection } from "../api/watch.ts";
  * @param uids Of the objects that are to go
  * @param onLeft Told which of them are left, whenever one went
  */
-export async function waitUntilGone(
+export async function waitUntilDeleted(
   client: ApiClient,
   resource: Resource,
   namespace: string,

@@ -3,7 +3,7 @@ import { hostname, userInfo } from "node:os";
 import { isRecord } from "../../lib/record.ts";
 
 /** A process that holds a lock, described so that another process of the same machine can tell whether it lives. */
-export interface Holder {
+export interface LockHolder {
   readonly user: string;
   readonly host: string;
   /** Changes with each start of the machine; empty where the system does not say. */
@@ -15,7 +15,7 @@ export interface Holder {
   readonly start: string;
 }
 
-export function describeSelf(): Holder {
+export function describeSelf(): LockHolder {
   return {
     user: userName(),
     host: hostname(),
@@ -26,21 +26,21 @@ export function describeSelf(): Holder {
   };
 }
 
-export function formatHolder({ user, host, pid }: Holder): string {
+export function formatLockHolder({ user, host, pid }: LockHolder): string {
   return `${user} on ${host} (process ${pid})`;
 }
 
-export function parseHolder(text: string | undefined): Holder | null {
+export function parseLockHolder(text: string | undefined): LockHolder | null {
   try {
     const holder: unknown = JSON.parse(text ?? "");
-    return isRecord(holder) && typeof holder.pid === "number" ? (holder as unknown as Holder) : null;
+    return isRecord(holder) && typeof holder.pid === "number" ? (holder as unknown as LockHolder) : null;
   } catch {
     return null;
   }
 }
 
 /** True only when it is certain: the process was one of this machine, and is gone. */
-export function isDead(holder: Holder): boolean {
+export function isDead(holder: LockHolder): boolean {
   const self = describeSelf();
   if (holder.host !== self.host || holder.pidNamespace !== self.pidNamespace) return false;
   // Started again since, or another machine of the same name: the lock then runs out by itself.

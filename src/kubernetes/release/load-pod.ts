@@ -1,6 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import type { LiveObject } from "../api/live-object.ts";
-import { type Passage, passageTo } from "../api/passage.ts";
+import { type ApiServerProxy, passageTo } from "../api/passage.ts";
 import { RESOURCES } from "../api/resource.ts";
 import { buildLoadSpec, LOAD_GENERATOR_PORT } from "../load-generator.ts";
 import type { KubernetesObject, Plain } from "../object.ts";
@@ -35,7 +35,7 @@ const HOPELESS = /^(ErrImage|ImagePull|InvalidImage|CreateContainer|CrashLoop|th
  */
 export class LoadPod {
   readonly name: string;
-  readonly passage: Passage;
+  readonly passage: ApiServerProxy;
   readonly #store: ReleaseStore;
   readonly #uid: string;
 

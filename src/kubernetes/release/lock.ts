@@ -8,7 +8,7 @@ import { hasReason, isNotFound } from "../api/status.ts";
 import { followCollection } from "../api/watch.ts";
 import { MANAGED_BY, MANAGER } from "../labels.ts";
 import { parentName } from "./apply-set.ts";
-import { describeSelf, formatHolder, isDead, parseHolder } from "./holder.ts";
+import { describeSelf, formatLockHolder, isDead, parseLockHolder } from "./holder.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
 import { RELEASE_LABEL } from "./revision.ts";
 
@@ -84,9 +84,9 @@ export class ReleaseLock {
       if (found === null) continue;
       // Our own attempt, whose answer was lost.
       if (found.spec?.holderIdentity === identity) return new ReleaseLock(client, namespace, identity, found);
-      const holder = parseHolder(found.metadata.annotations?.[HOLDER_ANNOTATION]);
+      const holder = parseLockHolder(found.metadata.annotations?.[HOLDER_ANNOTATION]);
       const holderText =
-        holder === null ? String(found.spec?.holderIdentity ?? "nobody") : formatHolder(holder);
+        holder === null ? String(found.spec?.holderIdentity ?? "nobody") : formatLockHolder(holder);
       if (holder === null || !isDead(holder)) {
         const seconds = Number(found.spec?.leaseDurationSeconds ?? DURATION_SECONDS);
         options.onWait?.(holderText, seconds);

@@ -13,7 +13,7 @@ import { readNamespace } from "./release-namespace.ts";
 import { checkRights, explainRefusal } from "./rights.ts";
 import { isRescaled, leaveScaled, readPriorReplicas } from "./scaling.ts";
 import type { ReleaseStore } from "./store.ts";
-import { judgeTrial, shapeOf, type Trial, tryApply } from "./trial.ts";
+import { judgeDryRun, shapeOf, type DryRunResult, dryRunApply } from "./trial.ts";
 
 /**
  * Compares what is wanted with what there is.
@@ -126,11 +126,11 @@ class Planner {
     }
     const { client } = this.#store;
     const force = this.#options.forceConflicts || found.action === "adopt";
-    const tried = await tryApply(client, object, true, force);
+    const tried = await dryRunApply(client, object, true, force);
     const onlyReplicas =
       tried.problems.length > 0 &&
       tried.problems.every(({ kind, field }) => kind === "conflict" && field === ".spec.replicas");
-    const final = isRescaled && onlyReplicas ? await tryApply(client, object, true, true) : tried;
+    const final = isRescaled && onlyReplicas ? await dryRunApply(client, object, true, true) : tried;
     this.#settle(live, { ...found, action: found.action === "adopt" ? "adopt" : "change", object }, final);
   }
 
@@ -157,7 +157,7 @@ class Planner {
       this.#found.set(keyOf(object), { ...found, action: "replace", differences: describeEnd(live) });
       return;
     }
-    this.#settle(live, found, await tryApply(client, object, true, true));
+    this.#settle(live, found, await dryRunApply(client, object, true, true));
   }
 
   /** Of objects that do not exist yet, one of each shape is tried: those alike are refused alike. */
@@ -171,14 +171,14 @@ class Planner {
     }
     await Promise.all(
       shapes.values().map(async (object) => {
-        const { problems } = await tryApply(this.#store.client, object, false, false);
+        const { problems } = await dryRunApply(this.#store.client, object, false, false);
         this.#problems.push(...problems);
       }),
     );
   }
 
-  #settle(live: LiveObject, found: PlannedObject, trial: Trial): void {
-    const judged = judgeTrial(live, found, trial);
+  #settle(live: LiveObject, found: PlannedObject, trial: DryRunResult): void {
+    const judged = judgeDryRun(live, found, trial);
     if (judged === null) this.#problems.push(...trial.problems);
     else this.#found.set(keyOf(found.object), judged);
   }

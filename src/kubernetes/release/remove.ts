@@ -2,14 +2,14 @@ import { KEPT_RESOURCES, MEMBER_RESOURCES, RESOURCES } from "../api/resource.ts"
 import { ApiError, hasReason } from "../api/status.ts";
 import { prune } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
-import { waitForEnd } from "./ending.ts";
+import { waitForDeletion } from "./ending.ts";
 import { keptSelector, selectorOf } from "./members.ts";
 import type { Removal } from "./plan.ts";
 import { findNamespace } from "./release-namespace.ts";
 import type { Revision } from "./revision.ts";
 import { checkRemovalRights, explainingRefusals, terminating } from "./rights.ts";
 import { noRelease, type Parent, type ReleaseStore } from "./store.ts";
-import { before, beginWork, type RemoveOptions } from "./work.ts";
+import { assertCanContinue, beginOperation, type RemoveOptions } from "./work.ts";
 
 /** What removing a release would remove. */
 export interface RemovalPlan {
@@ -59,15 +59,15 @@ function readAll(store: ReleaseStore, withStorage: boolean): Promise<RemovalPlan
  * finds it. Killed at any moment, it can simply be run again.
  */
 export async function removeRelease(store: ReleaseStore, options: RemoveOptions): Promise<void> {
-  const work = await beginWork(store, options);
+  const work = await beginOperation(store, options);
   let found: RemovalPlan;
   try {
     // Under the lock: what was planned without it may have changed since.
     found = await readAll(store, options.withStorage);
     await prune(work, found.members);
-    if (options.wait) await waitForEnd(store, found.members, options);
+    if (options.wait) await waitForDeletion(store, found.members, options);
     for (const revision of found.revisions) {
-      await before(work);
+      await assertCanContinue(work);
       await store.deleteRevision(revision);
     }
   } finally {

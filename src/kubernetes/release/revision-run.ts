@@ -12,7 +12,7 @@ import { explainRefusal } from "./rights.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
 import { Waits } from "./waits.ts";
-import { before, Interrupted, type Work } from "./work.ts";
+import { assertCanContinue, Interrupted, type ReleaseOperation } from "./work.ts";
 
 /**
  * Applies a target as a new revision. Whoever calls holds the lock.
@@ -22,19 +22,19 @@ export async function applyRevision(
   store: ReleaseStore,
   target: Target,
   plan: Plan,
-  work: Work,
+  work: ReleaseOperation,
   options: DeployOptions,
 ): Promise<Deployed> {
   const { release, namespace } = store;
   const [last] = plan.revisions;
   if (last?.status === "pending") {
     options.report.onResume(last);
-    await before(work);
+    await assertCanContinue(work);
     await store.markRevision(last, "interrupted", "its process ended before it was done");
   }
   const number = (last?.number ?? 0) + 1;
   const { inputs, objects } = target;
-  await before(work);
+  await assertCanContinue(work);
   const revision = await store.createRevision(
     { release, namespace, revision: number, inputs, objects },
     randomUUID(),
@@ -42,14 +42,14 @@ export async function applyRevision(
   try {
     const wantedKinds = new Set(objects.filter((object) => !isKept(object)).map(groupKindOf));
     const superset = new Set([...wantedKinds, ...(plan.parent?.groupKinds ?? [])]);
-    await before(work);
+    await assertCanContinue(work);
     let parentKinds: ReadonlySet<string> = new Set(plan.parent?.groupKinds ?? []);
     if (!isSameSet(parentKinds, superset) || plan.parent === null) {
       await store.writeParent(superset);
       parentKinds = superset;
     }
     await bringAbout(store, target, plan, work, options);
-    await before(work);
+    await assertCanContinue(work);
     if (!isSameSet(parentKinds, wantedKinds)) await store.writeParent(wantedKinds);
     await finishRevision(store, revision, plan.revisions);
     return { revision: number };
@@ -66,7 +66,7 @@ async function bringAbout(
   store: ReleaseStore,
   { objects }: Target,
   plan: Plan,
-  work: Work,
+  work: ReleaseOperation,
   options: DeployOptions,
 ): Promise<void> {
   const waits = new Waits(store, options);

@@ -3,7 +3,7 @@ import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES, type Resource } from "../api/resource.ts";
 import { type Follower, followCollection } from "../api/watch.ts";
 import type { KubernetesObject } from "../object.ts";
-import { Backing, hasReadyAddress } from "./backing.ts";
+import { ServiceBackends, hasReadyAddress } from "./backing.ts";
 import { keyOf } from "./plan.ts";
 import { ownerOf, PodIndex } from "./pod-index.ts";
 import { findPodTrouble, isLackOfRoom } from "./pod-trouble.ts";
@@ -46,14 +46,14 @@ export class ReadinessTracker {
   readonly #pods = new PodIndex();
   readonly #deployments = new Map<string, LiveObject>();
   readonly #replicaFailures = new Map<string, string>();
-  readonly #backing: Backing;
+  readonly #backing: ServiceBackends;
   readonly #settled = Promise.withResolvers<void>();
   #listsMissing = 0;
 
   constructor(options: TrackerOptions) {
     this.#options = options;
     this.#objects = options.objects.filter(({ kind }) => kind !== "Namespace");
-    this.#backing = new Backing(this.#objects);
+    this.#backing = new ServiceBackends(this.#objects);
     for (const object of this.#objects) {
       const key = keyOf(object);
       // A Service is judged by its EndpointSlices, as far as pods are wanted.

@@ -10,19 +10,19 @@ import { isMadeFrom } from "./pod-spec.ts";
 import { type Problem, ROLLING_UPDATE, readApplyProblems } from "./problem.ts";
 
 /** What the server says to a dry run. */
-export interface Trial {
+export interface DryRunResult {
   readonly force: boolean;
   /** The object as it would be; `null` when it was refused. */
   readonly applied: LiveObject | null;
   readonly problems: readonly Problem[];
 }
 
-export async function tryApply(
+export async function dryRunApply(
   client: ApiClient,
   object: KubernetesObject,
   exists: boolean,
   force: boolean,
-): Promise<Trial> {
+): Promise<DryRunResult> {
   try {
     const applied = await client.apply(resourceOf(object), object, {
       manager: FIELD_MANAGER,
@@ -37,10 +37,10 @@ export async function tryApply(
 }
 
 /** What has to be done for an object that exists; `null` when its problems are in the way. */
-export function judgeTrial(
+export function judgeDryRun(
   live: LiveObject,
   found: PlannedObject,
-  { applied, problems, force }: Trial,
+  { applied, problems, force }: DryRunResult,
 ): PlannedObject | null {
   const isPod = found.object.kind === "Pod";
   const isRewritten = isPod && !force && isMadeFrom(live, found.object);

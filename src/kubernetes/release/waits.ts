@@ -2,7 +2,7 @@ import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES } from "../api/resource.ts";
 import type { KubernetesObject } from "../object.ts";
 import type { DeployOptions } from "./deployment.ts";
-import { waitUntilGone } from "./gone.ts";
+import { waitUntilDeleted } from "./gone.ts";
 import { keyOf, type PlannedObject } from "./plan.ts";
 import { ownerOf } from "./pod-index.ts";
 import type { ReleaseStore } from "./store.ts";
@@ -63,7 +63,7 @@ export class Waits {
       pod.metadata.deletionTimestamp !== undefined && deployments.has(ownerOf(pod) ?? "");
     const ending = new Set(pods.filter(isCaller).map(({ metadata }) => metadata.uid));
     const limit = AbortSignal.any([this.#timeout(), AbortSignal.timeout(CALLERS_END_MS)]);
-    await waitUntilGone(client, RESOURCES.pod, namespace, selector, ending, limit).catch((error: unknown) => {
+    await waitUntilDeleted(client, RESOURCES.pod, namespace, selector, ending, limit).catch((error: unknown) => {
       if (!limit.aborted) throw error;
     });
     if (this.#options.stop.aborted) throw new Interrupted();

@@ -5,7 +5,7 @@ import { explainingRefusals } from "./rights.ts";
 import type { ReleaseStore } from "./store.ts";
 
 /** What a change of the cluster needs. */
-export interface Work {
+export interface ReleaseOperation {
   readonly client: ApiClient;
   readonly namespace: string;
   readonly lock: ReleaseLock;
@@ -28,7 +28,7 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
-export interface WorkOptions {
+export interface OperationOptions {
   readonly timeoutMs: number;
   /** Aborted at the first Ctrl-C. */
   readonly stop: AbortSignal;
@@ -52,10 +52,10 @@ export interface RemoveOptions {
  * Takes the release's lock. Whoever calls lets it go.
  * @throws {UserError} `release-locked`, `forbidden`; {@link Interrupted} when the user stops before we have it
  */
-export async function beginWork(
+export async function beginOperation(
   store: ReleaseStore,
-  { timeoutMs, stop, report }: WorkOptions,
-): Promise<Work> {
+  { timeoutMs, stop, report }: OperationOptions,
+): Promise<ReleaseOperation> {
   const { client, namespace, release } = store;
   const lock = await explainingRefusals(client, namespace, () =>
     ReleaseLock.acquire(client, namespace, release, {
@@ -69,7 +69,7 @@ export async function beginWork(
 }
 
 /** Refuses to begin anything when we are to stop, or no longer hold the lock. */
-export async function before({ stop, lock }: Pick<Work, "stop" | "lock">): Promise<void> {
+export async function assertCanContinue({ stop, lock }: Pick<ReleaseOperation, "stop" | "lock">): Promise<void> {
   if (stop.aborted) throw new Interrupted();
   await lock.check();
 }

@@ -6,7 +6,7 @@ import { openCluster } from "../../../src/kubernetes/api/kubeconfig.ts";
 import { RESOURCES } from "../../../src/kubernetes/api/resource.ts";
 import { ApiError } from "../../../src/kubernetes/api/status.ts";
 import { type Follower, followCollection } from "../../../src/kubernetes/api/watch.ts";
-import { waitUntilGone } from "../../../src/kubernetes/release/gone.ts";
+import { waitUntilDeleted } from "../../../src/kubernetes/release/gone.ts";
 import { temporaryFolder } from "../../helpers/cli.ts";
 
 /** A list's names, or a watch's events; a number is a refusal with that status. */
@@ -106,7 +106,7 @@ describe("waiting until objects are gone", () => {
         [event("DELETED", "b", 103)],
       ],
     });
-    await waitUntilGone(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a", "uid-b"]), NEVER);
+    await waitUntilDeleted(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a", "uid-b"]), NEVER);
     expect(server.from).toEqual(["100", "102"]);
   });
 
@@ -116,12 +116,12 @@ describe("waiting until objects are gone", () => {
       object: { kind: "Status", code: 410, reason: "Expired", message: "too old" },
     };
     using server = new ScriptedServer({ lists: [["a"], []], watches: [[expired]] });
-    await waitUntilGone(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), NEVER);
+    await waitUntilDeleted(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), NEVER);
   });
 
   test("watches nothing when all are gone at the first look", async () => {
     using server = new ScriptedServer({ lists: [["b"]], watches: [] });
-    await waitUntilGone(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), NEVER);
+    await waitUntilDeleted(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), NEVER);
     // Whatever was begun would have arrived by the time that another request is answered.
     await server.client.listAll(RESOURCES.pod, "n");
     expect(server.from).toEqual([]);
@@ -131,7 +131,7 @@ describe("waiting until objects are gone", () => {
     using server = new ScriptedServer({ lists: [["a"]], watches: [] });
     const limit = new AbortController();
     void server.done.then(() => limit.abort(new Error("too long")));
-    const waiting = waitUntilGone(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), limit.signal);
+    const waiting = waitUntilDeleted(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), limit.signal);
     await expect(waiting).rejects.toThrow("too long");
   });
 });
