@@ -154,7 +154,7 @@ async function measureAll(): Promise<ReadonlyMap<string, Turns>> {
   const all = new Map<string, Map<number, Turn[]>>();
   for (const count of connections) {
     for (let round = 0; round < rounds; round++) {
-      // Each comes first as often as last: what else the machine does favours nobody.
+      // Each comes first as often as last: what else the machine does favors nobody.
       for (const chain of round % 2 === 0 ? chains : chains.toReversed()) {
         const turn = await measure(chain, count);
         const ofChain = all.get(chain.name) ?? new Map<number, Turn[]>();

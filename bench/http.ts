@@ -54,7 +54,7 @@ async function main(rounds: number, seconds: number): Promise<void> {
     for (const connections of [1, 16, 64]) {
       const found = new Map<Kind, number[]>(KINDS.map((kind) => [kind, []]));
       for (let round = 0; round < rounds; round++) {
-        // Each comes first as often as last: what else the machine does favours nobody.
+        // Each comes first as often as last: what else the machine does favors nobody.
         for (const kind of round % 2 === 0 ? KINDS : KINDS.toReversed()) {
           const cost = await measure(servers.get(`${task} ${kind}`) as Started, connections, seconds);
           found.get(kind)?.push(cost);

@@ -11,7 +11,7 @@ const BENCHES = [
   "http",
   "span",
   "hop",
-  "behaviour",
+  "behavior",
   "load",
   "trace-page",
   "deploy",

@@ -16,10 +16,10 @@ import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
 import manifest from "../package.json";
 import { ByteWriter } from "../src/http/byte-writer.ts";
-import { RequestLedger } from "../src/link/account.ts";
 import { createExporter } from "../src/link/export.ts";
 import { REPORTER_DEFAULTS } from "../src/link/reporter.ts";
-import { type SpanTemplate, type SpanFormat, SpanRecord } from "../src/link/span-format.ts";
+import { RequestLedger } from "../src/link/request-ledger.ts";
+import { type SpanFormat, SpanRecord, type SpanTemplate } from "../src/link/span-format.ts";
 import { SpanId } from "../src/link/span-id.ts";
 import { clientTags, SCOPE_NAME, serverTags } from "../src/link/tags.ts";
 import { MACHINE_CLOCK } from "../src/link/wall-clock.ts";
@@ -116,7 +116,13 @@ class OwnSpans {
     if (this.#spans >= BATCH) this.end();
   }
 
-  add(idAt: number, parentAt: number, startMicros: number, durationMicros: number, template: SpanTemplate): void {
+  add(
+    idAt: number,
+    parentAt: number,
+    startMicros: number,
+    durationMicros: number,
+    template: SpanTemplate,
+  ): void {
     const record = this.#record;
     record.ids = ids;
     record.traceEnd = TRACE_END as number;

@@ -15,10 +15,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { RunLedgerWriter } from "../src/load/run-account.ts";
+import { RunLedgerWriter } from "../src/load/run-ledger-writer.ts";
 import { newSpanId } from "../src/trace/ids.ts";
 import { newRunId, RunIds } from "../src/trace/run.ts";
-import { ledgerOf } from "../src/verify/digest.ts";
+import { ledgerOf } from "../src/verify/judge/digest.ts";
 import { describeMachine, renderTable, writePage } from "./page.ts";
 import { EXECUTABLE, readMemory } from "./process.ts";
 

@@ -1,9 +1,9 @@
-import { type Command, loadCommands } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
-import type { FlagTable } from "../src/cli/flags.ts";
-import { GLOBAL_FLAGS } from "../src/cli/global-flags.ts";
-import { formatFlag } from "../src/cli/help.ts";
-import { environmentOf, formatFallback } from "../src/cli/settings.ts";
+import { type Command, loadCommands } from "../src/cli/shell/command.ts";
+import type { FlagTable } from "../src/cli/shell/flags.ts";
+import { GLOBAL_FLAGS } from "../src/cli/shell/global-flags.ts";
+import { formatFlag } from "../src/cli/shell/help.ts";
+import { environmentOf, formatFallback } from "../src/cli/shell/settings.ts";
 import { FAILURES } from "../src/http/failure.ts";
 import { ERROR_CODES } from "../src/lib/errors.ts";
 

@@ -7,7 +7,7 @@ import type { TraceSummary } from "../src/collector/trace-summary.ts";
 import { REPORTER_DEFAULTS } from "../src/link/reporter.ts";
 import { parseTopology } from "../src/topology/parse.ts";
 import type { Span } from "../src/trace/span.ts";
-import type { VerifyResult } from "../src/verify/result.ts";
+import type { VerifyResult } from "../src/verify/result/result.ts";
 import { startChain } from "../test/helpers/chain.ts";
 import { startUp, temporaryFolder } from "../test/helpers/cli.ts";
 import { startFaultProxy } from "../test/helpers/fault-proxy.ts";

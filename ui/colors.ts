@@ -1,4 +1,4 @@
-/** How many service colours `shell/colors.css` has: `--service-0` and on. */
+/** How many service colors `shell/colors.css` has: `--service-0` and on. */
 export const SERVICE_COLORS = 12;
 
 /** One with which no two services of a document in `examples/` are alike. */
@@ -7,9 +7,9 @@ const SEED = 4;
 const colors = new Map<string, number>();
 
 /**
- * The number of a service's colour. It follows from the name alone, so that a service looks the same in every view, tab
- * and file, whatever appeared before it. Two services may be alike; names that end in a number get the colours in turn,
- * so that neighbours in a chain are not.
+ * The number of a service's color. It follows from the name alone, so that a service looks the same in every view, tab
+ * and file, whatever appeared before it. Two services may be alike; names that end in a number get the colors in turn,
+ * so that neighbors in a chain are not.
  */
 export function colorOf(name: string): number {
   let color = colors.get(name);
@@ -30,7 +30,7 @@ function hashName(name: string): number {
   return ((hash ^ (hash >>> 15)) >>> 0) + Number(digits);
 }
 
-/** A class that sets `--color` to the service's colour. */
+/** A class that sets `--color` to the service's color. */
 export function colorClass(name: string): string {
   return `color-${colorOf(name)}`;
 }

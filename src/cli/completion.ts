@@ -1,5 +1,5 @@
-import { defineCommand, loadCommands } from "./command.ts";
-import { EXIT } from "./exit.ts";
+import { defineCommand, loadCommands } from "./shell/command.ts";
+import { EXIT } from "./shell/exit.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -20,7 +20,7 @@ export const completion = defineCommand({
         `expected one of ${SHELLS.join(", ")}, found ${JSON.stringify(operands[0])}`,
       );
     }
-    const { renderCompletion } = await import("./completion-script.ts");
+    const { renderCompletion } = await import("./shell/completion-script.ts");
     await output.result(renderCompletion(shell, await loadCommands(commands)));
     return EXIT.done;
   },

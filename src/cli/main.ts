@@ -2,17 +2,17 @@ import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
 import { UserError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
-import { parseArguments } from "./arguments.ts";
-import { loadCommands } from "./command.ts";
 import { COMMANDS, findCandidates } from "./commands.ts";
-import { EXIT } from "./exit.ts";
-import type { Flag, FlagTable } from "./flags.ts";
-import { GLOBAL_FLAGS } from "./global-flags.ts";
-import { renderCommandHelp, renderHelp } from "./help.ts";
-import { reachLoopbackDirectly } from "./loopback.ts";
-import { Output, type Verbosity } from "./output.ts";
-import { environmentOf, resolveSettings, type Setting } from "./settings.ts";
-import { renderTable } from "./table.ts";
+import { parseArguments } from "./shell/arguments.ts";
+import { loadCommands } from "./shell/command.ts";
+import { EXIT } from "./shell/exit.ts";
+import type { Flag, FlagTable } from "./shell/flags.ts";
+import { GLOBAL_FLAGS } from "./shell/global-flags.ts";
+import { renderCommandHelp, renderHelp } from "./shell/help.ts";
+import { reachLoopbackDirectly } from "./shell/loopback.ts";
+import { Output, type Verbosity } from "./shell/output.ts";
+import { environmentOf, resolveSettings, type Setting } from "./shell/settings.ts";
+import { renderTable } from "./shell/table.ts";
 
 /** Runs the program with the words after its name; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -36,7 +36,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const idle = new Set(command.idleFlags?.({ operands, isSet }));
     const sources = { given, environment: env, idle, file: null };
     const resolved = command.usesConfigFile
-      ? (await import("./config-settings.ts")).applyConfigFile(command.flags, sources, output)
+      ? (await import("./shell/config-settings.ts")).applyConfigFile(command.flags, sources, output)
       : resolveSettings(command.flags, sources);
     const { settings, values } = await withContextNamespace(command.flags, resolved);
     output.detail(`chain-link ${VERSION}, bun ${Bun.version}, ${process.platform}-${process.arch}`);
@@ -58,7 +58,7 @@ type Resolved = ReturnType<typeof resolveSettings>;
 /** Commands that reach no cluster load nothing for it. */
 async function withContextNamespace(flags: FlagTable, resolved: Resolved): Promise<Resolved> {
   if (flags.kubeconfig === undefined) return resolved;
-  const { readContextNamespace } = await import("./context-namespace.ts");
+  const { readContextNamespace } = await import("./common/context-namespace.ts");
   const found = await readContextNamespace(resolved.settings, resolved.values);
   if (found === null) return resolved;
   return {

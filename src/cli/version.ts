@@ -1,7 +1,7 @@
 import { VERSION } from "../lib/version.ts";
-import { defineCommand } from "./command.ts";
-import { EXIT } from "./exit.ts";
-import { outputFlag } from "./global-flags.ts";
+import { defineCommand } from "./shell/command.ts";
+import { EXIT } from "./shell/exit.ts";
+import { outputFlag } from "./shell/global-flags.ts";
 
 export const version = defineCommand({
   examples: [{ line: "chain-link version -o json", says: "with the runtime and the platform" }],

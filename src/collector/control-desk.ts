@@ -39,7 +39,7 @@ export class ControlDesk {
   readonly #faults = new Map<string, LinkFaultJson>();
   readonly #marks: Mark[] = [];
   #controlled: Controlled | null = null;
-  #wasDisturbed = false;
+  #hadFault = false;
   #isBackendDown = false;
   #backendUntil: number | null = null;
   #backendTimer: Timer | undefined;
@@ -56,8 +56,8 @@ export class ControlDesk {
   }
 
   /** Some link has been told to fail since the start. */
-  get wasDisturbed(): boolean {
-    return this.#wasDisturbed;
+  get hadFault(): boolean {
+    return this.#hadFault;
   }
 
   /** Before, there is nothing to control. */
@@ -146,7 +146,7 @@ export class ControlDesk {
   async #setFault(controlled: Controlled, link: string, fault: LinkFaultJson): Promise<void> {
     await controlled.setFault(link, fault);
     const text = describeFault(fault);
-    this.#wasDisturbed ||= text !== "";
+    this.#hadFault ||= text !== "";
     if (text === "") this.#faults.delete(link);
     else this.#faults.set(link, fault);
     this.#mark(`${link}: ${text || "mended"}`);

@@ -1,7 +1,7 @@
 /** Carries the token where a proxy takes `Authorization` for itself; otherwise that has it, as `Bearer`. */
 export const TOKEN_HEADER = "chain-link-token";
 
-/** A disturbance of one link; what is absent is as the topology says. */
+/** The faults injected into one link; absent fields are as the topology says. */
 export interface LinkFaultJson {
   /** Added to each request, milliseconds. */
   readonly latencyMs?: number | undefined;

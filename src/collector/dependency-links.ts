@@ -1,5 +1,5 @@
 import type { Span } from "../trace/span.ts";
-import { buildTree, type SpanNode } from "./span-nodes.ts";
+import { buildTree, type SpanNode } from "./span-tree.ts";
 
 /** How often one service called another, as `GET /api/v2/dependencies` says it. */
 export interface DependencyLink {

@@ -1,6 +1,6 @@
 import type { Span } from "../trace/span.ts";
 import { LiveRecorder } from "./live-recorder.ts";
-import type { ProxiedBackend } from "./remote-backend.ts";
+import type { ProxiedBackend } from "./proxied-backend.ts";
 import { readJson } from "./remote-query.ts";
 
 const POLL_MS = 2000;

@@ -6,7 +6,7 @@ import { respondLive } from "./live-stream.ts";
 import { isFromHere } from "./origin.ts";
 import { servePage } from "./page.ts";
 import { PolledLive } from "./polled-live.ts";
-import type { ProxiedBackend } from "./remote-backend.ts";
+import type { ProxiedBackend } from "./proxied-backend.ts";
 import { fetchJson, isQuery, openLive, RemoteError, readJson } from "./remote-query.ts";
 import { respondError, respondJson } from "./response.ts";
 import { listen } from "./server.ts";

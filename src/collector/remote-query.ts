@@ -2,7 +2,7 @@ import { AnswerTooLargeError, MAX_ANSWER_BYTES, readBody } from "../lib/bounded-
 import { apiUrl } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import { parseWellFormed } from "../lib/well-formed-json.ts";
-import type { ProxiedBackend } from "./remote-backend.ts";
+import type { ProxiedBackend } from "./proxied-backend.ts";
 
 /** What a backend says instead of an answer, or why its answer is not passed on. */
 export class RemoteError extends Error {

@@ -1,6 +1,6 @@
 import { addSpan, EMPTY_LEDGER, hashService, type Ledger, type ServiceHash } from "../trace/ledger.ts";
+import { RECORD_BYTES, writeLedgerRecord } from "../trace/ledger-record.ts";
 import { isRunId, RunIds } from "../trace/run.ts";
-import { RECORD_BYTES, writeLedgerRecord } from "../trace/run-ledger.ts";
 import type { Span } from "../trace/span.ts";
 import { HttpError } from "./http-error.ts";
 import { Pause } from "./pause.ts";
@@ -92,7 +92,14 @@ async function collectRecords(
     const spans = isOfCopies ? NO_SPANS : store.trace(traceId);
     if (spans !== undefined && (unknown > 0 || !isOfCopies)) {
       const ledger = { ...summarize(spans, services), unknown };
-      writeLedgerRecord(view, size, { sequence, endMs: 0, status: 0, ledger, isSampled: true, isBroken: false });
+      writeLedgerRecord(view, size, {
+        sequence,
+        endMs: 0,
+        status: 0,
+        ledger,
+        isSampled: true,
+        isBroken: false,
+      });
       size += RECORD_BYTES;
     }
     if (size === view.byteLength) {

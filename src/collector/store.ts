@@ -8,14 +8,14 @@ import type { Span } from "../trace/span.ts";
  *   process was killed if the store is a file. That is what a 202 promises.
  * - Bounded: the oldest whole traces go first, and every span that was ever added is in exactly one of the
  *   `StoreCounts`.
- * - Spans are normalised as by `decodeZipkinJson`. Two with the same JSON, but for the order of tags, are one span.
+ * - Spans are normalized as by `decodeZipkinJson`. Two with the same JSON, but for the order of tags, are one span.
  */
 export interface TraceStore {
   /** @throws {StoreFullError} and none is stored then */
   add(spans: readonly Span[]): void;
   /** As `add`, in one commit with others that come at the same time. */
   addSoon(spans: readonly Span[]): Promise<void>;
-  /** All spans of a trace, in no particular order; undefined when it has none. `traceId` is normalised. */
+  /** All spans of a trace, in no particular order; undefined when it has none. `traceId` is normalized. */
   trace(traceId: string): Span[] | undefined;
   /**
    * Newest first, by the timestamp of each trace's root, or of its earliest span where the root is missing. A trace without any

@@ -1,4 +1,4 @@
-import type { Behaviour, Service } from "../topology/model.ts";
+import type { Behavior, Service } from "../topology/model.ts";
 import {
   CONTAINER_SECURITY,
   POD_HARDENING,
@@ -37,7 +37,7 @@ export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): Ku
     kind: "Deployment",
     metadata: { labels: memberLabels("chain-link", release), name: link.deployment, namespace },
     spec: {
-      progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS + Math.ceil(link.service.behaviour.startupMs / 1000),
+      progressDeadlineSeconds: PROGRESS_DEADLINE_SECONDS + Math.ceil(link.service.behavior.startupMs / 1000),
       replicas: link.service.replicas,
       selector: { matchLabels: link.selector },
       template: {
@@ -51,7 +51,7 @@ export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): Ku
               imagePullPolicy: imagePullPolicy(image),
               name: "chain-link",
               readinessProbe: READINESS_PROBE,
-              resources: buildResources(link.service.behaviour),
+              resources: buildResources(link.service.behavior),
               securityContext: CONTAINER_SECURITY,
               volumeMounts: link.readsList ? [LIST_MOUNT, TEMPORARY_MOUNT] : [TEMPORARY_MOUNT],
             },
@@ -110,7 +110,7 @@ const REQUEST_MIB = 64;
 const ASSUMED_REQUESTS = 64;
 
 /** What a link needs by itself, and what its topology has it hold. */
-function buildResources({ memory, concurrency }: Behaviour): Plain {
+function buildResources({ memory, concurrency }: Behavior): Plain {
   const heldMib = Math.ceil(memory.heldBytes / MIB);
   const requestsMib = Math.ceil((memory.requestBytes * (concurrency?.limit ?? ASSUMED_REQUESTS)) / MIB);
   return {

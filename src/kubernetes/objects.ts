@@ -79,7 +79,7 @@ function placeChain(topology: Topology): LinkPlace[] {
 function chainEnv(service: Service, plain: Service | undefined, length: number): LinkPlace["env"] {
   const entry = podEntry(service);
   const isPlain = plain !== undefined && entry === podEntry(plain);
-  const slow = service.behaviour.slow === null ? "off" : "on";
+  const slow = service.behavior.slow === null ? "off" : "on";
   return [
     { name: "CHAIN_LINK_SERVICE_NAME", value: service.name },
     { name: "CHAIN_LINK_INSTANCES", value: String(length) },

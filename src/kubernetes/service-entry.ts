@@ -1,5 +1,5 @@
 import {
-  type Behaviour,
+  type Behavior,
   type Call,
   type Concurrency,
   DEFAULT_RETRY,
@@ -21,14 +21,14 @@ import type { Plain } from "./object.ts";
  */
 export function renderServiceEntry(service: Service): string {
   return JSON.stringify({
-    ...renderBehaviour(service.behaviour),
+    ...renderBehavior(service.behavior),
     replicas: service.replicas === 1 ? undefined : service.replicas,
     calls: service.steps.length === 0 ? undefined : service.steps.map(renderStep),
   });
 }
 
-function renderBehaviour(behaviour: Behaviour): Record<string, Plain> {
-  const { latency, cpu, errors, response, memory, concurrency, rateLimit, startupMs, slowStart } = behaviour;
+function renderBehavior(behavior: Behavior): Record<string, Plain> {
+  const { latency, cpu, errors, response, memory, concurrency, rateLimit, startupMs, slowStart } = behavior;
   return {
     latency: latency === null ? undefined : renderLatency(latency),
     cpu: cpu === null ? undefined : renderLatency(cpu),
@@ -55,7 +55,7 @@ function renderFault(fault: ErrorRule): Plain {
   return { rate: fault.rate, ...how, after };
 }
 
-function renderMemory({ heldBytes, requestBytes }: Behaviour["memory"]): Plain {
+function renderMemory({ heldBytes, requestBytes }: Behavior["memory"]): Plain {
   if (heldBytes === 0 && requestBytes === 0) return undefined;
   return { held: exactBytes(heldBytes), perRequest: exactBytes(requestBytes) };
 }

@@ -16,7 +16,7 @@ export function findNearest(word: string, candidates: Iterable<string>): string 
   return best;
 }
 
-/** Edits (insert, delete, replace, swap of neighbours) between two words: optimal string alignment. */
+/** Edits (insert, delete, replace, swap of neighbors) between two words: optimal string alignment. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -4,9 +4,9 @@ import type { RandomSource } from "../lib/random.ts";
 import { buildChain, chainOf } from "../topology/chain.ts";
 import type { Propagator } from "../trace/context.ts";
 import { hashService } from "../trace/ledger.ts";
-import { type LinkFault, withLinkFault } from "./disturbance.ts";
 import { createExporter, type ExportTarget } from "./export.ts";
 import { createHandler } from "./handler.ts";
+import { type RoleFault, withLinkFault } from "./link-fault.ts";
 import { LinkLog, type LinkLogOptions } from "./log.ts";
 import { HeldMemory } from "./memory.ts";
 import { renderMetrics } from "./metrics.ts";
@@ -71,7 +71,7 @@ export interface Link {
   readonly stats: LinkStats;
   readonly reporter: Reporter;
   /** From the next request on it behaves worse than its topology says, or with zeros as it says again. */
-  disturb(disturbance: LinkFault): void;
+  applyFault(fault: RoleFault): void;
   /**
    * Ends well: readiness turns false at once, requests go on being served for `drainMs` and until those in flight are
    * answered, then spans are flushed. All within `graceMs`; the first call counts.
@@ -96,7 +96,7 @@ export function startLink(options: LinkOptions): Link {
   const loaded = loadRoles(options.source, name, randomOf);
   let roles = loaded;
   // Prepared now, not with the first request.
-  const own = roles.findOwn(name)?.behaviour;
+  const own = roles.findOwn(name)?.behavior;
   const memory = new HeldMemory(own?.memory.heldBytes ?? 0);
   const abandoned = new Set<Visit>();
   const client = new Client();
@@ -196,9 +196,9 @@ export function startLink(options: LinkOptions): Link {
     url: server.url,
     stats,
     reporter,
-    disturb(disturbance) {
-      const isNone = disturbance.latencyMs === 0 && disturbance.errorRate === 0;
-      roles = isNone ? loaded : withLinkFault(loaded, name, disturbance);
+    applyFault(fault) {
+      const isNone = fault.latencyMs === 0 && fault.errorRate === 0;
+      roles = isNone ? loaded : withLinkFault(loaded, name, fault);
     },
     stop({ drainMs, graceMs }) {
       stopped ??= shutDown(drainMs, graceMs);

@@ -5,10 +5,10 @@ import {
   MICROS_DIGITS,
   patchDigits,
   patchMicros,
-  SpanTemplate,
   type SpanFormat,
-  type SpanRecord,
   type SpanProperties,
+  type SpanRecord,
+  SpanTemplate,
 } from "./span-format.ts";
 
 const START = ',{"traceId":"';

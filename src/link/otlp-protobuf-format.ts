@@ -2,7 +2,7 @@
 import type { ByteWriter } from "../http/byte-writer.ts";
 import { type OtlpResource, writeOtlpResource, writeOtlpScope, writeOtlpShape } from "../trace/otlp.ts";
 import { ProtobufWriter } from "../trace/protobuf.ts";
-import { SpanTemplate, type SpanFormat, type SpanRecord, type SpanProperties } from "./span-format.ts";
+import { type SpanFormat, type SpanProperties, type SpanRecord, SpanTemplate } from "./span-format.ts";
 
 /** Wire types: with a length, and 64-bit numbers. */
 const LENGTH = 2;

@@ -6,8 +6,8 @@ import { apiUrl } from "../lib/endpoint.ts";
 import type { Random } from "../lib/random.ts";
 import { type Call, isCall, type Step } from "../topology/model.ts";
 import { renderFinalBody } from "./body.ts";
-import { PreparedBehavior } from "./conduct.ts";
 import { prepareDraw } from "./distribution.ts";
+import { PreparedBehavior } from "./prepared-behavior.ts";
 import { JSON_TYPE } from "./response.ts";
 import { RetryBudget, RetryWindow } from "./retry-budget.ts";
 import { RetryRule } from "./retry-rule.ts";
@@ -63,7 +63,7 @@ export class Plan {
   readonly #drawBytes: (() => number) | null;
 
   constructor(role: Role, parts: PlanParts) {
-    const { isPlain, drawResponseBytes, hasFixedResponse } = role.behaviour;
+    const { isPlain, drawResponseBytes, hasFixedResponse } = role.behavior;
     const windows = new RetryWindows();
     this.role = role;
     this.name = Buffer.from(role.name, "latin1");

@@ -1,12 +1,12 @@
 import type { Exchange } from "../http/exchange.ts";
 import { KIND_WORDS, type ServiceHash } from "../trace/ledger.ts";
-import { RequestLedger, NoRequestLedger } from "./account.ts";
 import { PassedContext } from "./passed-context.ts";
 import type { Reporter } from "./reporter.ts";
 import { CALL, RequestContext, SERVER, TRACE_END } from "./request-context.ts";
+import { NoRequestLedger, RequestLedger } from "./request-ledger.ts";
 import type { Route } from "./route.ts";
 import type { ServerTemplates } from "./server-templates.ts";
-import { type SpanTemplate, type SpanFormat, SpanRecord } from "./span-format.ts";
+import { type SpanFormat, SpanRecord, type SpanTemplate } from "./span-format.ts";
 import { NO_SPAN, type SpanId } from "./span-id.ts";
 import type { Cause } from "./tags.ts";
 import { VISITS } from "./visit-log.ts";

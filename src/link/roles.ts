@@ -1,14 +1,14 @@
 import type { Random, RandomSource } from "../lib/random.ts";
 import type { Service, Topology } from "../topology/model.ts";
 import { hashServices } from "../topology/services-list.ts";
-import { type BehaviorDraws, prepareDraws } from "./behaviour.ts";
+import { type BehaviorDraws, prepareDraws } from "./behavior-draws.ts";
 
 /** What a link does when it acts as one service of the topology. */
 export interface Role {
   /** The service's name as the topology has it. */
   readonly name: string;
   readonly steps: Service["steps"];
-  readonly behaviour: BehaviorDraws;
+  readonly behavior: BehaviorDraws;
   /** Says who has a slow request in a plain chain. */
   readonly random: Random;
   /** For each part of this service that leaves something to chance, by the part's name. */
@@ -63,7 +63,7 @@ class PreparedRoles implements Roles {
     const role = {
       name,
       steps: service.steps,
-      behaviour: prepareDraws(service.behaviour, randomOf),
+      behavior: prepareDraws(service.behavior, randomOf),
       random: this.randomOf(name),
       randomOf,
     };

@@ -5,15 +5,15 @@ import type { Fields } from "../http/fields.ts";
 import { exposeMistake } from "../http/handler-error.ts";
 import type { ErrorRule } from "../topology/model.ts";
 import type { Propagator } from "../trace/context.ts";
-import type { RequestLedger } from "./account.ts";
 import type { CallRun } from "./call-run.ts";
-import { type PreparedBehavior, BehaviorRun } from "./conduct.ts";
 import type { LinkLog } from "./log.ts";
 import { jsonHead, type Plan } from "./plan.ts";
 import type { Plans } from "./plans.ts";
+import { BehaviorRun, type PreparedBehavior } from "./prepared-behavior.ts";
 import { Recorder, type RecorderParts } from "./recorder.ts";
 import { REFUSALS, type Refusal } from "./refusal.ts";
 import type { RequestContext } from "./request-context.ts";
+import type { RequestLedger } from "./request-ledger.ts";
 import { answerUnrouted, jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import { isPost, isRead, type Route } from "./route.ts";
 import type { Sampler } from "./sampler.ts";
@@ -43,7 +43,7 @@ export interface VisitParts extends RecorderParts {
  *                |
  *                +-> refusal, error status, reset, silence
  *
- * A request to a service without behaviours runs down this file without a promise.
+ * A request to a service without behaviors runs down this file without a promise.
  */
 export class Visit implements StepsOwner {
   readonly context: RequestContext;
@@ -57,7 +57,7 @@ export class Visit implements StepsOwner {
   isOver = false;
   #isUnderWay = false;
   #isSilent = false;
-  /** In the care of the service's behaviours. */
+  /** In the care of the service's behaviors. */
   #stay: BehaviorRun | null = null;
   #route: Route | null = null;
   #startMs = 0;
@@ -181,7 +181,7 @@ export class Visit implements StepsOwner {
     const content = { message: REFUSALS[refusal], service: role.name };
     if (refusal === "rate_limited") {
       const retryAfter = ["Retry-After", String(bucket?.retryAfterSeconds ?? 0)] as const;
-      this.#answer(jsonResponse(role.behaviour.rateLimit?.status ?? 429, content, [retryAfter]), refusal);
+      this.#answer(jsonResponse(role.behavior.rateLimit?.status ?? 429, content, [retryAfter]), refusal);
     } else {
       this.#answer(jsonResponse(503, content), refusal);
     }

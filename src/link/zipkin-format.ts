@@ -5,11 +5,11 @@ import {
   MICROS_DIGITS,
   patchDigits,
   patchMicros,
-  SpanTemplate,
   type SpanFormat,
+  type SpanProperties,
   type SpanRecord,
   type SpanSource,
-  type SpanProperties,
+  SpanTemplate,
 } from "./span-format.ts";
 
 const START = ',{"traceId":"';

@@ -3,7 +3,7 @@ import type { Failure } from "../http/failure.ts";
 import type { CallListener, Reply } from "../http/reply.ts";
 import { BEGUN_TRACE_HEADER, TRACE_RESPONSE_HEADER } from "../trace/context.ts";
 import { LEDGER_HEADER, parseLedger } from "../trace/ledger.ts";
-import type { LedgerRecord } from "../trace/run-ledger.ts";
+import type { LedgerRecord } from "../trace/ledger-record.ts";
 
 const LEDGER_NAME = lowerBytes(LEDGER_HEADER);
 const TRACE_RESPONSE_NAMES = [TRACE_RESPONSE_HEADER, BEGUN_TRACE_HEADER].map(lowerBytes);

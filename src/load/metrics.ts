@@ -1,6 +1,6 @@
 // https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 import type { LoadResults } from "./results.ts";
-import type { RunLedgerWriter } from "./run-account.ts";
+import type { RunLedgerWriter } from "./run-ledger-writer.ts";
 
 /** Upper bounds of the buckets of latency, in seconds: those of the links. */
 const BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];

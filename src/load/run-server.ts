@@ -7,7 +7,7 @@ import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import type { Load } from "./generator.ts";
 import { renderMetrics } from "./metrics.ts";
 import { LoadResults } from "./results.ts";
-import type { RunLedgerWriter } from "./run-account.ts";
+import type { RunLedgerWriter } from "./run-ledger-writer.ts";
 
 export interface RunServerOptions {
   readonly host: string;

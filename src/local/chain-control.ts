@@ -1,9 +1,9 @@
 import type { Controlled } from "../collector/control-desk.ts";
+import { NO_FAULT } from "../link/link-fault.ts";
 import type { Load } from "../load/generator.ts";
-import { describeBehaviour } from "../topology/describe.ts";
+import { describeBehavior } from "../topology/describe.ts";
 import { isCall, type Topology } from "../topology/model.ts";
 import type { LocalChain } from "./local-chain.ts";
-import { NO_FAULT } from "./restartable-link.ts";
 
 /** A chain of this machine, and its load once there is one, as the control desk acts on them. */
 export function controlChain(
@@ -52,7 +52,7 @@ export function describeTopology({ name, entry, services }: Topology) {
         .flat()
         .filter(isCall)
         .map((call) => ({ service: call.service, probability: call.probability })),
-      behaviour: describeBehaviour(service.behaviour),
+      behavior: describeBehavior(service.behavior),
     })),
   };
 }

@@ -1,12 +1,12 @@
 import type { ErrorCode } from "../lib/errors.ts";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import type { ExportTarget } from "../link/export.ts";
+import type { LinkFault } from "../link/link-fault.ts";
 import type { TagSet } from "../link/tags.ts";
 import { DEFAULT_TRACER, type TracerSettings } from "../link/tracer-settings.ts";
 import type { Topology } from "../topology/model.ts";
 import { LINK_PROCESS_COMMAND } from "./command-name.ts";
 import { type LocalChainOptions, type LocalLink, portOf, STOP_GRACE_MS } from "./local-link.ts";
-import type { RunningLinkFault } from "./restartable-link.ts";
 import { EMPTY_SNAPSHOT, type LinkSnapshot } from "./snapshot.ts";
 
 /** What a parent says to the process of a link. */
@@ -25,7 +25,7 @@ export type ParentMessage =
     }
   /** Where every link is; before it comes, calls go nowhere. */
   | { readonly kind: "urls"; readonly urls: ReadonlyMap<string, string> }
-  | { readonly kind: "fault"; readonly fault: RunningLinkFault }
+  | { readonly kind: "fault"; readonly fault: LinkFault }
   | { readonly kind: "stop"; readonly graceMs: number };
 
 /** What the process of a link says to its parent. */
@@ -134,7 +134,7 @@ class LinkProcess implements LocalLink {
     return this.#snapshot;
   }
 
-  async setFault(fault: RunningLinkFault): Promise<void> {
+  async setFault(fault: LinkFault): Promise<void> {
     this.send({ kind: "fault", fault });
   }
 

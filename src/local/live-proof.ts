@@ -1,18 +1,18 @@
 import type { ProofTotals, RunProof, TraceProof } from "../collector/proof.ts";
 import { Histogram } from "../lib/histogram.ts";
+import type { LedgerRecord, RunHeader } from "../trace/ledger-record.ts";
 import { RunIds } from "../trace/run.ts";
-import type { RunHeader, LedgerRecord } from "../trace/run-ledger.ts";
 import type { Span } from "../trace/span.ts";
-import { attributeLosses } from "../verify/attribution.ts";
-import type { CallGraph } from "../verify/call-graph.ts";
-import type { Counters } from "../verify/counters.ts";
-import { ledgerOfSpan } from "../verify/digest.ts";
-import { judgeTrace, type Knowledge } from "../verify/judge.ts";
-import { describeFindings, resultOf, type VerifyResult } from "../verify/result.ts";
-import { toSeenSpan } from "../verify/seen-span.ts";
-import { Tally } from "../verify/tally.ts";
-import { causeOf } from "../verify/unknown-cause.ts";
-import { type Verdict, verdictOf } from "../verify/verdict.ts";
+import type { Counters } from "../verify/backend/counters.ts";
+import type { CallGraph } from "../verify/judge/call-graph.ts";
+import { ledgerOfSpan } from "../verify/judge/digest.ts";
+import { judgeTrace, type Knowledge } from "../verify/judge/judge.ts";
+import { toSeenSpan } from "../verify/judge/seen-span.ts";
+import { Tally } from "../verify/judge/tally.ts";
+import { causeOf } from "../verify/judge/unknown-cause.ts";
+import { type Verdict, verdictOf } from "../verify/judge/verdict.ts";
+import { describeFindings, resultOf, type VerifyResult } from "../verify/result/result.ts";
+import { attributeLosses } from "../verify/run/attribution.ts";
 import { COMPLETE, JUDGED, OPEN, RequestRing, WAITING } from "./request-ring.ts";
 
 /** What has not come so long after the end of its request is missing, until it comes. */

@@ -1,11 +1,11 @@
 import { randomSource } from "../lib/random.ts";
 import type { ExportTarget } from "../link/export.ts";
+import type { LinkFault } from "../link/link-fault.ts";
 import { ratioSampler } from "../link/sampler.ts";
 import type { TagSet } from "../link/tags.ts";
 import { DEFAULT_TRACER, type TracerSettings } from "../link/tracer-settings.ts";
 import type { Topology } from "../topology/model.ts";
 import { DEFAULT_PROPAGATORS } from "../trace/context.ts";
-import type { RunningLinkFault } from "./restartable-link.ts";
 import type { LinkSnapshot } from "./snapshot.ts";
 
 export interface LocalChainOptions {
@@ -35,7 +35,7 @@ export interface LocalLink {
   /** It ended without a word: what it did last, and its spans that waited, are not known. */
   readonly isLost: boolean;
   /** Sets what is wrong with it, in place of what was; resolves when it is so. Of a process: when it was told. */
-  setFault(fault: RunningLinkFault): Promise<void>;
+  setFault(fault: LinkFault): Promise<void>;
   stop(): Promise<void>;
 }
 

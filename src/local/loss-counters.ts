@@ -1,5 +1,5 @@
 import type { TraceStore } from "../collector/store.ts";
-import type { Counters } from "../verify/counters.ts";
+import type { Counters } from "../verify/backend/counters.ts";
 import type { LocalLink } from "./local-link.ts";
 
 /** What links and store have counted since they were started, as `verify` reads it from those that are elsewhere. */

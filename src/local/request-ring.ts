@@ -1,5 +1,5 @@
 import type { Ledger } from "../trace/ledger.ts";
-import { RECORD_BYTES, type LedgerRecord, readRunRecord, writeLedgerRecord } from "../trace/run-ledger.ts";
+import { type LedgerRecord, RECORD_BYTES, readRunRecord, writeLedgerRecord } from "../trace/ledger-record.ts";
 
 /** Requests that are remembered: two minutes of 1,000 a second. 41 bytes each, of memory that is touched when it is used. */
 const CAPACITY = 2 ** 17;

@@ -1,14 +1,6 @@
-import type { LinkFault } from "../link/disturbance.ts";
 import type { Link } from "../link/link.ts";
+import type { LinkFault } from "../link/link-fault.ts";
 import { EMPTY_SNAPSHOT, type LinkSnapshot, snapshotLink } from "./snapshot.ts";
-
-/** What can be done to a link while it runs. */
-export interface RunningLinkFault extends LinkFault {
-  /** Nobody listens on its port. */
-  readonly isStopped: boolean;
-}
-
-export const NO_FAULT: RunningLinkFault = { latencyMs: 0, errorRate: 0, isStopped: false };
 
 /** Time that a stopped link has to answer and to send its spans. */
 const STOP_GRACE_MS = 1000;
@@ -38,7 +30,7 @@ export class RestartableLink {
   }
 
   /** @throws {UserError} `port-busy` when another process took the port of a stopped link */
-  setFault(fault: RunningLinkFault): Promise<void> {
+  setFault(fault: LinkFault): Promise<void> {
     const change = this.#changing.then(() => this.#change(fault));
     this.#changing = change.catch(() => {});
     return change;
@@ -49,7 +41,7 @@ export class RestartableLink {
     await this.#link.stop(options);
   }
 
-  async #change(fault: RunningLinkFault): Promise<void> {
+  async #change(fault: LinkFault): Promise<void> {
     if (fault.isStopped && !this.#isStopped) {
       await this.#link.stop({ drainMs: 0, graceMs: STOP_GRACE_MS });
       this.#before = addCounts(this.#before, snapshotLink(this.#link));
@@ -58,7 +50,7 @@ export class RestartableLink {
       this.#link = this.#start(Number(new URL(this.url).port));
       this.#isStopped = false;
     }
-    if (!this.#isStopped) this.#link.disturb(fault);
+    if (!this.#isStopped) this.#link.applyFault(fault);
   }
 }
 

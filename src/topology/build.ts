@@ -2,7 +2,7 @@ import { parseDuration } from "../lib/duration.ts";
 import { parseSize } from "../lib/size.ts";
 import { type ActionEntry, type Defaults, readFraction, type ServiceEntry } from "./document.ts";
 import {
-  type Behaviour,
+  type Behavior,
   type Call,
   type Concurrency,
   DEFAULT_RETRY,
@@ -41,7 +41,7 @@ export function buildService(
   return Object.freeze({
     name,
     replicas: entry.replicas ?? defaults.replicas ?? 1,
-    behaviour: buildBehaviour({ ...defaults, ...entry }),
+    behavior: buildBehavior({ ...defaults, ...entry }),
     steps: Object.freeze(steps),
     ...(entry.pods === undefined ? {} : { pods: buildPods(entry.pods) }),
   });
@@ -103,7 +103,7 @@ function buildBudget(entry: NonNullable<Defaults["retryBudget"]>): RetryPolicy["
   });
 }
 
-export function buildBehaviour(entry: Defaults | ServiceEntry): Behaviour {
+export function buildBehavior(entry: Defaults | ServiceEntry): Behavior {
   return Object.freeze({
     latency: buildOccasional(entry.latency),
     cpu: buildOccasional(entry.cpu),
@@ -140,7 +140,7 @@ function buildFaults(entry: NonNullable<Defaults["errors"]>): ErrorRule[] {
   });
 }
 
-function buildMemory(entry: NonNullable<Defaults["memory"]>): Behaviour["memory"] {
+function buildMemory(entry: NonNullable<Defaults["memory"]>): Behavior["memory"] {
   const { held = "0", perRequest = "0" } =
     typeof entry === "string" ? { held: entry } : (entry as { held?: string; perRequest?: string });
   return { heldBytes: readBytes(held), requestBytes: readBytes(perRequest) };
@@ -161,7 +161,7 @@ function buildRateLimit(entry: NonNullable<Defaults["rateLimit"]>): RateLimit {
   };
 }
 
-function buildSlowStart(entry: NonNullable<Defaults["slowStart"]>): NonNullable<Behaviour["slowStart"]> {
+function buildSlowStart(entry: NonNullable<Defaults["slowStart"]>): NonNullable<Behavior["slowStart"]> {
   if (typeof entry === "string") return { durationMs: readMs(entry), factor: DEFAULT_SLOWNESS };
   return { durationMs: readMs(entry.for), factor: entry.factor ?? DEFAULT_SLOWNESS };
 }

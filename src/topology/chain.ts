@@ -1,5 +1,5 @@
 import {
-  type Behaviour,
+  type Behavior,
   CALL_TIMEOUT_MS,
   DEFAULT_RETRY,
   type Distribution,
@@ -15,8 +15,8 @@ export interface ChainOptions {
   readonly name?: string;
   /** Each link draws the original's slow request (2 s) with probability 1/N. @default true */
   readonly slow?: boolean;
-  /** Behaviour of every link. @default none */
-  readonly behaviour?: Behaviour;
+  /** Behavior of every link. @default none */
+  readonly behavior?: Behavior;
   readonly replicas?: number;
   /** Limit of each call. @default 3 s for every link still below the caller */
   readonly timeoutMs?: number;
@@ -48,7 +48,7 @@ export function chainOf(names: readonly string[], options: ChainOptions = {}): T
     (options.slow ?? true) && names.length > 0
       ? Object.freeze({ probability: 1 / names.length, delayMs: SLOW_REQUEST_MS })
       : null;
-  const behaviour = Object.freeze({ ...(options.behaviour ?? PLAIN_BEHAVIOUR), slow });
+  const behavior = Object.freeze({ ...(options.behavior ?? PLAIN_BEHAVIOUR), slow });
   const services = new Map<string, Service>();
   for (const [position, name] of names.entries()) {
     const next = names[position + 1];
@@ -66,7 +66,7 @@ export function chainOf(names: readonly string[], options: ChainOptions = {}): T
     const steps = next === undefined ? [] : [Object.freeze([call(next)])];
     services.set(
       name,
-      Object.freeze({ name, replicas: options.replicas ?? 1, behaviour, steps: Object.freeze(steps) }),
+      Object.freeze({ name, replicas: options.replicas ?? 1, behavior, steps: Object.freeze(steps) }),
     );
   }
   return Object.freeze({

@@ -1,8 +1,8 @@
-import type { Behaviour, Distribution, Latency } from "./model.ts";
+import type { Behavior, Distribution, Latency } from "./model.ts";
 
 /** What a service does with a request besides calling others, in lines for people; none for a plain one. */
-export function describeBehaviour(behaviour: Behaviour): string[] {
-  const { latency, cpu, errors, response, concurrency, rateLimit, startupMs, slow } = behaviour;
+export function describeBehavior(behavior: Behavior): string[] {
+  const { latency, cpu, errors, response, concurrency, rateLimit, startupMs, slow } = behavior;
   const lines: string[] = [];
   if (latency !== null) lines.push(`waits ${describeTime(latency)}`);
   if (cpu !== null) lines.push(`works ${describeTime(cpu)}`);

@@ -226,7 +226,7 @@ const pods = mapping({
 });
 
 /** Each of them is one definition of the JSON Schema. */
-const behaviourValues = {
+const behaviorValues = {
   latency: v.pipe(
     occasionalTime,
     v.description("Time before the calls are made: fixed, or drawn from a distribution."),
@@ -255,18 +255,18 @@ const behaviourValues = {
   pods: v.pipe(pods, v.description("What the cluster requires of pods in Kubernetes.")),
 };
 
-const behaviour = {
-  latency: v.optional(behaviourValues.latency),
-  cpu: v.optional(behaviourValues.cpu),
-  errors: v.optional(behaviourValues.errors),
-  response: v.optional(behaviourValues.response),
-  memory: v.optional(behaviourValues.memory),
-  concurrency: v.optional(behaviourValues.concurrency),
-  rateLimit: v.optional(behaviourValues.rateLimit),
-  startup: v.optional(behaviourValues.startup),
-  slowStart: v.optional(behaviourValues.slowStart),
-  replicas: v.optional(behaviourValues.replicas),
-  pods: v.optional(behaviourValues.pods),
+const behavior = {
+  latency: v.optional(behaviorValues.latency),
+  cpu: v.optional(behaviorValues.cpu),
+  errors: v.optional(behaviorValues.errors),
+  response: v.optional(behaviorValues.response),
+  memory: v.optional(behaviorValues.memory),
+  concurrency: v.optional(behaviorValues.concurrency),
+  rateLimit: v.optional(behaviorValues.rateLimit),
+  startup: v.optional(behaviorValues.startup),
+  slowStart: v.optional(behaviorValues.slowStart),
+  replicas: v.optional(behaviorValues.replicas),
+  pods: v.optional(behaviorValues.pods),
 };
 
 export const serviceSchema = mapping({
@@ -279,7 +279,7 @@ export const serviceSchema = mapping({
       v.description("Calls in order; a nested list is made at the same time."),
     ),
   ),
-  ...behaviour,
+  ...behavior,
 });
 
 const header = {
@@ -288,7 +288,7 @@ const header = {
   metadata: v.optional(mapping({ name: v.optional(v.string("a name")) })),
   defaults: v.optional(
     v.pipe(
-      mapping({ ...behaviour, ...callSettings }),
+      mapping({ ...behavior, ...callSettings }),
       v.description("For every service and call that does not say otherwise."),
     ),
   ),
@@ -313,7 +313,7 @@ export const documentSchemas = { graph: graphDocument, chain: chainDocument } as
 export const topologySchema = v.union([graphDocument, chainDocument]);
 
 /** What the JSON Schema says once, by name. */
-export const sharedSchemas = { duration, fraction, fault, action, ...behaviourValues, ...callValues };
+export const sharedSchemas = { duration, fraction, fault, action, ...behaviorValues, ...callValues };
 
 export type ServiceEntry = v.InferOutput<typeof serviceSchema>;
 export type GraphDocument = v.InferOutput<typeof graphDocument>;

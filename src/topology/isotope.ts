@@ -67,7 +67,7 @@ class Reading {
     );
     const request = this.#defaultRequestBytes;
     const settings = {
-      ...this.#readBehaviour(defaults, ["defaults"]),
+      ...this.#readBehavior(defaults, ["defaults"]),
       ...(request === 0 ? {} : { request: formatSize(request) }),
     };
     const services = this.#readServices(graph.services, defaults);
@@ -122,13 +122,13 @@ class Reading {
     const calls = this.#readScript(name, script ?? [], scriptPath);
     return {
       ...(entry.isEntrypoint === true ? { entry: true } : {}),
-      ...this.#readBehaviour(entry, path),
+      ...this.#readBehavior(entry, path),
       ...(calls.length === 0 ? {} : { calls }),
     };
   }
 
   /** What a service and the defaults may both say. */
-  #readBehaviour(entry: Entry, path: Path): Entry {
+  #readBehavior(entry: Entry, path: Path): Entry {
     const { type, numReplicas, errorRate, responseSize } = entry;
     const read: Entry = {};
     if (type !== undefined && type !== "http" && type !== "HTTP") {

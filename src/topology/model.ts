@@ -1,5 +1,5 @@
 /** What a link does with a request besides calling others. Times in milliseconds, sizes in bytes. */
-export interface Behaviour {
+export interface Behavior {
   /** Time that passes before the calls are made. */
   readonly latency: Latency | null;
   /** Busy work on the processor for each request, in undisturbed milliseconds. */
@@ -148,7 +148,7 @@ export interface Service {
   /** Of its own pods in Kubernetes, over those of the topology. @default none */
   readonly pods?: PodSettings;
   readonly replicas: number;
-  readonly behaviour: Behaviour;
+  readonly behavior: Behavior;
   readonly steps: readonly Step[];
 }
 
@@ -199,7 +199,7 @@ export const PLAIN_CALL = Object.freeze({ probability: 1, retries: 0, retry: DEF
 const NO_MEMORY = Object.freeze({ heldBytes: 0, requestBytes: 0 });
 
 /** A link that answers at once. */
-export const PLAIN_BEHAVIOUR: Behaviour = Object.freeze({
+export const PLAIN_BEHAVIOUR: Behavior = Object.freeze({
   latency: null,
   cpu: null,
   errors: Object.freeze([]),

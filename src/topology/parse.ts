@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { parseDuration } from "../lib/duration.ts";
 import { isRecord } from "../lib/record.ts";
 import { findNearest } from "../lib/suggestion.ts";
-import { buildBehaviour, buildPods, buildRetry, buildService, buildSizes } from "./build.ts";
+import { buildBehavior, buildPods, buildRetry, buildService, buildSizes } from "./build.ts";
 import { buildChain } from "./chain.ts";
 import {
   type ChainDocument,
@@ -115,11 +115,11 @@ function reachesInside(issue: v.BaseIssue<unknown>): boolean {
 
 function buildDocumentChain(document: ChainDocument, options: ParseOptions): Topology {
   const defaults = document.defaults ?? {};
-  const behaviour = buildBehaviour(defaults);
+  const behavior = buildBehavior(defaults);
   const chain = buildChain(document.chain, {
     name: document.metadata?.name ?? "chain-link",
     slow: options.slow ?? true,
-    behaviour,
+    behavior,
     replicas: defaults.replicas ?? 1,
     ...(defaults.timeout === undefined ? {} : { timeoutMs: parseDuration(defaults.timeout) ?? 0 }),
     retries: defaults.retries ?? 0,

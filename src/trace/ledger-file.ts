@@ -1,5 +1,5 @@
+import { RECORD_BYTES, type RunHeader, writeLedgerRecord } from "./ledger-record.ts";
 import { finish, mix } from "./murmur.ts";
-import { RECORD_BYTES, type RunHeader, writeLedgerRecord } from "./run-ledger.ts";
 
 /**
  * The ledger of a run as a file, or as a load generator serves it. Whatever happens to it can be seen in it:

@@ -10,7 +10,7 @@ import { normalizeSpan, PlacedMisfit } from "./zipkin-span.ts";
 import { convertZipkinV1 } from "./zipkin-v1.ts";
 
 /**
- * The spans of one Zipkin v2 JSON batch, normalised: ids padded, names in lower case, annotations sorted, absent instead
+ * The spans of one Zipkin v2 JSON batch, normalized: ids padded, names in lower case, annotations sorted, absent instead
  * of null, zero or false. So equal spans have equal JSON but for the order of their tags.
  * Text that is empty is a batch without spans. Bytes that are not UTF-8 become U+FFFD, as in Zipkin, and so does half a
  * surrogate pair.

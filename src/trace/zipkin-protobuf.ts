@@ -17,7 +17,7 @@ const GROUP_FIELDS = 100_000;
 const common = new SpanPatterns();
 
 /**
- * The spans of one Zipkin v2 protobuf batch in groups, normalised as by `decodeZipkinJson`. Unknown fields are skipped.
+ * The spans of one Zipkin v2 protobuf batch in groups, normalized as by `decodeZipkinJson`. Unknown fields are skipped.
  * @param patterns what spans were like before
  * @throws {ZipkinError} for the whole batch when one span is wrong
  */

@@ -7,12 +7,12 @@ import {
   renderErrorReference,
   renderFailureReference,
 } from "../../scripts/cli-reference.ts";
-import { parseArguments } from "../../src/cli/arguments.ts";
-import { loadCommands } from "../../src/cli/command.ts";
 import { COMMANDS as ENTRIES } from "../../src/cli/commands.ts";
-import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
-import { renderCommandHelp, renderHelp } from "../../src/cli/help.ts";
-import { environmentOf } from "../../src/cli/settings.ts";
+import { parseArguments } from "../../src/cli/shell/arguments.ts";
+import { loadCommands } from "../../src/cli/shell/command.ts";
+import { GLOBAL_FLAGS } from "../../src/cli/shell/global-flags.ts";
+import { renderCommandHelp, renderHelp } from "../../src/cli/shell/help.ts";
+import { environmentOf } from "../../src/cli/shell/settings.ts";
 import { EXECUTABLE, runCli, temporaryFolder } from "../helpers/cli.ts";
 
 const COMMANDS = await loadCommands(ENTRIES);

@@ -1,8 +1,8 @@
 import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { GLOBAL_FLAGS } from "../../src/cli/global-flags.ts";
-import { environmentOf } from "../../src/cli/settings.ts";
+import { GLOBAL_FLAGS } from "../../src/cli/shell/global-flags.ts";
+import { environmentOf } from "../../src/cli/shell/settings.ts";
 import { type Finished, runCli, temporaryFolder } from "../helpers/cli.ts";
 import { ledgerBytes } from "../helpers/ledger.ts";
 

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { RunIds } from "../../src/trace/run.ts";
-import { parseLedger } from "../../src/verify/ledger-file.ts";
+import { parseLedger } from "../../src/verify/run/ledger-file.ts";
 import { type Certificates, makeCertificates } from "../helpers/certificates.ts";
 import { CLOSED_PORT, quickChain, startChain } from "../helpers/chain.ts";
 import { EXECUTABLE, eventually, runCli, temporaryFolder } from "../helpers/cli.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { renderPropagation } from "../../src/cli/propagation-report.ts";
-import type { EdgeFinding } from "../../src/verify/propagation.ts";
+import { renderPropagation } from "../../src/cli/verify/propagation-report.ts";
+import type { EdgeFinding } from "../../src/verify/propagation/propagation.ts";
 
 const EXPLANATION = "-: the edge was not called, or lies below a broken one";
 

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { readAccount, readLedger } from "../../src/cli/verify-ledger.ts";
-import { KEPT_RECORDS, RunLedgerWriter } from "../../src/load/run-account.ts";
+import { readAccount, readLedger } from "../../src/cli/verify/verify-ledger.ts";
+import { KEPT_RECORDS, RunLedgerWriter } from "../../src/load/run-ledger-writer.ts";
 import { startRunServer } from "../../src/load/run-server.ts";
-import type { LedgerRecord } from "../../src/trace/run-ledger.ts";
+import type { LedgerRecord } from "../../src/trace/ledger-record.ts";
 import { runCli, temporaryFolder } from "../helpers/cli.ts";
 
 const RECORD: LedgerRecord = {

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { renderVerifyReport } from "../../src/cli/verify-report.ts";
+import { renderVerifyReport } from "../../src/cli/verify/verify-report.ts";
 import { Histogram } from "../../src/lib/histogram.ts";
-import { type Reconciled, resultOf } from "../../src/verify/result.ts";
-import { Tally } from "../../src/verify/tally.ts";
-import { verdictOf } from "../../src/verify/verdict.ts";
+import { Tally } from "../../src/verify/judge/tally.ts";
+import { verdictOf } from "../../src/verify/judge/verdict.ts";
+import { type Reconciled, resultOf } from "../../src/verify/result/result.ts";
 
 /** The report on complete traces that were seen so long after their requests. */
 function reportOn(latenciesMs: readonly number[]): string {

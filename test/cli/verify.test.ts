@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { RunIds } from "../../src/trace/run.ts";
-import type { ExampleResult } from "../../src/verify/result.ts";
+import type { ExampleResult } from "../../src/verify/result/result.ts";
 import { runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
 import { ledgerBytes } from "../helpers/ledger.ts";
 

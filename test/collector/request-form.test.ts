@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import type { ProxiedBackend } from "../../src/collector/remote-backend.ts";
+import type { ProxiedBackend } from "../../src/collector/proxied-backend.ts";
 import { startRemotePage } from "../../src/collector/remote-page.ts";
 import { startCollector } from "../../src/collector/server.ts";
 import { startCollectorProcess } from "../helpers/collector-process.ts";

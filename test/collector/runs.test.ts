@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { startCollector } from "../../src/collector/server.ts";
 import { addSpan, EMPTY_LEDGER } from "../../src/trace/ledger.ts";
+import { RECORD_BYTES, readRunRecord } from "../../src/trace/ledger-record.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
-import { RECORD_BYTES, readRunRecord } from "../../src/trace/run-ledger.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { makeChain, makeSpan, newTraceId } from "./spans.ts";
 

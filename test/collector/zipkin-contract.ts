@@ -65,7 +65,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       await eventually(async () => expect((await get(`/api/v2/trace/${traceId}`)).status).toBe(200));
     });
 
-    test("a span comes back normalised", async () => {
+    test("a span comes back normalized", async () => {
       const traceId = newTraceId();
       const text = `[{"traceId":"${traceId}","id":"1","parentId":"2","kind":"SERVER","name":"GET /Ünï",
         "timestamp":"1700000000000000","duration":5,"extra":[1],"debug":false,"shared":true,
@@ -113,7 +113,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       }
     });
 
-    test("an unknown trace is 404 and named by its normalised id", async () => {
+    test("an unknown trace is 404 and named by its normalized id", async () => {
       const response = await get("/api/v2/trace/fffe");
       expect(response.status).toBe(404);
       expect(await response.text()).toBe("000000000000fffe not found");

@@ -101,8 +101,8 @@ describe.skipIf(!existsSync(CHROMIUM))("what the page shows while things change"
           name: "zoo",
           entry: "front",
           services: [
-            { name: "front", calls: [calls("mouse"), calls("zebra"), calls("ant")], behaviour: [] },
-            ...names.slice(1).map((name) => ({ name, calls: [], behaviour: [] })),
+            { name: "front", calls: [calls("mouse"), calls("zebra"), calls("ant")], behavior: [] },
+            ...names.slice(1).map((name) => ({ name, calls: [], behavior: [] })),
           ],
         };
         await report(

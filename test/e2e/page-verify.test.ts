@@ -8,11 +8,11 @@ import { LiveProof } from "../../src/local/live-proof.ts";
 import { buildChain } from "../../src/topology/chain.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
 import type { Span } from "../../src/trace/span.ts";
-import { graphOf } from "../../src/verify/call-graph.ts";
-import { ledgerOf } from "../../src/verify/digest.ts";
-import type { PropagationResult } from "../../src/verify/propagation.ts";
-import { renderReportPage } from "../../src/verify/report-page.ts";
-import { toSeenSpan } from "../../src/verify/seen-span.ts";
+import { graphOf } from "../../src/verify/judge/call-graph.ts";
+import { ledgerOf } from "../../src/verify/judge/digest.ts";
+import { toSeenSpan } from "../../src/verify/judge/seen-span.ts";
+import type { PropagationResult } from "../../src/verify/propagation/propagation.ts";
+import { renderReportPage } from "../../src/verify/result/report-page.ts";
 import { makeChain } from "../collector/spans.ts";
 
 const CHROMIUM = "/usr/bin/chromium";

@@ -588,7 +588,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "a service has one colour in all views, whatever came before it",
+    "a service has one color in all views, whatever came before it",
     () =>
       onPage(async (page) => {
         const traceId = newTraceId();

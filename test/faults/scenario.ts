@@ -1,7 +1,7 @@
-import { Output } from "../../src/cli/output.ts";
-import { POD_FLAGS } from "../../src/cli/pod-flags.ts";
-import { readWanted } from "../../src/cli/release-target.ts";
-import { resolveSettings } from "../../src/cli/settings.ts";
+import { POD_FLAGS } from "../../src/cli/common/pod-flags.ts";
+import { readWanted } from "../../src/cli/common/release-target.ts";
+import { Output } from "../../src/cli/shell/output.ts";
+import { resolveSettings } from "../../src/cli/shell/settings.ts";
 import type { ApiClient } from "../../src/kubernetes/api/client.ts";
 import { DEFAULT_RELEASE } from "../../src/kubernetes/labels.ts";
 import { DEFAULT_SLEEP_SECONDS } from "../../src/kubernetes/load-generator.ts";

@@ -4,7 +4,7 @@ import { rolesOf } from "../../src/link/roles.ts";
 import { ratioSampler } from "../../src/link/sampler.ts";
 import { chainOf } from "../../src/topology/chain.ts";
 import {
-  type Behaviour,
+  type Behavior,
   type Call,
   PLAIN_BEHAVIOUR,
   PLAIN_CALL,
@@ -107,9 +107,9 @@ export function quickChain(...names: readonly string[]): Topology {
   return chainOf(names, { slow: false });
 }
 
-export interface ServiceFields extends Partial<Omit<Service, "name" | "steps" | "behaviour">> {
+export interface ServiceFields extends Partial<Omit<Service, "name" | "steps" | "behavior">> {
   /** What is not said is plain. */
-  readonly behaviour?: Partial<Behaviour>;
+  readonly behavior?: Partial<Behavior>;
   /** In order; a nested list at the same time. */
   readonly calls?: readonly (CallFields | readonly CallFields[])[];
 }
@@ -123,11 +123,11 @@ export function graphOf(services: Readonly<Record<string, ServiceFields>>): Topo
     return { ...PLAIN_CALL, timeoutMs: 3000, ...(typeof fields === "string" ? { service: fields } : fields) };
   };
   const entries = Object.entries(services).map(
-    ([name, { calls = [], behaviour, ...rest }]): [string, Service] => [
+    ([name, { calls = [], behavior, ...rest }]): [string, Service] => [
       name,
       {
         replicas: 1,
-        behaviour: { ...PLAIN_BEHAVIOUR, ...behaviour },
+        behavior: { ...PLAIN_BEHAVIOUR, ...behavior },
         ...rest,
         name,
         steps: calls.map((step) => (isGroup(step) ? step.map(action) : [action(step)])),

@@ -1,5 +1,5 @@
-import { RunLedgerWriter } from "../../src/load/run-account.ts";
-import type { RunHeader, LedgerRecord } from "../../src/trace/run-ledger.ts";
+import { RunLedgerWriter } from "../../src/load/run-ledger-writer.ts";
+import type { LedgerRecord, RunHeader } from "../../src/trace/ledger-record.ts";
 
 /** The bytes of a ledger as the load generator writes it. */
 export function ledgerBytes(header: RunHeader, records: readonly LedgerRecord[], isEnded = true): Buffer {

@@ -1,17 +1,17 @@
 import { startLoad } from "../../src/load/generator.ts";
 import type { Topology } from "../../src/topology/model.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
-import { attributeLosses } from "../../src/verify/attribution.ts";
-import { BackendWatch } from "../../src/verify/backend-watch.ts";
-import { graphOf } from "../../src/verify/call-graph.ts";
-import { type Counters, instancesOf, readCounters } from "../../src/verify/counters.ts";
-import { parseExpectation } from "../../src/verify/expectation.ts";
-import { Inquiry } from "../../src/verify/inquiry.ts";
-import { reconcile } from "../../src/verify/reconcile.ts";
-import { resultOf, type VerifyResult } from "../../src/verify/result.ts";
-import { RunLedger } from "../../src/verify/run-book.ts";
-import { surveyPlatform } from "../../src/verify/survey.ts";
-import { ZipkinReader } from "../../src/verify/zipkin-reader.ts";
+import { BackendWatch } from "../../src/verify/backend/backend-watch.ts";
+import { type Counters, instancesOf, readCounters } from "../../src/verify/backend/counters.ts";
+import { Inquiry } from "../../src/verify/backend/inquiry.ts";
+import { ZipkinReader } from "../../src/verify/backend/zipkin-reader.ts";
+import { graphOf } from "../../src/verify/judge/call-graph.ts";
+import { parseExpectation } from "../../src/verify/judge/expectation.ts";
+import { resultOf, type VerifyResult } from "../../src/verify/result/result.ts";
+import { attributeLosses } from "../../src/verify/run/attribution.ts";
+import { reconcile } from "../../src/verify/run/reconcile.ts";
+import { RunLedger } from "../../src/verify/run/run-ledger.ts";
+import { surveyPlatform } from "../../src/verify/run/survey.ts";
 
 export interface VerifyRunOptions {
   readonly url: string;

@@ -5,7 +5,7 @@ import { buildObjects } from "../../src/kubernetes/objects.ts";
 import { buildChain } from "../../src/topology/chain.ts";
 import type { Topology } from "../../src/topology/model.ts";
 import { parseTopology } from "../../src/topology/parse.ts";
-import { graphOf } from "../../src/verify/call-graph.ts";
+import { graphOf } from "../../src/verify/judge/call-graph.ts";
 
 const SHOP = readFileSync(new URL("../fixtures/kubernetes/shop.yaml", import.meta.url), "utf8");
 

@@ -391,7 +391,7 @@ describe("a chain that is not plain", () => {
     const service = topology.services.get("chain-link-service-0");
     expect(parseService(env.CHAIN_LINK_SERVICE ?? "", "chain-link-service-0", "env")).toEqual({
       ...service,
-      behaviour: { ...service?.behaviour, slow: null },
+      behavior: { ...service?.behavior, slow: null },
     } as never);
   });
 

@@ -30,7 +30,7 @@ function violationsOf(object: KubernetesObject): string[] {
 const SHOP = new URL("../fixtures/kubernetes/shop.yaml", import.meta.url);
 const TOPOLOGIES = {
   "a chain": buildChain(3),
-  "a chain with behaviour": parseTopology(
+  "a chain with behavior": parseTopology(
     "{apiVersion: chain-link.dev/v1, kind: Topology, chain: 2, defaults: {latency: 1ms, replicas: 2}}",
     "test",
     { slow: false },

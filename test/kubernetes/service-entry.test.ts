@@ -78,7 +78,7 @@ const action: fc.Arbitrary<Call | Sleep> = fc.oneof(call, fc.record({ sleep: tim
 const service: fc.Arbitrary<Service> = fc.record({
   name,
   replicas: fc.integer({ min: 0, max: 1000 }),
-  behaviour: fc.record({
+  behavior: fc.record({
     latency: fc.option(occasional),
     cpu: fc.option(occasional),
     errors: fc.array(fault, { maxLength: 3 }),
@@ -121,7 +121,7 @@ describe("a rendered service entry", () => {
     const plain: Service = {
       name: "a",
       replicas: 1,
-      behaviour: PLAIN_BEHAVIOUR,
+      behavior: PLAIN_BEHAVIOUR,
       steps: [[{ ...PLAIN_CALL, service: "b", timeoutMs: 3000 }]],
     };
     expect(renderServiceEntry(plain)).toBe('{"calls":[{"service":"b","timeout":"3000ms"}]}');

@@ -185,7 +185,7 @@ describe("the slow request", () => {
     const left = [...draws];
     const topology = chainOf(["a", "b", "c"]);
     for (const service of topology.services.values())
-      expect(service.behaviour.slow).toEqual({ probability: 1 / 3, delayMs: 2000 });
+      expect(service.behavior.slow).toEqual({ probability: 1 / 3, delayMs: 2000 });
     const random = () => left.shift() ?? 0.99;
     return { chain: startChain(topology, { link: { randomOf: () => random } }), left };
   }
@@ -233,7 +233,7 @@ describe("the slow request", () => {
   });
 });
 
-describe("behaviour", () => {
+describe("behavior", () => {
   test("the answer is padded to the size asked for", async () => {
     const size = FINAL("a").length;
     for (const [value, expected] of [
@@ -241,7 +241,7 @@ describe("behaviour", () => {
       [100, 100],
       [4096, 4096],
     ] as const) {
-      await using padded = startChain(graphOf({ a: { behaviour: { response: { kind: "fixed", value } } } }));
+      await using padded = startChain(graphOf({ a: { behavior: { response: { kind: "fixed", value } } } }));
       const text = await (await fetch(padded.url)).text();
       expect(text.length).toBe(expected);
       expect(JSON.parse(text).message).toBe("You have reached the final chain link a");
@@ -249,18 +249,18 @@ describe("behaviour", () => {
   });
 
   test("a link with calls answers with its own padded body, unless a call failed", async () => {
-    const behaviour = { response: { kind: "fixed", value: 500 } } as const;
-    await using graph = startChain(graphOf({ a: { behaviour, calls: ["b"] }, b: {} }));
+    const behavior = { response: { kind: "fixed", value: 500 } } as const;
+    await using graph = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }));
     expect(await (await fetch(graph.url)).json()).toMatchObject({
       message: "You have reached the final chain link a",
     });
-    await using broken = startChain(graphOf({ a: { behaviour, calls: ["b"] }, b: {} }), { absent: ["b"] });
+    await using broken = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }), { absent: ["b"] });
     expect((await fetch(broken.url)).status).toBe(502);
   });
 
   test("an injected error is an answer in JSON, and no call is made", async () => {
-    const behaviour = { errors: [{ kind: "status", rate: 0.6, status: 503, after: null }] } as const;
-    await using graph = startChain(graphOf({ a: { behaviour, calls: ["b"] }, b: {} }));
+    const behavior = { errors: [{ kind: "status", rate: 0.6, status: 503, after: null }] } as const;
+    await using graph = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }));
     const response = await fetch(graph.url);
     expect(response.status).toBe(503);
     expect(await response.json()).toEqual({ message: "injected error", service: "a" });
@@ -270,17 +270,17 @@ describe("behaviour", () => {
 
   test("errors come at their rate", async () => {
     const draws = [0.09, 0.1, 0.11, 0];
-    const behaviour = { errors: [{ kind: "status", rate: 0.1, status: 500, after: null }] } as const;
+    const behavior = { errors: [{ kind: "status", rate: 0.1, status: 500, after: null }] } as const;
     const random = () => draws.shift() ?? 1;
-    await using graph = startChain(graphOf({ a: { behaviour } }), { link: { randomOf: () => random } });
+    await using graph = startChain(graphOf({ a: { behavior } }), { link: { randomOf: () => random } });
     const statuses: number[] = [];
     for (let count = 0; count < 4; count++) statuses.push((await fetch(graph.url)).status);
     expect(statuses).toEqual([500, 200, 200, 500]);
   });
 
   test("latency passes before the answer", async () => {
-    const behaviour = { latency: { kind: "fixed", value: 60, probability: 1 } } as const;
-    await using graph = startChain(graphOf({ a: { behaviour } }));
+    const behavior = { latency: { kind: "fixed", value: 60, probability: 1 } } as const;
+    await using graph = startChain(graphOf({ a: { behavior } }));
     const startMs = performance.now();
     await fetch(graph.url);
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(60);

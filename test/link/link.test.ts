@@ -88,8 +88,8 @@ describe("stopping a link", () => {
   });
 
   test("a request whose caller has gone has its span at the end, too", async () => {
-    const behaviour = { latency: { kind: "fixed", value: 3_600_000, probability: 1 } } as const;
-    await using chain = startChain(graphOf({ a: { behaviour } }));
+    const behavior = { latency: { kind: "fixed", value: 3_600_000, probability: 1 } } as const;
+    await using chain = startChain(graphOf({ a: { behavior } }));
     const { stats } = chain.link("a");
     const connections = [await openRaw(chain.url), await openRaw(chain.url)];
     for (const { socket } of connections) socket.write(rawGet("/"));
@@ -105,7 +105,7 @@ describe("stopping a link", () => {
   });
 
   test.each([
-    ["a latency", { a: { behaviour: { latency: { kind: "fixed", value: 1200, probability: 1 } } } }],
+    ["a latency", { a: { behavior: { latency: { kind: "fixed", value: 1200, probability: 1 } } } }],
     ["a sleep", { a: { calls: [{ sleep: { kind: "fixed", value: 1200 } }] } }],
     [
       "a backoff",
@@ -123,7 +123,7 @@ describe("stopping a link", () => {
       "a place in line",
       {
         a: {
-          behaviour: {
+          behavior: {
             concurrency: { limit: 1, queue: 1, waitMs: null },
             latency: { kind: "fixed", value: 1200, probability: 1 },
           },

@@ -51,8 +51,8 @@ test("before the first request everything is zero", async () => {
 });
 
 test("every request is counted once, by status and by time; readiness and scrapes are not", async () => {
-  const behaviour = { latency: { kind: "fixed", value: 30, probability: 1 } } as const;
-  await using chain = startChain(graphOf({ a: { calls: ["b"] }, b: { behaviour } }));
+  const behavior = { latency: { kind: "fixed", value: 30, probability: 1 } } as const;
+  await using chain = startChain(graphOf({ a: { calls: ["b"] }, b: { behavior } }));
   for (let count = 0; count < 3; count++) await fetch(chain.url);
   await fetch(`${chain.url}/nowhere`);
   await fetch(chain.url, { method: "POST" });
@@ -76,14 +76,14 @@ test("every request is counted once, by status and by time; readiness and scrape
 
 test("requests in flight are a gauge, and injected errors are told from others", async () => {
   const draws = [0, 1, 1];
-  const behaviour = { errors: [{ kind: "status", rate: 0.5, status: 503, after: null }] } as const;
+  const behavior = { errors: [{ kind: "status", rate: 0.5, status: 503, after: null }] } as const;
   const { promise: release, resolve } = Promise.withResolvers<void>();
   const callee = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     fetch: () => release.then(() => new Response()),
   });
-  await using chain = startChain(graphOf({ a: { behaviour, calls: ["b"] }, b: {} }), {
+  await using chain = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }), {
     absent: ["b"],
     urls: { b: `http://127.0.0.1:${callee.port}` },
     link: { randomOf: () => () => draws.shift() ?? 1 },

@@ -196,7 +196,7 @@ describe("a backend that fails for a while", () => {
     await reporter.close(100);
   });
 
-  test("Retry-After in seconds is honoured", async () => {
+  test("Retry-After in seconds is honored", async () => {
     await using backend = startBackend({ react: answers(status(503, { "Retry-After": "1" })) });
     const { reporter } = newReporter(backend.url);
     addAll(reporter, newSpans(1));
@@ -206,7 +206,7 @@ describe("a backend that fails for a while", () => {
     await reporter.close(100);
   });
 
-  test("Retry-After as a date is honoured", async () => {
+  test("Retry-After as a date is honored", async () => {
     const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000);
     await using backend = startBackend({
       react: answers(status(429, { "Retry-After": date.toUTCString() })),

@@ -4,8 +4,8 @@ import type { VisitAnswer } from "../../src/link/visit-answer.ts";
 import { VisitLog } from "../../src/link/visit-log.ts";
 import { newSpanId } from "../../src/trace/ids.ts";
 import { formatLedger } from "../../src/trace/ledger.ts";
-import { ledgerOf } from "../../src/verify/digest.ts";
-import { toSeenSpan } from "../../src/verify/seen-span.ts";
+import { ledgerOf } from "../../src/verify/judge/digest.ts";
+import { toSeenSpan } from "../../src/verify/judge/seen-span.ts";
 import { graphOf, startChain, type TestChain } from "../helpers/chain.ts";
 import { eventually } from "../helpers/cli.ts";
 
@@ -100,7 +100,7 @@ describe("GET /ledger of a link", () => {
 
   test("names visits that have not ended, and leaves out what nobody recorded", async () => {
     chain = startChain(
-      graphOf({ a: { behaviour: { latency: { kind: "fixed", value: 2500, probability: 1 } } } }),
+      graphOf({ a: { behavior: { latency: { kind: "fixed", value: 2500, probability: 1 } } } }),
     );
     const gone = new AbortController();
     // Tests of one process share a log.

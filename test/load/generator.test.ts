@@ -1,8 +1,8 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { type LoadOptions, startLoad } from "../../src/load/generator.ts";
 import { LEDGER_HEADER } from "../../src/trace/ledger.ts";
+import type { LedgerRecord } from "../../src/trace/ledger-record.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
-import type { LedgerRecord } from "../../src/trace/run-ledger.ts";
 import { CLOSED_PORT } from "../helpers/chain.ts";
 import { rawAnswer, startRawServer } from "../helpers/raw-http.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { type Load, startLoad } from "../../src/load/generator.ts";
-import { RunLedgerWriter } from "../../src/load/run-account.ts";
+import { RunLedgerWriter } from "../../src/load/run-ledger-writer.ts";
 import { startRunServer } from "../../src/load/run-server.ts";
 import { constantRate } from "../../src/load/schedule.ts";
 import { SEALED_BYTES } from "../../src/trace/ledger-file.ts";
@@ -63,13 +63,21 @@ test("a run tells its account, its numbers and its health while it lasts", async
 
 test("a port that is taken is a user's error that names the flag", () => {
   using blocker = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const account = new RunLedgerWriter({ header: { run: "1", startMs: 0, url: "" }, file: null, isKept: true });
+  const account = new RunLedgerWriter({
+    header: { run: "1", startMs: 0, url: "" },
+    file: null,
+    isKept: true,
+  });
   const start = () => startRunServer({ host: "127.0.0.1", port: blocker.port, load: () => null, account });
   expect(start).toThrow(`port ${blocker.port} on 127.0.0.1 is in use`);
 });
 
 test("HEAD is GET without a body, OPTIONS says what is allowed, and malformed requests are counted and told", async () => {
-  const account = new RunLedgerWriter({ header: { run: "1", startMs: 0, url: "" }, file: null, isKept: true });
+  const account = new RunLedgerWriter({
+    header: { run: "1", startMs: 0, url: "" },
+    file: null,
+    isKept: true,
+  });
   const told: string[] = [];
   const server = startRunServer({
     host: "127.0.0.1",

@@ -2,13 +2,13 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { SpanStore } from "../../src/collector/span-store.ts";
 import { LiveProof } from "../../src/local/live-proof.ts";
 import { buildChain } from "../../src/topology/chain.ts";
+import type { LedgerRecord } from "../../src/trace/ledger-record.ts";
 import { RunIds } from "../../src/trace/run.ts";
-import type { LedgerRecord } from "../../src/trace/run-ledger.ts";
 import type { Span } from "../../src/trace/span.ts";
-import { graphOf } from "../../src/verify/call-graph.ts";
-import type { Counters } from "../../src/verify/counters.ts";
-import { ledgerOf } from "../../src/verify/digest.ts";
-import { toSeenSpan } from "../../src/verify/seen-span.ts";
+import type { Counters } from "../../src/verify/backend/counters.ts";
+import { graphOf } from "../../src/verify/judge/call-graph.ts";
+import { ledgerOf } from "../../src/verify/judge/digest.ts";
+import { toSeenSpan } from "../../src/verify/judge/seen-span.ts";
 import { makeChain } from "../collector/spans.ts";
 
 const RUN = "0123456789abcdef";

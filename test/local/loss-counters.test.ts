@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { startCollector } from "../../src/collector/server.ts";
+import { NO_FAULT } from "../../src/link/link-fault.ts";
 import { startLocalChain } from "../../src/local/local-chain.ts";
 import { lossCounters } from "../../src/local/loss-counters.ts";
-import { NO_FAULT } from "../../src/local/restartable-link.ts";
 import { quickChain } from "../helpers/chain.ts";
 import { eventually } from "../helpers/cli.ts";
 

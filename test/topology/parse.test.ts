@@ -5,10 +5,10 @@ import { Ajv } from "ajv";
 import fc from "fast-check";
 import { load } from "js-yaml";
 import { renderTopologySchema } from "../../scripts/topology-schema.ts";
-import { prepareDraws } from "../../src/link/behaviour.ts";
+import { prepareDraws } from "../../src/link/behavior-draws.ts";
 import { buildChain } from "../../src/topology/chain.ts";
 import {
-  type Behaviour,
+  type Behavior,
   DEFAULT_RETRY,
   isCall,
   PLAIN_BEHAVIOUR,
@@ -42,7 +42,7 @@ describe("a document without problems", () => {
     expect(services.get("frontend")).toEqual({
       name: "frontend",
       replicas: 1,
-      behaviour: { ...PLAIN_BEHAVIOUR, latency: { kind: "fixed", value: 1, probability: 1 } },
+      behavior: { ...PLAIN_BEHAVIOUR, latency: { kind: "fixed", value: 1, probability: 1 } },
       steps: [
         [{ ...PLAIN_CALL, service: "catalog", timeoutMs: 3000 }],
         [
@@ -54,16 +54,16 @@ describe("a document without problems", () => {
     });
     expect(services.get("catalog")).toMatchObject({
       replicas: 2,
-      behaviour: { latency: { kind: "quantiles", p50: 2, p90: 8, p99: 40, probability: 1 } },
+      behavior: { latency: { kind: "quantiles", p50: 2, p90: 8, p99: 40, probability: 1 } },
     });
-    expect(services.get("reviews")?.behaviour).toMatchObject({
+    expect(services.get("reviews")?.behavior).toMatchObject({
       errors: [{ kind: "status", rate: 0.005, status: 500, after: null }],
       response: { kind: "fixed", value: 4096 },
     });
-    expect(services.get("ads")?.behaviour.errors).toEqual([
+    expect(services.get("ads")?.behavior.errors).toEqual([
       { kind: "status", rate: 0.02, status: 503, after: null },
     ]);
-    const cpu = services.get("checkout")?.behaviour.cpu;
+    const cpu = services.get("checkout")?.behavior.cpu;
     expect(cpu?.kind === "fixed" ? cpu.value : undefined).toBeCloseTo(0.3, 9);
   });
 
@@ -73,7 +73,7 @@ describe("a document without problems", () => {
     for (const part of [
       topology,
       frontend,
-      frontend?.behaviour,
+      frontend?.behavior,
       frontend?.steps,
       frontend?.steps[0],
       frontend?.steps[0]?.[0],
@@ -112,7 +112,7 @@ describe("a document without problems", () => {
     const first = services.get("chain-link-service-0");
     expect(first).toMatchObject({
       replicas: 0,
-      behaviour: { latency: { kind: "fixed", value: 5, probability: 1 } },
+      behavior: { latency: { kind: "fixed", value: 5, probability: 1 } },
     });
     expect(first?.steps).toEqual([
       [{ ...PLAIN_CALL, service: "chain-link-service-1", timeoutMs: 1000, retries: 2 }],
@@ -124,7 +124,7 @@ describe("a document without problems", () => {
       `${HEAD}services:\n  a: { entry: true, calls: [b], latency: &l 2ms }\n  b: { latency: *l }\n`,
       "t.yaml",
     );
-    expect(services.get("b")?.behaviour.latency).toEqual({ kind: "fixed", value: 2, probability: 1 });
+    expect(services.get("b")?.behavior.latency).toEqual({ kind: "fixed", value: 2, probability: 1 });
   });
 
   test.each([
@@ -141,11 +141,11 @@ describe("a document without problems", () => {
       `${HEAD}services:\n  a: { entry: true, latency: ${text} }\n`,
       "t.yaml",
     );
-    expect(services.get("a")?.behaviour.latency as unknown).toEqual(latency);
+    expect(services.get("a")?.behavior.latency as unknown).toEqual(latency);
   });
 
-  const behaviourOf = (text: string) =>
-    parseTopology(`${HEAD}services:\n  a: { entry: true, ${text} }\n`, "t.yaml").services.get("a")?.behaviour;
+  const behaviorOf = (text: string) =>
+    parseTopology(`${HEAD}services:\n  a: { entry: true, ${text} }\n`, "t.yaml").services.get("a")?.behavior;
 
   test.each([
     ["errors: 0.5%", { errors: [{ kind: "status", rate: 0.005, status: 500, after: null }] }],
@@ -188,8 +188,8 @@ describe("a document without problems", () => {
     ],
     ["startup: 5s, slowStart: 30s", { startupMs: 5000, slowStart: { durationMs: 30_000, factor: 10 } }],
     ["slowStart: { for: 1m, factor: 2.5 }", { slowStart: { durationMs: 60_000, factor: 2.5 } }],
-  ] as [string, Partial<Behaviour>][])("a behaviour may be %s", (text, expected) => {
-    expect(behaviourOf(text)).toEqual({ ...PLAIN_BEHAVIOUR, ...expected });
+  ] as [string, Partial<Behavior>][])("a behavior may be %s", (text, expected) => {
+    expect(behaviorOf(text)).toEqual({ ...PLAIN_BEHAVIOUR, ...expected });
   });
 
   test("calls say how they are repeated and what they send; defaults say it for all of them", () => {
@@ -449,8 +449,8 @@ services:
         const text = `${HEAD}services: ${JSON.stringify({ a: { ...a, entry: true }, b })}`;
         try {
           const { services } = parseTopology(text, "t.yaml");
-          for (const { behaviour } of services.values()) {
-            const runner = prepareDraws(behaviour, () => () => 0.5);
+          for (const { behavior } of services.values()) {
+            const runner = prepareDraws(behavior, () => () => 0.5);
             for (const draw of [runner.drawLatencyMs, runner.drawCpuMs, runner.drawResponseBytes]) {
               if (draw !== null) expect(draw()).toBeGreaterThanOrEqual(0);
             }

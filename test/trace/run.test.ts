@@ -1,8 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatRunHeader, parseRunHeader } from "../../src/trace/ledger-file.ts";
+import {
+  type LedgerRecord,
+  RECORD_BYTES,
+  readRunRecord,
+  writeLedgerRecord,
+} from "../../src/trace/ledger-record.ts";
 import { isOfAnyRun, newRunId, RunIds } from "../../src/trace/run.ts";
-import { RECORD_BYTES, type LedgerRecord, readRunRecord, writeLedgerRecord } from "../../src/trace/run-ledger.ts";
 
 const runIds = fc.tuple(fc.integer({ min: 1, max: 2 ** 32 - 1 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }));
 type Words = [number, number, number, number];

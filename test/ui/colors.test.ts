@@ -6,7 +6,7 @@ import { colorOf, SERVICE_COLORS } from "../../ui/colors.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-test("neighbours in a chain, and services of one example, have different colours", () => {
+test("neighbors in a chain, and services of one example, have different colors", () => {
   const alike: string[] = [];
   const compare = (a: string, b: string) => {
     if (colorOf(a) === colorOf(b)) alike.push(`${a} and ${b}`);
@@ -24,10 +24,10 @@ test("neighbours in a chain, and services of one example, have different colours
   expect(alike).toEqual([]);
 });
 
-describe.each(["light", "dark"] as const)("the colours of services, %s,", (theme) => {
+describe.each(["light", "dark"] as const)("the colors of services, %s,", (theme) => {
   const colors = Array.from({ length: SERVICE_COLORS }, (_, index) => readColor(`service-${index}`, theme));
 
-  test("are told apart, those of neighbours in a chain with any colour blindness", () => {
+  test("are told apart, those of neighbors in a chain with any color blindness", () => {
     const close: string[] = [];
     for (const [index, color] of colors.entries()) {
       for (const [other, second] of colors.entries()) {
@@ -99,7 +99,7 @@ function see(color: Triple, matrix: readonly [Triple, Triple, Triple]): Triple {
   return matrix.map((row) => Math.max(0, dot(row, color))) as unknown as Triple;
 }
 
-/** Of two colours in Oklab: https://bottosson.github.io/posts/oklab/ */
+/** Of two colors in Oklab: https://bottosson.github.io/posts/oklab/ */
 function distance(a: Triple, b: Triple): number {
   const [x, y] = [toOklab(a), toOklab(b)];
   return Math.hypot(x[0] - y[0], x[1] - y[1], x[2] - y[2]);

@@ -138,9 +138,9 @@ describe("what is known of a graph", () => {
     name: "zoo",
     entry: "front",
     services: [
-      { name: "front", calls: calls("zebra", "ant"), behaviour: [] },
-      { name: "zebra", calls: [], behaviour: [] },
-      { name: "ant", calls: calls("zebra"), behaviour: [] },
+      { name: "front", calls: calls("zebra", "ant"), behavior: [] },
+      { name: "zebra", calls: [], behavior: [] },
+      { name: "ant", calls: calls("zebra"), behavior: [] },
     ],
   };
   const dependencies = [

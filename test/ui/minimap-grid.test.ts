@@ -21,7 +21,7 @@ test("each cell counts the spans that run in it, work themselves in it, and fail
   }
 });
 
-test("a line has the colour of the service that most of its time belongs to, or nobody's", () => {
+test("a line has the color of the service that most of its time belongs to, or nobody's", () => {
   const rows = modelTrace([
     ...["a", "a", "a", "b"].map((service, index) => makeSpan(index, service, index * 10, 10)),
     ...["a", "b", "c", "d"].map((service, index) => makeSpan(4 + index, service, 40 + index * 10, 10)),

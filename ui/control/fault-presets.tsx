@@ -11,7 +11,8 @@ export function FaultPresets() {
   const middle = services[Math.floor(services.length / 2)] ?? "";
   const last = services.at(-1) ?? "";
   // What is set already stays.
-  const add = (link: string, fault: LinkFaultJson) => setFault(link, { ...ownValue(state.faults, link), ...fault });
+  const add = (link: string, fault: LinkFaultJson) =>
+    setFault(link, { ...ownValue(state.faults, link), ...fault });
   const count = Object.keys(state.faults).length;
   return (
     <section class="presets" aria-label="Break something">

@@ -3,7 +3,7 @@ export interface TopologyService {
   readonly name: string;
   readonly calls: readonly { readonly service: string; readonly probability: number }[];
   /** Lines for people. */
-  readonly behaviour: readonly string[];
+  readonly behavior: readonly string[];
 }
 
 export interface TopologyAnswer {

@@ -69,7 +69,7 @@ export function Drawing(props: DrawingProps) {
     event.preventDefault();
     const from = focused === undefined ? undefined : layout.nodes.get(focused);
     if (from === undefined) return panBy(event.key);
-    const next = neighbour(layout, from, event.key);
+    const next = neighbor(layout, from, event.key);
     if (next === undefined) return;
     box.current
       ?.querySelector<HTMLElement>(`[data-id="${CSS.escape(next)}"]`)
@@ -226,7 +226,7 @@ function Callouts({ graph, namer, matches, selectedId, callout, layout, transfor
 }
 
 /** The nearest node in the direction of an arrow key. */
-function neighbour(layout: Layout, from: Point, key: string): string | undefined {
+function neighbor(layout: Layout, from: Point, key: string): string | undefined {
   const { dx, dy } = ARROWS[key] ?? { dx: 0, dy: 0 };
   let best: { id: string; cost: number } | undefined;
   for (const [id, { x, y }] of layout.nodes) {

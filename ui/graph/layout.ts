@@ -71,7 +71,7 @@ function layOutChain(graph: Graph, order: readonly string[], aspect: number): La
   };
 }
 
-/** From one side of a node to the near side of its neighbour in a row, or in the row below. */
+/** From one side of a node to the near side of its neighbor in a row, or in the row below. */
 function straight(a: Point, b: Point): { path: string; label: Point } {
   if (a.y === b.y) {
     const sign = Math.sign(b.x - a.x);

@@ -6,7 +6,7 @@ import { edgeKey } from "../shell/edge-key.ts";
 import { mergeNumbers, type Recent, type recentNumbers, seconds } from "../shell/live.ts";
 import { TimeChart } from "../shell/time-chart.tsx";
 import type { Graph, GraphNode } from "./graph-model.ts";
-import { LatestTraces, Members, type NeighbourCells, Neighbours, NodePanel } from "./node-panel.tsx";
+import { LatestTraces, Members, type NeighborCells, Neighbors, NodePanel } from "./node-panel.tsx";
 
 interface LinkPanelProps {
   readonly node: GraphNode;
@@ -30,22 +30,22 @@ export function LinkPanel({ node, graph, numbers, onClose }: LinkPanelProps) {
       ) : (
         <>
           {isAllowed.value && <FaultForm link={name} key={name} />}
-          {described !== undefined && described.behaviour.length > 0 && (
+          {described !== undefined && described.behavior.length > 0 && (
             <section>
-              <h3>Behaviour</h3>
+              <h3>Behavior</h3>
               <ul class="plain-list">
-                {described.behaviour.map((line) => (
+                {described.behavior.map((line) => (
                   <li key={line}>{line}</li>
                 ))}
               </ul>
             </section>
           )}
-          <Neighbours
+          <Neighbors
             title="Called by"
             names={callers}
             cells={(other) => cellsOf(numbers.edges.get(edgeKey(other, name)))}
           />
-          <Neighbours
+          <Neighbors
             title="Calls"
             names={callees}
             cells={(other) => cellsOf(numbers.edges.get(edgeKey(name, other)))}
@@ -94,7 +94,7 @@ function Charts({ members }: { readonly members: readonly string[] }) {
   );
 }
 
-function cellsOf(live: Recent | undefined): NeighbourCells {
+function cellsOf(live: Recent | undefined): NeighborCells {
   if (live === undefined) return { facts: ["–", ""], errors: "" };
   return {
     facts: [formatRate(live.perSecond), formatDuration(live.p50)],

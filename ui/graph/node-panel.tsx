@@ -47,19 +47,19 @@ export function Members({ names }: { readonly names: readonly string[] }) {
   );
 }
 
-export interface NeighbourCells {
+export interface NeighborCells {
   readonly facts: readonly string[];
   readonly errors: string;
   readonly isFailing?: boolean;
 }
 
-interface NeighboursProps {
+interface NeighborsProps {
   readonly title: string;
   readonly names: readonly string[];
-  readonly cells: (name: string) => NeighbourCells;
+  readonly cells: (name: string) => NeighborCells;
 }
 
-export function Neighbours({ title, names, cells }: NeighboursProps) {
+export function Neighbors({ title, names, cells }: NeighborsProps) {
   if (names.length === 0) return null;
   return (
     <section>

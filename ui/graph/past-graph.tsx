@@ -12,7 +12,7 @@ import { collectGraph, type Graph, type GraphEdge, type GraphNode, sortGraph } f
 import { GraphPage } from "./graph-page.tsx";
 import { healthOfErrors } from "./health.ts";
 import { NodeName } from "./node-name.tsx";
-import { LatestTraces, Members, type NeighbourCells, Neighbours, NodePanel } from "./node-panel.tsx";
+import { LatestTraces, Members, type NeighborCells, Neighbors, NodePanel } from "./node-panel.tsx";
 
 /** Who called whom in a part of time, how often, and how much of it failed. */
 export function PastGraph({ period }: { readonly period: Period }) {
@@ -167,8 +167,8 @@ function PastPanel({ node, graph, links, period, onClose }: PastPanelProps) {
         <Members names={node.members} />
       ) : (
         <>
-          <Neighbours title="Called by" names={callers} cells={(other) => cellsOf(linkOf(other, name))} />
-          <Neighbours title="Calls" names={callees} cells={(other) => cellsOf(linkOf(name, other))} />
+          <Neighbors title="Called by" names={callers} cells={(other) => cellsOf(linkOf(other, name))} />
+          <Neighbors title="Calls" names={callees} cells={(other) => cellsOf(linkOf(name, other))} />
           <LatestTraces service={name} period={period} />
         </>
       )}
@@ -176,7 +176,7 @@ function PastPanel({ node, graph, links, period, onClose }: PastPanelProps) {
   );
 }
 
-function cellsOf(link: DependencyLink | undefined): NeighbourCells {
+function cellsOf(link: DependencyLink | undefined): NeighborCells {
   const sum = link === undefined ? { calls: 0, errors: 0 } : sumOfLink(link);
   return {
     facts: [formatCount(sum.calls, "call")],

@@ -6,7 +6,7 @@ const KEY = "chain-link-theme";
 
 export const theme = signal<Theme>(readTheme());
 
-/** Changes when colours do: what is drawn on a canvas has to be drawn again. */
+/** Changes when colors do: what is drawn on a canvas has to be drawn again. */
 export const paintVersion = signal(0);
 
 export function watchTheme(): void {
@@ -35,7 +35,7 @@ function readTheme(): Theme {
   }
 }
 
-/** The value of a colour of `page.css`, for a canvas. */
+/** The value of a color of `page.css`, for a canvas. */
 export function cssColor(name: string): string {
   // `light-dark()` is resolved only where it is used.
   probe ??= document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));

@@ -6,7 +6,7 @@ import { cssColor, paintVersion } from "./theme.ts";
 
 export interface Line {
   readonly title: string;
-  /** Name of a colour of `page.css`. */
+  /** Name of a color of `page.css`. */
   readonly color: string;
   readonly values: readonly (number | null)[];
   readonly dash?: readonly number[];

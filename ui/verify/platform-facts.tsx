@@ -1,7 +1,7 @@
-import { describeExpected } from "../../src/verify/expectation.ts";
-import { describeOwnTraces } from "../../src/verify/own-traces.ts";
-import { formatShare, spansPerCall } from "../../src/verify/platform.ts";
-import type { Survey } from "../../src/verify/survey.ts";
+import { describeExpected } from "../../src/verify/judge/expectation.ts";
+import { formatShare, spansPerCall } from "../../src/verify/judge/platform.ts";
+import { describeOwnTraces } from "../../src/verify/run/own-traces.ts";
+import type { Survey } from "../../src/verify/run/survey.ts";
 import { formatCount } from "../format.ts";
 
 /** What proxies, gateways and agents recorded on the calls between links. */

@@ -1,4 +1,4 @@
-import type { EdgeFinding, PropagationResult } from "../../src/verify/propagation.ts";
+import type { EdgeFinding, PropagationResult } from "../../src/verify/propagation/propagation.ts";
 import { formatCount } from "../format.ts";
 import { OccasionFacts } from "./occasion-facts.tsx";
 

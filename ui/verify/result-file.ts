@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
-import type { ResultHead } from "../../src/verify/occasion.ts";
-import type { PropagationResult } from "../../src/verify/propagation.ts";
-import type { VerifyResult } from "../../src/verify/result.ts";
+import type { ResultHead } from "../../src/verify/judge/result-head.ts";
+import type { PropagationResult } from "../../src/verify/propagation/propagation.ts";
+import type { VerifyResult } from "../../src/verify/result/result.ts";
 
 /** What `verify -o json` or `verify --propagation -o json` printed. */
 export type ResultFile =

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
-import type { ExampleResult, VerifyResult } from "../../src/verify/result.ts";
-import { describeCauses } from "../../src/verify/unknown-cause.ts";
+import { describeCauses } from "../../src/verify/judge/unknown-cause.ts";
+import type { ExampleResult, VerifyResult } from "../../src/verify/result/result.ts";
 import { formatCount } from "../format.ts";
 import { Icon, type IconName } from "../shell/icon.tsx";
 import { ClassBar, wordsOf } from "./class-bar.tsx";

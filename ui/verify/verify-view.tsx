@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import type { ProofTotals } from "../../src/collector/proof.ts";
-import type { VerifyResult } from "../../src/verify/result.ts";
+import type { VerifyResult } from "../../src/verify/result/result.ts";
 import { linkTo } from "../shell/address.ts";
 import { FileButton } from "../shell/file-button.tsx";
 import { Notice } from "../shell/notice.tsx";

@@ -3,12 +3,12 @@ import { exactly } from "../api/client.ts";
 import { isKept, type Resource } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { PART_OF_LABEL } from "./apply-set.ts";
+import { waitUntilDeleted } from "./deletion-watch.ts";
 import { inheritFields } from "./former-managers.ts";
-import { waitUntilDeleted } from "./gone.ts";
+import { assertCanContinue, Interrupted, type ReleaseOperation } from "./operation.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
 import type { PlannedObject, Removal } from "./plan.ts";
 import { describeProblem, readApplyProblems } from "./problem.ts";
-import { assertCanContinue, Interrupted, type ReleaseOperation } from "./work.ts";
 
 /** The server refused objects though their dry run, or that of objects like them, went well. */
 export class ApplyFailed extends Error {
@@ -91,7 +91,10 @@ async function deleteMember(work: ReleaseOperation, removal: Removal): Promise<v
   }
 }
 
-async function removeForReplacement(work: ReleaseOperation, { resource, object, live }: PlannedObject): Promise<void> {
+async function removeForReplacement(
+  work: ReleaseOperation,
+  { resource, object, live }: PlannedObject,
+): Promise<void> {
   if (live === null) return;
   const { client, namespace, stop, timeoutMs } = work;
   const { name } = object.metadata;

@@ -1,4 +1,5 @@
 import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
+import { beginOperation, Interrupted } from "./operation.ts";
 import { hasChanges, isSettled, type Plan } from "./plan.ts";
 import { makePlan } from "./planner.ts";
 import { createNamespace } from "./release-namespace.ts";
@@ -6,7 +7,6 @@ import { applyRevision, retireEarlier } from "./revision-run.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
 import { readyKeys, Waits } from "./waits.ts";
-import { beginOperation, Interrupted } from "./work.ts";
 
 /**
  * Brings a release to what is wanted, from whatever state an earlier process left it in.

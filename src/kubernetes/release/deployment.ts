@@ -1,9 +1,9 @@
 import type { KubernetesObject } from "../object.ts";
 import type { ApplyFailed } from "./apply.ts";
+import type { Reporter } from "./operation.ts";
 import type { PlanOptions } from "./plan.ts";
 import type { Revision, RevisionInputs } from "./revision.ts";
 import type { NotReady, ReadinessTracker } from "./tracker.ts";
-import type { Reporter } from "./work.ts";
 
 /** What a release is to be. */
 export interface Target {

@@ -1,6 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
+import { type ApiServerProxy, proxyTo } from "../api/api-server-proxy.ts";
 import type { LiveObject } from "../api/live-object.ts";
-import { type ApiServerProxy, passageTo } from "../api/passage.ts";
 import { RESOURCES } from "../api/resource.ts";
 import { buildLoadSpec, LOAD_GENERATOR_PORT } from "../load-generator.ts";
 import type { KubernetesObject, Plain } from "../object.ts";
@@ -35,7 +35,7 @@ const HOPELESS = /^(ErrImage|ImagePull|InvalidImage|CreateContainer|CrashLoop|th
  */
 export class LoadPod {
   readonly name: string;
-  readonly passage: ApiServerProxy;
+  readonly proxy: ApiServerProxy;
   readonly #store: ReleaseStore;
   readonly #uid: string;
 
@@ -44,7 +44,7 @@ export class LoadPod {
     this.#store = store;
     this.#uid = metadata.uid;
     const port = LOAD_GENERATOR_PORT;
-    this.passage = passageTo(store.client, store.namespace, { kind: "pods", name: metadata.name, port });
+    this.proxy = proxyTo(store.client, store.namespace, { kind: "pods", name: metadata.name, port });
   }
 
   static async create(store: ReleaseStore, options: LoadPodOptions): Promise<LoadPod> {

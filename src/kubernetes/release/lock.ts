@@ -8,7 +8,7 @@ import { hasReason, isNotFound } from "../api/status.ts";
 import { followCollection } from "../api/watch.ts";
 import { MANAGED_BY, MANAGER } from "../labels.ts";
 import { parentName } from "./apply-set.ts";
-import { describeSelf, formatLockHolder, isDead, parseLockHolder } from "./holder.ts";
+import { describeSelf, formatLockHolder, isDead, parseLockHolder } from "./lock-holder.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
 import { RELEASE_LABEL } from "./revision.ts";
 

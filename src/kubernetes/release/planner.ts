@@ -3,6 +3,7 @@ import { isKept, resourceOf } from "../api/resource.ts";
 import { ApiError } from "../api/status.ts";
 import type { KubernetesObject } from "../object.ts";
 import { addMembership, applySetId, PART_OF_LABEL, parentOf } from "./apply-set.ts";
+import { type DryRunResult, dryRunApply, judgeDryRun, shapeOf } from "./dry-run.ts";
 import { compareMembers } from "./members.ts";
 import { listManagers } from "./owned-fields.ts";
 import { keyOf, type Plan, type PlannedObject, type PlanOptions, planned, refer } from "./plan.ts";
@@ -13,7 +14,6 @@ import { readNamespace } from "./release-namespace.ts";
 import { checkRights, explainRefusal } from "./rights.ts";
 import { isRescaled, leaveScaled, readPriorReplicas } from "./scaling.ts";
 import type { ReleaseStore } from "./store.ts";
-import { judgeDryRun, shapeOf, type DryRunResult, dryRunApply } from "./trial.ts";
 
 /**
  * Compares what is wanted with what there is.

@@ -3,12 +3,12 @@ import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { buildNamespace } from "../namespace.ts";
+import { Interrupted, type RemoveOptions, type Reporter } from "./operation.ts";
 import { FIELD_MANAGER } from "./owned-fields.ts";
 import type { NamespaceState } from "./plan.ts";
 import { RELEASE_LABEL } from "./revision.ts";
 import { terminating } from "./rights.ts";
 import type { ReleaseStore } from "./store.ts";
-import { Interrupted, type RemoveOptions, type Reporter } from "./work.ts";
 
 /** Annotation of a Namespace that a release made; only such a one is ever deleted. */
 export const CREATED_BY = "chain-link.dev/created-by";

@@ -1,4 +1,4 @@
-import { type ApiServerProxy, passageTo } from "../api/passage.ts";
+import { type ApiServerProxy, proxyTo } from "../api/api-server-proxy.ts";
 import { RESOURCES } from "../api/resource.ts";
 import { LINK_PORT } from "../link.ts";
 import { LOAD_GENERATOR, LOAD_GENERATOR_PORT } from "../load-generator.ts";
@@ -12,7 +12,7 @@ export interface ReleasePod {
   readonly process: string;
   /** The link that it is; `null` for others. */
   readonly link: string | null;
-  readonly passage: ApiServerProxy;
+  readonly proxy: ApiServerProxy;
 }
 
 /** Those that may serve the account of a run: the load generator, and what sends for a verification at this time. */
@@ -48,6 +48,6 @@ async function findPods(
       name,
       process: `${uid} ${status?.containerStatuses?.[0]?.restartCount ?? 0}`,
       link: labels["service-name"] ?? null,
-      passage: passageTo(client, namespace, { kind: "pods", name, port }),
+      proxy: proxyTo(client, namespace, { kind: "pods", name, port }),
     }));
 }

@@ -7,6 +7,7 @@ import { LOAD_GENERATOR } from "../load-generator.ts";
 import type { KubernetesObject } from "../object.ts";
 import { ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE } from "../zipkin.ts";
 import type { RevisionContent } from "./revision.ts";
+import { noRelease, type ReleaseStore } from "./store.ts";
 
 /** What a revision's objects say about what runs. */
 export interface Released {
@@ -109,4 +110,15 @@ function containersOf(object: KubernetesObject): readonly Container[] {
 
 function envOf(container: Container | undefined): ReadonlyMap<string, string> {
   return new Map(container?.env?.map(({ name, value }) => [name, value]));
+}
+
+/**
+ * Reads the deployed revision; without one, the newest.
+ * @throws {UserError} `release-unknown`, and what reading a revision throws
+ */
+export async function readDeployed(store: ReleaseStore): Promise<Released> {
+  const revisions = await store.listRevisions();
+  const deployed = revisions.find(({ status }) => status === "deployed") ?? revisions[0];
+  if (deployed === undefined) throw noRelease(store);
+  return readReleased(await store.readContent(deployed));
 }

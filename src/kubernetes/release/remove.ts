@@ -2,14 +2,14 @@ import { KEPT_RESOURCES, MEMBER_RESOURCES, RESOURCES } from "../api/resource.ts"
 import { ApiError, hasReason } from "../api/status.ts";
 import { prune } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
-import { waitForDeletion } from "./ending.ts";
+import { waitForDeletion } from "./deletion.ts";
 import { keptSelector, selectorOf } from "./members.ts";
+import { assertCanContinue, beginOperation, type RemoveOptions } from "./operation.ts";
 import type { Removal } from "./plan.ts";
 import { findNamespace } from "./release-namespace.ts";
 import type { Revision } from "./revision.ts";
 import { checkRemovalRights, explainingRefusals, terminating } from "./rights.ts";
 import { noRelease, type Parent, type ReleaseStore } from "./store.ts";
-import { assertCanContinue, beginOperation, type RemoveOptions } from "./work.ts";
 
 /** What removing a release would remove. */
 export interface RemovalPlan {

@@ -6,13 +6,13 @@ import { ApiError } from "../api/status.ts";
 import { ApplyFailed, applyPlanned, prune } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
 import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
+import { assertCanContinue, Interrupted, type ReleaseOperation } from "./operation.ts";
 import type { Plan, PlannedObject } from "./plan.ts";
 import type { Revision } from "./revision.ts";
 import { explainRefusal } from "./rights.ts";
 import type { ReleaseStore } from "./store.ts";
 import { NotReady } from "./tracker.ts";
 import { Waits } from "./waits.ts";
-import { assertCanContinue, Interrupted, type ReleaseOperation } from "./work.ts";
 
 /**
  * Applies a target as a new revision. Whoever calls holds the lock.

@@ -177,3 +177,17 @@ function includesResource(list: unknown, resource: string): boolean {
   const [, sub] = resource.split("/");
   return includes(list, resource) || (sub !== undefined && Array.isArray(list) && list.includes(`*/${sub}`));
 }
+
+/** Adds the names of all missing rights to a request that the API server forbids. */
+export async function withMissingRights<T>(
+  { client, namespace }: { readonly client: ApiClient; readonly namespace: string },
+  ask: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 403)
+      throw await explainRefusal(client, namespace, error);
+    throw error;
+  }
+}

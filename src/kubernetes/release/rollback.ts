@@ -1,11 +1,11 @@
 import { UserError } from "../../lib/errors.ts";
 import { deploy } from "./deploy.ts";
 import type { Deployed, DeployOptions, Target } from "./deployment.ts";
+import type { RemoveOptions } from "./operation.ts";
 import { makePlan } from "./planner.ts";
 import { removeRelease } from "./remove.ts";
 import type { Revision } from "./revision.ts";
 import { noRelease, noRevision, type ReleaseStore } from "./store.ts";
-import type { RemoveOptions } from "./work.ts";
 
 /**
  * The revision to go back to: the one with a number, or the last that was deployed before the current one. When the

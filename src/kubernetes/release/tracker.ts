@@ -3,11 +3,11 @@ import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES, type Resource } from "../api/resource.ts";
 import { type Follower, followCollection } from "../api/watch.ts";
 import type { KubernetesObject } from "../object.ts";
-import { ServiceBackends, hasReadyAddress } from "./backing.ts";
 import { keyOf } from "./plan.ts";
 import { ownerOf, PodIndex } from "./pod-index.ts";
 import { findPodTrouble, isLackOfRoom } from "./pod-trouble.ts";
 import { findCondition, type Readiness, readReadiness } from "./readiness.ts";
+import { hasReadyAddress, ServiceBackends } from "./service-backends.ts";
 
 /** One object of a release and how far it is. */
 export interface TrackedObject {

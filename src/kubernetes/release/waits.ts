@@ -1,13 +1,13 @@
 import type { LiveObject } from "../api/live-object.ts";
 import { RESOURCES } from "../api/resource.ts";
 import type { KubernetesObject } from "../object.ts";
+import { waitUntilDeleted } from "./deletion-watch.ts";
 import type { DeployOptions } from "./deployment.ts";
-import { waitUntilDeleted } from "./gone.ts";
+import { Interrupted } from "./operation.ts";
 import { keyOf, type PlannedObject } from "./plan.ts";
 import { ownerOf } from "./pod-index.ts";
 import type { ReleaseStore } from "./store.ts";
 import { ReadinessTracker } from "./tracker.ts";
-import { Interrupted } from "./work.ts";
 
 /** Until each node's kube-proxy leads to new pods; Kubernetes has no sign for that, and renews its rules once a second. */
 const ROUTING_MS = 2_000;
@@ -63,9 +63,11 @@ export class Waits {
       pod.metadata.deletionTimestamp !== undefined && deployments.has(ownerOf(pod) ?? "");
     const ending = new Set(pods.filter(isCaller).map(({ metadata }) => metadata.uid));
     const limit = AbortSignal.any([this.#timeout(), AbortSignal.timeout(CALLERS_END_MS)]);
-    await waitUntilDeleted(client, RESOURCES.pod, namespace, selector, ending, limit).catch((error: unknown) => {
-      if (!limit.aborted) throw error;
-    });
+    await waitUntilDeleted(client, RESOURCES.pod, namespace, selector, ending, limit).catch(
+      (error: unknown) => {
+        if (!limit.aborted) throw error;
+      },
+    );
     if (this.#options.stop.aborted) throw new Interrupted();
   }
 

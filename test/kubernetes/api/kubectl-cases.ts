@@ -140,7 +140,7 @@ const YAML_CASES: readonly Case[] = [
   {
     name: "unknown fields",
     config: base(
-      { ...TOKEN, colour: "red" },
+      { ...TOKEN, color: "red" },
       { flavour: 1 },
       { preferences: { colors: true }, extensions: [], more: 1 },
     ),

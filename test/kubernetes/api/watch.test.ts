@@ -6,7 +6,7 @@ import { openCluster } from "../../../src/kubernetes/api/kubeconfig.ts";
 import { RESOURCES } from "../../../src/kubernetes/api/resource.ts";
 import { ApiError } from "../../../src/kubernetes/api/status.ts";
 import { type Follower, followCollection } from "../../../src/kubernetes/api/watch.ts";
-import { waitUntilDeleted } from "../../../src/kubernetes/release/gone.ts";
+import { waitUntilDeleted } from "../../../src/kubernetes/release/deletion-watch.ts";
 import { temporaryFolder } from "../../helpers/cli.ts";
 
 /** A list's names, or a watch's events; a number is a refusal with that status. */

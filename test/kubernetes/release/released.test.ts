@@ -6,7 +6,7 @@ import { readReleased } from "../../../src/kubernetes/release/released.ts";
 import { buildChain } from "../../../src/topology/chain.ts";
 import type { Topology } from "../../../src/topology/model.ts";
 import { parseTopology } from "../../../src/topology/parse.ts";
-import { graphOf } from "../../../src/verify/call-graph.ts";
+import { graphOf } from "../../../src/verify/judge/call-graph.ts";
 
 const SHOP = readFileSync(new URL("../../fixtures/kubernetes/shop.yaml", import.meta.url), "utf8");
 
@@ -34,7 +34,7 @@ describe("what a revision's objects say of what runs", () => {
     ["a chain of one", buildChain(1)],
     ["a graph", parseTopology(SHOP, "shop.yaml")],
     [
-      "a chain with behaviour",
+      "a chain with behavior",
       parseTopology(
         "{apiVersion: chain-link.dev/v1, kind: Topology, chain: 3, defaults: {retries: 2}}",
         "test",

@@ -1,0 +1,74 @@
+import type { ApiClient } from "../../kubernetes/api/client.ts";
+import { DEFAULT_RELEASE } from "../../kubernetes/labels.ts";
+import { isNamespaceName } from "../../kubernetes/names.ts";
+import type { ReleaseStore } from "../../kubernetes/release/store.ts";
+import { checkedFlag, durationFlag, switchFlag, textFlag } from "../shell/flags.ts";
+import type { Output } from "../shell/output.ts";
+
+export const RELEASE_NAME = "a release name: lower-case letters, digits and -, at most 63";
+
+/** How to reach the cluster: the flags are kubectl's. */
+export const CLUSTER_FLAGS = {
+  release: checkedFlag(DEFAULT_RELEASE, isNamespaceName, RELEASE_NAME, {
+    summary: "Name of the release in its namespace.",
+    placeholder: "NAME",
+  }),
+  kubeconfig: textFlag(null, {
+    summary: "The kubeconfig file; otherwise $KUBECONFIG or ~/.kube/config.",
+    placeholder: "FILE",
+    completes: "file",
+    env: [],
+  }),
+  context: textFlag(null, {
+    summary: "Context of the kubeconfig; otherwise the current one.",
+    placeholder: "NAME",
+  }),
+  // A webhook has 30 s at most; the server then says which one did not answer.
+  "request-timeout": durationFlag(35_000, {
+    summary: "How long one answer of the API server may take.",
+    fallbackText: "35s",
+  }),
+} as const;
+
+export const WAIT_FLAGS = {
+  timeout: durationFlag(300_000, { summary: "How long to wait.", fallbackText: "5m" }),
+} as const;
+
+export const YES_FLAG = {
+  yes: switchFlag({ summary: "Do not ask.", short: "y" }),
+} as const;
+
+export interface ClusterValues {
+  readonly release: string;
+  readonly namespace: string;
+  readonly kubeconfig: string | null;
+  readonly context: string | null;
+  readonly "request-timeout": number;
+}
+
+/**
+ * A client of the cluster that was asked for, and the place of the release in it. Loaded late: only some commands need
+ * a cluster.
+ * @throws {UserError} `kubeconfig-invalid`
+ */
+export async function openRelease(
+  flags: ClusterValues,
+  output: Output,
+): Promise<{ readonly client: ApiClient; readonly store: ReleaseStore }> {
+  const [{ ApiClient }, { openCluster }, { ReleaseStore }] = await Promise.all([
+    import("../../kubernetes/api/client.ts"),
+    import("../../kubernetes/api/kubeconfig.ts"),
+    import("../../kubernetes/release/store.ts"),
+  ]);
+  const access = openCluster({ file: flags.kubeconfig, context: flags.context, environment: process.env });
+  output.detail(`API server ${access.server}, context ${access.contextName}`);
+  for (const warning of access.warnings) output.warn(warning);
+  // A login may take a person minutes: longer than any request that needs it may take.
+  await access.headers();
+  const client = new ApiClient(access, {
+    requestTimeoutMs: flags["request-timeout"],
+    onWarning: (text) => output.warn(text),
+    onFirstSuccess: () => output.tellHeld(),
+  });
+  return { client, store: new ReleaseStore(client, flags.namespace, flags.release) };
+}

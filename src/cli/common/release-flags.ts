@@ -1,0 +1,143 @@
+import { DEFAULT_IMAGE } from "../../kubernetes/images.ts";
+import { DEFAULT_SLEEP_SECONDS } from "../../kubernetes/load-generator.ts";
+import { isImageReference, isNamespaceName, isStorageSize } from "../../kubernetes/names.ts";
+import type { CollectorChoice, NetworkPolicyMode, ObjectOptions } from "../../kubernetes/object.ts";
+import { hideSecrets } from "../../lib/endpoint.ts";
+import { UserError } from "../../lib/errors.ts";
+import {
+  checkedFlag,
+  choiceFlag,
+  type Flag,
+  integerFlag,
+  parseUrl,
+  switchFlag,
+  textFlag,
+  Unfit,
+} from "../shell/flags.ts";
+import type { Output } from "../shell/output.ts";
+import { POD_FLAGS, type PodValues, readPodSettings } from "./pod-flags.ts";
+import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
+
+/** The original's flags of what is to stand in a cluster. */
+export const RELEASE_FLAGS = {
+  instances: INSTANCES_FLAG,
+  namespace: checkedFlag(
+    "chain-link",
+    isNamespaceName,
+    "a namespace: lower-case letters, digits and -, at most 63",
+    { summary: "The namespace.", short: "n", placeholder: "NAME", configKey: "namespace" },
+  ),
+  "chain-link-image": checkedFlag(
+    DEFAULT_IMAGE,
+    isImageReference,
+    "an image such as registry.example/chain-link:1.0",
+    {
+      summary: "Image of the links and of the load generator.",
+      placeholder: "IMAGE",
+      env: ["CHAIN_LINK_IMAGE"],
+      configKey: "chain_link_image",
+    },
+  ),
+  "sleep-time": integerFlag(
+    DEFAULT_SLEEP_SECONDS,
+    { min: 1, max: 86_400 },
+    {
+      summary: "Seconds between two requests of the load generator.",
+      placeholder: "SECONDS",
+      configKey: "sleep_time",
+    },
+  ),
+  collector: collectorFlag(),
+  "collector-storage": checkedFlag(null, isStorageSize, "a size of at least 64Mi, such as 1Gi", {
+    summary:
+      "With --collector embedded: keep its spans on a volume of this size, which outlives the release.",
+    placeholder: "SIZE",
+  }),
+  "collector-storage-class": textFlag(null, {
+    summary: "Storage class of that volume; otherwise the cluster's default.",
+    placeholder: "NAME",
+  }),
+  "network-policy": choiceFlag("none", ["none", "edges"], {
+    summary: "edges: NetworkPolicies that let only the links that call a link reach it.",
+  }),
+  canary: switchFlag({
+    summary: "Deploy a canary as well: it verifies without end, and serves metrics for Prometheus.",
+  }),
+  slow: SLOW_FLAG,
+  ...POD_FLAGS,
+} as const;
+
+/** Flags of a release that mean nothing to a command which changes nothing in it; the original takes them everywhere. */
+export const UNUSED_RELEASE_FLAGS = Object.keys(RELEASE_FLAGS).filter((name) => name !== "namespace");
+
+function collectorFlag(): Flag<CollectorChoice> {
+  return {
+    summary:
+      "zipkin, or embedded for chain-link's own: deployed with the links. Or the URL of one that is there.",
+    placeholder: "embedded|zipkin|URL",
+    fallback: "zipkin",
+    hide: hideSecrets,
+    parse: (texts) => {
+      const text = texts.at(-1) ?? "";
+      if (text === "zipkin" || text === "embedded") return text;
+      const url = parseUrl(text);
+      if (url instanceof Unfit) return new Unfit(`embedded, zipkin, or ${url.expected}`);
+      return Object.keys(url.headers).length === 0
+        ? { url: url.url }
+        : new Unfit("a URL without user and password, as they would be readable in manifests");
+    },
+  };
+}
+
+/** What the flags say about the objects. */
+export function readObjectOptions(
+  flags: PodValues & {
+    readonly namespace: string;
+    readonly "chain-link-image": string;
+    readonly "sleep-time": number;
+    readonly collector: CollectorChoice;
+    readonly "collector-storage": string | null;
+    readonly "collector-storage-class": string | null;
+    readonly "network-policy": NetworkPolicyMode;
+    readonly canary: boolean;
+  },
+): ObjectOptions {
+  const { "collector-storage": size, "collector-storage-class": storageClass } = flags;
+  if (size !== null && flags.collector !== "embedded")
+    throw new UserError(
+      "usage",
+      "--collector-storage is for --collector embedded",
+      "Zipkin keeps spans in memory.",
+    );
+  if (size === null && storageClass !== null)
+    throw new UserError(
+      "usage",
+      "--collector-storage-class says nothing without --collector-storage",
+      "Name a size, too: 1Gi.",
+    );
+  return {
+    namespace: flags.namespace,
+    image: flags["chain-link-image"],
+    sleepSeconds: flags["sleep-time"],
+    networkPolicy: flags["network-policy"],
+    canary: flags.canary,
+    pods: readPodSettings(flags),
+    collector: flags.collector,
+    collectorStorage: size === null ? null : { size, storageClass },
+  };
+}
+
+/** The lines with which the original begins. */
+export function describeRelease(
+  links: number,
+  flags: { readonly namespace: string; readonly "chain-link-image": string; readonly "sleep-time": number },
+  output: Output,
+): void {
+  output.info(
+    "Using the following configuration...",
+    `Number of instances: ${links}`,
+    `Namespace: ${flags.namespace}`,
+    `ChainLink image: ${flags["chain-link-image"]}`,
+    `Loadgenerator sleep time: ${flags["sleep-time"]}`,
+  );
+}

@@ -1,0 +1,306 @@
+import { randomBytes } from "node:crypto";
+import type { ControlDesk } from "../../collector/control-desk.ts";
+import type { Collector } from "../../collector/server.ts";
+import { UserError } from "../../lib/errors.ts";
+import type { Load } from "../../load/generator.ts";
+import type { LiveProof } from "../../local/live-proof.ts";
+import type { LocalChain } from "../../local/local-chain.ts";
+import { countDropped } from "../../local/snapshot.ts";
+import { isCall, MAX_BACKOFF_FACTOR, type Topology } from "../../topology/model.ts";
+import type { RunHeader } from "../../trace/ledger-record.ts";
+import { CORS_FLAG, STORE_FLAGS, storeOptions, tellExposure } from "../common/collector-flags.ts";
+import { describeResults, summarizeResults } from "../common/load-summary.ts";
+import { PACE_FLAGS, rateOf } from "../common/pace-flags.ts";
+import { LINK_FLAGS } from "../common/shared-flags.ts";
+import {
+  INSTANCES_FLAG,
+  idleWithTopology,
+  loadTopology,
+  SLOW_FLAG,
+  TOPOLOGY_OPERAND,
+} from "../common/topology-input.ts";
+import { defineCommand } from "../shell/command.ts";
+import { EXIT } from "../shell/exit.ts";
+import { durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "../shell/flags.ts";
+import { outputFlag } from "../shell/global-flags.ts";
+import { watchInterrupts } from "../shell/interrupt.ts";
+import { openBrowser } from "../shell/open-browser.ts";
+import type { Output } from "../shell/output.ts";
+import type { Setting } from "../shell/settings.ts";
+
+export const up = defineCommand({
+  examples: [
+    { line: "chain-link up", says: "a chain of 3, one request a second, traces on http://127.0.0.1:9411" },
+    { line: "chain-link up --instances 5 --slow off --rate 20/s", says: "more links, more load" },
+    {
+      line: "chain-link up shop.yaml --zipkin http://localhost:9411",
+      says: "a topology, spans to a Zipkin of yours",
+    },
+  ],
+  operands: TOPOLOGY_OPERAND,
+  idleFlags: (use) => [
+    ...idleWithTopology(use),
+    ...CONTRADICTIONS.flatMap(({ causes, idle }) => (causes.some(use.isSet) ? idle : [])),
+  ],
+  flags: {
+    instances: INSTANCES_FLAG,
+    host: textFlag("127.0.0.1", { summary: "Address that everything listens on.", placeholder: "ADDRESS" }),
+    port: integerFlag(
+      9411,
+      { min: 0, max: 65_535 },
+      {
+        summary: "Port of the collector and its page; 0 takes a free one.",
+        placeholder: "PORT",
+      },
+    ),
+    "base-port": integerFlag(
+      0,
+      { min: 0, max: 65_535 },
+      {
+        summary: "Port of the first link, the next ones follow; 0 takes free ones.",
+        placeholder: "PORT",
+      },
+    ),
+    cors: CORS_FLAG,
+    ...STORE_FLAGS,
+    zipkin: urlFlag({
+      summary:
+        "Send spans to this Zipkin instead of the embedded collector; there is no page then, and no faults.",
+    }),
+    otlp: urlFlag({ summary: "Send spans to this OTLP/HTTP receiver instead, likewise." }),
+    ...LINK_FLAGS,
+    processes: switchFlag({ summary: "Run each link in a process of its own." }),
+    ...PACE_FLAGS,
+    "no-load": switchFlag({ summary: "Send no requests." }),
+    duration: durationFlag(null, { summary: "End by itself after this time." }),
+    slow: SLOW_FLAG,
+    open: switchFlag({ summary: "Open the page in a browser." }),
+    output: outputFlag(
+      ["table", "json"],
+      "table",
+      "json: one line on standard output when all links are ready, nothing else.",
+    ),
+  },
+  async run({ flags, operands, settings, output }) {
+    checkContradictions(settings);
+    const [{ startLocalChain }, { LiveTable }, { readTracing }, { VERSION }] = await Promise.all([
+      import("../../local/local-chain.ts"),
+      import("./live-table.ts"),
+      import("../common/otel-environment.ts"),
+      import("../../lib/version.ts"),
+    ]);
+    const topology = await loadTopology(operands[0], {
+      instances: flags.instances,
+      slow: flags.slow === "on",
+      settings,
+      output,
+    });
+    // Not before the document was read: standard input may never end.
+    const interruption = watchInterrupts(() => output.print("\n"));
+    const parts: Parts = { collector: null, desk: null, chain: null, load: null, proof: null };
+    const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
+    if (!isElsewhere) {
+      const [{ startCollector }, { ControlDesk }] = await Promise.all([
+        import("../../collector/server.ts"),
+        import("../../collector/control-desk.ts"),
+      ]);
+      parts.desk = new ControlDesk(randomBytes(TOKEN_BYTES).toString("base64url"), flags.host);
+      parts.collector = startCollector({
+        host: flags.host,
+        port: flags.port,
+        allowedOrigins: flags.cors,
+        control: parts.desk,
+        proof: () => parts.proof,
+        ...storeOptions(flags),
+      });
+    }
+    const { tracer, target } = readTracing(flags, settings, output, parts.collector?.url ?? null);
+    let table: InstanceType<typeof LiveTable> | null = null;
+    try {
+      const starting = startLocalChain({
+        topology,
+        host: flags.host,
+        basePort: flags["base-port"],
+        target,
+        tracer,
+        tagSet: flags.tags,
+        version: VERSION,
+        processes: flags.processes,
+        seed: flags.seed,
+        write: (line) => (table === null ? output.logLine(line) : table.interject(line)),
+      });
+      // Nobody waits for it any more when the end comes first.
+      starting.catch(() => {});
+      const chain = await Promise.race([starting, interruption.signal.then(() => null)]);
+      if (chain === null) {
+        // Links in processes of their own end with this one.
+        await parts.collector?.stop();
+        return EXIT.interrupted;
+      }
+      parts.chain = chain;
+      tellExposure(flags.host, "send requests to the links, and read and send traces", output);
+      output.detail(`${chain.links.length} links ready after ${Math.round(performance.now())} ms`);
+      if (parts.desk !== null) {
+        const { controlChain } = await import("../../local/chain-control.ts");
+        parts.desk.attach(
+          controlChain(topology, chain, () => parts.load, rateOf(flags, settings).toPerSecond),
+        );
+      }
+      // What stands behind # stays in the browser.
+      const page = parts.collector && `${parts.collector.url}/#token=${parts.desk?.token}`;
+      if (flags.output === "json") {
+        const links = chain.links.map(({ name, url }) => ({ name, url }));
+        const facts = { name: topology.name, page, collector: target.url, entry: chain.entryUrl, links };
+        await output.result(`${JSON.stringify(facts)}\n`);
+      } else {
+        table = new LiveTable({ output, topology, chain, page, collectorUrl: target.url });
+        table.start();
+      }
+      if (flags.open && page === null) output.warn("there is no page to open: spans go elsewhere");
+      if (flags.open && page !== null) openBrowser(page);
+      if (!flags["no-load"]) {
+        const [{ startEntryLoad }, { newRunId, RunIds }] = await Promise.all([
+          import("../common/entry-load.ts"),
+          import("../../trace/run.ts"),
+        ]);
+        const ids = new RunIds(newRunId());
+        const url = `${chain.entryUrl}/`;
+        if (parts.collector !== null) {
+          parts.proof = await startProof(
+            { run: ids.runId, startMs: Date.now(), url },
+            topology,
+            chain,
+            parts.collector,
+            parts.desk,
+          );
+        }
+        const load = startEntryLoad({
+          url,
+          ids,
+          onEnd: (record) => parts.proof?.noteEnd(record),
+          rate: rateOf(flags, settings),
+          timeoutMs: longestAnswerMs(topology),
+          seed: flags.seed,
+        });
+        parts.load = load;
+        table?.showLoad(load.results);
+      }
+      const ends: Promise<unknown>[] = [interruption.signal];
+      if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));
+      const reason = await Promise.race(ends);
+      table?.end();
+      const underWay = parts.load?.results.inFlight ?? 0;
+      if (underWay > 0) output.note(`waiting for ${underWay} of the load's requests; Ctrl-C ends at once`);
+      await stopAll(parts);
+      const isWhole = describeEnd(parts, output);
+      if (reason === "SIGINT") return EXIT.interrupted;
+      return isWhole ? EXIT.done : EXIT.failed;
+    } catch (error) {
+      await stopAll(parts);
+      throw error;
+    }
+  },
+});
+
+/**
+ * A flag on the command line that another setting leaves without effect. Variables may be there for other commands.
+ * @throws {UserError} `usage`
+ */
+function checkContradictions(settings: readonly Setting[]): void {
+  for (const { causes, reason, idle } of CONTRADICTIONS) {
+    const cause = settings.find(
+      ({ name, value }) => causes.includes(name) && value !== null && value !== false,
+    );
+    const flag = settings.find(({ name, origin }) => idle.includes(name) && origin === `--${name}`);
+    if (cause !== undefined && flag !== undefined)
+      throw new UserError("usage", `--${flag.name} and ${cause.origin} contradict each other: ${reason}`);
+  }
+}
+
+const CONTRADICTIONS: readonly {
+  readonly causes: readonly string[];
+  readonly reason: string;
+  readonly idle: readonly string[];
+}[] = [
+  {
+    causes: ["zipkin", "otlp"],
+    reason: "spans go elsewhere, so that no collector is started",
+    idle: ["port", "cors", ...Object.keys(STORE_FLAGS)],
+  },
+  { causes: ["no-load"], reason: "no requests are sent", idle: Object.keys(PACE_FLAGS) },
+];
+
+interface Parts {
+  collector: Collector | null;
+  desk: ControlDesk | null;
+  chain: LocalChain | null;
+  load: Load | null;
+  proof: LiveProof | null;
+}
+
+const TOKEN_BYTES = 18;
+const SECOND_MS = 1000;
+
+/** Compares the ledgers of the load with what the collector takes in, for its page. */
+async function startProof(
+  header: RunHeader,
+  topology: Topology,
+  chain: LocalChain,
+  collector: Collector,
+  desk: ControlDesk | null,
+): Promise<LiveProof> {
+  const [{ LiveProof }, { lossCounters }, { graphOf }] = await Promise.all([
+    import("../../local/live-proof.ts"),
+    import("../../local/loss-counters.ts"),
+    import("../../verify/judge/call-graph.ts"),
+  ]);
+  const [graph, faulty] = [graphOf(topology), graphOf(topology, true)];
+  const proof = new LiveProof({
+    header,
+    backend: `the collector at ${collector.url}`,
+    graph: () => (desk?.hadFault ? faulty : graph),
+    readTrace: (traceId) => collector.store.trace(traceId),
+    pageOf: (traceId) => `${collector.url}/?trace=${traceId}`,
+    counters: () => lossCounters(chain.links, collector.store),
+  });
+  setInterval(() => proof.tick(), SECOND_MS).unref();
+  return proof;
+}
+
+/** Load first, so that every request is answered; the collector last, so that it gets every span. */
+async function stopAll(parts: Parts): Promise<void> {
+  await parts.load?.stop();
+  await parts.chain?.stop();
+  await parts.collector?.stop();
+}
+
+/** Says what became of requests and spans; false when spans were lost or no request at all succeeded. */
+function describeEnd({ chain, load }: Parts, output: Output): boolean {
+  const snapshots = chain?.links.map((link) => link.snapshot()) ?? [];
+  const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
+  const dropped = snapshots.reduce((sum, snapshot) => sum + countDropped(snapshot), 0);
+  if (load !== null) output.note(`\n${describeResults(summarizeResults(load.results))}`);
+  output.note(`${sent} spans sent, ${dropped === 0 ? "none" : dropped} dropped`);
+  const lost = chain?.links.filter((link) => link.isLost).map(({ name }) => name) ?? [];
+  if (lost.length > 0) output.warn(`what became of the last spans of ${lost.join(", ")} is not known`);
+  const isServed = load === null || load.results.sent === 0 || load.results.succeeded > 0;
+  return dropped === 0 && lost.length === 0 && isServed;
+}
+
+/** What the load waits for an answer: everything that the entry's calls may take, and its own work. */
+function longestAnswerMs({ services, entry }: Topology): number {
+  const steps = services.get(entry)?.steps ?? [];
+  const stepMs = steps.map((step) =>
+    Math.max(
+      0,
+      ...step.filter(isCall).map(({ timeoutMs, retries, retry }) => {
+        const pauseMs = retry.backoffMs * MAX_BACKOFF_FACTOR;
+        return timeoutMs * (retries + 1) + pauseMs * retries;
+      }),
+    ),
+  );
+  return stepMs.reduce((sum, ms) => sum + ms, 0) + OWN_WORK_MS;
+}
+
+/** What an entry's own latency and work may take; distributions have no upper bound. */
+const OWN_WORK_MS = 60_000;

@@ -1,0 +1,129 @@
+import { parseArgs } from "node:util";
+import { UserError } from "../../lib/errors.ts";
+import { ownValue } from "../../lib/record.ts";
+import { findNearest } from "../../lib/suggestion.ts";
+import type { Command } from "./command.ts";
+import type { FlagTable } from "./flags.ts";
+
+/** A command line taken apart; values are still texts. */
+export interface ParsedArguments {
+  /** `null` when only flags were given. */
+  readonly command: Command | null;
+  /** Texts by flag; a switch that was given has the text `true`. */
+  readonly given: ReadonlyMap<string, readonly string[]>;
+  readonly operands: readonly string[];
+}
+
+/**
+ * Takes a command line apart. Flags may stand before or after the command and between operands; one that is a switch in
+ * one command and takes a value in another stands behind the command.
+ * @throws {UserError} `usage`: an unknown command or flag, with the nearest known one; a flag without its value
+ */
+export function parseArguments(
+  args: readonly string[],
+  commands: readonly Command[],
+  globalFlags: FlagTable,
+): ParsedArguments {
+  const tables = [globalFlags, ...commands.map(({ flags }) => flags)];
+  const [commandName] = wordsOf(tokenize(args, tables));
+  const command = commandName === undefined ? null : findCommand(commandName, commands);
+  // Once more, as the command understands its flags.
+  const tokens = tokenize(args, command === null ? tables : [...tables, command.flags]);
+  const [, ...operands] = wordsOf(tokens);
+  const flags: FlagTable = { ...globalFlags, ...command?.flags };
+  const given = new Map<string, string[]>();
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const flag = ownValue(flags, token.name);
+    if (flag === undefined) throw unknownFlag(token.rawName, flags, command);
+    const text = readValue(token, flag);
+    const texts = given.get(token.name);
+    if (texts === undefined) given.set(token.name, [text]);
+    else texts.push(text);
+  }
+  if (!given.has("help")) checkOperands(command, operands);
+  return { command, given, operands };
+}
+
+/** Of flags with the same name those of the last table count. */
+function tokenize(args: readonly string[], tables: readonly FlagTable[]) {
+  const options = parserOptions(tables);
+  return parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true }).tokens;
+}
+
+function wordsOf(tokens: ReturnType<typeof tokenize>): string[] {
+  return tokens.filter((token) => token.kind === "positional").map((token) => token.value);
+}
+
+function readValue(
+  token: { rawName: string; value?: string | undefined; inlineValue?: boolean | undefined },
+  flag: FlagTable[string],
+): string {
+  if (flag.placeholder === undefined) {
+    // A switch that is on by default is turned off: --wait=false, as with kubectl.
+    if (token.value === undefined || token.value === "true") return "true";
+    if (token.value === "false") return "false";
+    throw usage(`${token.rawName} takes no value but true or false, found ${JSON.stringify(token.value)}`);
+  }
+  // Without "=", a flag where a value should stand means that the value was forgotten.
+  const looksLikeFlag = token.inlineValue !== true && /^-[-a-zA-Z]/.test(token.value ?? "");
+  if (token.value === undefined || looksLikeFlag) {
+    throw usage(`${token.rawName} needs a value: ${token.rawName} ${flag.placeholder}`);
+  }
+  return token.value;
+}
+
+function findCommand(name: string, commands: readonly Command[]): Command {
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command !== undefined) return command;
+  const nearest = findNearest(
+    name,
+    commands.filter((it) => !it.isHidden).map((it) => it.name),
+  );
+  throw usage(
+    `unknown command ${JSON.stringify(name)}${suggest(nearest)}`,
+    "See 'chain-link --help' for all commands.",
+  );
+}
+
+function unknownFlag(rawName: string, flags: FlagTable, command: Command | null): UserError {
+  const name = rawName.replace(/^-+/, "");
+  const nearest = name.length > 1 ? findNearest(name, Object.keys(flags)) : undefined;
+  const of = command === null ? "" : ` ${command.name}`;
+  return usage(
+    `unknown flag ${rawName}${suggest(nearest === undefined ? undefined : `--${nearest}`)}`,
+    `See 'chain-link${of} --help' for all flags.`,
+  );
+}
+
+function checkOperands(command: Command | null, operands: readonly string[]): void {
+  if (command === null) return;
+  const { min, max, usage: form } = command.operands ?? { min: 0, max: 0, usage: "" };
+  const [extra] = operands.slice(max);
+  if (extra !== undefined) {
+    throw usage(`unexpected argument ${JSON.stringify(extra)}`, `See 'chain-link ${command.name} --help'.`);
+  }
+  if (operands.length < min)
+    throw usage(`${command.name} needs ${form}`, `See 'chain-link ${command.name} --help'.`);
+}
+
+function parserOptions(
+  tables: readonly FlagTable[],
+): Record<string, { type: "string" | "boolean"; short?: string }> {
+  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
+  for (const [name, flag] of tables.flatMap((table) => Object.entries(table))) {
+    options[name] = {
+      type: flag.placeholder === undefined ? "boolean" : "string",
+      ...(flag.short === undefined ? {} : { short: flag.short }),
+    };
+  }
+  return options;
+}
+
+function suggest(nearest: string | undefined): string {
+  return nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
+}
+
+function usage(message: string, hint?: string): UserError {
+  return new UserError("usage", message, hint);
+}

@@ -1,0 +1,66 @@
+import { UserError } from "../../lib/errors.ts";
+import { type CONFIG_KEYS, readConfigFile, writeConfigFile } from "./config-file.ts";
+import type { FlagTable, FlagValues } from "./flags.ts";
+import { CONFIG_FILE_FLAG } from "./global-flags.ts";
+import type { Output } from "./output.ts";
+import { resolveSettings, type Setting, type SettingSources } from "./settings.ts";
+
+/**
+ * Resolves the settings of a command that uses the configuration file. Where there is none yet it is made from the
+ * defaults and the flags of this run, as the original does; one that exists is never written.
+ * @throws {UserError} `config-invalid`, `file-unwritable`, `usage`
+ */
+export function applyConfigFile<F extends FlagTable>(
+  table: F,
+  sources: Omit<SettingSources, "file">,
+  output: Output,
+): { readonly settings: readonly Setting[]; readonly values: FlagValues<F> } {
+  const { values: own, settings: ownSettings } = resolveSettings(CONFIG_FILE_FLAG, {
+    ...sources,
+    file: null,
+  });
+  const path = own["config-file"];
+  const file = readConfigFile(path);
+  if (file === null) {
+    // Checked as a whole first: a run with wrong flags leaves nothing behind.
+    const resolved = resolveSettings(table, { ...sources, file: null });
+    output.warn("Config file does not exist, creating one now");
+    try {
+      writeConfigFile(path, fileTexts(table, sources.given));
+      output.info(`Created config file: ${path}`);
+    } catch (error) {
+      // Nobody asked for a file in this place: a run in a container without a home goes on.
+      const isAsked = ownSettings.some(({ origin }) => origin !== "default");
+      if (isAsked || !(error instanceof UserError)) throw error;
+      output.warn(`${error.message}; going on without it`);
+    }
+    return resolved;
+  }
+  const notice = `Using existing config file: ${path}`;
+  // A command that reaches a cluster tells it when the cluster has answered.
+  if (table.kubeconfig === undefined) output.warn(notice);
+  else output.hold(notice);
+  for (const { key, line, nearest } of file.unknownKeys) {
+    output.warn(
+      `${path}:${line}: unknown key ${key}${nearest === undefined ? "" : ` (did you mean ${nearest}?)`}`,
+    );
+  }
+  return resolveSettings(table, { ...sources, file: { path, values: file.values } });
+}
+
+function fileTexts(
+  table: FlagTable,
+  given: SettingSources["given"],
+): Record<(typeof CONFIG_KEYS)[number], string> {
+  const textOf = (key: string): string => {
+    const [name, flag] = Object.entries(table).find(([, it]) => it.configKey === key) ?? [];
+    if (name === undefined || flag === undefined) return "";
+    return given.get(name)?.at(-1) ?? flag.fallbackText ?? String(flag.fallback);
+  };
+  return {
+    instances: textOf("instances"),
+    namespace: textOf("namespace"),
+    chain_link_image: textOf("chain_link_image"),
+    sleep_time: textOf("sleep_time"),
+  };
+}

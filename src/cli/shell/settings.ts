@@ -1,0 +1,116 @@
+import { hideInUrls } from "../../lib/endpoint.ts";
+import { UserError } from "../../lib/errors.ts";
+import { type FlagTable, type FlagValues, type PlatformReading, Unfit } from "./flags.ts";
+
+/** One value with where it came from. */
+export interface Setting {
+  /** The flag's name, without dashes. */
+  readonly name: string;
+  readonly value: unknown;
+  /** The value as people write it, without what is secret in it. */
+  readonly text: string;
+  /** `--instances`, `CHAIN_LINK_INSTANCES`, a file's name and key, or `default`. */
+  readonly origin: string;
+  /** Variables of the platform that were ignored, wholly or in part, and why. The command that uses the value says so. */
+  readonly warnings: readonly string[];
+}
+
+export interface SettingSources {
+  /** Texts given on the command line, by flag. */
+  readonly given: ReadonlyMap<string, readonly string[]>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Flags whose variables are not read. @default none */
+  readonly idle?: ReadonlySet<string>;
+  /** Texts of the configuration file by its keys, where the command reads it. */
+  readonly file: { readonly path: string; readonly values: ReadonlyMap<string, string> } | null;
+}
+
+/** The default as people write it; empty where there is none worth showing. */
+export function formatFallback(flag: FlagTable[string]): string {
+  if (flag.fallbackText !== undefined) return flag.fallbackText;
+  if (flag.fallback === null || flag.fallback === false) return "";
+  return String(flag.fallback);
+}
+
+/** Environment variables of a flag. */
+export function environmentOf(name: string, flag: FlagTable[string]): readonly string[] {
+  return flag.env ?? [`CHAIN_LINK_${name.toUpperCase().replaceAll("-", "_")}`];
+}
+
+/**
+ * The value of every flag of a table: command line before environment before file before default.
+ * @throws {UserError} `usage` for an unfit text, naming where it stands
+ */
+export function resolveSettings<F extends FlagTable>(
+  table: F,
+  sources: SettingSources,
+): { readonly settings: readonly Setting[]; readonly values: FlagValues<F> } {
+  const settings = Object.entries(table).map(([name, flag]) => resolveSetting(name, flag, sources));
+  const values = Object.fromEntries(settings.map(({ name, value }) => [name, value])) as FlagValues<F>;
+  return { settings, values };
+}
+
+function resolveSetting(name: string, flag: FlagTable[string], sources: SettingSources): Setting {
+  const given = sources.given.get(name);
+  if (given !== undefined) return parseSetting(name, flag, given, `--${name}`, "usage");
+  const warnings: string[] = [];
+  const variables = sources.idle?.has(name) ? [] : environmentOf(name, flag);
+  for (const variable of variables) {
+    const text = sources.environment[variable];
+    if (text === undefined || text === "") continue;
+    if (!isPlatforms(variable)) return parseSetting(name, flag, [text], variable, "usage", warnings);
+    const { value, problem } = readPlatforms(flag, variable, text.trim());
+    if (problem !== null) warnings.push(`${variable}: ${problem}`);
+    if (!(value instanceof Unfit))
+      return { name, value, text: hideIn(flag, text), origin: variable, warnings };
+  }
+  const inFile = flag.configKey === undefined ? undefined : sources.file?.values.get(flag.configKey);
+  if (inFile !== undefined) {
+    return parseSetting(
+      name,
+      flag,
+      [inFile],
+      `${sources.file?.path}: ${flag.configKey}`,
+      "config-invalid",
+      warnings,
+    );
+  }
+  return { name, value: flag.fallback, text: formatFallback(flag), origin: "default", warnings };
+}
+
+/** Set for all programs of a platform by somebody who need not know of this one: what it holds is never an error. */
+function isPlatforms(variable: string): boolean {
+  return variable.startsWith("OTEL_");
+}
+
+function readPlatforms(flag: FlagTable[string], variable: string, text: string): PlatformReading<unknown> {
+  if (text === "") return { value: new Unfit(""), problem: null };
+  const read = flag.platforms?.[variable];
+  if (read !== undefined) return read(text);
+  const value = flag.parse([text]);
+  if (!(value instanceof Unfit)) return { value, problem: null };
+  return {
+    value,
+    problem: `ignored: expected ${value.expected}, found ${JSON.stringify(hideIn(flag, text))}`,
+  };
+}
+
+function hideIn({ hide = hideInUrls }: FlagTable[string], text: string): string {
+  return hide(text);
+}
+
+function parseSetting(
+  name: string,
+  flag: FlagTable[string],
+  texts: readonly string[],
+  origin: string,
+  code: "usage" | "config-invalid",
+  warnings: readonly string[] = [],
+): Setting {
+  const value = flag.parse(texts);
+  if (value instanceof Unfit) {
+    const found = JSON.stringify(hideIn(flag, texts.at(-1) ?? ""));
+    throw new UserError(code, `${origin}: expected ${value.expected}, found ${found}`);
+  }
+  return { name, value, text: texts.map((it) => hideIn(flag, it)).join(","), origin, warnings };
+}

@@ -1,0 +1,37 @@
+import type { RemotePageOptions } from "../../collector/remote-page.ts";
+import { proxyTo } from "../../kubernetes/api/api-server-proxy.ts";
+import { readDeployed } from "../../kubernetes/release/released.ts";
+import { withMissingRights } from "../../kubernetes/release/rights.ts";
+import { UserError } from "../../lib/errors.ts";
+import { describeTopology } from "../../local/chain-control.ts";
+import { type ClusterValues, openRelease } from "../common/cluster-flags.ts";
+import type { Output } from "../shell/output.ts";
+import { describeSource } from "./page-source.ts";
+
+/**
+ * A release as the API server shows it: its graph from the revision that is deployed, its traces from its own backend by the API
+ * server's way to a Service. Nothing is forwarded and nothing is changed.
+ * @throws {UserError}
+ */
+export async function openReleasePage(
+  flags: ClusterValues,
+  output: Output,
+): Promise<Pick<RemotePageOptions, "backend" | "topology" | "about">> {
+  const { store } = await openRelease(flags, output);
+  const { topology, backend } = await withMissingRights(store, () => readDeployed(store));
+  const { kind, service, url } = backend;
+  if (service === null) {
+    throw new UserError(
+      "backend-unreadable",
+      `the links send their spans to ${url || "an unknown place"}, which is no Service of the cluster`,
+      "Say with --backend where they can be read from here.",
+    );
+  }
+  const proxy = proxyTo(store.client, service.namespace, { kind: "services", ...service });
+  const place = `release ${store.release} in namespace ${store.namespace}, through the API server, from its ${kind === "zipkin" ? "Zipkin" : "collector"}`;
+  return {
+    backend: { kind, hasLive: false, ...proxy },
+    topology: describeTopology(topology),
+    about: describeSource(false, place),
+  };
+}

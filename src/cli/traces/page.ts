@@ -1,0 +1,94 @@
+import type { RemotePageOptions } from "../../collector/remote-page.ts";
+import { apiUrl, fetchAs } from "../../lib/endpoint.ts";
+import { errorText } from "../../lib/errors.ts";
+import { CLUSTER_FLAGS } from "../common/cluster-flags.ts";
+import { tellExposure } from "../common/collector-flags.ts";
+import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "../common/release-flags.ts";
+import { defineCommand } from "../shell/command.ts";
+import { EXIT } from "../shell/exit.ts";
+import { integerFlag, type KindOfServer, kindUrlFlag, switchFlag, textFlag } from "../shell/flags.ts";
+import { CONFIG_FILE_FLAG } from "../shell/global-flags.ts";
+import { watchInterrupts } from "../shell/interrupt.ts";
+import { openBrowser } from "../shell/open-browser.ts";
+import type { Output } from "../shell/output.ts";
+import { describeSource } from "./page-source.ts";
+
+type Source = Pick<RemotePageOptions, "backend" | "topology" | "about">;
+
+const KINDS = ["zipkin", "collector"] as const;
+
+export const page = defineCommand({
+  examples: [
+    { line: "chain-link page -n shop", says: "the page of a release, through the API server" },
+    {
+      line: "chain-link page --backend zipkin=http://localhost:9411 --port 0",
+      says: "the page over a Zipkin that is there already",
+    },
+  ],
+  usesConfigFile: true,
+  idleFlags: ({ isSet }) => [
+    ...UNUSED_RELEASE_FLAGS,
+    ...(isSet("backend") ? ["namespace", ...Object.keys(CLUSTER_FLAGS)] : []),
+  ],
+  flags: {
+    backend: kindUrlFlag(KINDS, {
+      summary: "Whose traces are shown, instead of a release's.",
+      fallbackText: "that of the release",
+    }),
+    host: textFlag("127.0.0.1", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
+    port: integerFlag(
+      9410,
+      { min: 0, max: 65_535 },
+      { summary: "Port of the page; 0 takes a free one.", placeholder: "PORT", env: [] },
+    ),
+    open: switchFlag({ summary: "Open the page in a browser." }),
+    ...RELEASE_FLAGS,
+    ...CLUSTER_FLAGS,
+    ...CONFIG_FILE_FLAG,
+  },
+  async run({ flags, output }) {
+    const interruption = watchInterrupts(() => output.print("\n"));
+    const source =
+      flags.backend === null
+        ? await (await import("./page-release.ts")).openReleasePage(flags, output)
+        : ofBackend(flags.backend);
+    const { startRemotePage } = await import("../../collector/remote-page.ts");
+    const running = startRemotePage({ ...source, host: flags.host, port: flags.port });
+    output.info(`${running.url}/`);
+    tellExposure(flags.host, "read what the page shows", output);
+    output.detail(source.about);
+    void warnOfSilence(source.backend, output);
+    if (flags.open) openBrowser(`${running.url}/`);
+    const signal = await interruption.signal;
+    await running.stop();
+    return signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
+  },
+});
+
+/** A backend that cannot be asked is told at once, not only to who opens the page; it may still come. */
+async function warnOfSilence({ kind, url, fetch }: Source["backend"], output: Output): Promise<void> {
+  const name = `the ${kind === "zipkin" ? "Zipkin" : "collector"} at ${url}`;
+  try {
+    // Of both kinds, and short.
+    const { ok, status } = await fetch(apiUrl(url, "zipkin", "/api/v2/services"), {
+      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      redirect: "manual",
+    });
+    if (!ok) output.warn(`${name} answers ${status}`);
+  } catch (error) {
+    output.warn(`${name} does not answer: ${errorText(error)}`);
+  }
+}
+
+const ANSWER_TIMEOUT_MS = 5000;
+
+function ofBackend({ kind, url, headers }: KindOfServer<(typeof KINDS)[number]>): Source {
+  return {
+    backend: { kind, url, hasLive: kind === "collector", fetch: fetchAs({ headers }) },
+    topology: null,
+    about: describeSource(
+      kind === "collector",
+      `the ${kind === "zipkin" ? "Zipkin" : "collector"} at ${url}`,
+    ),
+  };
+}

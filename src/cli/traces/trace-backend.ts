@@ -1,0 +1,73 @@
+import { readBodyText } from "../../lib/bounded-body.ts";
+import { apiUrl, type Endpoint, fetchAs } from "../../lib/endpoint.ts";
+import { errorText, UserError } from "../../lib/errors.ts";
+import { parseWellFormed } from "../../lib/well-formed-json.ts";
+
+/** Of a message that a server sends instead of an answer. */
+const SHOWN_CHARACTERS = 500;
+
+/** A collector, a Zipkin or an OTLP receiver that traces are read from or sent to. */
+export class TraceBackend {
+  readonly #endpoint: Endpoint;
+
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
+  }
+
+  get origin(): string {
+    return new URL(this.#endpoint.url).origin;
+  }
+
+  /** Whether the URL that the user gave ends in a path. */
+  isGivenAs(path: string): boolean {
+    return new URL(this.#endpoint.url).pathname.endsWith(path);
+  }
+
+  /** @throws {UserError | AnswerTooLargeError} `collector-unreachable`, `collector-refused` */
+  async get(path: string): Promise<unknown> {
+    const response = await this.#fetch(path);
+    if (!response.ok) throw await this.refusal(response);
+    // Not within the next: it says how to ask for less.
+    const text = await readBodyText(response);
+    try {
+      return parseWellFormed(text);
+    } catch (error) {
+      throw new UserError(
+        "collector-refused",
+        `${this.origin} answers with something else than JSON`,
+        undefined,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Sends JSON; whatever the status is, it is an answer. @throws {UserError} `collector-unreachable` */
+  post(path: string, body: string): Promise<Response> {
+    const headers = { "Content-Type": "application/json" };
+    // A redirected POST becomes a GET, whose answer would be taken for that of the POST.
+    return this.#fetch(path, { method: "POST", body, headers, redirect: "manual" });
+  }
+
+  async refusal(response: Response): Promise<UserError> {
+    const text = await readBodyText(response).catch(errorText);
+    return new UserError(
+      "collector-refused",
+      `${this.origin} answers ${response.status}: ${text.slice(0, SHOWN_CHARACTERS)}`,
+    );
+  }
+
+  async #fetch(path: string, init?: RequestInit): Promise<Response> {
+    try {
+      return await fetchAs(this.#endpoint)(apiUrl(this.#endpoint.url, "spans", path), init);
+    } catch (error) {
+      throw new UserError(
+        "collector-unreachable",
+        `${this.origin} does not answer: ${errorText(error)}`,
+        "Start one with `chain-link collector` or `chain-link up`, or give its address.",
+        { cause: error },
+      );
+    }
+  }
+}

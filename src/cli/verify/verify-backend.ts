@@ -1,0 +1,56 @@
+import { type Endpoint, fetchAs } from "../../lib/endpoint.ts";
+import type { CountedBackend, LinkInstance } from "../../verify/backend/counters.ts";
+import type { TraceReader } from "../../verify/backend/trace-reader.ts";
+import type { LoadTarget } from "../common/load-target.ts";
+import { type Backend, PAGE_ID, type VerifyValues } from "./verify-flags.ts";
+
+const DEFAULT_ZIPKIN = "http://localhost:9411";
+
+/** Where spans are looked for when --backend does not say. */
+export function defaultBackend(target: LoadTarget | null, zipkin: Endpoint | null): CountedBackend {
+  if (target?.collector) return { kind: "collector", url: target.collector };
+  return zipkin === null ? { kind: "zipkin", url: DEFAULT_ZIPKIN } : reach({ kind: "zipkin", ...zipkin });
+}
+
+/** A backend that --backend names. */
+export function reach({ kind, url, headers }: Backend): CountedBackend {
+  return { kind, url, fetch: fetchAs({ headers }) };
+}
+
+/** Links that --links names, each one process. */
+export function instancesAt(links: ReadonlyMap<string, Endpoint>): LinkInstance[] {
+  return Array.from(links, ([link, { url, headers }]) => ({
+    id: url,
+    link,
+    url,
+    fetch: fetchAs({ headers }),
+    isShared: true,
+  }));
+}
+
+/** Reads the backend with what it speaks. */
+export async function openReader({
+  kind,
+  url,
+  fetch = globalThis.fetch,
+}: CountedBackend): Promise<TraceReader> {
+  if (kind === "jaeger" || kind === "tempo") {
+    const { OtlpReader } = await import("../../verify/backend/otlp-reader.ts");
+    return new OtlpReader(kind, url, fetch);
+  }
+  const { ZipkinReader } = await import("../../verify/backend/zipkin-reader.ts");
+  return new ZipkinReader(url, kind === "zipkin" ? "Zipkin" : "collector", { fetch });
+}
+
+/** Where a backend's traces have their pages: its own, or elsewhere by --backend-page. The collector that was started with `target` ends with it. */
+export function linkPages(
+  reader: TraceReader,
+  flags: Pick<VerifyValues, "backend" | "backend-page">,
+  target: LoadTarget | null,
+): TraceReader {
+  const page = flags["backend-page"];
+  const isShortLived = flags.backend === null && target !== null && target.collector !== null;
+  if (page !== null) reader.pageOf = (traceId) => page.replaceAll(PAGE_ID, traceId);
+  else if (isShortLived) reader.pageOf = () => null;
+  return reader;
+}

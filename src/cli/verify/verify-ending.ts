@@ -1,0 +1,91 @@
+import { type ErrorCode, UserError } from "../../lib/errors.ts";
+import { checkResultFile, writeResultFile } from "../../lib/result-file.ts";
+import type { PropagationResult } from "../../verify/propagation/propagation.ts";
+import { isPassed, type VerifyResult } from "../../verify/result/result.ts";
+import { EXIT } from "../shell/exit.ts";
+import type { Output } from "../shell/output.ts";
+import type { VerifyValues } from "./verify-flags.ts";
+import { renderVerifyReport } from "./verify-report.ts";
+
+/** Writes and prints what verify found; resolves to the exit code. */
+export async function endVerify(result: VerifyResult, flags: VerifyValues, output: Output): Promise<number> {
+  await writeAndPrint(flags, result, renderVerifyReport, output);
+  return exitOf(result);
+}
+
+/** An expectation that is not met fails what is complete, and what cannot be told of one makes it unknown. */
+function exitOf({ outcome, platform }: VerifyResult): number {
+  const expected = platform?.expected ?? [];
+  if (!isPassed(outcome)) return EXIT_OF[outcome];
+  if (expected.some((it) => it.outcome === "not-met")) return EXIT.failed;
+  return expected.some((it) => it.outcome === "could-not-tell") ? EXIT.couldNotTell : EXIT.done;
+}
+
+export const EXIT_OF = {
+  complete: EXIT.done,
+  "within-allowed-loss": EXIT.done,
+  incomplete: EXIT.failed,
+  "could-not-tell": EXIT.couldNotTell,
+} as const;
+
+/**
+ * Prints a user's error and returns its exit code: what could not be read says nothing of the spans, and everything else, such as
+ * a bad document, is wrong usage. `null` for any other error.
+ */
+export function endWithError(error: unknown, output: Output): number | null {
+  if (!(error instanceof UserError)) return null;
+  output.failure(error);
+  return UNREAD.includes(error.code) ? EXIT.couldNotTell : EXIT.usage;
+}
+
+const UNREAD: readonly ErrorCode[] = [
+  "backend-unreadable",
+  "ledger-unreadable",
+  "start-failed",
+  "kubeconfig-invalid",
+  "credentials-invalid",
+  "cluster-unreachable",
+  "cluster-error",
+  "forbidden",
+  "namespace-unusable",
+  "release-invalid",
+  "release-not-found",
+];
+
+/**
+ * Before anything is started or sent.
+ * @throws {UserError} `file-unwritable`
+ */
+export function prepareFiles({ junit, report }: FileValues): void {
+  for (const file of [junit, report]) if (file !== null) checkResultFile(file);
+}
+
+type FileValues = Pick<VerifyValues, "junit" | "report">;
+
+/** Writes the files that were asked for, and prints the result also when one could not be written: the run was made. */
+export async function writeAndPrint<T extends VerifyResult | PropagationResult>(
+  flags: FileValues & Pick<VerifyValues, "output">,
+  result: T,
+  render: (result: T) => string,
+  output: Output,
+): Promise<void> {
+  try {
+    await writeFiles(flags, result);
+  } finally {
+    await output.result(flags.output === "json" ? `${JSON.stringify(result)}\n` : render(result));
+  }
+}
+
+async function writeFiles(
+  { junit, report }: FileValues,
+  result: VerifyResult | PropagationResult,
+): Promise<void> {
+  if (junit !== null) {
+    const { renderJunit, renderPropagationJunit } = await import("../../verify/result/junit.ts");
+    writeResultFile(junit, "spans" in result ? renderJunit(result) : renderPropagationJunit(result));
+  }
+  if (report !== null) {
+    const { renderReportPage } = await import("../../verify/result/report-page.ts");
+    writeResultFile(report, await renderReportPage(result));
+  }
+}

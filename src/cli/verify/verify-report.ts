@@ -1,0 +1,130 @@
+import { formatCount } from "../../lib/count.ts";
+import { formatRounded } from "../../lib/duration.ts";
+import { joinLines } from "../../lib/visible-text.ts";
+import { describeExpected, type Expected } from "../../verify/judge/expectation.ts";
+import { describeFailedCall } from "../../verify/judge/failed-call.ts";
+import { formatShare, spansPerCall } from "../../verify/judge/platform.ts";
+import { describeCauses } from "../../verify/judge/unknown-cause.ts";
+import type { ExportLatency, VerifyResult } from "../../verify/result/result.ts";
+import { missingBySecond } from "../../verify/result/seconds.ts";
+import { renderSparkline } from "../../verify/result/sparkline.ts";
+import { describeOwnTraces } from "../../verify/run/own-traces.ts";
+import { type Column, renderTable } from "../shell/table.ts";
+
+export const TITLES = {
+  complete: "complete",
+  "within-allowed-loss": "within the allowed loss",
+  incomplete: "INCOMPLETE",
+  "could-not-tell": "COULD NOT TELL",
+} as const;
+
+/** The result for people. */
+export function renderVerifyReport(result: VerifyResult): string {
+  const { spans, exportLatencyMs } = result;
+  const causes = describeCauses(result.unknownCauses);
+  const traces = Object.entries(result.traces).filter(([, count]) => count > 0);
+  const blocks = [
+    [
+      `${TITLES[result.outcome]}: ${spans.missing === 0 ? "none" : spans.missing} of ${formatCount(spans.expected, "span")} missing, ${formatCount(result.requests, "request")}`,
+      ...(result.doubt === null ? [] : [result.doubt]),
+      ...renderUnmet(result.platform?.expected ?? []),
+      `run      ${result.run}`,
+      `backend  ${result.backend}`,
+      `traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`,
+      ...(causes === null || causes === result.doubt ? [] : [`unknown  ${causes}`]),
+      ...(exportLatencyMs === null
+        ? []
+        : [
+            `export   p50 ${time(exportLatencyMs.p50)}, p90 ${time(exportLatencyMs.p90)}, p99 ${time(exportLatencyMs.p99)} after the request`,
+            `         ${renderBuckets(exportLatencyMs.buckets)}`,
+          ]),
+      ...(result.platform === null || result.platform.rows.length === 0
+        ? []
+        : [`platform ${formatCount(result.platform.tracesRead, "trace")} of ${result.requests} read`]),
+      ...(spans.copies > 0 ? [`copies   ${formatCount(spans.copies, "span")} came more than once`] : []),
+      ...(spans.unattributed > 0
+        ? [
+            `unknown  of ${formatCount(spans.unattributed, "missing span")} one cannot tell whose ${spans.unattributed === 1 ? "it is" : "they are"}`,
+          ]
+        : []),
+    ],
+    table(
+      [text("LINK"), number("SERVER"), number("CLIENT"), number("ALTERED"), number("COPIES")],
+      Object.entries(result.links).map(([name, it]) => [name, it.server, it.client, it.altered, it.copies]),
+    ),
+    table([text("MISSING AT EDGE"), number("SPANS")], Object.entries(result.edges)),
+    table([text("CONTEXT BROKEN AT"), number("TRACES")], Object.entries(result.brokenContexts)),
+    table(
+      [
+        ...["PLATFORM", "SERVICE", "EDGE"].map(text),
+        ...["SPANS", "SHARE OF REQUESTS", "TIME COVERED"].map(number),
+      ],
+      (result.platform?.rows ?? []).map((row) => [
+        ...[row.recorder ?? "-", row.service, row.edge, spansPerCall(row)],
+        ...[formatShare(row.requestShare), row.timeCovered === null ? "-" : formatShare(row.timeCovered)],
+      ]),
+    ),
+    result.platform?.ownTraces.map(describeOwnTraces) ?? [],
+    result.platform?.expected.map(describeExpected) ?? [],
+    result.failedCalls.map(describeFailedCall),
+    table([text("SAMPLING IGNORED BY"), number("TRACES")], Object.entries(result.samplingIgnoredBy)),
+    table(
+      [text("LOST"), text("WHERE"), number("SPANS")],
+      result.losses.map(({ link, reason, spans: count }) => [
+        reason.replaceAll("_", " "),
+        link ?? "-",
+        count,
+      ]),
+    ),
+    spans.missing === 0 ? [] : renderWhen(result.seconds),
+    result.examples.flatMap(({ traceId, class: name, page, findings }) => [
+      `${page ?? traceId}  ${name}`,
+      ...findings.slice(0, MAX_FINDINGS).map((finding) => `    ${finding}`),
+      ...(findings.length > MAX_FINDINGS ? [`    … and ${findings.length - MAX_FINDINGS} more`] : []),
+    ]),
+  ];
+  return blocks
+    .filter(({ length }) => length > 0)
+    .map(joinLines)
+    .join("\n");
+}
+
+function renderUnmet(expected: readonly Expected[]): string[] {
+  const unmet = expected.filter(({ outcome }) => outcome !== "met").length;
+  return unmet === 0 ? [] : [`${unmet} of ${formatCount(expected.length, "expectation")} not met`];
+}
+
+/** Their bounds grow 1, 2, 5, 10 … */
+function renderBuckets(buckets: ExportLatency["buckets"]): string {
+  const picture = renderSparkline(buckets.map(({ count }) => count));
+  const ends = buckets.length > 1 ? [buckets[0], buckets.at(-1)] : buckets;
+  return `[${picture}] ${ends.map((bucket) => `up to ${time(bucket?.upToMs)}`).join(" … ")}`;
+}
+
+function time(ms = 0): string {
+  return formatRounded(ms * 1000);
+}
+
+function renderWhen(seconds: VerifyResult["seconds"]): string[] {
+  const clock = (ms = 0) => new Date(ms).toISOString().slice(11, 19);
+  const [first, last] = [seconds[0]?.time, seconds.at(-1)?.time];
+  return [`when     [${renderSparkline(missingBySecond(seconds))}] ${clock(first)} to ${clock(last)} UTC`];
+}
+
+const MAX_FINDINGS = 3;
+
+function text(title: string): Column {
+  return { title };
+}
+
+function number(title: string): Column {
+  return { title, align: "right" };
+}
+
+function table(columns: readonly Column[], rows: readonly (readonly (string | number)[])[]): string[] {
+  if (rows.length === 0) return [];
+  return renderTable(
+    columns,
+    rows.map((row) => row.map(String)),
+  );
+}

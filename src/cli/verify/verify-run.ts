@@ -1,0 +1,123 @@
+import { fetchAs, hideSecrets } from "../../lib/endpoint.ts";
+import { errorText, UserError } from "../../lib/errors.ts";
+import { randomSource } from "../../lib/random.ts";
+import { DEFAULT_CONNECTIONS, startLoad } from "../../load/generator.ts";
+import { isRunId, newRunId, RunIds } from "../../trace/run.ts";
+import { type LedgerFile, parseLedger } from "../../verify/run/ledger-file.ts";
+import { RunLedger } from "../../verify/run/run-ledger.ts";
+import type { LoadTarget } from "../common/load-target.ts";
+import { rateOf } from "../common/pace-flags.ts";
+import { parseUrl, Unfit } from "../shell/flags.ts";
+import type { Setting } from "../shell/settings.ts";
+import type { VerifyValues } from "./verify-flags.ts";
+import { readAccount } from "./verify-ledger.ts";
+
+/** A run that is judged, which may still be under way. */
+export interface JudgedRun {
+  readonly book: RunLedger;
+  /** Whether every request of it is in the book when it has ended. */
+  isWhole(): boolean;
+  /** Resolves when no more requests come. */
+  readonly ended: Promise<unknown>;
+  /** Sends no more; `ended` then waits for what is under way. */
+  stop(): Promise<unknown>;
+  /** Requests that were sent, as far as one knows. */
+  sent(): number;
+  /** Takes away what was made for it. */
+  close(): Promise<void>;
+  /** Requests that were due and never sent. */
+  missed(): number;
+  /** Why the book may lack requests of the run that nobody waits for, for people; `null` where it lacks none. */
+  readonly cut: string | null;
+  /** Requests that failed, by kind; `null` where only the book tells of them. */
+  readonly failures: ReadonlyMap<string, number> | null;
+}
+
+export const DEFAULT_DURATION_MS = 10_000;
+
+/** Sends what the flags say, and keeps the account of it. */
+export function sendRun(
+  { url, headers }: Pick<LoadTarget, "url" | "headers">,
+  flags: VerifyValues,
+  settings: readonly Setting[],
+): JudgedRun {
+  const ids = new RunIds(newRunId());
+  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
+  const load = startLoad({
+    pace: { kind: "open", rate: rateOf(flags, settings), arrivals: "constant" },
+    timeoutMs: flags.timeout,
+    durationMs: flags.duration ?? (flags.requests === null ? DEFAULT_DURATION_MS : null),
+    maxRequests: flags.requests,
+    sampleShare: flags.sample,
+    url,
+    method: "GET",
+    headers: Object.entries(headers),
+    body: null,
+    connections: DEFAULT_CONNECTIONS,
+    warmUpMs: 0,
+    ids,
+    randomOf: randomSource(null),
+    onEnd: (record) => book.add(record),
+  });
+  return {
+    book,
+    isWhole: () => true,
+    ended: load.done,
+    stop: () => load.stop(),
+    close: async () => {},
+    sent: () => load.results.sent,
+    missed: () => load.results.missed,
+    cut: null,
+    failures: load.results.failures,
+  };
+}
+
+/**
+ * An earlier run, by its ledger: a file, or the URL of a load generator that serves it; all of it, or what ended in the last `sinceMs`.
+ * @throws {UserError} `ledger-unreadable`
+ */
+export async function openRun(from: string, sinceMs: number | null): Promise<JudgedRun> {
+  if (from.includes("://")) {
+    const server = parseUrl(from);
+    if (server instanceof Unfit)
+      throw new UserError("usage", `--run: expected ${server.expected}, found ${hideSecrets(from)}`);
+    const { url } = server;
+    const { book, isOver } = await readAccount({ name: url, url, fetch: fetchAs(server) }, sinceMs);
+    return judgeLedger(book, isOver === true && sinceMs === null);
+  }
+  const { book, cut } = await readFile(from);
+  return sinceMs === null
+    ? judgeLedger(book, cut === null, cut)
+    : judgeLedger(book.since(Date.now() - sinceMs), false);
+}
+
+/** A run of which nothing more is awaited. */
+export function judgeLedger(book: RunLedger, isWhole: boolean, cut: string | null = null): JudgedRun {
+  const nothing = async () => {};
+  return {
+    book,
+    isWhole: () => isWhole,
+    ended: Promise.resolve(),
+    stop: nothing,
+    close: nothing,
+    sent: () => book.size,
+    missed: () => 0,
+    cut,
+    failures: null,
+  };
+}
+
+async function readFile(file: string): Promise<LedgerFile> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Bun.file(file).bytes();
+  } catch (error) {
+    throw new UserError(
+      "ledger-unreadable",
+      `cannot read the ledger ${file}: ${errorText(error)}`,
+      isRunId(file) ? "Is it the id of a run in a cluster? Then name its release with --release." : undefined,
+      { cause: error },
+    );
+  }
+  return parseLedger(bytes, file);
+}

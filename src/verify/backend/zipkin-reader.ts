@@ -1,0 +1,189 @@
+// https://zipkin.io/zipkin-api/#/default/get_traceMany
+import { apiUrl } from "../../lib/endpoint.ts";
+import { errorText } from "../../lib/errors.ts";
+import { decodeZipkinJson } from "../../trace/zipkin-json.ts";
+import { type SeenSpan, toSeenSpan } from "../judge/seen-span.ts";
+import {
+  checkAsked,
+  type Fetch,
+  getBytes,
+  getText,
+  isTooLarge,
+  lowHalf,
+  type TraceReader,
+  type TraceSearch,
+  unreadable,
+} from "./trace-reader.ts";
+
+/** 33 characters each: Zipkin's server answers 414 to a request line of more than 4,096. */
+const IDS_PER_QUERY = 110;
+/** Queries under way at once where each trace has to be asked for. */
+const SINGLE_QUERIES = 16;
+
+/** How a backend is asked. */
+export interface ZipkinPassage {
+  /** Where it is, for people, if a browser cannot reach its URL. */
+  readonly place?: string;
+  readonly fetch: Fetch;
+}
+
+/** Reads Zipkin, and whatever has its query API: the embedded collector has. */
+export class ZipkinReader implements TraceReader {
+  readonly batchSize = IDS_PER_QUERY;
+  readonly name: string;
+  readonly #base: string;
+  /** A server without `traceMany` is asked for one trace after the other. */
+  #hasMany = true;
+  #hasAccounts: boolean;
+
+  readonly #through: ZipkinPassage | null;
+
+  /** @param url A base URL */
+  constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin", through: ZipkinPassage | null = null) {
+    this.name = `${kind} ${through?.place ?? `at ${url}`}`;
+    this.#base = url;
+    this.#hasAccounts = kind === "collector";
+    this.#through = through;
+  }
+
+  async read(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]>> {
+    const [first] = traceIds;
+    if (first === undefined) return new Map();
+    // traceMany refuses a single id.
+    if (traceIds.length > 1 && this.#hasMany) {
+      try {
+        const found = await this.#readMany(traceIds, signal);
+        if (found !== null) return found;
+        this.#hasMany = false;
+      } catch (error) {
+        if (!isTooLarge(error)) throw error;
+        const middle = traceIds.length >> 1;
+        const halves = [
+          await this.read(traceIds.slice(0, middle), signal),
+          await this.read(traceIds.slice(middle), signal),
+        ];
+        return new Map(halves.flatMap((half) => [...half]));
+      }
+    }
+    const found: SeenSpanOf[] = [];
+    for (let from = 0; from < traceIds.length; from += SINGLE_QUERIES) {
+      const ids = traceIds.slice(from, from + SINGLE_QUERIES);
+      const lists = await Promise.all(ids.map((id) => this.#readOne(id, signal)));
+      found.push(...lists.flat());
+    }
+    return this.#group(found, traceIds);
+  }
+
+  /** `null` where the server has no such query. */
+  async #readMany(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]> | null> {
+    const url = this.#urlOf(`/api/v2/traceMany?traceIds=${traceIds.join(",")}`);
+    const text = await getText(this.name, url, signal, this.#through?.fetch);
+    return text === null ? null : this.#group(this.#decodeLists(text), traceIds);
+  }
+
+  readAccounts(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null> {
+    return this.#readRecords(`${run}/ledger?from=${from}&limit=${limit}`, signal);
+  }
+
+  readCopies(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null> {
+    return this.#readRecords(`${run}/ledger?from=${from}&limit=${limit}&of=copies`, signal);
+  }
+
+  /** Only the embedded collector can. */
+  async #readRecords(query: string, signal: AbortSignal): Promise<DataView | null> {
+    if (!this.#hasAccounts) return null;
+    const url = this.#urlOf(`/api/runs/${query}`);
+    const bytes = await getBytes(this.name, url, signal, this.#through?.fetch);
+    if (bytes === null) this.#hasAccounts = false;
+    return bytes === null ? null : new DataView(bytes.buffer);
+  }
+
+  async readServices(signal: AbortSignal): Promise<readonly string[]> {
+    const text = await getText(this.name, this.#urlOf("/api/v2/services"), signal, this.#through?.fetch);
+    const names = text === null ? [] : this.#parseList(text);
+    return names.map((name) => String(name).toLowerCase());
+  }
+
+  async findTraces(
+    { service, fromMs, toMs, limit }: TraceSearch,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, readonly SeenSpan[]>> {
+    const query = new URLSearchParams({
+      serviceName: service,
+      endTs: String(Math.ceil(toMs)),
+      lookback: String(Math.ceil(toMs - fromMs)),
+      limit: String(limit),
+    });
+    const text = await getText(
+      this.name,
+      this.#urlOf(`/api/v2/traces?${query}`),
+      signal,
+      this.#through?.fetch,
+    );
+    const found = text === null ? [] : this.#decodeLists(text);
+    const traces = Map.groupBy(found, ({ traceId }) => traceId);
+    return new Map(traces.entries().map(([id, spans]) => [id, spans.map(({ span }) => span)]));
+  }
+
+  pageOf(traceId: string): string | null {
+    return this.#through?.place === undefined ? this.#urlOf(`/zipkin/traces/${traceId}`) : null;
+  }
+
+  async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpanOf[]> {
+    const url = this.#urlOf(`/api/v2/trace/${traceId}`);
+    const text = await getText(this.name, url, signal, this.#through?.fetch);
+    return text === null ? [] : this.#decode(text);
+  }
+
+  #urlOf(path: string): string {
+    return apiUrl(this.#base, "zipkin", path);
+  }
+
+  /** `[[span, …], …]`, decoded as one list. */
+  #decodeLists(text: string): SeenSpanOf[] {
+    const lists = this.#parseList(text);
+    if (!lists.every(Array.isArray)) {
+      throw unreadable(this.name, "expected lists of spans, found something else", undefined);
+    }
+    return this.#decode(JSON.stringify(lists.flat()));
+  }
+
+  #parseList(text: string): unknown[] {
+    let list: unknown;
+    try {
+      list = JSON.parse(text);
+    } catch (error) {
+      throw unreadable(this.name, `its answer is not whole JSON (${errorText(error)})`, error);
+    }
+    if (!Array.isArray(list)) throw unreadable(this.name, "expected a list, found something else", undefined);
+    return list;
+  }
+
+  #group(found: readonly SeenSpanOf[], traceIds: readonly string[]): Map<string, SeenSpan[]> {
+    // A backend that keeps ids of 64 bits gives back the low half alone.
+    const asked = new Map(traceIds.map((id) => [lowHalf(id), id] as const));
+    const traces = Map.groupBy(found, ({ traceId }) =>
+      traceId.startsWith(NO_HIGH_HALF) ? (asked.get(lowHalf(traceId)) ?? traceId) : traceId,
+    );
+    checkAsked(this.name, traceIds, traces.keys());
+    return new Map(traces.entries().map(([id, spans]) => [id, spans.map(({ span }) => span)]));
+  }
+
+  #decode(text: string): SeenSpanOf[] {
+    try {
+      return decodeZipkinJson(text).map((span) => ({
+        traceId: span.traceId.padStart(32, "0"),
+        span: toSeenSpan(span),
+      }));
+    } catch (error) {
+      throw unreadable(this.name, errorText(error), error);
+    }
+  }
+}
+
+const NO_HIGH_HALF = "0".repeat(16);
+
+interface SeenSpanOf {
+  readonly traceId: string;
+  readonly span: SeenSpan;
+}

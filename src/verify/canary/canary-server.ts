@@ -1,0 +1,55 @@
+import type { Answer } from "../../http/answer.ts";
+import type { Exchange } from "../../http/exchange.ts";
+import { answerReads } from "../../http/read-only.ts";
+import type { Rejection, Rejections } from "../../http/rejections.ts";
+import { type Server, startServer } from "../../http/server.ts";
+import { errorCode, errorText, UserError } from "../../lib/errors.ts";
+import { renderCanaryMetrics } from "./canary-metrics.ts";
+import type { CanaryTotals } from "./canary-totals.ts";
+
+export interface CanaryServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly account: CanaryTotals;
+  /** Hears of each malformed request. */
+  readonly onRejection?: (rejection: Rejection) => void;
+}
+
+const TEXT = ["Content-Type", "text/plain; version=0.0.4; charset=utf-8"] as const;
+
+/**
+ * `GET /metrics`; `/health`, which answers as long as the process lives; `/readiness`, which is 200 when the last window could be
+ * judged: spans that are missing make a canary no less ready.
+ * @throws {UserError} `port-busy`
+ */
+export function startCanaryServer({ host, port, account, onRejection }: CanaryServerOptions): Server {
+  try {
+    const server = startServer(
+      { host, port, onRejection },
+      answerReads((request) => answer(request, account, server.rejections)),
+    );
+    return server;
+  } catch (error) {
+    const reason = errorCode(error) === "EADDRINUSE" ? "is in use" : `cannot be used: ${errorText(error)}`;
+    throw new UserError("port-busy", `port ${port} on ${host} ${reason}`, "Choose another with --serve.", {
+      cause: error,
+    });
+  }
+}
+
+function answer({ path }: Exchange, account: CanaryTotals, rejections: Rejections): Answer {
+  const text = (status: number, body: string) => ({ status, headers: [TEXT], body });
+  switch (path) {
+    case "/metrics":
+      return text(200, renderCanaryMetrics(account) + rejections.renderMetric());
+    case "/health":
+      return text(200, "ok\n");
+    case "/readiness":
+      if (account.lastOutcome === null) return text(503, "no window was judged yet\n");
+      if (account.lastOutcome === "could-not-tell") return text(503, "the last window could not be judged\n");
+      return text(200, "ok\n");
+    default:
+      return text(404, "expected /metrics, /health or /readiness\n");
+  }
+}

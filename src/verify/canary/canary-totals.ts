@@ -1,0 +1,101 @@
+import { Histogram } from "../../lib/histogram.ts";
+import { TRACE_CLASSES, type TraceClass } from "../judge/verdict.ts";
+import { type StrictOutcome, strictOutcomeOf } from "../result/result.ts";
+import type { Loss, LossReason } from "../run/attribution.ts";
+import type { Reconciliation } from "../run/reconcile.ts";
+
+/** Where no link is known whose spans are missing. */
+const NO_LINK = "unknown";
+
+/** All that a canary has found out since it began; of a size that does not grow with time. */
+export class CanaryTotals {
+  readonly classes = Object.fromEntries(TRACE_CLASSES.map((name) => [name, 0])) as Record<TraceClass, number>;
+  /** Spans that ledgers know. */
+  expected = 0;
+  missing = 0;
+  altered = 0;
+  copies = 0;
+  unexpected = 0;
+  /** Missing spans by link and reason. */
+  readonly losses = new Map<string, { link: string; reason: LossReason; spans: number }>();
+  /** Traces whose context broke there, by edge. */
+  readonly brokenEdges = new Map<string, number>();
+  /** Microseconds from the end of a request until its trace was seen complete. */
+  readonly exportLatency = new Histogram();
+  readonly windows: Record<StrictOutcome, number> = { complete: 0, incomplete: 0, "could-not-tell": 0 };
+  openWindows = 0;
+  /** Windows in which nothing was sent, as too many waited for being judged. */
+  skippedWindows = 0;
+  /** Times that the backend could not be read. */
+  failedReads = 0;
+  /** Requests that were not judged any more as the canary ended. */
+  unjudged = 0;
+  /** Milliseconds since 1970 at which a window was last judged so; 0 for never. */
+  readonly lastMs: Record<StrictOutcome, number> = { complete: 0, incomplete: 0, "could-not-tell": 0 };
+  /** Of the last window. */
+  lastOutcome: StrictOutcome | null = null;
+
+  /** Nothing could be told of the last window, or there was none yet. */
+  get isBlind(): boolean {
+    return this.lastOutcome === null || this.lastOutcome === "could-not-tell";
+  }
+
+  get traces(): number {
+    return Object.values(this.classes).reduce((sum, count) => sum + count, 0);
+  }
+
+  add({ tally, exportLatency }: Reconciliation, losses: readonly Loss[]): void {
+    for (const name of TRACE_CLASSES) this.classes[name] += tally.classes[name];
+    this.expected += tally.expected;
+    this.missing += tally.missing;
+    this.altered += tally.altered;
+    this.copies += tally.copies;
+    this.unexpected += tally.unexpected;
+    for (const [edge, count] of tally.brokenEdges) {
+      this.brokenEdges.set(edge, (this.brokenEdges.get(edge) ?? 0) + count);
+    }
+    for (const { link, reason, spans } of nameLinks(losses, tally.links)) {
+      const key = `${link} ${reason}`;
+      const known = this.losses.get(key) ?? { link, reason, spans: 0 };
+      this.losses.set(key, known);
+      known.spans += spans;
+    }
+    this.exportLatency.add(exportLatency);
+    this.#note(strictOutcomeOf(tally));
+  }
+
+  /** Requests of a window of which nothing can be told. */
+  addUntold(requests: number): void {
+    this.classes.unknown += requests;
+    this.#note("could-not-tell");
+  }
+
+  #note(outcome: StrictOutcome): void {
+    this.windows[outcome]++;
+    this.lastMs[outcome] = Date.now();
+    this.lastOutcome = outcome;
+  }
+}
+
+/**
+ * Losses that only the backend's counters explain name no link, though it may be known whose spans they are: as long as there is
+ * only one such reason, it is the reason of all of them.
+ */
+function nameLinks(
+  losses: readonly Loss[],
+  links: Reconciliation["tally"]["links"],
+): { link: string; reason: LossReason; spans: number }[] {
+  const named = losses.flatMap(({ link, reason, spans }) => (link === null ? [] : [{ link, reason, spans }]));
+  const nameless = losses.filter(({ link }) => link === null);
+  const [only] = nameless;
+  if (only === undefined) return named;
+  if (nameless.length > 1) return [...named, ...nameless.map((loss) => ({ ...loss, link: NO_LINK }))];
+  let { spans } = only;
+  for (const [link, { server, client }] of links) {
+    const told = named.reduce((sum, loss) => sum + (loss.link === link ? loss.spans : 0), 0);
+    const open = Math.min(spans, Math.max(0, server + client - told));
+    if (open > 0) named.push({ link, reason: only.reason, spans: open });
+    spans -= open;
+  }
+  return spans === 0 ? named : [...named, { link: NO_LINK, reason: only.reason, spans }];
+}

@@ -1,0 +1,260 @@
+import { formatCount } from "../../lib/count.ts";
+import type { Histogram } from "../../lib/histogram.ts";
+import type { CallGraph } from "../judge/call-graph.ts";
+import type { FailedCall } from "../judge/failed-call.ts";
+import type { ResultHead } from "../judge/result-head.ts";
+import type { Example, LinkLoss, Tally } from "../judge/tally.ts";
+import { describeCauses, describeUnknown, type UnknownCauses, withFailures } from "../judge/unknown-cause.ts";
+import { edgeText, type TraceClass } from "../judge/verdict.ts";
+import type { Loss } from "../run/attribution.ts";
+import type { Reconciliation } from "../run/reconcile.ts";
+import type { Survey } from "../run/survey.ts";
+
+/** The answer to "did every span arrive?" where nothing may be missing. */
+export type StrictOutcome = "complete" | "incomplete" | "could-not-tell";
+
+/** The same where some may be missing. */
+export type Outcome = StrictOutcome | "within-allowed-loss";
+
+/** Shares that may be missing, wrong or unknown, from 0 to 1. */
+export interface Allowance {
+  /** Of spans that are missing, and of traces that are wrong. */
+  readonly loss: number;
+  /** Of traces that cannot be judged. */
+  readonly unknown: number;
+}
+
+const NOTHING_ALLOWED: Allowance = { loss: 0, unknown: 0 };
+
+/** What `verify -o json` prints. Times in milliseconds. */
+export interface VerifyResult extends ResultHead {
+  readonly outcome: Outcome;
+  /** Why it could not be told, in words; otherwise `null`. */
+  readonly doubt: string | null;
+  readonly run: string;
+  readonly requests: number;
+  readonly traces: Readonly<Record<TraceClass, number>>;
+  /** Of the `unknown` ones, how many are so for what reason. */
+  readonly unknownCauses: UnknownCauses;
+  readonly spans: {
+    readonly expected: number;
+    readonly missing: number;
+    readonly unattributed: number;
+    readonly altered: number;
+    readonly copies: number;
+    readonly unexpected: number;
+    readonly foreign: number;
+  };
+  readonly links: Readonly<Record<string, LinkLoss>>;
+  readonly edges: Readonly<Record<string, number>>;
+  /** Every call that is known, as in `edges`: what a picture of the losses is drawn on. */
+  readonly calls: readonly string[];
+  readonly brokenContexts: Readonly<Record<string, number>>;
+  /** What the platform recorded; `null` where nobody looked. */
+  readonly platform: Survey | null;
+  /** Calls without an answer of their callee, in traces that are proved all the same; the most frequent first. */
+  readonly failedCalls: readonly FailedCall[];
+  readonly samplingIgnoredBy: Readonly<Record<string, number>>;
+  readonly losses: readonly Loss[];
+  /** `null` when no request ended while the backend was watched. */
+  readonly exportLatencyMs: ExportLatency | null;
+  /** Seconds of the run, in order: when requests ended, and how many of their spans are missing. */
+  readonly seconds: readonly {
+    readonly time: number;
+    readonly requests: number;
+    readonly missing: number;
+  }[];
+  readonly examples: readonly ExampleResult[];
+}
+
+/** From the end of a request until its trace was seen complete. */
+export interface ExportLatency {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  /** Traces by latency, from the lowest: those above the bucket before and up to `upToMs`. */
+  readonly buckets: readonly { readonly upToMs: number; readonly count: number }[];
+}
+
+export interface ExampleResult {
+  readonly traceId: string;
+  readonly class: TraceClass;
+  readonly certainty: string;
+  readonly page: string | null;
+  readonly findings: readonly string[];
+}
+
+export interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> {
+  readonly run: string;
+  /** @default now */
+  readonly judgedMs?: number;
+  readonly allowed: Allowance;
+  readonly losses: readonly Loss[];
+  readonly pageOf: (traceId: string) => string | null;
+  /** Why the ledger may lack requests of the run. @default null: it lacks none */
+  readonly cut?: string | null;
+  /** @default null: nobody looked */
+  readonly platform?: Survey | null;
+  /** Of whoever sent the requests: those that failed, by kind. @default null: only their ledger is known */
+  readonly failures?: ReadonlyMap<string, number> | null;
+}
+
+/** What a result is made from. */
+export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph">;
+
+export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
+  const found = outcomeOf(tally, options.allowed);
+  const unknownCauses = withFailures(tally.unknownCauses, options.failures ?? null);
+  const doubt =
+    doubtOf(found, tally, options.losses, unknownCauses) ??
+    // What is missing is missing, whatever the ledger lacks besides.
+    (isPassed(found) ? (options.cut ?? null) : null);
+  return {
+    outcome: doubt === null ? found : "could-not-tell",
+    doubt,
+    subject: options.subject,
+    url: options.url,
+    backend: options.backend,
+    run: options.run,
+    startedMs: options.startedMs,
+    endedMs: Math.max(options.startedMs, tally.lastEndMs),
+    judgedMs: options.judgedMs ?? Date.now(),
+    requests: tally.requests,
+    traces: tally.classes,
+    unknownCauses,
+    spans: {
+      expected: tally.expected,
+      missing: tally.missing,
+      unattributed: tally.unattributed,
+      altered: tally.altered,
+      copies: tally.copies,
+      unexpected: tally.unexpected,
+      foreign: tally.foreign,
+    },
+    links: Object.fromEntries(tally.links),
+    edges: Object.fromEntries(tally.edges),
+    calls: callsOf(graph),
+    brokenContexts: Object.fromEntries(tally.brokenEdges),
+    platform: options.platform ?? null,
+    failedCalls: tally.failedCalls.list(),
+    samplingIgnoredBy: Object.fromEntries(tally.samplingIgnoredBy),
+    losses: options.losses,
+    exportLatencyMs: latencyOf(exportLatency),
+    seconds: [...tally.seconds]
+      .sort(([a], [b]) => a - b)
+      .map(([second, counts]) => ({ time: second * 1000, ...counts })),
+    examples: tally.examples.map((example) => ({
+      traceId: example.traceId,
+      class: example.verdict.class,
+      certainty: example.verdict.certainty,
+      page: options.pageOf(example.traceId),
+      findings: describeFindings(example, unknownCauses),
+    })),
+  };
+}
+
+function latencyOf(histogram: Histogram): ExportLatency | null {
+  if (histogram.count === 0) return null;
+  const ms = (quantile: number) => Number((histogram.quantile(quantile) / 1000).toFixed(1));
+  const counts = new Map<number, number>();
+  for (const { count, middle } of histogram.buckets()) {
+    const upToMs = roundUp(middle / 1000);
+    counts.set(upToMs, (counts.get(upToMs) ?? 0) + count);
+  }
+  const buckets: ExportLatency["buckets"][number][] = [];
+  const last = Math.max(...counts.keys());
+  for (let upToMs = Math.min(...counts.keys()); upToMs <= last; upToMs = roundUp(upToMs * 1.1))
+    buckets.push({ upToMs, count: counts.get(upToMs) ?? 0 });
+  return { p50: ms(0.5), p90: ms(0.9), p99: ms(0.99), buckets };
+}
+
+/** The next of 1, 2, 5, 10, 20, 50 … */
+function roundUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
+  return power * ([1, 2, 5].find((step) => step * power >= value) ?? 10);
+}
+
+function callsOf(graph: CallGraph | null): string[] {
+  const calls = new Set<string>();
+  for (const { name, steps } of graph?.services.values() ?? []) {
+    for (const { service } of steps.flat()) calls.add(edgeText({ from: name, to: service }));
+  }
+  return [...calls];
+}
+
+type Totals = Pick<Tally, "classes" | "traces" | "expected" | "missing">;
+
+export function isPassed(outcome: Outcome): boolean {
+  return outcome === "complete" || outcome === "within-allowed-loss";
+}
+
+export function outcomeOf(totals: Totals, allowed: Allowance): Outcome {
+  const found = strictOutcomeOf(totals, allowed);
+  return found === "complete" && strictOutcomeOf(totals) !== "complete" ? "within-allowed-loss" : found;
+}
+
+/** Copies alone are no loss, and what nobody asked to be recorded is none. */
+export function strictOutcomeOf(
+  { classes, traces, expected, missing }: Totals,
+  allowed = NOTHING_ALLOWED,
+): StrictOutcome {
+  const wrong =
+    classes["wrong-parent"] +
+    classes["wrong-service"] +
+    classes.altered +
+    classes.unexpected +
+    classes["broken-context"] +
+    classes.orphaned;
+  if (missing > expected * allowed.loss || wrong > traces * allowed.loss) return "incomplete";
+  if (traces === 0 || classes.unknown > traces * allowed.unknown) return "could-not-tell";
+  return "complete";
+}
+
+/** Why that is no proof; `null` where it is one. */
+function doubtOf(
+  found: Outcome,
+  tally: Tally,
+  losses: readonly Loss[],
+  causes: UnknownCauses,
+): string | null {
+  const { requests, expected, missing, unexpected } = tally;
+  if (tally.traces === 0) return "no request was sent";
+  if (found === "could-not-tell") return describeCauses(causes);
+  const isNothingWrong = found === "complete" && unexpected === 0;
+  if (isNothingWrong && expected === 0) return `no span was recorded for ${formatCount(requests, "request")}`;
+  // Lost, never sent here, or long let go of: what is not there does not say, and no counter does.
+  const isNothingThere = missing > 0 && missing === expected && unexpected + tally.copies === 0;
+  const isUnexplained = losses.length > 0 && losses.every(({ reason }) => reason === "unexplained");
+  if (found === "incomplete" && isNothingThere && isUnexplained)
+    return "the backend has no span of this run: is it the one that the links report to?";
+  return null;
+}
+
+/** What is wrong with a trace, for people. */
+export function describeFindings(
+  { verdict, cause }: Pick<Example, "verdict" | "cause">,
+  causes: UnknownCauses = {},
+): string[] {
+  const { missing, unattributed, altered, copies, unexpected, brokenEdges, orphans } = verdict;
+  const at = (edge: { from: string | null; to: string }) => `${edge.from ?? "?"} > ${edge.to}`;
+  return [
+    ...missing.map(
+      ({ kind, link, edge, id }) =>
+        `misses ${kind} of ${link ?? "an unknown caller"}${edge === null ? "" : ` (${at(edge)})`}${id === null ? "" : `, span ${id}`}`,
+    ),
+    ...(unattributed > 0
+      ? [`misses ${formatCount(unattributed, "span")} of which one cannot tell which`]
+      : []),
+    ...altered.map(
+      ({ span, field, was, is }) => `${field} of span ${span.id} was ${was ?? "none"}, is ${is ?? "none"}`,
+    ),
+    ...(verdict.isAltered
+      ? [`has as many spans as were recorded, ${verdict.expected}, but not the same ones`]
+      : []),
+    ...copies.map(({ id, serviceName }) => `span ${id} of ${serviceName} is there more than once`),
+    ...unexpected.map(({ id, serviceName }) => `no ledger knows span ${id} of ${serviceName}`),
+    ...brokenEdges.map((edge) => `the context broke at ${at(edge)}`),
+    ...(verdict.class === "unknown" ? [describeUnknown(verdict, cause, causes)] : []),
+    ...orphans.map(({ id, serviceName }) => `the parent of span ${id} of ${serviceName} is not there`),
+  ];
+}

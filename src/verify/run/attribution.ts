@@ -1,0 +1,196 @@
+import type { Counters, LinkCounters } from "../backend/counters.ts";
+import type { Tally } from "../judge/tally.ts";
+
+/** Why spans are missing. */
+export type LossReason =
+  /** The link's own counters say so: `chain_link_spans_dropped_total`. */
+  | "queue_full"
+  | "rejected"
+  | "unavailable"
+  | "shutdown"
+  /** Still in the link's queue. */
+  | "on_the_way"
+  /** The backend counted them as not stored. */
+  | "refused"
+  /** The link cannot be asked any more. */
+  | "link_gone"
+  /** Another process answers for the link than before. */
+  | "restarted_or_several_replicas"
+  /** The backend counted them as let go of. */
+  | "evicted"
+  /** The backend was started again, and has nothing of what it had. */
+  | "backend_restarted"
+  /** The backend had traces that it no longer has, and does not tell why. */
+  | "backend_restarted_or_evicted"
+  /** The links sent them and got a good answer, but the backend counted fewer. */
+  | "never_received"
+  /** The backend took them, and does not have them. */
+  | "not_stored"
+  /** One or the other: the backend counts copies, too, or may have begun to count anew. */
+  | "never_received_or_not_stored"
+  /** Nobody's counters were there to ask. */
+  | "unexplained";
+
+export interface Loss {
+  readonly link: string | null;
+  readonly reason: LossReason;
+  readonly spans: number;
+}
+
+const DROP_REASONS = ["queue_full", "rejected", "unavailable", "shutdown"] as const;
+
+/**
+ * Says where missing spans went, by what counters grew from `before` to `after`: first what was counted span by span (by links, then as
+ * refused by the backend), then what is only likely (a link is gone, the backend made room); never more than are missing.
+ * @param ended What counters said soon after the last request, where others followed: of what links have queued now, only what they had
+ * queued then can be missing, as queues are emptied in order
+ * @param hasForgotten The backend no longer has traces that were seen in it
+ */
+export function attributeLosses(
+  tally: Tally,
+  before: Counters | null,
+  after: Counters,
+  ended: Counters | null = null,
+  hasForgotten = false,
+): Loss[] {
+  const losses: Loss[] = [];
+  let open = tally.unattributed;
+  let sent = 0;
+  let isSentKnown = after.links.size > 0;
+  const take = (link: string | null, reason: LossReason, available: number, missing: number) => {
+    const spans = Math.max(0, Math.min(available, missing));
+    if (spans > 0) losses.push({ link, reason, spans });
+    return spans;
+  };
+  /** Of links whose spans went with them, for what nobody counted. */
+  const gone: { readonly link: string; readonly reason: LossReason; readonly missing: number }[] = [];
+  const growth = growthOf(before, after, ended);
+  for (const name of new Set([...tally.links.keys(), ...growth.keys()])) {
+    const { server = 0, client = 0 } = tally.links.get(name) ?? {};
+    let missing = server + client;
+    const grown = growth.get(name);
+    if (grown !== undefined) {
+      sent += grown.sent;
+      if (grown.end !== null || !grown.isAsked) isSentKnown = false;
+      const counts = DROP_REASONS.map((reason) => [reason, grown.dropped.get(reason) ?? 0] as const);
+      for (const [reason, count] of [...counts, ["on_the_way", grown.queued] as const]) {
+        const taken = take(name, reason, count, missing);
+        missing -= taken;
+        // What no trace could name as this link's may be its, too.
+        open -= take(name, reason, count - taken, open);
+      }
+    }
+    const end = grown?.end ?? null;
+    if (end === null) open += missing;
+    else gone.push({ link: name, reason: end, missing });
+  }
+  const backend = after.backend;
+  const grew = (key: "received" | "refused" | "evicted") =>
+    backend?.[key] === null || backend?.[key] === undefined
+      ? null
+      : backend[key] - (before?.backend?.[key] ?? 0);
+  const missingOfGone = gone.reduce((sum, { missing }) => sum + missing, 0);
+  // Nothing else explains what is open: the refused ones are first of these.
+  let refused = take(null, "refused", grew("refused") ?? 0, open + missingOfGone);
+  const refusedOfOpen = Math.min(refused, open);
+  open -= refusedOfOpen;
+  refused -= refusedOfOpen;
+  for (const { link, reason, missing } of gone) {
+    const refusedOfIt = Math.min(refused, missing);
+    refused -= refusedOfIt;
+    take(link, reason, missing - refusedOfIt, missing);
+  }
+  open -= take(null, "evicted", grew("evicted") ?? 0, open);
+  if (backend?.restarts) open -= take(null, "backend_restarted", open, open);
+  else if (hasForgotten) open -= take(null, "backend_restarted_or_evicted", open, open);
+  const received = grew("received");
+  if (backend && isSentKnown && received !== null) {
+    const { countsCopies = false, identity = null } = backend;
+    // Copies of some spans must not stand in for others that were lost.
+    const isExact = !countsCopies && identity !== null;
+    const arrived = received - (countsCopies ? tally.copies : 0);
+    if (identity !== null) open -= take(null, "never_received", sent - arrived, open);
+    open -= take(null, isExact ? "not_stored" : "never_received_or_not_stored", open, open);
+  }
+  take(null, "unexplained", open, open);
+  return losses;
+}
+
+/** What happened to one link, whose processes may be several. */
+interface LinkGrowth {
+  sent: number;
+  queued: number;
+  readonly dropped: Map<string, number>;
+  /** What a process of it that cannot be asked any more had not sent went with it. */
+  end: "link_gone" | "restarted_or_several_replicas" | null;
+  /** All that are there could be asked. */
+  isAsked: boolean;
+}
+
+function growthOf(
+  before: Counters | null,
+  after: Counters,
+  ended: Counters | null,
+): ReadonlyMap<string, LinkGrowth> {
+  const growth = new Map<string, LinkGrowth>();
+  const growthFor = (link: string) => {
+    const known = growth.get(link) ?? {
+      sent: 0,
+      queued: 0,
+      dropped: new Map(),
+      end: null,
+      isAsked: true,
+    };
+    growth.set(link, known);
+    return known;
+  };
+  for (const [id, { link, counters: now }] of after.links) {
+    const grown = growthFor(link);
+    const first = before?.links.get(id);
+    const then = first?.link === link ? first.counters : null;
+    if (now === null) {
+      // Who could not be asked before, either, may be well.
+      if (before === null || then !== null) grown.end = "link_gone";
+      grown.isAsked = false;
+      continue;
+    }
+    if (then !== null && isOther(then, now)) {
+      // What it has counted is of no known time.
+      grown.isAsked = false;
+      if (!isOlder(now, then)) grown.end ??= "restarted_or_several_replicas";
+      continue;
+    }
+    grown.sent += now.sent - (then?.sent ?? 0);
+    const atEnd = ended?.links.get(id);
+    grown.queued += atEnd?.counters ? leftOf(atEnd.counters, now) : now.queued;
+    for (const [reason, count] of now.dropped) {
+      const since = count - (then?.dropped.get(reason) ?? 0);
+      grown.dropped.set(reason, (grown.dropped.get(reason) ?? 0) + since);
+    }
+  }
+  for (const [id, { link, counters }] of before?.links ?? []) {
+    if (counters !== null && after.links.get(id)?.link !== link) growthFor(link).end = "link_gone";
+  }
+  return growth;
+}
+
+/** Of the spans that were queued then, how many are still. */
+function leftOf(then: LinkCounters, now: LinkCounters): number {
+  const gone = (counters: LinkCounters) =>
+    counters.dropped.values().reduce((sum, count) => sum + count, counters.sent);
+  return Math.max(0, Math.min(now.queued, then.queued - (gone(now) - gone(then))));
+}
+
+/** Another process answers: counters of one never fall; those of one that had counted nothing do not tell. */
+function isOther(then: LinkCounters, now: LinkCounters): boolean {
+  return (
+    (now.startedAt ?? null) !== (then.startedAt ?? null) ||
+    now.sent < then.sent ||
+    [...then.dropped].some(([reason, count]) => (now.dropped.get(reason) ?? 0) < count)
+  );
+}
+
+/** A process that was started before the one it follows is no restart of it: several answer at one address. */
+function isOlder(now: LinkCounters, then: LinkCounters): boolean {
+  return (now.startedAt ?? Number.POSITIVE_INFINITY) < (then.startedAt ?? Number.NEGATIVE_INFINITY);
+}

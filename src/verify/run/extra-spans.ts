@@ -1,0 +1,55 @@
+import { pause, type QueryPace } from "../backend/query-pace.ts";
+import { isAway, type TraceReader } from "../backend/trace-reader.ts";
+import type { FinalVerdicts } from "./final-verdicts.ts";
+import { readCopies } from "./ledger-comparison.ts";
+import type { RunLedger } from "./run-ledger.ts";
+import { findUnrecordedTraces } from "./unrecorded-traces.ts";
+
+export interface ExtraSpansOptions {
+  readonly book: RunLedger;
+  readonly reader: TraceReader;
+  readonly pace: QueryPace;
+  /** Whether all requests of the run are in the book: traces that it does not know are looked for. */
+  readonly isWholeRun: boolean;
+  /** The backend has answered before: it is asked once more where it does not. */
+  readonly hasAnswered: boolean;
+  readonly signal: AbortSignal;
+}
+
+const SECOND_TRIAL_MS = 2000;
+
+/**
+ * Adds what no request of the book can tell: traces that it does not know, and copies that the backend has not kept.
+ * @throws {UserError} `backend-unreadable`
+ */
+export async function addExtraSpans(settled: FinalVerdicts, options: ExtraSpansOptions): Promise<void> {
+  const { book, reader, pace, isWholeRun, signal } = options;
+  if (isWholeRun) {
+    const strays = await readPatiently(
+      () => Array.fromAsync(findUnrecordedTraces(book, reader, pace, signal)),
+      options,
+    );
+    for (const { traceId, spans } of strays) settled.tally.addStray(traceId, spans);
+  }
+  const doubled = await readPatiently(() => Array.fromAsync(readCopies(book, reader, pace, signal)), options);
+  if (doubled.length === 0) return;
+  // The backend tells of the whole run, also where a part of it is judged.
+  const judged = new Set(Array.from({ length: book.size }, (_, index) => book.sequence(index)));
+  for (const { sequence, copies } of doubled) {
+    if (judged.has(sequence)) settled.addSwallowed(sequence, copies);
+  }
+}
+
+/** Once more, where a long run would otherwise be thrown away for one last answer that did not come in time. */
+export async function readPatiently<T>(
+  read: () => Promise<T>,
+  { hasAnswered, signal }: Pick<ExtraSpansOptions, "hasAnswered" | "signal">,
+): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isAway(error) || !hasAnswered) throw error;
+    await pause(SECOND_TRIAL_MS, signal);
+    return read();
+  }
+}

@@ -1,0 +1,89 @@
+import type { Ledger } from "../../trace/ledger.ts";
+import { type LedgerRecord, RECORD_BYTES, readRunRecord } from "../../trace/ledger-record.ts";
+import type { QueryPace } from "../backend/query-pace.ts";
+import type { TraceReader } from "../backend/trace-reader.ts";
+import { isSameLedger } from "../judge/digest.ts";
+import type { RunLedger } from "./run-ledger.ts";
+
+/** Requests whose accounts are read at a time. */
+const AT_ONCE = 20_000;
+/** Copies are read without a look at spans. */
+const COPIES_AT_ONCE = 1_000_000;
+
+export interface ComparedRequest {
+  /** In the book. */
+  readonly index: number;
+  readonly record: LedgerRecord;
+  /** What is stored is what was recorded, as its digest proves. */
+  readonly isProved: boolean;
+}
+
+/**
+ * Compares the accounts of requests with those that the backend computes from what it stored, in the order of their numbers: those that are
+ * equal prove their traces without a span being read. A backend that computes none proves none.
+ */
+export async function* compareLedgers(
+  book: RunLedger,
+  indexes: readonly number[],
+  reader: TraceReader,
+  pace: QueryPace,
+  signal: AbortSignal,
+): AsyncGenerator<readonly ComparedRequest[]> {
+  const order = Uint32Array.from(indexes).sort((a, b) => book.sequence(a) - book.sequence(b));
+  for (let at = 0; at < order.length; ) {
+    const from = book.sequence(order[at] as number);
+    let last = from;
+    for (let next = at; next < order.length; next++) {
+      const sequence = book.sequence(order[next] as number);
+      if (sequence >= from + AT_ONCE) break;
+      last = sequence;
+    }
+    await pace.turn();
+    const view = (await reader.readAccounts?.(book.header.run, from, last - from + 1, signal)) ?? NOTHING;
+    const compared: ComparedRequest[] = [];
+    for (let offset = 0; at < order.length; at++) {
+      const index = order[at] as number;
+      const record = book.record(index);
+      if (record.sequence > last) break;
+      while (offset < view.byteLength && sequenceAt(view, offset) < record.sequence) offset += RECORD_BYTES;
+      const isThere = offset < view.byteLength && sequenceAt(view, offset) === record.sequence;
+      const stored = isThere ? readRunRecord(view, offset).ledger : null;
+      compared.push({ index, record, isProved: isProved(record, stored) });
+    }
+    yield compared;
+  }
+}
+
+/** Requests of which the backend has taken spans more than once and not kept the copies, where it counts those. */
+export async function* readCopies(
+  book: RunLedger,
+  reader: TraceReader,
+  pace: QueryPace,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly sequence: number; readonly copies: number }> {
+  let end = 0;
+  for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
+  for (let from = 0; from < end; from += COPIES_AT_ONCE) {
+    await pace.turn();
+    // The backend looks up as many trace ids as it is asked for.
+    const limit = Math.min(COPIES_AT_ONCE, end - from);
+    const view = await reader.readCopies?.(book.header.run, from, limit, signal);
+    if (!view) return;
+    for (let offset = 0; offset < view.byteLength; offset += RECORD_BYTES) {
+      const { sequence, ledger } = readRunRecord(view, offset);
+      yield { sequence, copies: ledger?.unknown ?? 0 };
+    }
+  }
+}
+
+const NOTHING = new DataView(new ArrayBuffer(0));
+
+function sequenceAt(view: DataView, offset: number): number {
+  return view.getUint32(offset, true);
+}
+
+/** Copies that were not kept alter nothing. */
+function isProved({ ledger, isSampled }: LedgerRecord, stored: Ledger | null): boolean {
+  if (ledger === null || stored === null || !isSampled) return false;
+  return ledger.unknown === 0 && isSameLedger(ledger, stored);
+}

@@ -1,0 +1,103 @@
+import { UserError } from "../../lib/errors.ts";
+import { ANY_MAGIC, isEndMarker, LedgerSeal, parseRunHeader, SEALED_BYTES } from "../../trace/ledger-file.ts";
+import { RunLedger } from "./run-ledger.ts";
+
+/** The intact records of a ledger. */
+export interface LedgerFile {
+  readonly book: RunLedger;
+  /** Why there may be more requests than records, for people; `null` after an end marker. */
+  readonly cut: string | null;
+}
+
+const LINE_FEED = 0x0a;
+const MAX_HEADER_BYTES = 65_536;
+
+/**
+ * Reads what `load --ledger` writes or `load --serve` serves (the format is in trace/ledger-file.ts).
+ * @param name Names the ledger in messages.
+ * @param first The position of the first record of `bytes` in the whole ledger.
+ * @throws {UserError} `ledger-unreadable` unless each record is the one that was written there
+ */
+export function parseLedger(bytes: Uint8Array, name: string, first = 0): LedgerFile {
+  const { line, book } = parseHeader(bytes, name);
+  const seal = new LedgerSeal(line);
+  const start = Buffer.byteLength(line) + 1;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = start; at + SEALED_BYTES <= bytes.length; at += SEALED_BYTES) {
+    const index = first + book.size;
+    if (!seal.isIntact(view, at, index))
+      throw isJoined(bytes, at) ? joined(name, index) : damaged(name, index);
+    if (!isEndMarker(view, at)) {
+      book.addBytes(bytes, at);
+      continue;
+    }
+    if (at + SEALED_BYTES < bytes.length) throw joined(name, index);
+    assertDistinct(book, name);
+    return { book, cut: null };
+  }
+  const rest = (bytes.length - start) % SEALED_BYTES;
+  if (rest > 0 && isJoined(bytes, bytes.length - rest)) throw joined(name, first + book.size);
+  assertDistinct(book, name);
+  return { book, cut: describeCut(name, first + book.size, rest) };
+}
+
+function parseHeader(bytes: Uint8Array, name: string): { line: string; book: RunLedger } {
+  const end = bytes.subarray(0, MAX_HEADER_BYTES).indexOf(LINE_FEED);
+  const line = end < 0 ? "" : new TextDecoder().decode(bytes.subarray(0, end));
+  const header = parseRunHeader(line);
+  if (header !== null && Buffer.byteLength(line) === end) return { line, book: new RunLedger(header) };
+  if (!startsWith(bytes, 0, ANY_MAGIC)) {
+    const hint = "'chain-link load --ledger FILE' writes one.";
+    throw new UserError("ledger-unreadable", `${name} is not the ledger of a run`, hint);
+  }
+  const [, version = "?"] = /^chain-link-run (\d{1,9}) /.exec(line) ?? [];
+  throw version === "1"
+    ? new UserError(
+        "ledger-unreadable",
+        `the ledger ${name} has version 1, which this version of chain-link does not read`,
+        "Record the run again, or verify it with the version of chain-link that wrote it.",
+      )
+    : new UserError(
+        "ledger-unreadable",
+        `the ledger ${name} is damaged: its first line is not a header`,
+        REPEAT,
+      );
+}
+
+const REPEAT = "A ledger cannot be repaired: send the requests again with 'chain-link load --ledger FILE'.";
+
+function damaged(name: string, index: number): UserError {
+  const where = `record ${index + 1} does not match its checksum`;
+  return new UserError("ledger-unreadable", `the ledger ${name} is damaged: ${where}`, REPEAT);
+}
+
+function joined(name: string, index: number): UserError {
+  return new UserError(
+    "ledger-unreadable",
+    `the ledger ${name} is joined from more than one: it goes on after the end of the first, at record ${index + 1}`,
+    "Verify each ledger on its own.",
+  );
+}
+
+/** Another ledger begins in the bytes of one record. */
+function isJoined(bytes: Uint8Array, at: number): boolean {
+  for (let start = at; start < Math.min(bytes.length, at + SEALED_BYTES); start++)
+    if (startsWith(bytes, start, ANY_MAGIC)) return true;
+  return false;
+}
+
+function startsWith(bytes: Uint8Array, at: number, text: string): boolean {
+  return Buffer.from(bytes.subarray(at, at + text.length)).toString("latin1") === text;
+}
+
+function assertDistinct(book: RunLedger, name: string): void {
+  const repeated = book.findRepeated();
+  if (repeated === null) return;
+  const message = `the ledger ${name} has more than one record for request ${repeated}`;
+  throw new UserError("ledger-unreadable", message, REPEAT);
+}
+
+function describeCut(name: string, records: number, rest: number): string {
+  const where = rest > 0 ? `ends inside record ${records + 1}` : `has no end marker after record ${records}`;
+  return `the ledger ${name} is incomplete: it ${where}, so the load was killed, is still running, or the file was cut`;
+}

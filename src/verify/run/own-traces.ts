@@ -1,0 +1,133 @@
+import { RunIds } from "../../trace/run.ts";
+import type { QueryPace } from "../backend/query-pace.ts";
+import type { TraceReader } from "../backend/trace-reader.ts";
+import type { Platform } from "../judge/platform.ts";
+import type { SeenSpan } from "../judge/seen-span.ts";
+import { edgeText } from "../judge/verdict.ts";
+import type { RunLedger } from "./run-ledger.ts";
+
+/** Traces that a service of the platform began by itself while the run lasted. */
+export interface OwnTraces {
+  readonly service: string;
+  readonly traces: number;
+  /** There may be more: so many were asked for. */
+  readonly isLimited: boolean;
+  /** Where they lie by their times, as in `Platform.calls`; `null` where that cannot be told. */
+  readonly edge: string | null;
+  /** Calls there in the whole run, as far as the traces that were read tell. */
+  readonly calls: number | null;
+  /** There are as many as calls on the edge: other traffic is not their cause. */
+  readonly isOfRun: boolean;
+}
+
+export interface OwnTracesOptions {
+  readonly book: RunLedger;
+  readonly reader: TraceReader;
+  readonly platform: Platform;
+  /** When the last request ended, in milliseconds since 1970. */
+  readonly endMs: number;
+  /** Of the traces that were read. */
+  readonly ours: readonly SeenSpan[];
+  readonly services: ReadonlySet<string> | null;
+  readonly pace: QueryPace;
+  readonly signal: AbortSignal;
+}
+
+/** A backend in use may know hundreds of services; each costs a query. */
+const MAX_SERVICES = 20;
+const MAX_TRACES = 1000;
+/** Times of different machines, and of requests at the ends of the run. */
+const MARGIN_MS = 1000;
+/** So many of them have to lie on one edge, and so near has their number to be to that of its calls. */
+const MOST = 0.9;
+
+/**
+ * Finds traces of services that are no links and took no part in the traces of the run. A proxy whose tracer does not read W3C
+ * context, such as Envoy's for Zipkin, begins a trace for each call that passes through it. Other traffic through the same proxy does so
+ * as well, so the edge and the number have to fit before the proxy is accused.
+ */
+export async function findOwnTraces(options: OwnTracesOptions): Promise<OwnTraces[]> {
+  const { book, reader, platform, ours, services, pace, signal } = options;
+  if (reader.readServices === undefined || reader.findTraces === undefined || book.size === 0) return [];
+  const known = new Set([...(services ?? []), ...ours.map(({ serviceName }) => serviceName)]);
+  for (const { service } of platform.rows) known.add(service);
+  await pace.turn();
+  const others = (await reader.readServices(signal)).filter((name) => name !== "" && !known.has(name));
+  const ids = new RunIds(book.header.run);
+  const fromMs = book.header.startMs - MARGIN_MS;
+  const toMs = options.endMs + MARGIN_MS;
+  const found: OwnTraces[] = [];
+  for (const service of others.slice(0, MAX_SERVICES)) {
+    await pace.turn();
+    const traces = await reader.findTraces({ service, fromMs, toMs, limit: MAX_TRACES }, signal);
+    const own = [...traces].flatMap(([traceId, spans]) => {
+      const isOwn =
+        ids.sequenceOf(traceId) === null && spans.every(({ serviceName }) => !known.has(serviceName));
+      const spansOfIt = spans.filter(({ serviceName }) => serviceName === service);
+      return isOwn && spansOfIt.length > 0 ? [extentOf(spansOfIt)] : [];
+    });
+    if (own.length === 0) continue;
+    const edge = commonEdge(own, ours);
+    const perTrace = edge === null ? 0 : (platform.calls[edge] ?? 0) / Math.max(1, platform.tracesRead);
+    const calls = edge === null ? null : Math.round(perTrace * book.size);
+    const isLimited = traces.size >= MAX_TRACES;
+    const isAsMany = calls !== null && own.length >= calls * MOST && own.length * MOST <= calls;
+    found.push({
+      ...{ service, traces: own.length, isLimited, edge, calls },
+      isOfRun: isAsMany || (isLimited && calls !== null && calls >= own.length),
+    });
+  }
+  return found;
+}
+
+interface Extent {
+  readonly startUs: number;
+  readonly endUs: number;
+}
+
+function extentOf(spans: readonly SeenSpan[]): Extent {
+  return {
+    startUs: Math.min(...spans.map(({ startUs }) => startUs)),
+    endUs: Math.max(...spans.map(({ endUs }) => endUs)),
+  };
+}
+
+/** The edge on which nearly all lie: each in the shortest call around it, or around one call of the entry. */
+function commonEdge(own: readonly Extent[], ours: readonly SeenSpan[]): string | null {
+  const calls = ours.filter(({ kind }) => kind === "CLIENT").sort((a, b) => a.startUs - b.startUs);
+  const entries = ours.filter(({ kind, parentId }) => kind === "SERVER" && parentId === null);
+  const votes = new Map<string, number>();
+  for (const extent of own) {
+    const edge = edgeAround(extent, calls) ?? entryWithin(extent, entries);
+    if (edge !== null) votes.set(edge, (votes.get(edge) ?? 0) + 1);
+  }
+  const placed = [...votes.values()].reduce((sum, count) => sum + count, 0);
+  const [best] = [...votes].sort(([, a], [, b]) => b - a);
+  // Of a long run a sample was read, in which most of them cannot lie.
+  if (best === undefined || best[1] < MOST * placed || placed < Math.min(own.length, entries.length) / 2)
+    return null;
+  return best[0];
+}
+
+function edgeAround({ startUs, endUs }: Extent, calls: readonly SeenSpan[]): string | null {
+  let shortest: SeenSpan | null = null;
+  for (const call of calls) {
+    if (call.startUs > startUs) break;
+    if (call.endUs < endUs) continue;
+    if (shortest === null || call.endUs - call.startUs < shortest.endUs - shortest.startUs) shortest = call;
+  }
+  return shortest === null ? null : edgeText({ from: shortest.serviceName, to: shortest.remote ?? "?" });
+}
+
+function entryWithin({ startUs, endUs }: Extent, entries: readonly SeenSpan[]): string | null {
+  const within = entries.find((entry) => entry.startUs >= startUs && entry.endUs <= endUs);
+  return within === undefined ? null : `> ${within.serviceName}`;
+}
+
+/** In one sentence. */
+export function describeOwnTraces({ service, traces, isLimited, edge, calls, isOfRun }: OwnTraces): string {
+  const recorded = `${service} recorded ${isLimited ? "at least " : ""}${traces} ${traces === 1 ? "trace" : "traces"} of its own`;
+  if (edge !== null && isOfRun) return `${recorded} on ${edge}: it does not read W3C context`;
+  const beside = edge === null || calls === null ? "" : `, beside ${calls} calls on ${edge}`;
+  return `${recorded} during the run${beside}: it does not read W3C context, or other traffic passed through it`;
+}

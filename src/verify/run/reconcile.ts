@@ -1,0 +1,353 @@
+import type { Histogram } from "../../lib/histogram.ts";
+import type { LedgerRecord } from "../../trace/ledger-record.ts";
+import { RunIds } from "../../trace/run.ts";
+import type { Inquiry } from "../backend/inquiry.ts";
+import { pause, QueryPace } from "../backend/query-pace.ts";
+import { isAway, type TraceReader } from "../backend/trace-reader.ts";
+import type { CallGraph } from "../judge/call-graph.ts";
+import { judgeTrace, NOT_SAMPLED, UNREACHED } from "../judge/judge.ts";
+import { Learning } from "../judge/learning.ts";
+import type { SeenSpan } from "../judge/seen-span.ts";
+import type { Tally } from "../judge/tally.ts";
+import { isFinal, onTheWay, verdictOf } from "../judge/verdict.ts";
+import { BackendMemory } from "./backend-memory.ts";
+import { addExtraSpans } from "./extra-spans.ts";
+import { FinalVerdicts } from "./final-verdicts.ts";
+import { type FullLedger, FullLedgers, type NoLedger, type OpenRequest } from "./full-ledgers.ts";
+import { LateTraces } from "./late-traces.ts";
+import { compareLedgers } from "./ledger-comparison.ts";
+import type { RunLedger } from "./run-ledger.ts";
+import { readSingly, type SeenTrace } from "./single-reading.ts";
+
+export interface ReconcileOptions {
+  readonly book: RunLedger;
+  readonly reader: TraceReader;
+  /** `null`: learned from the traces that are proved complete. */
+  readonly graph: CallGraph | null;
+  /** Resolves when no more requests are added to the book. */
+  readonly ended: Promise<unknown>;
+  /** Whether all requests of the run are in the book then: traces that it does not know are looked for. @default false */
+  readonly isWholeRun?: () => boolean;
+  /** How often the backend was started again so far; `null` while it cannot be told. @default () => null */
+  readonly countRestarts?: () => Promise<number | null>;
+  /** Asks links for what answers did not bring. @default nobody can be asked, and such traces are unknown */
+  readonly inquiry?: Inquiry | null;
+  /** Called before the last look: what the counters say then is of spans that had not arrived before it. */
+  readonly beforeLast?: () => Promise<void>;
+  /** What is not there so long after the end is missing. */
+  readonly maxWaitMs: number;
+  /** Most queries to the backend in a second; or the pace of all who ask it. */
+  readonly queriesPerSecond: number | QueryPace;
+  /** What earlier runs have taught; instead of `graph`. */
+  readonly learning?: Learning;
+  /** Bad traces to list. @default 10 */
+  readonly maxExamples?: number;
+  readonly signal: AbortSignal;
+  /** Aborted: what is there once all requests have ended is judged at once, and what is not is `unknown`, as it may be on the way. */
+  readonly hurry?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Progress {
+  readonly requests: number;
+  readonly settled: number;
+  /** Milliseconds until what is not there counts as missing; `null` while requests are sent. */
+  readonly leftMs: number | null;
+}
+
+export interface Reconciliation {
+  readonly tally: Tally;
+  /** Microseconds from the end of a request until its trace was seen complete; of requests that ended while this ran. */
+  readonly exportLatency: Histogram;
+  /** The one that was given, or what was learned; `null` where no trace was complete. */
+  readonly graph: CallGraph | null;
+  readonly queries: number;
+  /** The backend no longer had traces that were seen complete, and does not tell whether it was started again. */
+  readonly hasForgotten: boolean;
+}
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2000;
+/** While requests end, so that export latencies are known so finely. */
+const LONGEST_LIVE_PAUSE_MS = 300;
+/** A backend that is started again and again, or evicts faster than it is read, is judged by what it has by then. */
+const MAX_STARTS = 5;
+/** Other traces show within this time what one trace does not. */
+const LATE_MS = 5000;
+const NO_LEDGERS: ReadonlyMap<number, FullLedger | NoLedger> = new Map();
+/** The answer brought all that there is to know. */
+const NO_LEDGER = "none";
+/** Pending traces from which on accounts are compared instead of spans. */
+const ACCOUNTS_FROM = 2000;
+
+/**
+ * Asks the backend again and again for the traces that are not complete yet, less and less often while nothing new comes, until
+ * all are or the time is over.
+ * @throws {UserError} `backend-unreadable` when it could not be read to the end
+ */
+export async function reconcile(options: ReconcileOptions): Promise<Reconciliation> {
+  const run = new Reconciler(options);
+  return run.run();
+}
+
+class Reconciler {
+  readonly #options: ReconcileOptions;
+  readonly #ids: RunIds;
+  readonly #pace: QueryPace;
+  readonly #learning: Learning;
+  readonly #settled: FinalVerdicts;
+  /** Ends a pause: the run is given up, or cut short. */
+  readonly #wake: AbortSignal;
+  #pending: number[] = [];
+  readonly #overdue = new LateTraces();
+  /** No more requests are added to the book. */
+  #isEnded = false;
+  #taken = 0;
+  #hasAnswered = false;
+  /** How often everything was judged. */
+  #starts = 1;
+  readonly #memory: BackendMemory;
+  readonly #fullLedgers: FullLedgers | null;
+
+  constructor(options: ReconcileOptions) {
+    this.#options = options;
+    this.#ids = new RunIds(options.book.header.run);
+    this.#settled = new FinalVerdicts(options.book, this.#ids, options.maxExamples);
+    const { queriesPerSecond, signal, hurry, inquiry = null, book } = options;
+    this.#fullLedgers = inquiry === null ? null : new FullLedgers(inquiry, this.#ids, book.header.startMs);
+    this.#wake = hurry === undefined ? signal : AbortSignal.any([signal, hurry]);
+    this.#pace =
+      typeof queriesPerSecond === "number" ? new QueryPace(queriesPerSecond, signal) : queriesPerSecond;
+    this.#learning = options.learning ?? new Learning(options.graph);
+    this.#memory = new BackendMemory({
+      reader: options.reader,
+      ids: this.#ids,
+      pace: this.#pace,
+      settled: this.#settled,
+      countRestarts: options.countRestarts ?? (async () => null),
+      signal,
+    });
+  }
+
+  async run(): Promise<Reconciliation> {
+    const { ended, maxWaitMs } = this.#options;
+    let deadlineMs: number | null = null;
+    let failure: unknown = null;
+    void ended
+      .catch((error: unknown) => {
+        failure = error;
+      })
+      .then(() => {
+        this.#isEnded = true;
+        deadlineMs = performance.now() + maxWaitMs;
+      });
+    let pauseMs = FIRST_PAUSE_MS;
+    // One more turn after the last request and one after the deadline: what came in between is seen.
+    for (;;) {
+      if (failure !== null) throw failure;
+      const deadline = deadlineMs as number | null;
+      const isLast = deadline !== null && (this.#isCutShort || performance.now() >= deadline);
+      if (isLast) await this.#options.beforeLast?.();
+      this.#takeNew();
+      this.#pending = this.#overdue.take(this.#isEnded).concat(this.#pending);
+      const before = this.#pending.length;
+      const lookedAtMs = performance.now();
+      await this.#lookIfItAnswers(isLast);
+      const lookMs = performance.now() - lookedAtMs;
+      this.#report(deadline);
+      if (isLast || (deadline !== null && this.#isAllSettled)) {
+        if (this.#starts >= MAX_STARTS || !(await this.#memory.isForgotten())) break;
+        this.#startOver();
+        continue;
+      }
+      const longestMs = deadline === null ? LONGEST_LIVE_PAUSE_MS : LONGEST_PAUSE_MS;
+      pauseMs = this.#pending.length < before ? FIRST_PAUSE_MS : Math.min(longestMs, pauseMs * 1.5);
+      // While requests are sent, a backend that is slow to answer needs time for their spans.
+      const waitMs =
+        deadline === null
+          ? Math.max(pauseMs, lookMs)
+          : Math.min(pauseMs, Math.max(0, deadline - performance.now()));
+      await this.#pause(waitMs);
+    }
+    const { book, reader, isWholeRun, signal } = this.#options;
+    const findings = { book, reader, pace: this.#pace, signal, hasAnswered: this.#hasAnswered };
+    await addExtraSpans(this.#settled, { ...findings, isWholeRun: isWholeRun?.() ?? false });
+    return {
+      tally: this.#settled.tally,
+      exportLatency: this.#settled.latency,
+      graph: this.#learning.knowledge.graph,
+      queries: this.#pace.queries,
+      hasForgotten: this.#memory.hasForgotten,
+    };
+  }
+
+  /** Nobody waits for what is still on the way. */
+  get #isCutShort(): boolean {
+    return this.#isEnded && this.#options.hurry?.aborted === true;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal, hurry } = this.#options;
+    await pause(ms, hurry?.aborted ? signal : this.#wake).catch(() => {});
+    signal.throwIfAborted();
+  }
+
+  get #isAllSettled(): boolean {
+    return this.#pending.length + this.#overdue.size === 0 && this.#taken === this.#options.book.size;
+  }
+
+  #startOver(): void {
+    this.#starts++;
+    this.#settled.startOver();
+    this.#pending = [];
+    this.#overdue.clear();
+    this.#taken = 0;
+  }
+
+  /** Requests that ended since; those that nobody can judge are judged at once. */
+  #takeNew(): void {
+    const { book } = this.#options;
+    for (; this.#taken < book.size; this.#taken++) {
+      const record = book.record(this.#taken);
+      const { ledger, isSampled, isBroken } = record;
+      const canAsk = this.#fullLedgers !== null && isSampled && !isBroken;
+      if (isBroken || (ledger === null && !canAsk)) {
+        this.#settled.add(record, judgeTrace(record, [], this.#learning.knowledge));
+      } else if (!isSampled && ledger?.count === 0) this.#settled.add(record, NOT_SAMPLED);
+      else this.#pending.push(this.#taken);
+    }
+  }
+
+  /** A backend that has answered before may be away for a while: only at the end that is its last word. */
+  async #lookIfItAnswers(isLast: boolean): Promise<void> {
+    try {
+      await this.#look(isLast);
+    } catch (error) {
+      if (isLast || !this.#hasAnswered || !isAway(error)) throw error;
+    }
+  }
+
+  async #look(isLast: boolean): Promise<void> {
+    const { reader, signal } = this.#options;
+    const hasAccounts = reader.readAccounts !== undefined && this.#pending.length >= ACCOUNTS_FROM;
+    if (hasAccounts) await this.#compareAccounts();
+    const pending = this.#pending;
+    // What the accounts have not proved is mostly on the way, or lost: all of it is read at the end, not in each look.
+    const end = hasAccounts && !isLast ? Math.min(ACCOUNTS_FROM, pending.length) : pending.length;
+    const left: SeenTrace[] = [];
+    this.#pending = [];
+    let from = 0;
+    try {
+      for (; from < end && (isLast || !this.#isCutShort); from += reader.batchSize) {
+        await this.#readBatch(pending.slice(from, from + reader.batchSize), isLast ? left : null);
+        if (!isLast) this.#report(null);
+      }
+    } finally {
+      // What was not read is what the next look begins with.
+      this.#pending = pending.slice(from).concat(this.#pending);
+    }
+    const isOver = () => this.#isCutShort;
+    await readSingly(left, { reader, ids: this.#ids, pace: this.#pace, isOver, signal });
+    // At the end all that can be learned is known.
+    for (const { record, spans, reached } of left) {
+      const verdict = this.#learning.judge(record, spans, reached);
+      this.#settled.add(record, this.#isCutShort && !isFinal(verdict) ? onTheWay(verdict) : verdict);
+    }
+  }
+
+  /** What may still change stays pending, or is kept in `left`. */
+  async #readBatch(indexes: readonly number[], left: SeenTrace[] | null): Promise<void> {
+    const { book, reader, signal } = this.#options;
+    const records = indexes.map((index) => book.record(index));
+    const ids = records.map(({ sequence }) => this.#ids.traceId(sequence));
+    await this.#pace.turn();
+    const traces = await reader.read(ids, signal);
+    this.#hasAnswered = true;
+    const seenAt = Date.now();
+    const read = records.map((record, at) => {
+      const index = indexes[at] as number;
+      const spans = this.#overdue.recall(index, traces.get(ids[at] as string) ?? []);
+      return { index, record, spans, isLate: this.#isEnded && seenAt - book.endOf(record) > LATE_MS };
+    });
+    const found = await this.#findFullLedgers(read, left !== null);
+    for (const { index, record: answered, spans } of read) {
+      const full = found.get(index) ?? NO_LEDGER;
+      const { record, isUnreached, reached } =
+        typeof full === "object" ? full : { record: answered, isUnreached: false, reached: null };
+      if (full === "later" && left === null) {
+        this.#postpone(index, record, spans);
+        continue;
+      }
+      if (full === "never" && record.ledger === null) {
+        this.#settled.add(record, this.#learning.judge(record, spans));
+        continue;
+      }
+      if (left === null && spans.length < (record.ledger?.count ?? 0)) {
+        // Looking for what is missing costs far more than looking again.
+        this.#postpone(index, record, spans);
+        continue;
+      }
+      const verdict = isUnreached ? UNREACHED : this.#learning.judge(record, spans, reached);
+      if (isFinal(verdict)) {
+        this.#settled.add(record, verdict, seenAt);
+        if (reached !== null) this.#settled.tally.failedCalls.add(spans, reached);
+        this.#overdue.forget(index);
+        this.#fullLedgers?.forget(index);
+      } else if (left !== null) left.push({ record, spans, reached });
+      else this.#postpone(index, record, spans);
+    }
+  }
+
+  /** Of requests whose answers brought no whole ledger, or less than is there, as something sent them twice. */
+  async #findFullLedgers(requests: readonly OpenRequest[], isLast: boolean) {
+    if (this.#fullLedgers === null) return NO_LEDGERS;
+    for (const { spans } of requests) this.#fullLedgers.learn(spans);
+    const open = requests.filter(
+      ({ record: { ledger, isSampled }, spans }) =>
+        isSampled && (ledger === null || ledger.unknown > 0 || countOfLinks(spans) > ledger.count),
+    );
+    if (open.length === 0) return NO_LEDGERS;
+    return this.#fullLedgers.find(open, this.#options.graph?.entry ?? null, isLast);
+  }
+
+  #postpone(index: number, record: LedgerRecord, spans: readonly SeenSpan[]): void {
+    const { book, maxWaitMs } = this.#options;
+    const ageMs = Date.now() - book.endOf(record);
+    this.#overdue.remember(index, spans);
+    if (this.#isEnded || ageMs <= maxWaitMs) this.#pending.push(index);
+    else this.#overdue.add(index, ageMs);
+  }
+
+  /** Settles what the backend's own accounts prove. Not for few, as spans say more: who ignored a sampling decision. */
+  async #compareAccounts(): Promise<void> {
+    const { book, reader, signal } = this.#options;
+    const isSettledAt = new Uint8Array(book.size);
+    // The spans of some are read all the same: what is missing in others is named by what whole traces have taught.
+    let toLearnFrom = this.#learning.wanted;
+    try {
+      for await (const batch of compareLedgers(book, this.#pending, reader, this.#pace, signal)) {
+        const seenAt = Date.now();
+        for (const { index, record, isProved } of batch) {
+          if (!isProved || toLearnFrom-- > 0) continue;
+          const count = record.ledger?.count ?? 0;
+          this.#settled.add(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
+          isSettledAt[index] = 1;
+        }
+        this.#report(null);
+      }
+    } finally {
+      this.#pending = this.#pending.filter((index) => isSettledAt[index] === 0);
+    }
+  }
+
+  #report(deadline: number | null): void {
+    const { book, onProgress } = this.#options;
+    const leftMs = deadline === null ? null : Math.max(0, deadline - performance.now());
+    onProgress?.({ requests: book.size, settled: this.#settled.tally.traces, leftMs });
+  }
+}
+
+/** How many spans look like those of links. */
+function countOfLinks(spans: readonly SeenSpan[]): number {
+  return spans.reduce((count, { recorder }) => count + Number(recorder === undefined), 0);
+}

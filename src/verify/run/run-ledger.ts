@@ -1,0 +1,83 @@
+import {
+  type LedgerRecord,
+  RECORD_BYTES,
+  type RunHeader,
+  readRunRecord,
+  writeLedgerRecord,
+} from "../../trace/ledger-record.ts";
+
+const FIRST_RECORDS = 1024;
+
+/** The accounts of a run's requests: 24 bytes each, as the load generator wrote them; grows while the run lasts. */
+export class RunLedger {
+  readonly header: RunHeader;
+  size = 0;
+  #view = new DataView(new ArrayBuffer(FIRST_RECORDS * RECORD_BYTES));
+
+  constructor(header: RunHeader) {
+    this.header = header;
+  }
+
+  add(record: LedgerRecord): void {
+    this.#makeRoom(this.size + 1);
+    writeLedgerRecord(this.#view, this.size++ * RECORD_BYTES, record);
+  }
+
+  /** The record at `index`, in the order in which requests ended. */
+  record(index: number): LedgerRecord {
+    if (index >= this.size) throw new RangeError(`record ${index} of ${this.size}`);
+    return readRunRecord(this.#view, index * RECORD_BYTES);
+  }
+
+  /** The sequence number of the record at `index`. */
+  sequence(index: number): number {
+    return this.#view.getUint32(index * RECORD_BYTES, true);
+  }
+
+  /** Milliseconds since 1970 at which a request ended. */
+  endOf(record: LedgerRecord): number {
+    return this.header.startMs + record.endMs;
+  }
+
+  /** Adds all records of another account of this run. */
+  append(other: RunLedger): void {
+    this.#addBytes(new Uint8Array(other.#view.buffer, 0, other.size * RECORD_BYTES));
+  }
+
+  /** Adds the record in the {@link RECORD_BYTES} of `bytes` from `at` on. */
+  addBytes(bytes: Uint8Array, at: number): void {
+    this.#addBytes(bytes.subarray(at, at + RECORD_BYTES));
+  }
+
+  /** A request with more than one record; `null` where each has one. */
+  findRepeated(): number | null {
+    const sequences = Uint32Array.from({ length: this.size }, (_, index) => this.sequence(index)).sort();
+    const at = sequences.findIndex((sequence, index) => index > 0 && sequence === sequences[index - 1]);
+    return at === -1 ? null : (sequences[at] as number);
+  }
+
+  /** The requests that ended at `ms` since 1970 or later. */
+  since(ms: number): RunLedger {
+    const book = new RunLedger(this.header);
+    for (let index = 0; index < this.size; index++) {
+      const record = this.record(index);
+      if (this.endOf(record) >= ms) book.add(record);
+    }
+    return book;
+  }
+
+  #addBytes(bytes: Uint8Array): void {
+    const records = bytes.length / RECORD_BYTES;
+    this.#makeRoom(this.size + records);
+    new Uint8Array(this.#view.buffer).set(bytes, this.size * RECORD_BYTES);
+    this.size += records;
+  }
+
+  #makeRoom(records: number): void {
+    const neededBytes = records * RECORD_BYTES;
+    if (neededBytes <= this.#view.byteLength) return;
+    const grown = new Uint8Array(Math.max(neededBytes, this.#view.byteLength * 2));
+    grown.set(new Uint8Array(this.#view.buffer));
+    this.#view = new DataView(grown.buffer);
+  }
+}

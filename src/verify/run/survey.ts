@@ -1,0 +1,137 @@
+import { RunIds } from "../../trace/run.ts";
+import { pause, QueryPace } from "../backend/query-pace.ts";
+import { isAway, type TraceReader } from "../backend/trace-reader.ts";
+import { checkExpectation, type Expectation, type Expected } from "../judge/expectation.ts";
+import { type Platform, PlatformTally } from "../judge/platform.ts";
+import type { SeenSpan } from "../judge/seen-span.ts";
+import { type Ownership, sortSpans } from "../judge/sorted-spans.ts";
+import { findOwnTraces, type OwnTraces, type OwnTracesOptions } from "./own-traces.ts";
+import type { RunLedger } from "./run-ledger.ts";
+
+export interface SurveyOptions {
+  readonly book: RunLedger;
+  readonly reader: TraceReader;
+  /** Our links' names; `null` where they are not known. */
+  readonly services: ReadonlySet<string> | null;
+  /** When the last request ended, in milliseconds since 1970. */
+  readonly endMs: number;
+  readonly expectations: readonly Expectation[];
+  /** Spans of the platform that have not come so long after the survey began are not waited for. */
+  readonly maxWaitMs: number;
+  /** How long no new trace of the platform's own may come before the last has. @default 6000 */
+  readonly quietMs?: number;
+  readonly queriesPerSecond: number;
+  readonly signal: AbortSignal;
+  /** Aborted: nothing is waited for. */
+  readonly hurry: AbortSignal;
+}
+
+export interface Survey extends Platform {
+  /** Traces that services of the platform recorded by themselves while the run lasted. */
+  readonly ownTraces: readonly OwnTraces[];
+  readonly expected: readonly Expected[];
+}
+
+/** Of longer runs so many traces are read, spread evenly: a share is then known to 3 percentage points. */
+const MAX_TRACES = 1000;
+/** Spans of links in these traces, which are in memory together: some 50 MB. */
+const MAX_SPANS = 100_000;
+const POLL_MS = 1000;
+/** Envoy and most SDKs send what they recorded after 5 s at the latest. */
+const QUIET_MS = 6000;
+
+/**
+ * Reads a sample of the run's traces once all are judged, and says what the platform recorded in them and beside them. It has a
+ * look of its own because spans of the platform, which no ledger counts, may come after a trace was proved complete. It looks
+ * again while something expected is not met, or traces of the platform's own still come in.
+ * A backend that cannot be read any more leaves expectations untold.
+ */
+export async function surveyPlatform(options: SurveyOptions): Promise<Survey> {
+  const {
+    book,
+    reader,
+    services,
+    expectations,
+    endMs,
+    maxWaitMs,
+    quietMs = QUIET_MS,
+    signal,
+    hurry,
+  } = options;
+  const pace = new QueryPace(options.queriesPerSecond, signal);
+  const deadlineMs = performance.now() + maxWaitMs;
+  let quietSinceMs = performance.now();
+  let last = -1;
+  try {
+    for (;;) {
+      const { platform, ours } = await readSample(options, pace);
+      const expected = expectations.map((it) => checkExpectation(it, platform));
+      const ownTraces = await readOwnTraces({ book, reader, platform, ours, services, endMs, pace, signal });
+      const nowMs = performance.now();
+      const count = ownTraces.reduce((sum, { traces }) => sum + traces, 0);
+      if (count !== last) quietSinceMs = nowMs;
+      last = count;
+      const isQuiet = count === 0 || nowMs - quietSinceMs >= quietMs;
+      const isMet = expected.every(({ outcome }) => outcome === "met");
+      if ((isQuiet && isMet) || hurry.aborted || nowMs >= deadlineMs)
+        return { ...platform, ownTraces, expected };
+      await pause(Math.min(POLL_MS, deadlineMs - nowMs), signal);
+    }
+  } catch (error) {
+    if (!isAway(error)) throw error;
+    const found = "the backend could not be read";
+    const expected = expectations.map(({ text }) => ({
+      expectation: text,
+      outcome: "could-not-tell" as const,
+      found,
+    }));
+    return { ...new PlatformTally().result(), ownTraces: [], expected };
+  }
+}
+
+/** A backend that cannot search tells nothing of such traces. */
+async function readOwnTraces(options: OwnTracesOptions): Promise<OwnTraces[]> {
+  try {
+    return await findOwnTraces(options);
+  } catch (error) {
+    if (isAway(error)) return [];
+    throw error;
+  }
+}
+
+async function readSample({ book, reader, services, signal }: SurveyOptions, pace: QueryPace) {
+  const ids = new RunIds(book.header.run);
+  const tally = new PlatformTally();
+  const ours: SeenSpan[] = [];
+  const sample = sampleOf(book);
+  const ownership: Ownership = { services, foreign: new Set(), isMarked: true };
+  for (let from = 0; from < sample.length; from += reader.batchSize) {
+    const records = sample.slice(from, from + reader.batchSize).map((index) => book.record(index));
+    await pace.turn();
+    const traces = await reader.read(
+      records.map(({ sequence }) => ids.traceId(sequence)),
+      signal,
+    );
+    for (const { sequence, ledger } of records) {
+      const sorted = sortSpans(traces.get(ids.traceId(sequence)) ?? [], ownership, ledger);
+      tally.add(sorted.ours, sorted.foreign);
+      ours.push(...sorted.ours);
+    }
+  }
+  return { platform: tally.result(), ours };
+}
+
+/** Places in the book of requests that were recorded. */
+function sampleOf(book: RunLedger): number[] {
+  const indexes = spread(book.size, MAX_TRACES).filter((index) => book.record(index).isSampled);
+  const spans = indexes.reduce((sum, index) => sum + (book.record(index).ledger?.count ?? 0), 0);
+  const perTrace = spans / Math.max(1, indexes.length);
+  const kept = spread(indexes.length, Math.ceil(MAX_SPANS / Math.max(1, perTrace)));
+  return kept.map((at) => indexes[at] as number);
+}
+
+/** At most so many of the numbers below `size`, evenly. */
+function spread(size: number, most: number): number[] {
+  const step = Math.max(1, size / most);
+  return Array.from({ length: Math.ceil(size / step) }, (_, at) => Math.floor(at * step));
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { load } from "js-yaml";
+import { Histogram } from "../../../src/lib/histogram.ts";
+import { renderCanaryMetrics } from "../../../src/verify/canary/canary-metrics.ts";
+import { CanaryTotals } from "../../../src/verify/canary/canary-totals.ts";
+import { Tally } from "../../../src/verify/judge/tally.ts";
+import type { Loss } from "../../../src/verify/run/attribution.ts";
+import { readPrometheusText } from "../../helpers/prometheus-text.ts";
+
+interface Rules {
+  readonly groups: readonly {
+    readonly name: string;
+    readonly rules: readonly {
+      readonly alert: string;
+      readonly expr: string;
+      readonly annotations: { readonly summary: string; readonly description: string };
+    }[];
+  }[];
+}
+
+interface Dashboard {
+  readonly panels: readonly { readonly id: number; readonly targets: readonly { readonly expr: string }[] }[];
+  readonly templating: { readonly list: readonly { readonly query: unknown }[] };
+}
+
+function read(name: string): string {
+  return readFileSync(new URL(`../../docs/canary/${name}`, import.meta.url), "utf8");
+}
+
+/** Every series that a canary has, with the names of its labels. */
+function exportedSeries(): Map<string, Set<string>> {
+  const account = new CanaryTotals();
+  const tally = new Tally();
+  tally.brokenEdges.set("a > b", 1);
+  const losses: Loss[] = [{ link: "a", reason: "queue_full", spans: 1 }];
+  account.add(
+    { tally, exportLatency: new Histogram(), graph: null, queries: 0, hasForgotten: false },
+    losses,
+  );
+  const series = new Map<string, Set<string>>();
+  for (const { samples } of readPrometheusText(renderCanaryMetrics(account)).values()) {
+    for (const { name, labels } of samples) series.set(name, new Set(Object.keys(labels)));
+  }
+  return series;
+}
+
+const SERIES = exportedSeries();
+const rules = (load(read("alerts.yaml")) as Rules).groups.flatMap((group) => group.rules);
+const dashboard = JSON.parse(read("dashboard.json")) as Dashboard;
+
+describe("what docs/canary asks for", () => {
+  const expressions = [
+    ...rules.map(({ alert, expr }) => [alert, expr] as const),
+    ...dashboard.panels.flatMap(({ id, targets }) =>
+      targets.map(({ expr }, index) => [`panel ${id}, ${index}`, expr] as const),
+    ),
+    ...dashboard.templating.list.map(
+      ({ query }, index) => [`variable ${index}`, JSON.stringify(query)] as const,
+    ),
+  ];
+
+  test.each(expressions)("%s names series that a canary has, and their labels", (_name, expr) => {
+    const names = expr.match(/chain_link_\w+/g) ?? [];
+    expect(names.filter((name) => !SERIES.has(name))).toEqual([]);
+    const known = new Set(["namespace", ...names.flatMap((name) => [...(SERIES.get(name) ?? [])])]);
+    const asked = [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list = ""]) => list.split(/,\s*/));
+    const matched = [...expr.matchAll(/[{,]\s*(\w+)\s*=/g)].map(([, label = ""]) => label);
+    expect([...asked, ...matched].filter((label) => !known.has(label))).toEqual([]);
+  });
+
+  test("every series is on the dashboard or behind an alert", () => {
+    const text = expressions.map(([, expr]) => expr).join("\n");
+    const unused = [...SERIES.keys()].filter(
+      (name) => !text.includes(name.replace(/_(bucket|sum|count)$/, "")),
+    );
+    expect(unused).toEqual([]);
+  });
+
+  test("each alert says what it means, with labels that it has", () => {
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+    for (const { expr, annotations } of rules) {
+      const text = `${annotations.summary} ${annotations.description}`;
+      for (const [, label = ""] of text.matchAll(/\$labels\.(\w+)/g)) expect(expr).toContain(label);
+    }
+  });
+});

@@ -1,0 +1,263 @@
+import { expect, test } from "bun:test";
+import { startCollector } from "../../../src/collector/server.ts";
+import { buildChain } from "../../../src/topology/chain.ts";
+import { newSpanId } from "../../../src/trace/ids.ts";
+import { newRunId, RunIds } from "../../../src/trace/run.ts";
+import type { Span } from "../../../src/trace/span.ts";
+import type { TraceReader } from "../../../src/verify/backend/trace-reader.ts";
+import { ZipkinReader } from "../../../src/verify/backend/zipkin-reader.ts";
+import { graphOf } from "../../../src/verify/judge/call-graph.ts";
+import { ledgerOf } from "../../../src/verify/judge/digest.ts";
+import { toSeenSpan } from "../../../src/verify/judge/seen-span.ts";
+import { reconcile } from "../../../src/verify/run/reconcile.ts";
+import { RunLedger } from "../../../src/verify/run/run-ledger.ts";
+import { eventually } from "../../helpers/cli.ts";
+
+const REQUESTS = 2500;
+
+async function setUp(edit: (span: Span, sequence: number) => Span[]) {
+  const ids = new RunIds(newRunId());
+  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url: "http://localhost" });
+  const collector = startCollector({ host: "127.0.0.1", port: 0 });
+  const stored: Span[] = [];
+  // In any order, as requests end.
+  for (const sequence of Array.from({ length: REQUESTS }, (_, i) => (i * 7) % REQUESTS)) {
+    const span: Span = {
+      traceId: ids.traceId(sequence),
+      id: newSpanId(),
+      kind: "SERVER",
+      name: "/",
+      timestamp: Date.now() * 1000,
+      duration: 10,
+      localEndpoint: { serviceName: "chain-link-service-0" },
+      tags: { "http.status_code": "200" },
+    };
+    const ledger = ledgerOf([toSeenSpan(span)]);
+    book.add({ sequence, endMs: 0, status: 200, ledger, isSampled: true, isBroken: false });
+    stored.push(...edit(span, sequence));
+  }
+  const late: Span = { ...(stored[0] as Span), traceId: ids.traceId(REQUESTS), id: newSpanId() };
+  for (let from = 0; from < stored.length; from += 500) {
+    const body = JSON.stringify(stored.slice(from, from + 500));
+    await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body });
+  }
+  return { book, collector, late };
+}
+
+for (const kind of ["collector", "Zipkin"] as const) {
+  test(`a long run is judged by ${kind === "collector" ? "the collector's accounts" : "its spans"}: losses and copies exactly`, async () => {
+    const { book, collector } = await setUp((span, sequence) => {
+      if (sequence % 500 === 3) return [];
+      return sequence % 500 === 4 ? [span, span] : [span];
+    });
+    const { tally, queries } = await reconcile({
+      book,
+      reader: new ZipkinReader(collector.url, kind),
+      graph: graphOf(buildChain(1)),
+      ended: Promise.resolve(),
+      maxWaitMs: 0,
+      queriesPerSecond: 1000,
+      signal: new AbortController().signal,
+    });
+    const duplicated = kind === "collector" ? 5 : 0;
+    const complete = REQUESTS - 5 - duplicated;
+    expect(tally.classes).toMatchObject({ complete, duplicated, "not-found": 5 });
+    expect(tally).toMatchObject({ missing: 5, unattributed: 0, expected: REQUESTS });
+    expect(tally.links.get("chain-link-service-0")).toMatchObject({ server: 5, client: 0 });
+    expect(tally.copies).toBe(duplicated);
+    // A comparison or two, the one batch of spans that differ, and each of the lost by itself; or all in batches.
+    if (kind === "collector") expect(queries).toBeLessThan(13);
+    await collector.stop();
+  });
+}
+
+test("without a topology, whole traces teach what is missing in others, though the accounts alone would prove them", async () => {
+  const { book, collector } = await setUp((span, sequence) => (sequence % 500 === 3 ? [] : [span]));
+  const { tally } = await reconcile({ ...plainOptions(collector.url), book });
+  expect(tally).toMatchObject({ missing: 5, unattributed: 0 });
+  expect(tally.links.get("chain-link-service-0")).toMatchObject({ server: 5 });
+  await collector.stop();
+});
+
+test("traces of a run that its account does not know are unexpected, in between and behind its end", async () => {
+  const { book, collector } = await setUp((span) => [span]);
+  // As a load that was killed leaves its account.
+  const cut = new RunLedger(book.header);
+  for (let index = 0; index < book.size; index++) {
+    const record = book.record(index);
+    if (record.sequence !== 700 && record.sequence < REQUESTS - 300) cut.add(record);
+  }
+  const { tally } = await reconcile({ ...plainOptions(collector.url), book: cut, isWholeRun: () => true });
+  expect(tally.classes).toMatchObject({ complete: REQUESTS - 301, unexpected: 301 });
+  expect(tally).toMatchObject({ requests: REQUESTS - 301, unexpected: 301, missing: 0 });
+  // Of a load that goes on there are always such.
+  const still = await reconcile({ ...plainOptions(collector.url), book: cut });
+  expect(still.tally.classes).toMatchObject({ complete: REQUESTS - 301, unexpected: 0 });
+  await collector.stop();
+});
+
+function plainOptions(url: string) {
+  return {
+    reader: new ZipkinReader(url, "collector"),
+    graph: null,
+    ended: Promise.resolve(),
+    maxWaitMs: 0,
+    queriesPerSecond: 1000,
+    signal: new AbortController().signal,
+  };
+}
+
+/** A run that goes on: `run` ends when `end` is called; `until` resolves when so many traces are settled before that. */
+function begin(book: RunLedger, reader: TraceReader, maxWaitMs: number) {
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  let settled = 0;
+  const run = reconcile({
+    book,
+    reader,
+    graph: graphOf(buildChain(1)),
+    ended,
+    maxWaitMs,
+    queriesPerSecond: 1000,
+    signal: new AbortController().signal,
+    onProgress: (progress) => {
+      settled = progress.settled;
+    },
+  });
+  const until = (count: number) => eventually(() => (settled >= count ? true : undefined));
+  return { run, end, until };
+}
+
+/** Another request, which ends now. */
+function oneMore(book: RunLedger, spans: readonly Span[]): number {
+  const now = Date.now();
+  const endMs = now - book.header.startMs;
+  const ledger = ledgerOf(spans.map(toSeenSpan));
+  book.add({ sequence: REQUESTS, endMs, status: 200, ledger, isSampled: true, isBroken: false });
+  return now;
+}
+
+function post(url: string, spans: readonly Span[]): Promise<Response> {
+  return fetch(`${url}/api/v2/spans`, { method: "POST", body: JSON.stringify(spans) });
+}
+
+test("what comes long after --max-wait is found while others are still sent", async () => {
+  const { book, collector, late } = await setUp((span) => [span]);
+  const { run, end, until } = begin(book, new ZipkinReader(collector.url, "Zipkin"), 50);
+  oneMore(book, [late]);
+  await until(REQUESTS);
+  await Bun.sleep(500);
+  await post(collector.url, [late]);
+  await until(REQUESTS + 1);
+  end();
+  expect((await run).tally.classes).toMatchObject({ complete: REQUESTS + 1, "not-found": 0 });
+  await collector.stop();
+});
+
+/** A backend that lets go of one trace after some looks at it. */
+class Forgetful extends ZipkinReader {
+  looks = 0;
+
+  constructor(
+    url: string,
+    readonly traceId: string,
+    readonly keptFor: number,
+  ) {
+    super(url, "Zipkin");
+  }
+
+  override async read(ids: readonly string[], signal: AbortSignal) {
+    const traces = await super.read(ids, signal);
+    if (ids.includes(this.traceId) && ++this.looks > this.keptFor) traces.delete(this.traceId);
+    return traces;
+  }
+}
+
+test("what was there before the backend made room for others is not lost", async () => {
+  const { book, collector, late } = await setUp((span) => [span]);
+  const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
+  const reader = new Forgetful(collector.url, late.traceId, 3);
+  const { run, end } = begin(book, reader, 50);
+  oneMore(book, [late, lost]);
+  await post(collector.url, [late]);
+  await eventually(() => (reader.looks > 3 ? true : undefined));
+  end();
+  expect((await run).tally).toMatchObject({ missing: 1, expected: REQUESTS + 2 });
+  await collector.stop();
+});
+
+test("what was there while others were awaited is not lost, whoever made room for whom", async () => {
+  const { book, collector, late } = await setUp((span) => [span]);
+  const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
+  const reader = new Forgetful(collector.url, late.traceId, 1);
+  oneMore(book, [late, lost]);
+  await post(collector.url, [late]);
+  const options = { ...plainOptions(collector.url), graph: graphOf(buildChain(1)), maxWaitMs: 1000 };
+  const { tally } = await reconcile({ ...options, book, reader });
+  expect(reader.looks).toBeGreaterThan(1);
+  expect(tally).toMatchObject({ missing: 1, expected: REQUESTS + 2 });
+  await collector.stop();
+});
+
+test("copies of requests that are not judged count for none of those that are", async () => {
+  const { book, collector } = await setUp((span, sequence) => (sequence < 100 ? [span, span] : [span]));
+  const late = new RunLedger(book.header);
+  for (let index = 0; index < book.size; index++) {
+    const record = book.record(index);
+    if (record.sequence >= 90) late.add(record);
+  }
+  const { tally } = await reconcile({ ...plainOptions(collector.url), book: late });
+  expect(tally.classes).toMatchObject({ complete: REQUESTS - 100, duplicated: 10 });
+  expect(tally.copies).toBe(10);
+  await collector.stop();
+});
+
+test("what a backend leaves out of a long answer is asked for by itself before it is called lost", async () => {
+  const { book, collector } = await setUp((span, sequence) => (sequence === 3 ? [] : [span]));
+  class Capped extends ZipkinReader {
+    override async read(ids: readonly string[], signal: AbortSignal) {
+      return new Map([...(await super.read(ids, signal))].slice(0, 100));
+    }
+  }
+  const options = { ...plainOptions(collector.url), graph: graphOf(buildChain(1)) };
+  const reader = new Capped(collector.url, "Zipkin");
+  const { tally } = await reconcile({ ...options, book, reader });
+  expect(tally.classes).toMatchObject({ complete: REQUESTS - 1, "not-found": 1 });
+  await collector.stop();
+});
+
+test("a backend that keeps the low half of trace ids alone is read all the same", async () => {
+  const ids = new RunIds(newRunId());
+  const traceId = ids.traceId(0);
+  const span = {
+    traceId: traceId.slice(16),
+    id: newSpanId(),
+    kind: "SERVER",
+    localEndpoint: { serviceName: "a" },
+  };
+  const other = { ...span, traceId: newSpanId() };
+  using server = Bun.serve({ port: 0, fetch: () => Response.json([[span], [other]]) });
+  const reader = new ZipkinReader(server.url.origin, "Zipkin");
+  const traces = await reader.read([traceId, ids.traceId(1)], new AbortController().signal);
+  expect(traces.get(traceId)).toMatchObject([{ id: span.id }]);
+  expect(traces.get(ids.traceId(1))).toBeUndefined();
+});
+
+test("what is lost is asked for less and less often", async () => {
+  const { book, collector, late } = await setUp((span) => [span]);
+  const looks: number[] = [];
+  class Watched extends ZipkinReader {
+    override read(ids: readonly string[], signal: AbortSignal) {
+      if (ids.includes(late.traceId)) looks.push(Date.now());
+      return super.read(ids, signal);
+    }
+  }
+  const { run, end } = begin(book, new Watched(collector.url, "Zipkin"), 0);
+  const endedAt = oneMore(book, [late]);
+  await eventually(() => (looks.length > 2 ? true : undefined));
+  end();
+  const [, before = 0, after = 0] = looks.map((at) => at - endedAt);
+  // A millisecond is what the clocks leave open.
+  expect(after).toBeGreaterThanOrEqual(before * 2 - 1);
+  expect((await run).tally.classes).toMatchObject({ "not-found": 1 });
+  await collector.stop();
+});
