@@ -5,33 +5,40 @@ import type { SeenSpan } from "./seen-span.ts";
 import { isCut, type TraceView } from "./trace-view.ts";
 import type { Edge, MissingSpan } from "./verdict.ts";
 
-/** Steps of the search; a trace with many losses that could be anything is given up. */
+/** Maximum steps of one search. A trace whose many losses could be anything exhausts them. */
 const MAX_STEPS = 100_000;
 const MAX_SOLUTIONS = 256;
 
-/** Missing spans that are alike have the same. */
+/** Missing spans that cannot be told apart have the same key. */
 export function keyOf({ link, kind, edge, id }: MissingSpan): string {
   return `${kind} ${link} ${edge?.from}>${edge?.to} ${id}`;
 }
 
 type Next<T> = (value: T) => void;
 
-/** After a step with a failed call no further step is begun, but for calls that were seen to be made all the same. */
+/** A failed call ends the steps of its service, except for later calls that the trace shows. */
 interface Failed {
   readonly status: number;
   readonly despite: ReadonlySet<string>;
 }
 
-/** Where the children of a SERVER are to be found: below its id, or nowhere as nothing names it. */
+/** A SERVER span whose calls are being walked. `id` is `null` when the span is missing and no child names it. */
 interface Place {
   readonly id: string | null;
   readonly service: GraphService;
 }
 
 /**
- * Walks the calls that a request makes, one after the other, and tries at each place what may have happened: the span is
- * there, it is missing but named by a child, it is missing altogether. Written so that each choice calls what comes
- * next, and takes itself back afterwards.
+ * Finds the missing spans of a trace by backtracking over the calls that the graph allows. At each place the search tries every
+ * possibility: the span is there; it is missing, but a child names its id; it is missing and nothing names it. Each choice calls
+ * the rest of the walk (`next`) and undoes itself when that returns, so at any moment `#used` and `#missing` describe one candidate.
+ *
+ * Example: a calls b, the ledger counts 3 spans, and the backend has SERVER a (id 1) and SERVER b (id 3, parent 2).
+ *
+ *     use SERVER a (1)            1 of 3 spans has its place
+ *       lose CLIENT a > b (2)     span 3 names its parent, so the missing span has id 2
+ *         use SERVER b (3)        3 of 3 spans have their place
+ *           conclude              residual XOR hash of span 2 is 0: the ledger's digest proves it
  */
 export class BacktrackingSearch {
   readonly solutions = new Map<string, readonly MissingSpan[]>();
@@ -46,7 +53,7 @@ export class BacktrackingSearch {
   readonly #openFragments = new Set<string>();
   readonly #used = new Set<SeenSpan>();
   readonly #missing: MissingSpan[] = [];
-  /** Below calls of which nobody has an account. */
+  /** Spans below calls that no ledger covers. */
   readonly #outside = new Set<SeenSpan>();
   #cuts = 0;
   #steps = 0;
@@ -86,12 +93,12 @@ export class BacktrackingSearch {
     );
   }
 
-  /** A SERVER span that is there. */
+  /** Places a SERVER span that the backend has. */
   #serve(name: string, span: SeenSpan, answered: number | null, next: Next<number | null>): void {
     this.#use(span, () => this.#visit(name, span.id, span.status ?? answered, next));
   }
 
-  /** What a SERVER does, known by its id or not at all; `status` is what it answered, if that is known. */
+  /** Walks the calls of a SERVER. `id` and `status` are `null` where they are unknown. */
   #visit(name: string, id: string | null, status: number | null, next: Next<number | null>): void {
     if (!this.#step()) return;
     const service = this.#graph.services.get(name);
@@ -109,7 +116,7 @@ export class BacktrackingSearch {
     this.#makeSteps({ id, service }, 0, null, isServed);
   }
 
-  /** `failed`: a step before has, with this status, and these may be called all the same. */
+  /** @param failed the first earlier step that failed, if any */
   #makeSteps(place: Place, index: number, failed: Failed | null, next: Next<number | null>): void {
     const step = place.service.steps[index];
     if (step === undefined) {
@@ -155,7 +162,7 @@ export class BacktrackingSearch {
     const client = this.#findClient(place, call, attempt);
     if (client !== undefined) {
       this.#use(client, () => this.#below(client, call, edge, settle));
-      // Where a callee is called once and its first attempt is there, nothing else can be.
+      // When a service calls this callee only once and the first attempt is there, there is no other possibility.
       if (
         this.#isOnlyCall(place, call) &&
         (client.attempt === attempt || call.retries === 0) &&
@@ -175,13 +182,13 @@ export class BacktrackingSearch {
     this.#lose({ ...lost, id: null, parentId }, () => this.#loseServer(undefined, call, edge, null, settle));
   }
 
-  /** What is below a CLIENT that is there. */
+  /** Walks what is below a CLIENT span that the backend has. */
   #below(client: SeenSpan, call: GraphCall, edge: Edge, next: Next<number>): void {
     if (this.#reached?.has(client.id) === false) {
       next(client.status ?? UNANSWERED);
       return;
     }
-    // Without the word of the links the ledger knows nothing of what is below.
+    // Unless the links were asked, the ledger covers nothing below a call that failed.
     const isKnown = this.#reached !== undefined && client.failure !== undefined;
     if (isCut(client) && !isKnown) {
       this.#cut(client.id, () => next(UNANSWERED));
@@ -194,7 +201,7 @@ export class BacktrackingSearch {
     for (const server of servers) this.#serve(call.service, server, client.status, settle);
     if (servers.length > 0) return;
     this.#loseServer(client.id, call, edge, client.status, settle);
-    // Answered, but without an account.
+    // The call was answered, but the answer carried no ledger.
     this.#cut(client.id, () => next(client.status ?? 200));
   }
 
@@ -233,7 +240,7 @@ export class BacktrackingSearch {
     return count === 1;
   }
 
-  /** Parents that are not there and that are such a span: a SERVER's children are its CLIENTs, a CLIENT's is a SERVER. */
+  /** Ids of absent parents that can be such a span: the children of a SERVER are CLIENTs of the same service, and a CLIENT has one SERVER. */
   #fragmentsOf(kind: "CLIENT" | "SERVER", service: string): string[] {
     return [...this.#openFragments].filter((id) => {
       const children = this.#fragments.get(id) ?? [];
@@ -259,7 +266,7 @@ export class BacktrackingSearch {
     if (span.id !== null) this.#openFragments.add(span.id);
   }
 
-  /** A call that nobody has an account of; `id`: of its CLIENT span, if that is known. */
+  /** Leaves out a call that no ledger covers. `id` is the id of its CLIENT span, if known. */
   #cut(id: string | null, next: () => void): void {
     if (this.#cuts >= this.#ledger.unknown) return;
     const below = id === null ? NONE : this.#view.below(id);
@@ -279,7 +286,7 @@ export class BacktrackingSearch {
   #conclude(): void {
     if (!this.#step()) return;
     if (this.#used.size + this.#missing.length !== this.#ledger.count) return;
-    // What is below a call without an answer is in nobody's account; everything else has to have its place.
+    // No ledger covers what is below an unanswered call; every other span must have its place.
     const isPlaced = (span: SeenSpan) => this.#used.has(span) || this.#outside.has(span);
     if (this.#openFragments.size > 0 || !this.#view.ours.every(isPlaced)) return;
     const missing = [...this.#missing];
@@ -295,7 +302,7 @@ export class BacktrackingSearch {
 const NONE: ReadonlySet<SeenSpan> = new Set();
 const NOBODY: ReadonlySet<string> = new Set();
 
-/** Statuses of calls that have none. */
+/** Stand-ins for the status of a call that has none. */
 const NOT_CALLED = 0;
 const UNANSWERED = 599;
 
@@ -303,7 +310,7 @@ function withStatus(next: Next<number>): Next<number | null> {
   return (status) => next(status ?? 200);
 }
 
-/** What a service may have answered without calls: refusals of any link, and its own errors. */
+/** Statuses that a service may answer without making calls: the refusals of any link, and its own error rules. */
 function ownErrors({ ownErrors: own }: GraphService, status: number | null): readonly number[] {
   if (status === null) return own;
   return own.includes(status) || [400, 404, 405].includes(status) ? [status] : [];
