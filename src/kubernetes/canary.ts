@@ -10,7 +10,7 @@ import { MAX_LIST_BYTES } from "./services-config-map.ts";
 import { ZIPKIN_SERVICE } from "./zipkin.ts";
 
 export const CANARY = "chain-link-canary";
-/** The addresses of all links. */
+/** Name of the headless Service that resolves to every pod of every link. */
 export const CANARY_LINKS = "chain-link-canary-links";
 export const CANARY_PORT = 8080;
 export const CANARY_SELECTOR = Object.freeze({ app: "chain-link", service: CANARY });
@@ -19,13 +19,13 @@ const GRAPH_FOLDER = "/etc/chain-link-canary";
 const GRAPH_FILE = "topology.json";
 
 /**
- * The canary: a Deployment that verifies the release without end, the topology that it knows losses by, and a Service without an address
- * of its own, whose name leads to every pod of every link, so that the counters of each are asked.
+ * Builds the canary: a Deployment that verifies the release continuously, a ConfigMap with the topology, and a headless Service
+ * that resolves to every pod of every link, so that the canary can read the counters of each.
  */
 export function buildCanary(topology: Topology, options: ObjectOptions): KubernetesObject[] {
   const { namespace, release } = options;
   const graph = renderDocument(topology);
-  // One that a ConfigMap cannot hold is learned from whole traces.
+  // The canary learns a graph that is too large for a ConfigMap from complete traces.
   const isGiven = Buffer.byteLength(graph) < MAX_LIST_BYTES;
   const metadata = { labels: memberLabels(CANARY, release), name: CANARY, namespace };
   return [
@@ -37,7 +37,7 @@ export function buildCanary(topology: Topology, options: ObjectOptions): Kuberne
       spec: {
         clusterIP: "None",
         ports: [{ port: LINK_PORT }],
-        // A link that is not ready has counters, too.
+        // A link that is not ready also has counters.
         publishNotReadyAddresses: true,
         selector: memberLabels("chain-link", release),
       },
@@ -46,7 +46,7 @@ export function buildCanary(topology: Topology, options: ObjectOptions): Kuberne
   ];
 }
 
-/** @param graphHash `null` where no graph is given */
+/** @param graphHash `null` when the ConfigMap has no graph */
 function buildDeployment(
   topology: Topology,
   options: ObjectOptions,
@@ -70,7 +70,7 @@ function buildDeployment(
             "prometheus.io/path": "/metrics",
             "prometheus.io/port": String(CANARY_PORT),
             "prometheus.io/scrape": "true",
-            // Another graph has to be read: the canary is started again.
+            // A changed graph restarts the canary, which reads it only once.
             ...(graphHash === null ? {} : { "chain-link.dev/topology": graphHash }),
           },
           labels: { ...CANARY_SELECTOR, ...labels },
@@ -116,7 +116,7 @@ function backendOf(collector: CollectorChoice): string {
   return `${collector === "embedded" ? "collector" : "zipkin"}=http://${ZIPKIN_SERVICE}`;
 }
 
-/** As a topology document that knows nothing of numbers of pods: scaling starts no canary again. */
+/** Renders the topology as a document without replica counts, so that scaling does not restart the canary. */
 function renderDocument(topology: Topology): string {
   const services = Array.from(topology.services.values(), (service) => {
     const entry = JSON.parse(renderServiceEntry({ ...service, replicas: 1 })) as Record<string, unknown>;

@@ -7,10 +7,10 @@ export const COLLECTOR_CLAIM = "collector-storage";
 
 const FOLDER = "/var/lib/chain-link";
 
-/** Two collectors cannot write one file: the old pod ends before the new one starts. */
+/** Two collectors cannot write to one file, so the old pod must end before the new one starts. */
 export const ONE_AT_A_TIME = Object.freeze({ type: "Recreate" });
 
-/** The volume is ours to write to, whoever made it. */
+/** Makes the volume writable for our user, whoever created it. */
 export const STORAGE_GROUP = Object.freeze({ fsGroup: 10001, fsGroupChangePolicy: "OnRootMismatch" });
 
 export const STORAGE_VOLUME = Object.freeze({
@@ -19,13 +19,13 @@ export const STORAGE_VOLUME = Object.freeze({
 });
 export const STORAGE_MOUNT = Object.freeze({ mountPath: FOLDER, name: COLLECTOR_CLAIM });
 
-/** The other half is for what SQLite needs besides: its log, and pages that are free. */
+/** Spans get half of the volume. SQLite needs the rest for its write-ahead log and free pages. */
 export function storageArguments({ size }: CollectorStorage): string[] {
   const maxBytes = Math.floor((parseSize(size) ?? 0) / 2);
   return ["--data", `${FOLDER}/spans.db`, "--max-bytes", String(maxBytes)];
 }
 
-/** The claim outlives the release, as a StatefulSet's would: it carries no label of the release's set. */
+/** The claim outlives the release, as a StatefulSet's does: it carries no ApplySet label, so nothing prunes it. */
 export function buildCollectorClaim(
   { size, storageClass }: CollectorStorage,
   { namespace, release }: ObjectOptions,

@@ -3,14 +3,15 @@ import { basename, resolve, sep } from "node:path";
 import { errorCode, UserError } from "../lib/errors.ts";
 import { isPlanted } from "../lib/planted.ts";
 
-/** As many as Linux follows before it gives up with ELOOP. */
+/** Linux follows this many symbolic links before it fails with ELOOP. */
 const MAX_LINKS = 40;
 
 /**
- * Makes a folder the working directory; it and the folders above it are created where they are missing. From then on, relative
- * names belong to this folder, even if somebody moves it or puts a link in its place: Node has no `openat`. What another
- * user put into a folder that everybody may write to, such as /tmp, is refused.
- * Returns how many folders were created, the last ones of the path. Throws system errors and {@link UserError}s.
+ * Makes a folder the working directory, and creates missing folders on the way. From then on, relative names refer to this
+ * folder even if somebody moves it or replaces it with a symbolic link; Node has no `openat`. Refuses folders that another
+ * user created inside a world-writable folder such as /tmp.
+ * @returns the number of folders created, counted from the end of the path
+ * @throws {UserError} and system errors
  */
 export function enterFolder(directory: string): number {
   const steps = resolve(directory).split(sep);
@@ -26,7 +27,7 @@ export function enterFolder(directory: string): number {
     made = makeFolder(step) ? made + 1 : 0;
     const found = lstatSync(step);
     if (isPlanted(found, statSync("."))) {
-      const whose = `${step} belongs to another user (uid ${found.uid}), in a folder that everybody may write to`;
+      const whose = `${step} belongs to another user (uid ${found.uid}), in a world-writable folder`;
       throw unsafe(directory, whose);
     }
     if (found.isSymbolicLink()) {
@@ -39,12 +40,12 @@ export function enterFolder(directory: string): number {
     process.chdir(step);
     const entered = statSync(".");
     if (entered.ino !== found.ino || entered.dev !== found.dev)
-      throw unsafe(directory, `somebody exchanged ${step}`);
+      throw unsafe(directory, `another process replaced ${step} while it was opened`);
   }
   return made;
 }
 
-/** Leaves the working directory and removes it and the ones above it, so many in all, as far as they are empty. */
+/** Leaves the working directory, then removes it and its parents, `count` folders in all, until one is not empty. */
 export function removeEntered(count: number): void {
   try {
     for (let left = count; left > 0; left--) {
@@ -53,11 +54,11 @@ export function removeEntered(count: number): void {
       rmdirSync(name);
     }
   } catch {
-    // Somebody else uses it by now.
+    // Another process is using the folder.
   }
 }
 
-/** Returns false if there is something of that name. */
+/** Returns false if the name is taken. */
 function makeFolder(name: string): boolean {
   if (lstatSync(name, { throwIfNoEntry: false }) !== undefined) return false;
   try {

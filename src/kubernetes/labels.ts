@@ -6,8 +6,8 @@ export const MANAGER = "chain-link";
 export const DEFAULT_RELEASE = "chain-link";
 
 /**
- * The labels of every object of a release but the Namespace, and of the pods of its Deployments. `name` says which
- * part it is. Membership, and so pruning, goes by the ApplySet's label, which pods do not have.
+ * Labels of every object of a release except the Namespace, and of its pods. `name` is the component. Pruning uses the
+ * ApplySet label instead, which pods do not have.
  */
 export function memberLabels(name: string, release = DEFAULT_RELEASE): Labels {
   return {

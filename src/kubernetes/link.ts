@@ -12,7 +12,7 @@ import { memberLabels } from "./labels.ts";
 import type { KubernetesObject, Labels, ObjectOptions, Plain } from "./object.ts";
 import { SERVICES_LIST } from "./services-config-map.ts";
 
-/** The container's; the Service has 80. */
+/** Container port. The Service listens on 80. */
 export const LINK_PORT = 8000;
 
 /** How one link appears in Kubernetes. */
@@ -20,15 +20,15 @@ export interface LinkPlace {
   readonly service: Service;
   /** Name of its Deployment; its Service has the service's name. */
   readonly deployment: string;
-  /** Chooses the link's pods; must never change for a Deployment that exists. */
+  /** Selects the link's pods. Immutable: it must never change for an existing Deployment. */
   readonly selector: Labels;
   /** Environment of its container. */
   readonly env: readonly { readonly name: string; readonly value: string }[];
-  /** Whether its pods mount the list of services. */
+  /** Whether its pods mount the services list. */
   readonly readsList: boolean;
 }
 
-/** The Deployment of one link. It has no command: what the image runs by itself is a link. */
+/** Builds the Deployment of one link. It has no command, because the image's entrypoint runs a link. */
 export function buildLinkDeployment(link: LinkPlace, options: ObjectOptions): KubernetesObject {
   const image = options.image ?? DEFAULT_IMAGE;
   const { namespace, release } = options;
@@ -79,12 +79,12 @@ export function buildLinkService(link: LinkPlace, options: ObjectOptions): Kuber
 }
 
 /**
- * A pod that is to end goes on serving for a while, as Services still lead to it until every node has heard of it. Then
- * requests under way may wait for slow links below, and the last spans are sent.
+ * A terminating pod keeps serving for a while, because Services route to it until every node has updated its rules. Then the
+ * requests in flight may wait for slow links below, and the last spans are sent.
  */
 const DRAIN_SECONDS = 5;
 const GRACE_SECONDS = 25;
-/** So that the kubelet's SIGKILL never comes before the link has ended by itself. */
+/** Keeps the kubelet's SIGKILL from arriving before the link has ended by itself. */
 const KILL_MARGIN_SECONDS = 5;
 
 function buildCommonEnv({ collector }: ObjectOptions): LinkPlace["env"] {
@@ -103,13 +103,13 @@ const READINESS_PROBE = Object.freeze({
   periodSeconds: 10,
 });
 const MIB = 1024 ** 2;
-/** The original's image takes the larger part of this limit, ours a fifth. */
+/** The original's image uses most of this limit, ours a fifth. */
 const LIMIT_MIB = 256;
 const REQUEST_MIB = 64;
-/** For how many requests at a time there is memory, where the topology sets no limit to them. */
+/** Concurrent requests to reserve memory for when the topology sets no limit. */
 const ASSUMED_REQUESTS = 64;
 
-/** What a link needs by itself, and what its topology has it hold. */
+/** Reserves what a link needs itself plus the memory that its topology makes it hold. */
 function buildResources({ memory, concurrency }: Behavior): Plain {
   const heldMib = Math.ceil(memory.heldBytes / MIB);
   const requestsMib = Math.ceil((memory.requestBytes * (concurrency?.limit ?? ASSUMED_REQUESTS)) / MIB);
@@ -119,7 +119,7 @@ function buildResources({ memory, concurrency }: Behavior): Plain {
   };
 }
 
-// The original's image does not start without a folder for temporary files, so TEMPORARY_MOUNT stands beside it.
+// The original's image does not start without a temporary folder, so pods mount TEMPORARY_MOUNT as well.
 const LIST_MOUNT = Object.freeze({
   mountPath: "/etc/chain-link.conf.d",
   name: SERVICES_LIST,

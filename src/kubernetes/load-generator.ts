@@ -5,15 +5,15 @@ import type { KubernetesObject, ObjectOptions } from "./object.ts";
 
 export const LOAD_GENERATOR = "loadgenerator";
 
-/** Seconds between two requests when nobody says how many, as in the original. */
+/** Default seconds between two requests, as in the original. */
 export const DEFAULT_SLEEP_SECONDS = 60;
 
-/** Where it serves `/ledger`, `/metrics` and `/health`. */
+/** Port of `/ledger`, `/metrics` and `/health`. */
 export const LOAD_GENERATOR_PORT = 8080;
 
 export const LOAD_GENERATOR_SELECTOR = Object.freeze({ app: "chain-link", service: LOAD_GENERATOR });
 
-/** The Pod that asks the service `entry`, over and over. */
+/** Builds the Pod that sends requests to the service `entry` continuously. */
 export function buildLoadGenerator(entry: string, options: ObjectOptions): KubernetesObject {
   const { sleepSeconds = DEFAULT_SLEEP_SECONDS } = options;
   return {
@@ -33,7 +33,7 @@ export function buildLoadGenerator(entry: string, options: ObjectOptions): Kuber
   };
 }
 
-/** The part of a Pod that sends to the service `entry` as `pace` says, and serves its account. */
+/** Builds the spec of a Pod that sends requests to `entry` at the given pace and serves the run's ledger. */
 export function buildLoadSpec(
   entry: string,
   pace: readonly string[],
@@ -46,10 +46,10 @@ export function buildLoadSpec(
       {
         args: [
           ...["load", `http://${entry}`, ...pace],
-          // The account of the run, for verify, and metrics: reached through the API server.
+          // verify reads the run's ledger and the metrics through the API server.
           ...["--serve", `0.0.0.0:${LOAD_GENERATOR_PORT}`],
         ],
-        // A node learns where the entry's Service leads a moment after the first pod behind it is ready.
+        // Nodes learn the endpoints of the entry's Service shortly after its first pod is ready.
         env: [{ name: "CHAIN_LINK_WAIT_FOR_TARGET", value: "10s" }],
         image,
         imagePullPolicy: imagePullPolicy(image),

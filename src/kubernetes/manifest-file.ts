@@ -3,7 +3,7 @@ import { buildNamespace } from "./namespace.ts";
 import type { KubernetesObject } from "./object.ts";
 import { renderYaml } from "./yaml.ts";
 
-/** One object as a file: `<metadata.name>-<kind in lower case>.yaml`, as the original names it. */
+/** One object as a file, named `<metadata.name>-<lowercase kind>.yaml` as in the original. */
 export interface ManifestFile {
   readonly name: string;
   readonly text: string;
@@ -13,7 +13,7 @@ export function renderManifest(object: KubernetesObject): ManifestFile {
   return { name: manifestFileName(object.metadata.name, object.kind), text: renderYaml(object) };
 }
 
-/** All objects as one text, in pieces: YAML documents each after a line `---`, or one JSON List. */
+/** Yields all objects as one stream: YAML documents that each begin with `---`, or one JSON List. */
 export function* renderStream(
   objects: Iterable<KubernetesObject>,
   format: "yaml" | "json",
@@ -31,17 +31,17 @@ export function* renderStream(
   yield "\n  ]\n}\n";
 }
 
-/** What a file says about itself. */
+/** Where a manifest file comes from, judged by its name and content. */
 export type Provenance =
-  /** Carries our `managed-by` label, and the name that we would give it. */
+  /** It carries our `managed-by` label and the file name that we would choose. */
   | { readonly kind: "ours"; readonly namespace: string }
-  /** A Namespace without labels as we write it; somebody else could have written the same. */
+  /** A Namespace without labels, exactly as we write it. Others could have written the same. */
   | { readonly kind: "bare-namespace"; readonly namespace: string }
   | { readonly kind: "foreign" };
 
 /**
- * Tells our files from those that people put beside them. The name must fit too: a stream saved with
- * `generate -o yaml > all.yaml`, or a copy under another name, is theirs.
+ * Distinguishes our files from a person's files in the same folder. The file name must match as well: a stream saved with
+ * `generate -o yaml > all.yaml`, or a copy under another name, belongs to the person.
  */
 export function readProvenance(fileName: string, text: string): Provenance {
   const kinds = [...text.matchAll(/^kind: (\w+)$/gm)];
@@ -59,12 +59,12 @@ function manifestFileName(name: string, kind: string): string {
   return `${name}-${kind.toLowerCase()}.yaml`;
 }
 
-/** In our files a key at this depth stands under `metadata` first or only there. */
+/** In our files, the first key at this depth is always one of `metadata`. */
 const METADATA_NAME = /^metadata:\n(?: {2}.*\n)*? {2}name: (.+)$/m;
 const METADATA_NAMESPACE = /^metadata:\n(?: {2}.*\n)*? {2}namespace: (.+)$/m;
 const OUR_LABEL = new RegExp(`^ {4}${RegExp.escape(MANAGED_BY)}: ${RegExp.escape(MANAGER)}$`, "m");
 
-/** Names can look like numbers (`'123'`), never need escapes. */
+/** Names may be quoted because they look like numbers (`'123'`), but never contain escapes. */
 function unquote(text: string): string {
   return text.replace(/^'(.*)'$/, "$1");
 }

@@ -20,16 +20,16 @@ import { type ManifestFile, type Provenance, readProvenance } from "./manifest-f
 
 export interface WrittenManifests {
   readonly written: number;
-  /** Names of files of an earlier run that are no longer part of the set. */
+  /** Names of files from an earlier run that are not in the new set. */
   readonly removed: readonly string[];
 }
 
 /**
- * Makes `directory` hold these files and none of ours besides; files of other people stay. All files that change are first written
- * beside their places, under names that kubectl does not read, so that a full disk changes nothing. Then each is renamed
- * into its place. A run that ends in between leaves each file old or new, and the next run completes it.
- * Synchronous: it works in `directory` as the working directory.
- * @param onFile is told each name when the file is written
+ * Makes `directory` hold exactly these files of ours, and leaves other people's files alone. Changed files are first written
+ * under temporary names that kubectl does not read, so that a full disk changes nothing, and then renamed into place. If a
+ * run is interrupted, each file is either old or new, and the next run completes the set.
+ * Synchronous, because it makes `directory` the working directory.
+ * @param onFile receives each name once the file is written
  * @throws {UserError} `file-unwritable`
  */
 export function writeManifests(
@@ -50,7 +50,7 @@ export function writeManifests(
   }
 }
 
-/** Reasons that read differently for a folder than for a file. */
+/** Reasons that need other words for a folder than for a file. */
 const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: "it or a part of its path is a file, not a folder",
   ELOOP: "its symbolic links go round in a circle",
@@ -68,9 +68,9 @@ function replaceFiles(
   onFile: (name: string) => void,
 ): WrittenManifests {
   const made = enterFolder(directory);
-  /** By the name that each gets. */
+  /** By final file name. */
   const temporary = new Map<string, string>();
-  /** By name. A file keeps its inode when it is renamed. */
+  /** Inodes by file name. Renaming a file keeps its inode. */
   const inodes = new Map<string, number>();
   try {
     const present = new Map(listEntries().map((entry) => [entry.name, entry]));
@@ -100,7 +100,7 @@ function replaceFiles(
   }
   const removed = findObsolete(inodes);
   for (const name of removed) rmSync(name, { force: true });
-  // Of two runs at the same time, at least the one whose files were replaced or removed finds out.
+  // Of two concurrent runs, at least the one whose files were replaced or removed reports it.
   for (const [name, inode] of inodes) {
     if (lstatSync(name, { throwIfNoEntry: false })?.ino !== inode)
       throw unwritable(directory, `another process changed ${name} at the same time`);
@@ -117,14 +117,14 @@ function listEntries(): Dirent[] {
   return readdirSync(".", { withFileTypes: true });
 }
 
-/** kubectl reads files that end in .json, .yaml and .yml. */
+/** kubectl reads only files ending in .json, .yaml or .yml. */
 const TEMPORARY = /^\.chain-link-(\d+)-[0-9a-f]{12}\.tmp$/;
 
 function temporaryName(): string {
   return `.chain-link-${process.pid}-${randomBytes(6).toString("hex")}.tmp`;
 }
 
-/** Removes the temporary files of runs that were killed. */
+/** Removes temporary files left by killed runs. */
 function removeAbandoned(names: Iterable<string>): void {
   for (const name of names) {
     const [, pid] = TEMPORARY.exec(name) ?? [];
@@ -142,8 +142,9 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * The inode of a file that has this text already and is our own. It is left alone: its time of change stays, and ext4 gets several times slower at
- * making files within minutes of as many being deleted. Another user's file is replaced, because its owner can change it later.
+ * Returns the inode of a file of ours that already has this text. Such a file is not rewritten: its modification time stays,
+ * and ext4 creates files several times more slowly for minutes after as many were deleted. Another user's file is replaced,
+ * because its owner could change it later.
  */
 function inodeIfUnchanged(entry: Dirent | undefined, text: string): number | undefined {
   const found = entry === undefined ? undefined : readRegular(entry);
@@ -151,10 +152,10 @@ function inodeIfUnchanged(entry: Dirent | undefined, text: string): number | und
   return isOurs ? found?.stats.ino : undefined;
 }
 
-/** What is longer than this is nobody's manifest: the API server takes 3 MiB. */
+/** Longer files are not manifests: the API server accepts 3 MiB. */
 const MAX_MANIFEST_BYTES = 4 * 1024 ** 2;
 
-/** Neither follows a link nor waits for a pipe that somebody put there. */
+/** Opens without following a symbolic link or blocking on a named pipe. */
 function readRegular({ name }: Dirent): { readonly text: string; readonly stats: Stats } | undefined {
   let file: number | undefined;
   try {
@@ -169,7 +170,7 @@ function readRegular({ name }: Dirent): { readonly text: string; readonly stats:
   }
 }
 
-/** Names of our files besides `current`. A bare Namespace counts where one of them is in that namespace. */
+/** Returns the names of our files that are not in `current`. A bare Namespace counts if one of those files is in that namespace. */
 function findObsolete(current: ReadonlyMap<string, unknown>): string[] {
   const others = listEntries().filter(({ name }) => !current.has(name));
   const found = others.map((entry) => ({ name: entry.name, ...inspectFile(entry) }));

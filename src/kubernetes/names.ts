@@ -17,12 +17,12 @@ const TAG = /^\w[\w.-]{0,127}$/;
 const DIGEST = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
 const MAX_REPOSITORY_LENGTH = 255;
 
-/** Whether Kubernetes takes `text` as the name of a namespace: an RFC 1123 label of at most 63 characters. */
+/** Whether `text` is a valid namespace name: an RFC 1123 label of at most 63 characters. */
 export function isNamespaceName(text: string): boolean {
   return NAMESPACE.test(text);
 }
 
-/** Whether `text` is a size that a volume for spans can have. */
+/** Whether `text` is a quantity that a volume for spans may have. */
 export function isStorageSize(text: string): boolean {
   return STORAGE_SIZE.test(text) && (parseSize(text) ?? 0) >= MIN_STORAGE_BYTES;
 }

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "./object.ts";
 
-/** A bare Namespace, as the original's. It is no member of a release: pruning it would take all it holds. */
+/** Builds a bare Namespace, as the original does. It is not part of a release, because pruning it would delete everything in it. */
 export function buildNamespace(name: string): KubernetesObject {
   return { apiVersion: "v1", kind: "Namespace", metadata: { name } };
 }

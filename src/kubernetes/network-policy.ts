@@ -8,13 +8,13 @@ import type { KubernetesObject, Labels, ObjectOptions, Plain } from "./object.ts
 import { ZIPKIN_PORT, ZIPKIN_SELECTOR, ZIPKIN_SERVICE } from "./zipkin.ts";
 
 /**
- * One NetworkPolicy for each link, for Zipkin and for the load generator, of the name of its Service or Pod. A link is
- * reached by the links that call it, and by the canary where there is one; the entry, Zipkin, the load generator's account and the
- * canary's metrics by anybody. What pods send is not
- * limited: names have to be looked up, and spans may go to another namespace.
+ * Builds one NetworkPolicy each for every link, for Zipkin and for the load generator, named like its Service or Pod. A link
+ * accepts traffic from the links that call it and from the canary. The entry, Zipkin, the load generator's ledger and the
+ * canary's metrics accept traffic from everywhere. Egress is not limited, because pods must reach DNS and spans may go to
+ * another namespace.
  *
- * Kubelets reach the pods of their own node whatever a policy says, so probes need no rule. A link's metrics are on the
- * port of its requests, and a policy knows no paths: a Prometheus has to be let in by a policy of its own.
+ * Kubelets always reach the pods of their own node, so probes need no rule. A link serves its metrics on the port of its
+ * requests, and policies know no paths, so Prometheus needs a policy of its own.
  */
 export function buildNetworkPolicies(
   topology: Topology,
@@ -40,7 +40,7 @@ export function buildNetworkPolicies(
       : []),
     ...links.map(({ service: { name }, selector }) => {
       const from = [...(callers.get(name) ?? [])].map((caller) => selectors.get(caller) ?? {});
-      // It asks every link for its counters.
+      // The canary reads the counters of every link.
       if (options.canary === true) from.push(CANARY_SELECTOR);
       const isEntry = name === topology.entry;
       const ingress = isEntry ? [fromAnywhere(LINK_PORT)] : from.length === 0 ? [] : [fromPods(from)];
@@ -64,7 +64,7 @@ function fromPods(selectors: readonly Labels[]): Plain {
   };
 }
 
-/** The services that call each service, in the document's order. */
+/** Returns the callers of each service, in document order. */
 function findCallers(topology: Topology): Map<string, Set<string>> {
   const callers = new Map<string, Set<string>>();
   for (const { name, steps } of topology.services.values()) {

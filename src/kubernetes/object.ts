@@ -1,6 +1,6 @@
 import type { PodSettings } from "../topology/model.ts";
 
-/** A value that JSON and YAML can hold. A key whose value is `undefined` is left out. */
+/** A value that JSON and YAML can represent. Keys whose value is `undefined` are omitted. */
 export type Plain =
   | string
   | number
@@ -12,7 +12,7 @@ export type Plain =
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** A Kubernetes object as its API takes it; plain data, so it can be rendered, compared and sent unchanged. */
+/** A Kubernetes object as its API accepts it: plain data that can be rendered, compared and sent unchanged. */
 export interface KubernetesObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -27,38 +27,38 @@ export interface KubernetesObject {
 }
 
 /**
- * What takes the spans: Zipkin, our own collector in its place and under its names, or one that is there already, to
- * whose URL the links send; none is made then.
+ * The trace collector: Zipkin, our own collector under Zipkin's object names, or the URL of an existing one, in which case none
+ * is deployed.
  */
 export type CollectorChoice = "zipkin" | "embedded" | { readonly url: string };
 
-/** A volume on which our own collector keeps its spans. */
+/** A volume on which our own collector stores its spans. */
 export interface CollectorStorage {
   /** A quantity such as `1Gi`. */
   readonly size: string;
-  /** `null` for the cluster's default. */
+  /** `null` for the cluster's default storage class. */
   readonly storageClass: string | null;
 }
 
 export type NetworkPolicyMode = "none" | "edges";
 
-/** What the objects of one topology depend on besides the topology itself. */
+/** Everything besides the topology that determines its objects. */
 export interface ObjectOptions {
-  /** An RFC 1123 label, see `isNamespaceName`. */
+  /** An RFC 1123 label; see `isNamespaceName`. */
   readonly namespace: string;
   /** Image of the links and of the load generator. @default DEFAULT_IMAGE */
   readonly image?: string;
-  /** Seconds between two requests of the load generator. @default 60, as the original */
+  /** Seconds between two requests of the load generator. @default 60, as in the original */
   readonly sleepSeconds?: number;
   /** @default "zipkin" */
   readonly collector?: CollectorChoice;
-  /** Only with the collector `embedded`; `null` keeps its spans in memory. @default null */
+  /** Only with collector `embedded`; `null` keeps spans in memory. @default null */
   readonly collectorStorage?: CollectorStorage | null;
-  /** `edges`: pods are reached over the topology's own edges only, see `buildNetworkPolicies`. @default "none" */
+  /** `edges` restricts traffic to the topology's edges; see `buildNetworkPolicies`. @default "none" */
   readonly networkPolicy?: NetworkPolicyMode;
-  /** A Deployment that verifies without end, see `buildCanary`. @default false */
+  /** Whether to deploy a canary that verifies continuously; see `buildCanary`. @default false */
   readonly canary?: boolean;
-  /** What the cluster requires of every pod. @default nothing */
+  /** Settings that the cluster requires of every pod. @default none */
   readonly pods?: PodSettings;
   /** Value of the label `app.kubernetes.io/instance`. @default "chain-link" */
   readonly release?: string;

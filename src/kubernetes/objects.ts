@@ -13,18 +13,18 @@ import { renderServiceEntry } from "./service-entry.ts";
 import { buildServicesList, MAX_LIST_BYTES, SERVICES_LIST } from "./services-config-map.ts";
 import { buildZipkinDeployment, buildZipkinService, ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE } from "./zipkin.ts";
 
-/** Names that our own objects have, or the API server's in the namespace `default`. */
+/** Names taken by our own objects, or by the API server in the namespace `default`. */
 const TAKEN_NAMES = [ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE, LOAD_GENERATOR, SERVICES_LIST];
 const TAKEN_IN_DEFAULT = "kubernetes";
 
-/** Linux takes 128 KiB for one string of the environment, name included; the kubelet adds nothing to it. */
+/** Linux limits one environment string, including its name, to 128 KiB. The kubelet adds nothing to it. */
 const MAX_ENTRY_BYTES = 100 * 1024;
 
 /**
- * Every object of a topology in the original's order: Namespace, ConfigMap (of a chain), Zipkin, Deployments of the links,
- * Services of the links, load generator, and the canary where asked for. NetworkPolicies, where asked for, come before what they protect.
- * The same input gives the same objects.
- * @throws {UserError} listing all that Kubernetes could not hold
+ * Builds every object of a topology in the original's order: Namespace, ConfigMap (chains only), Zipkin, link Deployments, link
+ * Services, load generator, and canary if requested. NetworkPolicies, if requested, precede what they protect.
+ * Deterministic: the same input gives the same objects.
+ * @throws {UserError} listing everything that Kubernetes would not accept
  */
 export function buildObjects(topology: Topology, options: ObjectOptions): KubernetesObject[] {
   const links = topology.kind === "chain" ? placeChain(topology) : placeGraph(topology);
@@ -73,8 +73,8 @@ function placeChain(topology: Topology): LinkPlace[] {
 }
 
 /**
- * A plain link knows all from the list. The chain's length rolls every link out when it changes, so that a rollout that is
- * complete proves that every link has the new list; and a link that is not in the list yet goes by it.
+ * A plain link reads everything from the services list. The chain's length is part of its pod, so a changed length rolls out
+ * every link, and a complete rollout proves that every link has the new list. A link that is not in the list yet uses it too.
  */
 function chainEnv(service: Service, plain: Service | undefined, length: number): LinkPlace["env"] {
   const entry = podEntry(service);
@@ -88,7 +88,7 @@ function chainEnv(service: Service, plain: Service | undefined, length: number):
   ];
 }
 
-/** Without `instance`: a service may be called `zipkin`, and Zipkin's pods are chosen by that label. */
+/** Omits `instance`: a service may be called `zipkin`, and that label selects Zipkin's pods. */
 function placeGraph(topology: Topology): LinkPlace[] {
   return Array.from(topology.services.values(), (service) => ({
     service,
@@ -102,7 +102,7 @@ function placeGraph(topology: Topology): LinkPlace[] {
   }));
 }
 
-/** What one pod must know: not how many there are of it, or scaling would restart them all. */
+/** What one pod needs to know. The replica count is not part of it, or scaling would restart all pods. */
 function podEntry(service: Service): string {
   return renderServiceEntry({ ...service, replicas: 1 });
 }

@@ -1,7 +1,7 @@
 import type { PodSettings } from "../topology/model.ts";
 import type { KubernetesObject, Labels, Plain } from "./object.ts";
 
-/** Only a link's container has this name. */
+/** Name that only a link's container has. */
 const LINK_CONTAINER = "chain-link";
 
 interface PodSpec {
@@ -22,7 +22,7 @@ interface Template {
   readonly spec: PodSpec;
 }
 
-/** Settings of which the later ones have the last word: field by field, and key by key in a map. */
+/** Merges settings. Later ones win, field by field, and key by key within a map. */
 export function mergePodSettings(all: readonly (PodSettings | undefined)[]): PodSettings | null {
   const given = all.filter((it) => it !== undefined);
   return given.length === 0 ? null : given.reduce(mergeTwo);
@@ -41,7 +41,7 @@ function mergeTwo(base: PodSettings, over: PodSettings): PodSettings {
   };
 }
 
-/** An object with the settings in its pods; one without pods stays as it is. */
+/** Adds the settings to an object's pods. Returns objects without pods unchanged. */
 export function addPodSettings(object: KubernetesObject, settings: PodSettings): KubernetesObject {
   if (object.kind === "Pod")
     return { ...object, ...applyTo(object as unknown as Template, settings) } as unknown as KubernetesObject;
@@ -93,7 +93,7 @@ function applyToContainer(container: Container, { requests, limits, runAsUser }:
   };
 }
 
-/** A pod's own user is set once, for the pod; containers that have one of their own get it, too. */
+/** Sets the user of the pod, and of every container that sets its own. */
 function withUser(
   securityContext: Readonly<Record<string, Plain>> = {},
   user: PodSettings["runAsUser"],

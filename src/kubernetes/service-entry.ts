@@ -15,9 +15,9 @@ import {
 import type { Plain } from "./object.ts";
 
 /**
- * A service as its own entry of a topology document, in compact JSON: what `parseService` reads back as an
- * equal service. Times are given in full, so that nothing depends on the rest of the document; what is at its
- * built-in default is left out. The slow request of plain chains has no place in a document and is not in it.
+ * Renders a service as its entry of a topology document, in compact JSON that `parseService` reads back as an equal service.
+ * Times carry their unit, so that nothing depends on the rest of the document. Built-in defaults are omitted. The slow
+ * request of plain chains cannot be expressed in a document and is omitted.
  */
 export function renderServiceEntry(service: Service): string {
   return JSON.stringify({
@@ -126,17 +126,17 @@ function renderRetry({ on, backoffMs, budget }: RetryPolicy): Record<string, Pla
   };
 }
 
-/** Sizes are whole bytes. */
+/** Writes sizes as whole bytes. */
 function exactBytes(bytes: number): string {
   return decimal(bytes);
 }
 
-/** Always in `ms`: any other unit would be multiplied on reading and could come back rounded. */
+/** Writes durations in `ms`. Any other unit is multiplied on reading and could come back rounded. */
 function exactDuration(ms: number): string {
   return ms === 0 ? "0" : `${decimal(ms)}ms`;
 }
 
-/** All digits of a number, never an exponent. */
+/** Writes all digits of a number, never an exponent. */
 function decimal(value: number): string {
   const text = String(value);
   if (!text.includes("e")) return text;

@@ -4,10 +4,10 @@ import type { KubernetesObject, ObjectOptions } from "./object.ts";
 /** Name of the ConfigMap, and of its volume in the pods of links. */
 export const SERVICES_LIST = "chain-link-services";
 
-/** Largest `data` of a ConfigMap that the API server takes. */
+/** Maximum size of a ConfigMap's `data` that the API server accepts. */
 export const MAX_LIST_BYTES = 1024 * 1024;
 
-/** The ConfigMap with `services.json`, the list of all links in their order, as Python's `json.dumps` writes it. */
+/** Builds the ConfigMap with `services.json`: the list of all links in order, as Python's `json.dumps` writes it. */
 export function buildServicesList(names: Iterable<string>, options: ObjectOptions): KubernetesObject {
   const list = Array.from(names, (name) => JSON.stringify(name));
   return {

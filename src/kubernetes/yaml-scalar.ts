@@ -1,7 +1,7 @@
 import { hasObeyed, visibleText } from "../lib/visible-text.ts";
 import type { Plain } from "./object.ts";
 
-/** Text of a value that takes no lines of its own: a scalar, an empty list or an empty mapping. */
+/** Renders a value that fits on the line of its key: a scalar, an empty list or an empty mapping. */
 export function renderScalar(value: Plain): string {
   if (typeof value === "string") return renderString(value);
   if (typeof value === "number") return renderNumber(value);
@@ -9,7 +9,7 @@ export function renderScalar(value: Plain): string {
   return String(value ?? null);
 }
 
-/** A float with an exponent needs a dot, or YAML 1.1 reads it as text. */
+/** Adds a dot to floats with an exponent, which YAML 1.1 otherwise reads as text. */
 function renderNumber(value: number): string {
   if (Number.isNaN(value)) return ".nan";
   if (!Number.isFinite(value)) return value > 0 ? ".inf" : "-.inf";
@@ -22,16 +22,16 @@ function renderString(text: string): string {
   return needsEscapes(text) ? renderEscaped(text) : `'${text.replaceAll("'", "''")}'`;
 }
 
-/** Line ends, tabs and what YAML counts as not printable: only double quotes can hold them. */
+/** Line ends, tabs and characters that YAML counts as not printable. They require double quotes. */
 const NEEDS_ESCAPES = /[^ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u;
 const NEEDS_ESCAPES_BESIDES_JSON = /[\ufeff\ufffe\uffff]/g;
 
-/** What is not printable, and what would be spelled out when it is shown. */
+/** Characters that are written as escapes. */
 function needsEscapes(text: string): boolean {
   return NEEDS_ESCAPES.test(text) || hasObeyed(text);
 }
 
-/** JSON's escapes are YAML's too. */
+/** JSON escapes are valid in YAML. */
 function renderEscaped(text: string): string {
   const json = JSON.stringify(text).replace(
     NEEDS_ESCAPES_BESIDES_JSON,
@@ -40,23 +40,23 @@ function renderEscaped(text: string): string {
   return visibleText(json);
 }
 
-/** The common case: words, paths, image names. A colon only before a visible character. */
+/** The common case: words, paths, image names. A colon must be followed by a visible character. */
 const SIMPLE = /^[A-Za-z/][-A-Za-z0-9_./]*(?::[-A-Za-z0-9_./]+)*$/;
-/** Characters that mean something at the start, inside or at the end of a text without quotes. */
+/** Characters with a meaning at the start, inside or at the end of a plain scalar. */
 const SPECIAL = /^[\s,[\]{}#&*!|>'"%@`?:]|^-(?:\s|$)|^(?:---|\.\.\.)|[:\s]$|:\s|\s#/;
 
-/** Whether every reader of YAML 1.1 and 1.2 takes the text, written without quotes, for this very text. */
+/** Whether every YAML 1.1 and 1.2 parser reads the unquoted text as this string. */
 function isPlain(text: string): boolean {
   if (SIMPLE.test(text)) return !WORD.test(text);
   return !SPECIAL.test(text) && !needsEscapes(text) && !WORD.test(text) && text !== "" && !isNumeric(text);
 }
 
-/** Words for null, true and false in YAML 1.1 (https://yaml.org/type/bool.html) and 1.2; `=` and `<<` of 1.1. */
+/** Words for null, true and false in YAML 1.1 (https://yaml.org/type/bool.html) and 1.2, and `=` and `<<` of 1.1. */
 const WORD = /^(?:~|null|y|yes|n|no|true|false|on|off|=|<<)$/i;
 
 /**
- * Whether a reader could see a number or a date: YAML 1.1 (https://yaml.org/type/int.html, float.html,
- * timestamp.html) knows base 2, 8, 16 and 60; go-yaml drops every `_` first; some readers drop `,` too.
+ * Whether a parser could read the text as a number or a date. YAML 1.1 (https://yaml.org/type/int.html, float.html,
+ * timestamp.html) has bases 2, 8, 16 and 60; go-yaml removes every `_` first, and some parsers remove `,` too.
  */
 function isNumeric(text: string): boolean {
   if (!/^[-+.\d]/.test(text)) return false;

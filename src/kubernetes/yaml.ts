@@ -2,9 +2,9 @@ import type { Plain } from "./object.ts";
 import { renderScalar } from "./yaml-scalar.ts";
 
 /**
- * Block-style YAML as PyYAML writes it: keys sorted, two spaces, a list at the level of its key, no folding.
- * Own code because of speed and safety: for 20,000 objects js-yaml's `dump` takes 2.0 s, and Bun's
- * `YAML.stringify` leaves `1_000` unquoted, a number to YAML 1.1.
+ * Writes block-style YAML as PyYAML does: sorted keys, two spaces, lists at the indentation of their key, no folding.
+ * This is our own code for speed and safety: js-yaml's `dump` takes 2.0 s for 20,000 objects, and Bun's `YAML.stringify`
+ * leaves `1_000` unquoted, which YAML 1.1 reads as a number.
  */
 export function renderYaml(value: Plain): string {
   if (isCollection(value)) return renderBlock(value, "");
@@ -35,21 +35,21 @@ function renderList(list: readonly Plain[], indent: string): string {
   let text = "";
   for (const item of list) {
     text += `${indent}- `;
-    // The item's first line continues that of the dash.
+    // The first line of an item follows its dash on the same line.
     if (isCollection(item)) text += renderBlock(item, `${indent}  `).slice(indent.length + 2);
     else text += `${renderScalar(item ?? null)}\n`;
   }
   return text;
 }
 
-/** Whether the value takes lines of its own; an empty one is written as `{}` or `[]`, like a scalar. */
+/** Whether the value needs lines of its own. Empty ones are written as `{}` or `[]`, like scalars. */
 function isCollection(value: Plain): value is Collection {
   if (value === null || typeof value !== "object") return false;
   if (Array.isArray(value)) return value.length > 0;
   return Object.values(value).some((inner) => inner !== undefined);
 }
 
-/** By UTF-16 code unit, as `sort` does without a locale. */
+/** Compares by UTF-16 code unit, as `sort` does without a locale. */
 function sortedKeys(mapping: { readonly [key: string]: Plain }): string[] {
   return Object.keys(mapping).sort();
 }

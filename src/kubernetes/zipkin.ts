@@ -20,11 +20,11 @@ import type { CollectorStorage, KubernetesObject, ObjectOptions, Plain } from ".
 export const ZIPKIN_DEPLOYMENT = "zipkin-deployment";
 export const ZIPKIN_SERVICE = "zipkin-service";
 
-/** The container's; the Service has 80. */
+/** Container port. The Service listens on 80. */
 export const ZIPKIN_PORT = 9411;
 export const ZIPKIN_SELECTOR = Object.freeze({ app: "chain-link", instance: "zipkin" });
 
-/** Zipkin, or our own collector under its names. */
+/** Builds Zipkin, or our own collector under Zipkin's object names. */
 export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject {
   const { namespace, release, image = DEFAULT_IMAGE } = options;
   const isEmbedded = options.collector === "embedded";
@@ -46,7 +46,7 @@ export function buildZipkinDeployment(options: ObjectOptions): KubernetesObject 
           securityContext: {
             ...POD_SECURITY,
             ...(storage === null ? {} : STORAGE_GROUP),
-            // Zipkin's image names its user by a word, which the kubelet cannot tell from root.
+            // Zipkin's image sets its user by name, which the kubelet cannot verify to be non-root.
             runAsUser: isEmbedded ? 10001 : 1000,
           },
           terminationGracePeriodSeconds: 30,
@@ -72,8 +72,8 @@ export function buildZipkinService(options: ObjectOptions): KubernetesObject {
 }
 
 /**
- * Zipkin keeps spans on the heap and limits their number only, so the three figures belong together. Measured with
- * 450,000 spans of a chain of 5: 2.4 kB of heap a span, 3.9 kB with all tags; 160 MB for the JVM besides its heap.
+ * Zipkin keeps spans on the heap and limits only their number, so these three figures belong together. Measured with
+ * 450,000 spans of a chain of 5: 2.4 kB of heap per span (3.9 kB with all tags), and 160 MB for the JVM besides its heap.
  */
 const MAX_SPANS = 100_000;
 const MAX_HEAP_MIB = 512;
@@ -103,8 +103,8 @@ const ZIPKIN_CONTAINER = {
 } as const;
 
 /**
- * Our own, in Zipkin's place. In memory it bounds what it keeps by bytes, 256 MiB, and by the same number of spans as
- * Zipkin; on a volume by half of its size.
+ * Builds our own collector in Zipkin's place. In memory it keeps at most 256 MiB and as many spans as Zipkin; on a volume, at
+ * most half of the volume's size.
  */
 function buildCollector(image: string, storage: CollectorStorage | null): Plain {
   const place = ["--host", "0.0.0.0", "--port", String(ZIPKIN_PORT)];
