@@ -1,7 +1,7 @@
-/** An answer beyond this is not read to its end. Parsed, JSON takes several times as much memory. */
+/** Larger answers are refused. Parsed JSON takes several times the memory of its text. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 
-/** An answer that is too large to be kept in memory. */
+/** The answer is larger than what may be kept in memory. */
 export class AnswerTooLargeError extends Error {
   override readonly name = "AnswerTooLargeError";
 
@@ -11,8 +11,8 @@ export class AnswerTooLargeError extends Error {
 }
 
 /**
- * The body of an answer, decompressed.
- * @throws {AnswerTooLargeError} as soon as it is beyond `maxBytes`; the rest is not received
+ * Reads the whole body of an answer, decompressed.
+ * @throws {AnswerTooLargeError} as soon as the body exceeds `maxBytes`; the rest is not received
  */
 export async function readBody(
   response: Response,
@@ -35,7 +35,7 @@ export async function readBody(
   return bytes;
 }
 
-/** As {@link readBody}, as UTF-8 text. */
+/** Like {@link readBody}, decoded as UTF-8. */
 export async function readBodyText(response: Response, maxBytes = MAX_ANSWER_BYTES): Promise<string> {
   return new TextDecoder().decode(await readBody(response, maxBytes));
 }

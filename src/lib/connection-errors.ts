@@ -1,4 +1,4 @@
-/** The name under which a failed connection is counted. Names are stable, and read as words without their underscores. */
+/** The label under which a failed connection is counted. Labels are stable; replacing underscores with spaces makes them readable. */
 export type ConnectionReason =
   | "timeout"
   | "connection_refused"
@@ -17,7 +17,7 @@ export type ConnectionReason =
 
 export interface ConnectionError {
   readonly reason: ConnectionReason;
-  /** In the words that curl, Go and OpenSSL use. */
+  /** The wording of curl, Go and OpenSSL. */
   readonly text: string;
 }
 
@@ -40,8 +40,8 @@ const OTHER_NAME: ConnectionError = {
 };
 
 /**
- * What can be wrong with a connection, by the code of the operating system, the resolver or OpenSSL. Everything that
- * names a failure reads this table: links, load, the reporter, verify, and the commands that use `fetch`.
+ * Connection failures by their code from the operating system, the resolver or OpenSSL. Everything that names a failure
+ * reads this table: links, load, the reporter, verify, and the commands that use `fetch`.
  */
 export const CONNECTION_ERRORS: ReadonlyMap<string, ConnectionError> = new Map([
   ["ECONNREFUSED", { reason: "connection_refused", text: "connection refused" }],

@@ -6,8 +6,8 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * The checksum of gzip, also in browsers.
- * @param before that of what precedes the bytes
+ * The CRC-32 of gzip; also runs in browsers.
+ * @param before the checksum of the preceding bytes
  */
 export function crc32(bytes: Uint8Array, before = 0): number {
   let rest = ~before;

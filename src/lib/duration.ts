@@ -1,7 +1,7 @@
 const UNIT_MS = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
 const PART = /(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g;
 
-/** A duration in Go's syntax without sign: `300us`, `2ms`, `1.5s`, `1h30m`. */
+/** An unsigned duration in Go's syntax: `300us`, `2ms`, `1.5s`, `1h30m`. */
 export const DURATION_PATTERN = /^(?:0|(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)$/;
 
 /** Milliseconds of a duration that matches {@link DURATION_PATTERN}; `undefined` for other text. */
@@ -13,7 +13,7 @@ export function parseDuration(text: string): number | undefined {
   return totalMs;
 }
 
-/** The shortest text of a duration that {@link parseDuration} reads back: `300us`, `2ms`, `1.5s`. */
+/** The shortest text that {@link parseDuration} reads back as this duration: `300us`, `2ms`, `1.5s`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0";
   if (ms < 1) return `${trim(ms * 1000)}us`;
@@ -26,7 +26,7 @@ function trim(value: number): string {
 }
 
 const DAY = 24 * 3_600_000_000;
-/** From the largest, with the least number of it that is told in it. */
+/** Largest unit first; a duration uses the first unit of which it has at least `least`. */
 const LONG_UNITS: readonly [name: string, micros: number, least: number][] = [
   ["years", 365.25 * DAY, 2],
   ["days", DAY, 2],
@@ -39,13 +39,13 @@ const UNITS: readonly [name: string, micros: number][] = [
   ["µs", 1],
 ];
 
-/** The unit that {@link formatRounded} tells a duration in, microseconds. */
+/** The unit in which {@link formatRounded} writes a duration, in microseconds. */
 export function unitOf(micros: number): number {
   const long = LONG_UNITS.find(([, unit, least]) => micros >= unit * least);
   return long?.[1] ?? UNITS.find(([, unit]) => micros >= unit * 0.9995)?.[1] ?? 1;
 }
 
-/** For people, three significant digits: `1.23 ms`, `36.0 h`, `2,000 years`. */
+/** For people, with three significant digits: `1.23 ms`, `36.0 h`, `2,000 years`. */
 export function formatRounded(micros: number): string {
   const long = LONG_UNITS.find(([, unit, least]) => micros >= unit * least);
   if (long !== undefined) {
@@ -54,7 +54,7 @@ export function formatRounded(micros: number): string {
     return `${value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(1)} ${name}`;
   }
   if (micros < 0) return `-${formatRounded(-micros)}`;
-  // What would be rounded to 1000 of a unit is 1.00 of the next.
+  // A value that would round to 1000 of a unit is written as 1.00 of the next larger one.
   const [name, size] = UNITS.find(([, unit]) => micros >= unit * 0.9995) ?? ["µs", 1];
   const value = micros / size;
   const digits = name === "µs" || value >= 100 ? 0 : value >= 10 ? 1 : 2;

@@ -1,52 +1,53 @@
 import { CONNECTION_ERRORS } from "./connection-errors.ts";
 
 /**
- * Every code a user can meet, with what it means. `docs/errors.md` is written from this table.
+ * Every error code that a user can meet, with its meaning. `docs/errors.md` is generated from this table.
  * Codes are stable: scripts may match on them.
  */
 export const ERROR_CODES = {
-  usage: "The command line is wrong: an unknown command or flag, a missing or malformed value.",
+  usage: "The command line is wrong: an unknown command or flag, or a missing or malformed value.",
   "topology-invalid":
-    "A topology has one or more problems, each listed, with its place in the document; or it does not fit into Kubernetes.",
+    "The topology has problems, or does not fit into Kubernetes. Each problem is listed with its place in the document.",
   "services-file-invalid":
     "The services file is missing, is not a JSON list of names, or names a service twice.",
   "config-invalid":
-    "The configuration file cannot be read, or a line of it is wrong. It is never overwritten.",
-  "file-unreadable": "A file that was named cannot be read.",
-  "file-unwritable": "A file or folder cannot be written. Each file is as it was before, or complete.",
+    "The configuration file cannot be read, or one of its lines is wrong. chain-link never overwrites such a file.",
+  "file-unreadable": "A file named on the command line cannot be read.",
+  "file-unwritable":
+    "A file or folder cannot be written. Every file is either unchanged or complete, never half written.",
   "collector-unreachable": "No collector answers at the address.",
-  "collector-refused": "A collector answers a request with an error; the message has its text.",
+  "collector-refused": "The collector answered a request with an error; the message quotes it.",
   "data-busy": "Another process uses the collector's data file.",
   "data-invalid":
-    "A trace file is malformed or has no spans: nothing of it is sent. Or a collector's data file is not one, or of another version: it is unchanged.",
+    "A trace file is malformed or has no spans, and nothing of it was sent. Or the collector's data file is not one or has another version; it was not changed.",
   "port-busy": "Another process listens on the port, or the address cannot be bound.",
-  "start-failed": "A part of the chain did not start.",
-  "control-failed": "The running chain whose faults were to be changed does not answer, or refuses.",
-  "limit-reached": "The operating system's limit (open files, memory) is too low for what was asked.",
+  "start-failed": "Part of the chain did not start.",
+  "control-failed": "The running chain whose faults should change does not answer, or refuses the change.",
+  "limit-reached": "A limit of the operating system (open files, memory) is too low for this command.",
   "kubeconfig-invalid":
-    "There is no kubeconfig, it cannot be read, or it does not say how to reach a cluster.",
-  "credentials-invalid": "The API server does not accept who we are, or a credential could not be had.",
+    "There is no kubeconfig, it cannot be read, or it does not describe how to reach a cluster.",
+  "credentials-invalid": "The API server rejects the credentials, or credentials could not be obtained.",
   "cluster-unreachable":
-    "The API server does not answer, answers too late, or its certificate is not trusted.",
-  "cluster-error": "The API server answered a request with an error that trying again did not cure.",
-  forbidden: "The API server does not allow something that the command needs; the message lists what.",
-  "namespace-unusable": "The namespace is being deleted, does not exist, or has no room by its quota.",
+    "The API server does not answer, answers too late, or presents a certificate that is not trusted.",
+  "cluster-error": "The API server answered with an error that persisted after retries.",
+  forbidden: "The API server denies permissions that the command needs; the message lists them.",
+  "namespace-unusable": "The namespace is being deleted, does not exist, or its quota is exhausted.",
   "release-conflict":
-    "Objects are owned by others, or fields of them were changed by others; each is listed. Nothing was changed.",
-  "release-invalid": "What the cluster says about a release contradicts itself: somebody changed it.",
-  "release-locked": "Another process works on the release; the message says who.",
+    "Objects belong to other owners, or other managers changed some of their fields; each is listed. Nothing was changed.",
+  "release-invalid": "The cluster's record of the release contradicts itself, because somebody changed it.",
+  "release-locked": "Another process is working on the release; the message says which.",
   "release-failed":
     "The release was applied, but objects did not become ready, or the API server refused one.",
-  "release-not-found": "There is no release, or no revision, of that name in the namespace.",
-  "ledger-unreadable": "The ledger of a run cannot be read: verify can tell nothing then.",
+  "release-not-found": "The namespace has no release, or no revision, with that name.",
+  "ledger-unreadable": "The ledger of a run cannot be read, so verify cannot reach a verdict.",
   "backend-unreadable":
-    "The tracing backend cannot be read, or answers something else: verify can tell nothing then.",
+    "The tracing backend cannot be read, or answers in an unexpected format, so verify cannot reach a verdict.",
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
 /**
- * A failure that the user caused or can mend. `message` says what was expected and what was found,
+ * A failure that the user caused or can fix. `message` says what was expected and what was found,
  * `hint` what to do. Printed without a stack trace; exit code 2 for `usage`, otherwise 1.
  */
 export class UserError extends Error {
@@ -61,10 +62,10 @@ export class UserError extends Error {
   }
 }
 
-/** What Bun adds to its messages for programmers. */
+/** Advice for programmers that Bun appends to its messages. */
 const FETCH_ADVICE = / For more information, pass `verbose: true`.*$/s;
 
-/** Words for codes of the file system; the file stands beside them in each message. */
+/** Wording for file system error codes. Every message names the file itself. */
 const FILE_TEXTS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "permission denied",
@@ -73,17 +74,17 @@ const FILE_TEXTS: Readonly<Record<string, string>> = {
   EDQUOT: "the disk quota is used up",
   ENOENT: "no such file",
   EISDIR: "it is a folder",
-  ENOTDIR: "a part of its path is no folder",
+  ENOTDIR: "a part of its path is not a folder",
 };
 
-/** The text of anything that was thrown, in words for users. */
+/** Describes anything that was thrown, in words for users. */
 export function errorText(error: unknown): string {
   const code = errorCode(error) ?? "";
-  // The same code means another thing to who listens than to who connects.
-  if (code === "EADDRNOTAVAIL" && isListenError(error)) return "it is no address of this machine";
+  // The same code has another meaning when listening than when connecting.
+  if (code === "EADDRNOTAVAIL" && isListenError(error)) return "it is not an address of this machine";
   const text = FILE_TEXTS[code] ?? CONNECTION_ERRORS.get(code)?.text;
   if (text !== undefined) return text;
-  // Of `AbortSignal.timeout`.
+  // Thrown by `AbortSignal.timeout`.
   if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
   return error instanceof Error ? error.message.replace(FETCH_ADVICE, "") : String(error);
 }

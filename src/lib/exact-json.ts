@@ -1,11 +1,11 @@
 import { parseWellFormed } from "./well-formed-json.ts";
 
-/** Finds every whole number beyond 2^53, and some texts and smaller numbers. */
+/** Matches every whole number beyond 2^53, and also some texts and smaller numbers. */
 const LARGE = /\d{17}|9\d{15}/;
 
 /**
- * As `parseWellFormed`, but whole numbers that a double cannot hold, such as 64-bit hashes, become their text.
- * @param large finds them more narrowly, where the text has many digits that are no such number
+ * Like `parseWellFormed`, but whole numbers that a double cannot hold, such as 64-bit hashes, become strings.
+ * @param large a narrower pattern, for text with many digits that are not such numbers
  * @throws {SyntaxError}
  */
 export function parseExactly(text: string, large = LARGE): unknown {
@@ -18,7 +18,7 @@ function keepDigits(source: string, number: number): string | number {
 
 type Reviver = (key: string, value: unknown) => unknown;
 
-/** A reviver for numbers, by their text. The third argument is ES2026 and not yet in TypeScript's library. */
+/** A reviver that reads numbers from their source text. The third argument is ES2026 and not yet in TypeScript's library. */
 export function withSource(read: (source: string, number: number) => unknown): Reviver {
   const reviver = (_key: string, value: unknown, { source = "" }: { readonly source?: string }) =>
     typeof value === "number" ? read(source, value) : value;

@@ -1,14 +1,14 @@
-/** Of 16 values that lie side by side, a bucket is one: right within 6 %. */
+/** One bucket covers a sixteenth of a power of two, so a value is accurate to within 6 %. */
 const COARSE_BITS = 4;
-/** What HdrHistogram calls 3 significant digits: right within 0.1 %. */
+/** What HdrHistogram calls 3 significant digits: accurate to within 0.1 %. */
 export const THREE_DIGITS = 10;
-/** Values up to 2^41, in µs 25 days; longer ones are counted in the last bucket. */
+/** Values up to 2^41 (25 days in µs); larger ones are counted in the last bucket. */
 const MAX_EXPONENT = 40;
 
 /**
- * Counts values in buckets whose width grows with the value, so that quantiles are right within a share of it, and
- * memory does not grow. The layout is HdrHistogram's (http://hdrhistogram.org): up to 2^`bits` a bucket for each whole
- * number, then 2^`bits` buckets for each power of two.
+ * Counts values in buckets whose width grows with the value: quantiles have a bounded relative error, and memory does
+ * not grow. The layout is HdrHistogram's (http://hdrhistogram.org): one bucket for each whole number up to 2^`bits`,
+ * then 2^`bits` buckets for each power of two.
  */
 export class Histogram {
   readonly #bits: number;
@@ -18,7 +18,7 @@ export class Histogram {
   #min = Number.POSITIVE_INFINITY;
   #max = 0;
 
-  /** @param bits Of the buckets for each power of two: 4, or {@link THREE_DIGITS}. */
+  /** @param bits log2 of the number of buckets for each power of two: 4, or {@link THREE_DIGITS} */
   constructor(bits: number = COARSE_BITS) {
     this.#bits = bits;
     this.#counts = new Uint32Array((MAX_EXPONENT - bits + 2) * 2 ** bits);
@@ -55,7 +55,7 @@ export class Histogram {
     if (value > this.#max) this.#max = value;
   }
 
-  /** Counts what another one of the same `bits` has counted, too. */
+  /** Adds the counts of another histogram, which must have the same `bits`. */
   add(other: Histogram): void {
     for (const [index, count] of other.#counts.entries()) {
       if (count > 0) this.#counts[index] = (this.#counts[index] as number) + count;
@@ -72,7 +72,7 @@ export class Histogram {
     let seen = 0;
     for (const { count, middle } of this.buckets()) {
       seen += count;
-      // No bucket says more than the ends, which are exact.
+      // The exact minimum and maximum are better than the middle of a bucket.
       if (seen >= wanted) return q === 1 ? this.#max : Math.min(this.#max, Math.max(this.#min, middle));
     }
     return 0;
@@ -86,7 +86,7 @@ export class Histogram {
     return seen;
   }
 
-  /** Those that are not empty, from the lowest: a count, the middle of the range, and the highest whole number in it. */
+  /** The buckets that are not empty, lowest first: count, middle of the range, and the highest whole number in it. */
   *buckets(): Generator<{ readonly count: number; readonly middle: number; readonly highest: number }> {
     const size = 2 ** this.#bits;
     for (let index = 0; index < this.#counts.length; index++) {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 let build: Promise<void> | undefined;
 
 /**
- * Where the page's sources are, which is in a clone only, `ui/dist` is bundled anew when one of them changed since. In a process
- * of its own: the bundler's memory would stay with this one.
+ * Rebuilds `ui/dist` if the page's sources exist, which is so in a clone only, and one of them is newer than the build.
+ * The bundler runs in a process of its own, because its memory would stay with this one.
  */
 export function buildPageFromSources(): Promise<void> {
   const ui = join(import.meta.dir, "../../ui");
@@ -27,5 +27,5 @@ function isStale(ui: string): boolean {
 async function runBuild(script: string): Promise<void> {
   const child = Bun.spawn([process.execPath, script], { stdio: ["ignore", "ignore", "pipe"] });
   const [problem, exitCode] = await Promise.all([child.stderr.text(), child.exited]);
-  if (exitCode !== 0) throw new Error(`The page was not built: ${problem.trim()}`);
+  if (exitCode !== 0) throw new Error(`Building the page failed: ${problem.trim()}`);
 }

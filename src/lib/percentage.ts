@@ -6,7 +6,7 @@ export function parsePercentage(text: string): number | undefined {
   return PERCENTAGE_PATTERN.test(text) ? Number(text.slice(0, -1)) / 100 : undefined;
 }
 
-/** The text of a fraction that {@link parsePercentage} reads back. */
+/** The text that {@link parsePercentage} reads back as this fraction. */
 export function formatPercentage(fraction: number): string {
   return `${Number((fraction * 100).toFixed(6))}%`;
 }

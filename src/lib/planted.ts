@@ -3,8 +3,9 @@ import type { Stats } from "node:fs";
 const WRITABLE_BY_ALL = 0o002;
 
 /**
- * Whether a link or folder may be a trap: another user put it into a folder that everybody may write to, such as /tmp. This is the rule of Linux's
- * `protected_symlinks`, proc_sys_fs(5), which is off by default in the kernel and cannot be relied on in a container.
+ * Whether a link or folder may be a trap: another user put it into a folder that everybody may write to, such as /tmp.
+ * This is the rule of Linux's `protected_symlinks` (proc_sys_fs(5)), which the kernel leaves off by default and which a
+ * container cannot rely on.
  * @param parent the folder that holds it
  */
 export function isPlanted(found: Stats, parent: Stats): boolean {

@@ -1,15 +1,15 @@
-/** A source of numbers in [0, 1), as `Math.random`. */
+/** Draws numbers in [0, 1), like `Math.random`. */
 export type Random = () => number;
 
-/** A source for each part of the program that draws, by a name that says which. */
+/** Gives each part of the program that draws numbers a generator of its own, by name. */
 export type RandomSource = (name: string) => Random;
 
-/** The same numbers for the same seed and name, whatever others draw; without a seed different ones in each run. */
+/** With a seed, each name gets the same numbers in every run, whatever other names draw. Without a seed, numbers differ between runs. */
 export function randomSource(seed: string | null): RandomSource {
   return seed === null ? () => Math.random : (name) => sfc32(`${seed}/${name}`);
 }
 
-/** A draw from the standard normal distribution (Box-Muller). */
+/** Draws from the standard normal distribution (Box-Muller). */
 export function drawNormal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
@@ -28,12 +28,12 @@ function sfc32(text: string): Random {
     c = ((c << 21) | (c >>> 11)) + sum;
     return (sum >>> 0) / 2 ** 32;
   };
-  // The first numbers of similar seeds are similar.
+  // Similar seeds give similar first numbers: discard them.
   for (let i = 0; i < 12; i++) next();
   return next;
 }
 
-/** FNV-1a over the UTF-16 units of a text, from a given start. */
+/** FNV-1a over the UTF-16 code units of a text. */
 function hash(text: string, start: number): number {
   let state = start;
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193);

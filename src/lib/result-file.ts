@@ -20,25 +20,25 @@ import { errorCode } from "./errors.ts";
 import { isPlanted } from "./planted.ts";
 import { unwritable } from "./unwritable.ts";
 
-/** `-` and the names of descriptors that the process was started with, such as those of `>(program)`. */
+/** `-`, and the names of descriptors that the process inherited, such as those of `>(program)`. */
 const DESCRIPTOR = /^(?:-|\/dev\/std(?:out|err)|\/(?:dev|proc\/self)\/fd\/(\d+))$/;
 
-/** As many as Linux follows. */
+/** The limit of Linux. */
 const MAX_LINKS = 40;
 
 /**
- * A result on its way into a file. It is written to a temporary file in the same folder, which takes the place of the old
- * one when it is whole: a full disk, an error or Ctrl-C leaves what was there before. Descriptors, pipes and devices are
- * written directly. See docs/decisions/0036-result-files.md.
+ * A result file that is being written. The bytes go to a temporary file in the same folder, which replaces the old file
+ * once it is complete: a full disk, an error or Ctrl-C leaves the old file untouched. Descriptors, pipes and devices
+ * are written directly. See docs/decisions/0036-result-files.md.
  */
 export class ResultFile {
   readonly #path: string;
   /** The file to replace, after following symbolic links. */
   readonly #target: string;
-  /** `null` when the target itself is written. */
+  /** `null` when the target is written directly. */
   #temporary: string | null = null;
   #descriptor: number;
-  /** Descriptors of the process are not ours to close. */
+  /** Descriptors that the process inherited must stay open. */
   #isOurs = true;
 
   /** @throws {UserError} `file-unwritable` */
@@ -58,7 +58,7 @@ export class ResultFile {
         return;
       }
       this.#target = followLinks(path);
-      // A file that may not be written stays, although the folder would allow to replace it.
+      // A read-only file is not replaced, although the permissions of its folder would allow it.
       if (old !== undefined) closeSync(openSync(path, "r+"));
       this.#descriptor = this.#openTemporary(old);
     } catch (error) {
@@ -66,7 +66,7 @@ export class ResultFile {
     }
   }
 
-  /** @throws {UserError} `file-unwritable`, and the old file is left as it was */
+  /** @throws {UserError} `file-unwritable`; the old file is left unchanged */
   write(data: string | Uint8Array): void {
     const bytes = typeof data === "string" ? Buffer.from(data) : data;
     this.#guard(() => {
@@ -75,19 +75,19 @@ export class ResultFile {
   }
 
   /**
-   * Puts what was written so far into its place. What is written later is appended to it.
-   * @throws {UserError} `file-unwritable`, and the old file is left as it was
+   * Moves what has been written so far into place. Later writes append to it.
+   * @throws {UserError} `file-unwritable`; the old file is left unchanged
    */
   publish(): void {
     const temporary = this.#temporary;
     if (temporary === null) return;
     this.#guard(() => {
-      // A network or a quota may refuse only now what it took before.
+      // A network file system or a quota may refuse only here what it accepted before.
       fsyncSync(this.#descriptor);
       try {
         renameSync(temporary, this.#target);
       } catch (error) {
-        // A file that is mounted into a container cannot be replaced.
+        // A file that is bind-mounted into a container cannot be replaced.
         if (errorCode(error) !== "EBUSY") throw error;
         copyFileSync(temporary, this.#target);
         rmSync(temporary);
@@ -98,25 +98,25 @@ export class ResultFile {
     this.#forget();
   }
 
-  /** @throws {UserError} `file-unwritable`, and the old file is left as it was */
+  /** @throws {UserError} `file-unwritable`; the old file is left unchanged */
   finish(): void {
     this.publish();
     this.#guard(() => this.#close());
   }
 
-  /** Gives up what is not published; the old file stays. */
+  /** Discards what is not yet published; the old file stays. */
   discard(): void {
     try {
       this.#close();
     } catch {
-      // An error at the end of a file that is given up does not matter.
+      // The file is discarded anyway.
     }
     if (this.#temporary !== null) rmSync(this.#temporary, { force: true });
     this.#forget();
   }
 
   #openTemporary(old: Stats | undefined): number {
-    // A name that nobody can guess, and O_EXCL: another user may not plant a file or a link there.
+    // An unguessable name and O_EXCL: another user cannot plant a file or a link there.
     const name = `.${basename(this.#target).slice(0, 100)}.${randomBytes(8).toString("hex")}.tmp`;
     const temporary = join(dirname(this.#target), name);
     let descriptor: number;
@@ -124,7 +124,7 @@ export class ResultFile {
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
       descriptor = openSync(temporary, flags, old === undefined ? 0o666 : 0o600);
     } catch (error) {
-      // The file may be written but its folder may not, as with a single file that is mounted into a container.
+      // The file may be writable although its folder is not, as with a single file mounted into a container.
       if (old === undefined || !FIXED_FOLDER.has(errorCode(error) ?? "")) throw error;
       return openSync(this.#target, "w");
     }
@@ -165,11 +165,11 @@ export function writeResultFile(path: string, text: string): void {
 }
 
 /**
- * Fails where {@link writeResultFile} would, so that a run is not made in vain. Leaves everything as it is.
+ * Fails where {@link writeResultFile} would, before a run is made in vain. Changes nothing.
  * @throws {UserError} `file-unwritable`
  */
 export function checkResultFile(path: string): void {
-  // To open a named pipe would wait for its reader.
+  // Opening a named pipe would wait for its reader.
   if (!DESCRIPTOR.test(path) && !statSync(path, { throwIfNoEntry: false })?.isFIFO())
     new ResultFile(path).discard();
 }
@@ -185,21 +185,21 @@ function followLinks(path: string): string {
   return target;
 }
 
-/** As the kernel does where it protects links. */
+/** The kernel's answer when it protects links. */
 function permissionDenied(): Error {
-  return Object.assign(new Error("a link of another user"), { code: "EACCES" });
+  return Object.assign(new Error("the link belongs to another user"), { code: "EACCES" });
 }
 
 function keepOwner(descriptor: number, { mode, uid, gid }: Stats): void {
   try {
     if (uid !== process.getuid?.() || gid !== process.getgid?.()) fchownSync(descriptor, uid, gid);
   } catch {
-    // Only root may give a file away.
+    // Only root may change a file's owner.
   }
   fchmodSync(descriptor, mode & 0o7777);
 }
 
-/** Waits for a full pipe that another process made non-blocking. */
+/** Waits while a pipe that another process made non-blocking is full. */
 function writeSome(descriptor: number, bytes: Uint8Array, at: number): number {
   for (;;) {
     try {
@@ -213,13 +213,13 @@ function writeSome(descriptor: number, bytes: Uint8Array, at: number): number {
 
 const FULL_PIPE_MS = 2;
 
-/** Results whose temporary file must not outlive the process. */
+/** Files whose temporary file must not outlive the process. */
 const unfinished = new Set<ResultFile>();
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const onSignal = (signal: keyof typeof SIGNALS) => {
-  // A command that ends cleanly at a signal has a listener of its own.
+  // A command that handles the signal itself has its own listener.
   if (process.listenerCount(signal) === 1) process.exit(SIGNALS[signal]);
 };
 const onExit = () => {

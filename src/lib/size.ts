@@ -29,7 +29,7 @@ export function parseSize(text: string): number | undefined {
 
 const BINARY_UNITS = ["GiB", "MiB", "KiB"] as const;
 
-/** The shortest text of whole bytes that {@link parseSize} reads back: `512`, `4KiB`, `64MiB`. */
+/** The shortest text that {@link parseSize} reads back as this many bytes: `512`, `4KiB`, `64MiB`. */
 export function formatSize(bytes: number): string {
   for (const unit of BINARY_UNITS) {
     const factor = FACTORS[unit] ?? 1;

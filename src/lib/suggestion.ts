@@ -1,6 +1,6 @@
 /**
- * The candidate nearest to a word by edits, or `undefined` when none is near enough to be what was meant
- * (more than a third of the word would have to change).
+ * The candidate with the smallest edit distance to a word, or `undefined` when more than a third of the word would have
+ * to change.
  */
 export function findNearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -16,7 +16,7 @@ export function findNearest(word: string, candidates: Iterable<string>): string 
   return best;
 }
 
-/** Edits (insert, delete, replace, swap of neighbors) between two words: optimal string alignment. */
+/** Optimal string alignment: edits are insertions, deletions, replacements and swaps of neighbors. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,37 +1,37 @@
 /**
- * Characters that a terminal obeys instead of showing them, and that let a text look like another one: C0 and C1 controls except tab
- * and line feed, DEL, line and paragraph separators, and those that change the direction of writing
+ * Characters that a terminal interprets instead of displaying, or that make a text look like another one: C0 and C1
+ * controls except tab and line feed, DEL, line and paragraph separators, and those that change the direction of writing
  * (https://trojansource.codes).
  */
-const OBEYED = String.raw`\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069`;
-const OBEYED_CHARACTER = new RegExp(`[${OBEYED}]`);
-const OBEYED_CHARACTERS = new RegExp(`[${OBEYED}]`, "g");
+const CONTROLS = String.raw`\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069`;
+const CONTROL = new RegExp(`[${CONTROLS}]`);
+const EVERY_CONTROL = new RegExp(`[${CONTROLS}]`, "g");
 
-/** Whether a terminal would obey a character of the text. */
+/** Whether the text contains a character that a terminal would interpret. */
 export function hasObeyed(text: string): boolean {
-  return OBEYED_CHARACTER.test(text);
+  return CONTROL.test(text);
 }
 
 /**
- * Text from elsewhere, safe to write to a terminal: what a terminal would obey is spelled out. Tabs and line feeds stay. `ESC` and the other C0
- * controls become `^[` and the like, and a carriage return `\r`, as in kubectl since CVE-2021-25743. All others become `\u009b`
- * and the like: in JSON, where C0 controls do not occur, the text keeps its meaning.
+ * Foreign text, made safe to write to a terminal: control characters are spelled out, except tabs and line feeds. `ESC`
+ * and the other C0 controls become `^[` and the like, and a carriage return `\r`, as in kubectl since CVE-2021-25743.
+ * All others become `\u009b` and the like: JSON has no raw C0 controls, so its meaning does not change.
  */
 export function visibleText(text: string): string {
-  return hasObeyed(text) ? text.replace(OBEYED_CHARACTERS, spellOut) : text;
+  return hasObeyed(text) ? text.replace(EVERY_CONTROL, spellOut) : text;
 }
 
-/** As {@link visibleText}, and on one line: a line feed becomes `\n`. */
+/** Like {@link visibleText}, but on one line: a line feed becomes `\n`. */
 export function visibleLine(text: string): string {
   return visibleText(text).replaceAll("\n", "\\n");
 }
 
-/** As {@link visibleLine}, and as wide as it is long, for columns: a tab becomes `\t`. */
+/** Like {@link visibleLine}, but for columns, where a tab would change the width: it becomes `\t`. */
 export function visibleCell(text: string): string {
   return visibleLine(text).replaceAll("\t", "\\t");
 }
 
-/** Lines as one text. None of them can pretend to be two. */
+/** Joins lines into one text. No line can pretend to be two. */
 export function joinLines(lines: readonly string[]): string {
   return lines.map((line) => `${visibleLine(line)}\n`).join("");
 }

@@ -1,19 +1,19 @@
-/** The thread is awake so long after the time that was asked for; what is left then is waited for in turns of the event loop. */
+/** A timed wait may wake this much too late, so it ends early and the event loop is polled for the remainder. */
 export const WAKE_MS = 0.1;
 
-/** What waits longer is woken in between. */
+/** Longer waits wake up in between. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 const CELL = new Int32Array(new SharedArrayBuffer(4));
 
-/** Resolves after this time; see {@link waitUntil}. */
+/** Resolves after this many milliseconds; see {@link waitUntil}. */
 export function waitFor(ms: number): Promise<void> {
   return waitUntil(performance.now() + ms);
 }
 
 /**
- * Resolves at that time of `performance.now()`, never before it and, where the processor is free, some 10 µs behind it. Timers know
- * whole milliseconds only; `Atomics.waitAsync` takes the clock of the kernel, and costs 50 to 100 µs of processor time whatever the wait.
+ * Resolves at that time of `performance.now()`: never early, and about 10 µs late when a processor is free. Timers only
+ * have millisecond resolution; `Atomics.waitAsync` uses the kernel's clock and costs 50 to 100 µs of CPU time per wait.
  */
 export async function waitUntil(endMs: number): Promise<void> {
   for (let leftMs = endMs - performance.now(); leftMs > 0; leftMs = endMs - performance.now()) {

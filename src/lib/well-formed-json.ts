@@ -1,15 +1,15 @@
 /**
- * `JSON.parse` that replaces each half of a surrogate pair with U+FFFD. Clients that truncate text write such halves, and
- * `JSON.stringify` would pass them on as escapes that jq and Python do not read as text.
+ * Like `JSON.parse`, but replaces each lone surrogate with U+FFFD. Clients that truncate text write lone surrogates, and
+ * `JSON.stringify` would pass them on as escapes that jq and Python reject.
  * @throws {SyntaxError}
  */
 export function parseWellFormed(text: string, reviver?: (key: string, value: unknown) => unknown): unknown {
   const value: unknown = JSON.parse(text, reviver);
-  // Bytes that are not UTF-8 are U+FFFD by now: only an escape can spell a half.
+  // Invalid UTF-8 was already replaced with U+FFFD: only an escape can produce a lone surrogate.
   return text.includes("\\ud") || text.includes("\\uD") ? makeWellFormed(value) : value;
 }
 
-/** In place, and without recursion: the value may be nested deeper than the stack. */
+/** In place, and iterative: the value may be nested deeper than the stack. */
 function makeWellFormed(root: unknown): unknown {
   if (typeof root === "string") return root.toWellFormed();
   const pending = [root];

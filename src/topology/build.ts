@@ -18,16 +18,16 @@ import {
 } from "./model.ts";
 import type { DistributionEntry } from "./values.ts";
 
-/** Parts of the model from entries of a document that the schema has let through. */
+/** Builds parts of the model from document entries that passed the schema. */
 
-/** Places in line when nobody says how many, as Envoy's `max_pending_requests`. */
+/** Default queue length, the same as Envoy's `max_pending_requests`. */
 const DEFAULT_QUEUE = 1024;
-/** As Linkerd's `minRetriesPerSecond`. */
+/** The default of Linkerd's `minRetriesPerSecond`. */
 const DEFAULT_RETRIES_PER_SECOND = 10;
 const DEFAULT_SLOWNESS = 10;
 const TOO_MANY_REQUESTS = 429;
 
-/** `callTimeoutOf` gives the time-out of a call to a service when nobody says one. */
+/** `callTimeoutOf` gives the default timeout of a call to a service. */
 export function buildService(
   name: string,
   entry: ServiceEntry,

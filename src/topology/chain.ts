@@ -18,20 +18,20 @@ export interface ChainOptions {
   /** Behavior of every link. @default none */
   readonly behavior?: Behavior;
   readonly replicas?: number;
-  /** Limit of each call. @default 3 s for every link still below the caller */
+  /** Timeout of each call. @default 3 s for every link below the caller */
   readonly timeoutMs?: number;
   readonly retries?: number;
   readonly retry?: RetryPolicy;
-  /** Bytes of the body of each call's request. @default none */
+  /** Size of each call's request body, in bytes. @default no body */
   readonly request?: Distribution | null;
 }
 
-/** The name that the original gives to a link: `chain-link-service-<i>`. */
+/** The original's name for a link: `chain-link-service-<i>`. */
 export function chainServiceName(instance: number): string {
   return `chain-link-service-${instance}`;
 }
 
-/** The plain chain of `instances` links, each of which calls the next. */
+/** A plain chain of `instances` links, each of which calls the next. */
 export function buildChain(instances: number, options: ChainOptions = {}): Topology {
   return chainOf(
     Array.from({ length: instances }, (_, instance) => chainServiceName(instance)),
@@ -40,8 +40,8 @@ export function buildChain(instances: number, options: ChainOptions = {}): Topol
 }
 
 /**
- * A chain of the given services in their order. A call may take 3 s for every link still below,
- * so that slow requests (2 s each) never add up to an error.
+ * A chain of the given services, in their order. A call may take 3 s for every link below the caller,
+ * so that slow requests (2 s each) never add up to a timeout.
  */
 export function chainOf(names: readonly string[], options: ChainOptions = {}): Topology {
   const slow =

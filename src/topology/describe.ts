@@ -1,31 +1,42 @@
-import type { Behavior, Distribution, Latency } from "./model.ts";
+import { formatSize } from "../lib/size.ts";
+import type { Behavior, Distribution, ErrorRule, Latency } from "./model.ts";
 
-/** What a service does with a request besides calling others, in lines for people; none for a plain one. */
+/** What a service does with a request besides calling others, as lines for people; none for a plain service. */
 export function describeBehavior(behavior: Behavior): string[] {
-  const { latency, cpu, errors, response, concurrency, rateLimit, startupMs, slow } = behavior;
+  const { latency, cpu, errors, response, memory, ...others } = behavior;
+  const { concurrency, rateLimit, startupMs, slowStart, slow, ...rest } = others;
+  // A new key of the behavior does not compile until it is described here.
+  rest satisfies Record<string, never>;
   const lines: string[] = [];
   if (latency !== null) lines.push(`waits ${describeTime(latency)}`);
-  if (cpu !== null) lines.push(`works ${describeTime(cpu)}`);
-  for (const fault of errors) {
-    const how =
-      fault.kind === "status"
-        ? `answers ${fault.status}`
-        : fault.kind === "reset"
-          ? "resets"
-          : "never answers";
-    lines.push(`${how} in ${percent(fault.rate)}`);
-  }
+  if (cpu !== null) lines.push(`uses the CPU for ${describeTime(cpu)}`);
+  lines.push(...errors.map(describeError));
   if (response !== null) lines.push(`answers with ${describeDistribution(response, "bytes")}`);
-  if (concurrency !== null) lines.push(`serves ${concurrency.limit} at a time`);
-  if (rateLimit !== null) lines.push(`takes ${rateLimit.perSecond} a second`);
+  if (memory.heldBytes > 0) lines.push(`holds ${formatSize(memory.heldBytes)} of memory`);
+  if (memory.requestBytes > 0) lines.push(`holds ${formatSize(memory.requestBytes)} of memory per request`);
+  if (concurrency !== null) lines.push(`serves at most ${concurrency.limit} requests concurrently`);
+  if (rateLimit !== null) lines.push(`admits at most ${rateLimit.perSecond} requests per second`);
   if (startupMs > 0) lines.push(`needs ${startupMs} ms to start`);
-  if (slow !== null) lines.push(`waits ${slow.delayMs} ms in ${percent(slow.probability)}`);
+  if (slowStart !== null)
+    lines.push(`starts ${slowStart.factor} times slower, at full speed after ${slowStart.durationMs} ms`);
+  if (slow !== null) lines.push(`waits ${slow.delayMs} ms for ${share(slow.probability)}`);
   return lines;
+}
+
+function describeError(error: ErrorRule): string {
+  switch (error.kind) {
+    case "status":
+      return `answers ${share(error.rate)} with ${error.status}`;
+    case "reset":
+      return `resets the connection of ${share(error.rate)}`;
+    case "silence":
+      return `never answers ${share(error.rate)}`;
+  }
 }
 
 function describeTime(latency: Latency): string {
   const text = describeDistribution(latency, "ms");
-  return latency.probability < 1 ? `${text} in ${percent(latency.probability)}` : text;
+  return latency.probability < 1 ? `${text} for ${share(latency.probability)}` : text;
 }
 
 function describeDistribution(distribution: Distribution, unit: string): string {
@@ -47,6 +58,6 @@ function describeDistribution(distribution: Distribution, unit: string): string 
   }
 }
 
-function percent(share: number): string {
-  return `${Math.round(share * 1000) / 10} %`;
+function share(fraction: number): string {
+  return `${Math.round(fraction * 1000) / 10} % of requests`;
 }

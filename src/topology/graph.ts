@@ -2,17 +2,17 @@ import { isRecord } from "../lib/record.ts";
 import { findNearest } from "../lib/suggestion.ts";
 import { describeValue, MAX_LISTED, type PathKey, type Problem } from "./problem.ts";
 
-/** Names that can be a Kubernetes Service: RFC 1035 labels. */
+/** RFC 1035 labels, the names that a Kubernetes Service can have. */
 const SERVICE_NAME = /^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const SERVICE_NAME_EXPECTED =
-  "a DNS label: lower-case letters, digits and -, at most 63, beginning with a letter";
+  "a DNS label: at most 63 lower-case letters, digits and hyphens, beginning with a letter";
 
 interface Edge {
   readonly target: string;
   readonly path: readonly PathKey[];
 }
 
-/** What can be wrong between the services of a document, read leniently: other checks report wrong types. */
+/** Finds problems between the services of a document. Ignores entries of the wrong type: other checks report those. */
 export function findGraphProblems(services: Readonly<Record<string, unknown>>): Problem[] {
   const problems: Problem[] = [];
   const edges = new Map<string, Edge[]>();
@@ -33,9 +33,9 @@ export function findGraphProblems(services: Readonly<Record<string, unknown>>): 
     if (edges.has(edge.target)) continue;
     problems.push({
       path: edge.path,
-      expected: "the name of a service of this document",
+      expected: "the name of a service in this document",
       found: describeValue(edge.target),
-      // Of thousands only the first are shown, and each search looks at every name.
+      // Each search compares with every name, and a message lists only the first of thousands of problems.
       nearest: problems.length < MAX_LISTED ? findNearest(edge.target, edges.keys()) : undefined,
     });
   }
@@ -50,7 +50,7 @@ function findEntryProblems(
   if (entries.length === 0) {
     const targets = [...edges].map(([name, own]) => [name, own.map(({ target }) => target)] as const);
     const uncalled = findUncalled(new Map(targets));
-    const candidate = uncalled.length === 1 ? ` (nobody calls ${JSON.stringify(uncalled[0])})` : "";
+    const candidate = uncalled.length === 1 ? ` (no service calls ${JSON.stringify(uncalled[0])})` : "";
     return [
       {
         path: ["services"],
@@ -62,31 +62,31 @@ function findEntryProblems(
   }
   return entries.slice(1).map((name) => ({
     path: ["services", name, "entry"],
-    expected: `one entry (${JSON.stringify(entries[0])} is one already)`,
-    found: "a second one",
+    expected: `only one entry (${JSON.stringify(entries[0])} is already the entry)`,
+    found: "a second entry",
   }));
 }
 
-/** One problem for each call that closes a cycle. Iterative: chains may be very long. */
+/** One problem for each call that closes a cycle. Iterative, because chains may be very long. */
 function findCycles(edges: ReadonlyMap<string, readonly Edge[]>): Problem[] {
   const problems: Problem[] = [];
   walkDepthFirst(edges, {
     back(edge, stack) {
       const cycle = [...stack.slice(stack.indexOf(edge.target)), edge.target];
       const shown = cycle.length > 8 ? [...cycle.slice(0, 4), "…", ...cycle.slice(-3)] : cycle;
-      problems.push({ path: edge.path, expected: "calls without a cycle", found: shown.join(" -> ") });
+      problems.push({ path: edge.path, expected: "calls without cycles", found: shown.join(" -> ") });
     },
   });
   return problems;
 }
 
-/** The services that no other calls, in the order of `targets`, which says whom each calls. */
+/** The services that no other service calls, in the order of `targets`, which maps each service to its callees. */
 export function findUncalled(targets: ReadonlyMap<string, readonly string[]>): string[] {
   const called = new Set([...targets.values()].flat());
   return [...targets.keys()].filter((name) => !called.has(name));
 }
 
-/** For each service, how many links the longest path from it passes, itself included. The graph has no cycles. */
+/** For each service, the number of links on the longest path from it, itself included. The graph must not have cycles. */
 export function measureDepths(targets: ReadonlyMap<string, readonly string[]>): Map<string, number> {
   const depths = new Map<string, number>();
   const edges = new Map(

@@ -5,7 +5,7 @@ import type { PathKey } from "./problem.ts";
 type Services = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /**
- * Places of calls that take at least `limitMs`, because their callee and what it calls sleep that long. A cycle counts once.
+ * The paths of calls that take at least `limitMs`, because the callee and its callees sleep that long. Cycles are cut.
  */
 export function findSlowCalls(services: Services, limitMs: number): PathKey[][] {
   const known = new Map<string, number>();

@@ -2,7 +2,7 @@ import { findNearest } from "../lib/suggestion.ts";
 import { describeValue, formatPath, type PathKey, type PlacedProblem, type Problem } from "./problem.ts";
 import type { Source } from "./source.ts";
 
-/** A part of an isotope document that has no counterpart here, and what became of it. */
+/** A part of an isotope document without a counterpart in a topology, and what was done about it. */
 export interface Loss {
   readonly path: readonly PathKey[];
   readonly line: number;
@@ -10,14 +10,14 @@ export interface Loss {
   readonly text: string;
 }
 
-/** A loss as people read it. */
+/** Formats a loss as one line for people. */
 export function describeLoss(sourceName: string, { path, line, column, text }: Loss): string {
   return `${sourceName}:${line}:${column}: ${formatPath(path)}: ${text}`;
 }
 
 /**
- * What there is to say of an isotope document. Each thing is said once: the script of the defaults is read for every
- * service that has none.
+ * Collects problems and losses of an isotope document, each only once: the default script is read again for every
+ * service that has none of its own.
  */
 export class Remarks {
   readonly #source: Source;

@@ -1,6 +1,6 @@
-/** The values of an isotope document, as its Go libraries read them. */
+/** Reads the values of an isotope document as the Go libraries that isotope uses do. */
 
-/** https://pkg.go.dev/github.com/docker/go-units#RAMInBytes: units are binary, `KB` too. */
+/** https://pkg.go.dev/github.com/docker/go-units#RAMInBytes: all units are binary, even `KB`. */
 const SIZE = /^(\d+(?:\.\d+)?) ?([kmgtp])?i?b?$/i;
 const EXPONENTS: Readonly<Record<string, number>> = { k: 1, m: 2, g: 3, t: 4, p: 5 };
 
@@ -12,7 +12,7 @@ export function readGoSize(value: unknown): number | undefined {
   return Math.floor(Number(digits) * 1024 ** (EXPONENTS[unit.toLowerCase()] ?? 0));
 }
 
-/** A fraction from `0.01%` or a number from 0 to 1. */
+/** A fraction, from `0.01%` or from a number between 0 and 1. */
 export function readGoPercentage(value: unknown): number | undefined {
   const [, digits] = (typeof value === "string" ? /^(\d*\.?\d+(?:e[-+]?\d+)?)%/i.exec(value) : null) ?? [];
   const fraction = typeof value === "number" ? value : Number(digits ?? Number.NaN) / 100;
@@ -33,7 +33,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** Milliseconds of `100ms` or `1h1.5s`; none of a negative one. */
+/** Milliseconds of a duration such as `100ms` or `1h1.5s`; `undefined` if it is negative or malformed. */
 export function readGoDuration(value: unknown): number | undefined {
   if (value === 0) return 0;
   if (typeof value !== "string" || !DURATION.test(value)) return undefined;

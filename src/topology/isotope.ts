@@ -19,17 +19,17 @@ export interface ImportedTopology {
   readonly losses: readonly Loss[];
 }
 
-/** Keys of isotope and of its forks, besides those that are read below. */
+/** Keys of isotope and of its forks that are known. */
 const GRAPH_KEYS = ["apiVersion", "kind", "defaults", "services"];
 const DEFAULT_KEYS = ["type", "numReplicas", "errorRate", "responseSize", "requestSize", "script"];
 const SERVICE_KEYS = ["name", "type", "numReplicas", "isEntrypoint", "errorRate", "responseSize", "script"];
 const CALL_KEYS = ["service", "size", "probability"];
 
-/** Lines of lists and mappings below this depth are written as `[…]` and `{…}`. */
+/** Lists and mappings below this depth are written in flow style, `[…]` and `{…}`. */
 const FLOW_LEVEL = 4;
 
 /**
- * Turns a service graph of isotope into a topology document that behaves alike.
+ * Converts an isotope service graph into a topology document that behaves like it.
  * @throws {TopologyError} with every problem of the document
  */
 export function importIsotope(text: string, sourceName: string): ImportedTopology {
@@ -47,7 +47,7 @@ type Entry = Record<string, unknown>;
 
 class Reading {
   readonly #remarks: Remarks;
-  /** Where in the isotope document a part of ours comes from, by the path of ours. */
+  /** Maps a path in our document to the path in the isotope document that it comes from. */
   readonly #origins = new Map<string, Path>();
   #defaultRequestBytes = 0;
 
@@ -74,7 +74,7 @@ class Reading {
     for (const place of findSlowCalls(services as Record<string, Entry>, CALL_TIMEOUT_MS)) {
       this.#remarks.lose(
         this.#origins.get(keyOf(place)) ?? ["services"],
-        `its callee sleeps too long: a call ends after ${formatDuration(CALL_TIMEOUT_MS)} here, and never in isotope; give it a timeout`,
+        `its callee sleeps too long: calls time out after ${formatDuration(CALL_TIMEOUT_MS)} here, but never in isotope; set a timeout`,
       );
     }
     return {
@@ -127,7 +127,7 @@ class Reading {
     };
   }
 
-  /** What a service and the defaults may both say. */
+  /** Reads the settings that both a service and the defaults may have. */
   #readBehavior(entry: Entry, path: Path): Entry {
     const { type, numReplicas, errorRate, responseSize } = entry;
     const read: Entry = {};
@@ -143,7 +143,7 @@ class Reading {
       else if (rate > 0 || path.length > 1) read.errors = renderRate(rate);
     }
     const bytes = this.#size(responseSize, [...path, "responseSize"], MAX_RESPONSE_BYTES);
-    // Of a service, 0 is more than nothing: it overrides the defaults.
+    // In a service, an explicit 0 overrides the defaults.
     const isOverride = path.length > 1 && responseSize !== undefined;
     if (bytes > 0 || isOverride) read.response = formatSize(bytes);
     if (numReplicas !== undefined) {
@@ -176,7 +176,7 @@ class Reading {
     return calls;
   }
 
-  /** `place` is where in our document the command will stand. */
+  /** `place` is the path that the command will have in our document. */
   #readCommand(command: unknown, path: Path, place: Path): unknown {
     const keys = isRecord(command) ? Object.keys(command) : [];
     if (!isRecord(command) || keys.length !== 1 || !("sleep" in command || "call" in command)) {
@@ -208,7 +208,7 @@ class Reading {
       const bytes = this.#size(size, [...path, "size"], MAX_REQUEST_BYTES);
       if (bytes !== this.#defaultRequestBytes) read.request = formatSize(bytes);
     }
-    // 0 is as good as nothing there: the call is always made.
+    // isotope makes the call always if probability is 0.
     if (probability !== undefined && probability !== 0) {
       const isShare = Number.isInteger(probability) && Number(probability) > 0 && Number(probability) <= 100;
       if (!isShare)
@@ -223,12 +223,12 @@ class Reading {
     const own = [...path, "isEntrypoint"];
     if (isEntrypoint !== true) this.#remarks.expect(own, "true or false", isEntrypoint);
     else if (entries.length > 0) {
-      this.#remarks.lose(own, `a topology has one entry, and ${JSON.stringify(entries[0])} is it`);
+      this.#remarks.lose(own, `a topology has only one entry; ${JSON.stringify(entries[0])} is used`);
     }
     return isEntrypoint === true;
   }
 
-  /** Leaves exactly one, where that can be done. */
+  /** Leaves exactly one entry if that is possible. */
   #findEntry(services: Record<string, Entry>, entries: readonly string[]): void {
     for (const name of entries.slice(1)) delete services[name]?.entry;
     if (entries.length > 0) return;
@@ -238,7 +238,7 @@ class Reading {
     services[only] = { entry: true, ...services[only] };
     this.#remarks.lose(
       ["services"],
-      `no isEntrypoint; ${JSON.stringify(only)} is the entry, as nobody calls it`,
+      `no isEntrypoint; ${JSON.stringify(only)} becomes the entry, because no service calls it`,
     );
   }
 
@@ -250,7 +250,7 @@ class Reading {
     }
   }
 
-  /** 0 when there is none. */
+  /** Bytes; 0 if the value is absent. */
   #size(value: unknown, path: Path, maxBytes: number): number {
     if (value === undefined) return 0;
     const bytes = readGoSize(value);
@@ -259,7 +259,7 @@ class Reading {
       return 0;
     }
     if (bytes <= maxBytes) return bytes;
-    this.#remarks.lose(path, `at most ${formatSize(maxBytes)}, which it is now`);
+    this.#remarks.lose(path, `reduced to the maximum, ${formatSize(maxBytes)}`);
     return maxBytes;
   }
 
@@ -270,7 +270,7 @@ class Reading {
   }
 }
 
-/** As a percentage, where that is the same number. */
+/** Writes a rate as a percentage if that loses no digits. */
 function renderRate(rate: number): string | number {
   const text = formatPercentage(rate);
   return parsePercentage(text) === rate ? text : rate;

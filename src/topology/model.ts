@@ -1,34 +1,34 @@
 /** What a link does with a request besides calling others. Times in milliseconds, sizes in bytes. */
 export interface Behavior {
-  /** Time that passes before the calls are made. */
+  /** Delay before the link makes its calls. */
   readonly latency: Latency | null;
-  /** Busy work on the processor for each request, in undisturbed milliseconds. */
+  /** CPU time that each request burns, in milliseconds of an otherwise idle processor. */
   readonly cpu: Latency | null;
-  /** How requests fail instead of being served; the rates add up to 1 at most. */
+  /** How requests fail instead of being served; the rates add up to at most 1. */
   readonly errors: readonly ErrorRule[];
-  /** Size of the body of the link's own answer; `null` leaves it as it is. */
+  /** Size of the body of the link's own answer; `null` does not change it. */
   readonly response: Distribution | null;
-  /** Bytes that the link holds all the time, and for each request under way. */
+  /** Bytes that the link holds all the time, and for each request in flight. */
   readonly memory: { readonly heldBytes: number; readonly requestBytes: number };
   readonly concurrency: Concurrency | null;
   readonly rateLimit: RateLimit | null;
-  /** How long after its start a link says that it is not ready, and answers 503. */
+  /** For this long after its start a link is not ready and answers 503. */
   readonly startupMs: number;
-  /** From then on latency and processor time are `factor` times what they are, less and less for `durationMs`. */
+  /** Latency and CPU time start out multiplied by `factor`, which falls to 1 within `durationMs` after the link is ready. */
   readonly slowStart: { readonly durationMs: number; readonly factor: number } | null;
-  /** The original's slow request: with this probability a request waits that long. Plain chains only. */
+  /** The original's slow request: with this probability a request is delayed by `delayMs`. Plain chains only. */
   readonly slow: { readonly probability: number; readonly delayMs: number } | null;
 }
 
-/** A distribution of times, and the share of requests (0 to 1) that take any at all. */
+/** A distribution of times, and the share of requests (0 to 1) to which it applies. */
 export type Latency = Distribution & { readonly probability: number };
 
-/** In milliseconds or bytes, as its owner says. Draws below 0 count as 0. */
+/** In milliseconds or bytes, depending on the field. Draws below 0 count as 0. */
 export type Distribution =
   | { readonly kind: "fixed"; readonly value: number }
   | { readonly kind: "uniform"; readonly min: number; readonly max: number }
   | { readonly kind: "normal"; readonly mean: number; readonly deviation: number }
-  /** Mean and standard deviation are those of what is drawn, not of its logarithm. */
+  /** Mean and standard deviation are those of the values, not of their logarithms. */
   | { readonly kind: "lognormal"; readonly mean: number; readonly deviation: number }
   | { readonly kind: "exponential"; readonly mean: number }
   /** Passes exactly through the given quantiles; log-normal between and beyond them. */
@@ -43,31 +43,31 @@ export type Distribution =
 export type ErrorRule = {
   /** Share (0 to 1) of all requests. */
   readonly rate: number;
-  /** When it fails, in milliseconds, instead of latency and processor work; `null`: after these. */
+  /** Milliseconds until the failure, instead of latency and CPU work; `null`: fail after those. */
   readonly after: Distribution | null;
 } & (
   | { readonly kind: "status"; readonly status: number }
   /** The connection is reset. */
   | { readonly kind: "reset" }
-  /** No answer ever, until the caller gives up. */
+  /** The link never answers. */
   | { readonly kind: "silence" }
 );
 
 export type ErrorRuleKind = ErrorRule["kind"];
 
-/** How many requests are served at a time. Further ones wait in line; who finds the line full is answered 503. */
+/** How many requests are served concurrently. Others wait in a queue; when the queue is full, they get 503. */
 export interface Concurrency {
   readonly limit: number;
-  /** Places in the line. */
+  /** Maximum length of the queue. */
   readonly queue: number;
-  /** Longest time in the line, then 503; `null`: no limit. */
+  /** Maximum time in the queue before 503; `null`: no limit. */
   readonly waitMs: number | null;
 }
 
-/** How many requests are taken a second; further ones are answered with `status`. */
+/** How many requests are admitted per second; others are answered with `status`. */
 export interface RateLimit {
   readonly perSecond: number;
-  /** So many are taken at once after a pause. */
+  /** Maximum number of requests admitted at once after a pause. */
   readonly burst: number;
   readonly status: number;
 }
@@ -75,36 +75,36 @@ export interface RateLimit {
 /** One call of a link to another. */
 export interface Call {
   readonly service: string;
-  /** Chance (0 to 1) that the call is made at all. */
+  /** Probability (0 to 1) that the call is made at all. */
   readonly probability: number;
-  /** Total deadline of one attempt, with everything that happens below it. */
+  /** Deadline of one attempt, including everything that happens below it. */
   readonly timeoutMs: number;
-  /** Attempts after the first. */
+  /** Maximum attempts after the first. */
   readonly retries: number;
   readonly retry: RetryPolicy;
-  /** Bytes of the request's body, which makes it a POST; `null`: a GET without one. */
+  /** Size of the request body, which makes the call a POST; `null`: a GET without a body. */
   readonly request: Distribution | null;
 }
 
-/** Which attempts are repeated, when, and how many of them altogether. */
+/** Which failed attempts are retried, when, and how many in total. */
 export interface RetryPolicy {
   readonly on: readonly RetryCondition[];
-  /** Before retry i a random time up to this times 2^(i-1) passes, {@link MAX_BACKOFF_FACTOR} times this at most. */
+  /** Before retry i the link waits a random time up to `backoffMs` × 2^(i-1), at most {@link MAX_BACKOFF_FACTOR} × `backoffMs`. */
   readonly backoffMs: number;
-  /** Retries may be this share of the call's requests of the last seconds, and so many a second in any case. */
+  /** Limits retries to a share of the call's requests in the last seconds; `minPerSecond` are always allowed. */
   readonly budget: { readonly ratio: number; readonly minPerSecond: number } | null;
 }
 
-/** A status of 5xx, no answer in time, no answer for another reason, or one status. */
+/** Any 5xx status, a timeout, any other missing answer, or one particular status. */
 export type RetryCondition = "5xx" | "timeout" | "disconnect" | number;
 
-/** Time that passes between calls. */
+/** A pause between calls. */
 export interface Sleep {
   /** Milliseconds. */
   readonly sleep: Distribution;
 }
 
-/** Calls made at the same time; steps follow one another. Most steps hold one call. */
+/** Concurrent calls; the steps of a service follow one another. Most steps hold one call. */
 export type Step = readonly (Call | Sleep)[];
 
 export function isCall(action: Call | Sleep): action is Call {
@@ -122,21 +122,21 @@ export interface Toleration {
   readonly [field: string]: string | undefined;
 }
 
-/** What a cluster may require of pods; empty where it requires nothing. */
+/** Settings that a cluster may require of pods; empty if it requires nothing. */
 export interface PodSettings {
   readonly imagePullSecrets: readonly string[];
   readonly nodeSelector: Texts;
   readonly tolerations: readonly Toleration[];
   readonly annotations: Texts;
   readonly labels: Texts;
-  /** Of links, over what they get otherwise: `cpu`, `memory`. */
+  /** Override the resources that links have by default: `cpu`, `memory`. */
   readonly requests: Texts;
   readonly limits: Texts;
-  /** `null`: those of the images' pods. `"none"`: the cluster chooses, as OpenShift's restricted SCC wants it. */
+  /** `null`: the default user id. `"none"`: the cluster chooses, as OpenShift's restricted SCC requires. */
   readonly runAsUser: number | "none" | null;
 }
 
-/** A label by which Services and releases choose pods: nobody else may set it. */
+/** Whether Services and releases select pods by this label, so that users must not set it. */
 export function isReservedLabel(key: string): boolean {
   return /^(app|instance|instance-name|service|service-name|pod-template-hash)$|^(app|applyset)\.kubernetes\.io\//.test(
     key,
@@ -145,7 +145,7 @@ export function isReservedLabel(key: string): boolean {
 
 export interface Service {
   readonly name: string;
-  /** Of its own pods in Kubernetes, over those of the topology. @default none */
+  /** Settings of this service's pods in Kubernetes; they override the topology's. @default none */
   readonly pods?: PodSettings;
   readonly replicas: number;
   readonly behavior: Behavior;
@@ -157,48 +157,48 @@ export interface Topology {
   readonly name: string;
   /** A plain chain keeps the original's names in Kubernetes and draws slow requests. */
   readonly kind: "chain" | "graph";
-  /** Of all pods in Kubernetes. @default none */
+  /** Settings of all pods in Kubernetes. @default none */
   readonly pods?: PodSettings;
-  /** Name of the service that requests from outside go to. */
+  /** The service that receives requests from outside. */
   readonly entry: string;
-  /** By name, in the order of the document. */
+  /** By name, in document order. */
   readonly services: ReadonlyMap<string, Service>;
 }
 
-/** Limit of a call for every link still below the caller. */
+/** Default timeout of a call, for each link below the caller. */
 export const CALL_TIMEOUT_MS = 3000;
 
-/** How long the original's slow request takes. */
+/** Delay of the original's slow request. */
 export const SLOW_REQUEST_MS = 2000;
 
-/** Links of a chain when nobody says how many, as in the original. */
+/** Default number of links of a chain, as in the original. */
 export const DEFAULT_INSTANCES = 3;
 
-/** More than this cannot be numbered sensibly or held by one machine. */
+/** More services cannot be numbered sensibly or run on one machine. */
 export const MAX_SERVICES = 100_000;
 
-/** Backoff of a retry grows up to so many times the first. */
+/** The backoff of a retry grows to at most this many times the first. */
 export const MAX_BACKOFF_FACTOR = 10;
 
-/** Largest body that a call sends and a link takes. */
+/** Largest request body that a call sends and a link accepts. */
 export const MAX_REQUEST_BYTES = 16 * 1024 ** 2;
 
-/** Largest body that a link answers, and its callers take. */
+/** Largest response body that a link sends and its callers accept. */
 export const MAX_RESPONSE_BYTES = 64 * 1024 ** 2;
 
-/** Every attempt without a good answer is repeated at once, as often as the call's `retries` say. */
+/** Every failed attempt is retried immediately, up to the call's number of `retries`. */
 export const DEFAULT_RETRY: RetryPolicy = Object.freeze({
   on: Object.freeze(["5xx", "timeout", "disconnect"] as const),
   backoffMs: 0,
   budget: null,
 });
 
-/** A call that says only whom and how long. */
+/** The optional settings of a call, with their defaults. */
 export const PLAIN_CALL = Object.freeze({ probability: 1, retries: 0, retry: DEFAULT_RETRY, request: null });
 
 const NO_MEMORY = Object.freeze({ heldBytes: 0, requestBytes: 0 });
 
-/** A link that answers at once. */
+/** A link that answers immediately. */
 export const PLAIN_BEHAVIOUR: Behavior = Object.freeze({
   latency: null,
   cpu: null,

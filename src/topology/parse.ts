@@ -18,12 +18,12 @@ import { readSource, type Source } from "./source.ts";
 import { KNOWN_KEYS } from "./values.ts";
 
 export interface ParseOptions {
-  /** Chains draw the original's slow request. @default true */
+  /** Whether links of a chain draw the original's slow request. @default true */
   readonly slow?: boolean;
 }
 
 /**
- * The model of a topology document (YAML or JSON text). `sourceName` is the file's name in messages.
+ * Parses a topology document (YAML or JSON). Messages refer to the file as `sourceName`.
  * @throws {TopologyError} with every problem of the document
  */
 export function parseTopology(text: string, sourceName: string, options: ParseOptions = {}): Topology {
@@ -44,13 +44,13 @@ export function parseTopology(text: string, sourceName: string, options: ParseOp
     return buildDocumentChain(accept(document, problems, source, sourceName), options);
   }
   const document = check(documentSchemas.graph, value, problems);
-  // The graph is checked even where values are wrong, so that everything is reported at once.
+  // Check the graph even if some values are wrong, so that all problems are reported at once.
   if (isRecord(value.services)) problems.push(...findGraphProblems(value.services));
   return buildGraph(accept(document, problems, source, sourceName));
 }
 
 /**
- * One service alone, from its entry in a topology document as JSON: what a link in Kubernetes is given.
+ * Parses one service from its entry in a topology document, as JSON. A link in Kubernetes gets only its own entry.
  * @throws {TopologyError}
  */
 export function parseService(text: string, name: string, sourceName: string): Service {
@@ -86,7 +86,7 @@ function check<S extends v.GenericSchema>(
 
 function describeIssue(issue: v.BaseIssue<unknown>, parentPath: readonly PathKey[]): Problem[] {
   const path = [...parentPath, ...(issue.path ?? []).map((item) => item.key as PathKey)];
-  // A union says little; the alternative that fits the value's kind says what is wrong inside it.
+  // The message of a union is vague; the alternative that fits the value's kind says what is wrong inside it.
   const inner = issue.type === "union" ? (issue.issues ?? []).filter(reachesInside) : [];
   if (inner.length > 0) return inner.flatMap((sub) => describeIssue(sub, path));
   if (issue.type === "never") {

@@ -1,16 +1,16 @@
 import { UserError } from "../lib/errors.ts";
 
-/** A step into the document: the key of a mapping or the index in a list. */
+/** A step into a document: the key of a mapping or the index of a list item. */
 export type PathKey = string | number;
 
-/** One thing that is wrong in a document. */
+/** One problem in a document. */
 export interface Problem {
   readonly path: readonly PathKey[];
   /** What the document should hold at `path`. */
   readonly expected: string;
-  /** What it does hold. */
+  /** What the document holds instead. */
   readonly found: string;
-  /** The place is that of the key, not of its value. @default false */
+  /** Points to the key instead of its value. @default false */
   readonly atKey?: boolean;
   /** The known key or name that was probably meant. */
   readonly nearest?: string | undefined;
@@ -22,10 +22,10 @@ export interface PlacedProblem extends Problem {
   readonly column: number;
 }
 
-/** How many problems a message lists before it only counts the rest. */
+/** A message lists this many problems and counts the rest. */
 export const MAX_LISTED = 50;
 
-/** A document with problems, all of them at once. */
+/** Reports all problems of a document at once. */
 export class TopologyError extends UserError {
   readonly problems: readonly PlacedProblem[];
 
@@ -56,7 +56,7 @@ export function formatPath(path: readonly PathKey[]): string {
     .replace(/^\./, "");
 }
 
-/** A short rendering of any value for "found …". */
+/** A short rendering of any value, for "found …". */
 export function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value) && value.length === 0) return "an empty list";
@@ -69,8 +69,8 @@ export function describeValue(value: unknown): string {
 const LONGEST_VALUE = 60;
 
 /**
- * The beginning of a value's JSON, whole if it fits into `room` characters: anchors can make a value that holds itself,
- * or one that is endless in effect.
+ * The beginning of a value's JSON, cut after about `room` characters. YAML anchors can make a value that contains
+ * itself, or one whose JSON would be practically endless.
  */
 function renderStart(value: unknown, room = LONGEST_VALUE): string {
   if (value === null || typeof value !== "object") return String(JSON.stringify(value));
@@ -79,7 +79,7 @@ function renderStart(value: unknown, room = LONGEST_VALUE): string {
   for (const key of Object.keys(value)) {
     if (text.length > 1) text += ",";
     if (!isList) text += `${JSON.stringify(key)}:`;
-    // Every level has taken a bracket at least, so that it ends.
+    // Every level uses up at least one character (its bracket), so the recursion ends.
     if (text.length <= room) text += renderStart((value as Record<string, unknown>)[key], room - text.length);
     if (text.length > room) return text;
   }

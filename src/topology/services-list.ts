@@ -1,6 +1,6 @@
 /**
- * Identifies a list of services: the first 16 hex digits of the SHA-256 of its JSON. A link says it in the
- * header `chain-link-services` of `/readiness`, so that a deployment can tell which list is served.
+ * Identifies a list of services: the first 16 hex digits of the SHA-256 of its JSON. A link sends it in the header
+ * `chain-link-services` of `/readiness`, which tells a deployment which list the link serves.
  */
 export function hashServices(names: Iterable<string>): string {
   return new Bun.CryptoHasher("sha256")

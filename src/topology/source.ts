@@ -10,10 +10,10 @@ import {
 } from "js-yaml";
 import type { PathKey, PlacedProblem, Problem } from "./problem.ts";
 
-/** The plain value of a YAML (or JSON) text, and where each part of it stands. */
+/** The value of a YAML (or JSON) text, and the position of each part of it. */
 export interface Source {
   readonly value: unknown;
-  /** Keys that a mapping holds twice; the later one is in `value`. */
+  /** Keys that occur twice in a mapping; `value` has the later one. */
   readonly duplicates: readonly Problem[];
   place(problem: Problem): PlacedProblem;
 }
@@ -55,7 +55,7 @@ interface Frame {
   key: string | null;
 }
 
-/** Walks the event stream once; remembers where each key and value starts, by path. */
+/** Walks the event stream and records where each key and value starts, by path. */
 class PlaceIndex {
   readonly duplicates: Problem[] = [];
   readonly #text: string;
@@ -76,7 +76,7 @@ class PlaceIndex {
       this.#offsets = offsets;
     }
     let path = problem.path;
-    // What is missing is placed at the nearest thing that encloses it.
+    // Something missing is placed at its nearest existing ancestor.
     while (path.length > 0 && !this.#offsets.has(path.join("\0"))) path = path.slice(0, -1);
     const found = this.#offsets.get(path.join("\0"));
     const whole = path.length === problem.path.length;
@@ -114,7 +114,7 @@ class PlaceIndex {
           this.duplicates.push({
             path: [...parent.path, parent.key],
             expected: "each key once",
-            found: `${JSON.stringify(parent.key)} again`,
+            found: `a second ${JSON.stringify(parent.key)}`,
             atKey: true,
           });
         }

@@ -5,15 +5,15 @@ import { isRecord } from "../lib/record.ts";
 import { parseSize, SIZE_PATTERN } from "../lib/size.ts";
 
 /**
- * What the values of a topology document may be. The message of each check says what was expected; the place and what
- * was found are added by the parser.
+ * Schemas of the values in a topology document. Each check's message says what was expected; the parser adds the place
+ * and what was found.
  */
 
-/** Begins the message of an unknown key; the keys that would do follow. */
+/** The message of an unknown key begins with this; a list of the known keys follows. */
 export const KNOWN_KEYS = "one of ";
 
 const DURATION_EXPECTED = "a duration such as 2ms, 300us or 1.5s";
-/** YAML reads a plain 0 as a number. */
+/** Includes the number 0, because YAML reads an unquoted 0 as a number. */
 export const duration = v.pipe(
   v.union(
     [v.pipe(v.string(), v.regex(DURATION_PATTERN, DURATION_EXPECTED)), v.literal(0)],
@@ -31,7 +31,7 @@ const wholeBytes = v.pipe(
   v.maxValue(Number.MAX_SAFE_INTEGER, SIZE_EXPECTED),
 );
 
-/** A size, or a number of bytes, of at most `maxBytes`, which a person writes as `maxText`. */
+/** A size or a number of bytes, at most `maxBytes`; `maxText` is that limit for people. */
 export function sizeUpTo(maxBytes: number, maxText: string) {
   return v.pipe(
     v.union([v.pipe(v.string(), v.regex(SIZE_PATTERN, SIZE_EXPECTED)), wholeBytes], SIZE_EXPECTED),
@@ -59,11 +59,11 @@ export function count(min: number, max: number) {
   );
 }
 
-/** A mapping with these keys and no others; every unknown key is a problem of its own. */
+/** A mapping with these keys only; every unknown key is a problem of its own. */
 export function mapping<E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, string> {
   const object = v.object(entries, "a mapping");
   const unknownKey = v.never(`${KNOWN_KEYS}${Object.keys(entries).join(", ")}`);
-  // For an object schema a list is an object with the keys 0, 1 and so on.
+  // To an object schema, a list is an object with the keys 0, 1 and so on.
   const list = v.custom<never>(() => false, "a mapping");
   const run: (typeof object)["~run"] = (dataset, config) => {
     const input: unknown = dataset.value;
@@ -74,7 +74,7 @@ export function mapping<E extends v.ObjectEntries>(entries: E): v.StrictObjectSc
     const issues = unknown.flatMap((key) => checkEntry(unknownKey, input, key, config).issues ?? []);
     return withIssues(checked, issues);
   };
-  // Accepts what a strict object accepts, but that one stops at the first unknown key.
+  // The type of a strict object; but Valibot's own strictObject stops at the first unknown key.
   return {
     ...v.objectWithRest(entries, unknownKey, "a mapping"),
     "~run": run,
@@ -82,8 +82,8 @@ export function mapping<E extends v.ObjectEntries>(entries: E): v.StrictObjectSc
 }
 
 /**
- * A mapping whose keys are names that people chose. Valibot's own schemas silently leave out the keys `constructor`, `prototype`
- * and `__proto__`, of which the first two are fine names for a service.
+ * A mapping whose keys are names that people chose. Valibot's own schemas silently drop the keys `constructor`,
+ * `prototype` and `__proto__`, of which the first two are valid service names.
  */
 export function mappingOfNames<V extends v.GenericSchema>(value: V, expected: string) {
   const record = v.record(v.string(), value, expected);
@@ -93,7 +93,7 @@ export function mappingOfNames<V extends v.GenericSchema>(value: V, expected: st
     const checked = Object.keys(input).map((key) => [key, checkEntry(value, input, key, config)] as const);
     const result = {
       typed: checked.every(([, { typed }]) => typed),
-      // Unlike an assignment, this makes an entry of `__proto__` too.
+      // Unlike an assignment, `fromEntries` also creates an entry for `__proto__`.
       value: Object.fromEntries(checked.map(([key, entry]) => [key, entry.value])),
     };
     const issues = checked.flatMap(([, entry]) => entry.issues ?? []);
@@ -104,7 +104,7 @@ export function mappingOfNames<V extends v.GenericSchema>(value: V, expected: st
 
 type Issue = v.BaseIssue<unknown>;
 
-/** The result for one entry of a mapping, its issues with the key at the front of their paths. */
+/** Validates one entry of a mapping; the paths of its issues begin with the key. */
 function checkEntry(
   schema: v.GenericSchema,
   input: Record<string, unknown>,
@@ -123,8 +123,8 @@ function withIssues<D extends v.OutputDataset<unknown, Issue>>(dataset: D, more:
 }
 
 /**
- * One of several forms. Which one is meant is told by `pick` from the value, so that problems are those of that form;
- * `undefined` means none.
+ * One of several forms. `pick` tells from the value which form is meant, so that the problems reported are those of that
+ * form; `undefined` means none of them.
  */
 export function oneOf<const O extends v.UnionOptions>(
   options: O,
@@ -151,7 +151,7 @@ export function plainOrMapping<P extends v.GenericSchema, M extends v.GenericSch
 
 type Quantity = v.GenericSchema<string | number, string>;
 
-/** The keys of which a distribution has exactly one. */
+/** A distribution has exactly one of these keys. */
 const SHAPES = ["fixed", "p50", "uniform", "normal", "lognormal", "exponential"] as const;
 
 function shapesOf(quantity: Quantity, noun: string) {
@@ -161,10 +161,10 @@ function shapesOf(quantity: Quantity, noun: string) {
     p50: v.optional(quantity),
     p90: v.optional(quantity),
     p99: v.optional(quantity),
-    uniform: v.optional(v.tuple([quantity, quantity], `a list of two ${noun}s: [least, most]`)),
+    uniform: v.optional(v.tuple([quantity, quantity], `a list of two ${noun}s: [minimum, maximum]`)),
     normal: v.optional(spread),
     lognormal: v.optional(spread),
-    exponential: v.optional(v.pipe(quantity, v.description("The mean."))),
+    exponential: v.optional(v.pipe(quantity, v.description("Mean."))),
   };
 }
 
@@ -212,33 +212,33 @@ function distributionOf<E extends v.ObjectEntries>(
   return v.pipe(
     mapping({ ...shapesOf(quantity, noun), ...extra }),
     v.check((entry) => hasOneShape(entry as DistributionEntry), `exactly one of ${SHAPES.join(", ")}`),
-    v.check((entry) => hasOwnQuantiles(entry as DistributionEntry), "p90 and p99 beside p50"),
+    v.check((entry) => hasOwnQuantiles(entry as DistributionEntry), "p90 and p99 only together with p50"),
     v.check(
       (entry) => areOrdered(entry as DistributionEntry, parse),
-      `${plural} in order: p50 <= p90 <= p99, least <= most`,
+      `${plural} in order: p50 <= p90 <= p99, minimum <= maximum`,
     ),
   );
 }
 
 const TIME_EXPECTED = "a duration such as 2ms, or a distribution such as { p50, p90, p99 }";
 
-/** Of times: a duration or a distribution. */
+/** A duration, or a distribution of durations. */
 export const time = plainOrMapping(
   duration,
   distributionOf(duration, parseDuration, "duration", {}),
   TIME_EXPECTED,
 );
 
-/** Of times, for all requests or for a share of them. */
+/** Like {@link time}, but may apply to a share of the requests only. */
 export const occasionalTime = plainOrMapping(
   duration,
   distributionOf(duration, parseDuration, "duration", {
-    probability: v.optional(v.pipe(fraction, v.description("Share of requests that take any time at all."))),
+    probability: v.optional(v.pipe(fraction, v.description("Share of requests to which it applies."))),
   }),
   TIME_EXPECTED,
 );
 
-/** Of sizes: one or a distribution of them, at most `maxBytes`. */
+/** A size, or a distribution of sizes, at most `maxBytes`. */
 export function sizes(maxBytes: number, maxText: string) {
   const size = sizeUpTo(maxBytes, maxText);
   return plainOrMapping(

@@ -241,7 +241,7 @@ test("a topology with problems starts nothing", async () => {
   const { exitCode, stdout, stderr } = await runCli(["up", file, "--port", "0"]);
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
   expect(stderr).toContain(
-    `${file}:5:16: services.b.calls[0]: expected calls without a cycle, found a -> b -> a`,
+    `${file}:5:16: services.b.calls[0]: expected calls without cycles, found a -> b -> a`,
   );
 });
 

@@ -19,12 +19,12 @@ test("an answer that declares too much is not read", async () => {
   expect(readBody(await get(), 1000)).rejects.toThrow(AnswerTooLargeError);
 });
 
-test("an answer that inflates to too much is given up", async () => {
+test("an answer that inflates to too much is abandoned", async () => {
   respond = () => new Response(gzipSync(new Uint8Array(1e6)), { headers: { "Content-Encoding": "gzip" } });
   expect(readBody(await get(), 100_000)).rejects.toThrow(AnswerTooLargeError);
 });
 
-test("an answer without an end is given up, and its connection is closed", async () => {
+test("an answer without an end is abandoned, and its connection is closed", async () => {
   const { promise: canceled, resolve } = Promise.withResolvers<void>();
   respond = () =>
     new Response(

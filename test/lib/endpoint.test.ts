@@ -48,9 +48,9 @@ describe("parseEndpoint", () => {
     ["http://h:65536", "a port from 1 to 65535"],
     ["http://[::1]:70000/a", "a port from 1 to 65535"],
     ["http://h:0", "a port from 1 to 65535"],
-    ["http://h/a b", "without blanks"],
-    [" http://h", "without blanks"],
-    ["http://h\n", "without blanks"],
+    ["http://h/a b", "without spaces"],
+    [" http://h", "without spaces"],
+    ["http://h\n", "without spaces"],
     ["http://a%3Ab:c@h", "no colon"],
     ["http://a:b%0d%0ac@h", "no control characters"],
     ["", "an http or https URL"],
@@ -73,13 +73,13 @@ describe("apiUrl", () => {
     expect(apiUrl(base, "otlp", "/v1/traces")).toBe(url);
   });
 
-  test("queries of the base URL and of the request are joined", () => {
+  test("the queries of the base URL and of the request are joined", () => {
     expect(apiUrl("http://h/z/api/v2?tenant=a", "zipkin", "/api/v2/traces?limit=3")).toBe(
       "http://h/z/api/v2/traces?tenant=a&limit=3",
     );
   });
 
-  test("a query with question marks of its own is whole", () => {
+  test("a query that contains question marks stays whole", () => {
     expect(apiUrl("http://h", "zipkin", "/api/v2/traces?annotationQuery=url=/a?b=1?&limit=3")).toBe(
       "http://h/api/v2/traces?annotationQuery=url=/a?b=1?&limit=3",
     );
@@ -98,7 +98,7 @@ test.each([
   expect(hideSecrets(text)).toBe(shown);
 });
 
-test("users of all URLs in a text are hidden, and nothing else is", () => {
+test("the users of all URLs in a text are hidden, and nothing else", () => {
   expect(hideInUrls('cannot read http://u:p@s/s@h/a: see "https://v@i/x", mail a@b')).toBe(
     'cannot read http://***@h/a: see "https://***@i/x", mail a@b',
   );

@@ -4,7 +4,7 @@ import { errorText } from "../../src/lib/errors.ts";
 import { unwritable } from "../../src/lib/unwritable.ts";
 import { makeCertificates } from "../helpers/certificates.ts";
 
-test("what a connection that broke says is for users, not for who calls fetch", async () => {
+test("the message of a broken connection is for users, not for callers of fetch", async () => {
   using server = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
@@ -20,7 +20,7 @@ test("what a connection that broke says is for users, not for who calls fetch", 
   expect(errorText(error)).not.toContain("verbose");
 });
 
-test("what the system says of files and connections is said in our words", async () => {
+test("errors of files and connections are described in our own words", async () => {
   const thrownBy = (run: () => unknown) => Promise.try(run).catch((thrown: unknown) => thrown);
   expect(errorText(await thrownBy(() => fetch("http://127.0.0.1:1")))).toBe("connection refused");
   if (process.platform === "linux")
@@ -33,7 +33,7 @@ test("what the system says of files and connections is said in our words", async
   );
 });
 
-test.skipIf(Bun.which("openssl") === null)("each problem of a certificate has its own words", async () => {
+test.skipIf(Bun.which("openssl") === null)("each certificate problem has its own message", async () => {
   const { authority, good, selfSigned, expired, otherName } = makeCertificates();
   for (const [{ cert, key }, ca, words] of [
     [selfSigned, undefined, "certificate is self-signed"],
@@ -48,8 +48,8 @@ test.skipIf(Bun.which("openssl") === null)("each problem of a certificate has it
   }
 });
 
-test("an address that is not this machine's is said of who listens, not of who connects", () => {
+test("only a listener is told that the address is not one of this machine", () => {
   const error = Object.assign(new Error("address not available"), { code: "EADDRNOTAVAIL" });
   expect(errorText(error)).toBe("no free local port");
-  expect(errorText(Object.assign(error, { syscall: "listen" }))).toBe("it is no address of this machine");
+  expect(errorText(Object.assign(error, { syscall: "listen" }))).toBe("it is not an address of this machine");
 });

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { Histogram, THREE_DIGITS } from "../../src/lib/histogram.ts";
 
-test("an empty histogram says 0", () => {
+test("every figure of an empty histogram is 0", () => {
   expect(new Histogram().quantile(0.5)).toBe(0);
 });
 
@@ -24,7 +24,7 @@ test("every quantile is within 6 % of the sorted values' own", () => {
   );
 });
 
-test("counts up to a bound grow with it and end at the total", () => {
+test("the count up to a bound grows with the bound and ends at the total", () => {
   const histogram = new Histogram();
   for (let value = 0; value < 5000; value += 7) histogram.record(value);
   let last = 0;
@@ -44,7 +44,7 @@ test("a value beyond the range is counted, not lost", () => {
   expect(histogram.quantile(1)).toBeGreaterThan(2 ** 30);
 });
 
-test("with three digits every quantile is within 0.1 %, and the ends are exact", () => {
+test("with three digits every quantile is within 0.1 %, and minimum and maximum are exact", () => {
   fc.assert(
     fc.property(
       fc.array(fc.integer({ min: 0, max: 2 ** 40 }), { minLength: 1, maxLength: 300 }),

@@ -16,11 +16,11 @@ describe("durations", () => {
     expect(parseDuration(text)).toBeCloseTo(ms, 9);
   });
 
-  test.each(["", "5", "ms", "-1s", "1 s", "1S", "1e3ms", ".5s", "1d"])("%p is none", (text) => {
+  test.each(["", "5", "ms", "-1s", "1 s", "1S", "1e3ms", ".5s", "1d"])("%p is not a duration", (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
 
-  test("what is formatted is read back", () => {
+  test("a formatted duration is read back", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1e10 }), (micros) => {
         expect(parseDuration(formatDuration(micros / 1000))).toBeCloseTo(micros / 1000, 3);
@@ -43,7 +43,7 @@ describe("sizes", () => {
     expect(parseSize(text)).toBe(bytes);
   });
 
-  test.each(["", "-1", "4 KiB", "4kib", "KiB", "1e3", "4TB"])("%p is none", (text) => {
+  test.each(["", "-1", "4 KiB", "4kib", "KiB", "1e3", "4TB"])("%p is not a size", (text) => {
     expect(parseSize(text)).toBeUndefined();
   });
 });
@@ -58,11 +58,11 @@ describe("percentages", () => {
     expect(parsePercentage(text)).toBeCloseTo(fraction, 12);
   });
 
-  test.each(["", "5", "101%", "-1%", "100.1%", "%"])("%p is none", (text) => {
+  test.each(["", "5", "101%", "-1%", "100.1%", "%"])("%p is not a percentage", (text) => {
     expect(parsePercentage(text)).toBeUndefined();
   });
 
-  test("what is formatted is read back", () => {
+  test("a formatted percentage is read back", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1_000_000 }), (millionths) => {
         expect(parsePercentage(formatPercentage(millionths / 1e6))).toBeCloseTo(millionths / 1e6, 8);

@@ -6,14 +6,14 @@ function draw(seed: string | null, name: string, count = 1000): number[] {
   return Array.from({ length: count }, () => random());
 }
 
-test("the same seed and name give the same numbers, another seed or name others", () => {
+test("the same seed and name give the same numbers, and another seed or name gives others", () => {
   expect(draw("7", "a")).toEqual(draw("7", "a"));
   expect(draw("7", "a")).not.toEqual(draw("8", "a"));
   expect(draw("7", "a")).not.toEqual(draw("7", "b"));
   expect(draw(null, "a")).not.toEqual(draw(null, "a"));
 });
 
-test("the sequence of a seed stays as it is from version to version", () => {
+test("the sequence of a seed does not change between versions", () => {
   expect(draw("7", "chain-link-service-0", 3)).toMatchInlineSnapshot(`
     [
       0.9081146803218871,
@@ -23,7 +23,7 @@ test("the sequence of a seed stays as it is from version to version", () => {
   `);
 });
 
-test("numbers are spread evenly over [0, 1), also the first ones of similar seeds", () => {
+test("numbers are spread evenly over [0, 1), including the first ones of similar seeds", () => {
   const first = Array.from({ length: 10_000 }, (_, seed) => draw(String(seed), "a", 1)[0] ?? -1);
   for (const numbers of [draw("1", "a", 10_000), first]) {
     for (let tenth = 0; tenth < 10; tenth++) {

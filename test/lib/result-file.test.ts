@@ -27,7 +27,7 @@ function newFolder(): string {
 
 const MODULE = join(import.meta.dir, "../../src/lib/result-file.ts");
 
-/** Runs a script that may use ResultFile, after some shell words. */
+/** Runs a script that may use ResultFile, after some shell commands. */
 function runScript(script: string, shell = "exec", args: readonly string[] = []) {
   const code = `import { ResultFile, writeResultFile } from ${JSON.stringify(MODULE)}; ${script}`;
   return Bun.spawn(["sh", "-c", `${shell} "$0" -e "$@"`, process.execPath, code, ...args], {
@@ -51,13 +51,13 @@ test("a result replaces the old file as a whole, and keeps its mode", () => {
   expect(readdirSync(folder)).toEqual(["r.json"]);
 });
 
-test("a new result has the mode that any new file has", () => {
+test("a new result has the mode of any new file", () => {
   const file = join(newFolder(), "r.json");
   writeResultFile(file, "new");
   expect(statSync(file).mode & 0o777).toBe(0o666 & ~process.umask());
 });
 
-test("a result that is discarded leaves the old file and nothing else", () => {
+test("a result that is discarded leaves only the old file", () => {
   const folder = newFolder();
   writeFileSync(join(folder, "r.json"), "old");
   for (const name of ["r.json", "none.json"]) {
@@ -69,7 +69,7 @@ test("a result that is discarded leaves the old file and nothing else", () => {
   expect(readFileSync(join(folder, "r.json"), "utf8")).toBe("old");
 });
 
-test("a symbolic link stays, and the file that it leads to is replaced or made", () => {
+test("a symbolic link stays, and the file that it points to is replaced or created", () => {
   const [links, files] = [newFolder(), newFolder()];
   writeFileSync(join(files, "a"), "old");
   for (const name of ["a", "b"]) {
@@ -82,7 +82,7 @@ test("a symbolic link stays, and the file that it leads to is replaced or made",
   expect(readdirSync(links).sort()).toEqual(["a", "b"]);
 });
 
-test("what is written after a result was published is appended to it", () => {
+test("writes after publishing are appended to the result", () => {
   const folder = newFolder();
   const file = join(folder, "run");
   writeFileSync(file, "the ledger before");
@@ -96,7 +96,7 @@ test("what is written after a result was published is appended to it", () => {
   expect(readdirSync(folder)).toEqual(["run"]);
 });
 
-test("a missing folder, a folder and a full device are errors with the name of the file", () => {
+test("a missing folder, a folder and a full device are reported with the name of the file", () => {
   const folder = newFolder();
   const missing = join(folder, "none", "r.json");
   expect(() => checkResultFile(missing)).toThrow(
@@ -109,12 +109,12 @@ test("a missing folder, a folder and a full device are errors with the name of t
     );
 });
 
-test("a file that may not be written is not replaced", async () => {
+test("a read-only file is not replaced", async () => {
   const folder = newFolder();
   const file = join(folder, "r.json");
   writeFileSync(file, "old");
   chmodSync(file, 0o444);
-  // Root may write everything: the script becomes somebody else, who could replace the file in this folder.
+  // Root may write everything: the script becomes another user, who may replace files in this folder.
   chmodSync(root, 0o755);
   chmodSync(folder, 0o777);
   const script = `
@@ -126,7 +126,7 @@ test("a file that may not be written is not replaced", async () => {
   expect(readFileSync(file, "utf8")).toBe("old");
 });
 
-test("a check leaves an old file, makes no new one, and does not wait for the reader of a named pipe", async () => {
+test("a check changes no file, creates none, and does not wait for the reader of a named pipe", async () => {
   const folder = newFolder();
   const [old, pipe] = [join(folder, "old"), join(folder, "pipe")];
   writeFileSync(old, "old");
@@ -136,7 +136,7 @@ test("a check leaves an old file, makes no new one, and does not wait for the re
   expect(readFileSync(old, "utf8")).toBe("old");
 });
 
-test("an error in the middle leaves the old file and no temporary one", async () => {
+test("an error while writing leaves the old file and no temporary file", async () => {
   const folder = newFolder();
   const file = join(folder, "r.json");
   writeFileSync(file, "old");
@@ -144,7 +144,7 @@ test("an error in the middle leaves the old file and no temporary one", async ()
     const file = new ResultFile(process.argv[1]);
     try { for (let i = 0; i < 100; i++) file.write("x".repeat(1000)); file.finish(); }
     catch (error) { console.log(error.code, error.message); }`;
-  // A file size limit is what a full disk is, without a disk.
+  // A file size limit acts like a full disk.
   const child = runScript(script, "ulimit -f 8 && exec", [file]);
   expect(await child.stdout.text()).toContain(`file-unwritable cannot write ${file}: `);
   expect(readFileSync(file, "utf8")).toBe("old");
@@ -169,7 +169,7 @@ test.each([
   expect(readFileSync(file, "utf8")).toBe("old");
 });
 
-test("a program that ends by itself at a signal is not ended by an unfinished result", async () => {
+test("an unfinished result does not end a program that handles the signal itself", async () => {
   const folder = newFolder();
   const script = `
     const file = new ResultFile(process.argv[1]); file.write("new");
@@ -191,7 +191,7 @@ test("standard output, a descriptor and a pipe are written directly", async () =
   expect(await runScript(script, "exec", names).stdout.text()).toBe(
     names.map((name) => `${name}\n`).join(""),
   );
-  // In a file that standard output leads to, nothing is overwritten either.
+  // Redirected standard output is not truncated either.
   const file = join(newFolder(), "out");
   await runScript(script, `exec >${file}; exec`, names).exited;
   expect(readFileSync(file, "utf8")).toBe(names.map((name) => `${name}\n`).join(""));

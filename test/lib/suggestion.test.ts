@@ -12,6 +12,6 @@ test.each([
   expect(findNearest(word, KNOWN)).toBe(meant);
 });
 
-test.each(["banana", "x", "completely-different"])("nothing is near %s", (word) => {
+test.each(["banana", "x", "completely-different"])("%s has no near candidate", (word) => {
   expect(findNearest(word, KNOWN)).toBeUndefined();
 });

@@ -3,35 +3,35 @@ import { load } from "js-yaml";
 import { renderYaml } from "../../src/kubernetes/yaml.ts";
 import { joinLines, visibleCell, visibleLine, visibleText } from "../../src/lib/visible-text.ts";
 
-/** Every character up to U+FFFF that is no surrogate. */
+/** Every UTF-16 code unit except surrogates. */
 const CHARACTERS = Array.from({ length: 0x1_0000 }, (_, code) => code)
   .filter((code) => code < 0xd800 || code > 0xdfff)
   .map((code) => String.fromCharCode(code));
 
 describe("visible text", () => {
-  test("spells controls out as kubectl does", () => {
+  test("spells out control characters as kubectl does", () => {
     expect(visibleText("a\u001b[31mb\rc\u0000\u0007")).toBe("a^[[31mb\\rc^@^G");
     expect(visibleText("\u007f\u009b31m\u202eabc\u2066\u2028")).toBe(
       "\\u007f\\u009b31m\\u202eabc\\u2066\\u2028",
     );
   });
 
-  test("leaves text, tabs and line feeds of any language as they are", () => {
+  test("does not change tabs, line feeds and text of any language", () => {
     for (const text of ["", "grüße\t日本\n", "שלום", "👩‍👩‍👧 é", "^[", "\\u001b"])
       expect(visibleText(text)).toBe(text);
   });
 
-  test("has no character of Unicode's classes Cc, Zl, Zp and Bidi_Control besides tab and line feed", () => {
+  test("has no character of the Unicode classes Cc, Zl, Zp and Bidi_Control besides tab and line feed", () => {
     const all = visibleText(CHARACTERS.join(""));
     expect(all.replace(/[\t\n]/g, "")).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u);
   });
 
-  test("twice is as once", () => {
+  test("does not change when made visible again", () => {
     const once = visibleText(CHARACTERS.join(""));
     expect(visibleText(once)).toBe(once);
   });
 
-  test("of JSON and YAML means the same", () => {
+  test("keeps the meaning of JSON and YAML", () => {
     const value = { [CHARACTERS.join("")]: CHARACTERS };
     expect(JSON.parse(visibleText(JSON.stringify(value)))).toEqual(value);
     for (const character of CHARACTERS.filter((it) => visibleText(it) !== it)) {
@@ -41,7 +41,7 @@ describe("visible text", () => {
     }
   });
 
-  test("keeps a line one line", () => {
+  test("of one line stays one line", () => {
     expect(visibleLine("a\tb\nINFO c")).toBe("a\tb\\nINFO c");
     expect(visibleCell("a\tb\nINFO c")).toBe("a\\tb\\nINFO c");
     expect(joinLines(["a\nb", "c"])).toBe("a\\nb\nc\n");

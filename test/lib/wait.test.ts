@@ -3,7 +3,7 @@ import { WAKE_MS, waitFor, waitUntil } from "../../src/lib/wait.ts";
 import { graphOf, startChain } from "../helpers/chain.ts";
 
 test.each([0.3, 0.7, 1.5, 2.7, 12.4])(
-  "a latency of %d ms is never cut short, to the part of a millisecond",
+  "a wait of %d ms is never cut short, not even by a fraction of a millisecond",
   async (ms) => {
     const behavior = { latency: { kind: "fixed", value: ms, probability: 1 } } as const;
     await using chain = startChain(graphOf({ a: { behavior } }));
@@ -14,14 +14,14 @@ test.each([0.3, 0.7, 1.5, 2.7, 12.4])(
   },
 );
 
-test("others are served while one waits for part of a millisecond", async () => {
+test("a wait of less than a millisecond does not block others", async () => {
   const behavior = { latency: { kind: "fixed", value: 0.9, probability: 1 } } as const;
   await using chain = startChain(graphOf({ a: { behavior } }));
   const answers = await Promise.all(Array.from({ length: 100 }, () => fetch(chain.url)));
   expect(answers.every(({ ok }) => ok)).toBe(true);
 });
 
-test("waits of all lengths end in their order, never early", async () => {
+test("waits of all lengths end in order and never early", async () => {
   const lengths = Array.from({ length: 300 }, (_, index) => ((index * 37) % 25) / 4);
   const startMs = performance.now();
   const ended = await Promise.all(
@@ -33,7 +33,7 @@ test("waits of all lengths end in their order, never early", async () => {
   expect(Math.min(...ended)).toBeGreaterThanOrEqual(0);
 });
 
-test("what is left of a wait at its end is waited for in turns of the event loop, and not a turn too many", async () => {
+test("the end of a wait is spent in turns of the event loop, and not one turn too many", async () => {
   const endMs = performance.now() + WAKE_MS / 2;
   let isOver = false;
   let turnsAfter = 0;
@@ -47,7 +47,7 @@ test("what is left of a wait at its end is waited for in turns of the event loop
   });
   setImmediate(watch);
   await waiting;
-  // One in which the time passed between both looks at the clock, one in which the waiting ended.
+  // One turn for the time that passed between two readings of the clock, one for the end of the wait.
   expect(turnsAfter).toBeLessThanOrEqual(2);
 });
 

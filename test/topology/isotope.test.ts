@@ -81,7 +81,7 @@ describe("a service graph of isotope", () => {
     });
   });
 
-  test("is one that the topology parser takes", () => {
+  test("becomes a document that the topology parser accepts", () => {
     const { services, entry } = parseTopology(importIsotope(GRAPH, "g.yaml").yaml, "t.yaml");
     expect(entry).toBe("d");
     const calls = services.get("d")?.steps.flatMap((step) => step.filter(isCall));
@@ -92,7 +92,7 @@ describe("a service graph of isotope", () => {
     ]);
   });
 
-  test("what has no counterpart is said once, with its place, in the order of the lines", () => {
+  test("reports each part without a counterpart once, with its place, in line order", () => {
     expect(lossesOf(GRAPH)).toEqual([
       "g.yaml:4:9: defaults.type: links speak HTTP, not gRPC",
       "g.yaml:7:3: defaults.numRbacPolicies: has no counterpart and is left out",
@@ -101,7 +101,7 @@ describe("a service graph of isotope", () => {
     ]);
   });
 
-  test("a response size of 0 overrides that of the defaults", () => {
+  test("keeps a response size of 0 that overrides the defaults", () => {
     const text = `defaults: { responseSize: 1KB }
 services:
 - { name: a, isEntrypoint: true, responseSize: 0, script: [{ call: b }] }
@@ -114,19 +114,19 @@ services:
     expect(convert(text)).toMatchObject({ services: { a: { response: "0" } } });
   });
 
-  test("a call that would exceed the default timeout is remarked, as isotope has none", () => {
+  test("gets a remark about each call that would exceed the default timeout, which isotope does not have", () => {
     const text = `services:
 - { name: a, isEntrypoint: true, script: [[{ call: b }, { call: c }]] }
 - { name: b, script: [{ sleep: 2s }, { call: c }] }
 - { name: c, script: [{ sleep: 1s }] }
 `;
     expect(lossesOf(text)).toEqual([
-      "g.yaml:2:52: services[0].script[0][0].call: its callee sleeps too long: a call ends after 3s here, and never in isotope; give it a timeout",
+      "g.yaml:2:52: services[0].script[0][0].call: its callee sleeps too long: calls time out after 3s here, but never in isotope; set a timeout",
     ]);
     expect(lossesOf(text.replace("2s", "1.9s"))).toEqual([]);
   });
 
-  test("the script of the defaults is that of every service without one", () => {
+  test("gives the default script to every service without a script", () => {
     const text = `defaults:
   script: [{ call: { service: z, size: 1, extra: 2 } }]
 services:
@@ -144,15 +144,15 @@ services:
     expect(lossesOf(text)).toHaveLength(1);
   });
 
-  test("without an entry it is the one that nobody calls", () => {
+  test("without an entry gets the only service that no other calls as its entry", () => {
     const text = "services: [{ name: a, script: [{ call: b }] }, { name: b }]\n";
     expect(convert(text)).toMatchObject({ services: { a: { entry: true }, b: {} } });
     expect(lossesOf(text)).toEqual([
-      'g.yaml:1:11: services: no isEntrypoint; "a" is the entry, as nobody calls it',
+      'g.yaml:1:11: services: no isEntrypoint; "a" becomes the entry, because no service calls it',
     ]);
   });
 
-  test("of several entries the first is kept", () => {
+  test("keeps the first of several entries", () => {
     const text = "services:\n- { name: a, isEntrypoint: true }\n- { name: b, isEntrypoint: true }\n";
     expect(convert(text)).toEqual({
       apiVersion: "chain-link.dev/v1",
@@ -160,14 +160,14 @@ services:
       services: { a: { entry: true }, b: {} },
     });
     expect(lossesOf(text)).toEqual([
-      'g.yaml:3:28: services[1].isEntrypoint: a topology has one entry, and "a" is it',
+      'g.yaml:3:28: services[1].isEntrypoint: a topology has only one entry; "a" is used',
     ]);
   });
 
-  test("sizes beyond ours are cut", () => {
+  test("reduces sizes above the maximum", () => {
     const text = "services: [{ name: a, isEntrypoint: true, responseSize: 1GB }]\n";
     expect(convert(text)).toMatchObject({ services: { a: { response: "64MiB" } } });
-    expect(lossesOf(text)).toEqual(["g.yaml:1:57: services[0].responseSize: at most 64MiB, which it is now"]);
+    expect(lossesOf(text)).toEqual(["g.yaml:1:57: services[0].responseSize: reduced to the maximum, 64MiB"]);
   });
 });
 
@@ -193,16 +193,16 @@ services:
     'g.yaml:1:24: defaults.errorRate: expected a percentage such as 0.5% or a number from 0 to 1, found "200%"',
     'g.yaml:1:43: defaults.requestSize: expected a size such as 128, 1KB or 16 MiB, found "lots"',
     'g.yaml:2:1: services: expected one service with "isEntrypoint: true", found none',
-    'g.yaml:3:9: services[0].name: expected a DNS label: lower-case letters, digits and -, at most 63, beginning with a letter, found "A"',
+    'g.yaml:3:9: services[0].name: expected a DNS label: at most 63 lower-case letters, digits and hyphens, beginning with a letter, found "A"',
     'g.yaml:4:9: services[0].type: expected http or grpc, found "udp"',
     "g.yaml:5:16: services[0].numReplicas: expected a whole number from 0 to 1000, found -1",
     'g.yaml:7:12: services[0].script[0].sleep: expected a duration such as 10ms, found "soon"',
-    'g.yaml:8:11: services[0].script[1].call: expected the name of a service of this document, found "nobody"',
+    'g.yaml:8:11: services[0].script[1].call: expected the name of a service in this document, found "nobody"',
     "g.yaml:9:40: services[0].script[2][0].call.probability: expected a whole number from 0 to 100, found 101",
     'g.yaml:10:7: services[0].script[2][1]: expected a command: { sleep } or { call }, found [{"call":"b"}]',
     'g.yaml:11:5: services[0].script[3]: expected a command: { sleep } or { call }, found {"call":"b","sleep":"1ms"}',
     'g.yaml:13:17: services[1].isEntrypoint: expected true or false, found "yes please"',
-    "g.yaml:14:20: services[1].script[0].call: expected calls without a cycle, found A -> b -> A",
+    "g.yaml:14:20: services[1].script[0].call: expected calls without cycles, found A -> b -> A",
     "g.yaml:14:40: services[1].script[0].call.size: expected a size such as 128, 1KB or 16 MiB, found -5",
     'g.yaml:15:9: services[2].name: expected each name once, found "b"',
     "g.yaml:16:3: services[3]: expected a mapping, found 5",
@@ -220,7 +220,7 @@ test.each([
   expect(problemsOf(text).some((line) => line.startsWith(problem))).toBe(true);
 });
 
-describe("values are read as isotope's libraries read them", () => {
+describe("values are read as by isotope's libraries", () => {
   test.each([
     ["1 KB", 1024],
     ["16kb", 16_384],
@@ -264,7 +264,7 @@ describe("values are read as isotope's libraries read them", () => {
   });
 });
 
-test("any document gives problems or a topology that the parser takes", () => {
+test("any document gives problems or a topology that the parser accepts", () => {
   const name = fc.constantFrom("a", "b", "c", "d", "B");
   const size = fc.constantFrom<unknown>("1KB", 0, 5, "128", "1GB", "x");
   const call = fc.oneof(

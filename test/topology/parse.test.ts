@@ -35,7 +35,7 @@ function problemsOf(text: string): string[] {
 }
 
 describe("a document without problems", () => {
-  test("has every value with its defaults", () => {
+  test("becomes a model with every default filled in", () => {
     const { name, kind, entry, services } = parseTopology(SHOP, "shop.yaml");
     expect({ name, kind, entry }).toEqual({ name: "shop", kind: "graph", entry: "frontend" });
     expect([...services.keys()]).toEqual(["frontend", "catalog", "reviews", "ads", "checkout"]);
@@ -67,7 +67,7 @@ describe("a document without problems", () => {
     expect(cpu?.kind === "fixed" ? cpu.value : undefined).toBeCloseTo(0.3, 9);
   });
 
-  test("is frozen", () => {
+  test("becomes a frozen model", () => {
     const topology = parseTopology(SHOP, "shop.yaml");
     const frontend = topology.services.get("frontend");
     for (const part of [
@@ -97,14 +97,14 @@ describe("a document without problems", () => {
     expect(parseTopology(JSON.stringify(load(SHOP)), "shop.json")).toEqual(parseTopology(SHOP, "shop.yaml"));
   });
 
-  test("`chain: N` is what --instances N makes", () => {
+  test("with `chain: N` becomes the same model as --instances N", () => {
     expect(parseTopology(`${HEAD}chain: 5\n`, "t.yaml")).toEqual(buildChain(5));
     expect(parseTopology(`${HEAD}chain: 5\n`, "t.yaml", { slow: false })).toEqual(
       buildChain(5, { slow: false }),
     );
   });
 
-  test("a chain's defaults hold for every link", () => {
+  test("with a chain applies its defaults to every link", () => {
     const { services } = parseTopology(
       `${HEAD}defaults: { latency: 5ms, timeout: 1s, retries: 2, replicas: 0 }\nchain: 2\n`,
       "t.yaml",
@@ -119,7 +119,7 @@ describe("a document without problems", () => {
     ]);
   });
 
-  test("an alias stands for what its anchor names", () => {
+  test("may use YAML aliases", () => {
     const { services } = parseTopology(
       `${HEAD}services:\n  a: { entry: true, calls: [b], latency: &l 2ms }\n  b: { latency: *l }\n`,
       "t.yaml",
@@ -192,7 +192,7 @@ describe("a document without problems", () => {
     expect(behaviorOf(text)).toEqual({ ...PLAIN_BEHAVIOUR, ...expected });
   });
 
-  test("calls say how they are repeated and what they send; defaults say it for all of them", () => {
+  test("may set retries and request bodies for each call, or for all calls in the defaults", () => {
     const { services } = parseTopology(
       `${HEAD}defaults: { retryBudget: 20%, request: 1KiB, backoff: 5ms }
 services:
@@ -225,7 +225,7 @@ services:
     ]);
   });
 
-  test("10,000 services in a line are no problem", () => {
+  test("may have a chain of 10,000 services", () => {
     const lines = Array.from(
       { length: 10_000 },
       (_, i) => `  s${i}: { ${i === 0 ? "entry: true, " : ""}calls: [${i < 9999 ? `s${i + 1}` : ""}] }`,
@@ -238,7 +238,7 @@ services:
 });
 
 describe("problems", () => {
-  test("all are reported at once, in the order of the lines, with place, path, expected, found and nearest", () => {
+  test("are all reported at once, in line order, with place, path, expected, found and nearest", () => {
     const text = `apiVersion: v1
 kind: Topology
 service: {}
@@ -263,20 +263,20 @@ services:
       't.yaml:9:21: services.a.latency.p50: expected a duration such as 2ms, 300us or 1.5s, found "x"',
       't.yaml:9:24: services.a.latency.p91: expected one of fixed, p50, p90, p99, uniform, normal, lognormal, exponential, probability, found "p91" (did you mean "p90"?)',
       't.yaml:10:13: services.a.errors: expected a percentage such as 0.5% or a number from 0 to 1, found "5"',
-      't.yaml:11:29: services.a.calls[1].service: expected the name of a service of this document, found "cc" (did you mean "c"?)',
+      't.yaml:11:29: services.a.calls[1].service: expected the name of a service in this document, found "cc" (did you mean "c"?)',
       't.yaml:11:33: services.a.calls[1].timout: expected one of service, probability, timeout, retries, retryOn, backoff, retryBudget, request, found "timout" (did you mean "timeout"?)',
       "t.yaml:11:58: services.a.calls[1].probability: expected a percentage such as 0.5% or a number from 0 to 1, found 3",
-      "t.yaml:11:63: services.a.calls[2]: expected a call, or a list of calls made at the same time, found 5",
+      "t.yaml:11:63: services.a.calls[2]: expected a call, or a list of concurrent calls, found 5",
       "t.yaml:11:66: services.a.calls[3]: expected at least one call, found an empty list",
-      't.yaml:12:3: services.B_b: expected a DNS label: lower-case letters, digits and -, at most 63, beginning with a letter, found "B_b"',
+      't.yaml:12:3: services.B_b: expected a DNS label: at most 63 lower-case letters, digits and hyphens, beginning with a letter, found "B_b"',
       "t.yaml:13:17: services.c.latency: expected a duration such as 2ms, or a distribution such as { p50, p90, p99 }, found 5",
       't.yaml:13:27: services.c.calls: expected a list of calls, found "x"',
       't.yaml:13:32: services.c.errors.rate: expected the key "rate", found nothing',
       "t.yaml:13:50: services.c.errors.status: expected a whole number from 400 to 599, found 200",
       "t.yaml:13:67: services.c.replicas: expected a whole number from 0 to 1000, found -1",
-      't.yaml:14:15: services.d.entry: expected one entry ("a" is one already), found a second one',
-      "t.yaml:15:16: services.e.calls[0]: expected calls without a cycle, found d -> e -> d",
-      "t.yaml:15:19: services.e.calls[1]: expected calls without a cycle, found e -> e",
+      't.yaml:14:15: services.d.entry: expected only one entry ("a" is already the entry), found a second entry',
+      "t.yaml:15:16: services.e.calls[0]: expected calls without cycles, found d -> e -> d",
+      "t.yaml:15:19: services.e.calls[1]: expected calls without cycles, found e -> e",
     ]);
   });
 
@@ -297,15 +297,15 @@ services:
     [`${HEAD}services: {}\n`, "t.yaml:3:11: services: expected at least one service, found an empty mapping"],
     [
       `${HEAD}services:\n  a: { calls: [b] }\n  b:\n`,
-      't.yaml:3:1: services: expected one service with "entry: true" (nobody calls "a"), found none',
+      't.yaml:3:1: services: expected one service with "entry: true" (no service calls "a"), found none',
     ],
     [
       `${HEAD}services:\n  a: { entry: true }\n  a: {}\n`,
-      't.yaml:5:3: services.a: expected each key once, found "a" again',
+      't.yaml:5:3: services.a: expected each key once, found a second "a"',
     ],
     [
       `${HEAD}services:\n  a: { entry: true, latency: { p50: 5ms, p90: 1ms } }\n`,
-      't.yaml:4:30: services.a.latency: expected times in order: p50 <= p90 <= p99, least <= most, found {"p50":"5ms","p90":"1ms"}',
+      't.yaml:4:30: services.a.latency: expected times in order: p50 <= p90 <= p99, minimum <= maximum, found {"p50":"5ms","p90":"1ms"}',
     ],
     [
       `${HEAD}services:\n  a: { entry: true, latency: { fixed: 1ms, exponential: 2ms } }\n`,
@@ -313,7 +313,7 @@ services:
     ],
     [
       `${HEAD}services:\n  a: { entry: true, latency: { fixed: 1ms, p99: 2ms } }\n`,
-      't.yaml:4:30: services.a.latency: expected p90 and p99 beside p50, found {"fixed":"1ms","p99":"2ms"}',
+      't.yaml:4:30: services.a.latency: expected p90 and p99 only together with p50, found {"fixed":"1ms","p99":"2ms"}',
     ],
     [
       `${HEAD}services:\n  a: { entry: true, latency: { uniform: [5ms] } }\n`,
@@ -327,7 +327,7 @@ services:
       `${HEAD}services:\n  a: { entry: true, replicas: 1.5 }\n`,
       "t.yaml:4:31: services.a.replicas: expected a whole number from 0 to 1000, found 1.5",
     ],
-  ])("%j", (text, problem) => {
+  ])("include those of %j", (text, problem) => {
     expect(problemsOf(text)).toContain(problem);
   });
 
@@ -335,11 +335,11 @@ services:
     ["errors: { rate: 1%, kind: resett }", 'errors.kind: expected status, reset or silence, found "resett"'],
     [
       "errors: { rate: 1%, kind: reset, status: 500 }",
-      'errors: expected a status with kind status only, found {"rate":"1%","kind":"reset","status":500}',
+      'errors: expected status only with kind status, found {"rate":"1%","kind":"reset","status":500}',
     ],
     [
       "errors: [{ rate: 60% }, { rate: 41% }]",
-      'errors: expected rates that add up to 100% at most, found [{"rate":"60%"},{"rate":"41%"}]',
+      'errors: expected rates that add up to at most 100%, found [{"rate":"60%"},{"rate":"41%"}]',
     ],
     ["errors: []", "errors: expected at least one error, found an empty list"],
     ["errors: [5]", "errors[0]: expected a mapping, found 5"],
@@ -350,7 +350,7 @@ services:
     ["response: 65MiB", 'response: expected a size up to 64MiB, found "65MiB"'],
     [
       "response: { p50: 2KiB, p90: 1KiB }",
-      'response: expected sizes in order: p50 <= p90 <= p99, least <= most, found {"p50":"2KiB","p90":"1KiB"}',
+      'response: expected sizes in order: p50 <= p90 <= p99, minimum <= maximum, found {"p50":"2KiB","p90":"1KiB"}',
     ],
     [
       "response: { uniform: [1KiB] }",
@@ -369,10 +369,10 @@ services:
     ["concurrency: 0", "concurrency: expected a whole number from 1 to 1000000, found 0"],
     ["concurrency: { queue: 5 }", 'concurrency.limit: expected the key "limit", found nothing'],
     ["concurrency: ten", 'concurrency: expected a whole number, or { limit, queue, wait }, found "ten"'],
-    ["rateLimit: 0", "rateLimit: expected a number of requests a second, above 0, found 0"],
+    ["rateLimit: 0", "rateLimit: expected a number of requests per second, above 0, found 0"],
     [
       "rateLimit: 10/s",
-      'rateLimit: expected a number of requests a second, or { perSecond, burst, status }, found "10/s"',
+      'rateLimit: expected a number of requests per second, or { perSecond, burst, status }, found "10/s"',
     ],
     ["slowStart: { factor: 2 }", 'slowStart.for: expected the key "for", found nothing'],
     ["slowStart: { for: 1s, factor: 0.5 }", "slowStart.factor: expected a number from 1 to 1000, found 0.5"],
@@ -413,12 +413,12 @@ services:
       "calls: [{ service: a, request: 17MiB }]",
       'calls[0].request: expected a size up to 16MiB, found "17MiB"',
     ],
-  ])("%s is one", (text, problem) => {
+  ])("include %s", (text, problem) => {
     const found = problemsOf(`${HEAD}services:\n  a: { entry: true, ${text} }\n`);
     const own = found.map((line) => line.replace(/^t.yaml:4:\d+: services\.a\./, ""));
     expect(own).toContain(problem);
-    // The call to itself is a cycle; nothing else is to be said.
-    expect(own.filter((line) => !line.includes("without a cycle"))).toHaveLength(1);
+    // The call to itself is a cycle as well.
+    expect(own.filter((line) => !line.includes("without cycles"))).toHaveLength(1);
   });
 
   test("any document of known keys gives a topology or a TopologyError, and a topology can be prepared", () => {
@@ -464,7 +464,7 @@ services:
       }),
       { numRuns: 2000 },
     );
-    // Not all of them are refused.
+    // Enough of the documents are valid.
     expect(isPrepared.length).toBeGreaterThan(20);
   });
 
@@ -499,7 +499,7 @@ services:
     );
   });
 
-  test("a value that holds itself, or grows without end, is a problem like others", () => {
+  test("include a value that contains itself or grows without bound", () => {
     const levels = Array.from({ length: 30 }, (_, i) => `l${i + 1}: &l${i + 1} [*l${i}, *l${i}]`).join("\n");
     for (const text of [
       "&x [*x]",
@@ -509,7 +509,7 @@ services:
       expect(problemsOf(text).length).toBeGreaterThan(0);
   });
 
-  test("a value nested deeply is a problem, not a crash", () => {
+  test("include a deeply nested value, which does not crash", () => {
     expect(problemsOf(`${HEAD}services: ${"[".repeat(5000)}`).length).toBeGreaterThan(0);
     expect(
       problemsOf(`${HEAD}services:\n  a: { entry: true, calls: ${"[".repeat(90)}${"]".repeat(90)} }\n`)
@@ -517,7 +517,7 @@ services:
     ).toBeGreaterThan(0);
   });
 
-  test("keys that every object has are names like others", () => {
+  test("do not include service names that are inherited properties of every object", () => {
     expect(
       problemsOf(`${HEAD}services:\n  constructor: { entry: true, calls: [tostring] }\n  tostring:\n`),
     ).toEqual([]);
@@ -525,15 +525,15 @@ services:
   });
 });
 
-describe("one service alone", () => {
-  test("is read with its own name", () => {
+describe("a single service", () => {
+  test("is parsed with its name", () => {
     expect(parseService('{"calls":[{"service":"b","timeout":"9s"}]}', "a", "--service")).toMatchObject({
       name: "a",
       steps: [[{ service: "b", timeoutMs: 9000 }]],
     });
   });
 
-  test("problems name the source", () => {
+  test("has problems that name the source", () => {
     expect(() => parseService('{"call":[]}', "a", "--service")).toThrow(
       "--service:1:2: call: expected one of",
     );
@@ -544,7 +544,7 @@ describe("the JSON Schema", () => {
   const committed = readFileSync(join(ROOT, "topology.schema.json"), "utf8");
   const validate = new Ajv({ strict: false }).compile(JSON.parse(committed));
 
-  test("is the one that `npm run schema` writes", () => {
+  test("is up to date with `npm run schema`", () => {
     expect(committed).toBe(renderTopologySchema());
   });
 
