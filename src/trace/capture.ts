@@ -1,12 +1,12 @@
 import type { HeaderReader } from "./context.ts";
 
 /**
- * A request header, passed on by links, with which each of them shows in its SERVER span the context as it came in: what no span would tell
- * otherwise. Costs nothing where it is not sent.
+ * A request header that links pass on. Each link that receives it records the incoming context headers in its SERVER
+ * span, because spans alone do not show them. Costs nothing when it is not sent.
  */
 export const CAPTURE_HEADER = "chain-link-capture";
 
-/** What is shown. The first says that the link captures at all. */
+/** The headers that are recorded. The first one shows that the link captures at all. */
 export const CAPTURED_HEADERS = [
   CAPTURE_HEADER,
   "traceparent",
@@ -19,14 +19,14 @@ export const CAPTURED_HEADERS = [
 
 export type CapturedHeader = (typeof CAPTURED_HEADERS)[number];
 
-/** OpenTelemetry's name for it: https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/ */
+/** OpenTelemetry's name for a captured header: https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/ */
 export function captureTag(header: CapturedHeader): string {
   return `http.request.header.${header}`;
 }
 
 const CAPTURES = captureTag(CAPTURE_HEADER);
 
-/** Tags for the headers that came in. */
+/** Tags for the captured headers that came in. */
 export function captureTags(header: HeaderReader): Record<string, string> {
   const tags: Record<string, string> = {};
   for (const name of CAPTURED_HEADERS) {
@@ -36,7 +36,7 @@ export function captureTags(header: HeaderReader): Record<string, string> {
   return tags;
 }
 
-/** The headers that a span's tags show; `null` where its link captures none. */
+/** The headers captured in a span's tags; `null` if its link does not capture. */
 export function readCaptured(
   tagOf: (key: string) => string | undefined,
 ): ReadonlyMap<CapturedHeader, string> | null {

@@ -4,21 +4,21 @@ import type { SpanRow } from "./span-tree.ts";
 export interface SkewCorrection {
   /** Microseconds to add to the start of each row's span. */
   readonly shifts: Float64Array;
-  /** What was added, microseconds, by service; with its address where the trace has several instances of the service. */
+  /** The amount added, in microseconds, by service; the name includes the address if the trace has several instances. */
   readonly services: ReadonlyMap<string, number>;
 }
 
-/** Start and duration are rounded separately, and so are those of the other side. Microseconds. */
+/** Microseconds. Start and duration are rounded separately, in the client and in the server. */
 const ROUNDING = 2;
 
 /**
- * Corrects clocks that are off, as far as the trace proves it.
+ * Corrects wrong clocks, as far as the trace proves that they are wrong.
  *
- * A shift belongs to one service instance. Only a CLIENT span with the SERVER span below it can prove one, and only where
- * nothing else explains them: the server began before its client, or after its client had its answer. A server that began
- * in between and ended later answered early, or went on after its client gave up; spans of messaging, one-way calls and
- * local spans say nothing about clocks. The root's instance is the reference. An instance keeps its times where that is
- * possible, and where its calls contradict each other.
+ * A shift belongs to one service instance. Only a CLIENT span with the SERVER span below it can prove one, and only if
+ * nothing else explains the times: the server began before its client, or after its client had its answer. A server that
+ * began in between and ended later answered early, or continued after its client gave up. Messaging spans, one-way calls
+ * and local spans say nothing about clocks. The root's instance is the reference. An instance keeps its times if that is
+ * possible, and also if its calls contradict each other.
  * @param rows in the order of `arrangeSpans`
  */
 export function correctSkew(rows: readonly SpanRow[]): SkewCorrection {
@@ -66,13 +66,13 @@ export function mayBeSkewed(spans: readonly Span[]): boolean {
   });
 }
 
-/** A number for each clock, from 0, which is the root's. */
+/** A number for the clock of each row; 0 is the root's. */
 interface Clocks {
   readonly of: Int32Array;
   readonly count: number;
 }
 
-/** A process has one clock. It is told by its service, instance id and address; what a process does itself is in it as well. */
+/** One clock per process. Service, instance id and address identify a process; its local spans belong to it as well. */
 function findClocks(rows: readonly SpanRow[]): Clocks {
   const of = new Int32Array(rows.length);
   const numbers = new Map<string, number>();
@@ -95,7 +95,7 @@ function findClocks(rows: readonly SpanRow[]): Clocks {
   return { of, count: numbers.size };
 }
 
-/** What one says of its instance, the other does not contradict. */
+/** Whether two spans can be of one instance: no value that both have differs. */
 function isSameInstance(a: Span, b: Span): boolean {
   const [one, other] = [a.localEndpoint, b.localEndpoint];
   const isSame = (x: unknown, y: unknown) => x === undefined || y === undefined || x === y;
@@ -108,7 +108,7 @@ function isSameInstance(a: Span, b: Span): boolean {
   );
 }
 
-/** Processes of one host share its clock; a loopback address does not say which host it is. */
+/** Processes on one host share its clock, but a loopback address does not identify a host. */
 function isSameHost(a: Endpoint = {}, b: Endpoint = {}): boolean {
   const isSame = (x: string | undefined, y: string | undefined) =>
     x !== undefined && x === y && !x.startsWith("127.") && x !== "::1";
@@ -119,15 +119,15 @@ function addressOf({ ipv4, ipv6, port }: Endpoint = {}): string {
   return `${ipv4 ?? (ipv6 === undefined ? "" : `[${ipv6}]`)}${port === undefined ? "" : `:${port}`}`;
 }
 
-/** A call between two clocks: bounds of how much more has to be added to the times of `to` than to those of `from`. */
+/** A call between two clocks: bounds on how much more must be added to the times of `to` than to those of `from`. */
 interface Call {
   readonly from: number;
   readonly to: number;
   /** The server does not begin before its client. */
   readonly least: number;
-  /** It begins before its client ends, unless the client gave up. */
+  /** The server begins before its client ends, unless the client gave up. */
   readonly most: number;
-  /** It ends before its client ends, if it is short enough for that. */
+  /** The server ends before its client ends, if it is short enough for that. */
   readonly best: number;
 }
 
@@ -149,7 +149,7 @@ function findCalls(rows: readonly SpanRow[], clocks: Clocks): Call[] {
   return calls;
 }
 
-/** What may be added to a clock: `least` to `most`, and preferably `from` to `to`, which is a part of it. */
+/** The possible shifts of a clock: `least` to `most`, and within that, preferably `from` to `to`. */
 interface ShiftRange {
   readonly least: number;
   readonly most: number;
@@ -157,7 +157,7 @@ interface ShiftRange {
   readonly to: number;
 }
 
-/** What may be added to one clock of a call, where `shift` is added to the other one. */
+/** The possible shifts of one clock of a call, given the `shift` of the other one. */
 function rangeOf({ least, most, best }: Call, shift: number, isServer: boolean): ShiftRange {
   return isServer
     ? { least: shift + least, most: shift + most, from: shift + least, to: shift + best }
@@ -168,7 +168,7 @@ function isWithin(shift: number, { least, most }: Pick<ShiftRange, "least" | "mo
   return shift >= least - ROUNDING && shift <= most + ROUNDING;
 }
 
-/** The shift of each clock: callers before callees, so that a difference between them is the callee's. */
+/** The shift of each clock. Callers are decided before callees, so that a difference is attributed to the callee. */
 function solve(count: number, calls: readonly Call[]): Float64Array {
   const shifts = new Float64Array(count).fill(Number.NaN);
   const callsOf: Call[][] = Array.from({ length: count }, () => []);
@@ -189,7 +189,7 @@ function solve(count: number, calls: readonly Call[]): Float64Array {
       const range = rangeOf(call, Number.isNaN(shift) ? 0 : shift, isServer);
       if (Number.isNaN(shift)) wishes.push(range);
       else ranges.push(range);
-      // A difference is the server's, unless nobody calls the client.
+      // A difference is attributed to the server, unless the client has no callers.
       if (!Number.isNaN(shift) && (isServer || !isCalled)) isAccused ||= !isWithin(0, range);
     }
     shifts[clock] = clock === 0 || !isAccused ? 0 : chooseShift(ranges, wishes);
@@ -207,17 +207,17 @@ function solve(count: number, calls: readonly Call[]): Float64Array {
       if (open[to] === 0) ready.push(to);
     }
   }
-  // Some callers, in a cycle, and the callees of a clock that nobody calls were decided after it.
+  // Callers in a cycle, and callees of a clock without callers, may have been decided after it.
   for (const clock of order) if (shifts[clock] === 0) decide(clock);
   return shifts;
 }
 
 /**
- * 0 when that is possible, or when nothing is.
- * @param wishes what fits clocks that are not decided yet, if those are right
+ * Returns 0 if that is possible, or if no shift is.
+ * @param wishes ranges from clocks that are not yet decided, to be met if possible
  */
 function chooseShift(ranges: readonly ShiftRange[], wishes: readonly ShiftRange[]): number {
-  // Not by spreading them as arguments: there may be a hundred thousand.
+  // Not as spread arguments: there may be a hundred thousand ranges.
   const least = ranges.reduce((max, range) => Math.max(max, range.least), Number.NEGATIVE_INFINITY);
   const most = ranges.reduce((min, range) => Math.min(min, range.most), Number.POSITIVE_INFINITY);
   if (isWithin(0, { least, most }) || least > most + ROUNDING) return 0;
@@ -229,7 +229,7 @@ function chooseShift(ranges: readonly ShiftRange[], wishes: readonly ShiftRange[
     const [low, high] = [Math.max(from, wish.from), Math.min(to, wish.to)];
     if (low <= high) [from, to] = [low, high];
   }
-  // Half of the client's remaining time went there, and half back.
+  // Assume that the request and the answer each took half of the client's remaining time.
   const middle = Math.round((from + to) / 2);
   return Number.isFinite(middle) ? middle : nearest;
 }

@@ -2,7 +2,7 @@
 // B3, multi and single: https://github.com/openzipkin/b3-propagation
 import { parseTracestate } from "./tracestate.ts";
 
-/** A form in which trace context travels; the names are those of `OTEL_PROPAGATORS`. */
+/** A format in which trace context travels; the names are those of `OTEL_PROPAGATORS`. */
 export type Propagator = "tracecontext" | "baggage" | "b3" | "b3multi";
 
 export const PROPAGATORS = [
@@ -12,25 +12,25 @@ export const PROPAGATORS = [
   "b3multi",
 ] as const satisfies readonly Propagator[];
 
-/** What an entry sends on when nothing came in and nothing is configured: the original's. */
+/** The original's formats: an entry sends these if the request has no context and none are configured. */
 export const DEFAULT_PROPAGATORS: readonly Propagator[] = ["tracecontext", "baggage"];
 
 /**
- * The header with which a link that had to begin a trace says which.
+ * The header with which a link that began a new trace returns its id.
  * https://www.w3.org/TR/trace-context-2/#trace-context-http-response-headers-format
  */
 export const TRACE_RESPONSE_HEADER = "traceresponse";
 
-/** The same in a header of ours, which gateways that remove W3C's headers let pass. */
+/** Carries the same value; for gateways that remove W3C's headers. */
 export const BEGUN_TRACE_HEADER = "chain-link-trace";
 
-/** The tag of a CLIENT span whose callee said that it began another trace: its value is `broken`. */
+/** Tag of a CLIENT span whose callee answered that it began another trace; its value is `broken`. */
 export const BROKEN_CONTEXT_TAG = "chain_link.context";
 
-/** The bit of `trace-flags` that says that the caller may have recorded its span. */
+/** The bit of `trace-flags` that means that the caller may have recorded its span. */
 export const SAMPLED_FLAG = 0x01;
 
-/** The bit of `trace-flags` that says that at least the last 7 bytes of the trace id are random. */
+/** The bit of `trace-flags` that means that at least the last 7 bytes of the trace id are random. */
 export const RANDOM_FLAG = 0x02;
 
 /** The two digits of `trace-flags`. Reserved bits are always zero. */
@@ -38,32 +38,32 @@ export function formatTraceFlags(sampled: boolean, random: boolean): string {
   return `0${(sampled ? SAMPLED_FLAG : 0) | (random ? RANDOM_FLAG : 0)}`;
 }
 
-/** The value of {@link TRACE_RESPONSE_HEADER} for a trace that began here, without the optional span id. */
+/** The {@link TRACE_RESPONSE_HEADER} of a trace that began here, without the optional span id. */
 export function formatTraceResponse(traceId: string, sampled: boolean): string {
   return `00-${traceId.padStart(32, "0")}--${formatTraceFlags(sampled, true)}`;
 }
 
-/** What a request said about its trace. */
+/** The trace context of an incoming request. */
 export interface IncomingContext {
-  /** Lower-case hex, 32 digits, or 16 where a B3 caller sent 16; `null` when no valid ids came in. */
+  /** Lower-case hex, 32 digits, or 16 from a B3 caller that sent 16; `null` without valid ids. */
   readonly traceId: string | null;
   /** The caller's span, 16 digits. */
   readonly parentId: string | null;
-  /** The form that the ids came in. */
+  /** The format that the ids came in. */
   readonly source: Propagator | null;
-  /** The caller's decision; `null` leaves it to us. */
+  /** The caller's sampling decision; `null`: the link decides. */
   readonly sampled: boolean | null;
-  /** W3C's random flag of {@link traceId}. B3 has none, so a trace id that came as B3 counts as not random. */
+  /** W3C's random flag of {@link traceId}. B3 has no such flag, so trace ids from B3 count as not random. */
   readonly random: boolean;
-  /** B3's debug flag: sampled, and never dropped on the way. */
+  /** B3's debug flag: sampled, and never dropped along the way. */
   readonly debug: boolean;
-  /** The list members that came in, in their order and separated by commas. */
+  /** The list members that came in, in order, separated by commas. */
   readonly tracestate: string | null;
-  /** The forms that came in; all of them leave rewritten. */
+  /** The formats that came in; the link rewrites and sends all of them. */
   readonly forms: readonly Propagator[];
 }
 
-/** The context that a link sends to those it calls. */
+/** The context that a link sends with its calls. */
 export interface OutgoingContext {
   readonly traceId: string;
   /** Span of the call, 16 digits. */
@@ -79,7 +79,7 @@ export interface OutgoingContext {
 /** Reads a header by its lower-case name. */
 export type HeaderReader = (name: string) => string | null;
 
-/** A later version may append fields, but a comma means that several header lines were joined: the field is no list. */
+/** A later version may append fields. A comma means that several header lines were joined, which is malformed. */
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[^,]*)?$/;
 const B3_SINGLE = /^([0-9a-f]{16}|[0-9a-f]{32})-([0-9a-f]{16})(?:-([01d])(?:-[0-9a-f]{16})?)?$/i;
 const TRACE_ID = /^(?:[0-9a-f]{16}|[0-9a-f]{32})$/i;
@@ -100,8 +100,8 @@ interface ParsedForm {
 }
 
 /**
- * Takes the context from a request: W3C before `b3` before `X-B3-*`; a malformed form counts as absent. Where no form
- * has ids the first that says whether to sample decides.
+ * Reads the context of a request. W3C has precedence over `b3`, and `b3` over `X-B3-*`; a malformed header counts as absent.
+ * If no format has ids, the first one with a sampling decision determines it.
  */
 export function extractContext(header: HeaderReader): IncomingContext {
   const traceparent = header("traceparent");
@@ -128,9 +128,9 @@ export function extractContext(header: HeaderReader): IncomingContext {
     source: chosen?.ids ? chosen.form : null,
     sampled: chosen?.sampled ?? null,
     random: chosen?.random ?? false,
-    // W3C has no word for it, so a B3 form may add it, of the same trace or without ids; what is not sampled stays so.
+    // W3C has no debug flag, so B3 headers may add it to the same trace or without ids, but never to an unsampled trace.
     debug: chosen?.sampled === true && parsed.some((form) => form.debug && isSameTrace(form, chosen)),
-    // Without a valid traceparent a tracestate must not be read (Trace Context, 3.3).
+    // Without a valid traceparent, tracestate must be ignored (Trace Context, 3.3).
     tracestate: isW3c ? parseTracestate(header("tracestate")) : null,
     forms,
   };
@@ -140,7 +140,7 @@ function isSameTrace(one: ParsedForm, other: ParsedForm): boolean {
   return one.ids === null || one.ids.traceId.padStart(32, "0") === other.ids?.traceId.padStart(32, "0");
 }
 
-/** The headers of one outgoing call in the given forms. `baggage` is passed on by the caller as it came. */
+/** The headers of an outgoing call in the given formats. The caller itself passes on `baggage` unchanged. */
 export function injectContext(
   context: OutgoingContext,
   forms: readonly Propagator[],
@@ -182,7 +182,7 @@ interface Traceparent extends ParsedIds {
   readonly random: boolean;
 }
 
-/** `null` when it is malformed. https://www.w3.org/TR/trace-context-2/#traceparent-header */
+/** `null` if it is malformed. https://www.w3.org/TR/trace-context-2/#traceparent-header */
 export function parseTraceparent(text: string): Traceparent | null {
   const match = TRACEPARENT.exec(trimBlanks(text));
   if (match === null) return null;
@@ -233,7 +233,7 @@ function toIds(traceId: string, parentId: string): ParsedIds | null {
   return { traceId: traceId.toLowerCase(), parentId: parentId.toLowerCase() };
 }
 
-/** Optional whitespace of HTTP. `trim()` also takes characters that make a value malformed. */
+/** Trims HTTP's optional whitespace. `trim()` would also remove characters that make a value malformed. */
 function trimBlanks(text: string): string {
   return text.replace(/^[ \t]+|[ \t]+$/g, "");
 }

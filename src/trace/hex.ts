@@ -1,13 +1,13 @@
-/** Ids as they travel: lower-case hex digits in bytes, read and written a 32-bit word (8 digits) at a time. */
+/** Reads and writes ids as bytes of lower-case hex digits, one 32-bit word (8 digits) at a time. */
 
 const DIGITS = Buffer.from("0123456789abcdef");
-/** Values of the digits; what is none has bits beyond them. */
+/** The value of each digit; other bytes have bit 7 set. */
 const VALUES = Uint8Array.from({ length: 256 }, (_, byte) => {
   const value = DIGITS.indexOf(byte);
   return value === -1 ? 0x80 : value;
 });
 
-/** Eight digits from `at` on. */
+/** Writes eight digits at `at`. */
 export function writeWord(bytes: Uint8Array, at: number, word: number): void {
   bytes[at] = DIGITS[word >>> 28] as number;
   bytes[at + 1] = DIGITS[(word >>> 24) & 15] as number;
@@ -19,7 +19,7 @@ export function writeWord(bytes: Uint8Array, at: number, word: number): void {
   bytes[at + 7] = DIGITS[word & 15] as number;
 }
 
-/** The unsigned word that eight digits spell; -1 when one of them is none, or in upper case. */
+/** The unsigned word that eight digits spell; -1 if one is not a lower-case hex digit. */
 export function readWord(bytes: Uint8Array, at: number): number {
   let word = 0;
   let seen = 0;
@@ -31,7 +31,7 @@ export function readWord(bytes: Uint8Array, at: number): number {
   return seen > 15 ? -1 : word >>> 0;
 }
 
-/** The value of one lower-case hex digit; -1 when it is none. */
+/** The value of one lower-case hex digit; -1 for other bytes. */
 export function readDigit(bytes: Uint8Array, at: number): number {
   const value = VALUES[bytes[at] as number] as number;
   return value > 15 ? -1 : value;

@@ -1,4 +1,4 @@
-/** Random bytes drawn from the system at a time; one draw serves many ids. */
+/** Random bytes to fetch from the system at once; one fetch serves many ids. */
 const POOL_BYTES = 4096;
 const pool = new Uint32Array(POOL_BYTES / 4);
 let used = pool.length;

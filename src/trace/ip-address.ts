@@ -1,4 +1,4 @@
-// Addresses as Zipkin reads and writes them:
+// Reads and writes addresses as Zipkin does:
 // https://github.com/openzipkin/zipkin/blob/master/zipkin/src/main/java/zipkin2/Endpoint.java
 
 export interface IpAddress {
@@ -11,7 +11,7 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 
-/** IPv4 is kept as written, IPv6 gets its short form; `undefined` when the text is no address. */
+/** Keeps IPv4 as written and shortens IPv6; `undefined` if the text is not an address. */
 export function readIpAddress(text: string): IpAddress | undefined {
   if (!text.includes(":")) return isIpv4(text) ? { family: "ipv4", text } : undefined;
   const [, embedded] = /^::(?:[fF0]{4}:)?([\d.]+)$/.exec(text) ?? [];
@@ -20,7 +20,7 @@ export function readIpAddress(text: string): IpAddress | undefined {
   return groups && { family: "ipv6", text: formatGroups(groups) };
 }
 
-/** An address of 4 or 16 bytes; an IPv4-compatible one (`::1.2.3.4`, but for `::1`) is IPv4. */
+/** An address of 4 or 16 bytes. IPv4-compatible ones (`::1.2.3.4`, except `::1`) become IPv4. */
 export function formatIpAddress(bytes: Uint8Array): IpAddress | undefined {
   if (bytes.length === 4) return { family: "ipv4", text: bytes.join(".") };
   if (bytes.length !== GROUPS * 2) return undefined;
@@ -31,7 +31,7 @@ export function formatIpAddress(bytes: Uint8Array): IpAddress | undefined {
   return { family: "ipv6", text: formatGroups(groups) };
 }
 
-/** Also with leading zeros, as in `10.0.0.04`. Most endpoints have one: a regular expression takes three times as long. */
+/** Accepts leading zeros, as in `10.0.0.04`. Most endpoints have an IPv4 address, and a regular expression takes three times as long. */
 function isIpv4(text: string): boolean {
   let [dots, digits, value] = [0, 0, 0];
   for (let at = 0; at < text.length; at++) {
@@ -63,8 +63,8 @@ function splitGroups(text: string): string[] {
 }
 
 /**
- * The first longest run of zeros becomes `::`, also a run of one, which RFC 5952 would write out. Zeros at the end count only
- * where there are no others.
+ * The first longest run of zeros becomes `::`, even a run of one, which RFC 5952 would write out. Zeros at the end count
+ * only if there are no others.
  */
 function formatGroups(groups: readonly number[]): string {
   let [longest, length] = [-1, 0];

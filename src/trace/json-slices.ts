@@ -7,39 +7,39 @@ const CLOSE_OBJECT = 0x7d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 
-/** Where a value stands; `end` is behind it. */
+/** The position of a value; `end` is the offset just past it. */
 export interface Place {
   readonly start: number;
   readonly end: number;
 }
 
-/** Some values of a list, with the commas between them. */
+/** Consecutive values of a list, with the commas between them. */
 export interface Slice extends Place {
   readonly values: number;
 }
 
-/** Where large nested values end, by where they begin: known, they need no second walk. */
+/** Maps the start of each large nested value to its end, so that it need not be walked again. */
 export type LargeValues = ReadonlyMap<number, number>;
 
-/** Values below this are walked through again where they are met. */
+/** Smaller values are walked again wherever they occur. */
 const LARGE_BYTES = 16 * 1024;
-/** A walk takes some 5 ms for so many bytes. */
+/** A walk takes about 5 ms for this many bytes. */
 const PIECE_BYTES = 256 * 1024;
 const NOTHING_KNOWN: LargeValues = new Map();
 
 /**
- * Values that a span, or what surrounds spans, may consist of when it is large. Such a piece is parsed in one go, and this
- * many values take some 20 ms from their text to the store.
+ * Maximum number of values in a large span, or in what surrounds spans. Such a piece is parsed in one go, and this many
+ * values take about 20 ms from text to store.
  */
 const MAX_VALUES = 50_000;
-/** A piece below this is parsed as quickly as that, whatever it holds. */
+/** A smaller piece takes less time than that, whatever it contains. */
 const UNCHECKED_BYTES = 256 * 1024;
-/** As in Jackson. Deeper values are an attack on parsers that recurse. */
+/** Jackson's limit. Deeper values are an attack on recursive parsers. */
 const MAX_DEPTH = 1000;
-/** Fields of one object around the spans. */
+/** Maximum number of fields in an object around the spans. */
 const MAX_MEMBERS = 1000;
 
-/** @throws {SyntaxError} when the values between two places are too many or too deep to be parsed in one go */
+/** @throws {SyntaxError} if a piece has too many values, or is nested too deeply, to be parsed in one go */
 export function checkPiece(bytes: Uint8Array, { start, end }: Place): void {
   if (end - start <= UNCHECKED_BYTES) return;
   let [values, depth] = [0, 0];
@@ -61,7 +61,7 @@ function tooDeep(): SyntaxError {
   return new SyntaxError(`Expected at most ${MAX_DEPTH} levels of nesting but found more`);
 }
 
-/** Finds the large values of a text in one walk, which stops now and then. What is no JSON is left to those who read it. */
+/** Finds the large values of a text in one walk, which yields now and then. Malformed JSON is left for the parser to report. */
 export function* findLargeValues(bytes: Uint8Array): Generator<void, LargeValues> {
   const ends = new Map<number, number>();
   const open: number[] = [];
@@ -84,10 +84,10 @@ export function* findLargeValues(bytes: Uint8Array): Generator<void, LargeValues
 }
 
 /**
- * Cuts a JSON list into slices of about `sliceBytes`, so that each can be parsed on its own. What is inside the values is not
- * looked at: a list is right when this comes to its end and each slice can be parsed.
- * @param maxValues of one slice
- * @throws {SyntaxError} when it is no list, or something stands behind it
+ * Cuts a JSON list into slices of about `sliceBytes` that can each be parsed on their own. Does not look inside the values:
+ * a list is valid if this generator finishes and each slice can be parsed.
+ * @param maxValues maximum number of values in a slice
+ * @throws {SyntaxError} if it is not a list, or is followed by other text
  */
 export function* sliceJsonList(
   bytes: Uint8Array,
@@ -117,8 +117,8 @@ export function* sliceJsonList(
 }
 
 /**
- * Where the values of an object stand, by key; of a key that is there twice the last counts, as for a parser.
- * @throws {SyntaxError} when it is no object, something stands behind it, or a value that does not count is no JSON
+ * The positions of an object's values, by key. The last value of a duplicate key wins, as in a parser.
+ * @throws {SyntaxError} if it is not an object, is followed by other text, or an overridden value is malformed
  */
 export function findMembers(
   bytes: Uint8Array,
@@ -136,7 +136,7 @@ export function findMembers(
       const start = skipSpace(bytes, expect(bytes, skipSpace(bytes, keyEnd), COLON, "a colon"));
       const end = skipValue(bytes, start, known);
       const former = members.get(key);
-      if (former !== undefined) JSON.parse(textAt(bytes, former)); // read by nobody else
+      if (former !== undefined) JSON.parse(textAt(bytes, former)); // nothing else would check it
       members.set(key, { start, end });
       at = skipSpace(bytes, end);
       if (bytes[at] !== COMMA) break;
@@ -147,14 +147,14 @@ export function findMembers(
   return members;
 }
 
-/** The text at a place. Not by `Buffer`, which browsers lack. */
+/** The text at a position. Without `Buffer`, which browsers lack. */
 export function textAt(bytes: Uint8Array, { start, end }: Place): string {
   return utf8.decode(bytes.subarray(start, end));
 }
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Behind the value at `at`. @throws {SyntaxError} when none begins there, or it does not end */
+/** The offset just past the value at `at`. @throws {SyntaxError} if no value begins there, or it does not end */
 export function skipValue(bytes: Uint8Array, at: number, known: LargeValues = NOTHING_KNOWN): number {
   const byte = bytes[at];
   if (byte === QUOTE) return skipText(bytes, at);
@@ -173,7 +173,7 @@ function skipNested(bytes: Uint8Array, from: number): number {
     else if (byte === OPEN_OBJECT || byte === OPEN_LIST) depth++;
     else if ((byte === CLOSE_OBJECT || byte === CLOSE_LIST) && --depth === 0) return at + 1;
   }
-  throw misplaced(bytes, bytes.length, "the end of what begins at a bracket");
+  throw misplaced(bytes, bytes.length, "a closing bracket");
 }
 
 function skipText(bytes: Uint8Array, from: number): number {
@@ -182,7 +182,7 @@ function skipText(bytes: Uint8Array, from: number): number {
     if (byte === QUOTE) return at + 1;
     if (byte === BACKSLASH) at++;
   }
-  throw misplaced(bytes, bytes.length, "the end of a text");
+  throw misplaced(bytes, bytes.length, "the end of a string");
 }
 
 function expect(bytes: Uint8Array, at: number, byte: number, what: string): number {
@@ -206,7 +206,7 @@ function skipSpace(bytes: Uint8Array, from: number): number {
   return at;
 }
 
-/** What numbers, `true`, `false` and `null` are made of; a parser looks closer. */
+/** Bytes of numbers, `true`, `false` and `null`; the parser checks them more closely. */
 function isPlain(byte: number): boolean {
   return !isSpace(byte) && byte !== COMMA && byte !== CLOSE_LIST && byte !== CLOSE_OBJECT && byte !== COLON;
 }

@@ -2,7 +2,7 @@ import { RECORD_BYTES, type RunHeader, writeLedgerRecord } from "./ledger-record
 import { finish, mix } from "./murmur.ts";
 
 /**
- * The ledger of a run as a file, or as a load generator serves it. Whatever happens to it can be seen in it:
+ * The ledger of a run in a file, or as a load generator serves it. Any damage to it can be detected:
  *
  *     chain-link-run 2 {"run":"9f86d081884c7d65","startMs":1764000000000,"url":"http://…"}\n
  *     record 0    24 bytes (run-ledger.ts), checksum
@@ -11,12 +11,12 @@ import { finish, mix } from "./murmur.ts";
  *     end marker  a record with flag 8, whose sequence number is the number of records before it, checksum
  *
  * The checksum (4 bytes, little-endian) is MurmurHash3 x86_32 over the six words of the record, seeded with a hash of the
- * header line and the position of the record. So a changed bit, a record that was left out, moved or repeated, and a
- * record of another ledger each fail it. A ledger without its end marker was cut, or is still being written.
+ * header line and the position of the record. It does not match if a bit is changed, a record is missing, moved or
+ * repeated, or the record is from another ledger. A ledger without its end marker is truncated or still being written.
  */
 export const SEALED_BYTES = RECORD_BYTES + 4;
 const MAGIC = "chain-link-run 2 ";
-/** How the ledger of any version begins. */
+/** Every version of the ledger begins with this. */
 export const ANY_MAGIC = "chain-link-run ";
 const IS_END = 8;
 
@@ -24,7 +24,7 @@ export function formatRunHeader(header: RunHeader): string {
   return `${MAGIC}${JSON.stringify(header)}\n`;
 }
 
-/** The header of a line without its line feed; `null` when it is none. */
+/** Parses a header line without its line feed; `null` if it is not one. */
 export function parseRunHeader(line: string): RunHeader | null {
   if (!line.startsWith(MAGIC)) return null;
   try {
@@ -36,16 +36,16 @@ export function parseRunHeader(line: string): RunHeader | null {
   }
 }
 
-/** Writes and checks the checksums of one ledger. */
+/** Writes and verifies the checksums of one ledger. */
 export class LedgerSeal {
   readonly #key: number;
 
-  /** @param line The header line, with or without its line feed. */
+  /** @param line the header line, with or without its line feed */
   constructor(line: string) {
     this.#key = hashText(line.trimEnd());
   }
 
-  /** Seals the record at `at`, which is the `index`th of its ledger, counted from 0. */
+  /** Seals the record at offset `at`, which is record number `index` (from 0). */
   seal(view: DataView, at: number, index: number): void {
     view.setUint32(at + RECORD_BYTES, this.#checksum(view, at, index), true);
   }
@@ -54,7 +54,7 @@ export class LedgerSeal {
     return view.getUint32(at + RECORD_BYTES, true) === this.#checksum(view, at, index);
   }
 
-  /** The sealed end marker of a ledger of so many records. */
+  /** The sealed end marker of a ledger with this many records. */
   endMarker(records: number): Uint8Array {
     const bytes = new Uint8Array(SEALED_BYTES);
     const view = new DataView(bytes.buffer);

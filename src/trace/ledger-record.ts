@@ -1,40 +1,40 @@
 import type { Ledger } from "./ledger.ts";
 
-/** What the ledger of a run says about the run itself. */
+/** The header of a run's ledger. */
 export interface RunHeader {
   /** 16 lower-case hex digits. */
   readonly run: string;
-  /** Start, milliseconds since 1970. */
+  /** Start of the run, milliseconds since 1970. */
   readonly startMs: number;
-  /** Where the requests went. */
+  /** Where the requests were sent. */
   readonly url: string;
 }
 
 /**
- * One request in the ledger of a run. The load generator writes {@link RECORD_BYTES} for each, in the order in which the
- * requests ended.
+ * One request in the ledger of a run. The load generator writes {@link RECORD_BYTES} for each, in the order in which
+ * requests end.
  *
  * | at | bytes | little-endian |
  * |---|---|---|
  * | 0 | 4 | sequence number, from 0 |
- * | 4 | 4 | end of the request, milliseconds after `startMs` |
+ * | 4 | 4 | end of the request, milliseconds since `startMs` |
  * | 8 | 8 | digest: low word, high word |
  * | 16 | 4 | count |
- * | 20 | 2 | status of the answer; 0: there was none |
+ * | 20 | 2 | status of the answer; 0: no answer |
  * | 22 | 1 | unknown, 255 for more |
  * | 23 | 1 | flags: 1 the answer had a ledger, 2 sampled, 4 the entry began a trace of its own, 8 end marker |
  */
 export interface LedgerRecord {
   readonly sequence: number;
-  /** Milliseconds after the start of the run. */
+  /** Milliseconds since the start of the run. */
   readonly endMs: number;
-  /** 0 when there was no answer. */
+  /** 0 if there was no answer. */
   readonly status: number;
-  /** `null` when the answer had none, or there was no answer. */
+  /** `null` if there was no answer, or it had no ledger. */
   readonly ledger: Ledger | null;
-  /** The request asked to be recorded. */
+  /** The request asked for its spans to be recorded. */
   readonly isSampled: boolean;
-  /** The entry said, in `traceresponse`, that it began another trace than the one that was sent. */
+  /** The entry answered in `traceresponse` that it began a trace other than the one sent. */
   readonly isBroken: boolean;
 }
 

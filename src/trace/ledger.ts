@@ -1,12 +1,12 @@
 import { finish, mix, mixIn, scramble } from "./murmur.ts";
 
 /**
- * The ledger: an account, carried in each answer, of the spans that a request has made in a link and below it. Two
- * ledgers of the same spans are equal in whatever order the spans were added, and a lost, doubled or altered span
- * changes the digest (but for a chance of 2^-64).
+ * The ledger, sent with each answer, describes the spans that a link and everything below it recorded for the request. Two
+ * ledgers of the same spans are equal, whatever the order in which the spans were added. A lost, duplicated or altered
+ * span changes the digest (except with a probability of 2^-64).
  */
 
-/** The response header of a ledger. */
+/** The response header that carries a ledger. */
 export const LEDGER_HEADER = "chain-link-ledger";
 
 export interface Ledger {
@@ -15,13 +15,13 @@ export interface Ledger {
   /** XOR of the spans' hashes: two lanes of 32 bits, unsigned. */
   readonly high: number;
   readonly low: number;
-  /** Calls whose spans below are not known, and repeated attempts. */
+  /** Number of calls whose spans are unknown, and of repeated attempts. */
   readonly unknown: number;
 }
 
 export const EMPTY_LEDGER: Ledger = Object.freeze({ count: 0, high: 0, low: 0, unknown: 0 });
 
-/** What of a span is accounted for. Ids are hex digits; `parentId` is `null` for a root. */
+/** The fields of a span that its hash covers. Ids are hex digits; `parentId` is `null` for a root. */
 export interface LedgerSpan {
   readonly id: string;
   readonly parentId: string | null;
@@ -29,7 +29,7 @@ export interface LedgerSpan {
   readonly serviceName: string;
 }
 
-/** The word of each kind, scrambled; a span without one has 0. */
+/** The scrambled word for each kind; 0 for a span without a kind. */
 export const KIND_WORDS: Readonly<Record<string, number>> = {
   SERVER: scramble(1),
   CLIENT: scramble(2),
@@ -37,17 +37,17 @@ export const KIND_WORDS: Readonly<Record<string, number>> = {
   CONSUMER: scramble(4),
 };
 
-/** Seeds of the two lanes, which differ in nothing else: the first 64 bits of the fraction of pi. */
+/** Seeds of the two lanes, which are otherwise the same: the first 64 bits of the fraction of pi. */
 const SEED_HIGH = 0x243f6a88;
 const SEED_LOW = 0x85a308d3;
 
-/** A service name's part of the hash, scrambled, made once for each service. */
+/** The scrambled hash of a service name, computed once per service. */
 export interface ServiceHash {
   readonly high: number;
   readonly low: number;
 }
 
-/** Hashes the UTF-8 bytes of the lower-cased name, a byte as a word. */
+/** Hashes the UTF-8 bytes of the lower-cased name, one byte per word. */
 export function hashService(serviceName: string): ServiceHash {
   let high = SEED_HIGH;
   let low = SEED_LOW;
@@ -59,14 +59,14 @@ export function hashService(serviceName: string): ServiceHash {
 }
 
 /**
- * The hash of one span, from words that are scrambled. One object serves for many, one after the other. Its lanes are signed: what
- * does not fit 31 bits is a floating-point number to the engine, and twice as dear.
+ * The hash of one span, computed from scrambled words. One object is reused for many spans. Its lanes are signed: the
+ * engine stores numbers above 31 bits as floating point, which costs twice as much.
  */
 export class SpanHash {
   high = 0;
   low = 0;
 
-  /** Both lanes take the same words, but for the service's. */
+  /** Both lanes take the same words, except for the service hash. */
   take(
     idHigh: number,
     idLow: number,
@@ -82,7 +82,7 @@ export class SpanHash {
   }
 }
 
-/** Of the span that is being added. */
+/** Scratch object, reused for every span. */
 const hash = new SpanHash();
 
 /** A ledger with one more span. */
@@ -99,7 +99,7 @@ export function addSpan(ledger: Ledger, span: LedgerSpan, service = hashService(
   };
 }
 
-/** The account of both. */
+/** The ledger of the spans of both. */
 export function addLedger(a: Ledger, b: Ledger): Ledger {
   return {
     count: a.count + b.count,
@@ -109,7 +109,7 @@ export function addLedger(a: Ledger, b: Ledger): Ledger {
   };
 }
 
-/** A ledger that misses the spans of one more call or attempt. */
+/** Adds a call or attempt whose spans are unknown. */
 export function addUnknown(ledger: Ledger): Ledger {
   return { ...ledger, unknown: ledger.unknown + 1 };
 }
@@ -122,7 +122,7 @@ export function formatLedger({ count, high, low, unknown }: Ledger): string {
 
 const LEDGER = /^(\d{1,9})-([0-9a-f]{8})([0-9a-f]{8})(?:-([1-9]\d{0,8}))?$/;
 
-/** The ledger of a header's value; `null` when it is none. */
+/** Parses a header value; `null` if it is malformed. */
 export function parseLedger(text: string): Ledger | null {
   const match = LEDGER.exec(text);
   if (match === null) return null;

@@ -2,12 +2,12 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const FIRST_PRINTABLE = 0x20;
 
-/** Larger texts are left as they are: the repair must not hold up other requests. */
+/** Larger texts are not repaired, because that would hold up other requests. */
 const MAX_LENGTH = 1024 * 1024;
 
 /**
- * What Zipkin's parser (Gson) takes in a string and JSON does not, written as JSON: raw control characters such as line
- * breaks, also after a backslash, and `\'`. The same text when there is nothing of it.
+ * Rewrites strings that Zipkin's parser (Gson) accepts and JSON does not: raw control characters such as line breaks, also
+ * after a backslash, and `\'`. Returns the same text if there are none.
  */
 export function escapeStrings(text: string): string {
   if (text.length > MAX_LENGTH) return text;

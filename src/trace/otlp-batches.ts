@@ -2,26 +2,26 @@ import { OtlpError, type OtlpSpan } from "./otlp-span.ts";
 import { findProblem, type Surroundings, toZipkin } from "./otlp-to-zipkin.ts";
 import type { Span } from "./span.ts";
 
-/** Spans of one request or of a part of it, and what of it was not taken. */
+/** Some spans of one request, and the ones that were rejected. */
 export interface OtlpBatch {
   readonly spans: Span[];
   rejected: number;
-  /** Why the first was rejected. */
+  /** Why the first span was rejected. */
   message: string;
-  /** How many were rejected, by reason. */
+  /** Number of rejected spans, by reason. */
   readonly reasons: Map<string, number>;
 }
 
-/** Spans of one piece of work: a few milliseconds. */
+/** Maximum spans per batch, so that decoding one takes a few milliseconds. */
 const BATCH_SPANS = 500;
-/** And bytes that they are decoded from. */
+/** Maximum bytes from which a batch is decoded. */
 export const BATCH_BYTES = 128 * 1024;
-/** And tags that they get. */
+/** Maximum tags in a batch. */
 const BATCH_TAGS = 20_000;
-/** Each span has the tags of its resource, so that a small request may ask for gigabytes. */
+/** Maximum tags in a request. Each span gets the tags of its resource, so a small request could ask for gigabytes. */
 const MAX_TAGS = 5_000_000;
 
-/** Gathers spans of a request, so that decoders can stop where there are enough of them for one piece of work. */
+/** Gathers the spans of a request into batches, so that decoders can pause after each. */
 export class OtlpBatches {
   #batch = newBatch();
   #items = 0;
@@ -29,12 +29,12 @@ export class OtlpBatches {
   #tags = 0;
   #allTags = 0;
 
-  /** Whether it is time to {@link take} what there is, be it nothing but work that was done. */
+  /** Whether it is time to {@link take} the batch, even if it has only work and no spans. */
   get isFull(): boolean {
     return this.#items >= BATCH_SPANS || this.#bytes >= BATCH_BYTES || this.#tags >= BATCH_TAGS;
   }
 
-  /** @throws {OtlpError} when all spans together have too many tags */
+  /** @throws {OtlpError} if all spans of the request together have too many tags */
   add(span: OtlpSpan, around: Surroundings, bytes: number): void {
     this.#items++;
     this.#bytes += bytes;
@@ -49,7 +49,7 @@ export class OtlpBatches {
     }
   }
 
-  /** Something that is no span was read: a scope with this many tags, or a field that is skipped. */
+  /** Counts something else that was read: a scope with this many tags, or a skipped field. */
   pass(tags = 0): void {
     this.#items++;
     this.#tags += tags;
@@ -67,7 +67,7 @@ export class OtlpBatches {
     this.#allTags += tags;
     if (this.#allTags > MAX_TAGS)
       throw new OtlpError(
-        `Expected at most ${MAX_TAGS} attributes, those of resources counted for each span`,
+        `Expected at most ${MAX_TAGS} attributes, counting those of a resource for each of its spans`,
       );
   }
 }

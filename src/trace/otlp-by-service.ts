@@ -7,8 +7,8 @@ export function groupByService(spans: readonly Span[]): Span[][] {
 }
 
 /**
- * Spans of any services as one request with a resource for each. A reader gets the same spans, but for what only Zipkin has
- * (`shared`, `debug`) and for the tags that endpoints become on the way.
+ * Encodes spans of any services as one request with a resource per service. A reader gets equal spans, except for what only
+ * Zipkin has (`shared`, `debug`) and for the tags into which endpoints are converted.
  */
 export function encodeOtlpByService(spans: readonly Span[]): string {
   const groups = Array.from(groupsOf(spans), ([name, some]) => ({

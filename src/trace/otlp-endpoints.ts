@@ -1,4 +1,4 @@
-// The two ends of a call, which OTLP has in attributes alone:
+// The two ends of a call, which OTLP has as attributes only:
 // https://opentelemetry.io/docs/specs/semconv/general/attributes/
 // https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/#remote-endpoint
 import { readIpAddress } from "./ip-address.ts";
@@ -6,11 +6,11 @@ import { type Attributes, formatValue } from "./otlp-span.ts";
 import type { Endpoint, Span, SpanKind } from "./span.ts";
 import { placeAddress } from "./zipkin-span.ts";
 
-/** Of who calls. For who is called, `server.address` is his own. The best first, as everywhere here. */
+/** In a caller's span, in order of preference. In a callee's span, `server.address` is its own. */
 const CALLEE_NAMES = ["peer.service", "server.address", "net.peer.name", "network.peer.address"];
 const PEER_NAMES = ["peer.service"];
 
-/** `net.…` are what OpenTelemetry's Collector makes of Zipkin's endpoints. */
+/** The Collector of OpenTelemetry converts Zipkin's endpoints to `net.…`. */
 const PEER_ADDRESSES = ["network.peer.address", "net.peer.ip"];
 const PEER_PORTS = ["network.peer.port", "net.peer.port"];
 const CALLEE_PORTS = [...PEER_PORTS, "server.port"];
@@ -37,7 +37,7 @@ function findText(
 ): string | undefined {
   for (const key of keys) {
     const value = attributes.get(key);
-    // Most are not there, and a check costs more than the look-up.
+    // Most attributes are absent, and a check costs more than the look-up.
     if (value === undefined) continue;
     const text = formatValue(value);
     if (isFit(text)) return text;
@@ -62,13 +62,13 @@ function makeEndpoint(
   return endpoint;
 }
 
-/** A span whose tags say what its endpoints do; of two addresses that of IPv4. */
+/** Adds tags for a span's endpoints, as {@link readLocalEndpoint} and {@link readRemoteEndpoint} read them; prefers IPv4. */
 export function tagEndpoints(span: Span): Span {
   const { localEndpoint: local, remoteEndpoint: remote, tags } = span;
   return {
     ...span,
     tags: {
-      // Names are in lower case by now, and a tag as it was given.
+      // Names are in lower case by now, but tags keep their original case, so tags win.
       ...tagOf("peer.service", remote?.serviceName),
       ...tags,
       ...tagOf("network.peer.address", remote?.ipv4 ?? remote?.ipv6),

@@ -31,7 +31,7 @@ import {
 } from "./otlp-tags.ts";
 import { type Surroundings, surroundResource, surroundScope } from "./otlp-to-zipkin.ts";
 
-/** Names of the same two fields, those of OTLP before 0.15 and 0.19 last. Collectors of that time wrote files with them. */
+/** Names of the same field; the last two are from OTLP before 0.15 and 0.19. Collectors of that time wrote files with them. */
 const SCOPE_LISTS = ["scopeSpans", "instrumentationLibrarySpans", "ilSpans"];
 const SCOPES = ["scope", "instrumentationLibrary"];
 
@@ -40,7 +40,7 @@ const STATUS_NAMES = ["UNSET", "OK", "ERROR"];
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The spans of a request, in pieces, some of them empty. @throws {OtlpError} when the body is not JSON, or not of this shape */
+/** Decodes the spans of a request in batches, which may be empty. @throws {OtlpError} if the body is malformed */
 export function* decodeOtlpJson(body: Uint8Array): Generator<OtlpBatch> {
   const batches = new OtlpBatches();
   try {
@@ -85,7 +85,7 @@ function readScope(scopeSpans: Json, resource: Surroundings): Surroundings {
   return surroundScope(resource, textOf(scope.name), textOf(scope.version), readAttributes(scope));
 }
 
-/** Groups of spans that are small are parsed some at a time, large ones are opened, and their spans are parsed some at a time. */
+/** Parses small groups of spans several at a time. Large groups are opened, and their spans parsed several at a time. */
 function* decodeLarge(body: Uint8Array, batches: OtlpBatches): Generator<OtlpBatch> {
   const walk = findLargeValues(body);
   let piece = walk.next();
@@ -120,7 +120,7 @@ function* decodeScope(
   }
 }
 
-/** One item alone is as large as a whole slice: a piece of this is not parsed in one go if it can be opened. */
+/** Whether a single item fills a whole slice: it is opened if possible, instead of being parsed in one go. */
 function isLarge({ start, end, values }: Slice): boolean {
   return values === 1 && end - start >= BATCH_BYTES;
 }
@@ -130,7 +130,7 @@ function parseItems(body: Uint8Array, slice: Slice, key: string): Json {
   return parse(`{"${key}":[${textAt(body, slice)}]}`);
 }
 
-/** The list of one member of an object, in slices, and all else that the object says. */
+/** The list in one member of an object, in slices, and the other members of the object. */
 function openMember(body: Uint8Array, place: Place, keys: readonly string[], known: LargeValues) {
   const members = findMembers(body, place, known);
   const key = keys.find((name) => members.has(name)) ?? "";
@@ -146,7 +146,7 @@ function openMember(body: Uint8Array, place: Place, keys: readonly string[], kno
 
 const OPEN_LIST = 0x5b;
 
-/** An `intValue` that is not quoted. Times have as many digits, and always. */
+/** An unquoted `intValue`. Times have as many digits, but are always present, so they must not match. */
 const LARGE_VALUE = /intValue"\s*:\s*-?\d{16}/;
 
 function parse(text: string): Json {
@@ -199,13 +199,13 @@ function readEvent(event: Json): OtlpEvent {
   return { time: readNanos(event.timeUnixNano), name: textOf(event.name), attributes };
 }
 
-/** Also from a string, as other 32-bit numbers; what is no number is none. */
+/** A count, also from a string, like other 32-bit numbers; 0 if it is not a number. */
 function readCount(value: unknown): number {
   const count = Number(value ?? 0);
   return Number.isSafeInteger(count) && count > 0 ? count : 0;
 }
 
-/** Hex digits in any case; also base64, which is how other protobuf libraries write bytes as JSON. */
+/** Hex digits in any case; also base64, as other protobuf libraries write bytes in JSON. */
 function readId(value: unknown, bytes: number): string {
   const text = textOf(value);
   if (text === "" || /^[0-9a-fA-F]*$/.test(text)) return text.toLowerCase();
@@ -213,7 +213,7 @@ function readId(value: unknown, bytes: number): string {
   return decoded.length === 2 * bytes ? decoded : text;
 }
 
-/** As hex digits; empty where it is not base64. */
+/** As hex digits; empty if the text is not base64. */
 function decodeBase64(text: string): string {
   try {
     const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
@@ -236,7 +236,7 @@ function readNanos(value: unknown): bigint {
   throw new OtlpError(`Expected nanoseconds but found ${JSON.stringify(value).slice(0, 40)}`);
 }
 
-/** @param depth 0 where each value becomes the text of a tag, 1 where all become one JSON text */
+/** @param depth 0 if each value becomes the text of its own tag, 1 if all become one JSON text */
 function readAttributes(json: Json, depth = 0): Attributes {
   const attributes: Attributes = new Map();
   for (const item of listOf(json, "attributes"))
@@ -263,7 +263,7 @@ function readJsonValue(value: unknown, depth: number): Value {
   return isPlain(plain) ? plain : "";
 }
 
-/** Of 64 bits, which is why JSON has it as text. */
+/** 64-bit integers are strings in protobuf's JSON. */
 function readInteger(value: unknown): unknown {
   if (typeof value !== "string") return value;
   const number = Number(value);
@@ -276,7 +276,7 @@ function isPlain(value: unknown): value is string | number | boolean | bigint {
   return type === "string" || type === "number" || type === "boolean" || type === "bigint";
 }
 
-/** The first of these names that a field has. */
+/** The first of these names that the object has. */
 function keyOf(json: Json, names: readonly string[]): string {
   return names.find((name) => json[name] !== undefined) ?? "";
 }

@@ -20,7 +20,7 @@ import {
 import { type Surroundings, surroundResource, surroundScope } from "./otlp-to-zipkin.ts";
 import { ProtobufReader } from "./protobuf-reader.ts";
 
-/** The spans of a request, in pieces, some of them empty. @throws {OtlpError | ProtobufError} */
+/** Decodes the spans of a request in batches, which may be empty. @throws {OtlpError | ProtobufError} */
 export function* decodeOtlpProtobuf(body: Uint8Array): Generator<OtlpBatch> {
   const batches = new OtlpBatches();
   const request = new ProtobufReader(body);
@@ -28,7 +28,7 @@ export function* decodeOtlpProtobuf(body: Uint8Array): Generator<OtlpBatch> {
     batches.pass();
     if (batches.isFull) yield batches.take();
     if (request.field !== 1) continue;
-    // A resource may come after its spans.
+    // The resource may follow its spans.
     const resource = readResource(request.piece());
     const resourceSpans = request.piece();
     while (resourceSpans.next())
@@ -44,7 +44,7 @@ function readResource(resourceSpans: ProtobufReader): Surroundings {
   return surroundResource(attributes);
 }
 
-/** @param field whose message is the `ScopeSpans` */
+/** @param field the field whose message is the `ScopeSpans` */
 function* decodeScope(
   field: ProtobufReader,
   resource: Surroundings,
@@ -60,7 +60,7 @@ function* decodeScope(
   }
 }
 
-/** A scope, too, may come after its spans. */
+/** The scope may also follow its spans. */
 function* readScope(
   field: ProtobufReader,
   resource: Surroundings,

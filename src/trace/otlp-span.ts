@@ -1,9 +1,9 @@
-/** A body that is no `ExportTraceServiceRequest`. */
+/** The body is not an `ExportTraceServiceRequest`. */
 export class OtlpError extends Error {
   override readonly name = "OtlpError";
 }
 
-/** What OTLP says of a span, in either form. */
+/** A span as OTLP describes it, in JSON or protobuf. */
 export interface OtlpSpan {
   traceId: string;
   spanId: string;
@@ -16,7 +16,7 @@ export interface OtlpSpan {
   events: OtlpEvent[];
   statusCode: number;
   statusMessage: string;
-  /** Tags for what a Zipkin span has no field for; see `otlp-tags.ts`. */
+  /** Tags for fields that a Zipkin span does not have; see `otlp-tags.ts`. */
   tags: Map<string, string> | undefined;
 }
 
@@ -49,13 +49,13 @@ export function newSpan(): OtlpSpan {
   };
 }
 
-/** As the text of a tag: what is no plain value as JSON. */
+/** The text of a tag; lists and mappings become JSON. */
 export function formatValue(value: Value): string {
   if (typeof value === "string") return value;
   return typeof value === "object" && value !== null ? toJson(value) : String(value ?? "");
 }
 
-/** `JSON.stringify` refuses integers of 64 bits. */
+/** `JSON.stringify` rejects 64-bit integers. */
 function toJson(value: Value): string {
   if (typeof value === "bigint") return String(value);
   if (typeof value !== "object" || value === null) return JSON.stringify(value);

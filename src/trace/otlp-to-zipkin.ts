@@ -1,4 +1,4 @@
-// OTLP 1.x traces to Zipkin spans:
+// Converts OTLP 1.x spans to Zipkin spans:
 // https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/
 import { readLocalEndpoint, readRemoteEndpoint } from "./otlp-endpoints.ts";
 import { type Attributes, formatValue, type OtlpEvent, type OtlpSpan } from "./otlp-span.ts";
@@ -15,13 +15,13 @@ const KINDS: readonly (SpanKind | undefined)[] = [
 const STATUS_OK = 1;
 const STATUS_ERROR = 2;
 
-/** What all spans below a resource and a scope have. */
+/** What all spans of a resource and scope have in common. */
 export interface Surroundings {
   readonly serviceName: string;
   readonly tags: ReadonlyMap<string, string>;
 }
 
-/** What cannot be stored in a span; `undefined` when all can. */
+/** Why a span cannot be stored; `undefined` if it can. */
 export function findProblem({ traceId, spanId, parentSpanId }: OtlpSpan): string | undefined {
   if (!/^[0-9a-f]{32}$/.test(traceId)) return "a trace id is not 16 bytes";
   if (/^0+$/.test(traceId)) return "a trace id is all zeros";
@@ -46,7 +46,7 @@ export function toZipkin(span: OtlpSpan, { serviceName, tags }: Surroundings): S
   if (timestamp > 0) {
     result.timestamp = timestamp;
     const nanos = span.end - span.start;
-    // Not as a number before: one of more than 104 days in nanoseconds is rounded.
+    // Divide before converting: a number of nanoseconds above 104 days would be rounded.
     if (nanos >= 0n) result.duration = Math.max(1, Number(nanos / 1000n));
   }
   const local = readLocalEndpoint(serviceName, span.attributes);
@@ -76,7 +76,7 @@ function toAnnotations(events: readonly OtlpEvent[]): Annotation[] {
     .sort((a, b) => a.timestamp - b.timestamp || (a.value < b.value ? -1 : 1));
 }
 
-/** What the spans of a resource have in common. */
+/** What all spans of a resource have in common. */
 export function surroundResource(resource: Attributes): Surroundings {
   const tags = new Map<string, string>();
   for (const [key, value] of resource) if (key !== "service.name") tags.set(key, formatValue(value));
@@ -84,14 +84,14 @@ export function surroundResource(resource: Attributes): Surroundings {
   return { serviceName: name === undefined ? "" : formatValue(name).toLowerCase(), tags };
 }
 
-/** And those of one scope in it. */
+/** Adds what all spans of a scope have in common. */
 export function surroundScope(
   resource: Surroundings,
   name: string,
   version: string,
   attributes: Attributes,
 ): Surroundings {
-  // A batch may have more empty scopes than its resource has tags.
+  // Copies nothing for an empty scope: a batch may have more of them than its resource has tags.
   if (name === "" && version === "" && attributes.size === 0) return resource;
   const tags = new Map(resource.tags);
   for (const [key, value] of attributes) tags.set(key, formatValue(value));

@@ -3,19 +3,19 @@
 import { findProtobufField, ProtobufWriter } from "./protobuf.ts";
 import type { Span } from "./span.ts";
 
-/** What is the same for all spans of a batch. */
+/** The source of all spans in a batch. */
 export interface OtlpResource {
-  /** `service.name` and what `OTEL_RESOURCE_ATTRIBUTES` adds. */
+  /** `service.name` and the additions of `OTEL_RESOURCE_ATTRIBUTES`. */
   readonly attributes: Readonly<Record<string, string>>;
   readonly scope: { readonly name: string; readonly version: string };
 }
 
-/** Span kinds of OTLP; a Zipkin span without a kind is INTERNAL. */
+/** OTLP's span kinds; a Zipkin span without a kind is INTERNAL. */
 const KINDS = { INTERNAL: 1, SERVER: 2, CLIENT: 3, PRODUCER: 4, CONSUMER: 5 } as const;
 const STATUS_OK = 1;
 const STATUS_ERROR = 2;
 
-/** Attributes that OpenTelemetry's conventions define as integers; Zipkin's tags are all text. */
+/** Attributes that OpenTelemetry's conventions define as integers; in Zipkin, all tags are text. */
 const INTEGER_ATTRIBUTES: ReadonlySet<string> = new Set([
   "http.status_code",
   "http.response.status_code",
@@ -27,7 +27,7 @@ const INTEGER_ATTRIBUTES: ReadonlySet<string> = new Set([
   "server.port",
 ]);
 
-/** Tags that OTLP says in the span's status instead. */
+/** Tags that OTLP expresses in the span's status. */
 const STATUS_TAGS: ReadonlySet<string> = new Set(["error", "otel.status_code"]);
 
 interface Attribute {
@@ -68,7 +68,7 @@ function jsonSpan(span: Span): object {
   };
 }
 
-/** What many spans have in common: name, kind, attributes and status. */
+/** The part of a span that many spans share: name, kind, attributes and status. */
 export function describeOtlpJson(span: SpanShape): object {
   const status = statusOf(span);
   return {
@@ -79,12 +79,12 @@ export function describeOtlpJson(span: SpanShape): object {
   };
 }
 
-/** The resource and the scope of a batch. */
+/** The resource and scope of a batch. */
 export function describeOtlpSource({ attributes, scope }: OtlpResource): { resource: object; scope: object } {
   return { resource: { attributes: toAttributes(attributes).map(jsonAttribute) }, scope };
 }
 
-/** What of a span is the same for many. */
+/** The fields that many spans share. */
 export type SpanShape = Pick<Span, "name" | "kind" | "tags">;
 
 function jsonAttribute({ key, value }: Attribute): object {
@@ -104,12 +104,12 @@ export function encodeOtlpProtobuf(spans: readonly Span[], resource: OtlpResourc
     .finish();
 }
 
-/** Field 1 of `ResourceSpans`. */
+/** Writes field 1 of `ResourceSpans`. */
 export function writeOtlpResource(resourceSpans: ProtobufWriter, { attributes }: OtlpResource): void {
   resourceSpans.nested(1, (message) => writeAttributes(message, 1, toAttributes(attributes)));
 }
 
-/** Field 1 of `ScopeSpans`. */
+/** Writes field 1 of `ScopeSpans`. */
 export function writeOtlpScope(scopeSpans: ProtobufWriter, { scope }: OtlpResource): void {
   scopeSpans.nested(1, (message) => message.text(1, scope.name).text(2, scope.version));
 }
@@ -125,7 +125,7 @@ function writeSpan(message: ProtobufWriter, span: Span): void {
     message.nested(11, (event) => event.fixed64(1, nanos(timestamp)).text(2, value));
 }
 
-/** What many spans have in common: fields 5, 6, 9 and 15 of `Span`. */
+/** Writes what many spans share: fields 5, 6, 9 and 15 of `Span`. */
 export function writeOtlpShape(message: ProtobufWriter, span: SpanShape): void {
   const status = statusOf(span);
   message.text(5, span.name ?? "").varint(6, KINDS[span.kind ?? "INTERNAL"]);
@@ -143,7 +143,7 @@ function writeAttributes(message: ProtobufWriter, field: number, attributes: rea
   }
 }
 
-/** The status that the tags say, as they do after https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/#status */
+/** The status that the tags express, according to https://opentelemetry.io/docs/specs/otel/trace/sdk_exporters/zipkin/#status */
 function statusOf({ tags }: SpanShape): { code: number; message?: string } | null {
   if (tags?.error !== undefined) return { code: STATUS_ERROR, message: tags.error };
   return tags?.["otel.status_code"] === "OK" ? { code: STATUS_OK } : null;
@@ -166,8 +166,8 @@ function nanos(micros: number): bigint {
 }
 
 /**
- * How many spans of a batch a receiver did not take, as the body of its 200 says (`ExportTraceServiceResponse`,
- * JSON or protobuf).
+ * The number of spans of a batch that a receiver rejected, from the body of its 200 answer
+ * (`ExportTraceServiceResponse`, JSON or protobuf).
  */
 export function countRejectedSpans(answer: Uint8Array): number {
   const partial = answer[0] === OPENING_BRACE ? answer : findProtobufField(answer, 1);
@@ -179,5 +179,5 @@ export function countRejectedSpans(answer: Uint8Array): number {
   return Number(rejected) || 0;
 }
 
-/** `{`, which is no field that a protobuf answer can begin with. */
+/** `{`, with which a protobuf answer cannot begin. */
 const OPENING_BRACE = 0x7b;

@@ -1,7 +1,7 @@
 // https://protobuf.dev/programming-guides/encoding/
 import { readUtf8 } from "./text-cache.ts";
 
-/** Bytes that are not a message of protobuf. */
+/** The bytes are not a protobuf message. */
 export class ProtobufError extends Error {
   override readonly name = "ProtobufError";
 }
@@ -12,26 +12,26 @@ export const BYTES = 2;
 const FIXED32 = 5;
 const MAX_VARINT_BYTES = 10;
 
-/** Fields that may still be read of one large message and of those in it. */
+/** Number of fields that may still be read in one large message and the messages nested in it. */
 export class FieldBudget {
   left = MAX_FIELDS;
 }
 
-/** More take longer than some 20 ms from here to the store. */
+/** More fields would take longer than about 20 ms from here to the store. */
 const MAX_FIELDS = 50_000;
-/** A message below this cannot have too many. */
+/** A smaller message cannot have too many fields. */
 const UNCHECKED_BYTES = 64 * 1024;
 
 /**
- * Reads one message front to back: `while (reader.next()) switch (reader.field)`, with one `read…` for each field that is
- * wanted. A field that was not read, or has another wire type than the one it is read as, is skipped.
+ * Reads one message front to back: `while (reader.next()) switch (reader.field)`, with one `read…` for each wanted field.
+ * Fields that are not read, or are read as another wire type than they have, are skipped.
  */
 export class ProtobufReader {
-  /** Number of the field that {@link next} came to. */
+  /** The number of the current field. */
   field = 0;
   #type = VARINT;
   #at: number;
-  /** Where the field's value starts. */
+  /** The offset at which the field's value starts. */
   #start: number;
   readonly #end: number;
   readonly #bytes: Buffer;
@@ -45,7 +45,7 @@ export class ProtobufReader {
     this.#end = end;
   }
 
-  /** Goes to the next field; false at the end. @throws {ProtobufError} when the message is cut or no protobuf */
+  /** Advances to the next field; false at the end. @throws {ProtobufError} if the message is truncated or malformed */
   next(): boolean {
     if (this.#at >= this.#end) return false;
     if (this.#budget !== undefined && this.#budget.left-- <= 0)
@@ -63,11 +63,11 @@ export class ProtobufReader {
       this.#start = this.#at;
       this.#at += length;
     } else throw new ProtobufError(`field ${this.field} has the wire type ${this.#type}`);
-    if (this.#at > this.#end) throw new ProtobufError(`field ${this.field} ends behind the message`);
+    if (this.#at > this.#end) throw new ProtobufError(`field ${this.field} ends past the end of the message`);
     return true;
   }
 
-  /** A whole number as a double: exact up to 2^53. Negative ones are two's complement of 64 bits. */
+  /** An integer as a double, exact up to 2^53. Negative values are 64-bit two's complement. */
   readNumber(): number {
     if (this.#type === FIXED64) return Number(this.#bytes.readBigUInt64LE(this.#start));
     if (this.#type === FIXED32) return this.#bytes.readUInt32LE(this.#start);
@@ -79,7 +79,7 @@ export class ProtobufReader {
     return value >= 2 ** 63 ? value - 2 ** 64 : value;
   }
 
-  /** 64 bits, signed, exactly. */
+  /** A signed 64-bit integer. */
   readInteger(): bigint {
     if (this.#type === FIXED64) return this.#bytes.readBigInt64LE(this.#start);
     let value = 0n;
@@ -104,43 +104,43 @@ export class ProtobufReader {
     return this.#type === BYTES ? this.#bytes.subarray(this.#start, this.#at) : Buffer.alloc(0);
   }
 
-  /** Where the value of this field stands in all bytes. */
+  /** The offset of the current field's value. */
   get start(): number {
     return this.#start;
   }
 
-  /** Bytes of this field. */
+  /** The size of the current field's value, in bytes. */
   get size(): number {
     return this.#at - this.#start;
   }
 
-  /** `FIXED64`, `BYTES`, or what is neither. */
+  /** `FIXED64`, `BYTES`, or another wire type. */
   get type(): number {
     return this.#type;
   }
 
-  /** The message in this field. */
+  /** The message in the current field. */
   message(): ProtobufReader {
     return this.#type === BYTES
       ? new ProtobufReader(this.#bytes, this.#start, this.#at, this.#budget)
       : new ProtobufReader(this.#bytes, 0, 0);
   }
 
-  /** The same without the limit that this message has: its fields are not read in one go. */
+  /** The message in the current field, without this message's limit, for one whose fields are not all read in one go. */
   unlimited(): ProtobufReader {
     return this.#type === BYTES
       ? new ProtobufReader(this.#bytes, this.#start, this.#at)
       : new ProtobufReader(this.#bytes, 0, 0);
   }
 
-  /** The message in this field, which is read in one go. It and those in it may have some ten thousand fields at most. */
+  /** The message in the current field, to be read in one go. It and its nested messages may have at most {@link MAX_FIELDS} fields. */
   piece(): ProtobufReader {
     if (this.#type !== BYTES || this.size < UNCHECKED_BYTES) return this.message();
     return new ProtobufReader(this.#bytes, this.#start, this.#at, new FieldBudget());
   }
 
   #varint(): number {
-    // Nearly all are one byte long.
+    // Nearly all varints are one byte long.
     const first = this.#bytes[this.#at] as number;
     if (first < 0x80 && this.#at < this.#end) {
       this.#at++;
@@ -149,7 +149,7 @@ export class ProtobufReader {
     let value = 0;
     let factor = 1;
     for (let count = 0; count < MAX_VARINT_BYTES; count++) {
-      if (this.#at >= this.#end) throw new ProtobufError("a number ends behind the message");
+      if (this.#at >= this.#end) throw new ProtobufError("a number ends past the end of the message");
       const byte = this.#bytes[this.#at++] as number;
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;

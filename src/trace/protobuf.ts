@@ -7,18 +7,18 @@ const BYTES = 2;
 const FIXED32 = 5;
 
 const FIRST_CAPACITY = 4096;
-/** A length below this is one byte long. */
+/** A smaller length takes one byte. */
 const ONE_BYTE = 0x80;
 
 /**
- * Writes a message front to back into one buffer. The length of a nested message stands before it and is known only
- * after it: one byte is kept for it, and what was written moves when it needs more, which short messages never do.
+ * Writes a message front to back into one buffer. The length of a nested message precedes it, but is known only after it:
+ * one byte is reserved, and the message moves if its length needs more, which short messages never do.
  */
 export class ProtobufWriter {
   #buffer = Buffer.allocUnsafe(FIRST_CAPACITY);
   #end = 0;
 
-  /** A whole number from 0 to 2^53 - 1. */
+  /** An integer from 0 to 2^53 - 1. */
   varint(field: number, value: number): this {
     this.#number(field * 8 + VARINT);
     this.#number(value);
@@ -32,7 +32,7 @@ export class ProtobufWriter {
     return this;
   }
 
-  /** Bytes given as hex digits. */
+  /** Bytes, given as hex digits. */
   hex(field: number, digits: string): this {
     return this.#prefixed(field, () => {
       this.#reserve(digits.length / 2);
@@ -98,7 +98,7 @@ function sizeOfNumber(value: number): number {
   return size;
 }
 
-/** The first field of this number in a message, `undefined` when there is none or the message is not protobuf. */
+/** The first field with this number in a message; `undefined` if there is none or the message is not protobuf. */
 export function findProtobufField(message: Uint8Array, wanted: number): number | Uint8Array | undefined {
   let at = 0;
   const readNumber = () => {

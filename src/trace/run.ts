@@ -15,8 +15,8 @@ export function isRunId(text: string): boolean {
 
 /**
  * The trace ids of one run of the load generator, which can be enumerated: the high half is the run id, the low half a
- * bijection of the request's sequence number (from 0) keyed by the run id, so that backends that group or sample by the
- * low half see random ids. Neither half is ever zero.
+ * bijection of the request's sequence number (from 0), keyed by the run id. Backends that group or sample by the low half
+ * see random ids. Neither half is ever zero.
  *
  * The low half is a pseudo-random permutation whose last 7 bytes are uniform, so these ids carry the random flag
  * (https://www.w3.org/TR/trace-context-2/#random-trace-id-flag).
@@ -26,12 +26,12 @@ export class RunIds {
   /** The two words of the run id, unsigned. */
   readonly runHigh: number;
   readonly runLow: number;
-  /** The two words of the low half last made by {@link encode}, unsigned. */
+  /** The two words of the low half that {@link encode} produced last, unsigned. */
   high = 0;
   low = 0;
   readonly #keys: readonly number[];
 
-  /** @throws {TypeError} when `runId` is not 16 lower-case hex digits, or zero */
+  /** @throws {TypeError} if `runId` is not 16 lower-case hex digits, or is zero */
   constructor(runId: string) {
     if (!isRunId(runId))
       throw new TypeError(`expected a run id of 16 hex digits, found ${JSON.stringify(runId)}`);
@@ -43,7 +43,7 @@ export class RunIds {
 
   /** Sets {@link high} and {@link low} to the low half of a request's trace id. Allocates nothing. */
   encode(sequence: number): void {
-    // Zero is left to the one value that would become zero: both are shifted away by one.
+    // Counting from 1 reserves the id of 0 for the one value whose id would be all zeros.
     const value = sequence + 1;
     this.#permute(Math.floor(value / WORD), value >>> 0);
     if (this.high === 0 && this.low === 0) this.#permute(0, 0);
@@ -55,7 +55,7 @@ export class RunIds {
     return this.runId + toHex(this.high) + toHex(this.low);
   }
 
-  /** The sequence number of a trace id; `null` when it is not of this run. Also takes ids cut to their low half. */
+  /** The sequence number of a trace id; `null` if it belongs to another run. Also accepts ids truncated to their low half. */
   sequenceOf(traceId: string): number | null {
     const isLong = traceId.length === 32;
     if (isLong ? !traceId.startsWith(this.runId) : traceId.length !== 16) return null;
@@ -67,8 +67,8 @@ export class RunIds {
   }
 
   /**
-   * Whether the two words of a trace id's low half are those of a request of this run, of which there are fewer than 2^32. One
-   * in 2^32 random ids seems to be. Allocates nothing.
+   * Whether the two words of a trace id's low half belong to a request of this run, which has fewer than 2^32 of them. One
+   * random id in 2^32 matches by chance. Allocates nothing.
    */
   has(high: number, low: number): boolean {
     for (let round = ROUNDS - 1; round >= 0; round--) {
@@ -99,10 +99,10 @@ export class RunIds {
   }
 }
 
-/** Those of the run that a request was last seen of. */
+/** The ids of the run that was seen last. */
 let latest: RunIds | null = null;
 
-/** Whether the four words of a trace id, unsigned, are those of a request that a load generator sent. See {@link RunIds.has}. */
+/** Whether the four words of a trace id, unsigned, belong to a request from a load generator. See {@link RunIds.has}. */
 export function isOfAnyRun(runHigh: number, runLow: number, high: number, low: number): boolean {
   if ((runHigh | runLow) === 0) return false;
   if (latest?.runHigh !== runHigh || latest.runLow !== runLow)

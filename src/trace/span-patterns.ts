@@ -1,20 +1,20 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Span } from "./span.ts";
 
-// Spans of one call of one service are the same bytes but for their ids and times. A pattern is such a span with holes:
+// Spans of one call in one service are the same bytes except for ids and times. A pattern is such a span with holes:
 //
 //   {"traceId":"████","id":"████","kind":"SERVER","name":"get","timestamp":████,"duration":████,"tags":{…}}
 //
-// Bytes that agree with all between the holes, and have a plain value in each hole, are the span that a parser would find,
-// in a tenth of the time; and all such spans share their endpoints and tags, which the store then encodes once.
+// Bytes that equal the pattern between the holes, and have a valid value in each hole, are read without a parser, in a
+// tenth of the time. All spans of a pattern share their endpoints and tags, which the store then encodes once.
 
-/** What is different in each span. */
+/** The fields that differ from span to span. */
 export type HoleField = "traceId" | "parentId" | "id" | "timestamp" | "duration";
 
-/** How a value stands there: digits of hex or of a number in JSON; in protobuf bytes, fixed64 or a varint. */
+/** The encoding of a hole: hex or decimal digits in JSON; bytes, fixed64 or a varint in protobuf. */
 export type HoleForm = "hex" | "digits" | "bytes" | "fixed64" | "varint";
 
-/** Where a value stands, from the beginning of the span on. */
+/** The position of a value, relative to the beginning of the span. */
 export interface Hole {
   readonly field: HoleField;
   readonly form: HoleForm;
@@ -24,19 +24,19 @@ export interface Hole {
 
 interface Pattern {
   readonly holes: readonly Hole[];
-  /** What stands before each hole and behind the last. */
+  /** The bytes before each hole and after the last one. */
   readonly between: readonly DataView[];
   readonly example: Span;
-  /** The one that came after it. */
+  /** The pattern that followed this one last time. */
   next: Pattern | undefined;
 }
 
-/** Patterns held: at most 4 MB of bytes. */
+/** Maximum number of patterns: at most 4 MB of bytes. */
 const MAX_PATTERNS = 1024;
 const MAX_BYTES = 4096;
-/** Patterns that are tried where the expected one is not met. */
+/** Number of recent patterns to try when the expected one does not match. */
 const TRIED = 8;
-/** Spans that have to be like others for each one that is learnt, which takes as long as they save. */
+/** Learning a pattern takes as long as this many matches save. */
 const PRICE = 16;
 const MAX_CREDIT = 16 * PRICE;
 
@@ -44,18 +44,18 @@ const ZERO_ID = "0".repeat(16);
 
 const shared = new WeakSet<object>();
 
-/** Whether other spans have these very tags, and name, kind and endpoints with them. */
+/** Whether other spans share this very object, and have the same name, kind and endpoints. */
 export function areShared(tags: object): boolean {
   return shared.has(tags);
 }
 
-/** Reads spans that are like others before them. */
+/** Reads spans that resemble earlier ones. */
 export class SpanPatterns {
-  /** Behind the span read last. */
+  /** The offset just past the span that was read last. */
   end = 0;
   #count = 0;
   #last: Pattern | undefined;
-  /** Those last used. */
+  /** The most recently used patterns. */
   readonly #recent: Pattern[] = [];
   #credit = MAX_CREDIT;
   #value = 0;
@@ -64,7 +64,7 @@ export class SpanPatterns {
   readonly #lastTraceId = new LastId();
   readonly #lastSpanId = new LastId();
 
-  /** The span that begins at `at`; `undefined` when it is like none before. */
+  /** The span that begins at `at`; `undefined` if it does not resemble an earlier one. */
   read(bytes: Buffer, at: number): Span | undefined {
     const expected = this.#last?.next;
     if (expected !== undefined) {
@@ -86,8 +86,8 @@ export class SpanPatterns {
   }
 
   /**
-   * Whether to learn a span that is like none before. Where tags are different in each, it soon is not worth it, and the
-   * batch is better read without patterns; one of some batches is tried all the same.
+   * Whether to learn a span that does not resemble an earlier one. If the tags of every span differ, learning soon stops
+   * paying and the batch is better read without patterns; an occasional batch still tries.
    */
   isWorthLearning(): boolean {
     this.#credit++;
@@ -96,10 +96,10 @@ export class SpanPatterns {
     return true;
   }
 
-  /** Remembers what a span looks like that was read otherwise. */
+  /** Makes a pattern of a span that the parser has read. */
   learn(bytes: Buffer, start: number, end: number, holes: Hole[], example: Span): void {
     if (end - start > MAX_BYTES || example.tags === undefined || example.annotations !== undefined) return;
-    // Ids are compared by the word; others are filled up with zeros.
+    // Ids are compared word by word; the parser pads shorter ones with zeros.
     if (holes.some(({ form, start, end }) => (form === "hex" || form === "bytes") && (end - start) % 8 !== 0))
       return;
     holes.sort((a, b) => a.start - b.start);
@@ -169,11 +169,11 @@ export class SpanPatterns {
     this.#lastSpanId.forget();
   }
 
-  /** Sets the value, and returns where it ends. */
+  /** Sets the value, and returns the offset just past it. */
   #readDigits(bytes: Buffer, start: number): number {
     let at = start;
     let value = 0;
-    // A number that begins with 0 is another, or none.
+    // With a leading 0 it is another number, or malformed.
     if (bytes[at] !== ZERO)
       for (
         let digit = (bytes[at] as number) - ZERO;
@@ -208,10 +208,10 @@ export class SpanPatterns {
 }
 
 const ZERO = 0x30;
-/** Enough for what a number holds exactly. */
+/** Enough for every integer that a double represents exactly. */
 const MAX_VARINT_BYTES = 8;
 
-/** Word by word: a third less than byte by byte, and for so few bytes less than a call out of JavaScript. */
+/** Compares word by word: a third faster than byte by byte, and for so few bytes faster than a native call. */
 function isAt(view: DataView, at: number, wanted: DataView): boolean {
   const length = wanted.byteLength;
   if (at + length > view.byteLength) return false;
@@ -226,7 +226,7 @@ function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
   return new DataView(buffer, byteOffset, length);
 }
 
-/** The id read last: the next is often the same, and to compare takes a fourth of what making a text does. */
+/** The id that was read last: the next one is often the same, and comparing costs a fourth of creating a string. */
 class LastId {
   text = "";
   #start = 0;
@@ -239,7 +239,7 @@ class LastId {
     return true;
   }
 
-  /** Empty when it is no id, or one that is written in another way. */
+  /** Empty if it is not an id, or is written in another form. */
   read(bytes: Buffer, start: number, end: number, form: HoleForm): string {
     if (end > bytes.length || (form === "hex" && !isHex(bytes, start, end))) return "";
     const text = bytes.toString(form === "hex" ? "latin1" : "hex", start, end);
@@ -263,7 +263,7 @@ function isHex(bytes: Buffer, start: number, end: number): boolean {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Fields in the order of `normalizeSpan`, so that equal spans have equal JSON. */
+/** Sets fields in the order of `normalizeSpan`, so that equal spans have equal JSON. */
 function fill(
   { kind, name, localEndpoint, remoteEndpoint, tags, debug, shared }: Span,
   traceId: string,

@@ -4,14 +4,14 @@ export interface SpanRow {
   readonly span: Span;
   /** 0 for a root. */
   readonly depth: number;
-  /** Index of the parent's row, which comes before this one; -1 for a root. */
+  /** Index of the parent's row, which precedes this one; -1 for a root. */
   readonly parent: number;
-  /** The span names a parent that the trace does not have. */
+  /** The span names a parent that is not in the trace. */
   readonly isOrphan: boolean;
 }
 
 /**
- * The spans of a trace in the order of a waterfall: each below its parent, siblings by `startOf`.
+ * Arranges the spans of a trace as a waterfall: each below its parent, siblings ordered by `startOf`.
  * Spans whose parents form a cycle appear as well; the earliest of them counts as a root.
  * This runs once per trace, before the engine has compiled it: maps from spans to lists, and `entries()`, which allocates
  * an array per element, tripled the time for 20,000 spans.
@@ -23,7 +23,7 @@ export function arrangeSpans(
   const sorted = [...spans].sort((a, b) => startOf(a) - startOf(b));
   const { own, shared } = indexIds(sorted);
 
-  // Each parent has its last child, each child its preceding sibling: they come off a stack, so the first is first.
+  // Each parent has its last child, and each child its preceding sibling: popping a stack puts the first one first.
   const lastChild = new Int32Array(sorted.length).fill(-1);
   const siblingBefore = new Int32Array(sorted.length).fill(-1);
   const parents = new Int32Array(sorted.length).fill(-1);
@@ -43,7 +43,7 @@ export function arrangeSpans(
   /** By index in `sorted`; -1 for a span that has no row yet. */
   const rowOf = new Int32Array(sorted.length).fill(-1);
   const walk = (root: number) => {
-    // A stack, not recursion: a chain of 5,000 links is nested 10,000 levels deep.
+    // A stack instead of recursion: a chain of 5,000 links is nested 10,000 levels deep.
     const stack = [root];
     const depths = [0];
     for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
@@ -65,14 +65,14 @@ export function arrangeSpans(
   return rows;
 }
 
-/** By span id, indexes in the sorted spans. */
+/** Indexes into the sorted spans, by span id. */
 interface SpanIds {
   readonly own: ReadonlyMap<string, number>;
-  /** Server halves of spans whose id the client shares (B3). */
+  /** Server halves of spans whose id is the client's (B3). */
   readonly shared: ReadonlyMap<string, number>;
 }
 
-/** As in Zipkin, a SERVER span with the id of a CLIENT span is its server half, even without the mark. */
+/** As in Zipkin, a SERVER span with the id of a CLIENT span is its server half, even without the `shared` flag. */
 function indexIds(sorted: readonly Span[]): SpanIds {
   const own = new Map<string, number>();
   const shared = new Map<string, number>();
@@ -92,7 +92,7 @@ function indexIds(sorted: readonly Span[]): SpanIds {
   return { own, shared };
 }
 
-/** The server half of a shared span is below the client half; what the server called is below the server half. */
+/** The server half of a shared span is below the client half; the server's calls are below the server half. */
 function findParent(span: Span, index: number, own: SpanIds["own"], shared: SpanIds["shared"]) {
   if ((span.shared || shared.get(span.id) === index) && own.has(span.id)) return own.get(span.id);
   if (span.parentId === undefined) return undefined;

@@ -1,5 +1,5 @@
 /**
- * A span in the shape of Zipkin v2 JSON, so that a list of them is a batch as it goes over the wire.
+ * A span in the shape of Zipkin v2 JSON. A list of them is a batch in wire format.
  * https://zipkin.io/zipkin-api/#/default/post_spans
  */
 export interface Span {
@@ -8,7 +8,7 @@ export interface Span {
   /** 16 lower-case hex digits. */
   readonly id: string;
   readonly parentId?: string;
-  /** Absent: a local span. */
+  /** Absent for a local span. */
   readonly kind?: SpanKind;
   /** Lower case. */
   readonly name?: string;
@@ -21,7 +21,7 @@ export interface Span {
   readonly annotations?: readonly Annotation[];
   readonly tags?: Readonly<Record<string, string>>;
   readonly debug?: boolean;
-  /** The SERVER half of a span whose id the client made. */
+  /** The SERVER half of a span whose id the client created. */
   readonly shared?: boolean;
 }
 

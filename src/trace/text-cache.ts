@@ -1,12 +1,12 @@
 const PLACES = 4096;
-/** Longer texts are hardly ever the same. */
+/** Longer texts rarely repeat. */
 const MAX_LENGTH = 48;
 
 const texts: string[] = new Array(PLACES).fill("");
 
 /**
- * The UTF-8 text of some bytes. Spans repeat their names, keys and most values: a short text that was read before is compared
- * in place and taken as it is, in a third of the time that making a text takes, and it is known by its hash from then on.
+ * Decodes UTF-8. Spans repeat their names, keys and most values: a short text that was read before is found by its hash,
+ * compared in place and reused, which takes a third of the time of decoding, and the string keeps its cached hash.
  */
 export function readUtf8(bytes: Buffer, start: number, end: number): string {
   const length = end - start;
@@ -21,7 +21,7 @@ export function readUtf8(bytes: Buffer, start: number, end: number): string {
   return text;
 }
 
-/** Never true of a text with characters beyond ASCII, whose bytes are others than its codes. */
+/** Always false for text beyond ASCII, because its bytes differ from its character codes. */
 function isText(text: string, bytes: Uint8Array, start: number, length: number): boolean {
   if (text.length !== length) return false;
   for (let index = 0; index < length; index++) {

@@ -3,13 +3,13 @@ import type { Span } from "./span.ts";
 import { arrangeSpans } from "./span-tree.ts";
 
 export interface TraceExtent {
-  /** Earliest start, microseconds since 1970; 0 when no span has a timestamp. */
+  /** Earliest start, microseconds since 1970; 0 if no span has a timestamp. */
   readonly start: number;
   /** From the earliest start to the latest end, microseconds. */
   readonly duration: number;
 }
 
-/** When a trace began and how long it took, with clocks corrected. List, search and trace view all show this. */
+/** When a trace began and how long it took, with clocks corrected. Trace list, search and trace view all show this. */
 export function extentOf(spans: readonly Span[]): TraceExtent {
   if (!mayBeSkewed(spans)) return measureExtent(spans);
   const rows = arrangeSpans(spans);

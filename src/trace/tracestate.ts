@@ -2,14 +2,14 @@
 
 const MAX_MEMBERS = 32;
 const KEY = "[a-z0-9][a-z0-9_\\-*/@]{0,255}";
-/** Printable ASCII without comma and equals sign; leading blanks belong to a value, trailing ones do not. */
+/** Printable ASCII without comma and equals sign; leading spaces belong to a value, trailing ones do not. */
 const VALUE = "[\\x20-\\x2b\\x2d-\\x3c\\x3e-\\x7e]{0,255}[\\x21-\\x2b\\x2d-\\x3c\\x3e-\\x7e]";
 const MEMBER = new RegExp(`^${KEY}=${VALUE}$`);
 
 /**
- * The members of a `tracestate`, in their order and separated by commas; several header lines have been joined by commas.
- * Empty members are dropped and do not count. `null` when no member is left, and when any is malformed or there are more
- * than 32: a list that cannot be parsed is discarded as a whole. Duplicate keys are passed on, as they are not ours.
+ * The members of a `tracestate`, in order and separated by commas; several header lines are already joined by commas.
+ * Empty members are dropped and do not count. Returns `null` if no member is left, any is malformed, or there are more
+ * than 32: a list that cannot be parsed is discarded as a whole. Duplicate keys are passed on, because they are not ours.
  */
 export function parseTracestate(text: string | null): string | null {
   if (text === null) return null;

@@ -1,6 +1,6 @@
-// Fields of Zipkin v2 JSON as they are meant, and what is wrong with those that are not.
+// Reads fields of Zipkin v2 JSON, and describes malformed ones.
 
-/** A batch that is not Zipkin v2. The message is Zipkin's where clients look at it, and names the place otherwise. */
+/** The batch is not Zipkin v2. The message equals Zipkin's where clients depend on it, and otherwise names the place. */
 export class ZipkinError extends Error {
   override readonly name = "ZipkinError";
 }
@@ -8,11 +8,11 @@ export class ZipkinError extends Error {
 export type Json = Readonly<Record<string, unknown>>;
 
 /**
- * A number stands where a string is meant. Zipkin takes the digits as they were written (`1.0`, 64-bit ids), which
- * `JSON.parse` has lost. The batch is then parsed once more with every number as its text: a reviver makes
- * parsing several times slower, and next to no client writes numbers there.
+ * The batch has a number where a string is expected. Zipkin takes the digits as written (`1.0`, 64-bit ids), which
+ * `JSON.parse` loses. The batch is then parsed again with every number as its text: a reviver makes parsing several
+ * times slower, and hardly any client writes numbers there.
  */
-export const NUMBER_FOR_TEXT = Symbol("a number where a string is meant");
+export const NUMBER_FOR_TEXT = Symbol("a number where a string is expected");
 
 export function readObject(value: unknown, path: string): Json {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -21,7 +21,7 @@ export function readObject(value: unknown, path: string): Json {
   return value as Json;
 }
 
-/** Where it stands is given in two parts, as it is put together only when something is wrong. */
+/** The place comes in two parts, because it is only put together when something is wrong. */
 export function readText(value: unknown, path: string, field?: string): string | undefined {
   if (typeof value === "string") return value;
   if (isAbsent(value)) return undefined;
@@ -33,10 +33,10 @@ function placeOf(path: string, field: string | undefined): string {
   return field === undefined ? path : `${path}.${field}`;
 }
 
-/** The limit of 64 bits, signed. The number nearest to it is 2^63, which `stringifySpans` writes as 2^63 - 1. */
+/** The limit of signed 64-bit integers. The nearest double is 2^63, which `stringifySpans` writes as 2^63 - 1. */
 const MAX_LONG = 2 ** 63;
 
-/** Also from a string of digits, as in Zipkin. */
+/** Also accepts a string of digits, as Zipkin does. */
 export function readWholeNumber(value: unknown, path: string, field?: string): number | undefined {
   if (isAbsent(value)) return undefined;
   const number = typeof value === "string" && /^\s*-?\d[\d.eE+-]*\s*$/.test(value) ? Number(value) : value;
@@ -56,7 +56,7 @@ export function isAbsent(value: unknown): value is undefined | null {
   return value === undefined || value === null;
 }
 
-/** What is wrong inside one span; `path` is relative to it. */
+/** A problem inside one span; `path` is relative to the span. */
 export class Misfit extends Error {
   readonly path: string;
   constructor(message: string, path: string) {
@@ -69,7 +69,7 @@ export function misfit(expected: string, found: unknown, path: string): Misfit {
   return new Misfit(`Expected ${expected} but found ${describe(found)}`, path);
 }
 
-/** Short, and never a walk into what may be nested a million levels deep. */
+/** A short description that does not descend into values, which may be nested a million levels deep. */
 function describe(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "an object";

@@ -10,9 +10,9 @@ const FIELDS: readonly HoleField[] = ["traceId", "parentId", "id", "timestamp", 
 const patterns = new SpanPatterns();
 
 /**
- * The spans of a JSON list, without its brackets, that are like others before. `undefined`: a parser of the whole has to read
- * it, also where something is wrong, to say what.
- * @param parse reads one span
+ * Reads the spans between the brackets of a JSON list, if they resemble earlier ones. Returns `undefined` if a full parser
+ * must read the list, including when something is wrong, so that it can report what.
+ * @param parse parses one span
  */
 export function readAlike(
   bytes: Buffer,
@@ -57,7 +57,7 @@ function findHoles(bytes: Buffer, start: number, end: number): Hole[] | undefine
     if (place === undefined) continue;
     const quote = bytes[place.start] === QUOTE ? 1 : 0;
     const isTime = field === "timestamp" || field === "duration";
-    // An id of digits without quotes is taken by the parser, but others like it may have letters.
+    // The parser accepts an unquoted id of digits, but ids in spans like it may have letters.
     if (!isTime && quote === 0) return undefined;
     holes.push({
       field,

@@ -10,18 +10,17 @@ import { normalizeSpan, PlacedMisfit } from "./zipkin-span.ts";
 import { convertZipkinV1 } from "./zipkin-v1.ts";
 
 /**
- * The spans of one Zipkin v2 JSON batch, normalized: ids padded, names in lower case, annotations sorted, absent instead
- * of null, zero or false. So equal spans have equal JSON but for the order of their tags.
- * Text that is empty is a batch without spans. Bytes that are not UTF-8 become U+FFFD, as in Zipkin, and so does half a
- * surrogate pair.
- * @param firstIndex the number of the first span, where the batch is a part of a larger one
- * @throws {ZipkinError} for the whole batch when one span is wrong.
+ * Decodes and normalizes the spans of one Zipkin v2 JSON batch: ids are padded, names lower-cased, annotations sorted, and
+ * null, zero and false become absent. Equal spans then have equal JSON, except for the order of their tags.
+ * An empty text is a batch without spans. Invalid UTF-8 and lone surrogates become U+FFFD, as in Zipkin.
+ * @param firstIndex the number of the first span, if the batch is part of a larger one
+ * @throws {ZipkinError} for the whole batch if one span is malformed
  */
 export function decodeZipkinJson(body: Uint8Array | string, firstIndex = 0): Span[] {
   return decodeList(typeof body === "string" ? body : utf8.decode(body), firstIndex, V2);
 }
 
-/** Which spans a list is of. */
+/** The Zipkin version of a list's spans. */
 interface Version {
   readonly name: "JSON_V1" | "JSON_V2";
   readonly read: (list: readonly unknown[], firstIndex: number) => Span[];
@@ -40,7 +39,7 @@ const V1: Version = {
     }),
 };
 
-/** Whether an object has what only a span of v2 has. */
+/** Whether an object has a field that only v2 spans have. */
 function isZipkinV2(value: unknown): boolean {
   return isRecord(value) && ("tags" in value || "localEndpoint" in value || "remoteEndpoint" in value);
 }
@@ -56,19 +55,19 @@ function decodeList(text: string, firstIndex: number, version: Version): Span[] 
   }
 }
 
-/** A batch below this is parsed in one go. */
+/** A smaller batch is parsed in one go. */
 const SLICE_BYTES = 128 * 1024;
 
 /**
- * As `decodeZipkinJson`, in pieces of a few milliseconds, some of them empty.
- * @throws {ZipkinError} for the whole batch when one span is wrong.
+ * Like `decodeZipkinJson`, in pieces that take a few milliseconds each and may be empty.
+ * @throws {ZipkinError} for the whole batch if one span is malformed
  */
 export function decodeZipkinSlices(body: Uint8Array): Generator<Span[]> {
   const readAlikes = (bytes: Buffer, start: number, end: number) => readAlike(bytes, start, end, decodeOne);
   return decodeSlices(body, V2, readAlikes);
 }
 
-/** The same for a batch of Zipkin v1 JSON: its spans become those of v2, where client and server share one, two. */
+/** The same for Zipkin v1 JSON. A span that client and server share becomes two spans of v2. */
 export function decodeZipkinV1Slices(body: Uint8Array): Generator<Span[]> {
   return decodeSlices(body, V1, () => undefined);
 }
@@ -90,7 +89,7 @@ function* decodeSlices(
     for (const slice of sliceJsonList(body, SLICE_BYTES)) {
       const { start, end, values } = slice;
       checkPiece(body, slice);
-      // One giant span takes as long to find as to read.
+      // Finding the end of one giant span takes as long as reading it, so pause in between.
       if (end - start > 2 * SLICE_BYTES) yield [];
       yield readQuickly(buffer, start, end) ??
         decodeList(`[${buffer.toString("utf8", start, end)}]`, index, version);
@@ -123,14 +122,14 @@ function parseJson(text: string, reviver?: Reviver): unknown {
   } catch (error) {
     const escaped = error instanceof SyntaxError ? escapeStrings(text) : text;
     if (escaped !== text) return parseJson(escaped, reviver);
-    // A RangeError when a reviver meets some thousand levels of nesting.
+    // A reviver throws RangeError at some thousand levels of nesting.
     throw new ZipkinError(`${(error as Error).message}${READING}`, { cause: error });
   }
 }
 
 function readSpans(list: unknown, firstIndex: number, version: Version): Span[] {
   try {
-    // Cannot be anything else: the text starts with `[`.
+    // It must be a list, because the text starts with `[`.
     return version.read(list as unknown[], firstIndex);
   } catch (error) {
     if (error instanceof PlacedMisfit) throw new ZipkinError(`${error.message}${READING}`);
@@ -138,10 +137,10 @@ function readSpans(list: unknown, firstIndex: number, version: Version): Span[] 
   }
 }
 
-/** How `JSON.stringify` writes the number nearest to 2^63 - 1, which no reader of 64-bit integers takes. */
+/** `JSON.stringify` writes the double nearest to 2^63 - 1 like this, which no reader of 64-bit integers accepts. */
 const BEYOND_LONG = /"(timestamp|duration)":9223372036854776000\b/g;
 
-/** Spans, or lists of them, as Zipkin v2 JSON. */
+/** Writes spans, or lists of them, as Zipkin v2 JSON. */
 export function stringifySpans(spans: readonly Span[] | readonly (readonly Span[])[]): string {
   const text = JSON.stringify(spans);
   return text.includes("9223372036854776000") ? text.replace(BEYOND_LONG, '"$1":9223372036854775807') : text;

@@ -8,18 +8,18 @@ import { normalizeSpan } from "./zipkin-span.ts";
 
 const READING = " reading List<Span> from proto3";
 const KINDS = [undefined, "CLIENT", "SERVER", "PRODUCER", "CONSUMER"] as const;
-/** Spans of one piece of work, and bytes that they are decoded from: a few milliseconds. */
+/** Maximum spans in a group, and bytes to decode it from, so that one takes a few milliseconds. */
 const GROUP_SPANS = 500;
 const GROUP_BYTES = 128 * 1024;
-/** And fields, of which those that are no spans are skipped. */
+/** Maximum fields in a group, including skipped ones that are not spans. */
 const GROUP_FIELDS = 100_000;
 
 const common = new SpanPatterns();
 
 /**
- * The spans of one Zipkin v2 protobuf batch in groups, normalized as by `decodeZipkinJson`. Unknown fields are skipped.
- * @param patterns what spans were like before
- * @throws {ZipkinError} for the whole batch when one span is wrong
+ * Decodes the spans of one Zipkin v2 protobuf batch in groups, normalized as by `decodeZipkinJson`. Skips unknown fields.
+ * @param patterns patterns of earlier spans
+ * @throws {ZipkinError} for the whole batch if one span is malformed
  */
 export function* decodeZipkinProtobuf(body: Uint8Array, patterns = common): Generator<Span[]> {
   let group: Span[] = [];
@@ -65,7 +65,7 @@ const FIELDS: Readonly<Record<number, HoleField>> = {
   7: "duration",
 };
 
-/** Of each field the last, which counts. */
+/** If a field occurs several times, the last one counts. */
 function findHoles(message: ProtobufReader, from: number): Hole[] {
   const holes = new Map<HoleField, Hole>();
   while (message.next()) {
@@ -84,7 +84,7 @@ function formOf({ type }: ProtobufReader): HoleForm {
 
 type Json = Record<string, unknown>;
 
-/** The span as Zipkin JSON would say it. */
+/** The span as a Zipkin JSON object. */
 function readSpan(message: ProtobufReader): Json {
   const span: Json = {};
   const tags: Record<string, string> = {};
@@ -123,7 +123,7 @@ function readEndpoint(message: ProtobufReader): Json {
   return endpoint;
 }
 
-/** None without a time or a text, as in Zipkin. In JSON, both of us keep one at 0. */
+/** Drops annotations without a timestamp or text, as Zipkin does. In JSON, both keep an annotation at 0. */
 function readAnnotation(message: ProtobufReader): Json[] {
   let [timestamp, value] = [0, ""];
   while (message.next()) {
@@ -140,6 +140,6 @@ function readEntry(message: ProtobufReader, tags: Record<string, string>): void 
     else if (message.field === 2) value = message.readText();
   }
   if (key !== "__proto__") tags[key] = value;
-  // By assignment it would set the object's prototype.
+  // Assignment to `__proto__` would set the object's prototype.
   else Object.defineProperty(tags, key, { value, enumerable: true, configurable: true, writable: true });
 }

@@ -15,12 +15,12 @@ const ZERO_ID = "0".repeat(16);
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** A misfit with the number of its span. */
+/** A misfit, with the index of its span. */
 export class PlacedMisfit extends ZipkinError {}
 
 /**
- * The span of one object of Zipkin v2 JSON.
- * @throws {ZipkinError} that names what is wrong and where
+ * Normalizes one span of Zipkin v2 JSON.
+ * @throws {ZipkinError} that says what is wrong and where
  */
 export function normalizeSpan(value: unknown, index: number): Span {
   try {
@@ -30,15 +30,15 @@ export function normalizeSpan(value: unknown, index: number): Span {
   }
 }
 
-/** Adds the index of its span to a misfit; any other error stays as it is. */
+/** Adds the index of its span to a misfit; returns other errors unchanged. */
 export function placeMisfit(error: unknown, index: number): unknown {
   if (!(error instanceof Misfit)) return error;
   return new PlacedMisfit(`${error.message} at $[${index}]${error.path}`);
 }
 
 /**
- * Pads a trace id to 16 or 32 digits; 32 digits whose first 16 are zero become 16.
- * @throws {ZipkinError} when it is not 1 to 32 lower-case hex digits, or all zero.
+ * Pads a trace id to 16 or 32 digits; shortens 32 digits to 16 if the first 16 are zero.
+ * @throws {ZipkinError} if it is not 1 to 32 lower-case hex digits, or is all zeros
  */
 export function normalizeTraceId(id: string): string {
   checkId(id, "traceId", 32);
@@ -78,7 +78,7 @@ function readSpan(value: unknown): Span {
   const tags = readTags(json.tags);
   if (tags !== undefined) span.tags = tags;
   if (readFlag(json.debug, ".debug")) span.debug = true;
-  // As in Zipkin, which drops it where a client sets it by mistake.
+  // Zipkin ignores the flag if a client sets it by mistake.
   if (readFlag(json.shared, ".shared") && span.kind !== "CLIENT") span.shared = true;
   return span;
 }
@@ -102,7 +102,7 @@ function checkId(id: string, name: "traceId" | "id" | "parentId", maxLength: num
   if (name === "traceId" && id[0] === "0" && /^0+$/.test(id)) throw new ZipkinError("traceId is all zeros");
 }
 
-/** A third of what a regular expression takes. */
+/** Takes a third of the time of a regular expression. */
 function isLowerHex(id: string): boolean {
   for (let index = 0; index < id.length; index++) {
     const code = id.charCodeAt(index);
@@ -138,7 +138,7 @@ function readEndpoint(value: unknown, path: string): Endpoint | undefined {
   return undefined;
 }
 
-/** An address goes where it belongs, whichever field it came in; what is no address is dropped. */
+/** Puts an address into the field of its family, whichever field it came in; drops text that is not an address. */
 export function placeAddress(endpoint: Mutable<Endpoint>, text: string | undefined): void {
   if (text === undefined) return;
   const address = readIpAddress(text);
@@ -175,7 +175,7 @@ function readTags(value: unknown): Readonly<Record<string, string>> | undefined 
     if (typeof item === "string") continue;
     if (readText(item, ".tags", key) === undefined) throw misfit("a string", item, `.tags.${key}`);
   }
-  // The object itself: nobody else has it, and a copy of all tags is a tenth of the work of taking a span.
+  // The object itself: nobody else has it, and copying all tags is a tenth of the work of ingesting a span.
   return hasTag ? (tags as Readonly<Record<string, string>>) : undefined;
 }
 

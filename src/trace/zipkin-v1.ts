@@ -1,4 +1,4 @@
-// Zipkin v1 JSON: https://zipkin.io/zipkin-api/zipkin-api.yaml of version 1, and Zipkin's way from there to v2:
+// Zipkin v1 JSON: https://zipkin.io/zipkin-api/zipkin-api.yaml of version 1, and Zipkin's conversion to v2:
 // https://github.com/openzipkin/zipkin/blob/master/zipkin/src/main/java/zipkin2/v1/V1SpanConverter.java
 import { isRecord } from "../lib/record.ts";
 import type { Span, SpanKind } from "./span.ts";
@@ -19,7 +19,7 @@ interface Annotation {
   readonly endpoint: Json | undefined;
 }
 
-/** A span of v2 before it is normalized. */
+/** A v2 span before it is normalized. */
 interface Draft {
   localEndpoint?: Json | undefined;
   remoteEndpoint?: Json | undefined;
@@ -31,7 +31,7 @@ interface Draft {
   readonly tags: Map<string, string>;
 }
 
-/** The annotations that mean something: client and server send and receive, messages and their way over the wire. */
+/** Annotations with a meaning: client and server send and receive, messages, and wire events. */
 const CORE_KINDS: ReadonlyMap<string, SpanKind | null> = new Map([
   ["cs", "CLIENT"],
   ["cr", "CLIENT"],
@@ -43,16 +43,16 @@ const CORE_KINDS: ReadonlyMap<string, SpanKind | null> = new Map([
   ["wr", null],
 ]);
 
-/** Whether an object is a span of v1: v2 has neither binary annotations nor annotations with endpoints. */
+/** Whether an object is a v1 span: v2 has neither binary annotations nor annotations with endpoints. */
 export function isZipkinV1({ binaryAnnotations, annotations }: Json): boolean {
   if (binaryAnnotations !== undefined) return true;
   return Array.isArray(annotations) && annotations.some((item) => isRecord(item) && "endpoint" in item);
 }
 
 /**
- * The v2 spans of one span of v1: two where client and server share it.
+ * Converts one v1 span to v2: to two spans if client and server share it.
  * @param index position of the span in its list, for messages
- * @throws {ZipkinError} that names what is wrong and where
+ * @throws {ZipkinError} that says what is wrong and where
  */
 export function convertZipkinV1(value: unknown, index: number): Span[] {
   try {
@@ -66,10 +66,10 @@ export function convertZipkinV1(value: unknown, index: number): Span[] {
   }
 }
 
-/** The conversion of one span; the first draft takes what has no endpoint. */
+/** The conversion of one span; the first draft gets everything that has no endpoint. */
 class Conversion {
   readonly drafts: [Draft, ...Draft[]] = [newDraft()];
-  /** The first of each service name. */
+  /** The first draft of each service name. */
   readonly #byName = new Map<string, Draft>();
   readonly #core = new Map<string, Annotation>();
   readonly #timestamp: number;
@@ -78,7 +78,7 @@ class Conversion {
   constructor(json: Json) {
     this.#timestamp = readWholeNumber(json.timestamp, ".timestamp") ?? 0;
     this.#duration = readWholeNumber(json.duration, ".duration") ?? 0;
-    // In Zipkin's order: which service is the first decides which span has the tags without an endpoint.
+    // In Zipkin's order: the first service determines which span gets the tags without an endpoint.
     const annotations = [...readAnnotations(json.annotations)];
     annotations.sort((a, b) => a.timestamp - b.timestamp || compareText(a.value, b.value));
     for (const annotation of annotations) this.#addAnnotation(annotation);
@@ -108,7 +108,7 @@ class Conversion {
       const client = this.#draftOf(cs.endpoint);
       let server: Draft;
       if (hasSameName(cs.endpoint, sr.endpoint)) {
-        // A service that calls itself: still two spans.
+        // A service that calls itself still has two spans.
         client.kind = "CLIENT";
         server = this.#addDraft(sr.endpoint);
         server.kind = "SERVER";
@@ -120,12 +120,12 @@ class Conversion {
     } else if (cs !== undefined && cr !== undefined) this.#setTimes(cs, cr);
     else if (sr !== undefined && ss !== undefined) this.#setTimes(sr, ss);
     else this.#addIncompleteCall(cs, sr);
-    // v1 has no flag for it: a server whose span has no time of its own shares its client's.
+    // v1 has no `shared` flag: a server whose span has no times of its own shares its client's.
     const isTimeless = this.#timestamp === 0 || (ss !== undefined && this.#duration === 0);
     if (cs === undefined && sr !== undefined && isTimeless) this.#draftOf(sr.endpoint).shared = true;
   }
 
-  /** A start that nobody annotated, where the span's own times end with the annotation of the end. */
+  /** Infers a start that nobody annotated, if the span's own times end with the end annotation. */
   #inferStart(value: string, end: Annotation | undefined): Annotation | undefined {
     if (end === undefined || this.#timestamp === 0 || this.#duration === 0) return undefined;
     if (this.#timestamp + this.#duration !== end.timestamp) return undefined;
@@ -200,7 +200,7 @@ class Conversion {
       return;
     }
     if (ca !== undefined && server !== undefined && !isSame(ca, server.endpoint)) {
-      // Finagle gives the client's socket the server's own name: kept, the service would seem to call itself.
+      // Finagle gives the client's socket the server's name; keeping it would make the service call itself.
       const caller = hasSameName(ca, server.endpoint) ? { ...ca, serviceName: undefined } : ca;
       this.#draftOf(server.endpoint).remoteEndpoint = caller;
     }
@@ -247,7 +247,7 @@ function* readAnnotations(value: unknown): Generator<Annotation> {
   }
 }
 
-/** As in Zipkin, a value that is no text is left out, unless it is the `true` of an address. */
+/** As in Zipkin, a value that is not a string is dropped, except the `true` of an address. */
 function* readBinaryAnnotations(value: unknown) {
   for (const [json, path] of listOf(value, ".binaryAnnotations")) {
     const key = readText(json.key, `${path}.key`);
@@ -265,7 +265,7 @@ function* listOf(value: unknown, path: string): Generator<readonly [Json, string
     yield [readObject(item, `${path}[${index}]`), `${path}[${index}]`];
 }
 
-/** `undefined` for one that says nothing. */
+/** `undefined` for an endpoint without content. */
 function readEndpoint(value: unknown, path: string): Json | undefined {
   if (isAbsent(value)) return undefined;
   const json = readObject(value, `${path}.endpoint`);

@@ -12,7 +12,7 @@ const START = 1_795_000_000_000_000;
 
 type Host = `${string}@${string}`;
 
-/** `host` is `service@ipv4` or `service@ipv4:port`, of which all but the service may be empty. Times after START. */
+/** `host` is `service@ipv4` or `service@ipv4:port`; everything except the service may be empty. Times are relative to START. */
 function span(
   id: number,
   parent: number | null,
@@ -36,7 +36,7 @@ function span(
   };
 }
 
-/** What was added to each span, by its id. */
+/** The shift of each span, by span id. */
 function shiftsOf(spans: readonly Span[]): Record<number, number> {
   const rows = arrangeSpans(spans);
   const { shifts } = correctSkew(rows);
@@ -48,7 +48,7 @@ function shiftsOf(spans: readonly Span[]): Record<number, number> {
 const [SHOP, PAY, MAIL, DB] = ["shop@10.0.0.1", "pay@10.0.0.2", "mail@10.0.0.3", "db@10.0.0.4"] as const;
 const LATE = 3_000_000;
 
-/** shop calls pay for 5 ms; pay takes 3 ms and is `skew` off. */
+/** shop calls pay for 5 ms; pay takes 3 ms, and its clock is `skew` off. */
 function shopAndPay(skew: number): Span[] {
   return [
     span(1, null, SHOP, "SERVER", 0, 9000),
@@ -57,8 +57,8 @@ function shopAndPay(skew: number): Span[] {
   ];
 }
 
-describe("a shift belongs to one service instance", () => {
-  test("a consumer with a correct clock stays where it is, and list and trace say the same duration", () => {
+describe("a clock shift", () => {
+  test("leaves a consumer with a correct clock alone, and list and trace show the same duration", () => {
     const spans = messaging as Span[];
     expect(modelTrace(spans).duration).toBe(20_500);
     expect([...modelTrace(spans).skews]).toEqual([["pay", 3_000_000]]);
@@ -66,20 +66,20 @@ describe("a shift belongs to one service instance", () => {
     expect(summarizeTrace(spans)).toMatchObject({ duration: 20_500, timestamp: 1_796_067_699_733_000 });
   });
 
-  test.each([-LATE, LATE])("everything that an instance %d µs off recorded itself moves with it", (skew) => {
+  test.each([-LATE, LATE])("of %d µs moves everything that the instance recorded itself", (skew) => {
     const spans = [
       ...shopAndPay(skew),
       span(4, 3, PAY, undefined, 2100 + skew, 2200 + skew),
       span(5, 3, "pay@", "CLIENT", 2300 + skew, 4300 + skew),
       span(6, 5, DB, "SERVER", 2800, 3800),
-      // Later, and by a message: the same instance all the same.
+      // Later, and by a message, but the same instance.
       span(7, 1, PAY, "CONSUMER", 8000 + skew, 8500 + skew),
     ];
     expect(shiftsOf(spans)).toEqual({ 1: 0, 2: 0, 3: -skew, 4: -skew, 5: -skew, 6: 0, 7: -skew });
     expect(modelTrace(spans).duration).toBe(9000);
   });
 
-  test("of two instances of a service only the one that is off is corrected, whatever tells them apart", () => {
+  test("applies to only one of two instances of a service, whatever distinguishes them", () => {
     for (const [one, other] of [
       ["pay@10.0.0.2", "pay@10.0.0.5"],
       ["pay@127.0.0.1:81", "pay@127.0.0.1:82"],
@@ -107,11 +107,11 @@ describe("a shift belongs to one service instance", () => {
     expect(shiftsOf(pods)).toMatchObject({ 3: 0, 5: -LATE });
   });
 
-  test("all calls of an instance get one shift, which fits all of them", () => {
+  test("of an instance is a single one that fits all its calls", () => {
     const spans = [
       span(1, null, SHOP, "SERVER", 0, 9000),
       span(2, 1, SHOP, "CLIENT", 1000, 3000),
-      // Much time on the way back, and then next to none: only one shift fits both.
+      // A long way back first, and a very short one next: only one shift fits both.
       span(3, 2, PAY, "SERVER", 1100 - LATE, 1900 - LATE),
       span(4, 1, SHOP, "CLIENT", 4000, 5000),
       span(5, 4, PAY, "SERVER", 4010 - LATE, 4990 - LATE),
@@ -119,7 +119,7 @@ describe("a shift belongs to one service instance", () => {
     expect(shiftsOf(spans)).toEqual({ 1: 0, 2: 0, 3: LATE, 4: 0, 5: LATE });
   });
 
-  test("calls that contradict each other prove nothing", () => {
+  test("is not made if calls contradict each other", () => {
     const spans = [
       ...shopAndPay(-LATE),
       span(4, 1, SHOP, "CLIENT", 6500, 8500),
@@ -128,7 +128,7 @@ describe("a shift belongs to one service instance", () => {
     expect(Object.values(shiftsOf(spans)).every((shift) => shift === 0)).toBe(true);
   });
 
-  test("the clock of a consumer, which nobody calls, is told by its own calls", () => {
+  test("of a consumer, which has no callers, is derived from its own calls", () => {
     const spans = [
       span(1, null, SHOP, "SERVER", 0, 9000),
       span(2, 1, SHOP, "CLIENT", 1000, 2000),
@@ -141,7 +141,7 @@ describe("a shift belongs to one service instance", () => {
     expect(shiftsOf(spans)).toEqual({ 1: 0, 2: 0, 3: 0, 4: 0, 5: LATE, 6: LATE, 7: 0 });
   });
 
-  test("what a callee's calls contradict is not put down to its caller", () => {
+  test("is not attributed to a caller if the callee's calls contradict each other", () => {
     const spans = [
       ...shopAndPay(0),
       span(4, 3, PAY, "CLIENT", 2100, 3100),
@@ -152,7 +152,7 @@ describe("a shift belongs to one service instance", () => {
     expect(Object.values(shiftsOf(spans)).every((shift) => shift === 0)).toBe(true);
   });
 
-  test("several instances that are off are corrected each by its own shift", () => {
+  test("is a separate one for each instance whose clock is off", () => {
     const spans = [
       ...shopAndPay(-LATE),
       span(4, 3, PAY, "CLIENT", 2500 - LATE, 4500 - LATE),
@@ -162,14 +162,14 @@ describe("a shift belongs to one service instance", () => {
     expect(modelTrace(spans).duration).toBe(9000);
   });
 
-  test("where the root's clock is off, it is the reference, as nothing tells whose it is", () => {
+  test("is relative to the root's clock, even if that clock is wrong", () => {
     const spans = shopAndPay(0).map((one) =>
       one.localEndpoint?.serviceName === "shop" ? { ...one, timestamp: (one.timestamp ?? 0) - LATE } : one,
     );
     expect(shiftsOf(spans)).toEqual({ 1: 0, 2: 0, 3: -LATE });
   });
 
-  test("client and server that share a span id are a call, marked or not and in any order", () => {
+  test("may come from client and server that share a span id, marked or not and in any order", () => {
     for (const shared of [true, undefined]) {
       const spans = [
         span(1, null, SHOP, "CLIENT", 1000, 6000),
@@ -187,7 +187,7 @@ describe("a shift belongs to one service instance", () => {
     }
   });
 
-  test("siblings stand by their corrected start, and self time counts what they cover together", () => {
+  test("orders siblings by their corrected start, and self time counts what they cover together", () => {
     const spans = [
       span(1, null, SHOP, "SERVER", 0, 9000),
       span(2, 1, SHOP, "CLIENT", 1000, 2000),
@@ -201,14 +201,14 @@ describe("a shift belongs to one service instance", () => {
   });
 });
 
-describe("nothing but an RPC that cannot be explained otherwise proves a shift", () => {
+describe("a clock shift is not proved", () => {
   const isUnmoved = (...spans: Span[]) => {
     const root = span(1, null, SHOP, "SERVER", 0, 9000);
     expect(Object.values(shiftsOf([root, ...spans])).filter((shift) => shift !== 0)).toEqual([]);
     expect(summarizeTrace([root, ...spans]).duration).toBe(modelTrace([root, ...spans]).duration);
   };
 
-  test("a message that is taken before, while or long after it is sent does not", () => {
+  test("by a message that is received before, during or long after its sending", () => {
     for (const from of [-LATE, 2000, LATE])
       isUnmoved(
         span(2, 1, SHOP, "PRODUCER", 1000, 6000),
@@ -217,41 +217,41 @@ describe("nothing but an RPC that cannot be explained otherwise proves a shift",
       );
   });
 
-  test("a one-way call, of which either side has no duration, does not", () => {
+  test("by a one-way call, in which one side has no duration", () => {
     const { duration: _, ...oneWay } = span(2, 1, SHOP, "CLIENT", 1000, 1001);
     isUnmoved(oneWay, span(3, 2, PAY, "SERVER", 500, 4000));
     const { duration: __, ...unfinished } = span(3, 2, PAY, "SERVER", 500, 501);
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 6000), unfinished);
   });
 
-  test("a server that ends after its client, or is called by one that gave up, does not", () => {
+  test("by a server that ends after its client, or whose client gave up", () => {
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000), span(3, 2, PAY, "SERVER", 1500, 8000));
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 5000), span(3, 2, PAY, "SERVER", 4000, 6000));
     const gaveUp = { tags: { error: "timeout" } };
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000, gaveUp), span(3, 2, PAY, "SERVER", 2500, 2900));
   });
 
-  test("local children that start before their parent or outlive it, and servers below servers, do not", () => {
+  test("by local children that start before their parent or outlive it, or by servers below servers", () => {
     isUnmoved(span(2, 1, SHOP, undefined, -500, 20_000), span(3, 1, PAY, undefined, -LATE, 5));
     isUnmoved(span(2, 1, PAY, "SERVER", -LATE, 5 - LATE), span(3, 1, DB, "SERVER", LATE, LATE + 5));
   });
 
-  test("calls within one instance or one host do not", () => {
+  test("by calls within one instance or one host", () => {
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000), span(3, 2, SHOP, "SERVER", 500, 700));
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000), span(3, 2, "pay@10.0.0.1", "SERVER", 500, 700));
     isUnmoved(span(2, 1, "shop@", "CLIENT", 1000, 2000), span(3, 2, "shop@", "SERVER", 500, 700));
   });
 
-  test("2 µs of rounding do not", () => {
+  test("by 2 µs of rounding", () => {
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000), span(3, 2, PAY, "SERVER", 998, 2001));
   });
 });
 
-test("on random call trees with clocks that are off, calls fit and nobody with a correct clock moves", () => {
+test("on random call trees with clocks that are off, calls fit after correction and correct clocks do not move", () => {
   fc.assert(
     fc.property(fc.infiniteStream(fc.nat(1 << 20)), fc.integer({ min: 2, max: 12 }), (random, hosts) => {
       const draw = (below: number) => (random.next().value as number) % below;
-      // One clock in each trace is off by seconds: not the root's, which is the reference.
+      // One clock in each trace is off by seconds, but not the root's, which is the reference.
       const wrong = 1 + draw(hosts - 1);
       const skew = (draw(2) === 0 ? -1 : 1) * (2_000_000 + draw(5_000_000));
       const spans: Span[] = [];

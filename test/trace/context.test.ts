@@ -31,12 +31,12 @@ const NOTHING: IncomingContext = {
   forms: [],
 };
 
-test("without headers there is no context", () => {
+test("a request without headers has no context", () => {
   expect(extract({})).toEqual(NOTHING);
 });
 
 describe("W3C", () => {
-  test("ids, flag and tracestate are read", () => {
+  test("headers give ids, flag and tracestate", () => {
     expect(extract({ traceparent: `00-${TRACE}-${SPAN}-01`, tracestate: "a=1,b=2" })).toEqual({
       ...NOTHING,
       traceId: TRACE,
@@ -65,7 +65,7 @@ describe("W3C", () => {
     }
   });
 
-  test("a later version is read as far as it is known, whatever follows", () => {
+  test("headers of a later version are read as far as they are known", () => {
     expect(extract({ traceparent: `cc-${TRACE}-${SPAN}-01-what-the-future-holds` }).traceId).toBe(TRACE);
     expect(extract({ traceparent: `cc-${TRACE}-${SPAN}-01` }).traceId).toBe(TRACE);
   });
@@ -88,7 +88,7 @@ describe("W3C", () => {
     expect(extract({ traceparent, tracestate: "a=1" })).toEqual({ ...NOTHING, forms: ["tracecontext"] });
   });
 
-  test("a tracestate alone means nothing", () => {
+  test("tracestate is ignored without a traceparent", () => {
     expect(extract({ tracestate: "a=1" })).toEqual(NOTHING);
   });
 
@@ -120,7 +120,7 @@ describe("B3 single", () => {
     expect(extract({ b3 })).toEqual({ ...NOTHING, sampled, debug, forms: ["b3"] });
   });
 
-  test("a trace id of 64 bits keeps its length, and its letters become small", () => {
+  test("a trace id of 64 bits keeps its length, and becomes lower case", () => {
     expect(extract({ b3: `48485A3953BB6124-${SPAN}-1` }).traceId).toBe("48485a3953bb6124");
   });
 
@@ -160,7 +160,7 @@ describe("B3 multi", () => {
     });
   });
 
-  test("ids without a decision leave it to us", () => {
+  test("ids without a sampling decision leave it to the link", () => {
     expect(extract(IDS).sampled).toBeNull();
   });
 
@@ -175,7 +175,7 @@ describe("B3 multi", () => {
     });
   });
 
-  test("decisions come without ids, too", () => {
+  test("sampling decisions may come without ids", () => {
     expect(extract({ "x-b3-sampled": "0" })).toEqual({ ...NOTHING, sampled: false, forms: ["b3multi"] });
     expect(extract({ "x-b3-flags": "1" })).toMatchObject({ traceId: null, sampled: true, debug: true });
   });
@@ -190,10 +190,10 @@ describe("B3 multi", () => {
   });
 });
 
-describe("several forms", () => {
+describe("several formats", () => {
   const traceparent = `00-${TRACE}-${SPAN}-01`;
 
-  test("W3C goes before b3, b3 before X-B3; all of them leave again", () => {
+  test("are read in the order W3C, b3, X-B3, and all are sent on", () => {
     const multi = { "x-b3-traceid": OTHER, "x-b3-spanid": SPAN, "x-b3-sampled": "0" };
     const single = { b3: `${OTHER}-${SPAN}-0` };
     expect(extract({ traceparent, ...single, ...multi })).toMatchObject({
@@ -207,7 +207,7 @@ describe("several forms", () => {
     });
   });
 
-  test("a malformed form lets the next one speak", () => {
+  test("fall back to the next one if the first is malformed", () => {
     expect(extract({ traceparent: "junk", b3: `${TRACE}-${SPAN}-0` })).toMatchObject({
       traceId: TRACE,
       source: "b3",
@@ -221,26 +221,26 @@ describe("several forms", () => {
     expect(extract({ traceparent: "junk", "x-b3-sampled": "0" })).toMatchObject({ sampled: false });
   });
 
-  test("ids go before a bare decision", () => {
+  test("prefer ids to a bare sampling decision", () => {
     const both = { b3: "0", "x-b3-traceid": TRACE, "x-b3-spanid": SPAN, "x-b3-sampled": "1" };
     expect(extract(both)).toMatchObject({ traceId: TRACE, sampled: true });
   });
 
-  test("the debug flag of the same trace is not lost beside a traceparent", () => {
+  test("keep the debug flag of the same trace next to a traceparent", () => {
     expect(extract({ traceparent, b3: `${TRACE}-${SPAN}-d` }).debug).toBe(true);
     expect(extract({ traceparent, "x-b3-flags": "1" }).debug).toBe(true);
     const short = { traceparent: `00-${"0".repeat(16)}${SPAN}-${SPAN}-01`, b3: `${SPAN}-${SPAN}-d` };
     expect(extract(short).debug).toBe(true);
   });
 
-  test("that of another trace is not taken, nor one that the traceparent forbids", () => {
+  test("ignore the debug flag of another trace, or of a trace that the traceparent does not sample", () => {
     expect(extract({ traceparent, b3: `${OTHER}-${SPAN}-d` }).debug).toBe(false);
     const unsampled = extract({ traceparent: `00-${TRACE}-${SPAN}-00`, "x-b3-flags": "1" });
     expect(unsampled).toMatchObject({ sampled: false, debug: false });
   });
 });
 
-describe("what leaves", () => {
+describe("the outgoing context", () => {
   const context: OutgoingContext = {
     traceId: TRACE,
     spanId: SPAN,
@@ -251,7 +251,7 @@ describe("what leaves", () => {
     tracestate: "a=1",
   };
 
-  test("each form in the order asked for", () => {
+  test("has each format in the requested order", () => {
     expect(injectContext(context, ["b3multi", "tracecontext", "baggage", "b3"])).toEqual([
       ["X-B3-TraceId", TRACE],
       ["X-B3-SpanId", SPAN],
@@ -263,7 +263,7 @@ describe("what leaves", () => {
     ]);
   });
 
-  test("a root has no parent", () => {
+  test("has no parent for a root", () => {
     expect(injectContext({ ...context, parentId: null }, ["b3", "b3multi"])).toEqual([
       ["b3", `${TRACE}-${SPAN}-1`],
       ["X-B3-TraceId", TRACE],
@@ -272,7 +272,7 @@ describe("what leaves", () => {
     ]);
   });
 
-  test("debug stands in place of sampled", () => {
+  test("has debug in place of sampled", () => {
     expect(injectContext({ ...context, debug: true, parentId: null }, ["b3", "b3multi"])).toEqual([
       ["b3", `${TRACE}-${SPAN}-d`],
       ["X-B3-TraceId", TRACE],
@@ -281,7 +281,7 @@ describe("what leaves", () => {
     ]);
   });
 
-  test("64 bits are filled up for W3C only", () => {
+  test("pads 64-bit trace ids for W3C only", () => {
     const short = { ...context, traceId: TRACE.slice(16), tracestate: null, parentId: null };
     expect(injectContext(short, ["tracecontext", "b3"])).toEqual([
       ["traceparent", `00-${"0".repeat(16)}${TRACE.slice(16)}-${SPAN}-01`],
@@ -308,24 +308,27 @@ describe("properties", () => {
     })
     .map((context) => ({ ...context, sampled: context.sampled || context.debug }));
 
-  test.each(["tracecontext", "b3", "b3multi"] as const)("%s reads back what it writes", (form) => {
-    fc.assert(
-      fc.property(contexts, (context) => {
-        const read = extract(toReader(injectContext(context, [form])));
-        const isW3c = form === "tracecontext";
-        expect(read).toEqual({
-          traceId: isW3c ? context.traceId.padStart(32, "0") : context.traceId,
-          parentId: context.spanId,
-          source: form,
-          sampled: context.sampled,
-          random: isW3c && context.random,
-          debug: !isW3c && context.debug,
-          tracestate: isW3c ? context.tracestate : null,
-          forms: [form],
-        });
-      }),
-    );
-  });
+  test.each(["tracecontext", "b3", "b3multi"] as const)(
+    "%s headers are read back as they were written",
+    (form) => {
+      fc.assert(
+        fc.property(contexts, (context) => {
+          const read = extract(toReader(injectContext(context, [form])));
+          const isW3c = form === "tracecontext";
+          expect(read).toEqual({
+            traceId: isW3c ? context.traceId.padStart(32, "0") : context.traceId,
+            parentId: context.spanId,
+            source: form,
+            sampled: context.sampled,
+            random: isW3c && context.random,
+            debug: !isW3c && context.debug,
+            tracestate: isW3c ? context.tracestate : null,
+            forms: [form],
+          });
+        }),
+      );
+    },
+  );
 
   const HEADERS = [
     "traceparent",
@@ -349,7 +352,7 @@ describe("properties", () => {
   );
   const forms: readonly Propagator[] = ["tracecontext", "b3", "b3multi"];
 
-  test("whatever comes in, nothing is thrown, ids are ids, and no line can be smuggled out", () => {
+  test("any input gives valid ids or none, throws nothing and cannot inject a header line", () => {
     fc.assert(
       fc.property(headerSets, (headers) => {
         const read = extract(headers);

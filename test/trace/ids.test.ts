@@ -6,7 +6,7 @@ test("trace ids are 32 and span ids 16 lower-case hex digits", () => {
   expect(newSpanId()).toMatch(/^[0-9a-f]{16}$/);
 });
 
-test("ids do not repeat, however the pool of random bytes is used up", () => {
+test("ids do not repeat when the pool of random bytes is refilled", () => {
   const ids = new Set<string>();
   for (let count = 0; count < 2000; count++) {
     ids.add(newSpanId());

@@ -22,7 +22,7 @@ function readMembers(text: string): Record<string, unknown> {
 const indent = fc.constantFrom(undefined, 1, "\t");
 const DAMAGE = [...'[]{},:"\\ 1tn'];
 
-/** JSON with one character put in, taken out or replaced. */
+/** JSON with one character inserted, removed or replaced. */
 const damaged = (value: fc.Arbitrary<unknown>) =>
   fc.tuple(value, fc.nat(), fc.constantFrom(...DAMAGE), fc.nat(2)).map(([it, place, character, removed]) => {
     const text = JSON.stringify(it);
@@ -40,7 +40,7 @@ function outcomeOf(read: () => unknown): unknown {
 }
 
 describe("a list", () => {
-  test("is its slices", () => {
+  test("is equal to its slices joined", () => {
     fc.assert(
       fc.property(fc.array(fc.jsonValue(), { maxLength: 20 }), indent, fc.nat(100), (list, space, bytes) => {
         const text = JSON.stringify(list, null, space);
@@ -49,7 +49,7 @@ describe("a list", () => {
     );
   });
 
-  test("that is damaged is refused exactly where a parser refuses it", () => {
+  test("that is damaged is refused exactly if a parser refuses it", () => {
     fc.assert(
       fc.property(damaged(fc.array(fc.jsonValue({ maxDepth: 2 }))), fc.nat(50), (text, bytes) => {
         const whole = outcomeOf(() => JSON.parse(text));
@@ -62,7 +62,7 @@ describe("a list", () => {
 });
 
 describe("an object", () => {
-  test("has the members that a parser finds, the last of those with one key", () => {
+  test("has the members that a parser finds, the last one for a duplicate key", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), indent, (value, space) => {
         const text = JSON.stringify(value, null, space);
@@ -72,12 +72,12 @@ describe("an object", () => {
     expect(readMembers('{"a":1,"b":2,"a":3}')).toEqual({ a: 3, b: 2 });
   });
 
-  test("that is damaged is refused where a parser refuses it", () => {
+  test("that is damaged is refused if a parser refuses it", () => {
     fc.assert(
       fc.property(damaged(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }))), (text) => {
         const whole = outcomeOf(() => JSON.parse(text));
         const isObject = typeof whole === "object" && whole !== null && !Array.isArray(whole);
-        // A key that is there twice hides what is wrong with its first value.
+        // A duplicate key hides a malformed first value.
         if (isObject) expect(outcomeOf(() => readMembers(text))).toEqual(whole);
         if (whole === "refused") expect(outcomeOf(() => readMembers(text))).toBeDefined();
       }),
@@ -103,7 +103,7 @@ test.each([
   for (const bytes of [0, 1, 1000]) expect(() => slice(text, bytes)).toThrow(SyntaxError);
 });
 
-test("the ends of large values are found in one walk that stops now and then", () => {
+test("the ends of large values are found in one walk that yields now and then", () => {
   const long = 'x]}"\\'.repeat(20_000);
   const deep = { list: [long, long] };
   const lists = [[deep], [long]];

@@ -30,7 +30,7 @@ function account(spans: readonly LedgerSpan[]): Ledger {
   return spans.reduce((sum, one) => addSpan(sum, one), EMPTY_LEDGER);
 }
 
-describe("test vectors, from an independent implementation of the definition", () => {
+describe("the ledger agrees with an independent implementation", () => {
   test.each([
     ["00000000000000ff", null, "SERVER", "a", "4905f7f2a9f705ec"],
     ["53995c3f42cd8ad8", "fedcba9876543210", "CLIENT", "Chain-Link-Service-0", "7f5c5033d0877c2d"],
@@ -41,7 +41,7 @@ describe("test vectors, from an independent implementation of the definition", (
   });
 });
 
-test("the order of spans and how they are grouped do not matter", () => {
+test("the order and grouping of spans do not change the ledger", () => {
   fc.assert(
     fc.property(fc.array(span, { maxLength: 30 }), fc.nat(), (spans, cut) => {
       const at = spans.length === 0 ? 0 : cut % spans.length;
@@ -52,7 +52,7 @@ test("the order of spans and how they are grouped do not matter", () => {
   );
 });
 
-test("a lost, doubled or altered span changes the account", () => {
+test("a lost, duplicated or altered span changes the ledger", () => {
   fc.assert(
     fc.property(fc.array(span, { minLength: 1, maxLength: 9 }), span, fc.nat(), (spans, other, pick) => {
       const whole = formatLedger(account(spans));
@@ -79,12 +79,12 @@ test("a lost, doubled or altered span changes the account", () => {
   );
 });
 
-test("the case of a service's name does not matter, as backends store it in lower case", () => {
+test("the case of a service name does not matter, because backends store it in lower case", () => {
   const one = { id: "00000000000000ff", parentId: null, kind: "SERVER", serviceName: "Shop-A" };
   expect(account([one])).toEqual(account([{ ...one, serviceName: "shop-a" }]));
 });
 
-test("what is formatted is parsed back", () => {
+test("a formatted ledger is parsed back", () => {
   fc.assert(fc.property(ledger, (value) => expect(parseLedger(formatLedger(value))).toEqual(value)));
   expect(formatLedger(EMPTY_LEDGER)).toBe("0-0000000000000000");
   expect(formatLedger(addUnknown(EMPTY_LEDGER))).toBe("0-0000000000000000-1");

@@ -27,7 +27,7 @@ function decode(text: string): ReturnType<typeof join> | "refused" {
   }
 }
 
-/** Any order of keys, names that are not there, ids that are wrong. */
+/** With keys in any order, unknown names and malformed ids. */
 const text = fc.constantFrom("a", "B", "service.name", "é", "");
 const attributes = fc.array(fc.record({ key: text, value: fc.record({ stringValue: text }) }), {
   maxLength: 2,
@@ -65,7 +65,7 @@ const request = fc.record({
 });
 
 describe("OTLP JSON in slices", () => {
-  test("says what it says in one piece", () => {
+  test("has the same spans as in one piece", () => {
     fc.assert(
       fc.property(request, fc.constantFrom(undefined, 1), (it, space) => {
         const small = decode(JSON.stringify(it));
@@ -75,7 +75,7 @@ describe("OTLP JSON in slices", () => {
     );
   });
 
-  test("is refused where it is refused in one piece", () => {
+  test("is refused if it is refused in one piece", () => {
     const places = fc.tuple(fc.nat(), fc.constantFrom(...'[]{},:"\\ 1tn'), fc.nat(1));
     fc.assert(
       fc.property(request, places, (it, [place, character, removed]) => {
@@ -97,7 +97,7 @@ describe("OTLP JSON in slices", () => {
     expect(decode(damaged.replace("{", `{"padding":"${PADDING}",`))).toBe("refused");
   });
 
-  test("a large batch comes in many", () => {
+  test("of a large batch comes in many pieces", () => {
     const spans = Array.from({ length: 5000 }, (_, index) => ({
       traceId: hexId(1) + hexId(2),
       spanId: hexId(index + 1),
@@ -109,7 +109,7 @@ describe("OTLP JSON in slices", () => {
   });
 });
 
-test("OTLP protobuf: a large batch comes in many, also when few spans are large", () => {
+test("a large batch of OTLP protobuf comes in many pieces, even if it has only a few large spans", () => {
   const resource = { attributes: { "service.name": "a" }, scope: { name: "", version: "" } };
   const small = makeChain(`${hexId(1)}${hexId(2)}`, 1000, 1);
   expect([...decodeOtlpProtobuf(encodeOtlpProtobuf(small, resource))].length).toBeGreaterThan(2);

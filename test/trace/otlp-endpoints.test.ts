@@ -17,7 +17,7 @@ const endpoints = fc.record(
   { requiredKeys: [] },
 );
 const kinds = fc.constantFrom<SpanKind | undefined>("CLIENT", "SERVER", "PRODUCER", "CONSUMER", undefined);
-/** Those that say something of an end themselves, too. */
+/** Tags that themselves describe an endpoint. */
 const tags = fc.dictionary(
   fc.constantFrom("http.method", "server.port", "network.peer.port", "network.local.port", "net.peer.port"),
   fc.constantFrom("GET", "80", "0", "65536", ""),
@@ -73,7 +73,7 @@ test.each([
   );
 });
 
-/** There is one attribute for the address, whatever kind it is of. */
+/** OTLP has one attribute for addresses of both families. */
 function oneAddress(endpoint: Span["localEndpoint"]): Span["localEndpoint"] {
   if (endpoint?.ipv4 === undefined) return endpoint;
   const { ipv6: _, ...rest } = endpoint;
@@ -100,7 +100,7 @@ test.each<[SpanKind | undefined, Record<string, string | number>, object | undef
   ["CLIENT", { "network.peer.address": "/tmp/my.sock" }, { serviceName: "/tmp/my.sock" }],
   ["CLIENT", { "server.address": "10.0.0.1", "network.peer.address": "10.0.0.2" }, { ipv4: "10.0.0.1" }],
   ["CLIENT", { "server.port": 80, "network.peer.port": 3128 }, { port: 3128 }],
-  // Of a span of a server these are its own.
+  // In a server's span these are its own.
   ["SERVER", { "server.address": "a", "server.port": 80, "net.peer.name": "x" }, undefined],
   ["SERVER", { "network.peer.address": "/tmp/my.sock" }, undefined],
   [
@@ -108,7 +108,7 @@ test.each<[SpanKind | undefined, Record<string, string | number>, object | undef
     { "network.peer.address": "10.0.0.1", "network.peer.port": 5000 },
     { ipv4: "10.0.0.1", port: 5000 },
   ],
-  // As OpenTelemetry's Collector writes what it got as Zipkin.
+  // As OpenTelemetry's Collector writes spans that it received as Zipkin.
   [
     "SERVER",
     { "peer.service": "b", "net.peer.ip": "10.0.0.1", "net.peer.port": "5000" },
@@ -119,7 +119,7 @@ test.each<[SpanKind | undefined, Record<string, string | number>, object | undef
   expect(read(kind, attributes)).toEqual(endpoint as Span["remoteEndpoint"]);
 });
 
-test("the local endpoint has the address and the port of the connection, or those of OpenTelemetry's Collector", () => {
+test("the local endpoint has the address and port of the connection, or those that OpenTelemetry's Collector writes", () => {
   const local = (attributes: Record<string, string | number>) =>
     readLocalEndpoint("a", new Map(Object.entries(attributes)));
   expect(local({})).toEqual({ serviceName: "a" });

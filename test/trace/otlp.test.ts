@@ -23,7 +23,7 @@ const SERVER: Span = {
   tags: { "http.method": "GET", "http.status_code": "503", "server.port": "8000", error: "503" },
 };
 
-/** The request as JSON, read from protobuf with field names of trace.proto. */
+/** The request as JSON, decoded from protobuf with the field names of trace.proto. */
 function decode(bytes: Uint8Array): unknown {
   const resourceSpans = messages(readProtobuf(bytes), 1).map((it) => ({
     resource: only(messages(it, 1).map((resource) => ({ attributes: attributes(resource, 1) }))),
@@ -95,7 +95,7 @@ function only<T>(list: readonly T[]): T | undefined {
   return list[0];
 }
 
-test("JSON: ids in hex, 64-bit numbers as text, the error as status, known numbers as integers", () => {
+test("OTLP JSON has ids in hex, 64-bit numbers as text, the error as status and known numbers as integers", () => {
   expect(JSON.parse(encodeOtlpJson([SERVER], RESOURCE))).toEqual({
     resourceSpans: [
       {
@@ -132,7 +132,7 @@ test("JSON: ids in hex, 64-bit numbers as text, the error as status, known numbe
   });
 });
 
-test("a trace id of 64 bits is filled up with zeros", () => {
+test("a 64-bit trace id is padded with zeros", () => {
   const [batch] = JSON.parse(
     encodeOtlpJson([{ ...SERVER, traceId: "48485a3953bb6124" }], RESOURCE),
   ).resourceSpans;
@@ -151,12 +151,12 @@ test.each([
   expect(spans.map((span) => span.annotations)).toEqual([undefined, annotations]);
 });
 
-describe("protobuf", () => {
+describe("OTLP protobuf", () => {
   const idOf = (digits: number) =>
     fc
       .array(fc.constantFrom(..."0123456789abcdef"), { minLength: digits, maxLength: digits })
       .map((it) => it.join(""));
-  // Characters of one to four bytes, and texts around the lengths at which a length takes another byte.
+  // Characters of one to four bytes, and texts around the lengths at which the length field grows by a byte.
   const texts = fc.oneof(
     fc.string({ unit: "grapheme" }),
     fc.integer({ min: 100, max: 150 }).map((length) => "é".repeat(length)),
@@ -183,7 +183,7 @@ describe("protobuf", () => {
     { requiredKeys: ["traceId", "id"] },
   );
 
-  test("says the same as JSON", () => {
+  test("has the same content as JSON", () => {
     fc.assert(
       fc.property(fc.array(spans, { maxLength: 4 }), (batch) => {
         const json = JSON.parse(encodeOtlpJson(batch, RESOURCE));
@@ -192,7 +192,7 @@ describe("protobuf", () => {
     );
   });
 
-  test("a batch larger than any buffer it began with", () => {
+  test("can be larger than the initial buffer", () => {
     const batch = Array.from({ length: 2000 }, (_, index) => ({
       ...SERVER,
       id: (index + 1).toString(16).padStart(16, "0"),
@@ -215,17 +215,17 @@ describe("the answer of a receiver", () => {
     expect(countRejectedSpans(answer)).toBe(0);
   });
 
-  test("JSON names the rejected as text or number", () => {
+  test("in JSON has the number of rejected spans as text or number", () => {
     expect(countRejectedSpans(utf8('{"partialSuccess":{"rejectedSpans":"3","errorMessage":"x"}}'))).toBe(3);
     expect(countRejectedSpans(utf8('{"partialSuccess":{"rejectedSpans":3}}'))).toBe(3);
   });
 
-  test("protobuf names the rejected", () => {
+  test("in protobuf has the number of rejected spans", () => {
     expect(countRejectedSpans(Uint8Array.of(0x0a, 0x03, 0x08, 0xac, 0x02))).toBe(300);
     expect(countRejectedSpans(Uint8Array.of(0x0a, 0x06, 0x12, 0x02, 0x68, 0x69, 0x08, 0x05))).toBe(5);
   });
 
-  test("bytes that mean nothing end somewhere", () => {
+  test("is parsed without error even if it is malformed", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (answer) => {
         if (answer[0] !== 0x7b) expect(countRejectedSpans(answer)).toBeGreaterThanOrEqual(0);

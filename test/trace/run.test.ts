@@ -29,7 +29,7 @@ describe("the trace ids of a run", () => {
     );
   });
 
-  test("are told from any other by their words, without a look at the run's ledger", () => {
+  test("can be recognized without the run's ledger", () => {
     const isOfRun = (id: string) =>
       isOfAnyRun(...([0, 8, 16, 24].map((at) => Number.parseInt(id.slice(at, at + 8), 16)) as Words));
     fc.assert(
@@ -46,7 +46,7 @@ describe("the trace ids of a run", () => {
     const ids = new RunIds(newRunId());
     const seen = new Set(Array.from({ length: 100_000 }, (_, sequence) => ids.traceId(sequence)));
     expect(seen.size).toBe(100_000);
-    // A backend that samples 1 % by the low half gets 1 %: 1,000 give or take five standard deviations.
+    // A backend that samples 1 % by the low half keeps 1 %: 1,000 plus or minus five standard deviations.
     const kept = [...seen].filter((id) => BigInt(`0x${id.slice(16)}`) % 100n === 0n).length;
     expect(Math.abs(kept - 1000)).toBeLessThan(160);
   });
@@ -73,18 +73,18 @@ describe("the trace ids of a run", () => {
         // 255 degrees of freedom: the bounds are more than five standard deviations away on both sides.
         expect(chiSquare).toBeWithin(140, 400);
       }
-      // Consecutive requests differ in half of the 56 bits.
+      // Consecutive ids differ in half of the 56 bits.
       expect(changedBits / count).toBeWithin(27.8, 28.2);
     }
   });
 
-  test("of another run are not taken for ours", () => {
+  test("of another run are not recognized", () => {
     const ids = new RunIds("00000000000000aa");
     expect(ids.sequenceOf(new RunIds("00000000000000ab").traceId(7))).toBeNull();
     expect(ids.sequenceOf("abc")).toBeNull();
   });
 
-  test("are the ones that other implementations make", () => {
+  test("equal those of other implementations", () => {
     const ids = new RunIds("0123456789abcdef");
     expect([0, 1, 2 ** 40].map((sequence) => ids.traceId(sequence))).toMatchInlineSnapshot(`
       [
@@ -95,13 +95,13 @@ describe("the trace ids of a run", () => {
     `);
   });
 
-  test("need a run id that is one", () => {
+  test("cannot be made from a malformed run id", () => {
     for (const text of ["", "0000000000000000", "0123456789ABCDEF", "0123456789abcde"])
       expect(() => new RunIds(text)).toThrow(TypeError);
   });
 });
 
-describe("the account of a run", () => {
+describe("the ledger of a run", () => {
   const words = fc.integer({ min: 0, max: 2 ** 32 - 1 });
   const records: fc.Arbitrary<LedgerRecord> = fc.record({
     sequence: words,
@@ -114,7 +114,7 @@ describe("the account of a run", () => {
     isBroken: fc.boolean(),
   });
 
-  test("reads back as it was written", () => {
+  test("is read back as it was written", () => {
     fc.assert(
       fc.property(records, (record) => {
         const view = new DataView(new ArrayBuffer(RECORD_BYTES * 2));
@@ -124,7 +124,7 @@ describe("the account of a run", () => {
     );
   });
 
-  test("begins with a line that says which run it is", () => {
+  test("begins with a line that identifies the run", () => {
     const header = { run: "0123456789abcdef", startMs: 1764000000000, url: "http://localhost:8000/" };
     expect(parseRunHeader(formatRunHeader(header).trimEnd())).toEqual(header);
     for (const line of ["", "chain-link-run 1 {}", "chain-link-run 2 {}", "chain-link-run 2 {"])

@@ -13,7 +13,7 @@ const often = <T>(usual: fc.Arbitrary<T>, rare: fc.Arbitrary<T>) =>
 
 const hex = (digits: number) =>
   often(
-    // Otherwise most would be zeros, which are refused.
+    // Most random ids would be all zeros, which are refused.
     fc.noBias(
       fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: digits, maxLength: digits }),
     ),
@@ -25,7 +25,7 @@ const time = often(
   fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 1, 127, 128, 1_700_000_000_000_000)),
 );
 
-/** A span of a link, with ids and times as they may be. */
+/** A span of a link, with arbitrary ids and times. */
 const alike = fc
   .record({
     which: fc.nat(1),
@@ -49,7 +49,7 @@ const alike = fc
 
 const DAMAGE = Buffer.from('"0az}],{[ \\\x00\x0a\xff.-e', "latin1");
 
-/** Some bytes of a body replaced, put in or taken out. */
+/** Replaces, inserts or removes some bytes of a body. */
 const damages = fc.oneof(
   fc.constant([]),
   fc.array(fc.tuple(fc.nat(), fc.nat(DAMAGE.length - 1), fc.nat(2)), { maxLength: 2 }),
@@ -73,11 +73,11 @@ function outcomeOf(read: () => Iterable<Span>): unknown {
   }
 }
 
-/** Whole batches first: those that are like others pay for a look at those that are not. */
+/** Whole batches first: spans that match a pattern earn the credit for learning new ones. */
 const batch = fc.array(alike, { minLength: 16, maxLength: 24 });
 
-describe("spans that are like others are what a parser of each finds", () => {
-  test("in JSON, also where something is wrong", () => {
+describe("spans read by patterns equal those of a full parser", () => {
+  test("in JSON, even if something is malformed", () => {
     let known = 0;
     fc.assert(
       fc.property(batch, damages, (spans, places) => {
@@ -93,7 +93,7 @@ describe("spans that are like others are what a parser of each finds", () => {
     expect(known).toBeGreaterThan(2000);
   });
 
-  test("in protobuf, also where something is wrong", () => {
+  test("in protobuf, even if something is malformed", () => {
     const patterns = new SpanPatterns();
     let known = 0;
     fc.assert(
@@ -111,14 +111,14 @@ describe("spans that are like others are what a parser of each finds", () => {
   });
 });
 
-test("a span that ends where one before went on is read to its end", () => {
+test("a span that ends earlier than its pattern is not read past its end", () => {
   const [span] = makeChain("9".repeat(32), 1, 1) as [Span];
   const tags = Object.entries(span.tags ?? {});
   const read = (body: Uint8Array) => [...decodeZipkinProtobuf(body)].flat();
   expect(read(encodeZipkinProtobuf([span]))).toEqual([span]);
   for (const count of tags.keys()) {
     const shorter = { ...span, tags: Object.fromEntries(tags.slice(0, count + 1)) };
-    // In memory of its own, where nothing stands behind it.
+    // In memory of its own, with no bytes after it.
     expect(read(Uint8Array.from(encodeZipkinProtobuf([shorter])))).toEqual([shorter]);
   }
 });
@@ -127,7 +127,7 @@ function countShared(spans: readonly Span[]): number {
   return spans.filter(({ tags }) => tags !== undefined && areShared(tags)).length;
 }
 
-test("spans of one call have the same tags, so that they are encoded once", () => {
+test("spans of one call share one object of tags, which is encoded once", () => {
   const [span] = makeChain("5".repeat(16), 2, 1);
   const bodies = ["6", "7"].map((digit) => JSON.stringify([{ ...span, id: digit.repeat(16) }]));
   const [first, second] = bodies.map((body) => [...decodeZipkinSlices(Buffer.from(body))].flat()[0]);
@@ -135,11 +135,11 @@ test("spans of one call have the same tags, so that they are encoded once", () =
   expect(second?.id).toBe("7".repeat(16));
 });
 
-test("what is no JSON is refused, also where it is like a span before", () => {
+test("malformed JSON is refused, even if it resembles an earlier span", () => {
   const bodyOf = (id: string, timestamp: string) =>
     Buffer.from(`[{"traceId":"${"1".repeat(16)}","id":${id},"timestamp":${timestamp},"tags":{"a":"b"}}]`);
   const read = (body: Buffer) => [...decodeZipkinSlices(body)].flat();
-  // Numbers are taken as the text that they are, as in Zipkin.
+  // Numbers become the text with which they were written, as in Zipkin.
   expect(read(bodyOf("1234567890123456", "5"))[0]?.id).toBe("1234567890123456");
   expect(() => read(bodyOf("12345678901234ab", "5"))).toThrow(ZipkinError);
   expect(read(bodyOf('"1234567890123456"', "5"))[0]?.timestamp).toBe(5);

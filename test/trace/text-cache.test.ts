@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { readUtf8 } from "../../src/trace/text-cache.ts";
 
-test("the text of any bytes is what a decoder makes of them, read once or twice", () => {
+test("any bytes are decoded as by TextDecoder, whether read once or twice", () => {
   const some = fc.oneof(
     fc.uint8Array({ maxLength: 60 }),
     fc.string({ unit: "binary", maxLength: 60 }).map((text) => Uint8Array.from(Buffer.from(text))),

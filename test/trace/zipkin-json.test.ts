@@ -7,7 +7,7 @@ import { normalizeTraceId } from "../../src/trace/zipkin-span.ts";
 
 const IDS = { traceId: "000000000000000a", id: "000000000000000b" };
 
-/** The span that comes of these fields, without the ids that were filled in. */
+/** The span decoded from these fields, without the added ids. */
 function decodeOne(fields: Record<string, unknown>): Partial<Span> {
   const [span] = decodeZipkinJson(JSON.stringify([{ ...IDS, ...fields }]));
   return Object.fromEntries(Object.entries(span ?? {}).filter(([key]) => !(key in IDS) || key in fields));
@@ -45,18 +45,18 @@ describe("batches", () => {
     },
   );
 
-  test.each(["[1]", "[null]", "[[]]", '["a"]'])("%s is a list of something else", (text) => {
+  test.each(["[1]", "[null]", "[[]]", '["a"]'])("%s is refused because its items are not objects", (text) => {
     expect(refusal(text)).toMatch(/^Expected an object .* at \$\[0\] reading List<Span> from json$/);
   });
 
-  test("one bad span refuses the batch and is named by its place", () => {
+  test("with a malformed span are refused with its place in the message", () => {
     const batch = JSON.stringify([IDS, { ...IDS, tags: { a: null } }]);
     expect(refusal(batch)).toBe(
       "Expected a string but found null at $[1].tags.a reading List<Span> from json",
     );
   });
 
-  test("JSON v1 is refused by name", () => {
+  test("of JSON v1 are refused by name", () => {
     const v1 = "Expected a JSON_V2 encoded list, but received: JSON_V1";
     expect(refusalOf({ binaryAnnotations: [] })).toBe(v1);
     const annotation = { timestamp: 1, value: "sr", endpoint: { serviceName: "a" } };
@@ -128,7 +128,7 @@ describe("ids", () => {
     expect(refusalOf(fields)).toStartWith(message);
   });
 
-  test("a span that is its own parent has none, nor one whose parent is all zeros", () => {
+  test("a span whose parent is itself or all zeros becomes a root", () => {
     expect(decodeOne({ id: "1", parentId: "0000000000000001" })).toEqual({ id: "0000000000000001" });
     expect(decodeOne({ parentId: "0000" })).toEqual({});
   });
@@ -143,7 +143,7 @@ describe("fields", () => {
     expect(decodeOne({ name: "", localEndpoint: { serviceName: "" } })).toEqual({});
   });
 
-  test("null, false, zero and empty are absent", () => {
+  test("null, false, zero and empty values become absent", () => {
     const optional = ["parentId", "kind", "name", "timestamp", "duration", "localEndpoint", "remoteEndpoint"];
     for (const key of [...optional, "annotations", "tags", "debug", "shared"]) {
       expect(decodeOne({ [key]: null })).toEqual({});
@@ -155,7 +155,7 @@ describe("fields", () => {
     );
   });
 
-  test("a client's span is not shared, whatever it says", () => {
+  test("a CLIENT span is never shared, even if it says so", () => {
     expect(decodeOne({ kind: "CLIENT", shared: true })).toEqual({ kind: "CLIENT" });
     expect(decodeOne({ kind: "SERVER", shared: true })).toEqual({ kind: "SERVER", shared: true });
     expect(decodeOne({ shared: true })).toEqual({ shared: true });
@@ -167,7 +167,7 @@ describe("fields", () => {
     });
   });
 
-  test("negative times are absent", () => {
+  test("negative times become absent", () => {
     expect(decodeOne({ timestamp: -5, duration: -1 })).toEqual({});
   });
 
@@ -210,7 +210,7 @@ describe("fields", () => {
     );
   });
 
-  test("an annotation that lacks a part is refused", () => {
+  test("an incomplete annotation is refused", () => {
     for (const annotation of [{ timestamp: 1 }, { value: "x" }, { timestamp: null, value: "x" }]) {
       expect(refusalOf({ annotations: [annotation] })).toBe(
         "Incomplete annotation at $[0].annotations[0] reading List<Span> from json",
@@ -227,7 +227,7 @@ describe("fields", () => {
     expect(decodeOne({ annotations: [c, b, b, a] })).toEqual({ annotations: [a, b, c] as never });
   });
 
-  test("tags may be called anything", () => {
+  test("tags may have any name", () => {
     const text = '[{"traceId":"a","id":"b","tags":{"z":"1","__proto__":"2","constructor":"","a":"3"}}]';
     const tags = decodeZipkinJson(text)[0]?.tags ?? {};
     expect(Object.entries(tags).sort()).toEqual([
@@ -238,7 +238,7 @@ describe("fields", () => {
     ]);
   });
 
-  test("a number where a string is meant keeps its digits", () => {
+  test("a number in place of a string keeps its digits", () => {
     const [span] = decodeZipkinJson(
       `[{"traceId":12345678901234567890,"id":1234567890123456,"name":5,"timestamp":7,
         "tags":{"a":1.0,"b":12345678901234567890,"c":1e3}}]`,
@@ -252,7 +252,7 @@ describe("fields", () => {
     });
   });
 
-  test("addresses go where they belong", () => {
+  test("addresses go into the field of their family", () => {
     expect(decodeOne({ localEndpoint: { ipv6: "1.2.3.4", ipv4: "2001:DB8::1", port: "80" } })).toEqual({
       localEndpoint: { ipv4: "1.2.3.4", ipv6: "2001:db8::1", port: 80 },
     });
@@ -261,7 +261,7 @@ describe("fields", () => {
     });
   });
 
-  test("ports are absent when not positive, and refused above 65535", () => {
+  test("ports that are not positive become absent, and those above 65535 are refused", () => {
     expect(decodeOne({ localEndpoint: { port: -1 } })).toEqual({});
     expect(decodeOne({ localEndpoint: { port: 65_535 } })).toEqual({ localEndpoint: { port: 65_535 } });
     expect(refusalOf({ localEndpoint: { port: 65_536 } })).toStartWith("invalid port 65536");
@@ -269,7 +269,7 @@ describe("fields", () => {
 });
 
 describe("any input", () => {
-  test("what was decoded decodes to the same text, whatever the order of annotations", () => {
+  test("decodes to the same text after a round trip, whatever the order of annotations", () => {
     fc.assert(
       fc.property(fc.array(anySpan()), (spans) => {
         const once = JSON.stringify(decodeZipkinJson(JSON.stringify(spans)));
@@ -280,7 +280,7 @@ describe("any input", () => {
     );
   });
 
-  test("any JSON list is decoded or refused, never anything else", () => {
+  test("is decoded or refused with a ZipkinError", () => {
     fc.assert(
       fc.property(fc.array(fc.jsonValue()), fc.array(anySpan()), (values, spans) => {
         const mixed = [...spans.map((span, index) => ({ ...span, tags: values[index] })), ...values];

@@ -53,7 +53,7 @@ test("the address annotation sa becomes the remote endpoint of the client", () =
 });
 
 test("Zipkin 3.6.1 converts 60 random spans to the same v2 spans", () => {
-  // Recorded: each v1 span was posted to /api/v1/spans, and its trace read back.
+  // Recorded: each v1 span was posted to /api/v1/spans, and its trace was read back.
   for (const { v1, v2 } of converted)
     expect(sortSpans(convertZipkinV1(v1, 0))).toEqual(sortSpans(v2 as unknown as Span[]));
 });
@@ -67,7 +67,7 @@ function sortKeys(_: string, value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).sort());
 }
 
-test("a span is v1 by its binary annotations or by an annotation with an endpoint", () => {
+test("binary annotations or an annotation with an endpoint identify a v1 span", () => {
   expect(isZipkinV1({ binaryAnnotations: [] })).toBe(true);
   expect(isZipkinV1({ annotations: [{ timestamp: 1, value: "cs", endpoint: null }] })).toBe(true);
   expect(isZipkinV1({ annotations: [{ timestamp: 1, value: "cs" }], tags: {} })).toBe(false);

@@ -3,18 +3,17 @@ import { Gunzip } from "fflate";
 import { crc32 } from "../../lib/crc32.ts";
 import { TraceFileError } from "./trace-file.ts";
 
-/** More than this is no file of traces that a person opens, and less than the largest array of any browser. */
+/** Larger files are not trace files that a person opens. Smaller than the largest array of any browser. */
 export const MAX_UNPACKED_BYTES = 1024 ** 3;
 
-/** What ends each member of a gzip file: CRC32 and size of its content. */
+/** Each member of a gzip file ends with the CRC32 and the size of its content. */
 const TRAILER_BYTES = 8;
 
-/** A piece of a gzip file grows to 66 MB at most. */
+/** A piece of a gzip file expands to at most 66 MB. */
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * The text of a file as UTF-8 without a byte order mark: unpacked where it is gzip, of one member or several, and recoded where
- * it is UTF-16.
+ * The content of a file as UTF-8 without a byte order mark: unpacks gzip with one or several members, and recodes UTF-16.
  * @throws {TraceFileError}
  */
 export function readFileBytes(file: Uint8Array, maxBytes = MAX_UNPACKED_BYTES): Uint8Array {
@@ -29,11 +28,11 @@ function recode(bytes: Uint8Array, encoding: "utf-16le" | "utf-16be"): Uint8Arra
   return new TextEncoder().encode(new TextDecoder(encoding as "utf-16le").decode(bytes));
 }
 
-/** Not by `DecompressionStream`: browsers refuse a second member, which is what `cat a.gz b.gz` and log rotation write. */
+/** Not with `DecompressionStream`: browsers refuse a second member, which `cat a.gz b.gz` and log rotation write. */
 function gunzip(file: Uint8Array, maxBytes: number): Uint8Array {
   const pieces: Uint8Array[] = [];
   let size = 0;
-  // Of the member that is being read.
+  // CRC of the current member.
   let sum = 0;
   let memberSize = 0;
   const stream = new Gunzip((piece) => {
@@ -43,7 +42,7 @@ function gunzip(file: Uint8Array, maxBytes: number): Uint8Array {
     if (size > maxBytes) throw new TraceFileError(`a gzip file of more than ${maxBytes} bytes when unpacked`);
     pieces.push(piece);
   });
-  // The library does not compare them: a cut or changed file would be read as if it were whole.
+  // fflate does not verify the trailer, so a truncated or altered file would be read as if it were intact.
   const checkMember = (end: number) => {
     const trailer = new DataView(file.buffer, file.byteOffset + end - TRAILER_BYTES, TRAILER_BYTES);
     if (trailer.getUint32(0, true) !== sum || trailer.getUint32(4, true) !== memberSize % 2 ** 32)

@@ -1,7 +1,7 @@
 // https://www.jaegertracing.io/docs/latest/architecture/apis/#query-json-over-http
 import type { TraceFormat } from "./trace-format.ts";
 
-/** What `/api/v3/traces` of Jaeger answers with: OTLP inside of `result`, and several of these for several traces. */
+/** The answer of Jaeger's `/api/v3/traces`: OTLP inside `result`, one such object per trace. */
 export const JAEGER_V3: TraceFormat = {
   name: "Jaeger API v3 JSON",
   matches: (object) => object.has("result"),

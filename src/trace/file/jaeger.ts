@@ -8,8 +8,8 @@ import type { TraceFormat } from "./trace-format.ts";
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * What Jaeger's page downloads and `/api/traces` answers with: traces in `data`, one such trace, or one span with its process.
- * Spans go through OTLP's form as in Jaeger 2, so that tags mean the same as they do there.
+ * Downloads from Jaeger's page and answers of `/api/traces`: traces in `data`, one such trace, or one span with its process.
+ * Spans are converted by way of OTLP, as in Jaeger 2, so that tags have the same meaning as there.
  */
 export const JAEGER: TraceFormat = {
   name: "Jaeger JSON",
@@ -40,12 +40,12 @@ function addSpan(json: Json, process: Surroundings, collection: SpanCollection):
   else collection.add({ ...toZipkin(span, process), ...(isDebug(json) && { debug: true }) });
 }
 
-/** The second bit of the flags of Jaeger's clients. */
+/** Bit 1 of the flags that Jaeger's clients set. */
 function isDebug({ flags }: Json): boolean {
   return typeof flags === "number" && (flags & 2) !== 0;
 }
 
-/** What is wrong instead, where a time is none. */
+/** Returns what is wrong instead, if a time is malformed. */
 function readSpan(json: Json): OtlpSpan | string {
   const [start, duration] = [readNanos(json.startTime), readNanos(json.duration)];
   if (start === undefined) return "startTime is not a whole number";
@@ -72,7 +72,7 @@ function readSpan(json: Json): OtlpSpan | string {
 /** In the order of OTLP's numbers. */
 const KINDS = ["", "internal", "server", "client", "producer", "consumer"];
 
-/** The parent by `CHILD_OF`, or else by `FOLLOWS_FROM`, which Jaeger's page takes for one too; old files have a field for it. */
+/** The `CHILD_OF` reference, or else `FOLLOWS_FROM`, as on Jaeger's page. Old files have a field for it. */
 function readParent(json: Json): string {
   const own = listOf(json.references).filter(
     ({ traceID }) => readId(traceID, 32) === readId(json.traceID, 32),
@@ -83,7 +83,7 @@ function readParent(json: Json): string {
   return readId(parent?.spanID ?? json.parentSpanID, 16);
 }
 
-/** Jaeger leaves out leading zeros. */
+/** Restores the leading zeros, which Jaeger omits. */
 function readId(value: unknown, digits: number): string {
   const text = textOf(value).toLowerCase();
   return text === "" ? "" : text.padStart(digits, "0");
@@ -104,12 +104,12 @@ function readProcess(value: unknown): Surroundings {
   return surroundResource(resource);
 }
 
-/** The type of a tag is that of its JSON value, but for bytes, which stay base64. */
+/** A tag has the type of its JSON value, except for bytes, which stay base64. */
 function readTags(value: unknown): Attributes {
   return new Map(listOf(value).map((tag) => [textOf(tag.key), (tag.value ?? "") as Value]));
 }
 
-/** From microseconds. */
+/** Converts microseconds. */
 function readNanos(value: unknown): bigint | undefined {
   const micros = value === undefined || value === null ? 0 : Number(value);
   return Number.isFinite(micros) ? BigInt(Math.trunc(micros)) * 1000n : undefined;

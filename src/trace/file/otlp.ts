@@ -5,7 +5,7 @@ import { decodeOtlpJson } from "../otlp-json-decode.ts";
 import type { SpanCollection } from "./span-collection.ts";
 import type { JsonObject, TraceFormat } from "./trace-format.ts";
 
-/** What OTLP puts around spans, by the field that tells how much of it an object is. */
+/** The objects that OTLP puts around spans. The first field that an object has shows which of them it lacks. */
 const AROUND: readonly (readonly [field: string, before: string, after: string])[] = [
   ["resourceSpans", "", ""],
   ["scopeSpans", '{"resourceSpans":[', "]}"],
@@ -14,7 +14,7 @@ const AROUND: readonly (readonly [field: string, before: string, after: string])
   ["spanId", '{"resourceSpans":[{"scopeSpans":[{"spans":[', "]}]}]}"],
 ];
 
-/** A whole request or `TracesData`, one `ResourceSpans` of it, or one span. */
+/** A whole request or `TracesData`, one `ResourceSpans`, or one span. */
 export const OTLP: TraceFormat = {
   name: "OTLP JSON",
   matches: (object) => findAround(object) !== undefined,
@@ -30,7 +30,7 @@ function findAround(object: JsonObject) {
 
 /**
  * Adds the spans of a part of a request.
- * @param before what is missing of the request before the part, and `after` what is missing after it
+ * @param before the text of a request that is missing before the part; `after`: the text missing after it
  */
 export function addRequest(
   bytes: Uint8Array,

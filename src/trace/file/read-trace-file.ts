@@ -12,7 +12,7 @@ import { JsonObject, type TraceFormat } from "./trace-format.ts";
 import { ZIPKIN_V1 } from "./zipkin-v1.ts";
 import { INCOMPLETE_ZIPKIN, ZIPKIN_V2 } from "./zipkin-v2.ts";
 
-/** The first that matches an object reads it. A Zipkin span may have more fields, with the names of those that tell other formats. */
+/** The first format that matches an object reads it. Zipkin spans may have extra fields that identify other formats. */
 const FORMATS: readonly TraceFormat[] = [
   ZIPKIN_V1,
   ZIPKIN_V2,
@@ -23,7 +23,7 @@ const FORMATS: readonly TraceFormat[] = [
   INCOMPLETE_ZIPKIN,
 ];
 
-/** Other signals that OpenTelemetry's Collector writes into the same file as traces. */
+/** Other signals, which OpenTelemetry's Collector may write into the same file as traces. */
 const OTHER_SIGNALS = ["resourceLogs", "resourceMetrics", "resourceProfiles"];
 
 /** Maximum nesting of lists. Zipkin's answers have two: traces of spans. */
@@ -31,9 +31,9 @@ const MAX_LISTS = 3;
 const MAX_NAMED_FIELDS = 5;
 
 /**
- * Reads the spans of a file of any format: JSON values one after the other, each of them an object of a format, or a list of such
- * objects. Needs neither files nor a network, so that the page reads a file as `traces import` does.
- * @throws {TraceFileError} when the file is malformed, or nothing in it is a span
+ * Reads the spans of a file of any format: a sequence of JSON values, each an object of a known format or a list of such
+ * objects. Needs no file system or network, so that the page reads files in the same way as `traces import`.
+ * @throws {TraceFileError} if the file is malformed or has no spans
  */
 export function readTraceFile(file: Uint8Array): TraceFile {
   const bytes = readFileBytes(file);
@@ -45,7 +45,7 @@ export function readTraceFile(file: Uint8Array): TraceFile {
 class TraceFileReader {
   readonly #bytes: Uint8Array;
   readonly #spans = new SpanCollection();
-  /** How many objects no format matches, by description. */
+  /** Number of objects that match no format, by description. */
   readonly #unknown = new Map<string, number>();
 
   constructor(bytes: Uint8Array) {
@@ -75,7 +75,7 @@ class TraceFileReader {
     if (first === OPEN_OBJECT) this.#readObject(place, isInner);
     else if (first === OPEN_LIST && lists < MAX_LISTS)
       for (const item of sliceJsonList(this.#bytes, 0, place)) this.#readValue(item, lists + 1, isInner);
-    // Tempo and Jaeger write null where a trace was not found.
+    // Tempo and Jaeger write null for a trace that was not found.
     else if (!isInner)
       throw new TraceFileError(`a value that is not an object${this.#describeLine(place.start)}`);
   }
@@ -106,27 +106,27 @@ class TraceFileReader {
     this.#unknown.set(found, (this.#unknown.get(found) ?? 0) + 1);
   }
 
-  /** @param start Position of the value that is read. Positions in the messages of decoders are relative to it. */
+  /** @param start offset of the value; positions in the decoders' messages are relative to it */
   #catchMalformed<T>(name: string, start: number, read: () => T): T {
     try {
       return read();
     } catch (error) {
-      // Parsers recurse, so that deep nesting exhausts the stack.
+      // Parsers recurse, so deep nesting exhausts the stack.
       if (error instanceof RangeError)
-        throw new TraceFileError(`${name} with too many levels${this.#describeLine(start)}`, {
+        throw new TraceFileError(`${name} with too many levels of nesting${this.#describeLine(start)}`, {
           cause: error,
         });
       if (!(error instanceof SyntaxError || error instanceof OtlpError)) throw error;
       const [, message = "", at = ""] = /^(.*?)(?: at byte (\d+))?$/s.exec(error.message) ?? [];
       const line = this.#describeLine(start === 0 && at !== "" ? Number(at) : start);
       const isCutOff = message.endsWith("but found the end");
-      const found = isCutOff ? `${name} that is cut off${line}` : `malformed ${name}${line}: ${message}`;
+      const found = isCutOff ? `truncated ${name}${line}` : `malformed ${name}${line}: ${message}`;
       throw new TraceFileError(found, { cause: error });
     }
   }
 
   #describeLine(at: number): string {
-    return ` in line ${lineAt(this.#bytes, at)}`;
+    return ` on line ${lineAt(this.#bytes, at)}`;
   }
 
   /** Skips white space, and the byte order marks that `cat` leaves between files. */

@@ -2,7 +2,7 @@
 import { addRequest } from "./otlp.ts";
 import type { TraceFormat } from "./trace-format.ts";
 
-/** What Tempo's API answers with and Grafana downloads: OTLP with another name for its list, or inside of `trace`. */
+/** The answer of Tempo's API, and Grafana's download: OTLP with another name for its list, or inside `trace`. */
 export const TEMPO: TraceFormat = {
   name: "Tempo JSON",
   matches: (object) => object.has("batches") || object.has("trace"),

@@ -1,19 +1,19 @@
 import { formatCount } from "../../lib/count.ts";
 import type { Span } from "../span.ts";
 
-/** What a trace file holds. Spans read are `spans`, `duplicates` and all of `rejected` together. */
+/** The content of a trace file. `spans`, `duplicates` and `rejected` add up to all spans read. */
 export interface TraceFile {
   /** Names of the formats in the file; nearly every file has one. */
   readonly formats: readonly string[];
-  /** Normalized, each once, in the order of the file. */
+  /** Normalized, without duplicates, in file order. */
   readonly spans: readonly Span[];
   /** Spans that equal an earlier one in every field. */
   readonly duplicates: number;
-  /** How many spans were left out, by reason. */
+  /** Number of rejected spans, by reason. */
   readonly rejected: ReadonlyMap<string, number>;
 }
 
-/** A file that cannot be read as traces; the message says what was expected, what was found, and where. */
+/** The file cannot be read as traces; the message says what was expected, what was found, and where. */
 export class TraceFileError extends Error {
   override readonly name = "TraceFileError";
 
@@ -22,7 +22,7 @@ export class TraceFileError extends Error {
   }
 }
 
-const EXPECTED = "a JSON list of spans, or another trace file of Zipkin, OTLP, Jaeger or Tempo";
+const EXPECTED = "a JSON list of spans, or another trace file from Zipkin, OTLP, Jaeger or Tempo";
 
 export function countRejected({ rejected }: TraceFile): number {
   return [...rejected.values()].reduce((sum, count) => sum + count, 0);

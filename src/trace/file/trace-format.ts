@@ -5,22 +5,22 @@ import type { SpanCollection } from "./span-collection.ts";
 
 /** One format of trace files. */
 export interface TraceFormat {
-  /** As users know it. */
+  /** The name that users know. */
   readonly name: string;
   /** Whether an object of the file has this format. */
   matches(object: JsonObject): boolean;
   /**
    * Reads an object of this format.
-   * @param walk reads a list, or an object of another format, that lies inside it
-   * @throws {SyntaxError | OtlpError} when the text is no JSON, or its shape is wrong as a whole
+   * @param walk reads a list, or an object of another format, nested inside this object
+   * @throws {SyntaxError | OtlpError} if the text is malformed JSON, or does not have the format's shape
    */
   read(object: JsonObject, spans: SpanCollection, walk: (place: Place) => void): void;
 }
 
-/** An object that is smaller than this is parsed to know its fields; to walk through it takes three times as long. */
+/** Smaller objects are parsed to find their fields, because walking takes three times as long. */
 const SMALL_BYTES = 64 * 1024;
 
-/** An object in the bytes of a file, which may be as large as the file: it is parsed when a format needs its value. */
+/** An object in the bytes of a file. It may be as large as the file, so it is parsed only when a format needs its value. */
 export class JsonObject {
   #value: Readonly<Record<string, unknown>> | undefined;
   #fields: ReadonlyMap<string, Place> | undefined;
@@ -40,7 +40,7 @@ export class JsonObject {
     return this.#value;
   }
 
-  /** Its value with each number as it is written: where numbers stand for strings, as Zipkin takes them. @throws {SyntaxError} */
+  /** The value with each number as its source text, for formats in which numbers replace strings, as in Zipkin. @throws {SyntaxError} */
   get textValue(): unknown {
     return parseWellFormed(
       this.text,
@@ -48,7 +48,7 @@ export class JsonObject {
     );
   }
 
-  /** Where the values of its fields are. @throws {SyntaxError} */
+  /** The positions of the values of its fields. @throws {SyntaxError} */
   get fields(): ReadonlyMap<string, Place> {
     this.#fields ??= findMembers(this.bytes, this.place);
     return this.#fields;

@@ -3,7 +3,7 @@ import { convertZipkinV1, isZipkinV1 } from "../zipkin-v1.ts";
 import type { TraceFormat } from "./trace-format.ts";
 import { addZipkinSpans } from "./zipkin-v2.ts";
 
-/** Zipkin v1 JSON, of Zipkin before 2017, Brave 4 and Finagle. */
+/** Zipkin v1 JSON, as written by Zipkin before 2017, Brave 4 and Finagle. */
 export const ZIPKIN_V1: TraceFormat = {
   name: "Zipkin v1 JSON",
   matches: (object) =>

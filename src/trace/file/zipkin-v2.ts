@@ -5,20 +5,20 @@ import { normalizeSpan } from "../zipkin-span.ts";
 import type { SpanCollection } from "./span-collection.ts";
 import type { JsonObject, TraceFormat } from "./trace-format.ts";
 
-/** Zipkin v2 JSON: what Zipkin's API answers with, what its page downloads, and what `traces export` writes. */
+/** Zipkin v2 JSON: answers of Zipkin's API, downloads from its page, and output of `traces export`. */
 export const ZIPKIN_V2: TraceFormat = {
   name: "Zipkin v2 JSON",
   matches: (object) => object.has("traceId", "id"),
   read: (object, spans) => addZipkinSpans(object, spans, (value) => [normalizeSpan(value, 0)]),
 };
 
-/** A span that lacks one of its ids, which is the reason to reject it. */
+/** A span that lacks an id, and is therefore rejected. */
 export const INCOMPLETE_ZIPKIN: TraceFormat = {
   ...ZIPKIN_V2,
   matches: (object) => object.has("traceId") || object.has("id", "localEndpoint"),
 };
 
-/** Adds what `convert` makes of an object, or counts it as rejected. */
+/** Adds the spans that `convert` makes of an object, or counts the object as rejected. */
 export function addZipkinSpans(
   object: JsonObject,
   spans: SpanCollection,
@@ -41,7 +41,7 @@ function convertWithText(object: JsonObject, convert: (value: unknown) => readon
   }
 }
 
-/** Without the place in a list that the message was made for. */
+/** Removes the position in a list, for which the message was made. */
 function reasonOf({ message }: ZipkinError): string {
   return message
     .replace(/ reading List<Span> from json$/, "")

@@ -47,7 +47,7 @@ test("a number as the value of a tag becomes its text", () => {
   expect(readTraceFile(bytesOf("p01-numtag.json")).spans[0]?.tags).toEqual({ "http.status_code": "200" });
 });
 
-test("a span that a file has three times is one span and two duplicates", () => {
+test("a span that occurs three times in a file counts as one span and two duplicates", () => {
   expect(readTraceFile(bytesOf("p02-dups.json"))).toMatchObject({ spans: { length: 1 }, duplicates: 2 });
   const [span] = SPANS;
   expect(read([span, { ...span, duration: 1 }])).toMatchObject({ spans: { length: 2 }, duplicates: 0 });
@@ -80,35 +80,35 @@ test.each([
   ["{}", "an object without fields"],
   ["[]", "JSON without spans"],
   ["[[]]", "JSON without spans"],
-  ["[1]", "a value that is not an object in line 1"],
+  ["[1]", "a value that is not an object on line 1"],
   ["null", 'text that begins with "null"'],
   ["<!doctype html><title>404</title>", "a web page or XML"],
   ["a,b\n1,2", 'text that begins with "a,b"'],
   ["\u0000\u0001\u0002", "binary data"],
   ["PK\u0003\u0004...", "a zip archive"],
-  ['[{"traceId":"1"}', "JSON that is cut off in line 1"],
-  ['{"traceId":"1","id":"2"}\n{"traceId":"1","i', "JSON that is cut off in line 2"],
-  ['{"traceId":"1","id":"2"}\n{"traceId":tru}', "malformed JSON in line 2"],
-  ['[{"traceId":"1","id":"2"}],', "malformed JSON in line 1"],
+  ['[{"traceId":"1"}', "truncated JSON on line 1"],
+  ['{"traceId":"1","id":"2"}\n{"traceId":"1","i', "truncated JSON on line 2"],
+  ['{"traceId":"1","id":"2"}\n{"traceId":tru}', "malformed JSON on line 2"],
+  ['[{"traceId":"1","id":"2"}],', "malformed JSON on line 1"],
   ['{"traces":[{"traceID":"1"}],"metrics":{}}', 'an object with the fields "traces", "metrics"'],
   ['{"resourceSpans":[]}', "OTLP JSON without spans"],
   [
     '{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":1}]}]}]}',
-    "malformed OTLP JSON in line 1: Expected a string",
+    "malformed OTLP JSON on line 1: Expected a string",
   ],
   ['{"resourceLogs":[]}', "OTLP JSON without spans"],
   ['{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}', "Jaeger JSON without spans"],
   ['{"data":[]}', "Jaeger JSON without spans"],
   ['{"trace":null}', "Tempo JSON without spans"],
-  ["[[[[{}]]]]", "a value that is not an object in line 1"],
-  ["[".repeat(10_000), "JSON that is cut off in line 1"],
+  ["[[[[{}]]]]", "a value that is not an object on line 1"],
+  ["[".repeat(10_000), "truncated JSON on line 1"],
 ])("the file %p is refused", (text, found) => {
   const expected =
-    "expected a JSON list of spans, or another trace file of Zipkin, OTLP, Jaeger or Tempo, found ";
+    "expected a JSON list of spans, or another trace file from Zipkin, OTLP, Jaeger or Tempo, found ";
   expect(() => readTraceFile(encode(text))).toThrow(`${expected}${found}`);
 });
 
-test("half a surrogate pair becomes U+FFFD", () => {
+test("a lone surrogate becomes U+FFFD", () => {
   const text = '[{"traceId":"1","id":"2","name":"a\\ud83d","tags":{"k":"\\udc00"}}]';
   expect(readTraceFile(encode(text)).spans[0]).toMatchObject({ name: "a\ufffd", tags: { k: "\ufffd" } });
 });
@@ -118,10 +118,12 @@ test.each([
   ["a Zipkin span with a large number", '{"traceId":"1","id":"2","x":12345678901234567890,"y":', "}"],
 ])("a value of 200,000 levels in %s refuses the file", (_, before, after) => {
   const deep = "[".repeat(200_000) + "]".repeat(200_000);
-  expect(() => readTraceFile(encode(before + deep + after))).toThrow(/JSON with too many levels in line 1/);
+  expect(() => readTraceFile(encode(before + deep + after))).toThrow(
+    /JSON with too many levels of nesting on line 1/,
+  );
 });
 
-test("any damage to a file is refused in words, or is not noticed", () => {
+test("a damaged file is refused with a message or read, and never crashes", () => {
   const files = readdirSync(FIXTURES).map(bytesOf);
   fc.assert(
     fc.property(fc.constantFrom(...files), fc.nat(), fc.nat(255), fc.nat(), (file, at, byte, end) => {
@@ -140,7 +142,7 @@ test("any damage to a file is refused in words, or is not noticed", () => {
 test("a damaged gzip file is refused, and so is one that unpacks to more than the limit", () => {
   const packed = gzipSync(LIST.repeat(20));
   expect(() => readFileBytes(packed.subarray(0, packed.length / 2))).toThrow("found a damaged gzip file");
-  // The data is whole, but what proves it is not.
+  // The data is complete, but its checksum is damaged.
   for (const missing of [1, 4, 8])
     expect(() => readFileBytes(packed.subarray(0, -missing))).toThrow("found a damaged gzip file");
   const plain = gzipSync(LIST, { level: 0 });
@@ -184,7 +186,7 @@ test("a whole number that a double cannot hold keeps its digits in every format"
   expect(readTraceFile(encode(jaeger)).spans[0]?.tags).toEqual({ plain: digits });
 });
 
-test("a malformed Zipkin span is rejected with the field that is wrong, and the others are read", () => {
+test("a malformed Zipkin span is rejected with the name of the malformed field, and the others are read", () => {
   const { spans, rejected } = read([...SPANS, { traceId: "1" }, { traceId: "1", id: "2", tags: { a: [] } }]);
   expect(spans).toEqual(SPANS);
   expect([...rejected]).toEqual([
@@ -193,7 +195,7 @@ test("a malformed Zipkin span is rejected with the field that is wrong, and the 
   ]);
 });
 
-test("an object that is no span is counted where other objects are spans", () => {
+test("an object that is not a span is counted if other objects are spans", () => {
   const { spans, rejected } = read([...SPANS, { level: "info" }]);
   expect(spans).toEqual(SPANS);
   expect([...rejected]).toEqual([['an object with the fields "level" is not a span', 1]]);
@@ -247,7 +249,7 @@ test.each<[string, unknown]>([
   expect(read(value).spans).toEqual([READ_SPAN]);
 });
 
-test("spans of OTLP that are rejected for different reasons are counted apart", () => {
+test("OTLP spans rejected for different reasons are counted separately", () => {
   const spans = [
     OTLP_SPAN,
     { ...OTLP_SPAN, traceId: "" },
@@ -261,7 +263,7 @@ test("spans of OTLP that are rejected for different reasons are counted apart", 
   ]);
 });
 
-test("an OTLP file of a megabyte with old names is read as a small one is", () => {
+test("a one-megabyte OTLP file with old names is read like a small one", () => {
   const spans = Array.from({ length: 4000 }, (_, index) => ({ ...OTLP_SPAN, spanId: hexId(index + 1) }));
   const value = {
     batches: [group({ instrumentationLibrarySpans: [{ instrumentationLibrary: { name: "x" }, spans }] })],
@@ -328,7 +330,7 @@ test("a Jaeger span keeps ids, parent, kind, tags of any type, process, logs, wa
   ]);
 });
 
-test("a Jaeger trace without an answer around it and a span with its process are read, too", () => {
+test("a Jaeger trace outside an answer and a single span with its process are read", () => {
   const { processID, ...span } = JAEGER_SPAN;
   const trace = { traceID: "1a", spans: [JAEGER_SPAN], processes: PROCESSES };
   const expected = read({ data: [trace] }).spans;
@@ -336,13 +338,13 @@ test("a Jaeger trace without an answer around it and a span with its process are
   expect(read([{ ...span, process: PROCESSES.p1 }]).spans).toEqual(expected);
 });
 
-test("a Jaeger trace whose spans carry their process has no list of processes", () => {
+test("a Jaeger trace whose spans carry their process needs no list of processes", () => {
   const { processID, ...span } = JAEGER_SPAN;
   const trace = { traceID: "1a", services: [], spans: [{ ...span, process: PROCESSES.p1 }] };
   expect(read([trace]).spans[0]?.localEndpoint).toEqual({ serviceName: "shop" });
 });
 
-test("a Jaeger span that only follows another has that one for its parent", () => {
+test("a Jaeger span that only follows another becomes its child", () => {
   const references = [{ refType: "FOLLOWS_FROM", traceID: "1a", spanID: "c" }];
   const elsewhere = [{ refType: "CHILD_OF", traceID: "2b", spanID: "c" }];
   const parentOf = (some: object[]) =>
@@ -352,7 +354,7 @@ test("a Jaeger span that only follows another has that one for its parent", () =
   expect(parentOf(elsewhere)).toBeUndefined();
 });
 
-test("whole numbers of 64 bits keep their digits in tags of Jaeger", () => {
+test("64-bit integers in Jaeger tags keep their digits", () => {
   const text = JSON.stringify({ ...JAEGER_SPAN, process: PROCESSES.p1 }).replace(
     ":500}",
     ":9223372036854775807}",

@@ -26,7 +26,7 @@ const tags = fc
   )
   .filter((some) => !Object.hasOwn(some, "otel.status_code"));
 
-/** Any span that Zipkin's model has. */
+/** Any span of Zipkin's model. */
 const span = fc
   .record({
     traceId: fc.oneof(hex(16), hex(32)),
@@ -49,7 +49,7 @@ const span = fc
   })
   .map((value) => normalizeSpan(value, 0));
 
-/** Each id once: equal spans are merged, which is not what is tested here. */
+/** Each id once, because equal spans would be merged, which is not tested here. */
 const spans = fc.uniqueArray(span, {
   selector: ({ traceId, id }) => `${traceId}${id}`,
   minLength: 1,
@@ -81,7 +81,7 @@ describe.each<[string, (spans: readonly Span[]) => string]>([
   ["Tempo", (some) => encodeOtlpByService(some).replace("resourceSpans", "batches")],
   ["Jaeger API v3", (some) => `{"result":${encodeOtlpByService(some)}}`],
 ])("%s", (_, write) => {
-  test("any spans are read back equal but for what OTLP cannot say", () => {
+  test("any spans are read back equal, except for what OTLP cannot express", () => {
     fc.assert(
       fc.property(spans, (some) => {
         const read = readTraceFile(encode(write(some))).spans;
@@ -96,7 +96,7 @@ function sortById(some: readonly Span[]): Span[] {
   return some.toSorted((a, b) => (a.traceId + a.id < b.traceId + b.id ? -1 : 1));
 }
 
-/** Endpoints become tags on the way, an error has a status, and Zipkin's own fields have no place. */
+/** Endpoints become tags on the way, an error becomes a status, and Zipkin's own fields are lost. */
 function asInOtlp(span: Span): Span {
   const { shared, debug, duration, timestamp, tags: _, ...rest } = span;
   const all: Record<string, string> = { ...tagEndpoints(span).tags };
