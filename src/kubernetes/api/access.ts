@@ -5,27 +5,27 @@ import type { ClientTls, Credentials, IdentityHeaders } from "./credentials.ts";
 import { type Entry, fileOf, PATH, text } from "./entry.ts";
 import { hasProxyVariables } from "./proxy.ts";
 
-/** How to reach one API server as one user. */
+/** Everything needed to reach one API server as one user. */
 export interface ClusterAccess {
-  /** URL without a slash at the end. */
+  /** URL without a trailing slash. */
   readonly server: string;
   /** `null` for plain HTTP. */
   readonly tls: ClientTls | null;
   readonly proxy: URL | null;
-  /** Whether requests need what `fetch` cannot do: see {@link SocketClient}. */
+  /** Whether requests need features that `fetch` lacks; see {@link SocketClient}. */
   readonly needsSockets: boolean;
   /** The context's namespace. */
   readonly namespace: string | null;
-  /** For messages. */
+  /** Shown in messages. */
   readonly contextName: string;
   readonly userName: string;
-  /** What the user should know before the first request. */
+  /** Warnings to print before the first request. */
   readonly warnings: readonly string[];
-  /** Headers that say who we are. */
+  /** Authentication headers. */
   headers(): Promise<IdentityHeaders>;
-  /** Gets new credentials after a 401; false when there are no others to be had. */
+  /** Renews the credentials after a 401. Returns false when there are no others. */
   renew(): Promise<boolean>;
-  /** Why the credentials may be refused. */
+  /** Why the server may refuse the credentials, if they tell. */
   findTrouble(): string | null;
   /** Whether the server has ever answered. */
   hasAnswered: boolean;
@@ -37,7 +37,7 @@ interface AccessParts
   readonly credentials: Credentials;
   /** @default none */
   readonly warnings?: readonly string[];
-  /** For a user in the server's URL, who takes precedence, as in Go. Secret. */
+  /** Secret: the user in the server's URL, which takes precedence, as in Go. */
   readonly serverHeaders: Readonly<Record<string, string>> | null;
   readonly impersonation: IdentityHeaders;
 }
@@ -70,7 +70,7 @@ export function makeAccess({
   };
 }
 
-/** @throws {UserError} `kubeconfig-invalid` for a certificate authority that holds no certificate */
+/** @throws {UserError} `kubeconfig-invalid` when the certificate authority contains no certificate */
 export function clusterTls(cluster: Entry, clusterName: string, environment: Environment): ClientTls {
   const serverName = text(cluster["tls-server-name"]);
   const named = serverName === "" ? {} : { serverName };
@@ -90,7 +90,7 @@ function readAuthorities(cluster: Entry, clusterName: string, environment: Envir
   );
 }
 
-/** The certificate authority as base64, from wherever it stands. */
+/** Returns the certificate authority as base64, from the file or the inline data. */
 function certificateOf(cluster: Entry): { readonly "certificate-authority-data"?: string } {
   const data = text(cluster["certificate-authority-data"]);
   if (data !== "") return { "certificate-authority-data": data };
@@ -98,7 +98,7 @@ function certificateOf(cluster: Entry): { readonly "certificate-authority-data"?
   return file === null ? {} : { "certificate-authority-data": Buffer.from(file).toString("base64") };
 }
 
-/** Headers of who we ask to be: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation */
+/** Impersonation headers: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation */
 export function readImpersonation(user: Entry): IdentityHeaders {
   const { as: name, "as-uid": uid, "as-groups": groups, "as-user-extra": extra } = user;
   if (text(name) === "") return {};
@@ -114,7 +114,7 @@ export function readImpersonation(user: Entry): IdentityHeaders {
   return headers;
 }
 
-/** Names outside ASCII are sent as UTF-8, of which each byte is a character here. */
+/** Encodes names outside ASCII as UTF-8, one character per byte. */
 function headerValue(value: unknown): string {
   return Buffer.from(String(value)).toString("latin1");
 }
@@ -123,7 +123,7 @@ function escapeHeaderName(name: string): string {
   return encodeURIComponent(name).replace(/[()]/g, (it) => `%${it.charCodeAt(0).toString(16)}`);
 }
 
-/** What a plugin is told: https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-Cluster */
+/** The cluster description passed to credential plugins: https://kubernetes.io/docs/reference/config-api/client-authentication.v1/#client-authentication-k8s-io-v1-Cluster */
 export function describeCluster(cluster: Entry, server: string): Readonly<Record<string, unknown>> {
   const extensions = Array.isArray(cluster.extensions) ? cluster.extensions.filter(isRecord) : [];
   const config = extensions.find(({ name }) => name === "client.authentication.k8s.io/exec")?.extension;

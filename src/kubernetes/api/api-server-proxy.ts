@@ -2,25 +2,25 @@
 import type { ApiClient } from "./client.ts";
 import { readApiError } from "./status.ts";
 
-/** What is asked through the API server, without a port-forward. */
+/** HTTP access to a Service or Pod through the API server, without a port-forward. */
 export interface ApiServerProxy {
   /** Base URL. */
   readonly url: string;
-  /** For URLs below it. */
+  /** A `fetch` for URLs below `url`. */
   readonly fetch: (
     url: string,
     init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
   ) => Promise<Response>;
 }
 
-/** The API server cannot reach what it is to pass on to: that may pass. */
+/** Statuses with which the API server says that it cannot reach the Service or Pod. They may be transient. */
 const PASSING = new Set([429, 502, 503, 504]);
 const PATIENCE_MS = 10_000;
 const PAUSE_MS = 500;
 
 /**
- * The way to one port of a Service or a Pod. What the API server says itself, instead of who was asked, is thrown: its 404 is not that
- * of a backend that has no such trace.
+ * Returns access to one port of a Service or Pod. Throws when the API server itself answers: its 404 must not be mistaken for
+ * that of a backend without the trace.
  */
 export function proxyTo(
   client: ApiClient,

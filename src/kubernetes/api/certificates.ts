@@ -6,7 +6,7 @@ import { errorText } from "../../lib/errors.ts";
 
 const BLOCKS = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g;
 
-/** The readable certificates of a PEM text; what else is in it is ignored, as kubectl does. */
+/** Returns the readable certificates of a PEM text. Ignores everything else in it, as kubectl does. */
 export function readCertificates(pem: string): string[] {
   return (pem.match(BLOCKS) ?? []).filter((block) => {
     try {
@@ -17,7 +17,7 @@ export function readCertificates(pem: string): string[] {
   });
 }
 
-/** Why a client certificate and its key cannot be used together; `null` when they can. */
+/** Returns why a client certificate and key cannot be used together, or `null`. */
 export function findKeyPairProblem(certificatePem: string, keyPem: string): string | null {
   const [certificate] = readCertificates(certificatePem);
   if (certificate === undefined) return "the client certificate is not a PEM certificate";
@@ -34,7 +34,7 @@ export function findKeyPairProblem(certificatePem: string, keyPem: string): stri
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The certificate authorities of the system, where a kubeconfig names none. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace
+ * Returns the system's certificate authorities, for a kubeconfig that names none. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace
  * them, as in Go: https://pkg.go.dev/crypto/x509#SystemCertPool
  */
 export function readSystemAuthorities({ SSL_CERT_FILE, SSL_CERT_DIR }: Environment): string[] {
@@ -59,7 +59,7 @@ const BUNDLES = [
 ];
 const FOLDERS = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
-/** What cannot be read holds no certificates. */
+/** Treats an unreadable file as one without certificates. */
 function attempt(read: () => string[]): string[] {
   try {
     return read();
@@ -68,7 +68,7 @@ function attempt(read: () => string[]): string[] {
   }
 }
 
-/** Node's check, without the fallback to the common name that Go has removed. */
+/** Node's check without the fallback to the common name, which Go has removed. */
 export function checkServerName(name: string, certificate: PeerCertificate): Error | undefined {
   if (certificate.subjectaltname !== undefined) return checkServerIdentity(name, certificate);
   const problem = `the certificate names ${JSON.stringify(certificate.subject?.CN ?? "")} as its common name only; it needs a subject alternative name (SAN) for ${name}`;

@@ -14,28 +14,28 @@ export interface ApplyOptions {
 export interface ListOptions {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  /** Only `metadata`: a tenth of the bytes. */
+  /** Requests only `metadata`, which is a tenth of the bytes. */
   readonly metadataOnly?: boolean;
 }
 
-/** What a list tells besides its objects. */
+/** What a list returns besides its objects. */
 export interface ListEnd {
-  /** Where a watch can begin. */
+  /** Where a watch can start. */
   readonly resourceVersion: string;
 }
 
-/** Objects of one answer to a list: a few requests for each kind, and memory for one page at a time. */
+/** Page size of a list: few requests per kind, and memory for one page only. */
 const PAGE_SIZE = 200;
 const METADATA_TYPE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const METADATA_LIST_TYPE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
-/** What can be done with objects of one API server. Raw JSON: what we do not know of an object passes unharmed. */
+/** Reads and writes the objects of one API server as raw JSON, so that unknown fields survive. */
 export class ApiClient extends Transport {
   get(resource: Resource, namespace: string | null, name: string): Promise<LiveObject> {
     return this.json({ method: "GET", path: resourcePath(resource, namespace, name) });
   }
 
-  /** `null` when it does not exist. */
+  /** Returns `null` when the object does not exist. */
   async find(resource: Resource, namespace: string | null, name: string): Promise<LiveObject | null> {
     try {
       return await this.get(resource, namespace, name);
@@ -46,8 +46,8 @@ export class ApiClient extends Transport {
   }
 
   /**
-   * Every object of a collection, page by page; `apiVersion` and `kind`, which lists leave out, are added. When the
-   * server has forgotten the rest of a list in between, the list begins again and `onRestart` is told.
+   * Yields every object of a collection, page by page, and adds `apiVersion` and `kind`, which lists omit. When the
+   * server's continue token expires, the list starts again and `onRestart` is called.
    */
   async list(
     resource: Resource,
@@ -80,7 +80,7 @@ export class ApiClient extends Transport {
     }
   }
 
-  /** A collection as one list; for those that are known to be small. */
+  /** Returns a whole collection. Only for collections known to be small. */
   async listAll(resource: Resource, namespace: string, options: ListOptions = {}): Promise<LiveObject[]> {
     const objects: LiveObject[] = [];
     await this.list(
@@ -93,17 +93,17 @@ export class ApiClient extends Transport {
     return objects;
   }
 
-  /** Server-side apply, which also creates. */
+  /** Server-side apply; creates the object if it does not exist. */
   apply(resource: Resource, object: KubernetesObject, options: ApplyOptions): Promise<LiveObject> {
     return this.json(applyRequest(resource, object, options));
   }
 
-  /** The same, where nobody wants to know what came of it: half of the bytes, and they are not parsed. */
+  /** Server-side apply that discards the resulting object: half of the bytes, and no parsing. */
   async send(resource: Resource, object: KubernetesObject, options: ApplyOptions): Promise<void> {
     await this.text({ ...applyRequest(resource, object, options), accept: METADATA_TYPE });
   }
 
-  /** Creates; the caller has to expect `AlreadyExists` of an own attempt whose answer was lost. */
+  /** Creates an object. The caller must expect `AlreadyExists` from its own earlier attempt whose answer was lost. */
   create(
     resource: Resource,
     namespace: string | null,
@@ -114,7 +114,7 @@ export class ApiClient extends Transport {
     return this.json({ method: "POST", path, body: object });
   }
 
-  /** RFC 7386. With a `resourceVersion` in it, the object must still be of that version. */
+  /** JSON merge patch (RFC 7386). A `resourceVersion` in the patch must match that of the live object. */
   mergePatch(
     resource: Resource,
     namespace: string | null,
@@ -131,7 +131,7 @@ export class ApiClient extends Transport {
     });
   }
 
-  /** Deletes exactly this object; one that is gone already is fine. What it owns goes in the background. */
+  /** Deletes exactly this object, and its dependents in the background. An object that is already gone is not an error. */
   async delete(
     resource: Resource,
     namespace: string | null,
@@ -167,7 +167,7 @@ function applyRequest(
   };
 }
 
-/** `uid` and `resourceVersion` of what is known of an object, as deletion wants them. */
+/** Returns the preconditions of a deletion: the known `uid` and `resourceVersion`. */
 export function exactly({ uid, resourceVersion }: LiveMetadata): { uid: string; resourceVersion: string } {
   return { uid, resourceVersion };
 }

@@ -1,38 +1,38 @@
-/** TLS of a connection: whom we trust, and who we are. */
+/** TLS settings of a connection: trusted authorities and our own certificate. */
 export interface ClientTls {
   readonly ca?: string | readonly string[];
   readonly cert?: string;
   readonly key?: string;
   readonly rejectUnauthorized?: boolean;
-  /** A certificate that is trusted needs no authority above it: as in Go, a server's own certificate may be its CA. */
+  /** A trusted certificate needs no authority above it: as in Go, a server's own certificate may be its CA. */
   readonly allowPartialTrustChain?: boolean;
   readonly serverName?: string;
 }
 
-/** Headers of a request; a name with several values is sent several times. */
+/** Request headers. A name with several values is sent several times. */
 export type IdentityHeaders = Readonly<Record<string, string | readonly string[]>>;
 
-/** Who we are to an API server. */
+/** Authenticates requests to an API server. */
 export interface Credentials {
   headers(): Promise<Readonly<Record<string, string>>>;
-  /** Replaces credentials that the server no longer accepts; false when there are no others. */
+  /** Renews credentials that the server no longer accepts. Returns false when there are no others. */
   renew(): Promise<boolean>;
-  /** Adds our own certificate, if any. Returns the same object until that changes, as connections are pooled by it. */
+  /** Adds the client certificate, if any. Returns the same object until it changes, because connections are pooled by it. */
   joinTls(tls: ClientTls): ClientTls;
-  /** Why the server may refuse them, as far as they tell. */
+  /** Why the server may refuse the credentials, for example because they have expired. */
   findTrouble(): string | null;
 }
 
 export interface CredentialContext {
   readonly userName: string;
-  /** The text of the file that the user's entry names under a key. */
+  /** Returns the content of the file that the user's entry names under a key. */
   readonly file: (key: string) => string | null;
-  /** The kubeconfig that names the user, and its folder. */
+  /** The kubeconfig that defines the user, and its folder. */
   readonly path: string;
   readonly folder: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** How long to wait for a credential plugin or an identity provider. @default one minute; five where a person may be asked */
+  /** How long to wait for a credential plugin or identity provider. @default one minute; five where a person may be prompted */
   readonly timeoutMs?: number | undefined;
-  /** Description of the cluster for plugins that ask for it. */
+  /** Cluster description for plugins that request it. */
   readonly clusterInfo: Readonly<Record<string, unknown>>;
 }

@@ -5,11 +5,11 @@ import { errorText, UserError } from "../../lib/errors.ts";
 /** One cluster, user or context of a kubeconfig. */
 export type Entry = Readonly<Record<string, unknown>>;
 
-/** Keys of an entry's own file and folder; no kubeconfig has one of that name. */
+/** Keys under which an entry stores its file and folder. No kubeconfig has keys of these names. */
 export const FOLDER = "\0folder";
 export const PATH = "\0path";
 
-/** The text of a file that an entry names, `null` when it names none. */
+/** Returns the content of a file that an entry names, or `null` when it names none. */
 export function fileOf(entry: Entry, key: string): string | null {
   const name = text(entry[key]);
   if (name === "") return null;

@@ -14,13 +14,13 @@ interface PluginStatus {
   readonly expirationTimestamp?: string;
 }
 
-/** Clocks are not the same: what expires within this is renewed. */
+/** Clock tolerance: credentials that expire within this time are renewed. */
 const EARLY_MS = 10_000;
-/** A person may have to log in by a browser. */
+/** A person may have to log in with a browser. */
 const PERSON_MS = 300_000;
 const ALONE_MS = 60_000;
 
-/** A program is asked who we are. */
+/** Credentials from an exec plugin. */
 export class PluginCredentials implements Credentials {
   readonly #exec: Entry;
   readonly #context: CredentialContext;
@@ -46,7 +46,7 @@ export class PluginCredentials implements Credentials {
     return token === undefined || token === "" ? {} : { Authorization: `Bearer ${token}` };
   }
 
-  /** Requests that were refused together have it asked once. */
+  /** Concurrent refusals run the plugin only once. */
   renew(): Promise<boolean> {
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = null;
@@ -130,7 +130,7 @@ export class PluginCredentials implements Credentials {
     const late = Promise.withResolvers<null>();
     const timer = setTimeout(() => late.resolve(null), timeoutMs);
     try {
-      // What it started may hold its output open when it is gone.
+      // A child of the plugin may keep its output open after the plugin has exited.
       const ended = await Promise.race([Promise.all([child.stdout.text(), child.exited]), late.promise]);
       if (ended === null) throw this.#failure(`gave no answer for ${timeoutMs / 1000} s`);
       const [output, exitCode] = ended;
@@ -147,8 +147,8 @@ export class PluginCredentials implements Credentials {
   }
 
   /**
-   * As kubectl, a name with a slash is beside the kubeconfig, any other on the PATH; but never in the working directory, which a PATH
-   * with `.` or an empty entry names: whoever made that folder would run a program with our rights.
+   * Resolves a plugin's name as kubectl does: a name with a slash is relative to the kubeconfig, any other is looked up on the PATH.
+   * The lookup skips the working directory (`.` or an empty entry), where a stranger's program would run with our rights.
    */
   #findProgram(): string {
     const { folder, environment } = this.#context;
@@ -163,7 +163,7 @@ export class PluginCredentials implements Credentials {
     const { installHint } = this.#exec;
     return new UserError(
       "credentials-invalid",
-      // Without its arguments, which may hold a secret.
+      // Without its arguments, which may contain a secret.
       `credential plugin ${this.#name} (for user ${this.#context.userName}) ${problem}`,
       typeof installHint === "string" && installHint !== ""
         ? installHint

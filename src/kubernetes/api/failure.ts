@@ -3,21 +3,21 @@ import type { ClusterAccess } from "./access.ts";
 import type { ApiRequest } from "./request.ts";
 import { ApiError } from "./status.ts";
 
-/** Statuses that may pass when one waits. */
+/** Statuses that may be transient. */
 const PASSING = new Set([429, 500, 502, 503, 504]);
 
-/** A conflict that is not about field managers passes: of versions, or of the quota's own record. */
+/** A conflict of resource versions, or of the quota's own record, is transient; one between field managers is not. */
 export function isPassing(error: ApiError, { isConditional = false }: ApiRequest): boolean {
   if (PASSING.has(error.status)) return !WEBHOOK_FAILED.test(error.message);
-  // A namespace gets its service account a moment after it was made, and takes no Pod before.
+  // A namespace gets its service account shortly after its creation, and accepts no Pods before.
   if (error.status === 403 && /error looking up service account/.test(error.message)) return true;
   return error.status === 409 && !isConditional && /object has been modified|quota/i.test(error.message);
 }
 
-/** An admission webhook that does not answer: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ */
+/** An admission webhook that does not respond: https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/ */
 const WEBHOOK_FAILED = /failed calling webhook/;
 
-/** Whether the server, or a policy of it, will not have this object: other requests may well go through. */
+/** Whether the server or a policy rejects this object. Other requests may still succeed. */
 export function isRefusal(error: unknown): error is ApiError {
   if (!(error instanceof ApiError)) return false;
   const { status, message } = error;
@@ -25,16 +25,16 @@ export function isRefusal(error: unknown): error is ApiError {
   return status !== 403 || isPolicy(error);
 }
 
-/** Whether a 403 is about the object, not about who asks: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/ */
+/** Whether a 403 is about the object rather than the user: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/ */
 export function isPolicy({ status, message }: ApiError): boolean {
   return status === 403 && !/ cannot [a-z]+ resource /.test(message) && !/being terminated/.test(message);
 }
 
-/** The hint where something else than an API server answers. */
+/** Hint for an answer that does not come from an API server. */
 export const NO_API_SERVER =
   "Check the server and proxy-url that 'kubectl config view --minify' shows: a proxy or a login page may answer in place of the API server.";
 
-/** Failures that every command meets alike; others are for who asked. */
+/** Explains failures that mean the same for every command. Returns others unchanged. */
 export function explainRefused(error: ApiError, access: ClusterAccess): Error {
   const { server, userName } = access;
   if (error.status === 401) {

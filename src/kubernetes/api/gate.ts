@@ -1,16 +1,15 @@
-/** Answers that the mean goes back over. */
+/** Number of answers that the moving average covers. */
 const MEMORY = 8;
-/** Up to so much slower than the fastest answer, and the server has time left. */
+/** Answers up to this factor slower than the fastest mean that the server has capacity left. */
 const IDLE = 1.5;
-/** From so much on requests stand in a line at the server. */
+/** Answers from this factor on mean that requests queue in the server. */
 const BUSY = 2;
-/** Widths that are gained while all that are under way are answered once. */
+/** Increase of the limit per round of answers. */
 const GROWTH = 4;
 
 /**
- * Lets so many run at the same time; the others wait in the order in which they came. Begins with the least, and
- * lets more run while answers take about as long as the fastest: then most of the time goes into the way to the server, not
- * into its work.
+ * Limits concurrent requests; the others wait in order of arrival. Starts with the minimum, and raises the limit while answers
+ * take about as long as the fastest one, because then most of the time is spent on the network and not in the server.
  */
 export class Gate {
   readonly #least: number;
@@ -45,12 +44,12 @@ export class Gate {
     }
   }
 
-  /** How many may run now. */
+  /** Current limit of concurrent requests. */
   get width(): number {
     return Math.floor(this.#width);
   }
 
-  /** Only when all places are taken does the time say something of the server under this load. */
+  /** Latency is meaningful only while the limit is fully used. */
   #learn(tookMs: number): void {
     this.#fastestMs = Math.min(this.#fastestMs, tookMs);
     if (this.#waiting.length === 0) return;

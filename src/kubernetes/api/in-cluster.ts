@@ -4,12 +4,12 @@ import { type Entry, FOLDER, fileOf } from "./entry.ts";
 import { openCredentials } from "./login.ts";
 import { proxyOfEnvironment } from "./proxy.ts";
 
-/** Where a pod finds its service account. */
+/** Folder of the service account in a pod. */
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /**
- * The service account of the pod that this runs in; `null` elsewhere.
- * @throws {UserError} `kubeconfig-invalid` in a pod that mounts none
+ * Returns access with the service account of the pod that this process runs in; `null` outside a pod.
+ * @throws {UserError} `kubeconfig-invalid` in a pod without a mounted service account
  */
 export function openInCluster(
   environment: Readonly<Record<string, string | undefined>>,

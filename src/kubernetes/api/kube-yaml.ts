@@ -1,23 +1,23 @@
-// YAML as kubectl reads it: https://github.com/kubernetes-sigs/yaml
+// Reads YAML as kubectl does: https://github.com/kubernetes-sigs/yaml
 import { load, Schema, timestampTag, YAML11_SCHEMA } from "js-yaml";
 
-/** YAML 1.1, except that dates are text. */
+/** YAML 1.1, except that dates are strings. */
 const SCHEMA = new Schema(YAML11_SCHEMA.tags.filter((tag) => tag !== timestampTag));
 
 /**
- * The first document of a text; the rest is not even looked at. A repeated key overwrites the one before.
+ * Parses the first document of a text and ignores the rest. A repeated key overwrites the earlier one.
  * @throws {YAMLException}
  */
 export function parseKubeYaml(text: string): unknown {
   const [head = "", first] = text.split(/^---(?=\s|$)/m, 2);
   const isEmpty = head.split("\n").every((line) => /^\s*([#%]|$)/.test(line));
   const document = isEmpty ? (first ?? head) : head;
-  // The parser refuses a text of comments only.
+  // The parser rejects a text that contains only comments.
   if (/^(\s*(#.*)?(\r?\n|$))*$/.test(document)) return null;
   return withTexts(load(document, { schema: SCHEMA, json: true }));
 }
 
-/** `!!binary` gives bytes, which kubectl takes for text. */
+/** `!!binary` yields bytes, which kubectl treats as text. */
 function withTexts(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString();
   if (Array.isArray(value)) return value.map(withTexts);

@@ -6,7 +6,7 @@ import { errorCode, errorText, UserError } from "../../lib/errors.ts";
 import { type Entry, FOLDER, PATH } from "./entry.ts";
 import { parseKubeYaml } from "./kube-yaml.ts";
 
-/** What one file says, by name. */
+/** The content of one file, by name. */
 export interface KubeconfigFile {
   readonly currentContext: string;
   readonly clusters: ReadonlyMap<string, Entry>;
@@ -14,10 +14,10 @@ export interface KubeconfigFile {
   readonly contexts: ReadonlyMap<string, Entry>;
 }
 
-// The types that kubectl insists on; keys that it does not know are ignored, and null is an absent value.
+// The types that kubectl requires. Unknown keys are ignored, and null means absent.
 const text = v.nullish(v.string("expected text"), "");
 const flag = v.nullish(v.boolean("expected true or false"), false);
-/** Go's base64: with padding; line breaks do not count. */
+/** Go's base64: padding is required, line breaks are ignored. */
 const bytes = v.pipe(
   text,
   v.transform((it) => it.replaceAll(/[\r\n]/g, "")),
@@ -79,7 +79,7 @@ const FILE = v.looseObject(
 );
 
 /**
- * Reads one kubeconfig; `null` when the file does not exist.
+ * Reads one kubeconfig. Returns `null` when the file does not exist.
  * @throws {UserError} `kubeconfig-invalid`
  */
 export function readKubeconfigFile(path: string): KubeconfigFile | null {
@@ -121,7 +121,7 @@ function indexByName(
   for (const item of items ?? []) {
     const name = item.name as string;
     if (entries.has(name)) throw invalid(path, `${key} ${JSON.stringify(name)} is defined twice`);
-    // Files that an entry names are next to the file that names them.
+    // Paths in an entry are relative to the file that contains the entry.
     entries.set(name, { ...(item[key] as object), [FOLDER]: dirname(path), [PATH]: path });
   }
   return entries;

@@ -62,7 +62,7 @@ function findPluginProblems(user: Entry, name: string): string[] {
     );
   if (Array.isArray(exec.env) && exec.env.some((it) => text(it.name) === ""))
     problems.push(`exec of user ${name} has an env without a name`);
-  // Only v1beta1 has a default.
+  // Only v1beta1 has a default for interactiveMode.
   if (mode === "" ? apiVersion === v1 : !INTERACTIVE_MODES.includes(mode))
     problems.push(
       `interactiveMode of exec of user ${name}: expected ${INTERACTIVE_MODES.join(", ")}, found ${JSON.stringify(mode)}`,

@@ -13,9 +13,9 @@ import { openCredentials } from "./login.ts";
 import { parseProxy, proxyOfEnvironment } from "./proxy.ts";
 
 export interface KubeconfigOptions {
-  /** A file instead of those of `KUBECONFIG` and `~/.kube/config`. */
+  /** A file to read instead of `KUBECONFIG` and `~/.kube/config`. */
   readonly file: string | null;
-  /** A context instead of the current one. */
+  /** A context to use instead of the current one. */
   readonly context: string | null;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** See {@link CredentialContext}. */
@@ -27,8 +27,8 @@ interface Merged extends KubeconfigFile {
 }
 
 /**
- * Reads the kubeconfig as kubectl does: one file that was named, or all of `KUBECONFIG` (the first that defines a name
- * wins), or `~/.kube/config`, or in a pod its service account.
+ * Reads the kubeconfig as kubectl does: the file given, or all files of `KUBECONFIG` (the first definition of a name wins), or
+ * `~/.kube/config`, or the service account of a pod.
  * @throws {UserError} `kubeconfig-invalid`
  */
 export function openCluster(options: KubeconfigOptions): ClusterAccess {
@@ -95,7 +95,7 @@ function openContext(merged: Merged, options: KubeconfigOptions): ClusterAccess 
   const isEncrypted = isHttps(endpoint);
   const asked = text(user.as) === "" ? "" : ` as ${JSON.stringify(user.as)}`;
   const shownUser = `user ${JSON.stringify(userName)} (context ${JSON.stringify(contextName)})${asked}`;
-  // As kubectl, which keeps a credential from everybody who can read the connection.
+  // Like kubectl, send no credentials over a connection that others can read.
   const sent = isEncrypted ? user : {};
   const isWithheld = !isEncrypted && CREDENTIAL_KEYS.some((key) => user[key]);
   const proxyUrl = text(cluster["proxy-url"]);
@@ -133,7 +133,7 @@ function isHttps(endpoint: Endpoint | string): boolean {
   return typeof endpoint !== "string" && endpoint.url.startsWith("https:");
 }
 
-/** Without a scheme it is plain http, as for kubectl. */
+/** A server without a scheme is plain http, as in kubectl. */
 function parseServer(server: string): Endpoint | string {
   return parseEndpoint(/^[a-z][a-z0-9+.-]*:\/\//i.test(server) ? server : `http://${server}`);
 }

@@ -33,7 +33,7 @@ export interface LiveMetadata {
   }[];
 }
 
-/** An object as the API server gives it; what lies outside `metadata` depends on its kind. */
+/** An object as the API server returns it. Fields outside `metadata` depend on its kind. */
 export interface LiveObject {
   readonly apiVersion: string;
   readonly kind: string;

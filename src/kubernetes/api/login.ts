@@ -9,12 +9,13 @@ import { PluginCredentials } from "./exec-plugin.ts";
 import { OidcCredentials } from "./oidc.ts";
 import { readTokenEnd } from "./token-end.ts";
 
-/** Tokens in files are replaced while we run: those of service accounts after an hour. */
+/** Token files are re-read at this interval: service account tokens are replaced every hour. */
 const TOKEN_FILE_MS = 60_000;
 
 /**
- * A token or a password wins over a plugin or a provider, and a certificate over a plugin, as in kubectl.
- * @throws {UserError} `kubeconfig-invalid`, also for providers that kubectl no longer has
+ * Chooses the credentials of a user. As in kubectl, a token or password takes precedence over a plugin or provider, and a
+ * certificate over a plugin.
+ * @throws {UserError} `kubeconfig-invalid`, also for providers that kubectl has removed
  */
 export function openCredentials(user: Entry, context: CredentialContext): Credentials {
   const own = readOwnCertificate(user, context);
@@ -45,7 +46,7 @@ function pem(data: unknown, readFile: () => string | null): string | null {
   return text(data) === "" ? readFile() : Buffer.from(text(data), "base64").toString();
 }
 
-/** `oidc` is the only provider that kubectl still has. */
+/** `oidc` is the only provider that kubectl still supports. */
 function openProvider(provider: Entry, context: CredentialContext): Credentials {
   if (provider.name === "oidc") return new OidcCredentials(provider, context);
   throw new UserError(
@@ -55,7 +56,7 @@ function openProvider(provider: Entry, context: CredentialContext): Credentials 
   );
 }
 
-/** Credentials of a provider together with a client certificate. */
+/** Credentials of a provider combined with a client certificate. */
 class CertifiedCredentials implements Credentials {
   readonly #provider: Credentials;
   readonly #own: ClientTls;
@@ -84,13 +85,13 @@ class CertifiedCredentials implements Credentials {
   }
 }
 
-/** The token of a user: of `tokenFile` while that can be read, otherwise `token`. */
+/** The user's token: from `tokenFile` while it is readable, otherwise `token`. */
 class TokenSource {
   readonly #readFile: (() => string) | null;
   #known: string;
   #readAtMs = Number.NEGATIVE_INFINITY;
 
-  /** @throws {UserError} for a file that cannot be read when there is no other token */
+  /** @throws {UserError} when the file is unreadable and there is no other token */
   constructor(user: Entry, context: CredentialContext) {
     const isFile = text(user.tokenFile) !== "";
     this.#known = text(user.token);
@@ -103,14 +104,14 @@ class TokenSource {
     return this.#known;
   }
 
-  /** Whether the file has another token by now. */
+  /** Whether the file contains a new token. */
   reload(): boolean {
     const before = this.#known;
     this.#load();
     return this.#known !== before;
   }
 
-  /** The last token stays while the file is absent or empty: it may be in the middle of a replacement. */
+  /** Keeps the last token while the file is absent or empty, because it may be being replaced. */
   #load(): void {
     if (this.#readFile === null) return;
     this.#readAtMs = performance.now();
@@ -160,7 +161,7 @@ class StaticCredentials implements Credentials {
   }
 }
 
-/** When a certificate ends; not a number when it says nothing. */
+/** Returns when a certificate expires, or NaN when it does not say. */
 function readEnd(pem: string): number {
   try {
     return Date.parse(new X509Certificate(pem).validTo);

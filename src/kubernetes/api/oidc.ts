@@ -9,7 +9,7 @@ import { readTokenEnd } from "./token-end.ts";
 const EARLY_MS = 10_000;
 const TIMEOUT_MS = 20_000;
 
-/** An identity token, and a refresh token that gets the next one: written back, as an issuer may take each once only. */
+/** An ID token, and the refresh token that renews it. Both are written back, because an issuer may accept each refresh token only once. */
 export class OidcCredentials implements Credentials {
   readonly #context: CredentialContext;
   readonly #issuer: string;

@@ -1,18 +1,18 @@
-// Which proxy a request takes, by Go's rules: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
+// Chooses the proxy of a request by Go's rules: https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
 import { BlockList, isIP } from "node:net";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const SCHEMES = ["http:", "https:", "socks5:"];
 
-/** Reads a `proxy-url`; `null` for one that kubectl refuses. */
+/** Parses a `proxy-url`. Returns `null` for one that kubectl rejects. */
 export function parseProxy(text: string, schemes: readonly string[] = SCHEMES): URL | null {
   const url = URL.canParse(text) ? new URL(text) : null;
   return url !== null && schemes.includes(url.protocol) && url.hostname !== "" ? url : null;
 }
 
 /**
- * The proxy that the environment names for a server. `ALL_PROXY` is ignored, and this machine is reached directly.
+ * Returns the proxy that the environment sets for a server. Ignores `ALL_PROXY`, and never uses a proxy for loopback.
  * @returns `null` for none
  */
 export function proxyOfEnvironment(server: URL, environment: Environment): URL | null {
@@ -22,7 +22,7 @@ export function proxyOfEnvironment(server: URL, environment: Environment): URL |
   return parseProxy(named, [...SCHEMES, "socks5h:"]) ?? parseProxy(`http://${named}`);
 }
 
-/** Whether `fetch` would choose a proxy by itself, by other rules than these. */
+/** Whether `fetch` would choose a proxy by its own rules, which differ from these. */
 export function hasProxyVariables(environment: Environment): boolean {
   return ["HTTP_PROXY", "HTTPS_PROXY"].some((name) => either(environment, name) !== "");
 }
@@ -50,7 +50,7 @@ function matches(rule: string, host: string, port: string): boolean {
   if (name === "" || (rulePort !== undefined && rulePort !== port)) return false;
   if (isIP(name) > 0) return isInNetwork(host, `${name}/${isIP(name) === 6 ? 128 : 32}`);
   const domain = name.replace(/^\*\./, ".");
-  // ".example.com" is for names below it, "example.com" for itself as well.
+  // ".example.com" matches subdomains only; "example.com" also matches itself.
   return domain.startsWith(".") ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`);
 }
 

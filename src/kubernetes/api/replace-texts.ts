@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { writeResultFile } from "../../lib/result-file.ts";
 
 /**
- * Replaces texts of a file that is a person's, and leaves all else as it is. Empty ones cannot be found and are left out; so is
- * a file that may not be written.
+ * Replaces texts in a user's file and preserves everything else. Skips empty texts, which cannot be located, and files that
+ * are not writable.
  */
 export function replaceTexts(path: string, pairs: readonly (readonly [from: string, to: string])[]): void {
   try {
@@ -14,6 +14,6 @@ export function replaceTexts(path: string, pairs: readonly (readonly [from: stri
     );
     if (after !== before) writeResultFile(path, after);
   } catch {
-    // The new token holds for this run; whoever owns the file has to log in next time.
+    // The new token is valid for this run; the user must log in again next time.
   }
 }

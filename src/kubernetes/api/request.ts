@@ -1,10 +1,10 @@
 export interface ApiRequest {
   readonly method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
-  /** With query. */
+  /** Includes the query. */
   readonly path: string;
   readonly body?: unknown;
   readonly contentType?: string;
   readonly accept?: string;
-  /** Carries a condition that will not come true by waiting: a conflict is an answer. */
+  /** The request carries a precondition, so waiting does not resolve a conflict. */
   readonly isConditional?: boolean;
 }

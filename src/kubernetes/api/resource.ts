@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../object.ts";
 
-/** A kind of object as the API's paths name it. */
+/** A kind of object, as API paths refer to it. */
 export interface Resource {
   readonly apiVersion: string;
   readonly kind: string;
@@ -13,7 +13,7 @@ const resource = (apiVersion: string, kind: string, plural: string): Resource =>
   plural,
 });
 
-/** Every kind that we touch. Written down: discovery would cost two requests and could not tell more. */
+/** Every kind that chain-link touches. A fixed list, because discovery costs two requests and adds nothing. */
 export const RESOURCES = {
   configMap: resource("v1", "ConfigMap", "configmaps"),
   deployment: resource("apps/v1", "Deployment", "deployments"),
@@ -29,7 +29,7 @@ export const RESOURCES = {
   service: resource("v1", "Service", "services"),
 } as const;
 
-/** Kinds that a release may hold, and that go with it. */
+/** Kinds that belong to a release and are deleted with it. */
 export const MEMBER_RESOURCES: readonly Resource[] = [
   RESOURCES.configMap,
   RESOURCES.networkPolicy,
@@ -39,14 +39,14 @@ export const MEMBER_RESOURCES: readonly Resource[] = [
   RESOURCES.job,
 ];
 
-/** Kinds that a release makes and leaves behind: what they hold is worth more than it. */
+/** Kinds that a release creates but never deletes, because their data may be needed later. */
 export const KEPT_RESOURCES: readonly Resource[] = [RESOURCES.persistentVolumeClaim];
 
 export function isKept({ kind }: Pick<KubernetesObject, "kind">): boolean {
   return KEPT_RESOURCES.some((resource) => resource.kind === kind);
 }
 
-/** @throws {TypeError} for a kind that releases do not have */
+/** @throws {TypeError} for a kind that no release contains */
 export function resourceOf({ apiVersion, kind }: Pick<KubernetesObject, "apiVersion" | "kind">): Resource {
   const resources = [...MEMBER_RESOURCES, ...KEPT_RESOURCES];
   const found = resources.find((it) => it.kind === kind && it.apiVersion === apiVersion);
@@ -54,7 +54,7 @@ export function resourceOf({ apiVersion, kind }: Pick<KubernetesObject, "apiVers
   return found;
 }
 
-/** The path of a collection, or of one object in it. A Namespace has no namespace. */
+/** Returns the path of a collection, or of one object in it. Namespaces are cluster-scoped. */
 export function resourcePath(
   { apiVersion, plural }: Resource,
   namespace: string | null,

@@ -17,8 +17,8 @@ export interface SocketRequest {
 type Dial = (done: (error: Error | null, socket?: Socket) => void) => void;
 
 /**
- * Requests over connections that we open ourselves, for what `fetch` cannot do: send a header several times, take a SOCKS
- * proxy, take a proxy to this machine, and follow Go's `NO_PROXY` rules. Connections are kept alive.
+ * An HTTP client on sockets of our own, for features that `fetch` lacks: repeated headers, SOCKS proxies, a proxy for loopback,
+ * and Go's `NO_PROXY` rules. Connections are kept alive.
  */
 export class SocketClient {
   readonly #server: URL;
@@ -38,7 +38,7 @@ export class SocketClient {
   ): Promise<Response> {
     const { protocol, hostname, port, pathname, search, host } = new URL(url);
     const isPlain = protocol === "http:";
-    // A proxy is told the whole URL of a plain request (RFC 9112, section 3.2.2).
+    // A plain request to a proxy carries the absolute URL (RFC 9112, section 3.2.2).
     const relay = isPlain && this.#proxy?.protocol.startsWith("http") ? this.#proxy : null;
     const authorization = relay === null ? null : proxyAuthorization(relay);
     const options = {
@@ -95,7 +95,7 @@ export class SocketClient {
     const { serverName = hostname, ca, ...rest } = tls;
     const secured = connectTls({
       socket,
-      // An address is not allowed there: RFC 6066, section 3.
+      // SNI does not allow IP addresses: RFC 6066, section 3.
       ...(isIP(serverName) > 0 ? {} : { servername: serverName }),
       ...(ca === undefined ? {} : { ca: [ca].flat() }),
       ...rest,

@@ -5,18 +5,17 @@ import { isRecord } from "../../lib/record.ts";
 export interface StatusCause {
   readonly reason: string;
   readonly message: string;
-  /** Of a conflict: the path of the field that another manager owns. */
+  /** For a conflict: path of the field that another manager owns. */
   readonly field: string;
 }
 
 /**
- * An answer of the API server that is no success, with what it says about itself. Who knows more about it catches it;
- * otherwise the server's own words have to do.
+ * A failed answer of the API server, with the server's own message. Callers that know more catch it and explain it.
  */
 export class ApiError extends UserError {
   constructor(
     readonly status: number,
-    /** `NotFound`, `AlreadyExists`, `Conflict`, `Forbidden`, …; empty where nothing was said. */
+    /** `NotFound`, `AlreadyExists`, `Conflict`, `Forbidden`, …; empty when absent. */
     readonly reason: string,
     message: string,
     readonly causes: readonly StatusCause[],
@@ -27,7 +26,7 @@ export class ApiError extends UserError {
     super(status === 403 ? "forbidden" : "cluster-error", message);
   }
 
-  /** Causes of a conflict with other field managers; empty for every other failure. */
+  /** Fields in conflict with other managers; empty for every other failure. */
   get managerConflicts(): readonly StatusCause[] {
     return this.causes.filter(({ reason }) => reason === "FieldManagerConflict");
   }
@@ -45,7 +44,7 @@ export function hasReason(error: unknown, reason: string): error is ApiError {
   return error instanceof ApiError && error.reason === reason;
 }
 
-/** Decodes the body of a failed answer: a `Status`, or whatever a proxy in between wrote. */
+/** Decodes the body of a failed answer: a `Status`, or the text of a proxy in between. */
 export function readApiError(
   status: number,
   body: string,
@@ -77,7 +76,7 @@ export function readApiError(
   );
 }
 
-/** Whether an answer is a page for people: of a login, or of a proxy. */
+/** Whether an answer is an HTML page, as a login page or a proxy sends. */
 export function isHtml(body: string): boolean {
   return /^\s*<(?:!doctype html|html)/i.test(body);
 }

@@ -1,6 +1,6 @@
 import { isRecord } from "../../lib/record.ts";
 
-/** When a token ends, if it is a JSON Web Token that says so (RFC 7519, 4.1.4). */
+/** Returns when a token expires, if it is a JSON Web Token with `exp` (RFC 7519, 4.1.4). */
 export function readTokenEnd(token: string): number {
   try {
     const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());

@@ -12,31 +12,31 @@ import { SocketClient, type SocketRequest } from "./socket-client.ts";
 import { ApiError, isHtml, readApiError } from "./status.ts";
 
 export interface ApiClientOptions {
-  /** How long one answer may take. @default 20,000 */
+  /** Maximum time for one answer, ms. @default 20,000 */
   readonly requestTimeoutMs?: number;
-  /** How long a request that fails for a reason that may pass is tried again. @default 45,000 */
+  /** How long to retry transient errors, ms. @default 45,000 */
   readonly patienceMs?: number;
-  /** What the server warns of, each text once. */
+  /** Receives each distinct warning of the server once. */
   readonly onWarning?: (text: string) => void;
-  /** Called at the first request that succeeds. */
+  /** Called after the first successful request. */
   readonly onFirstSuccess?: () => void;
-  /** Aborts what is under way, and lets nothing new begin. */
+  /** Aborts requests in flight and prevents new ones. */
   readonly signal?: AbortSignal;
 }
 
-/** Requests under way at the same time. These keep two processors of a server on the same machine busy. */
+/** Minimum limit of concurrent requests. It keeps two processors of a server on the same machine busy. */
 const LEAST_CONCURRENCY = 16;
-/** For a server that is far away, and fast. */
+/** Maximum limit, reached with a fast server far away. */
 const MOST_CONCURRENCY = 64;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5_000;
-/** A server that never answered is not waited for as long as one that stumbles. */
+/** Retries are shorter for a server that has never answered. */
 const STRANGER_PATIENCE_MS = 4_000;
 export const JSON_TYPE = "application/json";
 
 type CertificateCheck = (name: string, certificate: PeerCertificate) => Error | undefined;
 
-/** Requests over kept-alive connections to one API server, tried again while a failure may pass. */
+/** Sends requests to one API server over kept-alive connections, and retries transient errors. */
 export class Transport {
   readonly access: ClusterAccess;
   readonly #options: ApiClientOptions;
@@ -46,7 +46,7 @@ export class Transport {
   #lastChecked: ClientTls | null = null;
   #sockets: SocketClient | null = null;
   #hasSucceeded = false;
-  /** Requests sent, repeated ones too. */
+  /** Requests sent, including retries. */
   requests = 0;
 
   constructor(access: ClusterAccess, options: ApiClientOptions = {}) {
@@ -54,7 +54,7 @@ export class Transport {
     this.#options = options;
   }
 
-  /** @throws {ApiError} for an answer that is no success; {@link UserError} when there is none */
+  /** @throws {ApiError} for a failed answer; {@link UserError} when there is no answer */
   async json<T = LiveObject>(request: ApiRequest): Promise<T> {
     const text = await this.text({ accept: JSON_TYPE, ...request });
     try {
@@ -69,12 +69,12 @@ export class Transport {
     }
   }
 
-  /** The body of a successful answer, tried again while a failure may pass. */
+  /** Returns the body of a successful answer, and retries transient errors. */
   text(request: ApiRequest): Promise<string> {
     return this.#gate.run(async () => (await this.#try(request)).body);
   }
 
-  /** One answer as it is, of whatever status; for what the server passes on to a pod. */
+  /** Returns one answer of any status unchanged, for requests that the API server proxies to a pod. */
   async raw(
     path: string,
     { accept = "*/*", signal }: { readonly accept?: string; readonly signal?: AbortSignal } = {},
@@ -82,15 +82,15 @@ export class Transport {
     return this.#gate.run(async () => {
       const limit = () => withTimeout(this.#timeoutMs, signal);
       const { status, headers, body } = await this.#fetch({ method: "GET", path }, limit, accept);
-      // Read here: until its end it is a request under way.
+      // Read the body here, because the request is in flight until its end.
       return new Response(body === null ? null : await readBody(new Response(body)), { status, headers });
     });
   }
 
-  /** An answer that goes on: a watch. It does not count against the requests at the same time. */
+  /** Opens a streaming answer (a watch). It does not count toward the limit of concurrent requests. */
   async stream(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const request: ApiRequest = { method: "GET", path };
-    // Only until the head is there; afterwards the reader looks after itself.
+    // This timeout covers only the head; the reader has its own.
     const head = new AbortController();
     let timer: Timer | undefined;
     const limit = () => {
@@ -151,11 +151,11 @@ export class Transport {
     }
   }
 
-  /** @param startLimit Starts the request's own time limit: after a login, in which a person may take minutes */
+  /** @param startLimit Starts the request's timeout, after a login that may take a person minutes */
   async #fetch(request: ApiRequest, startLimit: () => AbortSignal, accept: string): Promise<Response> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
-    // First: a plugin that is asked who we are may answer with a certificate.
+    // Authenticate first: a plugin may return a client certificate.
     const identity = await this.access.headers();
     const { server, needsSockets } = this.access;
     const headers = { Accept: accept, "User-Agent": "chain-link", ...identity } as Record<string, string>;
@@ -189,7 +189,7 @@ export class Transport {
     const before = this.#lastTls;
     const tls = this.#checkedTls();
     if (tls === null) return fetch(url, { ...init, redirect: "manual" });
-    // A connection with a check of our own is not kept: the first request makes it, for all that follow.
+    // Connections with a custom check are not kept alive, so only the first request uses one.
     const isFirst = before !== this.#lastTls && tls.rejectUnauthorized === true;
     const name = tls.serverName ?? new URL(url).hostname;
     const check: CertificateCheck = (_, certificate) => checkServerName(name, certificate);
@@ -202,8 +202,8 @@ export class Transport {
   }
 
   /**
-   * Certificates are checked unless the kubeconfig says otherwise, whatever `NODE_TLS_REJECT_UNAUTHORIZED` says.
-   * Returns the same object for the same `tls`: connections are pooled by it.
+   * Verifies certificates unless the kubeconfig disables it, whatever `NODE_TLS_REJECT_UNAUTHORIZED` says.
+   * Returns the same object for the same `tls`, because connections are pooled by it.
    */
   #checkedTls(): ClientTls | null {
     const { tls } = this.access;
@@ -214,7 +214,7 @@ export class Transport {
     return this.#lastChecked;
   }
 
-  /** RFC 9110's `Warning: 299 - "text"`, of which there can be several in one field. */
+  /** Parses `Warning: 299 - "text"`; one field may contain several warnings. */
   #warn(headers: Headers): void {
     const { onWarning } = this.#options;
     const field = headers.get("warning");

@@ -3,8 +3,8 @@ import { connect as connectTls } from "node:tls";
 import type { ClientTls } from "./credentials.ts";
 
 /**
- * A connection through a proxy to a host. An HTTP proxy gets requests of plain http as they are, without a tunnel.
- * @param tls The server's, whose authorities also vouch for an https proxy, as in Go; `null` for plain http
+ * Opens a connection to a host through a proxy. Plain http requests go to an HTTP proxy directly, without a tunnel.
+ * @param tls TLS settings of the server, also used for an https proxy, as in Go; `null` for plain http
  */
 export async function openTunnel(
   proxy: URL,
@@ -31,7 +31,7 @@ export async function openTunnel(
   return socket;
 }
 
-/** Resolves when a socket can be used. */
+/** Resolves when the socket is usable. */
 export function opened<S extends Socket>(socket: S, event: "connect" | "secureConnect"): Promise<S> {
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
@@ -42,7 +42,7 @@ export function opened<S extends Socket>(socket: S, event: "connect" | "secureCo
   });
 }
 
-/** `Proxy-Authorization` of the user in a proxy's URL. */
+/** Returns `Proxy-Authorization` for the user in a proxy's URL. */
 export function proxyAuthorization({ username, password }: URL): string | null {
   if (username === "" && password === "") return null;
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
@@ -67,7 +67,7 @@ async function askConnect(socket: Socket, proxy: URL, host: string, port: number
 const NO_LOGIN = 0;
 const LOGIN = 2;
 
-/** RFC 1928, and RFC 1929 for its login. Names are resolved by the proxy. */
+/** SOCKS 5 (RFC 1928) with a password login (RFC 1929). The proxy resolves names. */
 async function askSocks(socket: Socket, proxy: URL, host: string, port: number): Promise<void> {
   const hasUser = proxy.username !== "";
   socket.write(Buffer.from(hasUser ? [5, 2, NO_LOGIN, LOGIN] : [5, 1, NO_LOGIN]));
@@ -103,7 +103,7 @@ function socksAnswerLength(bytes: Buffer): number | null {
   return bytes.length < length ? null : length;
 }
 
-/** The next message of a socket, whose length shows in its first bytes. */
+/** Reads the next message of a socket, whose length is in its first bytes. */
 function read(socket: Socket, lengthOf: (bytes: Buffer) => number | null): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let bytes: Buffer = Buffer.alloc(0);

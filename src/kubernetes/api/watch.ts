@@ -3,24 +3,24 @@ import type { LiveObject } from "./live-object.ts";
 import { type Resource, resourcePath } from "./resource.ts";
 import { ApiError } from "./status.ts";
 
-/** A collection as it is now: told once whole, then each change. */
+/** Receives a collection: first all of it, then each change. */
 export interface Follower {
   onObject(object: LiveObject): void;
   onGone(object: LiveObject): void;
-  /** The whole collection was told; `names` are those that exist. */
+  /** The whole collection was delivered; `names` are the existing objects. */
   onList(names: ReadonlySet<string>): void;
 }
 
-/** The server is asked to end a watch after this; it sends a bookmark about once a minute before. */
+/** The server ends a watch after this time. It sends a bookmark about once a minute. */
 const WATCH_SECONDS = 240;
-/** Nothing at all for so long means that the connection is dead. */
+/** A watch that receives nothing for this long is dead. */
 const SILENCE_MS = 90_000;
 const MAX_DELAY_MS = 5_000;
 
 /**
- * Lists a collection and watches it until `signal` is aborted. A watch that ends goes on where it was; when the server
- * has forgotten that place, the list is read again.
- * @throws What the list throws: a watch that fails is begun again
+ * Lists a collection and watches it until `signal` is aborted. A watch that ends resumes at its last resource version; when
+ * that has expired, the collection is listed again.
+ * @throws what the list throws; a failed watch is restarted
  */
 export async function followCollection(
   client: ApiClient,
@@ -47,7 +47,7 @@ export async function followCollection(
       );
       version = end.resourceVersion;
       follower.onList(names);
-      // What was listed may be all that was to be known.
+      // The list may have been all that the caller needed.
       if (signal.aborted) return;
     }
     try {
@@ -63,7 +63,7 @@ export async function followCollection(
   }
 }
 
-/** Watches until the server ends it; gives the place that was reached. */
+/** Watches until the server ends it. Returns the last resource version. */
 async function watchFrom(
   client: ApiClient,
   resource: Resource,
