@@ -1,7 +1,7 @@
 import { lowerBytes } from "./characters.ts";
 import { isField, isSameName } from "./fields.ts";
 
-/** An answer in plain terms. */
+/** An answer as plain values. */
 export interface Answer {
   /** 200 to 599. */
   readonly status: number;
@@ -14,7 +14,7 @@ const TRANSFER_ENCODING = lowerBytes("transfer-encoding");
 const DATE = lowerBytes("date");
 export const CONNECTION = lowerBytes("connection");
 
-/** The reason phrases of the statuses that links and their callees commonly give; RFC 9110 lets others go without. */
+/** Reason phrases of the statuses that links and their callees commonly use; RFC 9110 makes the phrase optional. */
 const REASONS: Readonly<Record<number, string>> = {
   200: "OK",
   201: "Created",
@@ -45,8 +45,8 @@ const REASONS: Readonly<Record<number, string>> = {
 const statusLines = new Map<number, Buffer>();
 
 /**
- * The first line of an answer, with its line end.
- * @throws {RangeError} The status is not one of a final answer.
+ * The status line of an answer, including its line end.
+ * @throws {RangeError} if the status is not that of a final answer
  */
 export function statusLine(status: number): Buffer {
   const known = statusLines.get(status);
@@ -60,9 +60,9 @@ export function statusLine(status: number): Buffer {
 }
 
 /**
- * The first bytes of an answer, made once and used for many: the status line and headers that stay the same. Without
- * `Date`, `Content-Length`, `Connection` and the empty line, which the server writes.
- * @throws {TypeError} A header cannot be sent, or is one that the server writes.
+ * The first bytes of an answer, prepared once and reused: the status line and the constant headers. Without `Date`,
+ * `Content-Length`, `Connection` and the empty line, which the server writes.
+ * @throws {TypeError} if a header cannot be sent, or is one that the server writes
  */
 export function prepareHead(status: number, headers: Answer["headers"]): Buffer {
   return Buffer.concat([statusLine(status), Buffer.from(headers.map(renderField).join(""), "latin1")]);
@@ -75,7 +75,7 @@ export function renderField([name, value]: readonly [name: string, value: string
   return `${name}: ${value}\r\n`;
 }
 
-/** Those that the server writes itself. */
+/** Whether the server writes this header itself. */
 function isOwnField(name: string): boolean {
   return [CONTENT_LENGTH, TRANSFER_ENCODING, DATE, CONNECTION].some((own) => isSameName(name, own));
 }

@@ -4,28 +4,28 @@ import { ChunkReader } from "./chunks.ts";
 import { BODY_TOO_LARGE } from "./problem.ts";
 
 const EMPTY = Buffer.alloc(0);
-/** What a sender announces is believed up to here; more memory is taken as bytes come. */
+/** Up to here, an announced length is allocated at once; beyond, memory grows as bytes arrive. */
 const FIRST_CAPACITY = 64 * 1024;
 
-/** Reads the body of one message, in whatever pieces it comes. What came in one piece is not copied. */
+/** Reads the body of one message, in pieces of any size. A body that arrives in one piece is not copied. */
 export class BodyReader {
-  /** Of the body, between {@link start} and {@link end}, once {@link isDone}. */
+  /** Holds the body between {@link start} and {@link end}, once {@link isDone}. */
   bytes: Buffer = EMPTY;
   start = 0;
   end = 0;
   isDone = true;
-  /** The end of the connection is the end of the body. */
+  /** The body ends when the connection ends. */
   isUntilClose = false;
   readonly #keptBytes: number;
   #length = 0;
-  /** Read so far; {@link #parts} holds what of it is kept. */
+  /** Bytes read so far; {@link #parts} holds those that are kept. */
   #readBytes = 0;
   #isChunked = false;
   #limitBytes = 0;
   #parts: ByteWriter | null = null;
   #chunks: ChunkReader | null = null;
 
-  /** @param keptBytes How much of a body that comes in pieces is kept, from its start. */
+  /** @param keptBytes maximum bytes to keep of a body that comes in pieces, from its start */
   constructor(keptBytes = Number.POSITIVE_INFINITY) {
     this.#keptBytes = keptBytes;
   }
@@ -38,7 +38,7 @@ export class BodyReader {
     this.isUntilClose = false;
   }
 
-  /** Returns 0, or a problem. */
+  /** Returns 0, or a negative problem code. */
   beginLength(length: number, limitBytes: number): number {
     this.beginEmpty();
     if (length > limitBytes) return BODY_TOO_LARGE;
@@ -68,7 +68,7 @@ export class BodyReader {
     this.#parts = new ByteWriter();
   }
 
-  /** Returns the position behind what belongs to the body, or a problem. */
+  /** Returns the offset just past the body's bytes, or a negative problem code. */
   read(bytes: Buffer, at: number, end: number): number {
     if (this.#isChunked) return this.#readChunks(bytes, at, end);
     if (this.isUntilClose) return this.#readRest(bytes, at, end);
@@ -79,22 +79,22 @@ export class BodyReader {
     return this.#readPart(bytes, at, end);
   }
 
-  /** The connection ended, and with it the body. */
+  /** Ends the body because the connection ended. */
   finishAtClose(): void {
     if (this.#parts !== null) this.#finish(this.#parts.bytes, 0, this.#parts.length);
   }
 
-  /** A view of the whole; empty without body. */
+  /** A view of the whole body; empty if there is none. */
   view(): Buffer {
     return this.start === this.end ? EMPTY : this.bytes.subarray(this.start, this.end);
   }
 
-  /** Drops a body that is larger than this. */
+  /** Releases a body that is larger than this. */
   shrink(capacity: number): void {
     if (this.bytes.length > capacity) this.bytes = EMPTY;
   }
 
-  /** Lets go of the bytes. */
+  /** Releases the bytes. */
   clear(): void {
     this.beginEmpty();
     this.#parts = null;

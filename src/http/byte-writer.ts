@@ -1,9 +1,9 @@
 import { ZERO } from "./characters.ts";
 
 const FIRST_CAPACITY = 1024;
-/** Up to here a loop is cheaper than a call into the runtime. */
+/** Up to this length, a loop is cheaper than a call into the runtime. */
 const LOOP_BYTES = 32;
-/** Takes any bytes for its `this`. */
+/** Accepts any bytes as `this`. */
 const copyBytes = Buffer.prototype.copy as (
   this: Uint8Array,
   target: Uint8Array,
@@ -12,7 +12,7 @@ const copyBytes = Buffer.prototype.copy as (
   end: number,
 ) => number;
 
-/** Bytes in the making. One object is used again and again: `length = 0` begins anew. */
+/** A growing byte buffer. One object is reused: `length = 0` starts over. */
 export class ByteWriter {
   bytes: Buffer;
   length = 0;
@@ -21,7 +21,7 @@ export class ByteWriter {
     this.bytes = Buffer.allocUnsafeSlow(capacity);
   }
 
-  /** Makes room for so many more bytes. */
+  /** Makes room for this many more bytes. */
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
@@ -37,19 +37,19 @@ export class ByteWriter {
     if (count <= LOOP_BYTES) {
       for (let i = 0; i < count; i++) bytes[length + i] = source[start + i] as number;
     } else {
-      // 38 ns at any length; `set(subarray())` takes 90 and leaves an object behind.
+      // 38 ns at any length; `set(subarray())` takes 90 ns and allocates.
       copyBytes.call(source, bytes, length, start, end);
     }
     this.length = length + count;
   }
 
-  /** Text whose characters are all below 256. */
+  /** Writes text whose characters are all below 256. */
   latin1(text: string): void {
     this.reserve(text.length);
     this.length += this.bytes.write(text, this.length, "latin1");
   }
 
-  /** A whole number from 0 on. */
+  /** Writes a non-negative integer. */
   decimal(value: number): void {
     let digits = 1;
     for (let limit = 10; value >= limit; limit *= 10) digits++;
@@ -63,14 +63,14 @@ export class ByteWriter {
     this.length += digits;
   }
 
-  /** So many times the same byte. */
+  /** Writes the same byte `count` times. */
   fill(byte: number, count: number): void {
     this.reserve(count);
     this.bytes.fill(byte, this.length, this.length + count);
     this.length += count;
   }
 
-  /** Begins anew, and lets go of more room than this. */
+  /** Starts over, and releases a buffer larger than this. */
   shrink(capacity: number): void {
     this.length = 0;
     if (this.bytes.length > capacity) this.bytes = Buffer.allocUnsafeSlow(FIRST_CAPACITY);

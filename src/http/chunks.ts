@@ -3,9 +3,9 @@ import type { ByteWriter } from "./byte-writer.ts";
 import { COLON, CR, FIELD_VALUE, HEX_VALUE, LF, SEMICOLON, SPACE, TAB, TOKEN } from "./characters.ts";
 import { BAD_CHUNK, BODY_TOO_LARGE } from "./problem.ts";
 
-/** More than any limit, and exact in a double. */
+/** Larger than any limit, and exact in a double. */
 const MAX_SIZE_DIGITS = 12;
-/** Extensions and trailers of one body together: they are read and thrown away. */
+/** Maximum bytes of all extensions and trailers of a body; they are read and discarded. */
 const MAX_EXTRA_BYTES = 16 * 1024;
 
 type State =
@@ -24,15 +24,15 @@ type State =
   | "last-lf"
   | "done";
 
-/** Takes a chunked body apart, in whatever pieces it comes. */
+/** Decodes a chunked body, in pieces of any size. */
 export class ChunkReader {
   #state: State = "size";
-  /** Of the chunk that is read. */
+  /** Bytes missing from the current chunk. */
   #missing = 0;
   #digits = 0;
   #extraBytes = 0;
   #limitBytes = 0;
-  /** Data so far, and how much of it is kept. */
+  /** Bytes of data so far, and how many of them are kept. */
   #dataBytes = 0;
   #keptBytes = 0;
 
@@ -50,7 +50,7 @@ export class ChunkReader {
     return this.#state === "done";
   }
 
-  /** Appends the data that is kept to `body` and returns the position behind what was read, or a problem. */
+  /** Appends the data to keep to `body`, and returns the offset just past what was read, or a negative problem code. */
   read(bytes: Buffer, start: number, end: number, body: ByteWriter): number {
     let at = start;
     while (at < end && this.#state !== "done") {
@@ -73,13 +73,13 @@ export class ChunkReader {
     return at;
   }
 
-  /** The state behind one byte that is no data; `null` when it may not stand there. */
+  /** The state after a byte that is not data; `null` if the byte is not allowed here. */
   #step(byte: number): State | null {
     switch (this.#state) {
       case "size":
         return this.#readSize(byte);
       case "blank":
-        // Whitespace may stand before an extension, not before the end of the line.
+        // Whitespace may precede an extension, but not the end of the line.
         this.#extraBytes++;
         if (byte === SEMICOLON) return "extension-name";
         return byte === SPACE || byte === TAB ? "blank" : null;
@@ -130,7 +130,7 @@ export class ChunkReader {
     return byte === SPACE || byte === TAB ? "blank" : null;
   }
 
-  /** Trailers are header lines: folded ones and those without a name and a colon are malformed. */
+  /** Trailers are header lines: those that are folded, or lack a name or colon, are malformed. */
   #readTrailerName(byte: number): State | null {
     this.#extraBytes++;
     return TOKEN[byte] === 1 ? "trailer-name" : null;

@@ -11,62 +11,62 @@ import { isHeadMethod } from "./request-head.ts";
 import { ResponseHead } from "./response-head.ts";
 import { TlsRecords } from "./tls-records.ts";
 
-/** What a connection tells the pool that made it. */
+/** What a connection needs from its pool. */
 export interface ConnectionOwner {
   readonly limits: ClientLimits;
-  /** The call is over, and the connection may carry another. */
+  /** The call has ended, and the connection can carry another. */
   keep(connection: ClientConnection): void;
-  /** The connection is gone. */
+  /** The connection is closed. */
   forget(connection: ClientConnection): void;
-  /** The connection was closed when it was used again: the call goes to another. */
+  /** A reused connection turned out to be closed: the call moves to another one. */
   repeat(connection: ClientConnection, listener: CallListener): void;
-  /** What an error means that ended an attempt to connect. */
+  /** Finds the cause of a failed attempt to connect. */
   explain(error: unknown): Promise<Failure>;
-  /** Tells a listener that its call failed, but never within the call. */
+  /** Tells a listener that its call failed, but never before `call` has returned. */
   tellFailure(listener: CallListener, failure: Failure, isRepeated: boolean): void;
 }
 
 /**
- *     connecting -> idle -> head -> body -> idle     `head` and `body` are what is expected next
+ *     connecting -> idle -> head -> body -> idle     `head` and `body`: the part expected next
  *          |          |       |       |
  *          +----------+-------+-------+-> closed
  */
 type State = "connecting" | "idle" | "head" | "body" | "closed";
 
-/** Answers with a status below 200 before the one that counts. Go bears five. */
+/** Maximum number of interim answers (status below 200) before the final one. Go accepts five. */
 const MAX_INTERIM = 8;
-/** A connection that waits for its next call keeps no more room for its request. */
+/** A connection that waits for its next call keeps at most this much buffer. */
 const MAX_KEPT_BYTES = 16 * 1024;
 
 const NO_BODY = new Uint8Array(0);
 
-/** One connection of a client: it carries one call at a time. */
+/** One connection of a client; it carries one call at a time. */
 export class ClientConnection {
-  /** When the call must be over, on the clock of `performance.now()`. */
+  /** Deadline of the call, as a time of `performance.now()`. */
   deadlineMs = Number.POSITIVE_INFINITY;
-  /** When it was last given back, and made, in ticks of the pool. */
+  /** When it was last returned to the pool, and when it was created, in ticks of the pool. */
   idleTick = 0;
   bornTick = 0;
-  /** It is not to be used again. */
+  /** It must not be reused. */
   isOld = false;
-  /** Where the pool keeps it. */
+  /** Its index in the pool. */
   index = -1;
   readonly request = new ByteWriter(512);
-  /** What follows it, where it was given: not copied. */
+  /** The part of the request that follows, if given separately; it is not copied. */
   body: Uint8Array = NO_BODY;
   readonly #owner: ConnectionOwner;
   readonly #head = new ResponseHead();
   readonly #body: BodyReader;
   readonly #reply: Reply;
   readonly #input = new Input();
-  /** What a TLS server sends, still encrypted; `null` for plain TCP. */
+  /** Watches the encrypted bytes of a TLS server; `null` for plain TCP. */
   #records: TlsRecords | null = null;
   #socket: Socket<ClientConnection> | null = null;
   #state: State = "connecting";
   #listener: CallListener | null = null;
-  /** Of the request. */
+  /** Bytes of the request that were sent. */
   #sentBytes = 0;
-  /** It has carried a call before. */
+  /** It has carried an earlier call. */
   #isUsed = false;
   #isRepeated = false;
   #hasHeard = false;
@@ -85,12 +85,12 @@ export class ClientConnection {
     return this.#listener !== null;
   }
 
-  /** There is nothing yet that could be closed. */
+  /** There is no socket yet that could be closed. */
   get isConnecting(): boolean {
     return this.#state === "connecting" && this.#socket === null;
   }
 
-  /** Sends a request, or keeps it until the connection is made. */
+  /** Sends a request, or keeps it until the connection is established. */
   start(
     bytes: Uint8Array,
     length: number,
@@ -114,14 +114,14 @@ export class ClientConnection {
     this.drain();
   }
 
-  /** The connection is made, but its TLS session is not. */
+  /** The TCP connection is established, but not yet its TLS session. */
   attach(socket: Socket<ClientConnection>): void {
     this.#socket = socket;
     this.#records = new TlsRecords();
     if (this.#state === "closed") socket.terminate();
   }
 
-  /** Encrypted bytes came: what is in them follows, by {@link receiveDecrypted}. */
+  /** Encrypted bytes arrived; {@link receiveDecrypted} gets their content next. */
   noteRecords(chunk: Buffer): void {
     this.#records?.push(chunk);
   }
@@ -131,17 +131,17 @@ export class ClientConnection {
     this.receive(chunk);
   }
 
-  /** The connection could not be made. */
+  /** The attempt to connect failed. */
   failToConnect(error: unknown): void {
     if (this.#listener === null) {
       this.destroy();
       return;
     }
-    // Meanwhile the call may end at its deadline.
+    // The call may reach its deadline in the meantime.
     this.#owner.explain(error).then((failure) => this.fail(failure), exposeMistake);
   }
 
-  /** The connection is made. */
+  /** The connection is established. */
   open(socket: Socket<ClientConnection>): void {
     this.#socket = socket;
     if (this.#state === "closed") {
@@ -157,7 +157,7 @@ export class ClientConnection {
     this.drain();
   }
 
-  /** Sends what is left of the request. */
+  /** Sends the rest of the request. */
   drain(): void {
     const { bytes, length } = this.request;
     if (this.#socket === null || this.#state === "connecting" || this.#listener === null) return;
@@ -177,7 +177,7 @@ export class ClientConnection {
 
   receive(chunk: Buffer): void {
     if (this.#state === "idle") {
-      // Nobody asked: two replies for one request, or a 408 before the connection is closed.
+      // Unexpected bytes: a second reply to one request, or a 408 before the server closes.
       this.destroy();
       return;
     }
@@ -188,7 +188,7 @@ export class ClientConnection {
     if (this.#state === "body") this.#readBody();
   }
 
-  /** The connection is gone: closed by the server, or with an error. */
+  /** The connection ended: the server closed it, or an error occurred. */
   close(error: Error | undefined): void {
     if (this.#state === "closed") return;
     const failure = this.#endFailure(error);
@@ -197,7 +197,7 @@ export class ClientConnection {
       this.#complete();
       return;
     }
-    // Never twice: the second goes to a connection that is new.
+    // At most once: the second attempt uses a new connection.
     const mayRepeat = this.#isUsed && !this.#hasHeard && isSafe(this.request.bytes);
     const listener = this.#listener;
     if (mayRepeat && listener !== null) {
@@ -208,7 +208,7 @@ export class ClientConnection {
     this.fail(failure ?? CLOSED);
   }
 
-  /** `null` when the server closed the connection properly, so that a body which ends with it is complete. */
+  /** `null` if the server closed the connection properly, which completes a body that ends with the connection. */
   #endFailure(error: Error | undefined): Failure | null {
     if (error !== undefined || this.#isBroken) return RESET;
     if (this.#state !== "body" || !this.#body.isUntilClose || this.#records === null) return null;
@@ -219,7 +219,7 @@ export class ClientConnection {
   fail(failure: Failure): void {
     const listener = this.#listener;
     if (this.#state === "closed") return;
-    // What the server still does for this call is in vain: a reset tells it at once.
+    // The server's further work for this call is useless: a reset tells it immediately.
     const socket = this.#socket;
     this.#socket = listener === null ? socket : null;
     this.destroy();
@@ -228,7 +228,7 @@ export class ClientConnection {
     this.#owner.tellFailure(listener, failure, this.#isRepeated);
   }
 
-  /** Ends the call only: an attempt to connect cannot be taken back, and what comes of it is kept. */
+  /** Ends only the call: an attempt to connect cannot be canceled, and the resulting connection is kept. */
   abandon(failure: Failure): void {
     const listener = this.#listener;
     this.#listener = null;
@@ -245,7 +245,7 @@ export class ClientConnection {
     this.#owner.forget(this);
   }
 
-  /** Whether the head is whole and asked for. */
+  /** Whether a complete head was read that answers a request. */
   #readHead(): boolean {
     const input = this.#input;
     const head = this.#head;
@@ -263,7 +263,7 @@ export class ClientConnection {
       }
       input.at = next;
       if (head.status >= 200) break;
-      // An upgrade was not asked for, and no sender needs so many of the others.
+      // No upgrade was requested, and no server needs this many interim answers.
       if (head.status === 101 || ++this.#interim > MAX_INTERIM) {
         this.#failFor(BAD_STATUS);
         return false;
@@ -332,7 +332,7 @@ export class ClientConnection {
 
 const SAFE_METHODS = ["GET ", "HEAD ", "OPTIONS "].map((method) => Buffer.from(method));
 
-/** Whether a request may be sent twice (RFC 9110, 9.2.1). */
+/** Whether a request may be sent twice, because its method is safe (RFC 9110, 9.2.1). */
 function isSafe(request: Uint8Array): boolean {
   return SAFE_METHODS.some((method) => method.every((byte, i) => request[i] === byte));
 }

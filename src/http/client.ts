@@ -9,7 +9,7 @@ import { type ClientContext, type TlsOptions, Upstream } from "./upstream.ts";
 export interface ClientOptions {
   /** @default CLIENT_LIMITS */
   readonly limits?: Partial<ClientLimits>;
-  /** For upstreams with `https:`. */
+  /** For `https:` upstreams. */
   readonly tls?: TlsOptions;
 }
 
@@ -17,26 +17,26 @@ export interface RequestOptions {
   /** @default "GET" */
   readonly method?: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];
-  /** Bytes must not change until the request has ended. */
+  /** The bytes must not change until the request has ended. */
   readonly body?: string | Uint8Array;
   readonly timeoutMs: number;
 }
 
-/** What became of a request: a reply, or why there was none. */
+/** The result of a request: a reply, or the reason why there was none. */
 export type Outcome =
   | {
       readonly kind: "reply";
       /** 200 to 599. */
       readonly status: number;
       readonly headers: readonly (readonly [name: string, value: string])[];
-      /** As it was sent. */
+      /** As sent by the server. */
       readonly body: Buffer;
       /** {@link CallListener} */
       readonly isRepeated: boolean;
     }
   | ({ readonly kind: "failure"; readonly isRepeated: boolean } & Failure);
 
-/** Calls servers, and keeps the connections to them. Redirects are not followed, bodies not decoded. */
+/** Calls servers and keeps connections to them. Does not follow redirects or decode bodies. */
 export class Client {
   readonly #options: ClientOptions;
   readonly #context: ClientContext;
@@ -54,8 +54,8 @@ export class Client {
   }
 
   /**
-   * The upstream of a URL, which is the same for the same scheme, host and port. Looked up at start, not for each call.
-   * @throws {TypeError} The URL is none of `http:` or `https:`.
+   * The upstream of a URL; URLs with the same scheme, host and port share one. Look it up at start, not for each call.
+   * @throws {TypeError} if the scheme is neither `http:` nor `https:`
    */
   upstream(url: string): Upstream {
     const { origin, hostname, protocol, port } = new URL(url);
@@ -78,8 +78,8 @@ export class Client {
   }
 
   /**
-   * One request in plain terms. A failure is a value.
-   * @throws {TypeError} The URL or a header cannot be sent.
+   * Sends one request given as plain values. A failure is returned, not thrown.
+   * @throws {TypeError} if the URL or a header cannot be sent
    */
   request(url: string, options: RequestOptions): Promise<Outcome> {
     const { body } = options;
@@ -145,7 +145,7 @@ function renderHead(
     if (!isField(name, value)) throw new TypeError(`the header ${JSON.stringify(name)} cannot be sent`);
     return `${name}: ${value}\r\n`;
   });
-  if (!isField(method, "")) throw new TypeError(`${JSON.stringify(method)} is no method`);
+  if (!isField(method, "")) throw new TypeError(`${JSON.stringify(method)} is not a method`);
   if (bodyBytes !== undefined) lines.push(`Content-Length: ${bodyBytes}\r\n`);
   return Buffer.from(`${method} ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
 }

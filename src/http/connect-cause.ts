@@ -4,13 +4,13 @@ import { constants } from "node:os";
 import { connectionFailure, type Failure } from "./failure.ts";
 
 /**
- * Why a connection cannot be made, asked of the kernel. The runtime reports ECONNREFUSED for nearly all failures
- * (https://github.com/oven-sh/bun/pull/37093): also without a route, a file descriptor or a free port. So a connection
- * that failed is tried once more with the C library's own `connect`, and closed again at once if it succeeds. On
- * systems other than Linux the runtime's word is taken.
+ * Asks the kernel why a connection cannot be established. The runtime reports ECONNREFUSED for nearly all failures
+ * (https://github.com/oven-sh/bun/pull/37093), even if there is no route, file descriptor or free port. So a failed
+ * attempt is repeated with the C library's own `connect`; if that succeeds, its connection is closed immediately. On
+ * systems other than Linux, the runtime's error is used.
  */
 
-/** An address that drops packets without a word is not waited for any longer. */
+/** How long to wait for an address that silently drops packets. */
 const PATIENCE_MS = 4000;
 const MAX_PAUSE_MS = 50;
 
@@ -31,7 +31,7 @@ const SYMBOLS = {
 
 type LibC = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
 
-/** Which error of several addresses counts: this machine's own trouble, then the host that came closest. */
+/** Which error counts if a name has several addresses: first local problems, then the error of the host that came closest. */
 const ORDER = [
   "EMFILE",
   "ENFILE",
@@ -45,9 +45,9 @@ const ORDER = [
 let loaded: LibC | null | undefined;
 
 /**
- * Why a connection could not be made.
- * @param error What the runtime reports.
- * @param host A name or an address.
+ * Finds out why a connection could not be established.
+ * @param error the runtime's error
+ * @param host a name or an address
  */
 export async function explainConnectError(error: unknown, host: string, port: number): Promise<Failure> {
   const failure = connectionFailure(error);
@@ -59,14 +59,14 @@ export async function explainConnectError(error: unknown, host: string, port: nu
   return cause === null ? failure : connectionFailure(Object.assign(new Error(cause), { code: cause }));
 }
 
-/** `null` if the server can be connected to now, or nobody knows. */
+/** `null` if the server now accepts connections, or the cause is unknown. */
 async function findCause(libc: LibC, host: string, port: number): Promise<string | null> {
   const causes = await Promise.all((await resolve(host)).map((address) => probe(libc, address, port)));
   if (causes.includes(null)) return null;
   return causes.toSorted((a, b) => rankOf(a) - rankOf(b))[0] ?? findLocalCause(libc);
 }
 
-/** The resolver does not say that it had no file descriptor. */
+/** The resolver does not report a lack of file descriptors, so try to open one. */
 function findLocalCause(libc: LibC): string | null {
   const fd = libc.socket(AF_INET, SOCK_STREAM | FLAGS, 0);
   if (fd < 0) return errnoName(libc);
@@ -91,7 +91,7 @@ async function probe(libc: LibC, host: string, port: number): Promise<string | n
   if (fd < 0) return errnoName(libc);
   try {
     const endMs = performance.now() + PATIENCE_MS;
-    // A second `connect` on a socket that is connecting tells how far it is.
+    // Repeating `connect` on a connecting socket returns its progress.
     for (let pauseMs = 1; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2)) {
       if (libc.connect(fd, address, address.length) === 0) return null;
       const code = errnoName(libc);
@@ -131,7 +131,7 @@ function loadLibC(): LibC | null {
     try {
       return dlopen(name, SYMBOLS).symbols;
     } catch {
-      // The next name.
+      // Try the next name.
     }
   }
   return null;

@@ -2,7 +2,7 @@
 const line = Buffer.from("Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
 let lineSecond = 0;
 
-/** The header line `Date`, which changes once a second. The bytes are shared: copy them. */
+/** The `Date` header line, updated once a second. The bytes are shared: copy them. */
 export function dateLine(): Buffer {
   const nowMs = Date.now();
   const second = Math.floor(nowMs / 1000);

@@ -1,17 +1,17 @@
-/** Timers cannot be set further ahead. */
+/** The longest delay that a timer accepts. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
- * One timer for the deadlines of many calls. It is set to the earliest that was seen, and looks at all calls when it
- * fires: as nearly all calls end long before their deadline, it fires once in a time-out and not once in a call, yet no
- * call ends late. Times are those of `performance.now()`.
+ * One timer for the deadlines of many calls. It is set to the earliest deadline it has seen, and checks all calls when it
+ * fires. Because nearly all calls end long before their deadline, it fires once per timeout instead of once per call, and
+ * still no call ends late. Times are those of `performance.now()`.
  */
 export class DeadlineTimer {
   readonly #expire: (nowMs: number) => number;
   #timer: Timer | null = null;
   #dueMs = Number.POSITIVE_INFINITY;
 
-  /** @param expire Ends what is due and returns the earliest deadline that is left, or infinity. */
+  /** @param expire ends the calls that are due, and returns the earliest remaining deadline, or infinity */
   constructor(expire: (nowMs: number) => number) {
     this.#expire = expire;
   }
@@ -31,7 +31,7 @@ export class DeadlineTimer {
     this.#dueMs = dueMs;
     const delayMs = Math.ceil(dueMs - performance.now());
     this.#timer = setTimeout(this.#fire, Math.min(MAX_DELAY_MS, Math.max(1, delayMs)));
-    // Its calls have connections, and those hold the process open.
+    // The connections of its calls already keep the process alive.
     this.#timer.unref();
   }
 

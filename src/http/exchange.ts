@@ -5,13 +5,13 @@ import { isSameName } from "./fields.ts";
 import type { RequestHead } from "./request-head.ts";
 import { authorityOf, pathOf } from "./target.ts";
 
-/** Where a request came from. */
+/** The address from which a request came. */
 export interface Peer {
   readonly address: string;
   readonly port: number;
 }
 
-/** What an exchange needs of the connection that it is on. */
+/** What an exchange needs from its connection. */
 export interface ExchangeConnection {
   readonly body: { view(): Buffer };
   readonly peer: Peer | null;
@@ -27,17 +27,17 @@ const NOTHING = Buffer.alloc(0);
 const CLOSE = lowerBytes("close");
 
 /**
- * One request and the answer to it. A connection has one of these for its whole life: it is valid until it is answered,
- * which a handler does exactly once, at once or later.
+ * One request and the answer to it. A connection has one exchange for its whole life. It is valid until it is answered,
+ * which a handler does exactly once, immediately or later.
  *
- * Texts are made when they are asked for. What is read for each request is better read in place: `head` holds positions
- * into bytes.
+ * Strings are created on demand. What is read for every request is better read in place: `head` holds offsets into the
+ * bytes.
  */
 export class Exchange {
   readonly head: RequestHead;
-  /** What the handler keeps for the connection. */
+  /** A value that the handler keeps for this connection. */
   attachment: unknown = null;
-  /** Hears that the connection is gone before the answer. The handler sets it for the connection. */
+  /** Called if the connection closes before the answer. The handler sets it once per connection. */
   onGone: (() => void) | null = null;
   readonly #connection: ExchangeConnection;
   #target: string | null = null;
@@ -52,7 +52,7 @@ export class Exchange {
     return head.isHead ? "HEAD" : this.#text(head.methodStart, head.methodEnd);
   }
 
-  /** Path and query as sent; of `http://host/path` only what stands behind the host. */
+  /** Path and query as sent; for a target such as `http://host/path`, only the part after the host. */
   get target(): string {
     if (this.#target === null) {
       const { head } = this;
@@ -62,7 +62,7 @@ export class Exchange {
     return this.#target;
   }
 
-  /** The host that was asked for, with its port if one was named: of the target where that has one, else `Host`. */
+  /** The requested host, with its port if given: from the target if it has one, otherwise from `Host`. */
   get host(): string | null {
     return authorityOf(this.#text(this.head.targetStart, this.head.targetEnd)) ?? this.header("host");
   }
@@ -73,10 +73,10 @@ export class Exchange {
     return query === -1 ? this.target : this.target.slice(0, query);
   }
 
-  /** `null` when the header is absent; several lines are joined by a comma and a space. In whatever case. */
+  /** `null` if the header is absent; several lines are joined by a comma and a space. The name may have any case. */
   readonly header = (name: string): string | null => this.head.fields.get(name);
 
-  /** Whole; it stays valid behind the answer. */
+  /** The whole body; it stays valid after the answer. */
   get body(): Buffer {
     return this.#connection.body.view();
   }
@@ -85,33 +85,33 @@ export class Exchange {
     return this.#connection.peer;
   }
 
-  /** The caller is gone, and an answer would go nowhere. */
+  /** The caller has closed the connection, so an answer would not arrive. */
   get isGone(): boolean {
     return this.#connection.isClosed;
   }
 
   /**
-   * Instead of an answer, nothing, ever: the connection is closed when the caller ends its side or the server stops.
-   * {@link onGone} hears of it, perhaps before this returns.
+   * Never answers: the connection stays open until the caller ends its side or the server stops. {@link onGone} is called
+   * then, possibly before this returns.
    */
   leaveUnanswered(): void {
     this.#connection.leaveUnanswered();
   }
 
-  /** Instead of an answer, a reset of the connection. {@link onGone} hears of it, perhaps before this returns. */
+  /** Resets the connection instead of answering. {@link onGone} is called, possibly before this returns. */
   reset(): void {
     this.#connection.terminate();
   }
 
-  /** The answer is the last on this connection. */
+  /** Closes the connection after this answer. */
   closeAfter(): void {
     this.#connection.closeAfterAnswer();
   }
 
   /**
-   * Answers. `Connection: close` among the headers does what it says.
-   * @throws {TypeError} A header cannot be sent; nothing was written.
-   * @throws {RangeError} The status is none.
+   * Answers. A `Connection: close` header takes effect.
+   * @throws {TypeError} if a header cannot be sent; nothing was written then
+   * @throws {RangeError} if the status is invalid
    */
   answer({ status, headers, body }: Answer): void {
     let lines = "";
@@ -126,20 +126,20 @@ export class Exchange {
   }
 
   /**
-   * Begins an answer with bytes of {@link prepareHead}. More header lines may be written to what comes back; nobody
-   * looks at them, so that a value which came from outside must be one that was read from a head. {@link finish} must
-   * follow before anything else is done.
+   * Begins an answer with bytes of {@link prepareHead}. The caller may write more header lines to the returned writer.
+   * They are not checked, so a value from outside must be one that was read from a head. Call {@link finish} before
+   * anything else.
    */
   begin(preparedHead: Uint8Array, status: number): ByteWriter {
     return this.#connection.beginAnswer(preparedHead, status);
   }
 
-  /** Ends the head, adds `body` from `start` to `end` and sends everything in one write. */
+  /** Ends the head, appends `body` from `start` to `end`, and sends everything in one write. */
   finish(body: Uint8Array = NOTHING, start = 0, end: number = body.length): void {
     this.#connection.finishAnswer(body, start, end);
   }
 
-  /** For the connection: the next request. */
+  /** Prepares for the connection's next request. */
   renew(): void {
     this.#target = null;
   }
@@ -149,17 +149,17 @@ export class Exchange {
   }
 }
 
-/** Answers an exchange: at once, or by keeping it and answering later. */
+/** Answers an exchange: immediately, or by keeping it and answering later. */
 export type Handler = (exchange: Exchange) => void;
 
-/** The answer to a request whose handler failed. */
+/** The answer if a handler failed. */
 export const FAILURE: Answer = {
   status: 500,
   headers: [["Content-Type", "application/json"]],
   body: '{"message":"Internal Server Error"}\n',
 };
 
-/** A handler from a function that gives its answer back. One that throws is answered with 500. */
+/** Makes a handler of a function that returns its answer. If the function throws, the answer is 500. */
 export function answerWith(give: (request: Exchange) => Answer | Promise<Answer>): Handler {
   return (exchange) => {
     const given = give(exchange);

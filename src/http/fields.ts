@@ -37,24 +37,24 @@ const KEEP_ALIVE = lowerBytes("keep-alive");
 const CONTINUE = lowerBytes("100-continue");
 
 const FIRST_CAPACITY = 24;
-/** Header lines of one message. Node takes 2,000, nginx about as many as fit into 32 KiB. */
+/** Maximum header lines of a message. Node accepts 2,000; nginx as many as fit into 32 KiB. */
 const MAX_FIELDS = 256;
-/** 15 digits stay exact in a double. */
+/** Up to 15 digits, a double is exact. */
 const MAX_LENGTH_DIGITS = 15;
 
 /**
- * The header lines of one message, in place: positions into the bytes that came, and what frames the body. One object
- * serves a connection for its whole life.
+ * The header lines of one message, in place: offsets into the received bytes, and the headers that frame the body. One
+ * object serves a connection for its whole life.
  *
  *     positions:  nameStart nameEnd valueStart valueEnd | nameStart …
  */
 export class Fields {
   bytes: Buffer = Buffer.alloc(0);
   count = 0;
-  /** Four for each line. */
+  /** Four offsets for each line. */
   positions = new Int32Array(FIRST_CAPACITY * 4);
 
-  /** -1 without `Content-Length`. */
+  /** -1 if there is no `Content-Length`. */
   contentLength = -1;
   isChunked = false;
   /** `Connection: close` */
@@ -65,10 +65,10 @@ export class Fields {
   expectsContinue = false;
   hasOtherExpectation = false;
   hostCount = 0;
-  /** Of the last `Host`; -1 without one. */
+  /** Index of the last `Host` line; -1 if there is none. */
   hostIndex = -1;
 
-  /** Reads lines up to the empty one and returns the position behind it, or a problem. */
+  /** Reads lines up to and including the empty one. Returns the offset just past it, or a negative problem code. */
   scan(bytes: Buffer, start: number, end: number): number {
     this.bytes = bytes;
     this.count = 0;
@@ -108,9 +108,9 @@ export class Fields {
   }
 
   /**
-   * The index of the first line with this name, from `from` on; -1 when there is none. Its value lies between
+   * The index of the first line with this name, starting at line `from`; -1 if there is none. Its value lies between
    * {@link valueStart} and {@link valueEnd} in {@link bytes}.
-   * @param name In lower case ({@link lowerBytes}).
+   * @param name in lower case ({@link lowerBytes})
    */
   find(name: Uint8Array, from = 0): number {
     const { positions, bytes } = this;
@@ -129,7 +129,7 @@ export class Fields {
     return this.positions[index * 4 + 3] as number;
   }
 
-  /** The value as text; lines of the same name are joined by a comma and a space. `null` when there is none. */
+  /** The value as text; `null` if there is none. Lines with the same name are joined by a comma and a space. */
   get(name: string): string | null {
     const lower = lowerBytes(name);
     let found: string | null = null;
@@ -140,7 +140,7 @@ export class Fields {
     return found;
   }
 
-  /** All lines, as they were sent. */
+  /** All lines as sent. */
   list(): [name: string, value: string][] {
     return Array.from({ length: this.count }, (_, i) => [
       this.bytes.toString("latin1", this.positions[i * 4], this.positions[i * 4 + 1]),
@@ -168,7 +168,7 @@ export class Fields {
     return true;
   }
 
-  /** Returns 0, or a problem. The length of the name rules out nearly every line without reading it. */
+  /** Returns 0, or a negative problem code. The length of the name rules out nearly every line without reading it. */
   #noteFraming(nameStart: number, length: number, start: number, end: number): number {
     const { bytes } = this;
     switch (length) {
@@ -217,7 +217,7 @@ export class Fields {
     return 0;
   }
 
-  /** A list of options, of which two concern us. */
+  /** Looks for `close` and `keep-alive` in the list of options. */
   #noteConnection(start: number, end: number): void {
     const { bytes } = this;
     let at = start;
@@ -245,27 +245,27 @@ function describeBadName(bytes: Uint8Array, start: number, at: number): number {
   return at === start && isBlank(bytes[start]) ? FOLDED_FIELD : BAD_FIELD_NAME;
 }
 
-/** Unknown codings are not implemented, but without `chunked` at the end, once, the body has no end (RFC 9112, 6.3). */
+/** An unknown coding is not implemented; but unless `chunked` comes last, and only once, the body has no end (RFC 9112, 6.3). */
 function describeBadCoding(bytes: Buffer, start: number, end: number): number {
   const codings = bytes.toString("latin1", start, end).toLowerCase().split(",");
   const chunked = codings.findIndex((coding) => coding.trim() === "chunked");
   return chunked === -1 || chunked === codings.length - 1 ? BAD_CODING : CHUNKED_NOT_LAST;
 }
 
-/** Whether a field may be sent as it is: a token, and a value without control characters and beyond Latin-1. */
+/** Whether a field can be sent: the name is a token, and the value is Latin-1 without control characters. */
 export function isField(name: string, value: string): boolean {
   return name.length > 0 && isMadeOf(TOKEN, name) && isMadeOf(FIELD_VALUE, value);
 }
 
 function isMadeOf(table: Uint8Array, text: string): boolean {
   for (let i = 0; i < text.length; i++) {
-    // Behind 255 the table gives undefined.
+    // The table is undefined for codes above 255.
     if (table[text.charCodeAt(i)] !== 1) return false;
   }
   return true;
 }
 
-/** Whether two names are the same header. */
+/** Whether a name equals a lower-case header name, ignoring case. */
 export function isSameName(name: string, lower: Uint8Array): boolean {
   if (name.length !== lower.length) return false;
   for (let i = 0; i < name.length; i++) {

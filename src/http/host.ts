@@ -2,7 +2,7 @@
 import { isIPv6 } from "node:net";
 import { COLON, HEX_VALUE, NINE, PERCENT, ZERO } from "./characters.ts";
 
-/** 1 for what a registered name or an IPv4 address is made of, besides percent-encoded bytes. */
+/** 1 for bytes of a registered name or IPv4 address, except percent-encoded ones. */
 const NAME = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x80 && /[A-Za-z0-9\-._~!$&'()*+,;=]/.test(String.fromCharCode(byte)) ? 1 : 0,
 );
@@ -11,7 +11,7 @@ const CLOSING_BRACKET = 0x5d;
 const FUTURE_ADDRESS = /^v[0-9a-f]+\.[a-z0-9\-._~!$&'()*+,;=:]+$/i;
 const MAX_PORT = 65_535;
 
-/** Whether the bytes are `host` or `host:port`, where the host is not empty. */
+/** Whether the bytes are `host` or `host:port` with a non-empty host. */
 export function isHost(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at < end && NAME[bytes[at] as number] === 1) at++;
@@ -26,13 +26,13 @@ export function isHostText(text: string): boolean {
   return isHost(bytes, 0, bytes.length);
 }
 
-/** The position after a host with percent-encoded bytes or in brackets; `start` when it is malformed. */
+/** The offset just past a host in brackets or with percent-encoded bytes; `start` if it is malformed. */
 function skipRareHost(bytes: Uint8Array, start: number, end: number): number {
   if (bytes[start] === OPENING_BRACKET) {
     const closing = bytes.indexOf(CLOSING_BRACKET, start);
     if (closing === -1 || closing >= end) return start;
     const address = Buffer.from(bytes.subarray(start + 1, closing)).toString("latin1");
-    // A zone (`%eth0`) has a meaning on the client only.
+    // A zone (`%eth0`) only has a meaning on the client.
     const isAddress = (isIPv6(address) && !address.includes("%")) || FUTURE_ADDRESS.test(address);
     return isAddress ? closing + 1 : start;
   }
@@ -48,7 +48,7 @@ function skipRareHost(bytes: Uint8Array, start: number, end: number): number {
   return at;
 }
 
-/** Whether a colon and a port, which may be empty, are all that follows. */
+/** Whether nothing but a colon and a port, which may be empty, follows. */
 function isPort(bytes: Uint8Array, start: number, end: number): boolean {
   if (bytes[start] !== COLON) return false;
   let port = 0;

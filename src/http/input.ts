@@ -1,15 +1,14 @@
 const EMPTY = Buffer.alloc(0);
 
 /**
- * The bytes of a connection that are not yet understood: `at` to `end`. A chunk is taken over as it came, without a
- * copy; only what continues an unfinished head is put together. Bytes once received are never moved or overwritten, so
- * that views of them stay valid.
+ * The unread bytes of a connection, from `at` to `end`. A chunk is used as received, without a copy; only the continuation
+ * of an incomplete head is concatenated. Received bytes are never moved or overwritten, so views of them stay valid.
  */
 export class Input {
   bytes: Buffer = EMPTY;
   at = 0;
   end = 0;
-  /** Whether `bytes` was made here, and may be written to behind `end`. */
+  /** Whether `bytes` was allocated here, so that it is writable after `end`. */
   #isOwn = false;
 
   get size(): number {
@@ -27,7 +26,7 @@ export class Input {
     this.#isOwn = false;
   }
 
-  /** Lets go of the bytes. */
+  /** Releases the bytes. */
   clear(): void {
     this.bytes = EMPTY;
     this.at = 0;

@@ -1,16 +1,16 @@
-/** What a server bears. */
+/** Limits of a server. */
 export interface ServerLimits {
-  /** Request line and headers. @default 32 KiB, as nginx */
+  /** Request line and headers. @default 32 KiB, as in nginx */
   readonly headBytes: number;
   /** @default 1 MiB */
   readonly bodyBytes: number;
-  /** Connections at a time; further ones are answered with 503. @default 16,384 */
+  /** Maximum open connections; further ones are answered with 503. @default 16,384 */
   readonly connections: number;
-  /** From the first byte of a head to its last. @default 10 s */
+  /** From the first byte of the head to its last. @default 10 s */
   readonly headTimeoutMs: number;
   /** From the head to the last byte of the body. @default 60 s */
   readonly bodyTimeoutMs: number;
-  /** Without a request, or without a reader for an answer. @default 60 s */
+  /** While no request arrives, or the peer does not read its answer. @default 60 s */
   readonly idleTimeoutMs: number;
 }
 
@@ -23,21 +23,21 @@ export const SERVER_LIMITS: ServerLimits = {
   idleTimeoutMs: 60_000,
 };
 
-/** What a client bears. */
+/** Limits of a client. */
 export interface ClientLimits {
-  /** Status line and headers of a response, and all before it with a status below 200. @default 64 KiB */
+  /** Status line and headers of a response, including all interim responses (status below 200). @default 64 KiB */
   readonly headBytes: number;
   /** @default 64 MiB */
   readonly bodyBytes: number;
-  /** How much of a body is kept, from its start; the rest is read and dropped. @default all */
+  /** How much of a body to keep, from its start; the rest is read and dropped. @default all */
   readonly keptBodyBytes: number;
-  /** Connections that are kept for later, for each upstream. @default 1,024 */
+  /** Maximum idle connections to keep for each upstream. @default 1,024 */
   readonly idleConnections: number;
-  /** After so long without use a connection is closed: before a server of ours does. @default 30 s */
+  /** An idle connection is closed after this time, which is before our own servers close it. @default 30 s */
   readonly idleTimeoutMs: number;
   /**
-   * After so long a connection is not used again, so that its name is resolved anew and callees that were added get
-   * their share. @default 60 s
+   * A connection is not reused after this time, so that its name is resolved again and new callees get their share of
+   * the traffic. @default 60 s
    */
   readonly maxAgeMs: number;
 }

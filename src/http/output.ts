@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 
-/** What goes out on a connection. What the peer does not take at once waits here. */
+/** The outgoing bytes of a connection. Bytes that the peer does not accept yet are queued here. */
 export class Output {
   readonly #socket: Pick<Socket, "write">;
   #unsent: Buffer | null = null;
@@ -13,18 +13,18 @@ export class Output {
     return this.#unsent === null;
   }
 
-  /** Copies what has to wait, so that `bytes` may be used again. */
+  /** Copies bytes that have to wait, so that the caller may reuse `bytes`. */
   write(bytes: Uint8Array, start: number, end: number): void {
     if (this.#unsent !== null) {
       this.#unsent = Buffer.concat([this.#unsent, bytes.subarray(start, end)]);
       return;
     }
     const count = this.#socket.write(bytes, start, end - start);
-    // Less than 0 is a connection that is gone, as its `close` will say.
+    // A negative count means that the connection is closed; its `close` handler follows.
     if (count >= 0 && count < end - start) this.#unsent = Buffer.from(bytes.subarray(start + count, end));
   }
 
-  /** Writes on; returns how many bytes the peer took. */
+  /** Writes queued bytes; returns how many the peer accepted. */
   drain(): number {
     if (this.#unsent === null) return 0;
     const count = Math.max(0, this.#socket.write(this.#unsent));

@@ -1,6 +1,6 @@
 /**
- * What a scanner returns instead of a position. Positions are never negative, so one number carries both, and the
- * common case makes no object.
+ * Problem codes that scanners return instead of an offset. Offsets are never negative, so one number carries both, and
+ * the common case does not allocate.
  */
 export const INCOMPLETE = -1;
 export const BAD_START_LINE = -2;
@@ -22,16 +22,16 @@ export const BAD_TARGET = -17;
 export const BAD_METHOD = -18;
 export const CHUNKED_NOT_LAST = -19;
 export const OLD_CHUNKS = -20;
-/** These are no scanner's: a server rejects by them, too. */
+/** These do not come from a scanner: a server also rejects requests for them. */
 export const HEAD_TIMEOUT = -21;
 export const BODY_TIMEOUT = -22;
 export const TOO_MANY_CONNECTIONS = -23;
 export const STOPPING = -24;
 
 export interface Problem {
-  /** The status with which a server rejects it. */
+  /** The status with which a server answers. */
   readonly status: number;
-  /** The value of a metric's label. */
+  /** The value of the metric's label. */
   readonly reason: string;
   readonly text: string;
 }
@@ -51,7 +51,7 @@ const PROBLEMS: Readonly<Record<number, Problem>> = {
   [BAD_FIELD_VALUE]: {
     status: 400,
     reason: "header_value",
-    text: "a header value holds a control character",
+    text: "a header value contains a control character",
   },
   [FOLDED_FIELD]: { status: 400, reason: "folded_header", text: "a header is folded over several lines" },
   [BAD_LENGTH]: { status: 400, reason: "content_length", text: "Content-Length is not one decimal number" },
@@ -60,7 +60,7 @@ const PROBLEMS: Readonly<Record<number, Problem>> = {
   [CHUNKED_NOT_LAST]: {
     status: 400,
     reason: "chunked_not_last",
-    text: "chunked is not the last transfer coding, or is there twice",
+    text: "chunked is not the last transfer coding, or occurs twice",
   },
   [OLD_CHUNKS]: { status: 400, reason: "old_chunks", text: "HTTP/1.0 has no Transfer-Encoding" },
   [HOST_COUNT]: { status: 400, reason: "host_count", text: "there is not exactly one Host header" },
@@ -73,7 +73,7 @@ const PROBLEMS: Readonly<Record<number, Problem>> = {
   [BAD_STATUS]: {
     status: 400,
     reason: "status",
-    text: "the status is not a number from 100 to 599, or was not asked for",
+    text: "the status is not a number from 100 to 599, or was not requested",
   },
   [BAD_EXPECTATION]: { status: 417, reason: "expectation", text: "Expect is not 100-continue" },
   [HEAD_TIMEOUT]: { status: 408, reason: "headers_timeout", text: "the headers took too long" },

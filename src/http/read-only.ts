@@ -3,7 +3,7 @@ import { answerWith, type Exchange, type Handler } from "./exchange.ts";
 
 const ALLOW = ["Allow", "GET, HEAD, OPTIONS"] as const;
 
-/** A handler for a server that only tells: `give` gets GET and HEAD, the body of whose answer the server leaves out. */
+/** A handler for a read-only server: `give` answers GET and HEAD; for HEAD the server omits the body. */
 export function answerReads(give: (request: Exchange) => Answer): Handler {
   return answerWith((request) => {
     const { method } = request;

@@ -2,10 +2,10 @@ import { visibleCell } from "../lib/visible-text.ts";
 import type { Peer } from "./exchange.ts";
 import { type Problem, problemOf } from "./problem.ts";
 
-/** A request or connection that a server turned away by itself: no handler has seen it. */
+/** A request or connection that the server rejected before any handler saw it. */
 export interface Rejection extends Problem {
   readonly peer: Peer | null;
-  /** The first line, as far as it came, cut and without control characters. */
+  /** The first line as far as it was received, truncated and without control characters. */
   readonly firstLine: string;
 }
 
@@ -13,7 +13,7 @@ const MAX_LINE_BYTES = 100;
 const EMPTY_LINES = /^[\r\n]+/;
 const LINE_END = /[\r\n].*/s;
 
-/** What a server turned away by itself, by reason. */
+/** Counts what a server rejected before any handler saw it, by reason. */
 export class Rejections {
   readonly #counts = new Map<number, number>();
   readonly #onRejection: ((rejection: Rejection) => void) | null;
@@ -22,12 +22,12 @@ export class Rejections {
     this.#onRejection = onRejection;
   }
 
-  /** How often this problem was the reason. */
+  /** How often this was the problem. */
   count(problem: number): number {
     return this.#counts.get(problem) ?? 0;
   }
 
-  /** @param head The bytes that were read of the request, from its first line on. */
+  /** @param head the bytes of the request that were read, from its first line on */
   add(problem: number, peer: Peer | null, head: Uint8Array): void {
     this.#counts.set(problem, this.count(problem) + 1);
     if (this.#onRejection === null) return;
@@ -52,7 +52,7 @@ export class Rejections {
 const METRIC = "chain_link_http_rejected_requests_total";
 const HELP = "Requests and connections rejected before any handler saw them, by status code and reason.";
 
-/** A line for a log. */
+/** Formats a rejection as one line for a log. */
 export function describeRejection({ status, reason, text, peer, firstLine }: Rejection): string {
   const isConnection = reason === "connections" || reason === "stopping";
   const caller = peer === null ? "an unknown address" : `${peer.address} port ${peer.port}`;

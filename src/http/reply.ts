@@ -4,12 +4,12 @@ import type { Fields } from "./fields.ts";
 import type { ResponseHead } from "./response-head.ts";
 
 /**
- * A reply, read whole. A connection has one of these for its whole life: it is valid while {@link CallListener.onReply}
- * runs. Texts are made when they are asked for; what is read for each reply is better read in place.
+ * A complete reply. A connection has one of these for its whole life: it is valid while {@link CallListener.onReply} runs.
+ * Strings are created on demand; what is read for every reply is better read in place.
  */
 export class Reply {
   readonly #head: ResponseHead;
-  /** In place: `bytes` from `start` to `end`. These bytes are never overwritten. */
+  /** The body in place: `bytes` from `start` to `end`. These bytes are never overwritten. */
   readonly content: BodyReader;
 
   constructor(head: ResponseHead, content: BodyReader) {
@@ -26,21 +26,22 @@ export class Reply {
     return this.#head.fields;
   }
 
-  /** `null` when the header is absent; several lines are joined by a comma and a space. In whatever case. */
+  /** `null` if the header is absent; several lines are joined by a comma and a space. The name may have any case. */
   header(name: string): string | null {
     return this.#head.fields.get(name);
   }
 
-  /** As it was sent: what is compressed stays so. It stays valid. */
+  /** The body as sent, not decompressed. It stays valid. */
   get body(): Buffer {
     return this.content.view();
   }
 }
 
 /**
- * Hears how a call ended: one of the two, once, and never within `call`. Neither may throw.
+ * Gets the result of a call: exactly one of its methods is called, once, and never before `call` has returned. Neither may
+ * throw.
  *
- * `isRepeated`: the request may have arrived twice, as the connection was closed when it was used again.
+ * `isRepeated`: the server may have received the request twice, because it closed a reused connection.
  */
 export interface CallListener {
   onReply(reply: Reply, isRepeated: boolean): void;

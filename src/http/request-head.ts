@@ -21,14 +21,14 @@ export class RequestHead {
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
-  /** HTTP/1.0, which closes unless asked otherwise and knows no chunks. */
+  /** HTTP/1.0: the connection closes unless keep-alive is requested, and there is no chunked coding. */
   isOld = false;
   isHead = false;
 
-  /** Returns the position behind the head, or a problem. */
+  /** Returns the offset just past the head, or a negative problem code. */
   scan(bytes: Buffer, start: number, end: number): number {
     let at = start;
-    // Empty lines before a request are passed over (section 2.2): some old clients send one behind a body.
+    // Ignore empty lines before a request (section 2.2): some old clients send one after a body.
     while (at < end && bytes[at] === CR) {
       if (at + 1 === end) return INCOMPLETE;
       if (bytes[at + 1] !== LF) return BAD_START_LINE;
@@ -67,7 +67,7 @@ export class RequestHead {
     return !this.fields.asksClose && (!this.isOld || this.fields.asksKeepAlive);
   }
 
-  /** Whether the target, as sent, is exactly this. */
+  /** Whether the target is exactly this, as sent. */
   hasTarget(target: Uint8Array): boolean {
     const { targetStart } = this;
     if (this.targetEnd - targetStart !== target.length) return false;
@@ -83,10 +83,10 @@ export class RequestHead {
     if (fields.hostCount === 1) {
       const start = fields.valueStart(fields.hostIndex);
       const end = fields.valueEnd(fields.hostIndex);
-      // Empty is what a client sends whose target has no authority (section 3.2).
+      // A client sends an empty Host if its target has no authority (section 3.2).
       if (start < end && !isHost(fields.bytes, start, end)) return BAD_HOST;
     }
-    // Whoever sends HTTP/1.0 does not know chunks: the framing is faulty (section 6.1).
+    // HTTP/1.0 does not know chunked coding, so the framing is faulty (section 6.1).
     if (fields.isChunked && this.isOld) return OLD_CHUNKS;
     return fields.hasOtherExpectation ? BAD_EXPECTATION : next;
   }
@@ -94,7 +94,7 @@ export class RequestHead {
 
 const HEAD = Buffer.from("HEAD ");
 
-/** Whether a message with this start asks for the head of an answer only. */
+/** Whether the message at this offset is a HEAD request. */
 export function isHeadMethod(bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < HEAD.length; i++) {
     if (bytes[start + i] !== HEAD[i]) return false;

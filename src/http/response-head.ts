@@ -12,7 +12,7 @@ export class ResponseHead {
   /** HTTP/1.0 */
   isOld = false;
 
-  /** Returns the position behind the head, or a problem. */
+  /** Returns the offset just past the head, or a negative problem code. */
   scan(bytes: Buffer, start: number, end: number): number {
     const minor = scanVersion(bytes, start, end);
     if (minor < 0) return minor;
@@ -29,7 +29,7 @@ export class ResponseHead {
     }
     if (this.status < 100 || this.status > 599) return BAD_STATUS;
     if (at === end) return INCOMPLETE;
-    // The space is required, but servers without a reason phrase leave it out.
+    // The space is required, but some servers omit it together with the reason phrase.
     if (bytes[at] !== SPACE && bytes[at] !== CR) return BAD_START_LINE;
     while (at < end && FIELD_VALUE[bytes[at] as number] === 1) at++;
     if (at === end) return INCOMPLETE;
@@ -45,7 +45,7 @@ export class ResponseHead {
     return !this.fields.asksClose && (!this.isOld || this.fields.asksKeepAlive);
   }
 
-  /** These have no body, whatever their headers say (section 6.3). */
+  /** Responses that never have a body, whatever their headers say (section 6.3). */
   get isBodiless(): boolean {
     return this.status === 204 || this.status === 304 || this.status < 200;
   }

@@ -19,20 +19,20 @@ import { RequestHead } from "./request-head.ts";
 import type { ServerContext } from "./server-context.ts";
 
 /**
- *     idle -> head -> body -> answering -> flushing -> idle      a request that comes in one piece goes
- *                                 |            |                 from idle to answering at once
+ *     idle -> head -> body -> answering -> flushing -> idle      a request that arrives in one piece goes
+ *                                 |            |                 from idle to answering directly
  *                                 +------------+-> lingering -> closed
  *
- * `flushing`: the peer does not read, and no further request is until it does. `lingering`: the answer is out and we
- * have ended our side, but what the peer still sends is read and thrown away, because closing would reset the
- * connection and take the answer with it (RFC 9112, 9.6).
+ * `flushing`: the peer is not reading its answer, and no further request is read until it does. `lingering`: the answer is
+ * sent and our side has ended, but further bytes from the peer are read and discarded, because closing would reset the
+ * connection and could destroy the answer (RFC 9112, 9.6).
  */
 type State = "idle" | "head" | "body" | "answering" | "flushing" | "lingering" | "closed";
 
 const LINGER_MS = 2000;
-/** Requests sent ahead of answers are kept up to here; then the peer is not read. */
+/** Maximum buffered bytes of pipelined requests; beyond, the server stops reading from the peer. */
 const MAX_AHEAD_BYTES = 64 * 1024;
-/** Larger bodies are written behind their head, not copied to it. */
+/** Larger bodies are written after the head instead of being copied into it. */
 const MAX_COPIED_BYTES = 64 * 1024;
 
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
@@ -42,7 +42,7 @@ const CLOSE = Buffer.from("Connection: close\r\n");
 const KEEP_ALIVE = Buffer.from("Connection: keep-alive\r\n");
 const JSON_TYPE = [["Content-Type", "application/json"]] as const;
 
-/** One connection of a server: requests are read and answered in order, one at a time. */
+/** One connection of a server: it reads and answers requests in order, one at a time. */
 export class ServerConnection {
   readonly body = new BodyReader();
   readonly #head = new RequestHead();
@@ -52,12 +52,12 @@ export class ServerConnection {
   readonly #context: ServerContext;
   readonly #socket: Socket<ServerConnection>;
   #state: State = "idle";
-  /** When the state was entered, or the peer last read. */
+  /** When the state was entered, or when the peer last accepted bytes. */
   #sinceTick: number;
   #closesAfter = false;
   #hasUnreadBody = false;
   #isBodiless = false;
-  /** The peer sends nothing more, but may read. */
+  /** The peer has ended its side, but may still read. */
   #isHalfClosed = false;
   #isAdvancing = false;
   #isPaused = false;
@@ -79,13 +79,13 @@ export class ServerConnection {
   get peer(): Peer | null {
     if (this.#peer === null && this.#state !== "closed") {
       const { remoteAddress: address, remotePort: port } = this.#socket;
-      // A socket that has just been reset forgets them before it says so.
+      // A socket that was just reset loses its address before it reports the reset.
       if (address !== undefined) this.#peer = { address, port };
     }
     return this.#peer;
   }
 
-  /** The request that is to be answered now. */
+  /** The request that is being answered. */
   get openExchange(): Exchange | null {
     return this.#state === "answering" ? this.#exchange : null;
   }
@@ -101,7 +101,7 @@ export class ServerConnection {
         return;
       case "head":
         this.#input.push(chunk);
-        // Without another line end a head cannot be whole: a peer that sends byte by byte costs no scan for each.
+        // A head is not complete without another line end, so a peer that sends byte by byte does not cause a scan for each.
         if (chunk.includes(LF) || this.#input.size > this.#context.limits.headBytes) this.#advance();
         return;
       default:
@@ -110,7 +110,7 @@ export class ServerConnection {
     }
   }
 
-  /** The peer takes bytes again. */
+  /** The peer accepts bytes again. */
   drain(): void {
     if (this.#output.drain() > 0) this.#sinceTick = this.#context.sweeper.tick;
     if (this.#state === "flushing" && this.#output.isFlushed) this.#endAnswer();
@@ -123,7 +123,7 @@ export class ServerConnection {
     if (this.#state !== "answering" && this.#state !== "flushing") this.#socket.end();
   }
 
-  /** The connection is gone. */
+  /** The connection is closed. */
   forget(): void {
     const isAnswering = this.#state === "answering";
     this.#state = "closed";
@@ -133,7 +133,7 @@ export class ServerConnection {
     if (isAnswering) this.#exchange.onGone?.();
   }
 
-  /** Closes it unless a request is being read or will be answered. */
+  /** Closes the connection unless a request is being read or answered. */
   closeIfIdle(): void {
     if (this.#state === "idle") this.#socket.end();
     else if (this.#isMute) this.#socket.terminate();
@@ -149,7 +149,7 @@ export class ServerConnection {
     this.#socket.terminate();
   }
 
-  /** Closes it when its state has lasted too long. */
+  /** Closes the connection if its state has lasted too long. */
   checkTime(): void {
     const { sweeper, limits } = this.#context;
     const ticks = sweeper.tick - this.#sinceTick;
@@ -189,7 +189,7 @@ export class ServerConnection {
 
   finishAnswer(body: Uint8Array, start: number, end: number): void {
     if (this.#state === "closed") return;
-    if (this.#state !== "answering") throw new Error("the request was answered before");
+    if (this.#state !== "answering") throw new Error("the request has already been answered");
     const { out } = this.#context;
     if (this.#context.isStopping) this.#closesAfter = true;
     if (!this.#isBodiless) {
@@ -212,7 +212,7 @@ export class ServerConnection {
   }
 
   #advance(): void {
-    // An answer that is given at once comes back here from within the loop.
+    // An answer that is given immediately returns here from within the loop.
     if (this.#isAdvancing) return;
     this.#isAdvancing = true;
     while (this.#readRequest()) this.#handle();
@@ -285,13 +285,13 @@ export class ServerConnection {
       this.#enter("flushing");
       return;
     }
-    // The server may have begun to stop while the last of the answer waited for its reader.
+    // The server may have started to stop while the end of the answer waited for its reader.
     if (this.#closesAfter || this.#context.isStopping) {
       this.#closeGently();
       return;
     }
     this.#enter("idle");
-    // A connection that waits for its next request does not hold on to the last one's body.
+    // A connection that waits for its next request does not retain the last one's body.
     if (this.body.end > 0) this.body.clear();
     if (this.#input.size === 0) this.#input.clear();
     if (this.#isPaused) {
@@ -314,7 +314,7 @@ export class ServerConnection {
   }
 
   /**
-   * Where the next request would begin is not known: the connection ends with this. There is never a request to answer.
+   * Rejects a request. It is unknown where the next one would begin, so the connection ends. Always returns false.
    */
   #refuseFor(problem: number): false {
     const { status, text } = problemOf(problem);
@@ -329,7 +329,7 @@ export class ServerConnection {
     return false;
   }
 
-  /** From the request's first line on: of a request whose head was read, that head. */
+  /** The received bytes of the request: its head, if that was read completely. */
   #seenOfRequest(): Uint8Array {
     const input = this.#input;
     if (this.#state !== "body") return input.bytes.subarray(input.at, input.end);

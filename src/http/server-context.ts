@@ -10,8 +10,8 @@ export interface ServerContext {
   readonly limits: ServerLimits;
   readonly sweeper: Sweeper;
   readonly rejections: Rejections;
-  /** Answers are put together here; each is written before the next is begun. */
+  /** Scratch buffer for answers; each is written before the next is begun. */
   readonly out: ByteWriter;
-  /** Every answer is the last on its connection. */
+  /** Every connection closes after its answer. */
   isStopping: boolean;
 }

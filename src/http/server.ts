@@ -11,30 +11,30 @@ import { Sweeper } from "./sweeper.ts";
 
 export interface ServerOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number;
   /** @default SERVER_LIMITS */
   readonly limits?: Partial<ServerLimits>;
-  /** Hears of each request that is rejected before the handler. @default nobody does, and it costs nothing */
+  /** Called for each request that is rejected before the handler. @default none, at no cost */
   readonly onRejection?: ((rejection: Rejection) => void) | undefined;
 }
 
 export interface Server {
   readonly port: number;
-  /** Connections that are open now. */
+  /** Number of open connections. */
   readonly connections: number;
-  /** What was turned away before the handler. */
+  /** Requests and connections rejected before the handler. */
   readonly rejections: Rejections;
-  /** Of these: connections that were too many. */
+  /** Number of rejected connections that exceeded the limit. */
   readonly refusedConnections: number;
   /** Requests that are being answered. */
   openExchanges(): Exchange[];
   /**
-   * Accepts no more connections, closes those on which nothing is asked, and the others behind their answer, which
-   * says `Connection: close`. Resolves when all are closed.
+   * Stops accepting connections, closes idle ones, and closes the others after their answer, which carries
+   * `Connection: close`. Resolves when all are closed.
    */
   stopAccepting(): Promise<void>;
-  /** Cuts all connections. */
+  /** Closes all connections immediately. */
   close(): Promise<void>;
 }
 
@@ -45,8 +45,8 @@ const OVERLOADED = Buffer.concat([
 ]);
 
 /**
- * HTTP/1.1 (https://www.rfc-editor.org/rfc/rfc9112) and 1.0 on a port of its own.
- * @throws {Error} With the code `EADDRINUSE`, `EACCES`, `EMFILE`, …, when the port cannot be had.
+ * Serves HTTP/1.1 (https://www.rfc-editor.org/rfc/rfc9112) and 1.0 on a port of its own.
+ * @throws {Error} with a code such as `EADDRINUSE`, `EACCES` or `EMFILE`, if it cannot listen on the port
  */
 export function startServer(options: ServerOptions, handler: Handler): Server {
   const limits: ServerLimits = { ...SERVER_LIMITS, ...options.limits };
@@ -65,7 +65,7 @@ export function startServer(options: ServerOptions, handler: Handler): Server {
   const listener = Bun.listen<ServerConnection | undefined>({
     hostname: options.host,
     port: options.port,
-    // A caller may end its side behind its request and still wait for the answer.
+    // A caller may end its side after its request and still wait for the answer.
     allowHalfOpen: true,
     socket: {
       open(socket) {

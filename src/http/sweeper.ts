@@ -1,14 +1,14 @@
-/** Time-outs need not be exact: they are looked at this often, or four times within the shortest. */
+/** Timeouts need not be exact: they are checked this often, or four times within the shortest one. */
 const MAX_INTERVAL_MS = 1000;
 const LOOKS = 4;
 
 /**
- * One timer for the time-outs of many connections, instead of one for each. Time is counted in ticks, so that a
- * connection notes when something happened without reading a clock. The timer runs only while there is something to
- * watch, and never holds the process open.
+ * One timer for the timeouts of many connections, instead of one per connection. Time is counted in ticks, so that a
+ * connection can note when something happened without reading a clock. The timer runs only while there is something to
+ * watch, and never keeps the process alive.
  */
 export class Sweeper {
-  /** Now. */
+  /** The current time. */
   tick = 0;
   readonly #intervalMs: number;
   readonly #sweep: () => void;
@@ -19,7 +19,7 @@ export class Sweeper {
     this.#sweep = sweep;
   }
 
-  /** Ticks within a time-out: never fewer than it takes. */
+  /** The number of ticks in a timeout, rounded up so that it is never cut short. */
   ticksOf(timeoutMs: number): number {
     return Math.ceil(timeoutMs / this.#intervalMs) + 1;
   }

@@ -3,29 +3,29 @@
 const HEADER_BYTES = 5;
 const ALERT = 21;
 const APPLICATION_DATA = 23;
-/** What TLS 1.3 adds to a record's content: its true type, and the tag of every cipher that is in use. */
+/** TLS 1.3 adds this to a record's content: its real type, and the tag of all ciphers in use. */
 const ADDED_BYTES = 17;
 const ALERT_BYTES = 2;
 
 /**
- * Watches the encrypted bytes that a TLS server sends, to tell whether it ended the session with an alert
- * (`close_notify`) or the connection just ended. The runtime reports both alike, but a body that only the end of the
- * connection ends is complete in the first case alone.
+ * Watches the encrypted bytes from a TLS server to tell whether it ended the session with an alert (`close_notify`) or
+ * the connection just ended. The runtime reports both alike, but only the alert proves that a body which ends with the
+ * connection is complete.
  *
- * TLS 1.2 shows the type of a record. In TLS 1.3 an alert looks like two bytes of data: then the data that came out of
- * the same chunk decides.
+ * TLS 1.2 shows the type of a record. In TLS 1.3, an alert looks like two bytes of data: then the amount of data that was
+ * decrypted from the same chunk decides.
  */
 export class TlsRecords {
-  /** Bytes of the header of the record that is being read, and what of its content is missing. */
+  /** Number of bytes read of the current record's header, and missing from its content. */
   #headerBytes = 0;
   #missing = 0;
   #type = 0;
   #length = 0;
-  /** Room for data in the records that were completed by the last chunk, and the data that came out of them. */
+  /** Capacity for data of each record that the last chunk completed, and the amount of data decrypted from them. */
   #rooms: number[] = [];
   #dataBytes = 0;
 
-  /** A chunk of encrypted bytes. */
+  /** Takes a chunk of encrypted bytes. */
   push(chunk: Uint8Array): void {
     this.#rooms.length = 0;
     this.#dataBytes = 0;
@@ -41,17 +41,17 @@ export class TlsRecords {
     }
   }
 
-  /** Data that was decrypted from the last chunk. */
+  /** Notes data that was decrypted from the last chunk. */
   noteData(bytes: number): void {
     this.#dataBytes += bytes;
   }
 
-  /** Whether the last record is complete, and an alert. */
+  /** Whether the last record is a complete alert. */
   get endsWithAlert(): boolean {
     if (this.#headerBytes > 0) return false;
     if (this.#type === ALERT) return true;
     if (this.#type !== APPLICATION_DATA || this.#rooms.at(-1) !== ALERT_BYTES) return false;
-    // What came before it accounts for all data; session tickets, which hold none, precede the first data.
+    // The records before it account for all data; session tickets hold none, but precede the first data.
     let left = this.#dataBytes;
     for (let i = this.#rooms.length - 2; i >= 0 && left > 0; i--) left -= this.#rooms[i] as number;
     return left === 0;

@@ -8,9 +8,9 @@ import type { ClientLimits } from "./limits.ts";
 import type { CallListener } from "./reply.ts";
 import type { Sweeper } from "./sweeper.ts";
 
-/** A server that is called. */
+/** A server to call. */
 export interface Origin {
-  /** A name or an address, without brackets. */
+  /** A name or address, without brackets. */
   readonly host: string;
   readonly port: number;
   /** `null` for plain TCP. */
@@ -18,16 +18,16 @@ export interface Origin {
 }
 
 export interface TlsOptions {
-  /** PEM; without it the authorities that the runtime knows. */
+  /** PEM. @default the authorities that the runtime trusts */
   readonly ca?: string;
-  /** PEM of the client's certificate and its key. */
+  /** PEM of the client's certificate and key. */
   readonly cert?: string;
   readonly key?: string;
   /** @default true */
   readonly rejectUnauthorized?: boolean;
 }
 
-/** What the upstreams of a client share. */
+/** What all upstreams of a client share. */
 export interface ClientContext {
   readonly limits: ClientLimits;
   readonly sweeper: Sweeper;
@@ -36,8 +36,8 @@ export interface ClientContext {
 }
 
 /**
- * An attempt to connect cannot be taken back. More of them than this are not left behind by calls that timed out: a
- * further call waits for one of those.
+ * An attempt to connect cannot be canceled. At most this many are left behind by calls that timed out; a further call
+ * waits for one of them.
  */
 const MAX_ABANDONED = 16;
 
@@ -50,20 +50,20 @@ const HANDLERS: Bun.SocketHandler<ClientConnection> = {
   error: (_, error) => exposeMistake(error),
 };
 
-/** The connections to one server: those that carry a call, and those that wait for the next. */
+/** The connections to one server, both busy and idle. */
 export class Upstream implements ConnectionOwner {
   readonly origin: Origin;
   readonly limits: ClientLimits;
   readonly #context: ClientContext;
   readonly #handlers: Bun.SocketHandler<ClientConnection>;
   readonly #all: ClientConnection[] = [];
-  /** The last that was used is the first to be used again, so that the others grow old. */
+  /** Last in, first out, so that surplus connections become idle and expire. */
   readonly #idle: ClientConnection[] = [];
-  /** Attempts to connect whose calls timed out. */
+  /** Attempts to connect whose calls have timed out. */
   readonly #abandoned = new Set<ClientConnection>();
   /** {@link call} has not returned yet. */
   #isCalling = false;
-  /** One answer serves all attempts that fail meanwhile. */
+  /** The pending search for a cause; it serves all attempts that fail in the meantime. */
   #explanation: Promise<Failure> | null = null;
 
   constructor(origin: Origin, context: ClientContext) {
@@ -73,7 +73,7 @@ export class Upstream implements ConnectionOwner {
     this.#handlers = origin.tls === null ? HANDLERS : secureHandlers(origin.host, origin.tls);
   }
 
-  /** All connections, those in the making included. */
+  /** Number of connections, including those being established. */
   get size(): number {
     return this.#all.length;
   }
@@ -83,10 +83,10 @@ export class Upstream implements ConnectionOwner {
   }
 
   /**
-   * Sends a request and tells the listener how it ended, but never before this returns. The bytes are copied.
-   * @param bytes A whole request, from its method on, in the first `length` bytes. Without `Connection`.
-   * @param deadlineMs On the clock of `performance.now()`.
-   * @param body What follows `bytes`, where it is large: it is not copied, and must not change until the call has ended.
+   * Sends a request and tells the listener its result, but never before this returns. Copies the bytes.
+   * @param bytes a whole request, starting with its method, in the first `length` bytes; without `Connection`
+   * @param deadlineMs a time of `performance.now()`
+   * @param body follows `bytes`, for large bodies; it is not copied and must not change until the call has ended
    */
   call(
     bytes: Uint8Array,
@@ -108,8 +108,8 @@ export class Upstream implements ConnectionOwner {
   }
 
   /**
-   * All failures pass through here. The runtime may report one while it is still asked to connect; a caller that counts
-   * its calls when they are made would not have counted this one yet.
+   * All failures pass through here. The runtime may report one synchronously while it is asked to connect, but a caller
+   * that counts a call after `call` returns would not have counted it yet.
    */
   tellFailure(listener: CallListener, failure: Failure, isRepeated: boolean): void {
     if (this.#isCalling) queueMicrotask(() => listener.onFailure(failure, isRepeated));
@@ -146,7 +146,7 @@ export class Upstream implements ConnectionOwner {
     this.#connect(request.bytes, request.length, deadlineMs, listener, true, body);
   }
 
-  /** Ends the calls that are due; returns the earliest deadline that is left. */
+  /** Ends the calls that are due; returns the earliest remaining deadline. */
   expire(nowMs: number): number {
     let next = Number.POSITIVE_INFINITY;
     for (const connection of this.#all.slice()) {
@@ -163,7 +163,7 @@ export class Upstream implements ConnectionOwner {
     return next;
   }
 
-  /** Closes what was not used for long, and marks what is old. */
+  /** Closes connections that were idle for too long, and marks old ones. */
   sweep(): void {
     const { sweeper, limits } = this.#context;
     const idleTicks = sweeper.ticksOf(limits.idleTimeoutMs);
@@ -206,7 +206,7 @@ export class Upstream implements ConnectionOwner {
     const { host: hostname, port } = this.origin;
     try {
       const made = Bun.connect({ hostname, port, socket: this.#handlers, data: connection });
-      // The handlers hear what comes of it; the promise says the same again.
+      // The socket's handlers get the error; the promise only repeats it.
       made.catch(() => {});
     } catch (error) {
       connection.failToConnect(error);
@@ -215,8 +215,8 @@ export class Upstream implements ConnectionOwner {
 }
 
 /**
- * The TLS session is laid over a plain connection, whose bytes are seen too: see `TlsRecords`. A request is sent when
- * the server is known to be the one that was meant, and not before.
+ * The TLS session runs on top of a plain connection whose bytes are observed as well: see `TlsRecords`. A request is sent
+ * only after the server's identity is verified.
  */
 function secureHandlers(host: string, tls: TlsOptions): Bun.SocketHandler<ClientConnection> {
   const isChecked = tls.rejectUnauthorized ?? true;
@@ -226,7 +226,7 @@ function secureHandlers(host: string, tls: TlsOptions): Bun.SocketHandler<Client
     data: (socket, chunk) => socket.data.receiveDecrypted(chunk),
     handshake(socket, isTrusted, error) {
       if (isTrusted || (!isChecked && !isHandshakeError(error))) socket.data.open(socket);
-      // The server closed or reset the connection: `close` tells which.
+      // The server closed or reset the connection: `close` reports which.
       else if (errorCode(error) !== "ECONNRESET") socket.data.fail(tlsFailure(error));
     },
     error(socket, error) {
@@ -247,7 +247,7 @@ function secureHandlers(host: string, tls: TlsOptions): Bun.SocketHandler<Client
     },
     data: (socket, chunk) => socket.data.noteRecords(chunk),
     drain: () => {},
-    // The session hears of it next.
+    // The TLS session is notified next.
     close: () => {},
   };
 }

@@ -4,7 +4,7 @@ import { BAD_START_LINE, BAD_VERSION, INCOMPLETE } from "./problem.ts";
 const PREFIX = Buffer.from("HTTP/1.");
 const MAJOR = 5;
 
-/** Reads the eight bytes `HTTP/1.x` and returns the last, or a problem. Minor versions behind 1.1 are read as 1.1. */
+/** Reads the eight bytes `HTTP/1.x` and returns the last, or a negative problem code. Later minor versions are read as 1.1. */
 export function scanVersion(bytes: Uint8Array, start: number, end: number): number {
   for (let i = 0; i < PREFIX.length; i++) {
     if (start + i === end) return INCOMPLETE;

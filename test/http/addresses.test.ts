@@ -1,4 +1,4 @@
-/** Where names lead: IPv6, names with several addresses, and names whose answer changes. */
+/** Name resolution: IPv6, names with several addresses, and names whose address changes. */
 import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { networkInterfaces, tmpdir } from "node:os";
@@ -9,7 +9,7 @@ const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
   all?.some(({ address }) => address === "::1"),
 );
 
-/** Says at which address it was called. */
+/** Answers with the address at which it was called. */
 function startAt(hostname: string, port = 0): Bun.Server<undefined> {
   return Bun.serve({ hostname, port, fetch: () => new Response(hostname) });
 }
@@ -40,7 +40,7 @@ describe.skipIf(!hasIpv6)("an upstream with an IPv6 address", () => {
     client.close();
   });
 
-  test("that nobody listens at is refused", async () => {
+  test("refuses the connection if nothing listens there", async () => {
     const server = startAt("::1");
     const { port } = server;
     await server.stop(true);
@@ -70,7 +70,7 @@ const canMount =
   Bun.which("unshare") !== null &&
   Bun.spawnSync(["unshare", "-rm", "true"], { stderr: "ignore" }).exitCode === 0;
 
-/** Calls a name until it leads to the second address; the hosts file is the process's own. */
+/** Calls a name until it resolves to the second address. The process has its own hosts file. */
 const CALLER = `
 import { writeFileSync } from "node:fs";
 import { Client } from "${join(import.meta.dir, "../../src/http/client.ts")}";
@@ -90,7 +90,7 @@ console.log([...new Set(seen)].join());
 process.exit(0);`;
 
 test.skipIf(!canMount)(
-  "a name that leads elsewhere is followed under steady use, and no call is lost",
+  "a changed address is picked up under steady use, and no call is lost",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "chain-link-hosts-"));
     const hosts = join(folder, "hosts");
@@ -101,7 +101,7 @@ test.skipIf(!canMount)(
     const script = `mount --bind ${hosts} /etc/hosts && exec "$0" ${folder}/caller.ts ${before.port}`;
     const child = Bun.spawn(["unshare", "-rm", "sh", "-c", script, process.execPath], {
       stdout: "pipe",
-      // The runtime remembers answers for 30 s.
+      // The runtime caches addresses for 30 s.
       env: { ...process.env, BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS: "1" },
     });
     expect((await child.stdout.text()).trim()).toBe("127.0.0.2,127.0.0.3");

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { ByteWriter } from "../../src/http/byte-writer.ts";
 
-test("numbers are written as they are read", () => {
+test("numbers are written in decimal", () => {
   for (const value of [0, 1, 9, 10, 11, 99, 100, 101, 65_535, 65_536, 999_999_999_999_999]) {
     const out = new ByteWriter(1);
     out.decimal(value);
@@ -9,7 +9,7 @@ test("numbers are written as they are read", () => {
   }
 });
 
-test("bytes of any length are copied from where they lie, and room is made for them", () => {
+test("bytes of any length are copied, and the buffer grows to hold them", () => {
   const source = Buffer.from("0123456789".repeat(100));
   const out = new ByteWriter(1);
   let expected = "";
@@ -21,7 +21,7 @@ test("bytes of any length are copied from where they lie, and room is made for t
   expect(out.take().toString("latin1")).toBe(expected);
 });
 
-test("the same byte many times, and room that is given back", () => {
+test("a byte is written many times, and the buffer is released", () => {
   const writer = new ByteWriter(4);
   writer.latin1("ab");
   writer.fill(0x78, 5000);

@@ -1,4 +1,4 @@
-/** How a connection ends decides whether a body without a length is complete: closed, cut, or reset. */
+/** How a connection ends (closed, truncated or reset) decides whether a body without a length is complete. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -52,7 +52,7 @@ describe("over TCP", () => {
     }
   }
 
-  test("a reset that a write meets first still fails a body without a length", async () => {
+  test("a reset that is first noticed by a write still fails a body without a length", async () => {
     await using server = await startRawServer((socket) => {
       socket.pause();
       socket.write("HTTP/1.1 200 OK\r\n\r\nhello", () => setTimeout(() => socket.resetAndDestroy(), 20));
@@ -99,7 +99,7 @@ for (const version of ["1.2", "1.3"]) {
       ["closed", "chunks", CLOSED],
       ["cut", "none", CUT],
       ["cut", "large", CUT],
-      // The length says that nothing is missing: curl, Go and Node take it too.
+      // The length proves that nothing is missing: curl, Go and Node accept it, too.
       ["cut", "length", /^200 ok$/],
       ["cut", "short", CLOSED],
       ["cut", "chunks", CLOSED],

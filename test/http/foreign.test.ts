@@ -1,4 +1,4 @@
-/** Peers that are not ours: curl, Node's and Go's libraries, nginx, Envoy, a browser. Those that a machine lacks are skipped. */
+/** Foreign peers: curl, the libraries of Node and Go, nginx, Envoy, a browser. Those that are not installed are skipped. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -49,7 +49,7 @@ async function start(...command: string[]): Promise<{ url: string; stop: () => v
   return { url: `http://127.0.0.1:${new TextDecoder().decode(value).trim()}`, stop: () => child.kill() };
 }
 
-/** Several requests, at the same time and one after the other: chunks, lengths, and bodies. */
+/** Several requests, concurrent and sequential, with chunks, lengths and bodies. */
 async function expectGoodUpstream(upstream: string): Promise<void> {
   const client = new Client();
   for (let round = 0; round < 3; round++) {
@@ -68,7 +68,7 @@ async function expectGoodUpstream(upstream: string): Promise<void> {
 }
 
 describe.skipIf(Bun.which("curl") === null)("curl", () => {
-  test("keeps its connection, and reads the headers", async () => {
+  test("keeps its connection and reads the headers", async () => {
     const text = await run("curl", "-sv", "-H", "X-Sent: a b", "-D", "-", `${url}/1`, `${url}/2?q`);
     expect(text.match(/X-Got: a b/g)).toHaveLength(2);
     expect(text).toContain("GET /2?q ");
@@ -227,13 +227,13 @@ describe.skipIf(!existsSync(CHROMIUM))("a browser", () => {
       return found;
     });
     expect(texts).toEqual(Array.from({ length: 5 }, () => "200 a b POST /post hello"));
-    // One for the page and its calls, perhaps another for its icon, and one that browsers open ahead.
+    // One for the page and its calls, perhaps one for its icon, and one that browsers open in advance.
     expect(server.connections).toBeLessThanOrEqual(3);
     await browser.close();
   });
 });
 
-/** What goes through a proxy in front of our server is right, and the proxy keeps its connections to us. */
+/** Sends requests through a proxy to our server; the answers are right, and the proxy keeps its connections to us. */
 async function expectGoodProxy(port: number): Promise<void> {
   const client = new Client();
   const target = `http://127.0.0.1:${port}/`;

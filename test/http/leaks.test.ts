@@ -8,20 +8,20 @@ import { RawCaller } from "./peer.ts";
 
 const countFiles = () => (process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0);
 
-/** Waits for what the kernel and the runtime still have to close. */
+/** Waits until the kernel and the runtime have closed their files. */
 async function settleFiles(expected: number): Promise<number> {
   for (let i = 0; i < 300 && countFiles() > expected; i++) await Bun.sleep(10);
   return countFiles();
 }
 
-/** What a connection is made of: its socket, its bytes, the positions of its headers. */
+/** Counts the objects of connections: sockets, buffers, header positions. */
 function countObjects(): number {
   Bun.gc(true);
   const { TCPSocket = 0, Uint8Array: bytes = 0, Int32Array: positions = 0 } = heapStats().objectTypeCounts;
   return TCPSocket + bytes + positions;
 }
 
-test("an upstream that fails in every way leaves no file descriptors and no memory behind, and is used again", async () => {
+test("an upstream that fails in every way leaks neither file descriptors nor memory, and is used again", async () => {
   const before = countFiles();
   let turn = 0;
   let isWell = false;
@@ -53,12 +53,12 @@ test("an upstream that fails in every way leaves no file descriptors and no memo
   client.close();
   await server[Symbol.asyncDispose]();
   expect(await settleFiles(before)).toBeLessThanOrEqual(before);
-  // Of 640 calls, most of which had a connection of their own.
+  // Of 640 calls, most had a connection of their own.
   for (let i = 0; i < 100 && countObjects() > objectsBefore + 20; i++) await Bun.sleep(10);
   expect(countObjects()).toBeLessThanOrEqual(objectsBefore + 20);
 }, 20_000);
 
-test("callers that misbehave in every way leave no file descriptors and no connections behind", async () => {
+test("callers that misbehave in every way leak neither file descriptors nor connections", async () => {
   const before = countFiles();
   const server = startServer({ host: "127.0.0.1", port: 0 }, (exchange) =>
     exchange.answer({ status: 200, headers: [], body: "ok" }),
@@ -87,7 +87,7 @@ test("callers that misbehave in every way leave no file descriptors and no conne
   expect(await settleFiles(before)).toBeLessThanOrEqual(before);
 }, 20_000);
 
-/** Listens without ever taking a connection: the kernel leaves the first of a connection unanswered when its queue is full. */
+/** Listens without accepting connections: once its queue is full, the kernel does not answer attempts to connect. */
 const DEAF_SERVER = `
 import socket, time
 listener = socket.socket()
@@ -97,7 +97,7 @@ print(listener.getsockname()[1], flush=True)
 time.sleep(60)`;
 
 test.skipIf(process.platform !== "linux" || Bun.which("python3") === null)(
-  "calls to a server that takes no connections end at their deadline, and attempts to connect do not pile up",
+  "calls to a server that accepts no connections end at their deadline, and attempts to connect do not pile up",
   async () => {
     const deaf = Bun.spawn(["python3", "-c", DEAF_SERVER], { stdout: "pipe" });
     const { value } = await deaf.stdout.getReader().read();

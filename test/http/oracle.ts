@@ -1,8 +1,8 @@
 import { isIPv6 } from "node:net";
 
 /**
- * HTTP/1.1 messages taken apart slowly and plainly, on text, with the whole connection at hand. The readers in `src/http`
- * must agree with this whatever pieces the bytes come in.
+ * A slow and plain HTTP/1.1 parser that works on text and sees the whole connection. The readers in `src/http` must agree
+ * with it, whatever pieces the bytes come in.
  */
 
 export interface Limits {
@@ -17,18 +17,18 @@ export interface Message {
   readonly keepsAlive: boolean;
 }
 
-/** `cut`: the connection ended before the message did, or what came of it cannot be part of one. */
+/** `cut`: the connection ended before the message, or the received bytes cannot be part of one. */
 export type Found<T> = T | "bad" | "cut" | "too large";
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters.
 const FIELD_LINE = /^([^:]*):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)$/;
 const CHUNK_LINE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters.
   /^([0-9a-fA-F]{1,12})([ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z][^\x00-\x08\x0a-\x1f\x7f]*)?\r\n/;
 const MAX_FIELDS = 256;
 
-/** The requests of a connection in order, and what ended them (`null`: nothing, all bytes were used). */
+/** The requests of a connection in order, and what ended them (`null`: all bytes were used). */
 export function readRequests(text: string, limits: Limits): { requests: Message[]; end: string | null } {
   const requests: Message[] = [];
   let rest = text;
@@ -75,7 +75,7 @@ function isTarget(method: string, target: string): boolean {
   return authority !== undefined && isHost(authority);
 }
 
-/** `host` or `host:port`, as RFC 3986 spells it, where the host is not empty and the port is one. */
+/** `host` or `host:port` according to RFC 3986, with a non-empty host and a numeric port. */
 function isHost(text: string): boolean {
   const [, literal, name, port = ""] = /^(?:\[([^\]]*)\]|([^:]+))(?::(\d*))?$/.exec(text) ?? [];
   if (literal === undefined && name === undefined) return false;
@@ -87,20 +87,20 @@ function isHost(text: string): boolean {
 
 export interface Response extends Message {
   readonly status: number;
-  /** The connection may be used again. */
+  /** The connection can be reused. */
   readonly isReusable: boolean;
-  /** The end of the connection is the end of the body. */
+  /** The body ends when the connection ends. */
   readonly isUntilClose: boolean;
 }
 
-/** The one reply of a connection that carried `text` and was closed then. */
+/** The only reply of a connection that carried `text` and was then closed. */
 export function readResponse(text: string, limits: Limits, asksHead = false): Found<Response> {
   let start = 0;
   for (let interim = 0; ; ) {
     const head = readHead(text, start, limits);
     if (typeof head === "string") return head;
     const { startLine, fields, end } = head;
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters.
     const line = /^HTTP\/1\.(\d) ([1-5]\d\d)( [^\x00-\x08\x0a-\x1f\x7f]*)?$/.exec(startLine);
     if (line === null) return "bad";
     const isOld = line[1] === "0";
@@ -185,7 +185,7 @@ function readChunks(text: string, start: number, limits: Limits): Found<{ body: 
     body += text.slice(at, at + size);
     at += size + 2;
   }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it looks for control characters.
   const trailer = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n)*\r\n/.exec(text.slice(at));
   return trailer === null ? "cut" : { body, end: at + trailer[0].length };
 }

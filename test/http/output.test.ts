@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Output } from "../../src/http/output.ts";
 
-test("what a peer takes piece by piece arrives whole and in order, though the bytes are used again meanwhile", () => {
+test("bytes that a peer accepts piece by piece arrive in order, even if the caller reuses its buffer", () => {
   let taken = "";
   let room = 0;
   const output = new Output({
@@ -26,7 +26,7 @@ test("what a peer takes piece by piece arrives whole and in order, though the by
   expect(taken).toBe("0123456789abcdefghijABCDEFGHIJ");
 });
 
-test("a connection that is gone takes nothing, and nothing waits for it", () => {
+test("a closed connection accepts nothing, and nothing is queued for it", () => {
   const output = new Output({ write: () => -1 });
   output.write(Buffer.from("abc"), 0, 3);
   expect(output.isFlushed).toBe(true);

@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 
-/** A raw connection to a server: sends what it is told, and keeps what comes. */
+/** A raw connection to a server: sends given bytes and collects what it receives. */
 export class RawCaller {
   text = "";
   isEnded = false;
@@ -33,12 +33,12 @@ export class RawCaller {
     return caller;
   }
 
-  /** Returns how many bytes went on their way; the others are dropped. */
+  /** Returns how many bytes were sent; the others are dropped. */
   send(text: string): number {
     return this.#socket?.write(Buffer.from(text, "latin1")) ?? 0;
   }
 
-  /** Ends its side only. */
+  /** Ends only its own side. */
   shutdown(): void {
     this.#socket?.shutdown();
   }
@@ -55,7 +55,7 @@ export class RawCaller {
     this.#socket?.terminate();
   }
 
-  /** Waits until `isThere` holds, which is asked whenever something came. */
+  /** Waits until `isThere` holds, which is checked whenever bytes arrive. */
   async until(isThere: () => boolean): Promise<string> {
     while (!isThere()) {
       const { promise, resolve } = Promise.withResolvers<void>();

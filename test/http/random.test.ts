@@ -5,14 +5,14 @@ import { RequestHead } from "../../src/http/request-head.ts";
 import { ResponseHead } from "../../src/http/response-head.ts";
 import { checkRequests, checkResponse } from "../fuzz/http-check.ts";
 
-/** More of the same: `bun test/fuzz/http.ts`. */
+/** `bun test/fuzz/http.ts` runs more of these. */
 const COUNT = 3000;
 
-test("random and broken responses are read as a slow plain reader reads them, in whatever pieces they come", () => {
+test("the client agrees with a slow and plain parser on random and broken responses, in pieces of any size", () => {
   for (let seed = 1; seed <= COUNT; seed++) checkResponse(seed);
 });
 
-test("random and broken requests are read as a slow plain reader reads them, in whatever pieces they come", () => {
+test("the server agrees with a slow and plain parser on random and broken requests, in pieces of any size", () => {
   for (let seed = 1; seed <= COUNT; seed++) checkRequests(seed);
 });
 
@@ -20,7 +20,7 @@ for (const [what, head, text] of [
   ["request", new RequestHead(), "\r\nPOST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nX:\ty \r\n\r\n"],
   ["response", new ResponseHead(), "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX:\ty \r\n\r\n"],
 ] as const) {
-  test(`the start of a ${what} is incomplete at every byte, and what follows it changes nothing`, () => {
+  test(`a ${what} is incomplete after each of its bytes except the last, and later bytes do not change it`, () => {
     for (let end = 0; end < text.length; end++) {
       expect(head.scan(Buffer.from(text), 0, end)).toBe(INCOMPLETE);
     }
@@ -30,7 +30,7 @@ for (const [what, head, text] of [
   });
 }
 
-test("a header is found in whatever case, and more of them than there was room for", () => {
+test("headers are found in any case, even if there are more than the initial capacity", () => {
   const fields = new Fields();
   const lines = Array.from({ length: 200 }, (_, i) => `Name-${i}: ${i}\r\n`).join("");
   const bytes = Buffer.from(`${lines}NAME-7: again\r\n\r\n`);

@@ -35,7 +35,7 @@ const answerLater = (delayMs: number, give: (request: Exchange) => Answer) =>
   });
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/** What comes back for `sent` until the server ends the connection. */
+/** Everything that the server sends in response to `sent` until it ends the connection. */
 async function exchange(server: Server, sent: string): Promise<string> {
   const caller = await connect(server);
   caller.send(sent);
@@ -67,7 +67,7 @@ test("a request has method, target, path, headers, body and peer", async () => {
   ]);
 });
 
-test("an answer has its date, its length, and the headers it was given", async () => {
+test("an answer has its date, its length and the given headers", async () => {
   const server = serve(answerWith(() => ({ status: 404, headers: [["X-A", "b\xe9"]], body: "né" })));
   const answer = await exchange(server, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   expect(answer).toMatch(
@@ -75,7 +75,7 @@ test("an answer has its date, its length, and the headers it was given", async (
   );
 });
 
-test("requests sent ahead are answered in order, one after the other, however late each is", async () => {
+test("pipelined requests are answered one at a time, in order", async () => {
   let running = 0;
   const server = serve(
     answerWith(async (request) => {
@@ -91,7 +91,7 @@ test("requests sent ahead are answered in order, one after the other, however la
   expect([...answers.matchAll(/<\/(\d)>/g)].map(([, i]) => i)).toEqual(["0", "1", "2", "3"]);
 });
 
-test("a head may come byte by byte, and the next one behind it on the same connection", async () => {
+test("a head may arrive byte by byte, followed by the next one on the same connection", async () => {
   const caller = await connect(serve(echo));
   for (const part of "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: a\r\n\r\n") {
     caller.send(part);
@@ -201,7 +201,7 @@ for (const [what, trailers] of [
   });
 }
 
-test("trailers are read and thrown away, whatever they say", async () => {
+test("trailers are read and discarded, whatever they contain", async () => {
   const answer = await exchange(
     serve(echo),
     `${CHUNKED}X-A: b\r\nX-C:\r\nContent-Length: 99\r\nHost: b\r\n\r\n`,
@@ -250,7 +250,7 @@ const NO_HOSTS = [
   "a, b",
 ];
 
-test("a Host that RFC 3986 allows is taken, an empty one too", async () => {
+test("a Host that RFC 3986 allows is accepted, and so is an empty one", async () => {
   const server = serve(answerWith((request) => text(`<${request.host}>`)));
   for (const host of HOSTS) {
     const answer = await exchange(server, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
@@ -258,7 +258,7 @@ test("a Host that RFC 3986 allows is taken, an empty one too", async () => {
   }
 });
 
-test("any other Host is rejected with 400, from HTTP/1.0 too", async () => {
+test("any other Host is rejected with 400, even from HTTP/1.0", async () => {
   const server = serve(echo);
   for (const host of NO_HOSTS) {
     for (const version of ["1.0", "1.1"]) {
@@ -268,7 +268,7 @@ test("any other Host is rejected with 400, from HTTP/1.0 too", async () => {
   }
 });
 
-test("a whole URL as target is taken, and its host replaces Host", async () => {
+test("a complete URL is accepted as the target, and its host takes precedence over Host", async () => {
   const server = serve(answerWith((request) => text(`<${request.host} ${request.target} ${request.path}>`)));
   for (const [target, seen] of [
     ["http://b", "b / /"],
@@ -282,7 +282,7 @@ test("a whole URL as target is taken, and its host replaces Host", async () => {
   }
 });
 
-test("every rejection is counted by status and reason, and told with its caller and first line", async () => {
+test("every rejection is counted by status and reason, and reported with its caller and first line", async () => {
   const told: string[] = [];
   const server = startServer(
     {
@@ -345,12 +345,12 @@ test("every rejection is counted by status and reason, and told with its caller 
   ]);
 });
 
-test("what follows a refused request is not taken for one", async () => {
+test("bytes after a rejected request are not read as another request", async () => {
   const server = serve(echo);
   expect(await exchange(server, `GET / HTTP/1.1\r\n\r\n${GET}`)).not.toContain("200 OK");
 });
 
-test("a refused sender that goes on sending still gets the answer", async () => {
+test("a rejected sender that keeps sending still gets the answer", async () => {
   const server = serve(echo);
   const caller = await connect(server);
   caller.pause();
@@ -360,14 +360,14 @@ test("a refused sender that goes on sending still gets the answer", async () => 
     caller.send("x".repeat(100_000));
     await Bun.sleep(1);
   }
-  // It is read on: a reset may take with it what the sender has not read yet.
+  // The server keeps reading: a reset could destroy an answer that the sender has not read yet.
   expect(server.connections).toBe(1);
   caller.resume();
   expect(await caller.untilEnd()).toStartWith("HTTP/1.1 413 ");
   while (server.connections > 0) await Bun.sleep(1);
 });
 
-test("HTTP/1.0 closes unless it asks otherwise", async () => {
+test("an HTTP/1.0 connection closes unless keep-alive is requested", async () => {
   const server = serve(echo);
   expect(await exchange(server, "GET / HTTP/1.0\r\n\r\n")).toContain("Connection: close\r\n");
   const caller = await connect(server);
@@ -377,14 +377,14 @@ test("HTTP/1.0 closes unless it asks otherwise", async () => {
   expect(await caller.untilEnd()).toContain("GET /2");
 });
 
-test("HEAD gets the length, and no body", async () => {
+test("the answer to HEAD has the length, but no body", async () => {
   const caller = await connect(serve(echo));
   caller.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n");
   const answers = await caller.untilText("GET /next");
   expect(answers).toMatch(/Content-Length: 7\r\n\r\nHTTP\/1\.1 200 OK/);
 });
 
-test("204 and 304 have neither a body nor its length", async () => {
+test("answers with 204 and 304 have neither a body nor a length", async () => {
   const server = serve(
     answerWith((request) => ({ status: Number(request.path.slice(1)), headers: [], body: "x" })),
   );
@@ -394,7 +394,7 @@ test("204 and 304 have neither a body nor its length", async () => {
   }
 });
 
-test("100-continue is answered before the body, and not when the body is there", async () => {
+test("100-continue is answered before the body, but not if the body has already arrived", async () => {
   const server = serve(echo);
   const caller = await connect(server);
   const head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
@@ -407,7 +407,7 @@ test("100-continue is answered before the body, and not when the body is there",
   expect(await second.untilText("POST / ok")).toStartWith("HTTP/1.1 200");
 });
 
-test("a header that cannot be sent makes 500, and nothing of it is sent", async () => {
+test("a header that cannot be sent results in 500, and no part of it is sent", async () => {
   for (const [name, value] of [
     ["X", "a\r\nSet-Cookie: b"],
     ["X", "a\nb"],
@@ -428,7 +428,7 @@ test("a header that cannot be sent makes 500, and nothing of it is sent", async 
   }
 });
 
-test("a handler that throws is answered with 500, and the next request as ever", async () => {
+test("a handler that throws is answered with 500, and the next request as usual", async () => {
   let count = 0;
   const server = serve((exchange: Exchange) => {
     if (count++ > 0) return exchange.answer(text("fine"));
@@ -445,7 +445,7 @@ test("a handler whose promise is rejected is answered with 500", async () => {
   expect(await exchange(server, "GET / HTTP/1.0\r\n\r\n")).toStartWith("HTTP/1.1 500 ");
 });
 
-test("an answer to a caller that is gone goes nowhere and breaks nothing", async () => {
+test("an answer to a caller that has disconnected is dropped", async () => {
   const { promise, resolve } = Promise.withResolvers<Exchange>();
   const server = serve(resolve);
   const caller = await connect(server);
@@ -457,7 +457,7 @@ test("an answer to a caller that is gone goes nowhere and breaks nothing", async
   late.answer(text("late"));
 });
 
-test("a caller that ends its side behind the request gets its answers", async () => {
+test("a caller that ends its side after the request gets its answers", async () => {
   const server = serve(answerLater(5, (request) => text(`<${request.path}>`)));
   const caller = await connect(server);
   caller.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -467,7 +467,7 @@ test("a caller that ends its side behind the request gets its answers", async ()
   expect(answers).toContain("</2>");
 });
 
-test("a large answer reaches a caller that reads late, whole, and no request is read before it is out", async () => {
+test("a large answer reaches a slow reader completely, and no request is read before that", async () => {
   let handled = 0;
   const body = Buffer.alloc(8_000_000, "abcdefghij");
   const server = serve((exchange) => {
@@ -486,7 +486,7 @@ test("a large answer reaches a caller that reads late, whole, and no request is 
   expect(handled).toBe(2);
 });
 
-test("requests without end, from a caller that waits for none, do not pile up", async () => {
+test("endless pipelined requests from a caller that reads no answers do not pile up", async () => {
   const server = serve(() => {});
   const caller = await connect(server);
   const ahead = GET.repeat(4000);
@@ -495,11 +495,11 @@ test("requests without end, from a caller that waits for none, do not pile up", 
     sent += Math.max(0, caller.send(ahead));
     if (i % 10 === 0) await Bun.sleep(1);
   }
-  // What the kernel holds between the two is all that the server has not refused to read.
+  // The server has not refused to read more than what the kernel buffers between the two.
   expect(sent).toBeLessThan((600 * ahead.length) / 2);
 });
 
-test("a slow head is refused with 408, an idle connection is closed, a slow answer is waited for", async () => {
+test("a slow head is refused with 408, an idle connection is closed, and a slow answer may take its time", async () => {
   const server = serve(
     answerLater(250, () => text("slow")),
     { headTimeoutMs: 60, idleTimeoutMs: 60 },
@@ -537,7 +537,7 @@ test("a caller that does not read its answer is cut off", async () => {
   while (server.connections > 0) await Bun.sleep(5);
 });
 
-test("connections beyond the limit are turned away with 503, and taken again when others are gone", async () => {
+test("connections above the limit are rejected with 503, and accepted again when others have closed", async () => {
   const server = serve(echo, { connections: 2 });
   const first = await connect(server);
   const second = await connect(server);
@@ -551,7 +551,7 @@ test("connections beyond the limit are turned away with 503, and taken again whe
   expect(await exchange(server, "GET / HTTP/1.0\r\n\r\n")).toContain("200 OK");
 });
 
-test("a stop closes idle connections, answers what is under way with Connection: close, and accepts no more", async () => {
+test("a stop closes idle connections, answers requests in flight with Connection: close, and accepts no more", async () => {
   const server = serve(answerLater(30, () => text("done")));
   const idle = await connect(server);
   const busy = await connect(server);
@@ -567,7 +567,7 @@ test("a stop closes idle connections, answers what is under way with Connection:
   expect(RawCaller.connect(server.port)).rejects.toThrow();
 });
 
-test("a close cuts what is under way", async () => {
+test("a close ends requests in flight immediately", async () => {
   const server = serve(() => {});
   const caller = await connect(server);
   caller.send(GET);

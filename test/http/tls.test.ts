@@ -48,7 +48,7 @@ describe.skipIf(Bun.which("openssl") === null)("an upstream with TLS", () => {
     }
   });
 
-  test("gets a large request whole", async () => {
+  test("receives a large request completely", async () => {
     const outcome = await callOnce(`https://localhost:${server.port}/a`, { ca }, "x".repeat(3_000_000));
     expect(outcome.kind === "reply" && outcome.body.toString()).toBe("/a 3000000");
   });
@@ -59,7 +59,7 @@ describe.skipIf(Bun.which("openssl") === null)("an upstream with TLS", () => {
     ["expired", "certificate_expired", "certificate has expired"],
     ["otherName", "certificate_for_another_name", "certificate is issued for another name"],
   ] as const) {
-    test(`whose certificate is not trusted is ${reason}, unless nobody checks`, async () => {
+    test(`with an untrusted certificate fails with ${reason}, unless certificates are not verified`, async () => {
       await using other = serveWith(certificates[what]);
       const url = `https://localhost:${other.port}/`;
       const trusted = what === "expired" || what === "otherName" ? { ca } : undefined;
@@ -73,7 +73,7 @@ describe.skipIf(Bun.which("openssl") === null)("an upstream with TLS", () => {
     });
   }
 
-  test("whose session fails after the handshake is tls_failed", async () => {
+  test("whose session fails after the handshake fails with tls_failed", async () => {
     const { cert, key } = certificates.good;
     const tls = { cert, key, ca, requestCert: true, rejectUnauthorized: true };
     await using strict = Bun.serve({ hostname: "127.0.0.1", port: 0, tls, fetch: () => new Response("ok") });
@@ -83,12 +83,12 @@ describe.skipIf(Bun.which("openssl") === null)("an upstream with TLS", () => {
     });
   });
 
-  test("is not called with an authority that is no certificate", async () => {
+  test("is not called if the authority is not a certificate", async () => {
     const outcome = await callOnce(`https://localhost:${server.port}/`, { ca: "nonsense" });
     expect(outcome).toMatchObject({ kind: "failure" });
   });
 
-  test("that speaks no TLS is tls_failed, also if nobody checks", async () => {
+  test("that does not speak TLS fails with tls_failed, even if certificates are not verified", async () => {
     await using plain = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("plain") });
     for (const tls of [{ ca }, { rejectUnauthorized: false }]) {
       expect(await callOnce(`https://localhost:${plain.port}/`, tls)).toMatchObject({

@@ -55,7 +55,7 @@ function expectFailure({ response, body, spans }: Outcome, status: number, reaso
   }
 }
 
-const STATUS = "the status is not a number from 100 to 599, or was not asked for";
+const STATUS = "the status is not a number from 100 to 599, or was not requested";
 
 describe("a call that fails", () => {
   test("refused is 502", async () => {
@@ -102,7 +102,7 @@ describe("a call that fails", () => {
     [
       "a header with NUL",
       "HTTP/1.1 200 OK\r\nContent-Type: a\0b\r\nContent-Length: 0\r\n\r\n",
-      "a header value holds a control character",
+      "a header value contains a control character",
     ],
   ])("answered with %s is 502", async (_what, bytes, message) => {
     expectFailure(await askRaw((socket) => socket.write(bytes)), 502, "malformed_response", message);
