@@ -3,12 +3,12 @@ import type { SeenSpan } from "./seen-span.ts";
 import type { TraceView } from "./trace-view.ts";
 import type { AlteredSpan } from "./verdict.ts";
 
-/** One thing that may have been done to a span on its way, and what undoing it changes in the account. */
+/** One possible alteration of a span, and how undoing it changes the spans' digest. */
 interface Repair extends Digest {
   readonly span: SeenSpan;
-  /** What undoing it adds to the count. */
+  /** How undoing it changes the count. */
   readonly count: -1 | 0 | 1;
-  /** `null`: the span does not belong here at all. */
+  /** `null`: the span does not belong to the trace. */
   readonly altered: AlteredSpan | null;
 }
 
@@ -17,14 +17,15 @@ export interface Alterations {
   readonly unexpected: readonly SeenSpan[];
 }
 
-/** Pairs are looked up, triples cost the square of this. */
+/** Pairs are found by lookup; triples cost the square of this number. */
 const MAX_FOR_TRIPLES = 700;
 const MAX_REPAIRS = 200_000;
 const KINDS = ["SERVER", "CLIENT", "PRODUCER", "CONSUMER", undefined] as const;
 
 /**
- * The fewest alterations, three at most, that undone make the spans' account equal to the ledger's: `residual` is the XOR of both
- * digests, `count` what the ledger has more. Equality of 64 bits is the proof; `null` when there are none.
+ * Finds the smallest set of alterations, at most three, whose reversal makes the spans match the ledger.
+ * `residual` is the XOR of both digests; `count` is how many more spans the ledger has. Equal 64-bit digests
+ * are the proof. Returns `null` when there is no such set.
  */
 export function findAlterations(
   view: TraceView,
@@ -36,7 +37,7 @@ export function findAlterations(
 ): Alterations | null {
   const parents = new Set<string | null>([null, ...view.absentParents().keys()]);
   for (const { id } of [...view.ours, ...foreign]) parents.add(id);
-  // Known before they are listed: those of a trace of 2,000 spans take 20 s to list.
+  // Check the number before listing: listing takes 20 s for a trace of 2,000 spans.
   const perSpan = parents.size + KINDS.length + services.size;
   if (view.ours.length * perSpan + foreign.length * services.size > maxRepairs) return null;
   const repairs = [...listRepairs(view, foreign, services, parents)];

@@ -1,7 +1,10 @@
 import { type Behavior, isCall, type RetryPolicy, type Topology } from "../../topology/model.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
-/** Who calls whom, as far as it bears on which spans a request makes. Names are as in spans: lower case, no port. */
+/**
+ * The calls between services, as far as they determine the spans of a request. Names are as in spans: lower
+ * case, no port.
+ */
 export interface CallGraph {
   readonly entry: string;
   readonly services: ReadonlyMap<string, GraphService>;
@@ -10,26 +13,26 @@ export interface CallGraph {
 export interface GraphService {
   readonly name: string;
   readonly steps: readonly (readonly GraphCall[])[];
-  /** Statuses with which the service may answer without having called anybody. */
+  /** Statuses that the service may answer without making a call. */
   readonly ownErrors: readonly number[];
 }
 
 export interface GraphCall {
   readonly service: string;
-  /** Whether each successful request makes it. */
+  /** Whether every successful request makes this call. */
   readonly isCertain: boolean;
   readonly retries: number;
-  /** Called again whatever was answered: it was seen how often, not why. @default false */
+  /** The call may be repeated whatever its answer: learned graphs know how often, not why. @default false */
   readonly isMadeAgain?: boolean;
-  /** Whether an attempt that ended so is repeated; `null` stands for no answer. */
+  /** Whether an attempt with this status is retried; `null` is no answer. */
   readonly repeats: (status: number | null) => "always" | "perhaps" | "never";
-  /** Callees of later steps that may be called though this one has failed. @default none */
+  /** Callees of later steps that may be called even though this call failed. @default none */
   readonly despite?: ReadonlySet<string>;
 }
 
-/** What a link that was told to fail answers. */
+/** Status of an injected error. */
 const FAULT = 500;
-/** What a link answers by itself when too much is asked of it, or too early. */
+/** Statuses that an overloaded or starting link answers. */
 const OVERLOADED = 503;
 
 /** @param hasFaults whether any link may also fail with an injected error */
@@ -72,21 +75,21 @@ function repeatsOf({ on, budget }: RetryPolicy): GraphCall["repeats"] {
   };
 }
 
-/** An entry of a services list may be `host:port`; its spans carry the host. */
+/** An entry of a services list may be `host:port`; spans carry only the host. */
 function spanNameOf(service: string): string {
   return service.replace(/:\d+$/, "").toLowerCase();
 }
 
 interface LearnedCall {
-  /** Successful requests in which it was called. */
+  /** Number of successful requests with this call. */
   requests: number;
-  /** The most attempts after the first. */
+  /** Maximum number of retries seen. */
   retries: number;
-  /** One came although the one before had succeeded. */
+  /** A retry followed an attempt that had succeeded. */
   isMadeAgain: boolean;
-  /** How long after the request began it was called, in all of them: the order of calls. */
+  /** Sum of the delays from the start of the request to the call. It gives the order of calls. */
   offsetUs: number;
-  /** Who else was called in requests in which it failed. */
+  /** Other callees of requests in which this call failed. */
   readonly despite: Set<string>;
 }
 
@@ -97,8 +100,8 @@ interface LearnedCalls {
 }
 
 /**
- * Learns a graph from traces that are proved complete, where nobody gave a topology. What no complete trace has shown is
- * not in it.
+ * Learns a graph from traces that are proved complete, for runs without a topology. It contains only what a
+ * complete trace has shown.
  */
 export class GraphLearner {
   readonly #services = new Map<string, LearnedCalls>();
@@ -145,13 +148,14 @@ export class GraphLearner {
         callee.isMadeAgain ||= successes.length > 1;
         callee.offsetUs += Math.min(...attempts.map((call) => call.startUs)) - startUs;
       }
-      // An attempt that a good one followed counts, too: what may be is looked for, not what must be.
+      // Count attempts that a successful one followed, too: the graph describes what may happen, not what
+      // must.
       if (attempts.some((call) => call.status === null || call.status >= 400))
         for (const other of byCallee.keys()) if (other !== name) callee.despite.add(other);
     }
   }
 
-  /** `null` while no complete trace was seen. */
+  /** `null` until the first complete trace. */
   graph(): CallGraph | null {
     const [entry] = [...this.#entries].sort(([, a], [, b]) => b - a);
     if (entry === undefined) return null;

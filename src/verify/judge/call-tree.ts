@@ -1,10 +1,10 @@
 import type { SeenSpan } from "./seen-span.ts";
 
-/** The spans of one trace as calls: who called whom, and who took the call. Spans of proxies in between are seen through. */
+/** The calls of one trace, each with its caller and callee. Spans of proxies in between are skipped. */
 export class CallTree {
-  /** Those whose parent is not there. */
+  /** Spans whose parent is missing. */
   readonly roots: readonly SeenSpan[];
-  /** CLIENT spans of services: not those of a proxy that carries one on. */
+  /** CLIENT spans of services. Those of a proxy that forwards a call are not included. */
   readonly calls: readonly SeenSpan[];
   readonly #byId: ReadonlyMap<string, SeenSpan>;
   readonly #children: ReadonlyMap<string | null, readonly SeenSpan[]>;
@@ -23,18 +23,18 @@ export class CallTree {
     return `${call.serviceName} > ${call.remote ?? this.calleeOf(call)?.serviceName ?? "?"}`;
   }
 
-  /** The SERVER span that made a call. */
+  /** Returns the SERVER span that made a call. */
   callerOf(call: SeenSpan): SeenSpan | undefined {
     return this.#byId.get(call.parentId ?? "");
   }
 
-  /** The callee's SERVER span, right below the call or below spans of what lies between. */
+  /** Returns the callee's SERVER span, directly below the call or below spans of proxies. */
   calleeOf(call: SeenSpan): SeenSpan | undefined {
     const direct = this.#below(call.id);
     return direct.find(({ serviceName }) => serviceName === call.remote) ?? direct[0];
   }
 
-  /** The first SERVER spans on each way down. */
+  /** Returns the first SERVER span on each path down. */
   serversUnder(root: SeenSpan): SeenSpan[] {
     return root.kind === "SERVER" ? [root] : this.#below(root.id);
   }

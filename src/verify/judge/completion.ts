@@ -5,22 +5,23 @@ import type { Digest } from "./digest.ts";
 import type { TraceView } from "./trace-view.ts";
 import type { MissingSpan } from "./verdict.ts";
 
-/** What can be said of the missing spans. */
+/** What is known about the missing spans. */
 export interface Completion {
   readonly missing: readonly MissingSpan[];
-  /** Missing, too, but it may be one or another. */
+  /** Number of missing spans that could be one of several. */
   readonly unattributed: number;
-  /** The digest confirms it. */
+  /** Whether the digest proves it. */
   readonly isProved: boolean;
 }
 
-/** There is no way: something else has happened than losses. */
+/** No set of losses explains the trace: something else happened to it. */
 export const IMPOSSIBLE = "impossible";
 
 /**
- * Finds the ways in which the graph's rules allow to complete a trace with exactly as many spans as the ledger misses,
- * and says what all ways have in common. `null` when there are too many to look at.
- * @param reached Spans below which some link was visited; the ledger knows the spans of calls that got no answer, too, then
+ * Finds every way to complete a trace under the graph's rules with exactly as many spans as the ledger
+ * misses, and returns what all of them have in common. Returns `null` when there are too many to try.
+ * @param reached Spans below which a link was visited, if the links were asked; the ledger then also covers
+ * calls without an answer
  */
 export function completeTrace(
   view: TraceView,
@@ -33,7 +34,7 @@ export function completeTrace(
   try {
     search.run();
   } catch (error) {
-    // A trace deeper than the stack.
+    // The trace is deeper than the stack.
     if (!(error instanceof RangeError)) throw error;
     return null;
   }

@@ -8,7 +8,7 @@ import {
 } from "../../trace/ledger.ts";
 
 const serviceHashes = new Map<string, ServiceHash>();
-/** Names come from a backend: what somebody else put there must not fill the memory. */
+/** Bounds memory: service names come from a backend that others write to as well. */
 const MAX_NAMES = 10_000;
 
 function hashOf(name: string): ServiceHash {
@@ -20,24 +20,24 @@ function hashOf(name: string): ServiceHash {
   return hash;
 }
 
-/** The ledger of one span. */
+/** Returns the ledger of one span. */
 export function ledgerOfSpan(span: LedgerSpan): Ledger {
   return addSpan(EMPTY_LEDGER, span, hashOf(span.serviceName));
 }
 
-/** The ledger of spans. */
+/** Returns the ledger of a set of spans. */
 export function ledgerOf(spans: Iterable<LedgerSpan>): Ledger {
   let ledger = EMPTY_LEDGER;
   for (const span of spans) ledger = addSpan(ledger, span, hashOf(span.serviceName));
   return ledger;
 }
 
-/** Count and digest are equal, which proves that the spans are. */
+/** Whether count and digest are equal, which proves that the spans are. */
 export function isSameLedger(a: Ledger, b: Ledger): boolean {
   return a.count === b.count && a.high === b.high && a.low === b.low;
 }
 
-/** Two words that are XORed. */
+/** A 64-bit digest as two words, combined by XOR. */
 export interface Digest {
   readonly high: number;
   readonly low: number;

@@ -1,30 +1,30 @@
 import { parsePercentage } from "../../lib/percentage.ts";
 import { formatShare, type Platform, type PlatformRow } from "./platform.ts";
 
-/** What somebody expects of the platform. The grammar is in docs/verify-your-mesh.md. */
+/** One expectation of the platform's spans. docs/verify-your-mesh.md has the grammar. */
 export interface Expectation {
-  /** As it was written. */
+  /** The expectation as the user wrote it. */
   readonly text: string;
-  /** A service's name, or a recorder's. Lower case. */
+  /** Name of a service or recorder, in lower case. */
   readonly service: string;
   readonly least: number;
   /** `Infinity`: any number. */
   readonly most: number;
-  /** `null`: every call between links; otherwise as in {@link PlatformRow.edge}, or `>` for the entry. */
+  /** `null` for every call between links, `>` for the entry, or as in {@link PlatformRow.edge}. */
   readonly edge: string | null;
-  /** Share of the calls there that have to be so, from 0 to 1. */
+  /** Share of the calls that must satisfy it, 0 to 1. */
   readonly share: number;
 }
 
-/** What became of an expectation. */
+/** The outcome of one expectation. */
 export interface Expected {
   readonly expectation: string;
   readonly outcome: "met" | "not-met" | "could-not-tell";
-  /** What was found, in words. */
+  /** What was found, as text. */
   readonly found: string;
 }
 
-/** Text that is no expectation: `at` counts from 1. */
+/** The error for an invalid expectation. `at` is the position, counted from 1. */
 export class ExpectationError extends Error {
   constructor(
     readonly at: number,
@@ -145,7 +145,7 @@ function readPlace(words: Words): string | null {
 
 const NAME = /^[^>]+$/;
 
-/** Compares what is expected with what the platform recorded. */
+/** Compares an expectation with what the platform recorded. */
 export function checkExpectation(expectation: Expectation, { rows, calls }: Platform): Expected {
   const { text, edge, share } = expectation;
   const of = rows.filter((row) => isMeant(expectation, row));
@@ -182,7 +182,10 @@ function isAt(edge: string | null, at: string): boolean {
   return edge === ">" ? at.startsWith("> ") : at === edge;
 }
 
-/** Calls by how many spans they have. Of several rows at a place the calls cannot be matched, so each is looked at by itself. */
+/**
+ * Counts calls by their number of spans. Calls of several rows at one place cannot be matched, so each row
+ * is checked separately.
+ */
 function countsAt(rows: readonly PlatformRow[], calls: number): [count: number, calls: number][] {
   const [only] = rows;
   if (only === undefined) return [[0, calls]];
@@ -198,7 +201,7 @@ function describe(edge: string, counts: readonly (readonly [number, number])[], 
   return `${edge}: ${parts.join(", ")}`;
 }
 
-/** In one sentence. */
+/** Describes the outcome in one sentence. */
 export function describeExpected({ expectation, outcome, found }: Expected): string {
   const words = { met: "met", "not-met": "NOT MET", "could-not-tell": "could not tell" };
   return `expected ${expectation}: ${words[outcome]}${outcome === "met" ? "" : ` (${found})`}`;

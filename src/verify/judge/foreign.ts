@@ -2,12 +2,13 @@ import type { Ledger } from "../../trace/ledger.ts";
 import { isSameLedger, ledgerOf } from "./digest.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
-/** Every subset of the services is tried. */
+/** Maximum number of services, because every subset is tried. */
 const MAX_SERVICES = 12;
 
 /**
- * The services of a trace without whose spans the account is right: the digest proves that they are no links in it. None, where
- * the account is right with all; `null` when nothing proves it. Where nobody says which services are ours.
+ * Finds the services of a trace that are not links, for runs without a topology. The digest proves it:
+ * without their spans, the trace matches the ledger. Returns none when all spans match, and `null` when no
+ * subset does.
  */
 export function findForeignServices(spans: readonly SeenSpan[], ledger: Ledger): string[] | null {
   if (isSameLedger(ledgerOf(spans), ledger)) return [];

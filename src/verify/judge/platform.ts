@@ -3,44 +3,45 @@ import type { SeenSpan } from "./seen-span.ts";
 import { TraceView } from "./trace-view.ts";
 import { edgeText } from "./verdict.ts";
 
-/** Where spans of the platform lie: on a call between links, before the entry, or within a link. */
+/** Where the platform recorded spans: on a call between links, before the entry, or inside a link. */
 export type PlaceKind = "edge" | "entry" | "inside";
 
-/** What one service of the platform recorded at one place. */
+/** Spans that one service of the platform recorded at one place. */
 export interface PlatformRow {
-  /** The instrumentation scope, or what else the spans say of what recorded them; `null` where they say nothing. */
+  /** The instrumentation scope or another sign of what recorded the spans; `null` if there is none. */
   readonly recorder: string | null;
-  /** The name that it reports under; a sidecar's may be a link's. */
+  /** The service name of the spans. A sidecar may use the name of a link. */
   readonly service: string;
   readonly place: PlaceKind;
   /** `a > b`, `> a` before the entry, `in a` within a link; `?` where spans in between are missing. */
   readonly edge: string;
-  /** Spans in all traces that were read. */
+  /** Number of spans in all traces read. */
   readonly spans: number;
-  /** Calls at the place by how many spans each of them has; calls without a span are counted as 0. */
+  /** Number of calls by spans per call; calls without a span count under 0. */
   readonly callsBySpans: Readonly<Record<string, number>>;
-  /** Share, from 0 to 1, of the requests with a call at the place in which it recorded spans. */
+  /** Share, 0 to 1, of the requests with a call at this place that have such a span. */
   readonly requestShare: number;
   /**
-   * Share, from 0 to 1, of the time of the calls with its spans that these cover: of the CLIENT span on an edge, and of the
-   * link's SERVER span at the entry and within a link. Spans that overlap count once. `null` where no call is known.
+   * Share, 0 to 1, of the time of those calls that the spans cover: of the CLIENT span on an edge, of the
+   * link's SERVER span at the entry and inside a link. Overlapping spans count once. `null` when no call is
+   * known.
    */
   readonly timeCovered: number | null;
 }
 
-/** What the platform recorded in the traces that were read. */
+/** Everything that the platform recorded in the traces read. */
 export interface Platform {
-  /** Traces of which something was read; fewer than were sent where the run is long. */
+  /** Number of traces read. Long runs are sampled. */
   readonly tracesRead: number;
   readonly rows: readonly PlatformRow[];
-  /** Calls by place, as in `edge`, in the traces that were read. */
+  /** Number of calls by place, keyed as in `edge`. */
   readonly calls: Readonly<Record<string, number>>;
 }
 
 interface Place {
   readonly kind: PlaceKind;
   readonly edge: string;
-  /** The span of ours whose time is covered; `null` where it is not there. */
+  /** Our span whose time is covered; `null` if it is missing. */
   readonly call: SeenSpan | null;
 }
 
@@ -56,11 +57,11 @@ interface Totals {
   calledUs: number;
 }
 
-/** Adds up what the platform recorded, by what recorded it and where. */
+/** Adds up the platform's spans by recorder and place. */
 export class PlatformTally {
   #traces = 0;
   readonly #totals = new Map<string, Totals>();
-  /** By place: calls, and requests with one. */
+  /** By place: number of calls, and number of requests with a call. */
   readonly #calls = new Map<string, { calls: number; requests: number }>();
 
   /** @param ours Each once, as `sortSpans` tells them */
@@ -148,7 +149,7 @@ function keyOf({ serviceName, recorder = "" }: SeenSpan, { edge }: Place): strin
   return `${serviceName} ${recorder} ${edge}`;
 }
 
-/** By the nearest ancestor that is ours. */
+/** Finds the place by the nearest ancestor that is ours. */
 function placeOf(span: SeenSpan, view: TraceView, foreign: readonly SeenSpan[]): Place {
   const id = view.parentOf(span);
   const anchor = view.find(id);
@@ -173,13 +174,13 @@ function isBelow(ours: SeenSpan, span: SeenSpan, foreign: readonly SeenSpan[]): 
   return false;
 }
 
-/** The places at which a span of ours is a call. */
+/** Returns the places at which one of our spans is a call. */
 function placesOf({ kind, serviceName, remote }: SeenSpan): readonly string[] {
   if (kind === "CLIENT") return [edgeText({ from: serviceName, to: remote ?? "?" })];
   return kind === "SERVER" ? [insideOf(serviceName)] : [];
 }
 
-/** The link that was called first. */
+/** Returns the link that was called first. */
 function entryOf(ours: readonly SeenSpan[]): SeenSpan | null {
   const calls = new Set(ours.flatMap(({ kind, remote }) => (kind === "CLIENT" ? (remote ?? "") : [])));
   const servers = ours.filter(({ kind }) => kind === "SERVER");
@@ -195,7 +196,7 @@ function insideOf(service: string): string {
   return `in ${service}`;
 }
 
-/** How much of the call's time the spans cover together. */
+/** Returns how much of the call's time the spans cover together. */
 function coveredUs(call: SeenSpan, spans: readonly SeenSpan[]): number {
   let covered = 0;
   let reachedUs = call.startUs;
@@ -213,7 +214,7 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** `2`, or `1 to 3` where calls have different numbers of spans; of calls that have any. */
+/** Formats the spans per call, for calls that have any: `2`, or `1 to 3` if they differ. */
 export function spansPerCall({ callsBySpans }: PlatformRow): string {
   const counts = Object.keys(callsBySpans)
     .map(Number)
@@ -222,7 +223,7 @@ export function spansPerCall({ callsBySpans }: PlatformRow): string {
   return least === most ? String(least) : `${least} to ${most}`;
 }
 
-/** `99.4 %`; a share that is not whole is never shown as 100 %, nor one that is not nothing as 0 %. */
+/** Formats a share as `99.4 %`. Only a complete share is shown as 100 %, and only an empty one as 0 %. */
 export function formatShare(share: number): string {
   const rounded = Math.round(share * 1000) / 10;
   if (share > 0 && share < 1) return `${Math.min(99.9, Math.max(0.1, rounded))} %`;

@@ -1,13 +1,13 @@
-/** The scope of links' spans, as `link/tags.ts` and OTLP exporters of links have it. */
+/** Instrumentation scope of the links' spans, as `link/tags.ts` and the OTLP exporters of links write it. */
 const LINK_SCOPE = "chain-link";
 
-/** A recorder that does not say what it is. */
+/** Name for a recorder that does not identify itself. */
 export const NAMELESS = "unnamed";
 
 /**
- * What recorded a span, where its tags say that it was no link; `undefined` for spans of links, and where nothing is said.
+ * Returns what recorded a span if its tags show that it was not a link; otherwise `undefined`.
  *
- * The instrumentation scope tells: OTLP has a field for it, and exporters to Zipkin write `otel.scope.name`
+ * The instrumentation scope decides: OTLP has a field for it, and exporters to Zipkin write `otel.scope.name`
  * (https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/#instrumentationscope). Links write the scope to Zipkin only with
  * `--tags full`, because the default tags are the original's. Without a scope the shape tells. Every span of a link, with each
  * set of tags, has the method, and the target (SERVER) or the URL (CLIENT); none has `component`, which Envoy and OpenTracing write.

@@ -1,12 +1,12 @@
-/** What was verified and when: what every result begins with. Times in milliseconds since 1970. */
+/** The first fields of every result: what was verified and when. Times are in milliseconds since 1970. */
 export interface ResultHead {
-  /** The topology or release that was named, in words; `null` for a URL alone. */
+  /** The topology or release, as text; `null` for a plain URL. */
   readonly subject: string | null;
   readonly url: string;
   readonly backend: string;
-  /** When the run began. */
+  /** Start of the run. */
   readonly startedMs: number;
-  /** When the last request that was judged ended. */
+  /** End of the last judged request. */
   readonly endedMs: number;
   readonly judgedMs: number;
 }

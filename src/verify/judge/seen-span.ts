@@ -4,32 +4,32 @@ import type { LedgerSpan } from "../../trace/ledger.ts";
 import type { Span } from "../../trace/span.ts";
 import { findRecorder } from "./recorder.ts";
 
-/** A span as a backend has it, cut to what is judged. */
+/** A span from a backend, reduced to the fields that are judged. */
 export interface SeenSpan extends LedgerSpan {
   /** Lower case; empty when the backend has none. */
   readonly serviceName: string;
-  /** The callee, lower case, where the span says it. */
+  /** The callee in lower case, if the span names it. */
   readonly remote: string | null;
-  /** HTTP status of the answer; `null` where there was none, or the span does not say. */
+  /** HTTP status of the answer; `null` if there was none or the span does not say. */
   readonly status: number | null;
-  /** What became of a call without an answer, as its link says it; absent where there was one, or nothing is said. */
+  /** Why a call got no answer, according to its link; absent if it got one or the span does not say. */
   readonly failure?: string | undefined;
-  /** The callee of the call said that it began another trace. @default false */
+  /** Whether the callee reported that it started another trace. @default false */
   readonly isContextBroken?: boolean;
-  /** Which attempt of a call it is, from 0; `null` where the span does not say. */
+  /** Attempt number of a call, from 0; `null` if the span does not say. */
   readonly attempt: number | null;
-  /** Microseconds since 1970, 0 when unknown. */
+  /** Microseconds since 1970; 0 if unknown. */
   readonly startUs: number;
   readonly endUs: number;
-  /** What recorded the span, where the span says that it was no link; absent for spans of links, and where nothing is said. */
+  /** What recorded the span, if the span shows that it was not a link; otherwise absent. */
   readonly recorder?: string | undefined;
-  /** B3's debug flag; absent where the backend does not keep it. */
+  /** B3 debug flag; absent if the backend does not store it. */
   readonly isDebug?: boolean;
-  /** The context as it came in, where it was asked for and the link shows it. */
+  /** The incoming context headers, if they were requested and the link reports them. */
   readonly captured?: ReadonlyMap<CapturedHeader, string> | null;
 }
 
-/** The judged part of a span in Zipkin's shape. */
+/** Converts a span in Zipkin's format. */
 export function toSeenSpan(span: Span): SeenSpan {
   const { timestamp = 0, duration = 0, tags = {} } = span;
   const startUs = timestamp;
@@ -54,8 +54,8 @@ export function toSeenSpan(span: Span): SeenSpan {
 }
 
 /**
- * The load generator records no span, and names the low half of the trace id as parent. A link at the entry records a root for
- * it; for spans of others, such as a gateway before the entry, it is `null` here.
+ * Returns the parent id. The load generator records no span and sends the low half of the trace id as parent.
+ * The entry records a root for it; spans of others, such as a gateway before the entry, get `null` here.
  */
 export function parentOf(
   traceId: string,
@@ -69,7 +69,7 @@ function readStatus(text: string | undefined): number | null {
   return text !== undefined && /^[1-5]\d\d$/.test(text) ? Number(text) : null;
 }
 
-/** The first attempt carries no number; the smallest tag set carries none at all. */
+/** The first attempt has no attempt tag; with `--tags minimal`, no attempt has one. */
 function readAttempt(tags: Readonly<Record<string, string>>): number | null {
   const text = tags["http.request.resend_count"];
   if (text !== undefined) return /^\d{1,4}$/.test(text) ? Number(text) : null;

@@ -2,34 +2,38 @@ import type { Ledger } from "../../trace/ledger.ts";
 import { isSameLedger, ledgerOf, xor } from "./digest.ts";
 import type { SeenSpan } from "./seen-span.ts";
 
-/** Whose spans are whose. */
+/** Which services are links. */
 export interface Ownership {
-  /** Our links' names; `null` where they are not known: every service may be ours then. */
+  /** Names of our links; `null` if unknown, in which case any service may be one. */
   readonly services: ReadonlySet<string> | null;
-  /** Services that are proved to be no links. */
+  /** Services proved not to be links. */
   readonly foreign: ReadonlySet<string>;
-  /** Origins (see {@link originOf}) that look foreign, and are proved to be links. @default none */
+  /** Origins (see {@link originOf}) that look foreign but are proved to be links. @default none */
   readonly stripped?: ReadonlySet<string>;
-  /** Spans that look like a link's were seen before: the backend keeps the tags by which they are told. @default false */
+  /**
+   * Whether spans that look like a link's were seen before, which proves that the backend keeps the
+   * identifying tags. @default false
+   */
   readonly isMarked?: boolean;
 }
 
 export interface SortedSpans {
-  /** Spans of our links, each once. */
+  /** Spans of our links, without copies. */
   readonly ours: readonly SeenSpan[];
   readonly foreign: readonly SeenSpan[];
   readonly copies: readonly SeenSpan[];
-  /** Copies that differ in what the ledger accounts for: one of them is the true one. */
+  /** Copies that differ in fields covered by the ledger. One of them is the original. */
   readonly alternatives: readonly SeenSpan[];
 }
 
-/** Every subset of the origins is tried. */
+/** Maximum number of origins, because every subset is tried. */
 const MAX_ORIGINS = 10;
 
 /**
- * Tells spans of links from those of the platform: by the service's name, and by what recorded the span, as a sidecar or an
- * eBPF agent may report under the name of a link. Where a backend or a collector drops tags, spans of links look foreign as well, so the
- * digest of the ledger decides. Where it cannot, as spans are missing, a trace in which no span looks like a link's is taken by names.
+ * Separates spans of links from those of the platform by service name and recorder, because a sidecar or an
+ * eBPF agent may report under the name of a link. If a backend or collector drops tags, spans of links look
+ * foreign as well, so the ledger's digest decides. If spans are missing and it cannot, a trace in which no
+ * span looks like a link's is separated by names alone.
  */
 export function sortSpans(
   spans: readonly SeenSpan[],
@@ -50,7 +54,7 @@ export function sortSpans(
   return split(named.filter(isOurs), [...others, ...named.filter((span) => !isOurs(span))]);
 }
 
-/** The service and what recorded the span: all spans of one origin are ours, or none is. */
+/** Returns the origin of a span: its service and recorder. Either all spans of an origin are ours, or none. */
 export function originOf({ serviceName, recorder = "" }: SeenSpan): string {
   return `${serviceName} ${recorder}`;
 }
@@ -61,7 +65,7 @@ function isNamed({ serviceName }: SeenSpan, { services, foreign }: Ownership): b
 
 type Origins = ReadonlyMap<string, readonly SeenSpan[]>;
 
-/** The origins with whose spans the account is right, the fewest first; `null` where it is right with none. */
+/** Returns the smallest set of origins whose spans match the ledger, or `null`. */
 function findOurs(sure: readonly SeenSpan[], origins: Origins, ledger: Ledger): ReadonlySet<string> | null {
   const names = [...origins.keys()];
   const base = ledgerOf(unique(sure));

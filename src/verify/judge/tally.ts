@@ -9,11 +9,11 @@ import {
   verdictOf,
 } from "./verdict.ts";
 
-/** One trace that is not as it should be. */
+/** One bad trace. */
 export interface Example {
   readonly traceId: string;
   readonly verdict: Verdict;
-  /** Why it is `unknown`; `null` for other classes. */
+  /** Why the trace is `unknown`; `null` for other classes. */
   readonly cause: string | null;
 }
 
@@ -24,47 +24,47 @@ export interface LinkLoss {
   copies: number;
 }
 
-/** Bad traces that are listed. */
+/** Number of bad traces listed by default. */
 export const DEFAULT_EXAMPLES = 10;
 
-/** The classes of all traces of a run added up, and what is missing by link and by edge. */
+/** Counts the traces of a run by class, and the missing spans by link and edge. */
 export class Tally {
   readonly classes = Object.fromEntries(TRACE_CLASSES.map((name) => [name, 0])) as Record<TraceClass, number>;
-  /** Spans that ledgers know. */
+  /** Spans counted by the ledgers. */
   expected = 0;
   missing = 0;
-  /** Of the missing ones, those of which one cannot tell which link's they are. */
+  /** Missing spans that cannot be attributed to a link. */
   unattributed = 0;
   foreign = 0;
   altered = 0;
   copies = 0;
   unexpected = 0;
-  /** Traces of the run that no request of it made. */
+  /** Traces of the run that belong to no request. */
   strays = 0;
-  /** When the last request ended, in milliseconds since 1970. */
+  /** End of the last request, in milliseconds since 1970. */
   lastEndMs = 0;
   readonly links = new Map<string, LinkLoss>();
   /** Missing spans by edge: `from > to`. */
   readonly edges = new Map<string, number>();
-  /** Traces with a context that broke there, by edge. */
+  /** Traces with broken context, by edge. */
   readonly brokenEdges = new Map<string, number>();
-  /** Traces in which a link decided otherwise than it was told, by link. */
+  /** Traces in which a link ignored the sampling decision, by link. */
   readonly samplingIgnoredBy = new Map<string, number>();
-  /** Calls that got no answer of their callee, in traces that are proved all the same. */
+  /** Calls that got no answer from their callee, in traces that are proved nevertheless. */
   readonly failedCalls = new FailedCalls();
-  /** `unknown` traces by why. */
+  /** `unknown` traces by cause. */
   readonly unknownCauses = new Map<string, number>();
-  /** By class; of each the worst, and some that came since. */
+  /** Candidates by class: the worst so far, and some added since. */
   readonly #examples = new Map<TraceClass, Example[]>();
   readonly #maxExamples: number;
-  /** By whole second of the run: requests that ended, and spans of theirs that are missing. */
+  /** By second of the run: requests that ended, and their missing spans. */
   readonly seconds = new Map<number, { requests: number; missing: number }>();
 
   constructor(maxExamples = DEFAULT_EXAMPLES) {
     this.#maxExamples = maxExamples;
   }
 
-  /** Traces that were judged; strays belong to no request. */
+  /** Number of judged traces. Unrecorded traces are not included, because they belong to no request. */
   get requests(): number {
     return this.traces - this.strays;
   }
@@ -73,7 +73,7 @@ export class Tally {
     return Object.values(this.classes).reduce((sum, count) => sum + count, 0);
   }
 
-  /** The worst ones, the worst first; of each class at least one. */
+  /** Returns the worst traces, worst first, with at least one of each class. */
   get examples(): Example[] {
     for (const kept of this.#examples.values()) keepWorst(kept, this.#maxExamples);
     const firsts = [...this.#examples.values()].flatMap(([first]) => first ?? []);
@@ -82,7 +82,7 @@ export class Tally {
     return [...firsts, ...others].sort(byRank);
   }
 
-  /** One of its own with the same counts: what is added to it does not change this one. */
+  /** Returns an independent copy. */
   copy(): Tally {
     const copy = new Tally(this.#maxExamples);
     Object.assign(copy.classes, this.classes);
@@ -107,7 +107,7 @@ export class Tally {
     return copy;
   }
 
-  /** `cause`: why it is `unknown`. */
+  /** @param cause why the trace is `unknown` */
   add(traceId: string, endMs: number, verdict: Verdict, cause: string | null = null): void {
     const lost = verdict.missing.length + verdict.unattributed;
     this.classes[verdict.class]++;
@@ -137,7 +137,7 @@ export class Tally {
     if (!isGood) this.#keepExample({ traceId, verdict, cause });
   }
 
-  /** A trace of the run that its account does not know. */
+  /** Adds a trace that no record of the ledger covers. */
   addStray(traceId: string, spans: readonly SeenSpan[]): void {
     const verdict = verdictOf({ seen: spans.length, unexpected: spans }, "unknown");
     this.strays++;
@@ -146,7 +146,7 @@ export class Tally {
     this.#keepExample({ traceId, verdict, cause: null });
   }
 
-  /** Copies of a trace's spans that the backend has not kept. */
+  /** Adds copies of a trace's spans that the backend did not keep. */
   addSwallowed(copies: number, wasComplete: boolean): void {
     this.copies += copies;
     if (copies === 0 || !wasComplete) return;
@@ -168,12 +168,12 @@ export class Tally {
     const kept = this.#examples.get(name) ?? [];
     this.#examples.set(name, kept);
     kept.push(example);
-    // Sorted now and then, not for each.
+    // Sort occasionally, not after every addition.
     if (kept.length >= 2 * this.#maxExamples) keepWorst(kept, this.#maxExamples);
   }
 }
 
-/** Sorts the worst to the front, and cuts the rest off. */
+/** Sorts the worst to the front and drops the rest. */
 function keepWorst(examples: Example[], count: number): void {
   examples.sort(byRank).splice(count);
 }
@@ -182,12 +182,12 @@ function byRank(a: Example, b: Example): number {
   return rankOf(a.verdict) - rankOf(b.verdict);
 }
 
-/** Lower is worse: by class, then by what is missing. */
+/** Lower is worse: by class, then by number of missing spans. */
 function rankOf({ class: name, missing, unattributed }: Verdict): number {
   return TRACE_CLASSES.indexOf(name) * 1e6 - missing.length - unattributed;
 }
 
-/** The link that recorded an altered span. */
+/** Returns the link that recorded an altered span. */
 function trueName({ span, field, was }: Omit<AlteredSpan, "is">): string {
   return field === "service" ? (was ?? "") : span.serviceName;
 }

@@ -1,6 +1,6 @@
 import type { SeenSpan } from "./seen-span.ts";
 
-/** The spans of one trace, each once, with who is whose child. Foreign spans are seen through. */
+/** The spans of one trace, without copies, as a tree. Foreign spans are skipped. */
 export class TraceView {
   /** Spans of our links. */
   readonly ours: readonly SeenSpan[];
@@ -24,15 +24,15 @@ export class TraceView {
     for (const siblings of this.#children.values()) siblings.sort((a, b) => a.startUs - b.startUs);
   }
 
-  /** Our span with the id. */
+  /** Returns our span with this id. */
   find(id: string | null): SeenSpan | undefined {
     return id !== null && this.#ourIds.has(id) ? this.#byId.get(id) : undefined;
   }
 
-  /** The nearest ancestor's id that is ours, or is of a span that is not there; `null` for a root. */
+  /** Returns the id of the nearest ancestor that is ours or missing; `null` for a root. */
   parentOf(span: SeenSpan): string | null {
     let { parentId } = span;
-    // As many turns as there are spans, as somebody's parents may go in a circle.
+    // Bounded by the number of spans, because parents may form a cycle.
     for (let turn = 0; turn <= this.#byId.size && parentId !== null; turn++) {
       if (this.#ourIds.has(parentId)) return parentId;
       const foreign = this.#byId.get(parentId);
@@ -42,12 +42,12 @@ export class TraceView {
     return parentId;
   }
 
-  /** Our spans below the span with the id, by their start. */
+  /** Returns our children of the span with this id, by start time. */
   childrenOf(id: string | null): readonly SeenSpan[] {
     return this.#children.get(id) ?? NONE;
   }
 
-  /** Ids that are somebody's parent and not there, with those whose parent they are. */
+  /** Returns ids of missing parents, with their children. */
   absentParents(): ReadonlyMap<string, readonly SeenSpan[]> {
     const absent = new Map<string, readonly SeenSpan[]>();
     for (const [id, children] of this.#children) {
@@ -56,7 +56,7 @@ export class TraceView {
     return absent;
   }
 
-  /** All of ours at and below a span. */
+  /** Yields all of our spans at and below a span. */
   below(id: string): Set<SeenSpan> {
     const found = new Set<SeenSpan>();
     const open = [...this.childrenOf(id)];
@@ -71,7 +71,7 @@ export class TraceView {
 
 const NONE: readonly SeenSpan[] = [];
 
-/** A call that got no answer: its callee's spans, if any, are in nobody's account. */
+/** Whether a call got no answer. No ledger covers the spans of its callee. */
 export function isCut(span: SeenSpan): boolean {
   return span.kind === "CLIENT" && span.status === null;
 }

@@ -3,32 +3,33 @@ import { type Digest, isSameLedger, isZero, ledgerOf, xor } from "./digest.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { isCut, type TraceView } from "./trace-view.ts";
 
-/** Sets of parts that are tried; a trace with many parts that nobody has an account of is given up. */
+/** Maximum number of subsets tried. A trace with many parts that no ledger covers is given up. */
 const MAX_TRIES = 50_000;
 
-/** What of a trace is in nobody's account. */
+/** The spans of a trace that no ledger covers. */
 export interface UnaccountedSpans {
   readonly spans: ReadonlySet<SeenSpan>;
-  /** Without them the account is right, which proves it. */
+  /** Whether the trace matches the ledger without these spans, which proves it. */
   readonly isProved: boolean;
-  /** There may be others that would prove it. */
+  /** Whether the search stopped early, so that another set might prove it. */
   readonly isGivenUp: boolean;
 }
 
-/** A span and what is below it, or what is below it alone. */
+/** A subtree with or without its root. */
 interface Part extends Digest {
   readonly root: SeenSpan;
   readonly spans: ReadonlySet<SeenSpan>;
 }
 
 /**
- * The spans that the ledger leaves out: always those below calls without an answer, perhaps those of a callee whose answer
- * had no account, or of a request that was sent twice, one part for each that is unknown.
+ * Finds the spans that the ledger does not cover. These are always the spans below calls without an answer.
+ * For each unknown call that the ledger counts, they may also be those of a callee whose answer carried no
+ * ledger, or of a request that was sent twice.
  */
 export function findUnaccountedSpans(view: TraceView, ledger: Ledger): UnaccountedSpans {
   const cuts = view.ours.filter(isCut);
   const certain = new Set(cuts.flatMap(({ id }) => [...view.below(id)]));
-  // A callee whose own spans never left, as its process ended, leaves those that it called in the air.
+  // A callee whose process ended before it exported leaves the spans of its own callees without a parent.
   const loose = new Set(certain);
   for (const id of view.absentParents().keys()) for (const span of view.below(id)) loose.add(span);
   let isGivenUp = false;
@@ -66,7 +67,7 @@ class PartSearch {
     return this.#tries > MAX_TRIES ? GIVEN_UP : null;
   }
 
-  /** Parts of so many spans in all whose digests make up what is left; the last one is looked up. */
+  /** Finds parts whose counts and digests add up to the remainder. The last part is found by lookup. */
   #choose(
     left: Digest,
     count: number,

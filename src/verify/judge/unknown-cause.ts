@@ -3,22 +3,23 @@ import type { LedgerRecord } from "../../trace/ledger-record.ts";
 import type { Verdict } from "./verdict.ts";
 
 /**
- * Traces that are `unknown`, by why: the status of an answer without a whole account; the kind of failure where there was no answer
- * (`connection_refused`, …), or {@link NO_ANSWER} where only a ledger tells of it; {@link DIFFERS}; or {@link ON_THE_WAY}.
+ * Number of `unknown` traces by cause: the status of an answer without a complete ledger; the kind of failure
+ * of a request without an answer (`connection_refused`, …), or {@link NO_ANSWER} when the ledger does not
+ * say; {@link DIFFERS}; or {@link ON_THE_WAY}.
  */
 export type UnknownCauses = Readonly<Record<string, number>>;
 
-/** There was no answer; a ledger does not say why. */
+/** There was no answer, and the ledger does not say why. */
 const NO_ANSWER = "no_answer";
-/** The spans are others than those of a whole account. */
+/** The spans differ from a complete ledger. */
 const DIFFERS = "differs";
 
-/** Verify was interrupted while it waited for its spans. */
+/** verify was interrupted while it waited for the spans. */
 const ON_THE_WAY = "on_the_way";
-/** Those that are no kind of failure. */
+/** Causes that are not failures of a request. */
 const OURS: readonly string[] = [NO_ANSWER, DIFFERS, ON_THE_WAY];
 
-/** `null` for a trace that is not `unknown`. */
+/** Returns `null` for a trace that is not `unknown`. */
 export function causeOf({ status, ledger }: LedgerRecord, verdict: Verdict): string | null {
   if (verdict.class !== "unknown") return null;
   if (verdict.isOnTheWay) return ON_THE_WAY;
@@ -26,7 +27,7 @@ export function causeOf({ status, ledger }: LedgerRecord, verdict: Verdict): str
   return status === 0 ? NO_ANSWER : String(status);
 }
 
-/** With what whoever sent the requests knows of those that failed: by kind, and by status from 400 on. */
+/** Adds what the sender knows about failed requests: by kind, and by status from 400. */
 export function withFailures(
   causes: ReadonlyMap<string, number>,
   failures: ReadonlyMap<string, number> | null,
@@ -37,7 +38,7 @@ export function withFailures(
   return { ...others, ...(kinds.length > 0 ? Object.fromEntries(kinds) : { [NO_ANSWER]: unanswered }) };
 }
 
-/** In words; `null` where there are none. */
+/** Describes the causes; `null` if there are none. */
 export function describeCauses(causes: UnknownCauses): string | null {
   const all = Object.entries(causes).toSorted(([, a], [, b]) => b - a);
   const statuses = all.filter(([cause]) => isStatus(cause));
@@ -62,7 +63,10 @@ export function describeCauses(causes: UnknownCauses): string | null {
   return texts.length === 0 ? null : texts.join("; ");
 }
 
-/** Why one trace is, in words; the `causes` of the run say what may have been where a ledger only tells that there was no answer. */
+/**
+ * Describes why one trace is unknown. The run's `causes` narrow it down when the ledger only says that there
+ * was no answer.
+ */
 export function describeUnknown(
   { certainty, expected, seen, isOnTheWay }: Verdict,
   cause: string | null,

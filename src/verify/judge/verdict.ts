@@ -1,6 +1,6 @@
 import type { SeenSpan } from "./seen-span.ts";
 
-/** What became of the trace of one request; each trace is in exactly one class, the first that fits in this order. */
+/** The classes of traces. Each trace is in exactly one: the first in this order that fits. */
 export const TRACE_CLASSES = [
   "not-found",
   "partial",
@@ -19,12 +19,12 @@ export const TRACE_CLASSES = [
 
 export type TraceClass = (typeof TRACE_CLASSES)[number];
 
-/** Nothing is wrong, or unknown, with a trace of the class. */
+/** Whether nothing is wrong or unknown with traces of this class. */
 export function isFine(name: TraceClass): boolean {
   return name === "complete" || name === "not-sampled" || name === "duplicated" || name === "unreached";
 }
 
-/** A call from one service to another; `from` is `null` where it is not known or is the load generator. */
+/** A call from one service to another. `from` is `null` if it is unknown or the load generator. */
 export interface Edge {
   readonly from: string | null;
   readonly to: string;
@@ -35,56 +35,59 @@ export function edgeText({ from, to }: Edge): string {
 }
 
 export interface MissingSpan {
-  /** The link that recorded it; `null` where one cannot tell which. */
+  /** The link that recorded the span; `null` if it cannot be attributed to one. */
   readonly link: string | null;
   readonly kind: "CLIENT" | "SERVER";
   readonly edge: Edge | null;
-  /** `null` where nothing that arrived names it. */
+  /** `null` if no span that arrived names it. */
   readonly id: string | null;
-  /** `null` for a root; `undefined` where it is not known. */
+  /** `null` for a root; `undefined` if unknown. */
   readonly parentId: string | null | undefined;
 }
 
 export interface AlteredSpan {
   readonly span: SeenSpan;
   readonly field: "parent" | "kind" | "service";
-  /** What the link recorded; `null` for no parent or no kind. */
+  /** The recorded value; `null` for no parent or no kind. */
   readonly was: string | null;
   readonly is: string | null;
 }
 
 /**
- * How sure the findings are: `proved` by the ledger's digest, `deduced` as the only ones that the topology and the
- * ledger's count allow, or only `counted`.
+ * How certain the findings are: `proved` by the ledger's digest, `deduced` as the only possibility under the
+ * topology and the ledger's count, or only `counted`.
  */
 export type Certainty = "proved" | "deduced" | "counted";
 
 export interface Verdict {
   readonly class: TraceClass;
   readonly certainty: Certainty;
-  /** Spans that the ledger knows; `null` where there is no ledger. */
+  /** Spans counted by the ledger; `null` without a ledger. */
   readonly expected: number | null;
-  /** Spans of our links that are there, each once. */
+  /** Spans of our links that arrived, without copies. */
   readonly seen: number;
   readonly missing: readonly MissingSpan[];
-  /** Missing spans of which one cannot tell which they are. */
+  /** Missing spans that cannot be identified. */
   readonly unattributed: number;
   readonly altered: readonly AlteredSpan[];
-  /** There are as many spans as were recorded, and not the same ones; nobody can say which of them differ. */
+  /**
+   * As many spans arrived as were recorded, but not the same ones, and the differing ones cannot be
+   * identified.
+   */
   readonly isAltered: boolean;
-  /** Further copies of spans that are there. */
+  /** Extra copies of spans that arrived. */
   readonly copies: readonly SeenSpan[];
-  /** Spans of our links that no ledger knows. */
+  /** Spans of our links that no ledger covers. */
   readonly unexpected: readonly SeenSpan[];
-  /** Calls whose callee began a trace of its own. */
+  /** Calls whose callee started a trace of its own. */
   readonly brokenEdges: readonly Edge[];
-  /** Spans whose parent, which is not ours, is not there. */
+  /** Spans whose parent is foreign and missing. */
   readonly orphans: readonly SeenSpan[];
-  /** Links that recorded nothing although they were asked to, or recorded although they were asked not to. */
+  /** Links that ignored the sampling decision, in either direction. */
   readonly samplingIgnoredBy: readonly string[];
-  /** It was judged before all of its spans had to be there. */
+  /** The trace was judged before its spans were due. */
   readonly isOnTheWay: boolean;
-  /** Spans in the trace of services that are not ours. */
+  /** Spans of services that are not ours. */
   readonly foreign: number;
 }
 
@@ -106,7 +109,7 @@ const NOTHING: Verdict = {
   foreign: 0,
 };
 
-/** A verdict with its class, which follows from the findings; `otherwise` where there are none. */
+/** Adds the class that follows from the findings; `otherwise` if there are none. */
 export function verdictOf(
   findings: Partial<Omit<Verdict, "class">>,
   otherwise: Extract<TraceClass, "complete" | "unknown" | "not-sampled" | "unreached">,
@@ -114,19 +117,19 @@ export function verdictOf(
   const verdict = { ...NOTHING, ...findings };
   const found = classOf(verdict);
   if (found !== null) return { ...verdict, class: found };
-  // A copy proves nothing of what is not known.
+  // A copy says nothing about spans that are unknown.
   const isDuplicated = verdict.copies.length > 0 && otherwise !== "unknown";
   return { ...verdict, class: isDuplicated ? "duplicated" : otherwise };
 }
 
-/** Instead of one that was given before all had to be there: what is missing, or seems odd without it, may come yet. */
+/** Replaces a verdict given before the spans were due: missing spans may still arrive. */
 export function onTheWay({ expected, seen }: Verdict): Verdict {
   return verdictOf({ expected, seen, certainty: "counted", isOnTheWay: true }, "unknown");
 }
 
-/** Waiting changes nothing any more. */
+/** Whether waiting can no longer change the verdict. */
 export function isFinal(verdict: Verdict): boolean {
-  // The parent of an orphan may still come, and so may the spans of a callee that nobody has an account of.
+  // The parent of an orphan may still arrive, and so may spans of a callee that no ledger covers.
   if (verdict.certainty !== "proved" || verdict.class === "orphaned" || verdict.class === "broken-context")
     return false;
   return verdict.missing.length + verdict.unattributed === 0;
