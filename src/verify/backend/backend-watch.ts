@@ -1,20 +1,20 @@
 import { type BackendCounters, type CountedBackend, readBackend } from "./counters.ts";
 import { RestartCounter } from "./restart-counter.ts";
 
-/** What a backend counted between two readings is lost when it is started again. */
+/** Interval of readings. What the backend counted after the last reading is lost when it restarts. */
 const PERIOD_MS = 2000;
 const NOTHING = { received: 0, refused: 0, evicted: 0 };
 
-/** Reads a backend's counters again and again, so that they go on where it is started again and counts anew. */
+/** Reads a backend's counters periodically, so that their sums survive restarts of the backend. */
 export class BackendWatch {
   readonly #backend: CountedBackend;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #restarts = new RestartCounter();
-  /** What it had counted when it was started again. */
+  /** Counts before the last restart. */
   #lost: Pick<BackendCounters, keyof typeof NOTHING> = NOTHING;
   #reading: Promise<unknown> = Promise.resolve();
 
-  /** @param before Its counters at the beginning; `null` where they are not known */
+  /** @param before Counters at the start; `null` if unknown */
   constructor(backend: CountedBackend, before: BackendCounters | null) {
     this.#backend = backend;
     if (before === null) void this.#readNext();
@@ -23,19 +23,19 @@ export class BackendWatch {
     this.#timer.unref();
   }
 
-  /** Restarts that were seen so far. */
+  /** Restarts seen so far. */
   get restarts(): number {
     return this.#restarts.count;
   }
 
-  /** How often it was started again, as it says now; `null` where it does not tell. */
+  /** Returns the number of restarts as of now; `null` if the backend does not tell. */
   async countRestarts(): Promise<number | null> {
     const isThere = await this.#readNext();
     const canTell = isThere && (this.#restarts.last?.identity ?? null) !== null;
     return canTell || this.#restarts.count > 0 ? this.#restarts.count : null;
   }
 
-  /** The counters as if they had never begun anew; `null` where the backend does not answer now. */
+  /** Returns the counters summed over restarts; `null` if the backend does not answer. */
   async read(): Promise<BackendCounters | null> {
     const isThere = await this.#readNext();
     const { last, count } = this.#restarts;
@@ -47,7 +47,7 @@ export class BackendWatch {
     clearInterval(this.#timer);
   }
 
-  /** One reading after the other; resolves to whether the backend answered. */
+  /** Reads once, after any reading in progress. Resolves to whether the backend answered. */
   #readNext(): Promise<boolean> {
     const reading = this.#reading.then(() => this.#read());
     this.#reading = reading;

@@ -1,9 +1,9 @@
 import { type CountedBackend, type Counters, type LinkInstance, readCounters } from "./counters.ts";
 import { RestartCounter } from "./restart-counter.ts";
 
-/** Many links are asked less often. */
+/** Reading interval per link: many links are read less often. */
 const INTERVAL_PER_LINK_MS = 100;
-/** Readings that are kept: as old as the oldest window may be, and no more. */
+/** Number of readings kept, enough for the oldest open window. */
 const KEPT_READINGS = 64;
 
 interface Reading {
@@ -11,7 +11,7 @@ interface Reading {
   readonly counters: Promise<Counters>;
 }
 
-/** Everybody's counters at several moments, so that of any window it is known what they were before it. */
+/** The counters of links and backend at several moments, so that every window has a reading from before it. */
 export class CounterLog {
   readonly #findInstances: () => Promise<readonly LinkInstance[]>;
   readonly #backend: CountedBackend;
@@ -21,7 +21,7 @@ export class CounterLog {
   readonly #restarts = new RestartCounter();
   #instances: readonly LinkInstance[] = [];
 
-  /** @param intervalMs Links are asked at most as often when nothing is wrong */
+  /** @param intervalMs Minimum interval between readings while nothing is wrong */
   constructor(
     findInstances: () => Promise<readonly LinkInstance[]>,
     backend: CountedBackend,
@@ -32,20 +32,20 @@ export class CounterLog {
     this.#backend = backend;
   }
 
-  /** Reads again when the last reading is too old. */
+  /** Reads the counters if the last reading is too old. */
   async keepUp(): Promise<void> {
     const last = this.#readings.at(-1);
     const intervalMs = Math.max(this.#intervalMs, INTERVAL_PER_LINK_MS * this.#instances.length);
     if (last === undefined || performance.now() - last.atMs >= intervalMs) await this.readNow();
   }
 
-  /** The last reading before a moment, or else the first there is; `null` when there is none. */
+  /** Returns the last reading before a moment, or else the first one; `null` if there is none. */
   async before(ms: number): Promise<Counters | null> {
     const reading = this.#readings.findLast(({ atMs }) => atMs <= ms) ?? this.#readings[0];
     return reading === undefined ? null : reading.counters;
   }
 
-  /** The first reading after a moment; `null` when there is none. */
+  /** Returns the first reading after a moment; `null` if there is none. */
   async after(ms: number): Promise<Counters | null> {
     return this.#readings.find(({ atMs }) => atMs >= ms)?.counters ?? null;
   }
@@ -57,17 +57,17 @@ export class CounterLog {
     return counters;
   }
 
-  /** With the number of times that the backend was started again since the first reading. */
+  /** Includes the number of backend restarts since the first reading. */
   async #read(last: Promise<Counters> | undefined): Promise<Counters> {
     const counters = await readCounters(await this.#find(), this.#backend);
-    // Readings are counted in the order in which they began.
+    // Restarts are counted in the order in which the readings started.
     await last;
     if (counters.backend === null) return counters;
     this.#restarts.see(counters.backend);
     return { ...counters, backend: { ...counters.backend, restarts: this.#restarts.count } };
   }
 
-  /** Those known so far when they cannot be looked up: nobody is gone because a name server is. */
+  /** Returns the known links when the lookup fails: a failing name server does not mean that links are gone. */
   async #find(): Promise<readonly LinkInstance[]> {
     try {
       this.#instances = await this.#findInstances();

@@ -19,9 +19,9 @@ const KINDS: Readonly<Record<string, SpanKind>> = {
 };
 
 /**
- * The spans of OTLP JSON as backends answer it, `{"resourceSpans": […]}` (`batches` in older ones): ids in hex or base64, kinds as numbers
- * or names, times as text or number.
- * @throws {TypeError} when it is something else
+ * Decodes OTLP JSON as backends return it: `{"resourceSpans": […]}` (`batches` in older versions), with ids
+ * in hex or base64, kinds as numbers or names, and times as strings or numbers.
+ * @throws {TypeError} for anything else
  */
 export function decodeOtlpTraces(content: unknown): { readonly traceId: string; readonly span: SeenSpan }[] {
   if (!isRecord(content)) throw new TypeError("expected an object with resourceSpans");
@@ -68,7 +68,7 @@ function decodeSpan(span: Record<string, unknown>, serviceName: string, scope: s
   };
 }
 
-/** OTLP has no remote endpoint: what links send of it is the attribute of the callee's name. */
+/** OTLP has no remote endpoint. Links send the callee's name as an attribute instead. */
 function remoteOf(attributes: ReadonlyMap<string, string>): string | null {
   return (attributes.get("peer.service") ?? attributes.get("server.address"))?.toLowerCase() ?? null;
 }
@@ -91,7 +91,7 @@ function attributesOf(value: unknown): Map<string, string> {
 
 const HEX = /^[0-9a-fA-F]+$/;
 
-/** Hex of an id in hex or base64; `null` when there is none. */
+/** Returns an id in hex or base64 as hex; `null` if it is empty. */
 function decodeId(value: unknown, bytes: number): string | null {
   if (typeof value !== "string" || value === "") return null;
   const isHex = value.length === 2 * bytes && HEX.test(value);

@@ -1,18 +1,18 @@
-/** Spreads queries over time, so that a backend is never asked more often than it was said to bear. */
+/** Spreads queries over time, so that the backend never receives more than the allowed rate. */
 export class QueryPace {
-  /** Turns that were taken. */
+  /** Number of queries so far. */
   queries = 0;
   readonly #intervalMs: number;
   readonly #signal: AbortSignal;
   #nextMs = 0;
 
-  /** @param perSecond Most queries in a second */
+  /** @param perSecond Maximum queries per second */
   constructor(perSecond: number, signal: AbortSignal) {
     this.#intervalMs = 1000 / perSecond;
     this.#signal = signal;
   }
 
-  /** Resolves when the next query may be sent; rejects when the signal is aborted. */
+  /** Resolves when the next query may be sent. Rejects when the signal is aborted. */
   async turn(): Promise<void> {
     const nowMs = performance.now();
     const waitMs = this.#nextMs - nowMs;
@@ -22,7 +22,7 @@ export class QueryPace {
   }
 }
 
-/** Waits; rejects when the signal is aborted. */
+/** Waits. Rejects when the signal is aborted. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -31,7 +31,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.addEventListener("abort", onAbort);
   await promise;
   clearTimeout(timer);
-  // One signal lasts as long as a canary, through millions of pauses.
+  // Remove the listener: a canary's signal lives through millions of pauses.
   signal.removeEventListener("abort", onAbort);
   signal.throwIfAborted();
 }

@@ -2,20 +2,23 @@ import type { BackendCounters } from "./counters.ts";
 
 const FIELDS = ["received", "refused", "evicted"] as const;
 
-/** Counts how often a backend was started again, by what it says of itself from time to time. */
+/** Counts restarts of a backend from the identity that it reports over time. */
 export class RestartCounter {
-  /** Restarts that were seen so far. */
+  /** Restarts seen so far. */
   count = 0;
-  /** Several replicas may answer at one address: the return of one that is known is no restart. */
+  /**
+   * Known identities. Several replicas may answer at one address, and the return of a known one is not a
+   * restart.
+   */
   readonly #identities = new Set<string>();
   #last: BackendCounters | null = null;
 
-  /** What it said last; `null` before it said anything. */
+  /** The last identity; `null` before the first. */
   get last(): BackendCounters | null {
     return this.#last;
   }
 
-  /** Takes what the backend says now, and returns whether it was started again since it was last heard of. */
+  /** Adds a reading, and returns whether the backend restarted since the previous one. */
   see(now: BackendCounters): boolean {
     const isRestart = this.#last !== null && this.#isRestart(this.#last, now);
     if (now.identity) this.#identities.add(now.identity);
@@ -26,7 +29,7 @@ export class RestartCounter {
 
   #isRestart(last: BackendCounters, now: BackendCounters): boolean {
     if (now.identity && last.identity) return !this.#identities.has(now.identity);
-    // Counters that begin anew may have passed their old values before they are read again.
+    // Counters that restart from 0 may exceed their old values before the next reading.
     return FIELDS.some((field) => (now[field] ?? 0) < (last[field] ?? 0));
   }
 }

@@ -15,24 +15,24 @@ import {
   unreadable,
 } from "./trace-reader.ts";
 
-/** 33 characters each: Zipkin's server answers 414 to a request line of more than 4,096. */
+/** Trace ids per query. Each takes 33 characters, and Zipkin answers 414 to a request line above 4,096. */
 const IDS_PER_QUERY = 110;
-/** Queries under way at once where each trace has to be asked for. */
+/** Concurrent queries when each trace needs its own. */
 const SINGLE_QUERIES = 16;
 
-/** How a backend is asked. */
+/** How a backend is reached. */
 export interface ZipkinPassage {
-  /** Where it is, for people, if a browser cannot reach its URL. */
+  /** Description of its location, if a browser cannot open its URL. */
   readonly place?: string;
   readonly fetch: Fetch;
 }
 
-/** Reads Zipkin, and whatever has its query API: the embedded collector has. */
+/** Reads Zipkin and everything with its query API, such as the embedded collector. */
 export class ZipkinReader implements TraceReader {
   readonly batchSize = IDS_PER_QUERY;
   readonly name: string;
   readonly #base: string;
-  /** A server without `traceMany` is asked for one trace after the other. */
+  /** Whether the server lacks `traceMany`, so that each trace needs its own query. */
   #hasMany = true;
   #hasAccounts: boolean;
 
@@ -49,7 +49,7 @@ export class ZipkinReader implements TraceReader {
   async read(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]>> {
     const [first] = traceIds;
     if (first === undefined) return new Map();
-    // traceMany refuses a single id.
+    // traceMany rejects a single id.
     if (traceIds.length > 1 && this.#hasMany) {
       try {
         const found = await this.#readMany(traceIds, signal);
@@ -74,7 +74,7 @@ export class ZipkinReader implements TraceReader {
     return this.#group(found, traceIds);
   }
 
-  /** `null` where the server has no such query. */
+  /** Returns `null` if the server has no such query. */
   async #readMany(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]> | null> {
     const url = this.#urlOf(`/api/v2/traceMany?traceIds=${traceIds.join(",")}`);
     const text = await getText(this.name, url, signal, this.#through?.fetch);
@@ -89,7 +89,7 @@ export class ZipkinReader implements TraceReader {
     return this.#readRecords(`${run}/ledger?from=${from}&limit=${limit}&of=copies`, signal);
   }
 
-  /** Only the embedded collector can. */
+  /** Only the embedded collector supports this. */
   async #readRecords(query: string, signal: AbortSignal): Promise<DataView | null> {
     if (!this.#hasAccounts) return null;
     const url = this.#urlOf(`/api/runs/${query}`);
@@ -139,7 +139,7 @@ export class ZipkinReader implements TraceReader {
     return apiUrl(this.#base, "zipkin", path);
   }
 
-  /** `[[span, …], …]`, decoded as one list. */
+  /** Decodes `[[span, …], …]` as one list. */
   #decodeLists(text: string): SeenSpanOf[] {
     const lists = this.#parseList(text);
     if (!lists.every(Array.isArray)) {
@@ -160,7 +160,7 @@ export class ZipkinReader implements TraceReader {
   }
 
   #group(found: readonly SeenSpanOf[], traceIds: readonly string[]): Map<string, SeenSpan[]> {
-    // A backend that keeps ids of 64 bits gives back the low half alone.
+    // A backend with 64-bit ids returns only the low half.
     const asked = new Map(traceIds.map((id) => [lowHalf(id), id] as const));
     const traces = Map.groupBy(found, ({ traceId }) =>
       traceId.startsWith(NO_HIGH_HALF) ? (asked.get(lowHalf(traceId)) ?? traceId) : traceId,

@@ -3,12 +3,18 @@
 import { TRACE_CLASSES } from "../judge/verdict.ts";
 import type { CanaryTotals } from "./canary-totals.ts";
 
-/** Upper bounds of the buckets of export latency, in seconds: exporters send every second or every five, and are waited for a minute. */
+/**
+ * Bucket bounds of export latency, in seconds. Exporters send every one to five seconds, and the canary
+ * waits up to a minute.
+ */
 const BUCKETS_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const OUTCOMES = ["complete", "incomplete", "could-not-tell"] as const;
 const PREFIX = "chain_link_verify";
 
-/** What a canary has found out, in Prometheus' text format. Every class and outcome is there from the start, so that rates begin at 0. */
+/**
+ * Renders a canary's totals in Prometheus text format. Every class and outcome is present from the start, so
+ * that rates begin at 0.
+ */
 export function renderCanaryMetrics(account: CanaryTotals): string {
   const { exportLatency, lastMs } = account;
   const lines = [
@@ -66,7 +72,7 @@ function sample(name: string, value: number, labels: Readonly<Record<string, str
   return `${PREFIX}_${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}`;
 }
 
-/** Names come from traces, and may be anything. */
+/** Service names come from traces and may contain any character. */
 function escapeText(text: string): string {
   return text.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n");
 }

@@ -9,18 +9,18 @@ import type { CanaryTotals } from "./canary-totals.ts";
 
 export interface CanaryServerOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   readonly port: number;
   readonly account: CanaryTotals;
-  /** Hears of each malformed request. */
+  /** Called for each malformed request. */
   readonly onRejection?: (rejection: Rejection) => void;
 }
 
 const TEXT = ["Content-Type", "text/plain; version=0.0.4; charset=utf-8"] as const;
 
 /**
- * `GET /metrics`; `/health`, which answers as long as the process lives; `/readiness`, which is 200 when the last window could be
- * judged: spans that are missing make a canary no less ready.
+ * Serves `GET /metrics`, `/health` (200 while the process lives) and `/readiness` (200 if the last window
+ * could be judged; missing spans do not make a canary unready).
  * @throws {UserError} `port-busy`
  */
 export function startCanaryServer({ host, port, account, onRejection }: CanaryServerOptions): Server {

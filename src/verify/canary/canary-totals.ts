@@ -4,13 +4,13 @@ import { type StrictOutcome, strictOutcomeOf } from "../result/result.ts";
 import type { Loss, LossReason } from "../run/attribution.ts";
 import type { Reconciliation } from "../run/reconcile.ts";
 
-/** Where no link is known whose spans are missing. */
+/** Label for missing spans that cannot be attributed to a link. */
 const NO_LINK = "unknown";
 
-/** All that a canary has found out since it began; of a size that does not grow with time. */
+/** Everything a canary has found since it started, in constant memory. */
 export class CanaryTotals {
   readonly classes = Object.fromEntries(TRACE_CLASSES.map((name) => [name, 0])) as Record<TraceClass, number>;
-  /** Spans that ledgers know. */
+  /** Spans counted by the ledgers. */
   expected = 0;
   missing = 0;
   altered = 0;
@@ -18,24 +18,24 @@ export class CanaryTotals {
   unexpected = 0;
   /** Missing spans by link and reason. */
   readonly losses = new Map<string, { link: string; reason: LossReason; spans: number }>();
-  /** Traces whose context broke there, by edge. */
+  /** Traces with broken context, by edge. */
   readonly brokenEdges = new Map<string, number>();
   /** Microseconds from the end of a request until its trace was seen complete. */
   readonly exportLatency = new Histogram();
   readonly windows: Record<StrictOutcome, number> = { complete: 0, incomplete: 0, "could-not-tell": 0 };
   openWindows = 0;
-  /** Windows in which nothing was sent, as too many waited for being judged. */
+  /** Windows that were skipped because too many were waiting to be judged. */
   skippedWindows = 0;
-  /** Times that the backend could not be read. */
+  /** Number of times the backend could not be read. */
   failedReads = 0;
-  /** Requests that were not judged any more as the canary ended. */
+  /** Requests that were not judged because the canary ended. */
   unjudged = 0;
-  /** Milliseconds since 1970 at which a window was last judged so; 0 for never. */
+  /** When a window last had this outcome, in milliseconds since 1970; 0 for never. */
   readonly lastMs: Record<StrictOutcome, number> = { complete: 0, incomplete: 0, "could-not-tell": 0 };
-  /** Of the last window. */
+  /** Outcome of the last window. */
   lastOutcome: StrictOutcome | null = null;
 
-  /** Nothing could be told of the last window, or there was none yet. */
+  /** Whether the last window could not be judged, or there was none yet. */
   get isBlind(): boolean {
     return this.lastOutcome === null || this.lastOutcome === "could-not-tell";
   }
@@ -64,7 +64,7 @@ export class CanaryTotals {
     this.#note(strictOutcomeOf(tally));
   }
 
-  /** Requests of a window of which nothing can be told. */
+  /** Adds the requests of a window that could not be judged. */
   addUntold(requests: number): void {
     this.classes.unknown += requests;
     this.#note("could-not-tell");
@@ -78,8 +78,8 @@ export class CanaryTotals {
 }
 
 /**
- * Losses that only the backend's counters explain name no link, though it may be known whose spans they are: as long as there is
- * only one such reason, it is the reason of all of them.
+ * Assigns reasons to links. Losses that only the backend's counters explain name no link, although the links
+ * of the missing spans may be known. If there is only one such reason, it applies to all of them.
  */
 function nameLinks(
   losses: readonly Loss[],

@@ -12,60 +12,61 @@ import { type Reconciliation, reconcile } from "../run/reconcile.ts";
 import type { RunLedger } from "../run/run-ledger.ts";
 import type { CanaryTotals } from "./canary-totals.ts";
 
-/** The requests of one window, which are a run of their own. */
+/** The requests of one window, which form a run of their own. */
 export interface Sending {
   readonly book: RunLedger;
-  /** Resolves when the last was answered. */
+  /** Resolves when the last request was answered. */
   readonly ended: Promise<unknown>;
   stop(): Promise<unknown>;
 }
 
 export interface CanaryOptions {
-  /** Begins to send so many requests, those of one window. */
+  /** Starts to send the requests of one window. */
   readonly send: (requests: number) => Sending;
   readonly requestsPerSecond: number;
-  /** From the begin of one window to the next, or as long as one request takes its turn. */
+  /** Time from the start of one window to the next, at least one request interval. */
   readonly windowMs: number;
-  /** Limit of a request. */
+  /** Timeout of a request. */
   readonly timeoutMs: number;
   readonly reader: TraceReader;
-  /** `null`: learned from the traces that are proved complete. */
+  /** `null` to learn it from traces that are proved complete. */
   readonly graph: CallGraph | null;
-  /** Those whose counters are asked; they may come and go. */
+  /** Finds the links whose counters are read. They may come and go. */
   readonly findInstances: () => Promise<readonly LinkInstance[]>;
   readonly backend: CountedBackend;
-  /** What is not there so long after the last request of its window is missing. */
+  /** Spans that have not arrived this long after the last request of their window are missing. */
   readonly maxWaitMs: number;
   readonly queriesPerSecond: number;
   readonly account: CanaryTotals;
-  /** Hears what was found out about a window, and about each that could not be judged. */
+  /** Called with the result of every window, including those that could not be judged. */
   readonly onWindow?: (report: WindowReport) => void;
 }
 
 export interface WindowReport {
   readonly reconciliation: Reconciliation | null;
-  /** Why nothing can be told. */
+  /** Why the window could not be judged. */
   readonly problem: string | null;
   readonly losses: ReturnType<typeof attributeLosses>;
 }
 
-/** A backend that cannot be read is asked again so soon. */
+/** Delay before an unreadable backend is asked again. */
 const RETRY_MS = 1000;
-/** Time for windows to be judged when the canary ends; what is not complete by then is not judged. */
+/** Time for judging the open windows when the canary ends. Incomplete traces are not judged then. */
 const LAST_MS = 5000;
-/** As long as nothing could be told, at the start or while the backend is away, windows are shorter: it is known sooner that it can. */
+/** Windows are shorter at the start and while the backend is unreadable, so that readiness shows sooner. */
 const BLIND_SHARE = 0.1;
-/** Windows that may wait for being judged, besides those that time itself keeps open. */
+/** Maximum number of windows waiting to be judged, besides those whose spans are not due yet. */
 const SPARE_WINDOWS = 10;
 
 /**
- * Sends without end, and judges in windows:
+ * Sends requests continuously, and judges them in windows:
  *
  *     |--- window 1 ---|--- window 2 ---|--- window 3 ---|
  *       sends           waits for spans .. judged, at most --max-wait later
  *                        sends           waits ..
  *
- * Each window is a run with an id and a book of its own, which go when it is judged: so memory does not grow with time.
+ * Each window is a run with its own id and ledger, which are dropped once it is judged, so memory stays
+ * constant.
  */
 export class Canary {
   readonly #options: CanaryOptions;
@@ -83,11 +84,12 @@ export class Canary {
     this.#learning = new Learning(options.graph);
     this.#watch = new BackendWatch(options.backend, null);
     this.#inquiry = new Inquiry(options.findInstances);
-    // At the end of each window, so that what is queued for it is told from what is queued for later ones.
+    // Read the counters at the end of each window, to separate spans queued for it from those of later
+    // windows.
     this.#counters = new CounterLog(options.findInstances, options.backend, options.windowMs / 2);
   }
 
-  /** Resolves when `stop` was aborted, and all windows were judged or given up. */
+  /** Resolves when `stop` is aborted and all windows are judged or given up. */
   async run(stop: AbortSignal): Promise<void> {
     const { requestsPerSecond, windowMs, timeoutMs, maxWaitMs, account } = this.#options;
     let timer: Timer | undefined;
@@ -99,10 +101,10 @@ export class Canary {
       const lengthMs = account.isBlind ? windowMs * BLIND_SHARE : windowMs;
       const mostOpen = Math.ceil((timeoutMs + maxWaitMs) / lengthMs) + SPARE_WINDOWS;
       const requests = Math.max(1, Math.round((requestsPerSecond * lengthMs) / 1000));
-      // The backend is too slow for this rate: a window less, instead of ever more that wait.
+      // The backend is too slow for this rate. Skip a window instead of letting ever more wait.
       if (this.#open.size >= mostOpen) account.skippedWindows++;
       else this.#begin(requests, stop);
-      // A machine that slept does not make up for it.
+      // After the machine slept, do not catch up.
       dueMs = Math.max(dueMs + (requests / requestsPerSecond) * 1000, performance.now());
       await pause(Math.max(0, dueMs - performance.now()), stop).catch(() => {});
     }
@@ -148,7 +150,7 @@ export class Canary {
     const { tally } = reconciliation;
     const losses = tally.missing === 0 ? [] : await this.#attribute(reconciliation, startedMs, endedMs);
     account.add(reconciliation, losses);
-    // It has learned enough, and what runs may change in weeks: learned anew while all is well.
+    // The graph may change over weeks, so learn it again while all is well.
     if (graph === null && tally.missing === 0 && this.#learning.wanted === 0)
       this.#learning = new Learning(null);
     onWindow?.({ reconciliation, problem: null, losses });
@@ -163,7 +165,7 @@ export class Canary {
     return attributeLosses(tally, before, { ...now, backend }, ended, hasForgotten);
   }
 
-  /** A backend that cannot be read is asked until the time is over: it may have the spans nevertheless. */
+  /** Retries an unreadable backend until the time is over, because it may have the spans nevertheless. */
   async #reconcile(book: RunLedger, ended: Promise<unknown>) {
     const { graph, reader, maxWaitMs, account } = this.#options;
     const restartsBefore = this.#watch.restarts;

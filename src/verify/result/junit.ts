@@ -6,7 +6,7 @@ import { isFine, TRACE_CLASSES } from "../judge/verdict.ts";
 import type { PropagationResult } from "../propagation/propagation.ts";
 import { isPassed, type VerifyResult } from "./result.ts";
 
-/** The result as a JUnit file: one case for the whole and one for each class of traces that says something is wrong. */
+/** Renders the result as JUnit XML: one case for the whole run and one for each class of bad traces. */
 export function renderJunit(result: VerifyResult): string {
   const cases = TRACE_CLASSES.filter((name) => !isFine(name)).map((name) => {
     const count = result.traces[name];
@@ -35,7 +35,10 @@ function renderExpected({ expectation, outcome, found }: Expected): string {
   return `    <testcase classname="expect" name="${escapeText(expectation)}">${body}</testcase>`;
 }
 
-/** What `verify --propagation` found: one case for each form of context on each edge that was called. */
+/**
+ * Renders the result of `verify --propagation`: one case for each propagation form on each edge that was
+ * called.
+ */
 export function renderPropagationJunit(result: PropagationResult): string {
   const cases = result.forms.flatMap(({ form, edges }) =>
     Object.entries(edges)
@@ -63,8 +66,8 @@ function renderSuite(name: string, cases: readonly string[]): string {
 }
 
 /**
- * For text and attributes of XML and HTML. Control characters are spelled out, as XML 1.0 cannot hold them, and what else it cannot hold becomes
- * U+FFFD: https://www.w3.org/TR/xml/#charsets
+ * Escapes text for XML and HTML content and attributes. Control characters are made visible because XML 1.0
+ * cannot contain them; other invalid characters become U+FFFD: https://www.w3.org/TR/xml/#charsets
  */
 export function escapeText(text: string): string {
   return visibleText(text)

@@ -7,12 +7,14 @@ import { escapeText } from "./junit.ts";
 import type { VerifyResult } from "./result.ts";
 
 /**
- * The result as one page that needs nothing else and asks nobody: the page's verify view, its style, and the result as JSON, which
- * whoever has the report can take out of it again. Its policy lets exactly this script and this style in.
+ * Renders the result as one self-contained HTML page that makes no requests: the page's verify view, its
+ * style, and the result as extractable JSON. Its content security policy allows exactly this script and this
+ * style.
  */
 export async function renderReportPage(result: VerifyResult | PropagationResult): Promise<string> {
   await buildPageFromSources();
-  // Literal, so that the executable carries the texts; the cast keeps `tsc` from looking for what a build makes.
+  // Literal paths, so that the executable embeds the texts. The cast keeps `tsc` from looking for build
+  // output.
   const [script, style] = await Promise.all([
     import("../../../ui/dist/report.js" as string, { with: { type: "text" } }),
     import("../../../ui/dist/report.css" as string, { with: { type: "text" } }),

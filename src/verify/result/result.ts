@@ -10,31 +10,31 @@ import type { Loss } from "../run/attribution.ts";
 import type { Reconciliation } from "../run/reconcile.ts";
 import type { Survey } from "../run/survey.ts";
 
-/** The answer to "did every span arrive?" where nothing may be missing. */
+/** The answer to "did every span arrive?" when no loss is allowed. */
 export type StrictOutcome = "complete" | "incomplete" | "could-not-tell";
 
-/** The same where some may be missing. */
+/** The same answer when some loss is allowed. */
 export type Outcome = StrictOutcome | "within-allowed-loss";
 
-/** Shares that may be missing, wrong or unknown, from 0 to 1. */
+/** Allowed shares, 0 to 1. */
 export interface Allowance {
-  /** Of spans that are missing, and of traces that are wrong. */
+  /** Share of missing spans and of wrong traces. */
   readonly loss: number;
-  /** Of traces that cannot be judged. */
+  /** Share of traces that cannot be judged. */
   readonly unknown: number;
 }
 
 const NOTHING_ALLOWED: Allowance = { loss: 0, unknown: 0 };
 
-/** What `verify -o json` prints. Times in milliseconds. */
+/** The output of `verify -o json`. Times are in milliseconds. */
 export interface VerifyResult extends ResultHead {
   readonly outcome: Outcome;
-  /** Why it could not be told, in words; otherwise `null`. */
+  /** Why the outcome is `could-not-tell`; otherwise `null`. */
   readonly doubt: string | null;
   readonly run: string;
   readonly requests: number;
   readonly traces: Readonly<Record<TraceClass, number>>;
-  /** Of the `unknown` ones, how many are so for what reason. */
+  /** Number of `unknown` traces by cause. */
   readonly unknownCauses: UnknownCauses;
   readonly spans: {
     readonly expected: number;
@@ -47,18 +47,18 @@ export interface VerifyResult extends ResultHead {
   };
   readonly links: Readonly<Record<string, LinkLoss>>;
   readonly edges: Readonly<Record<string, number>>;
-  /** Every call that is known, as in `edges`: what a picture of the losses is drawn on. */
+  /** All known edges, as in `edges`: the graph on which losses are drawn. */
   readonly calls: readonly string[];
   readonly brokenContexts: Readonly<Record<string, number>>;
-  /** What the platform recorded; `null` where nobody looked. */
+  /** What the platform recorded; `null` if it was not surveyed. */
   readonly platform: Survey | null;
-  /** Calls without an answer of their callee, in traces that are proved all the same; the most frequent first. */
+  /** Calls without an answer from their callee in traces that are proved nevertheless, most frequent first. */
   readonly failedCalls: readonly FailedCall[];
   readonly samplingIgnoredBy: Readonly<Record<string, number>>;
   readonly losses: readonly Loss[];
-  /** `null` when no request ended while the backend was watched. */
+  /** `null` if no request ended while the backend was watched. */
   readonly exportLatencyMs: ExportLatency | null;
-  /** Seconds of the run, in order: when requests ended, and how many of their spans are missing. */
+  /** The seconds of the run in order, with the requests that ended and their missing spans. */
   readonly seconds: readonly {
     readonly time: number;
     readonly requests: number;
@@ -67,12 +67,15 @@ export interface VerifyResult extends ResultHead {
   readonly examples: readonly ExampleResult[];
 }
 
-/** From the end of a request until its trace was seen complete. */
+/** Time from the end of a request until its trace was seen complete. */
 export interface ExportLatency {
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
-  /** Traces by latency, from the lowest: those above the bucket before and up to `upToMs`. */
+  /**
+   * Histogram of traces by latency, lowest first. Each bucket counts traces above the previous bucket and up
+   * to `upToMs`.
+   */
   readonly buckets: readonly { readonly upToMs: number; readonly count: number }[];
 }
 
@@ -91,15 +94,15 @@ export interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> 
   readonly allowed: Allowance;
   readonly losses: readonly Loss[];
   readonly pageOf: (traceId: string) => string | null;
-  /** Why the ledger may lack requests of the run. @default null: it lacks none */
+  /** Why the ledger may lack requests of the run. @default null: it is complete */
   readonly cut?: string | null;
-  /** @default null: nobody looked */
+  /** @default null: not surveyed */
   readonly platform?: Survey | null;
-  /** Of whoever sent the requests: those that failed, by kind. @default null: only their ledger is known */
+  /** Failed requests by kind, from the sender. @default null: only the ledger is known */
   readonly failures?: ReadonlyMap<string, number> | null;
 }
 
-/** What a result is made from. */
+/** The input of a result. */
 export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph">;
 
 export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
@@ -107,7 +110,7 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
   const unknownCauses = withFailures(tally.unknownCauses, options.failures ?? null);
   const doubt =
     doubtOf(found, tally, options.losses, unknownCauses) ??
-    // What is missing is missing, whatever the ledger lacks besides.
+    // A known loss counts even if the ledger is incomplete.
     (isPassed(found) ? (options.cut ?? null) : null);
   return {
     outcome: doubt === null ? found : "could-not-tell",
@@ -168,7 +171,7 @@ function latencyOf(histogram: Histogram): ExportLatency | null {
   return { p50: ms(0.5), p90: ms(0.9), p99: ms(0.99), buckets };
 }
 
-/** The next of 1, 2, 5, 10, 20, 50 … */
+/** Rounds up to the next of 1, 2, 5, 10, 20, 50 … */
 function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
   return power * ([1, 2, 5].find((step) => step * power >= value) ?? 10);
@@ -193,7 +196,7 @@ export function outcomeOf(totals: Totals, allowed: Allowance): Outcome {
   return found === "complete" && strictOutcomeOf(totals) !== "complete" ? "within-allowed-loss" : found;
 }
 
-/** Copies alone are no loss, and what nobody asked to be recorded is none. */
+/** Copies alone are not a loss, and neither are unsampled requests. */
 export function strictOutcomeOf(
   { classes, traces, expected, missing }: Totals,
   allowed = NOTHING_ALLOWED,
@@ -210,7 +213,7 @@ export function strictOutcomeOf(
   return "complete";
 }
 
-/** Why that is no proof; `null` where it is one. */
+/** Returns why the result is not a proof; `null` if it is one. */
 function doubtOf(
   found: Outcome,
   tally: Tally,
@@ -222,7 +225,8 @@ function doubtOf(
   if (found === "could-not-tell") return describeCauses(causes);
   const isNothingWrong = found === "complete" && unexpected === 0;
   if (isNothingWrong && expected === 0) return `no span was recorded for ${formatCount(requests, "request")}`;
-  // Lost, never sent here, or long let go of: what is not there does not say, and no counter does.
+  // The spans may be lost, sent elsewhere, or evicted long ago: neither their absence nor a counter tells
+  // which.
   const isNothingThere = missing > 0 && missing === expected && unexpected + tally.copies === 0;
   const isUnexplained = losses.length > 0 && losses.every(({ reason }) => reason === "unexplained");
   if (found === "incomplete" && isNothingThere && isUnexplained)
@@ -230,7 +234,7 @@ function doubtOf(
   return null;
 }
 
-/** What is wrong with a trace, for people. */
+/** Describes what is wrong with a trace. */
 export function describeFindings(
   { verdict, cause }: Pick<Example, "verdict" | "cause">,
   causes: UnknownCauses = {},

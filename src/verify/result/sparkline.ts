@@ -1,6 +1,6 @@
 const BARS = "▁▂▃▄▅▆▇█";
 
-/** One character for each value, or for each group of values where there are more than `width`; nothing is a blank. */
+/** Draws one character per value, or per group of values if there are more than `width`. Zero is a blank. */
 export function renderSparkline(values: readonly number[], width = 60): string {
   const cells = groupValues(values, width);
   const highest = Math.max(...cells, 0);
@@ -10,7 +10,7 @@ export function renderSparkline(values: readonly number[], width = 60): string {
     .join("");
 }
 
-/** Sums of neighbors, so that there are at most `width`. */
+/** Adds up neighboring values so that at most `width` remain. */
 export function groupValues(values: readonly number[], width: number): number[] {
   const perCell = Math.max(1, Math.ceil(values.length / width));
   const cells: number[] = [];

@@ -3,32 +3,32 @@ import type { Tally } from "../judge/tally.ts";
 
 /** Why spans are missing. */
 export type LossReason =
-  /** The link's own counters say so: `chain_link_spans_dropped_total`. */
+  /** Counted by the link itself: `chain_link_spans_dropped_total`. */
   | "queue_full"
   | "rejected"
   | "unavailable"
   | "shutdown"
   /** Still in the link's queue. */
   | "on_the_way"
-  /** The backend counted them as not stored. */
+  /** Counted by the backend as not stored. */
   | "refused"
-  /** The link cannot be asked any more. */
+  /** The link no longer answers. */
   | "link_gone"
-  /** Another process answers for the link than before. */
+  /** A new process answers for the link. */
   | "restarted_or_several_replicas"
-  /** The backend counted them as let go of. */
+  /** Counted by the backend as evicted. */
   | "evicted"
-  /** The backend was started again, and has nothing of what it had. */
+  /** The backend restarted and lost what it had stored. */
   | "backend_restarted"
-  /** The backend had traces that it no longer has, and does not tell why. */
+  /** The backend no longer has traces that it had, and does not tell why. */
   | "backend_restarted_or_evicted"
-  /** The links sent them and got a good answer, but the backend counted fewer. */
+  /** The links sent them successfully, but the backend counted fewer. */
   | "never_received"
-  /** The backend took them, and does not have them. */
+  /** The backend accepted them but does not have them. */
   | "not_stored"
-  /** One or the other: the backend counts copies, too, or may have begun to count anew. */
+  /** One of these two. The backend counts copies as well, or may have restarted its counters. */
   | "never_received_or_not_stored"
-  /** Nobody's counters were there to ask. */
+  /** No counters were available. */
   | "unexplained";
 
 export interface Loss {
@@ -40,11 +40,12 @@ export interface Loss {
 const DROP_REASONS = ["queue_full", "rejected", "unavailable", "shutdown"] as const;
 
 /**
- * Says where missing spans went, by what counters grew from `before` to `after`: first what was counted span by span (by links, then as
- * refused by the backend), then what is only likely (a link is gone, the backend made room); never more than are missing.
- * @param ended What counters said soon after the last request, where others followed: of what links have queued now, only what they had
- * queued then can be missing, as queues are emptied in order
- * @param hasForgotten The backend no longer has traces that were seen in it
+ * Attributes missing spans to causes by the growth of counters from `before` to `after`: first what was
+ * counted span by span (by links, then refused by the backend), then what is only likely (a link is gone, the
+ * backend evicted traces). It never attributes more spans than are missing.
+ * @param ended counters shortly after the last request, if other requests followed. Queues are emptied in
+ * order, so only spans that were queued then and still are can be missing
+ * @param hasForgotten whether the backend no longer has traces that were seen in it
  */
 export function attributeLosses(
   tally: Tally,
@@ -62,7 +63,7 @@ export function attributeLosses(
     if (spans > 0) losses.push({ link, reason, spans });
     return spans;
   };
-  /** Of links whose spans went with them, for what nobody counted. */
+  /** Losses that were not counted, of links whose spans were lost with their process. */
   const gone: { readonly link: string; readonly reason: LossReason; readonly missing: number }[] = [];
   const growth = growthOf(before, after, ended);
   for (const name of new Set([...tally.links.keys(), ...growth.keys()])) {
@@ -76,7 +77,7 @@ export function attributeLosses(
       for (const [reason, count] of [...counts, ["on_the_way", grown.queued] as const]) {
         const taken = take(name, reason, count, missing);
         missing -= taken;
-        // What no trace could name as this link's may be its, too.
+        // Spans that could not be attributed to any link may be this link's.
         open -= take(name, reason, count - taken, open);
       }
     }
@@ -90,7 +91,7 @@ export function attributeLosses(
       ? null
       : backend[key] - (before?.backend?.[key] ?? 0);
   const missingOfGone = gone.reduce((sum, { missing }) => sum + missing, 0);
-  // Nothing else explains what is open: the refused ones are first of these.
+  // Nothing else explains the remaining losses, so the refused spans are attributed to them first.
   let refused = take(null, "refused", grew("refused") ?? 0, open + missingOfGone);
   const refusedOfOpen = Math.min(refused, open);
   open -= refusedOfOpen;
@@ -106,7 +107,7 @@ export function attributeLosses(
   const received = grew("received");
   if (backend && isSentKnown && received !== null) {
     const { countsCopies = false, identity = null } = backend;
-    // Copies of some spans must not stand in for others that were lost.
+    // Copies of some spans must not offset the loss of others.
     const isExact = !countsCopies && identity !== null;
     const arrived = received - (countsCopies ? tally.copies : 0);
     if (identity !== null) open -= take(null, "never_received", sent - arrived, open);
@@ -116,14 +117,14 @@ export function attributeLosses(
   return losses;
 }
 
-/** What happened to one link, whose processes may be several. */
+/** What happened to one link, which may be several processes. */
 interface LinkGrowth {
   sent: number;
   queued: number;
   readonly dropped: Map<string, number>;
-  /** What a process of it that cannot be asked any more had not sent went with it. */
+  /** Whether a process ended with spans that it had not sent. */
   end: "link_gone" | "restarted_or_several_replicas" | null;
-  /** All that are there could be asked. */
+  /** Whether all existing processes answered. */
   isAsked: boolean;
 }
 
@@ -149,13 +150,13 @@ function growthOf(
     const first = before?.links.get(id);
     const then = first?.link === link ? first.counters : null;
     if (now === null) {
-      // Who could not be asked before, either, may be well.
+      // A process that did not answer before either may be fine.
       if (before === null || then !== null) grown.end = "link_gone";
       grown.isAsked = false;
       continue;
     }
     if (then !== null && isOther(then, now)) {
-      // What it has counted is of no known time.
+      // The time span of its counts is unknown.
       grown.isAsked = false;
       if (!isOlder(now, then)) grown.end ??= "restarted_or_several_replicas";
       continue;
@@ -174,14 +175,17 @@ function growthOf(
   return growth;
 }
 
-/** Of the spans that were queued then, how many are still. */
+/** Returns how many of the spans queued then are still queued. */
 function leftOf(then: LinkCounters, now: LinkCounters): number {
   const gone = (counters: LinkCounters) =>
     counters.dropped.values().reduce((sum, count) => sum + count, counters.sent);
   return Math.max(0, Math.min(now.queued, then.queued - (gone(now) - gone(then))));
 }
 
-/** Another process answers: counters of one never fall; those of one that had counted nothing do not tell. */
+/**
+ * Whether a new process answers. Counters of one process never fall; a process that had counted nothing does
+ * not tell.
+ */
 function isOther(then: LinkCounters, now: LinkCounters): boolean {
   return (
     (now.startedAt ?? null) !== (then.startedAt ?? null) ||
@@ -190,7 +194,7 @@ function isOther(then: LinkCounters, now: LinkCounters): boolean {
   );
 }
 
-/** A process that was started before the one it follows is no restart of it: several answer at one address. */
+/** A process that started before its predecessor is not a restart: several processes answer at one address. */
 function isOlder(now: LinkCounters, then: LinkCounters): boolean {
   return (now.startedAt ?? Number.POSITIVE_INFINITY) < (then.startedAt ?? Number.NEGATIVE_INFINITY);
 }

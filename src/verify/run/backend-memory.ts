@@ -9,14 +9,14 @@ export interface BackendMemoryOptions {
   readonly ids: RunIds;
   readonly pace: QueryPace;
   readonly settled: FinalVerdicts;
-  /** How often the backend was restarted so far; `null` while it cannot be told. */
+  /** Returns the number of restarts so far; `null` if unknown. */
   readonly countRestarts: () => Promise<number | null>;
   readonly signal: AbortSignal;
 }
 
-/** Tells whether a backend still has the traces that were seen in it. */
+/** Checks whether a backend still has traces that were seen in it. */
 export class BackendMemory {
-  /** It no longer had traces that were seen complete, and did not tell whether it was restarted. */
+  /** Whether traces that were seen complete have disappeared from a backend that does not report restarts. */
   hasForgotten = false;
   readonly #options: BackendMemoryOptions;
   #restarts = 0;
@@ -26,7 +26,7 @@ export class BackendMemory {
   }
 
   /**
-   * Whether traces that were seen may be gone since this was last asked. Where the backend does not tell of its restarts, the
+   * Whether traces may have disappeared since the last check. If the backend does not report restarts, the
    * traces that were seen first are read again, because any restart removes them.
    */
   async isForgotten(): Promise<boolean> {

@@ -9,9 +9,9 @@ export interface ExtraSpansOptions {
   readonly book: RunLedger;
   readonly reader: TraceReader;
   readonly pace: QueryPace;
-  /** Whether all requests of the run are in the book: traces that it does not know are looked for. */
+  /** Whether the ledger covers all requests of the run; only then unrecorded traces are searched for. */
   readonly isWholeRun: boolean;
-  /** The backend has answered before: it is asked once more where it does not. */
+  /** Whether the backend has answered before, so that a failure is retried once. */
   readonly hasAnswered: boolean;
   readonly signal: AbortSignal;
 }
@@ -19,7 +19,8 @@ export interface ExtraSpansOptions {
 const SECOND_TRIAL_MS = 2000;
 
 /**
- * Adds what no request of the book can tell: traces that it does not know, and copies that the backend has not kept.
+ * Adds findings that belong to no request of the ledger: unrecorded traces, and copies that the backend did
+ * not keep.
  * @throws {UserError} `backend-unreadable`
  */
 export async function addExtraSpans(settled: FinalVerdicts, options: ExtraSpansOptions): Promise<void> {
@@ -33,14 +34,14 @@ export async function addExtraSpans(settled: FinalVerdicts, options: ExtraSpansO
   }
   const doubled = await readPatiently(() => Array.fromAsync(readCopies(book, reader, pace, signal)), options);
   if (doubled.length === 0) return;
-  // The backend tells of the whole run, also where a part of it is judged.
+  // The backend's counts cover the whole run, even if only a part of it is judged.
   const judged = new Set(Array.from({ length: book.size }, (_, index) => book.sequence(index)));
   for (const { sequence, copies } of doubled) {
     if (judged.has(sequence)) settled.addSwallowed(sequence, copies);
   }
 }
 
-/** Once more, where a long run would otherwise be thrown away for one last answer that did not come in time. */
+/** Retries once, so that one late answer does not discard a long run. */
 export async function readPatiently<T>(
   read: () => Promise<T>,
   { hasAnswered, signal }: Pick<ExtraSpansOptions, "hasAnswered" | "signal">,

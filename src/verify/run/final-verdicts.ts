@@ -6,23 +6,29 @@ import { causeOf } from "../judge/unknown-cause.ts";
 import type { Verdict } from "../judge/verdict.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
-/** Enough to tell that a backend has lost what it had. */
+/** Number of traces that are re-read to detect a backend that lost its traces. */
 const EARLIEST = 16;
 
-/** What is known for good of the requests of a run, and how long their traces took. */
+/** The final verdicts on the requests of a run, and the export latency of their traces. */
 export class FinalVerdicts {
-  /** Microseconds from the end of a request until its trace was seen complete; of requests that ended while this was there. */
+  /**
+   * Microseconds from the end of a request until its trace was seen complete, for requests that ended during
+   * the run of verify.
+   */
   readonly latency = new Histogram();
   readonly #book: RunLedger;
   readonly #ids: RunIds;
   readonly #maxExamples: number | undefined;
   readonly #startedAt = Date.now();
-  /** The requests whose traces were seen complete first. */
+  /** The first requests whose traces were seen complete. */
   readonly earliest: LedgerRecord[] = [];
-  /** Numbers of requests whose traces are not complete. */
+  /** Sequence numbers of requests whose traces are not complete. */
   readonly #faulty = new Set<number>();
   #tally: Tally;
-  /** What is asked for anew is not seen for the first time. */
+  /**
+   * Whether traces are seen for the first time. After `startOver` they are not, and their latency is
+   * unknown.
+   */
   #isFirst = true;
 
   constructor(book: RunLedger, ids: RunIds, maxExamples?: number) {
@@ -36,7 +42,7 @@ export class FinalVerdicts {
     return this.#tally;
   }
 
-  /** @param seenAt Milliseconds since 1970 at which the spans were there; not given where none were looked for */
+  /** @param seenAt when the spans were seen, in milliseconds since 1970; absent if none were read */
   add(record: LedgerRecord, verdict: Verdict, seenAt?: number): void {
     const endedAt = this.#book.endOf(record);
     this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict, causeOf(record, verdict));
@@ -49,12 +55,12 @@ export class FinalVerdicts {
       this.latency.record(Math.max(0, seenAt - endedAt) * 1000);
   }
 
-  /** Copies of a request's spans that the backend has not kept. */
+  /** Adds copies of a request's spans that the backend did not keep. */
   addSwallowed(sequence: number, copies: number): void {
     this.#tally.addSwallowed(copies, !this.#faulty.has(sequence));
   }
 
-  /** Nothing is known any more. */
+  /** Discards all verdicts. */
   startOver(): void {
     this.#tally = new Tally(this.#maxExamples);
     this.#faulty.clear();

@@ -1,12 +1,13 @@
 import type { SeenSpan } from "../judge/seen-span.ts";
 
-/** Traces of some 10 spans: 50 MB. Of further ones is forgotten what was there. */
+/** Maximum number of traces whose spans are remembered: 50 MB at 10 spans each. */
 const MAX_REMEMBERED = 20_000;
 
 /**
- * Traces that are late while others are still sent, by the place of their requests in the book. They are asked for again after twice the
- * time, and again: in a run of hours what is lost leaves the looks to what is new, and what comes very late is found all the same. What was there of
- * any trace that is not whole is remembered, as a backend that makes room lets go of the oldest.
+ * Incomplete traces of a run in progress, by the index of their request in the ledger. Each is read again
+ * after twice the previous delay, so that in a run of hours lost traces do not take queries from new ones,
+ * and very late ones are still found. The spans of incomplete traces are remembered, because a full backend
+ * evicts the oldest.
  */
 export class LateTraces {
   readonly #againAtMs = new Map<number, number>();
@@ -16,12 +17,12 @@ export class LateTraces {
     return this.#againAtMs.size;
   }
 
-  /** `ageMs`: how long ago its request ended. */
+  /** @param ageMs time since the request ended */
   add(index: number, ageMs: number): void {
     this.#againAtMs.set(index, performance.now() + ageMs);
   }
 
-  /** Takes out those whose time has come, or all. */
+  /** Removes and returns the traces that are due, or all. */
   take(isAll: boolean): number[] {
     if (this.size === 0) return [];
     const nowMs = performance.now();
@@ -30,7 +31,7 @@ export class LateTraces {
     return due.map(([index]) => index);
   }
 
-  /** What is there of a trace, or was when there was more of it. */
+  /** Returns the spans of a trace: the current ones, or the remembered ones if there were more. */
   recall(index: number, spans: readonly SeenSpan[]): readonly SeenSpan[] {
     const before = this.#seen.get(index);
     return before !== undefined && before.length > spans.length ? before : spans;

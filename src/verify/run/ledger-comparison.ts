@@ -5,22 +5,23 @@ import type { TraceReader } from "../backend/trace-reader.ts";
 import { isSameLedger } from "../judge/digest.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
-/** Requests whose accounts are read at a time. */
+/** Number of requests compared per query. */
 const AT_ONCE = 20_000;
-/** Copies are read without a look at spans. */
+/** Number of requests per query for copies, which reads no spans. */
 const COPIES_AT_ONCE = 1_000_000;
 
 export interface ComparedRequest {
-  /** In the book. */
+  /** Index in the ledger. */
   readonly index: number;
   readonly record: LedgerRecord;
-  /** What is stored is what was recorded, as its digest proves. */
+  /** Whether the digest proves that the stored spans are the recorded ones. */
   readonly isProved: boolean;
 }
 
 /**
- * Compares the accounts of requests with those that the backend computes from what it stored, in the order of their numbers: those that are
- * equal prove their traces without a span being read. A backend that computes none proves none.
+ * Compares the ledgers of requests with those that the backend computes from its stored spans, in sequence
+ * order. Equal ledgers prove their traces without reading a span. A backend that computes no ledgers proves
+ * none.
  */
 export async function* compareLedgers(
   book: RunLedger,
@@ -54,7 +55,10 @@ export async function* compareLedgers(
   }
 }
 
-/** Requests of which the backend has taken spans more than once and not kept the copies, where it counts those. */
+/**
+ * Yields requests whose spans the backend received more than once without keeping the copies, if it counts
+ * them.
+ */
 export async function* readCopies(
   book: RunLedger,
   reader: TraceReader,
@@ -65,7 +69,7 @@ export async function* readCopies(
   for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
   for (let from = 0; from < end; from += COPIES_AT_ONCE) {
     await pace.turn();
-    // The backend looks up as many trace ids as it is asked for.
+    // The cost of the query is the number of trace ids.
     const limit = Math.min(COPIES_AT_ONCE, end - from);
     const view = await reader.readCopies?.(book.header.run, from, limit, signal);
     if (!view) return;
@@ -82,7 +86,7 @@ function sequenceAt(view: DataView, offset: number): number {
   return view.getUint32(offset, true);
 }
 
-/** Copies that were not kept alter nothing. */
+/** Copies that were not kept do not change the trace. */
 function isProved({ ledger, isSampled }: LedgerRecord, stored: Ledger | null): boolean {
   if (ledger === null || stored === null || !isSampled) return false;
   return ledger.unknown === 0 && isSameLedger(ledger, stored);

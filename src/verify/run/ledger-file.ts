@@ -2,10 +2,10 @@ import { UserError } from "../../lib/errors.ts";
 import { ANY_MAGIC, isEndMarker, LedgerSeal, parseRunHeader, SEALED_BYTES } from "../../trace/ledger-file.ts";
 import { RunLedger } from "./run-ledger.ts";
 
-/** The intact records of a ledger. */
+/** The intact records of a ledger file. */
 export interface LedgerFile {
   readonly book: RunLedger;
-  /** Why there may be more requests than records, for people; `null` after an end marker. */
+  /** Why requests may be missing from the file; `null` if it has an end marker. */
   readonly cut: string | null;
 }
 
@@ -13,7 +13,7 @@ const LINE_FEED = 0x0a;
 const MAX_HEADER_BYTES = 65_536;
 
 /**
- * Reads what `load --ledger` writes or `load --serve` serves (the format is in trace/ledger-file.ts).
+ * Parses what `load --ledger` writes or `load --serve` serves. trace/ledger-file.ts describes the format.
  * @param name Names the ledger in messages.
  * @param first The position of the first record of `bytes` in the whole ledger.
  * @throws {UserError} `ledger-unreadable` unless each record is the one that was written there
@@ -79,7 +79,7 @@ function joined(name: string, index: number): UserError {
   );
 }
 
-/** Another ledger begins in the bytes of one record. */
+/** Another ledger starts within the bytes of a record. */
 function isJoined(bytes: Uint8Array, at: number): boolean {
   for (let start = at; start < Math.min(bytes.length, at + SEALED_BYTES); start++)
     if (startsWith(bytes, start, ANY_MAGIC)) return true;

@@ -6,17 +6,17 @@ import type { SeenSpan } from "../judge/seen-span.ts";
 import { edgeText } from "../judge/verdict.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
-/** Traces that a service of the platform began by itself while the run lasted. */
+/** Traces that a service of the platform started itself during the run. */
 export interface OwnTraces {
   readonly service: string;
   readonly traces: number;
-  /** There may be more: so many were asked for. */
+  /** Whether the query limit was reached, so that there may be more. */
   readonly isLimited: boolean;
-  /** Where they lie by their times, as in `Platform.calls`; `null` where that cannot be told. */
+  /** The place that fits their times, as in `Platform.calls`; `null` if none does. */
   readonly edge: string | null;
-  /** Calls there in the whole run, as far as the traces that were read tell. */
+  /** Number of calls at that place in the whole run, estimated from the traces read. */
   readonly calls: number | null;
-  /** There are as many as calls on the edge: other traffic is not their cause. */
+  /** Whether there are as many traces as calls on the edge, so that other traffic is not their cause. */
   readonly isOfRun: boolean;
 }
 
@@ -24,27 +24,27 @@ export interface OwnTracesOptions {
   readonly book: RunLedger;
   readonly reader: TraceReader;
   readonly platform: Platform;
-  /** When the last request ended, in milliseconds since 1970. */
+  /** End of the last request, in milliseconds since 1970. */
   readonly endMs: number;
-  /** Of the traces that were read. */
+  /** Of the traces read. */
   readonly ours: readonly SeenSpan[];
   readonly services: ReadonlySet<string> | null;
   readonly pace: QueryPace;
   readonly signal: AbortSignal;
 }
 
-/** A backend in use may know hundreds of services; each costs a query. */
+/** Maximum number of services. A shared backend may know hundreds, and each costs a query. */
 const MAX_SERVICES = 20;
 const MAX_TRACES = 1000;
-/** Times of different machines, and of requests at the ends of the run. */
+/** Tolerance for clocks of other machines and for requests at either end of the run. */
 const MARGIN_MS = 1000;
-/** So many of them have to lie on one edge, and so near has their number to be to that of its calls. */
+/** Share of the traces that must fit one edge, and how close their number must be to the number of its calls. */
 const MOST = 0.9;
 
 /**
- * Finds traces of services that are no links and took no part in the traces of the run. A proxy whose tracer does not read W3C
- * context, such as Envoy's for Zipkin, begins a trace for each call that passes through it. Other traffic through the same proxy does so
- * as well, so the edge and the number have to fit before the proxy is accused.
+ * Finds traces of services that are not links and took no part in the run's traces. A proxy whose tracer does
+ * not read W3C context, such as Envoy's Zipkin tracer, starts a trace for every call. Other traffic through
+ * the proxy does so as well, so the edge and the number must both fit.
  */
 export async function findOwnTraces(options: OwnTracesOptions): Promise<OwnTraces[]> {
   const { book, reader, platform, ours, services, pace, signal } = options;
@@ -92,7 +92,10 @@ function extentOf(spans: readonly SeenSpan[]): Extent {
   };
 }
 
-/** The edge on which nearly all lie: each in the shortest call around it, or around one call of the entry. */
+/**
+ * Returns the edge that nearly all traces fit: each lies within the shortest call around it, or around a
+ * call of the entry.
+ */
 function commonEdge(own: readonly Extent[], ours: readonly SeenSpan[]): string | null {
   const calls = ours.filter(({ kind }) => kind === "CLIENT").sort((a, b) => a.startUs - b.startUs);
   const entries = ours.filter(({ kind, parentId }) => kind === "SERVER" && parentId === null);
@@ -103,7 +106,7 @@ function commonEdge(own: readonly Extent[], ours: readonly SeenSpan[]): string |
   }
   const placed = [...votes.values()].reduce((sum, count) => sum + count, 0);
   const [best] = [...votes].sort(([, a], [, b]) => b - a);
-  // Of a long run a sample was read, in which most of them cannot lie.
+  // Only a sample of a long run was read, so most traces cannot lie within it.
   if (best === undefined || best[1] < MOST * placed || placed < Math.min(own.length, entries.length) / 2)
     return null;
   return best[0];
@@ -124,7 +127,7 @@ function entryWithin({ startUs, endUs }: Extent, entries: readonly SeenSpan[]): 
   return within === undefined ? null : `> ${within.serviceName}`;
 }
 
-/** In one sentence. */
+/** Describes the traces in one sentence. */
 export function describeOwnTraces({ service, traces, isLimited, edge, calls, isOfRun }: OwnTraces): string {
   const recorded = `${service} recorded ${isLimited ? "at least " : ""}${traces} ${traces === 1 ? "trace" : "traces"} of its own`;
   if (edge !== null && isOfRun) return `${recorded} on ${edge}: it does not read W3C context`;

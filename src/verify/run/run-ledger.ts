@@ -8,7 +8,10 @@ import {
 
 const FIRST_RECORDS = 1024;
 
-/** The accounts of a run's requests: 24 bytes each, as the load generator wrote them; grows while the run lasts. */
+/**
+ * The ledger of a run: one record of 24 bytes per request, as the load generator wrote it. It grows during
+ * the run.
+ */
 export class RunLedger {
   readonly header: RunHeader;
   size = 0;
@@ -23,40 +26,40 @@ export class RunLedger {
     writeLedgerRecord(this.#view, this.size++ * RECORD_BYTES, record);
   }
 
-  /** The record at `index`, in the order in which requests ended. */
+  /** Returns the record at `index`, in the order in which requests ended. */
   record(index: number): LedgerRecord {
     if (index >= this.size) throw new RangeError(`record ${index} of ${this.size}`);
     return readRunRecord(this.#view, index * RECORD_BYTES);
   }
 
-  /** The sequence number of the record at `index`. */
+  /** Returns the sequence number of the record at `index`. */
   sequence(index: number): number {
     return this.#view.getUint32(index * RECORD_BYTES, true);
   }
 
-  /** Milliseconds since 1970 at which a request ended. */
+  /** Returns the end of a request, in milliseconds since 1970. */
   endOf(record: LedgerRecord): number {
     return this.header.startMs + record.endMs;
   }
 
-  /** Adds all records of another account of this run. */
+  /** Adds all records of another ledger of this run. */
   append(other: RunLedger): void {
     this.#addBytes(new Uint8Array(other.#view.buffer, 0, other.size * RECORD_BYTES));
   }
 
-  /** Adds the record in the {@link RECORD_BYTES} of `bytes` from `at` on. */
+  /** Adds the record in the {@link RECORD_BYTES} bytes at offset `at`. */
   addBytes(bytes: Uint8Array, at: number): void {
     this.#addBytes(bytes.subarray(at, at + RECORD_BYTES));
   }
 
-  /** A request with more than one record; `null` where each has one. */
+  /** Returns a request with more than one record; `null` if there is none. */
   findRepeated(): number | null {
     const sequences = Uint32Array.from({ length: this.size }, (_, index) => this.sequence(index)).sort();
     const at = sequences.findIndex((sequence, index) => index > 0 && sequence === sequences[index - 1]);
     return at === -1 ? null : (sequences[at] as number);
   }
 
-  /** The requests that ended at `ms` since 1970 or later. */
+  /** Returns the requests that ended at or after `ms` (milliseconds since 1970). */
   since(ms: number): RunLedger {
     const book = new RunLedger(this.header);
     for (let index = 0; index < this.size; index++) {

@@ -11,40 +11,44 @@ import type { RunLedger } from "./run-ledger.ts";
 export interface SurveyOptions {
   readonly book: RunLedger;
   readonly reader: TraceReader;
-  /** Our links' names; `null` where they are not known. */
+  /** Names of our links; `null` if unknown. */
   readonly services: ReadonlySet<string> | null;
-  /** When the last request ended, in milliseconds since 1970. */
+  /** End of the last request, in milliseconds since 1970. */
   readonly endMs: number;
   readonly expectations: readonly Expectation[];
-  /** Spans of the platform that have not come so long after the survey began are not waited for. */
+  /** Maximum time to wait for spans of the platform. */
   readonly maxWaitMs: number;
-  /** How long no new trace of the platform's own may come before the last has. @default 6000 */
+  /** The survey ends when no new trace of the platform has arrived for this long. @default 6000 */
   readonly quietMs?: number;
   readonly queriesPerSecond: number;
   readonly signal: AbortSignal;
-  /** Aborted: nothing is waited for. */
+  /** When aborted, the survey stops waiting. */
   readonly hurry: AbortSignal;
 }
 
 export interface Survey extends Platform {
-  /** Traces that services of the platform recorded by themselves while the run lasted. */
+  /** Traces that services of the platform started themselves during the run. */
   readonly ownTraces: readonly OwnTraces[];
   readonly expected: readonly Expected[];
 }
 
-/** Of longer runs so many traces are read, spread evenly: a share is then known to 3 percentage points. */
+/**
+ * Maximum number of traces read, spread evenly over longer runs. Shares are then accurate to 3 percentage
+ * points.
+ */
 const MAX_TRACES = 1000;
-/** Spans of links in these traces, which are in memory together: some 50 MB. */
+/** Maximum number of link spans in these traces, which are in memory together: about 50 MB. */
 const MAX_SPANS = 100_000;
 const POLL_MS = 1000;
-/** Envoy and most SDKs send what they recorded after 5 s at the latest. */
+/** Envoy and most SDKs export within 5 s. */
 const QUIET_MS = 6000;
 
 /**
- * Reads a sample of the run's traces once all are judged, and says what the platform recorded in them and beside them. It has a
- * look of its own because spans of the platform, which no ledger counts, may come after a trace was proved complete. It looks
- * again while something expected is not met, or traces of the platform's own still come in.
- * A backend that cannot be read any more leaves expectations untold.
+ * Reads a sample of the run's traces after all are judged, and returns what the platform recorded in them and
+ * in traces of its own. It is a separate pass because no ledger counts the platform's spans, so they may
+ * arrive after a trace is proved complete. It repeats while an expectation is not met or new traces of the
+ * platform still arrive.
+ * If the backend becomes unreadable, expectations stay undecided.
  */
 export async function surveyPlatform(options: SurveyOptions): Promise<Survey> {
   const {
@@ -89,7 +93,7 @@ export async function surveyPlatform(options: SurveyOptions): Promise<Survey> {
   }
 }
 
-/** A backend that cannot search tells nothing of such traces. */
+/** A backend without search cannot find such traces. */
 async function readOwnTraces(options: OwnTracesOptions): Promise<OwnTraces[]> {
   try {
     return await findOwnTraces(options);
@@ -121,7 +125,7 @@ async function readSample({ book, reader, services, signal }: SurveyOptions, pac
   return { platform: tally.result(), ours };
 }
 
-/** Places in the book of requests that were recorded. */
+/** Ledger indexes of sampled requests. */
 function sampleOf(book: RunLedger): number[] {
   const indexes = spread(book.size, MAX_TRACES).filter((index) => book.record(index).isSampled);
   const spans = indexes.reduce((sum, index) => sum + (book.record(index).ledger?.count ?? 0), 0);
@@ -130,7 +134,7 @@ function sampleOf(book: RunLedger): number[] {
   return kept.map((at) => indexes[at] as number);
 }
 
-/** At most so many of the numbers below `size`, evenly. */
+/** Returns at most `count` of the numbers below `size`, evenly spread. */
 function spread(size: number, most: number): number[] {
   const step = Math.max(1, size / most);
   return Array.from({ length: Math.ceil(size / step) }, (_, at) => Math.floor(at * step));

@@ -4,18 +4,19 @@ import type { TraceReader } from "../backend/trace-reader.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
-/** A trace of the run that its account does not know. */
+/** A trace of the run that no record of its ledger covers. */
 export interface UnrecordedTrace {
   readonly traceId: string;
   readonly spans: readonly SeenSpan[];
 }
 
-/** Most batches that are asked for: of a run whose account was lost every request is a stray. */
+/** Maximum number of queries. If a run's ledger was lost, every request is unrecorded. */
 const MAX_BATCHES = 100;
 
 /**
- * Asks for the traces that the run would have made and its account does not know: those of numbers that it leaves out, then those of the numbers
- * that follow, until none of a batch is there. Only for a whole account: requests that are yet to end are in none.
+ * Reads traces that the run may have made but its ledger does not cover: first those of skipped sequence
+ * numbers, then those of the numbers that follow, until a batch finds none. Only for a complete ledger,
+ * because requests in flight are not recorded yet.
  */
 export async function* findUnrecordedTraces(
   book: RunLedger,
@@ -39,15 +40,15 @@ export async function* findUnrecordedTraces(
 
 interface UnknownNumber {
   readonly sequence: number;
-  /** It follows all that are known. */
+  /** Sequence numbers after the last record. */
   readonly isBehind: boolean;
 }
 
-/** Never ends. */
+/** Infinite. */
 function* unknownNumbers(book: RunLedger): Generator<UnknownNumber, never> {
   let end = 0;
   for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
-  // A run that lost so many that its numbers are far apart would take too much.
+  // A run that lost so many records that its numbers are far apart would take too long.
   if (end <= MAX_SPREAD * Math.max(book.size, MAX_SPREAD)) {
     const isKnown = new Uint8Array(end);
     for (let index = 0; index < book.size; index++) isKnown[book.sequence(index)] = 1;
