@@ -135,7 +135,7 @@ function sampleOf(book: RunLedger): number[] {
 }
 
 /** Returns at most `count` of the numbers below `size`, evenly spread. */
-function spread(size: number, most: number): number[] {
-  const step = Math.max(1, size / most);
+function spread(size: number, count: number): number[] {
+  const step = Math.max(1, size / count);
   return Array.from({ length: Math.ceil(size / step) }, (_, at) => Math.floor(at * step));
 }
