@@ -71,7 +71,7 @@ export function renderMetrics(
     ...metric(
       "chain_link_request_duration_seconds",
       "histogram",
-      "Time to answer; bucket counts are right within 6 % of the bound.",
+      "Time to answer; bucket bounds are accurate to 6 %.",
     ),
     ...BUCKETS_S.map(
       (bound) =>

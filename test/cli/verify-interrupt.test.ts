@@ -100,7 +100,7 @@ test("a signal while spans are waited for ends the wait: what has not arrived ma
   const { exitCode, stdout, stderr } = await verify.finished();
   expect(JSON.parse(stdout)).toMatchObject({
     outcome: "could-not-tell",
-    doubt: "2 traces may still be on the way",
+    doubt: "2 traces may still arrive",
     traces: { unknown: 2, "not-found": 0 },
     unknownCauses: { on_the_way: 2 },
     spans: { expected: 6, missing: 0 },

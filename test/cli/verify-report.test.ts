@@ -43,7 +43,7 @@ test("an INCOMPLETE run says why others of its traces are unknown", () => {
     tally.add("1".repeat(32), 0, verdictOf({}, "unknown"), cause);
   const reconciled = { tally, exportLatency: new Histogram(), graph: null };
   const causes = (failures: string) =>
-    `\nunknown  ${failures}; 1 request got an answer without a whole account (1 × 502); the spans of 1 trace differ`;
+    `\nunknown  ${failures}; 1 request got an answer without a complete ledger (1 × 502); the spans of 1 trace differ`;
   expect(report(reconciled)).toStartWith("INCOMPLETE: 1 of 1 span missing, 5 requests\n");
   expect(report(reconciled)).toContain("\nunknown  of 1 missing span one cannot tell whose it is\n");
   expect(report(reconciled)).toContain(causes("2 requests got no answer, and the ledger does not say why"));

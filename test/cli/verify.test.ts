@@ -234,7 +234,7 @@ services:
     ]);
     expect(stdout).toContain("COULD NOT TELL");
     expect(stdout).toContain(
-      "2 requests got an answer without a whole account (2 × 200), as from a link of an older",
+      "2 requests got an answer without a complete ledger (2 × 200), as from a link of an older",
     );
     expect(exitCode).toBe(3);
   });
@@ -252,7 +252,7 @@ services:
       [
         `http://localhost:${entry.port}`,
         2,
-        "2 requests got an answer without a whole account (2 × 502)",
+        "2 requests got an answer without a complete ledger (2 × 502)",
         { 502: 2 },
       ],
     ] as const) {

@@ -6,11 +6,11 @@ const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string]
   ["complete", "well", "every span is there, once, as it was recorded"],
   ["not-sampled", "idle", "nobody asked for it to be recorded"],
   ["unreached", "idle", "something before the entry answered, and no link was visited"],
-  ["duplicated", "note", "a span is there more than once"],
+  ["duplicated", "note", "a span arrived more than once"],
   [
     "unknown",
     "unknown",
-    "a call or the request itself got no answer, or spans may still be on the way: nobody knows what to expect",
+    "a call or the request itself got no answer, or spans may still arrive: nobody knows what to expect",
   ],
   ["orphaned", "odd", "a span names a parent that is not there"],
   ["broken-context", "odd", "a callee began a trace of its own"],

@@ -129,5 +129,5 @@ export function checkAsked(name: string, asked: readonly string[], found: Iterab
   const halves = new Set(asked.map(lowHalf));
   const others = [...found];
   if (others.length === 0 || others.some((id) => halves.has(lowHalf(id)))) return;
-  throw unreadable(name, `it answers with traces that nobody asked for, such as ${others[0]}`, undefined);
+  throw unreadable(name, `it returned traces that were not requested, such as ${others[0]}`, undefined);
 }

@@ -143,7 +143,7 @@ export class ZipkinReader implements TraceReader {
   #decodeLists(text: string): SeenSpanOf[] {
     const lists = this.#parseList(text);
     if (!lists.every(Array.isArray)) {
-      throw unreadable(this.name, "expected lists of spans, found something else", undefined);
+      throw unreadable(this.name, "expected a list of traces, found something else", undefined);
     }
     return this.#decode(JSON.stringify(lists.flat()));
   }
@@ -153,7 +153,7 @@ export class ZipkinReader implements TraceReader {
     try {
       list = JSON.parse(text);
     } catch (error) {
-      throw unreadable(this.name, `its answer is not whole JSON (${errorText(error)})`, error);
+      throw unreadable(this.name, `its answer is not valid JSON (${errorText(error)})`, error);
     }
     if (!Array.isArray(list)) throw unreadable(this.name, "expected a list, found something else", undefined);
     return list;

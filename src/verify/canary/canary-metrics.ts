@@ -18,7 +18,7 @@ const PREFIX = "chain_link_verify";
 export function renderCanaryMetrics(account: CanaryTotals): string {
   const { exportLatency, lastMs } = account;
   const lines = [
-    ...metric("traces_total", "counter", "Judged requests by what became of their traces."),
+    ...metric("traces_total", "counter", "Judged requests by class of their trace."),
     ...TRACE_CLASSES.map((name) => sample("traces_total", account.classes[name], { class: name })),
     ...metric("spans_expected_total", "counter", "Spans that were recorded for judged requests."),
     sample("spans_expected_total", account.expected),
@@ -28,9 +28,9 @@ export function renderCanaryMetrics(account: CanaryTotals): string {
     ),
     ...metric("spans_altered_total", "counter", "Spans with another parent, service or kind than recorded."),
     sample("spans_altered_total", account.altered),
-    ...metric("spans_copied_total", "counter", "Further copies of spans."),
+    ...metric("spans_copied_total", "counter", "Extra copies of spans."),
     sample("spans_copied_total", account.copies),
-    ...metric("spans_unexpected_total", "counter", "Spans of links that no ledger knows."),
+    ...metric("spans_unexpected_total", "counter", "Spans of links that no ledger covers."),
     sample("spans_unexpected_total", account.unexpected),
     ...metric("broken_contexts_total", "counter", "Traces whose context was lost, by edge."),
     ...[...account.brokenEdges].map(([edge, count]) => sample("broken_contexts_total", count, { edge })),
@@ -38,7 +38,7 @@ export function renderCanaryMetrics(account: CanaryTotals): string {
     ...OUTCOMES.map((outcome) => sample("windows_total", account.windows[outcome], { outcome })),
     ...metric("windows_open", "gauge", "Windows that are not judged yet."),
     sample("windows_open", account.openWindows),
-    ...metric("windows_skipped_total", "counter", "Windows without requests, as too many were open."),
+    ...metric("windows_skipped_total", "counter", "Windows skipped because too many were open."),
     sample("windows_skipped_total", account.skippedWindows),
     ...metric("backend_failures_total", "counter", "Times that the backend could not be read."),
     sample("backend_failures_total", account.failedReads),
@@ -51,7 +51,7 @@ export function renderCanaryMetrics(account: CanaryTotals): string {
     ...metric(
       "export_latency_seconds",
       "histogram",
-      "From the end of a request until its trace was seen complete; bucket counts are right within 6 % of the bound.",
+      "From the end of a request until its trace was seen complete; bucket bounds are accurate to 6 %.",
     ),
     ...BUCKETS_S.map((le) =>
       sample("export_latency_seconds_bucket", exportLatency.countUpTo(le * 1e6), { le: String(le) }),

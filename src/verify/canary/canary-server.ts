@@ -46,7 +46,7 @@ function answer({ path }: Exchange, account: CanaryTotals, rejections: Rejection
     case "/health":
       return text(200, "ok\n");
     case "/readiness":
-      if (account.lastOutcome === null) return text(503, "no window was judged yet\n");
+      if (account.lastOutcome === null) return text(503, "no window has been judged yet\n");
       if (account.lastOutcome === "could-not-tell") return text(503, "the last window could not be judged\n");
       return text(200, "ok\n");
     default:

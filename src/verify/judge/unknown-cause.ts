@@ -50,16 +50,16 @@ export function describeCauses(causes: UnknownCauses): string | null {
     texts.push(`${formatCount(unanswered, "request")} got no answer, and the ledger does not say why`);
   }
   if (statuses.length > 0) {
-    const text = `${formatCount(sumOf(statuses), "request")} got an answer without a whole account${listOf(statuses)}`;
+    const text = `${formatCount(sumOf(statuses), "request")} got an answer without a complete ledger${listOf(statuses)}`;
     const isAnyGood = statuses.some(([status]) => Number(status) < 400);
     texts.push(isAnyGood ? `${text}, as from ${WITHOUT_ACCOUNT}` : text);
   }
   if (differing > 0) {
     texts.push(
-      `the spans of ${formatCount(differing, "trace")} differ from the ledger in a way that cannot be told`,
+      `the spans of ${formatCount(differing, "trace")} differ from the ledger, and verify cannot tell how`,
     );
   }
-  if (onTheWay > 0) texts.push(`${formatCount(onTheWay, "trace")} may still be on the way`);
+  if (onTheWay > 0) texts.push(`${formatCount(onTheWay, "trace")} may still arrive`);
   return texts.length === 0 ? null : texts.join("; ");
 }
 
@@ -74,11 +74,12 @@ export function describeUnknown(
 ): string {
   if (isOnTheWay)
     return `${seen} of ${formatCount(expected ?? 0, "span")} had arrived when verify was interrupted`;
-  if (cause === DIFFERS) return "the spans differ from the ledger in a way that cannot be told";
+  if (cause === DIFFERS) return "the spans differ from the ledger, and verify cannot tell how";
   if (cause === null || cause === NO_ANSWER) return noAnswer(causes);
   const answer = `the request was answered with ${cause}`;
   if (expected === null) return `${answer}, without a ledger`;
-  const rest = certainty === "proved" ? "everything else arrived" : "whether all else arrived cannot be told";
+  const rest =
+    certainty === "proved" ? "everything else arrived" : "whether everything else arrived is unknown";
   return `${answer}; a call got no answer, or one without a ledger; ${rest}`;
 }
 

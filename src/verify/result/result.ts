@@ -230,7 +230,7 @@ function doubtOf(
   const isNothingThere = missing > 0 && missing === expected && unexpected + tally.copies === 0;
   const isUnexplained = losses.length > 0 && losses.every(({ reason }) => reason === "unexplained");
   if (found === "incomplete" && isNothingThere && isUnexplained)
-    return "the backend has no span of this run: is it the one that the links report to?";
+    return "the backend has no span of this run; check that the links report to it";
   return null;
 }
 
@@ -246,19 +246,17 @@ export function describeFindings(
       ({ kind, link, edge, id }) =>
         `misses ${kind} of ${link ?? "an unknown caller"}${edge === null ? "" : ` (${at(edge)})`}${id === null ? "" : `, span ${id}`}`,
     ),
-    ...(unattributed > 0
-      ? [`misses ${formatCount(unattributed, "span")} of which one cannot tell which`]
-      : []),
+    ...(unattributed > 0 ? [`misses ${formatCount(unattributed, "span")} that cannot be identified`] : []),
     ...altered.map(
       ({ span, field, was, is }) => `${field} of span ${span.id} was ${was ?? "none"}, is ${is ?? "none"}`,
     ),
     ...(verdict.isAltered
       ? [`has as many spans as were recorded, ${verdict.expected}, but not the same ones`]
       : []),
-    ...copies.map(({ id, serviceName }) => `span ${id} of ${serviceName} is there more than once`),
-    ...unexpected.map(({ id, serviceName }) => `no ledger knows span ${id} of ${serviceName}`),
+    ...copies.map(({ id, serviceName }) => `span ${id} of ${serviceName} arrived more than once`),
+    ...unexpected.map(({ id, serviceName }) => `no ledger covers span ${id} of ${serviceName}`),
     ...brokenEdges.map((edge) => `the context broke at ${at(edge)}`),
     ...(verdict.class === "unknown" ? [describeUnknown(verdict, cause, causes)] : []),
-    ...orphans.map(({ id, serviceName }) => `the parent of span ${id} of ${serviceName} is not there`),
+    ...orphans.map(({ id, serviceName }) => `the parent of span ${id} of ${serviceName} is missing`),
   ];
 }

@@ -74,7 +74,7 @@ function damaged(name: string, index: number): UserError {
 function joined(name: string, index: number): UserError {
   return new UserError(
     "ledger-unreadable",
-    `the ledger ${name} is joined from more than one: it goes on after the end of the first, at record ${index + 1}`,
+    `the ledger ${name} contains more than one ledger: it continues after the end of the first, at record ${index + 1}`,
     "Verify each ledger on its own.",
   );
 }
