@@ -49,7 +49,7 @@ describe("a backend that cannot be believed is exit 3, and nothing is called com
   test("somebody else's traces only", async () => {
     await using backend = startBackend(() => Response.json([[ALIEN]]));
     const { exitCode, stderr, result } = await verify(backend.url);
-    expect(stderr).toContain(`answers with traces that nobody asked for, such as ${ALIEN.traceId}`);
+    expect(stderr).toContain(`returned traces that were not requested, such as ${ALIEN.traceId}`);
     expect({ exitCode, result }).toEqual({ exitCode: 3, result: null });
   });
 
@@ -59,7 +59,7 @@ describe("a backend that cannot be believed is exit 3, and nothing is called com
     const junit = join(folder.path, "verify.xml");
     const { exitCode, result } = await verify(backend.url, { args: ["--junit", junit] });
     expect(result).toMatchObject({ outcome: "could-not-tell", spans: { missing: SPANS } });
-    expect(result.doubt).toContain("is it the one that the links report to?");
+    expect(result.doubt).toContain("check that the links report to it");
     expect(exitCode).toBe(3);
     expect(await Bun.file(junit).text()).toContain('<error message="the backend has no span of this run');
     // With the counters of the links it is known that they were sent: lost.

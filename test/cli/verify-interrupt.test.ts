@@ -61,7 +61,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       outcome: "could-not-tell",
       unknownCauses: { 502: requests },
     });
-    expect(await Bun.file(junit).text()).toContain("without a whole account");
+    expect(await Bun.file(junit).text()).toContain("without a complete ledger");
     expect(await Bun.file(report).text()).toContain('"outcome":"could-not-tell"');
     expect(exitCode).toBe(130);
   }, 30_000);

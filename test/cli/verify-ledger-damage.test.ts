@@ -73,7 +73,7 @@ describe("verify --run", () => {
 
   test("refuses two ledgers in one file: exit 3", async () => {
     const { exitCode, stderr } = await judgeChanged((bytes) => Buffer.concat([bytes, bytes]));
-    expect(stderr).toContain("changed.ledger is joined from more than one");
+    expect(stderr).toContain("changed.ledger contains more than one ledger");
     expect(exitCode).toBe(3);
   });
 

@@ -110,7 +110,7 @@ for (const [kind, path, answer] of [
       "a web page": new Response("<html>", { headers: { "Content-Type": "text/html" } }),
       "503 busy": new Response("busy", { status: 503 }),
       JSON: new Response(JSON.stringify(answer).slice(0, 100)),
-      "traces that nobody asked for": JSON.parse(
+      "traces that were not requested": JSON.parse(
         JSON.stringify(answer).replaceAll(TRACE, ALIEN).replaceAll(base64(TRACE), base64(ALIEN)),
       ),
       "a list of objects": { result: { resourceSpans: 3 }, trace: { resourceSpans: 3 } },

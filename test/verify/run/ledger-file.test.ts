@@ -71,7 +71,7 @@ test("ledgers that were joined are told, wherever the first one ends", () => {
   for (const end of [BYTES.length, START + SEALED_BYTES, START + SEALED_BYTES - 5, START + 1]) {
     for (const next of [OTHER, BYTES]) {
       const joined = Buffer.concat([BYTES.subarray(0, end), next]);
-      expect(() => parseLedger(joined, "run")).toThrow("the ledger run is joined from more than one");
+      expect(() => parseLedger(joined, "run")).toThrow("the ledger run contains more than one ledger");
     }
   }
 });
