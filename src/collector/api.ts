@@ -1,5 +1,6 @@
 import { collapseSlashes } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
+import { PROMETHEUS_TYPE } from "../lib/prometheus.ts";
 import { OtlpError } from "../trace/otlp-span.ts";
 import { ProtobufError } from "../trace/protobuf-reader.ts";
 import { ZipkinError } from "../trace/zipkin-fields.ts";
@@ -124,7 +125,7 @@ async function answerOther(request: Request, url: URL, parts: ApiParts): Promise
       return respondJson(request, formatActuator(metrics));
     case "/prometheus":
       return respondText(request, formatPrometheus(metrics, store.counts()), {
-        "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
+        "Content-Type": PROMETHEUS_TYPE,
       });
     case "/zipkin/config.json":
       return respondJson(request, lensConfig(parts));

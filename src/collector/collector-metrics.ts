@@ -1,3 +1,4 @@
+import { byLabel, PrometheusText } from "../lib/prometheus.ts";
 import type { StoreCounts } from "./store.ts";
 
 /** What came in over HTTP since the start. */
@@ -24,37 +25,36 @@ export function formatActuator(metrics: CollectorMetrics): Record<string, number
   };
 }
 
-/** https://prometheus.io/docs/instrumenting/exposition_formats/ with Zipkin's names, and the store's numbers under ours. */
+/** Prometheus' text, with Zipkin's names, and the store's numbers under ours. */
 export function formatPrometheus(metrics: CollectorMetrics, counts: StoreCounts): string {
   const { traces, spans, evictedSpans, refusedSpans, duplicateSpans } = counts;
   const gone = { evicted: evictedSpans, refused: refusedSpans, duplicate: duplicateSpans };
-  return [
-    ...Object.entries(countersOf(metrics)).flatMap(([name, value]) =>
-      describe(`zipkin_collector_${name}_total`, "counter", [['{transport="http"}', value]]),
-    ),
-    ...Object.entries(gaugesOf(metrics)).flatMap(([name, value]) =>
-      describe(`zipkin_collector_${name}`, "gauge", [['{transport="http"}', value]]),
-    ),
-    ...describe("chain_link_collector_traces", "gauge", [["", traces]]),
-    ...describe("chain_link_collector_spans", "gauge", [["", spans]]),
-    ...describe(
+  const text = new PrometheusText();
+  const overHttp = (value: number) => [[{ transport: "http" }, value]] as const;
+  for (const [name, value] of Object.entries(countersOf(metrics)))
+    text.counter(`zipkin_collector_${name}_total`, HELP[name as keyof typeof HELP], overHttp(value));
+  for (const [name, value] of Object.entries(gaugesOf(metrics)))
+    text.gauge(`zipkin_collector_${name}`, HELP[name as keyof typeof HELP], overHttp(value));
+  return text
+    .gauge("chain_link_collector_traces", "Traces in the store.", traces)
+    .gauge("chain_link_collector_spans", "Spans in the store.", spans)
+    .counter(
       "chain_link_collector_spans_gone_total",
-      "counter",
-      Object.entries({ ...gone, sampled_out: metrics.spansSampledOut }).map(
-        ([reason, value]) => [`{reason="${reason}"}`, value] as const,
-      ),
-    ),
-    "",
-  ].join("\n");
+      "Received spans that are not in the store, by reason.",
+      byLabel("reason", Object.entries({ ...gone, sampled_out: metrics.spansSampledOut })),
+    )
+    .toString();
 }
 
-function describe(
-  name: string,
-  type: "counter" | "gauge",
-  samples: readonly (readonly [labels: string, value: number])[],
-): string[] {
-  return [`# TYPE ${name} ${type}`, ...samples.map(([labels, value]) => `${name}${labels} ${value}`)];
-}
+const HELP = {
+  messages: "Messages received.",
+  messages_dropped: "Messages rejected because they were malformed or too large.",
+  bytes: "Bytes of the messages received.",
+  spans: "Spans received.",
+  spans_dropped: "Received spans that were not stored.",
+  message_bytes: "Bytes of the last message.",
+  message_spans: "Spans in the last message.",
+} as const;
 
 function countersOf({ messages, messagesDropped, bytes, spans, spansDropped }: CollectorMetrics) {
   return {

@@ -1,4 +1,5 @@
 import { errorText } from "../lib/errors.ts";
+import { listenerUrl } from "../lib/listener.ts";
 import type { Span } from "../trace/span.ts";
 import { HttpError } from "./http-error.ts";
 import type { LiveRecorder } from "./live-recorder.ts";
@@ -39,7 +40,7 @@ export function startRemotePage(options: RemotePageOptions): RemotePage {
   const live = backend.hasLive ? null : new PolledLive(backend);
   const server = listen(host, port, "--port", (request) => answer(request, options, live?.recorder ?? null));
   return {
-    url: `http://${host.includes(":") ? `[${host}]` : host}:${server.port}`,
+    url: listenerUrl(host, server.port),
     async stop() {
       live?.stop();
       await server.stop(true);

@@ -1,4 +1,4 @@
-import { errorCode, errorText, UserError } from "../lib/errors.ts";
+import { listenError, listenerUrl } from "../lib/listener.ts";
 import { VERSION } from "../lib/version.ts";
 import { Access, type AllowedOrigins } from "./access.ts";
 import { type ApiParts, answer } from "./api.ts";
@@ -98,7 +98,7 @@ export function startCollector(options: CollectorOptions): Collector {
   const [server, otlpServer] = listeners as [Listener, Listener | undefined];
   const expiry = setInterval(() => store.expire(), EXPIRY_MS);
   expiry.unref();
-  const urlOf = ({ port: actual }: Listener) => `http://${addressOf(host)}:${actual}`;
+  const urlOf = ({ port: actual }: Listener) => listenerUrl(host, actual);
   return {
     url: urlOf(server),
     port: server.port,
@@ -129,7 +129,7 @@ function listenForGrpc(
   try {
     return listenForOtlp(host, port, (request) => respondSafely(request, respond), onGrpc);
   } catch (error) {
-    throw portBusy(host, port, "--otlp-port", error);
+    throw listenError(host, port, "--otlp-port", error);
   }
 }
 
@@ -142,7 +142,10 @@ async function respondSafely(
   return response;
 }
 
-/** @throws {UserError} `port-busy`; `flag` is what chose the port. */
+/**
+ * @param flag the flag that sets the port
+ * @throws {UserError} `port-busy`
+ */
 export function listen(
   host: string,
   port: number,
@@ -166,33 +169,11 @@ export function listen(
       },
     }) as Bun.Server<undefined> & { readonly port: number };
   } catch (error) {
-    throw portBusy(host, port, flag, error);
+    throw listenError(host, port, flag, error);
   }
-}
-
-function portBusy(host: string, port: number, flag: string, cause: unknown): UserError {
-  if (errorCode(cause) === "EADDRINUSE") {
-    return new UserError(
-      "port-busy",
-      `chain-link cannot listen on ${host}:${port}: the port is in use.`,
-      `Stop the process that listens there or give another port; \`${flag} 0\` takes a free one.`,
-      { cause },
-    );
-  }
-  return new UserError(
-    "port-busy",
-    `chain-link cannot listen on ${host}:${port}: ${errorText(cause)}`,
-    `Give an address of this machine and a port that you may use; \`${flag} 0\` takes a free one.`,
-    { cause },
-  );
 }
 
 async function untilIdle(listener: Listener): Promise<void> {
   const deadline = Date.now() + STOP_TIMEOUT_MS;
   while (listener.pendingRequests > 0 && Date.now() < deadline) await Bun.sleep(5);
-}
-
-function addressOf(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
 }

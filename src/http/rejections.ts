@@ -1,3 +1,4 @@
+import { PrometheusText } from "../lib/prometheus.ts";
 import { visibleCell } from "../lib/visible-text.ts";
 import type { Peer } from "./exchange.ts";
 import { type Problem, problemOf } from "./problem.ts";
@@ -41,11 +42,11 @@ export class Rejections {
 
   /** A counter in Prometheus' text format. */
   renderMetric(): string {
-    const lines = [...this.#counts].map(([problem, count]) => {
+    const samples = Array.from(this.#counts, ([problem, count]) => {
       const { status, reason } = problemOf(problem);
-      return `${METRIC}{code="${status}",reason="${reason}"} ${count}\n`;
+      return [{ code: status, reason }, count] as const;
     });
-    return `# HELP ${METRIC} ${HELP}\n# TYPE ${METRIC} counter\n${lines.join("")}`;
+    return new PrometheusText().counter(METRIC, HELP, samples).toString();
   }
 }
 

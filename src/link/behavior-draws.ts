@@ -3,30 +3,30 @@ import type { Behavior, ErrorRule } from "../topology/model.ts";
 import { calibrateWork } from "./busy-work.ts";
 import { prepareDraw, prepareOccasionalDraw } from "./distribution.ts";
 
-/** A behavior made ready to run: what is not used is `null` and costs nothing. */
+/** A behavior prepared for drawing: what it does not use is `null` and costs nothing. */
 export interface BehaviorDraws
   extends Pick<Behavior, "memory" | "concurrency" | "rateLimit" | "startupMs" | "slowStart" | "slow"> {
-  /** Nothing is to be done but the calls and the answer. */
+  /** A request only makes its calls and answers. */
   readonly isPlain: boolean;
-  /** Milliseconds to wait before the calls are made. */
+  /** Milliseconds to wait before making the calls. */
   readonly drawLatencyMs: (() => number) | null;
-  /** Milliseconds of busy work. */
+  /** Milliseconds of CPU work. */
   readonly drawCpuMs: (() => number) | null;
   /** How to fail instead of serving, or `null` to serve. */
   readonly drawFault: (() => PreparedErrorRule | null) | null;
-  /** Size of the answer's body. */
+  /** Size of the response body. */
   readonly drawResponseBytes: (() => number) | null;
-  /** It is the same for all answers. */
+  /** Whether all answers have the same size. */
   readonly hasFixedResponse: boolean;
 }
 
 export interface PreparedErrorRule {
   readonly fault: ErrorRule;
-  /** When it fails; `null`: after latency and processor work. */
+  /** Milliseconds until the failure; `null`: after latency and CPU work. */
   readonly drawAfterMs: (() => number) | null;
 }
 
-/** `randomOf` gives a source of its own to each part, so that none changes what another draws. */
+/** `randomOf` gives each part a generator of its own, so that no part changes what another one draws. */
 export function prepareDraws(behavior: Behavior, randomOf: (part: string) => Random): BehaviorDraws {
   const { latency, cpu, errors, response, memory, concurrency, rateLimit, startupMs, slowStart, slow } =
     behavior;
@@ -55,7 +55,7 @@ export function prepareDraws(behavior: Behavior, randomOf: (part: string) => Ran
   };
 }
 
-/** One draw decides between all kinds: their rates are shares of all requests. */
+/** A single draw decides between all rules, because their rates are shares of all requests. */
 function prepareFaults(
   faults: readonly ErrorRule[],
   randomOf: (part: string) => Random,
@@ -75,7 +75,7 @@ function prepareFaults(
   };
 }
 
-/** How many times slower a link is `sinceMs` after it became ready: from `factor` down to 1 in a straight line. */
+/** How many times slower a link is, `sinceMs` after it became ready: falls linearly from `factor` to 1. */
 export function slownessAt(sinceMs: number, slowStart: NonNullable<Behavior["slowStart"]>): number {
   const { durationMs, factor } = slowStart;
   if (sinceMs >= durationMs) return 1;

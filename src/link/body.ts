@@ -1,9 +1,9 @@
 import { MAX_RESPONSE_BYTES } from "../topology/model.ts";
 
-/** Bytes of `,"padding":""`. */
+/** Length of `,"padding":""`. */
 const PADDING_BYTES = 13;
 
-/** The original's final message, padded to so many bytes if it is shorter. */
+/** The original's final message, padded to at least `bytes` bytes. */
 export function renderFinalBody(name: string, bytes: number): Uint8Array {
   const content = { message: `You have reached the final chain link ${name}` };
   const text = JSON.stringify(content);

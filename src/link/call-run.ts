@@ -19,58 +19,58 @@ import type { CallResult } from "./tags.ts";
 const LINE_END = Buffer.from("\r\n");
 const CONTENT_LENGTH = Buffer.from("Content-Length: ");
 const HEAD_END = Buffer.from("\r\n\r\n");
-/** What bodies of requests consist of: `x`. */
+/** Request bodies are filled with `x`. */
 const FILLER = 0x78;
 
-/** Headers of an answer without which its body or status cannot be understood. */
+/** Headers of an answer that are needed to understand its body or status. */
 const PASSED_HEADERS = ["Content-Type", "Content-Encoding", "Location"] as const;
 
-/** Of the reply that is being read. */
+/** Scratch object, reused for every reply. */
 const headers = new ReplyHeaders();
-/** The request that is being written: calls copy it. */
+/** Scratch buffer for the request; calls copy it. */
 const request = new ByteWriter();
 
-/** The request that calls are made for. */
+/** The request for which calls are made. */
 export interface Caller {
   readonly context: RequestContext;
-  readonly account: RequestLedger;
+  readonly ledger: RequestLedger;
   readonly fields: Fields;
   readonly stats: LinkStats;
-  /** When the event came that is being handled, on the clock of `performance.now()`. */
+  /** When the current event occurred, as a time of `performance.now()`. */
   readonly nowMs: number;
-  /** It is answered; calls that still end have no effect. */
+  /** The request has been answered; calls that end later have no effect. */
   readonly isOver: boolean;
-  /** An event has come. */
+  /** Updates {@link nowMs} at the beginning of an event. */
   noteTime(): void;
   recordCall(id: SpanId, digits: Uint8Array, startMs: number, template: SpanTemplate): void;
   noteBrokenContext(service: string): void;
 }
 
-/** Hears of the end of a call. */
+/** Is told when a call ends. */
 export interface CallRunOwner {
   endOne(): void;
 }
 
 /**
- * One call of a visit, attempt after attempt, and what came of it. It belongs to its visit and serves many requests, one
+ * One call of a visit with all its attempts, and its result. It belongs to its visit and is reused for many requests, one
  * at a time.
  */
 export class CallRun implements CallListener {
-  /** 0 as long as there is no answer. */
+  /** 0 until there is an answer. */
   status = 0;
-  /** The body of the answer: in `bytes` from `start` to `end`, which nobody overwrites. */
+  /** The body of the answer lies in `bytes` from `start` to `end`, and is never overwritten. */
   bytes: Uint8Array = request.bytes;
   start = 0;
   end = 0;
   readonly #caller: Caller;
   readonly #owner: CallRunOwner;
-  /** Of the CLIENT span under way. */
+  /** The id of the current CLIENT span. */
   readonly #id = new SpanId();
   readonly #digits = new Uint8Array(16);
   #plan: CallPlan | null = null;
   #attempt = 0;
   #startMs = 0;
-  /** Instead of the answer in place: it has more headers than `Content-Type: application/json`, or there was none. */
+  /** Replaces the answer in place if it has headers other than `Content-Type: application/json`, or there was none. */
   #response: LinkResponse | null = null;
 
   constructor(caller: Caller, owner: CallRunOwner) {
@@ -78,7 +78,7 @@ export class CallRun implements CallListener {
     this.#owner = owner;
   }
 
-  /** Begins the first attempt. It ends in {@link CallRunOwner.endOne}, never before this returns. */
+  /** Begins the first attempt. Ends by calling {@link CallRunOwner.endOne}, never before this returns. */
   begin(plan: CallPlan): void {
     this.#plan = plan;
     this.#attempt = 0;
@@ -106,7 +106,7 @@ export class CallRun implements CallListener {
       caller.recordCall(this.#id, this.#digits, this.#startMs, template);
     }
     if (isContextBroken) caller.noteBrokenContext(plan.service);
-    this.#settleAccount(headers, isRepeated, isContextBroken);
+    this.#addLedger(headers, isRepeated, isContextBroken);
     if (this.#attempt < plan.call.retries && plan.retry.wantsStatus(status) && this.#retry(plan)) return;
     this.status = status;
     this.bytes = content.bytes;
@@ -127,7 +127,7 @@ export class CallRun implements CallListener {
       const failure: CallResult = { reason, message: text };
       caller.recordCall(this.#id, this.#digits, this.#startMs, plan.renderTemplate(failure, this.#attempt));
     }
-    caller.account.unknown += isRepeated ? 2 : 1;
+    caller.ledger.unknown += isRepeated ? 2 : 1;
     caller.stats.recordFailedCall(plan.service, reason);
     if (this.#attempt < retries && plan.retry.wantsFailure(reason) && this.#retry(plan)) return;
     this.status = reason === "timeout" ? 504 : 502;
@@ -135,7 +135,7 @@ export class CallRun implements CallListener {
     this.#owner.endOne();
   }
 
-  /** Whether there will be another attempt. */
+  /** Starts another attempt if one is allowed, and returns whether it did. */
   #retry(plan: CallPlan): boolean {
     const { stats, nowMs } = this.#caller;
     if (plan.budget !== null && !plan.budget.spend(nowMs)) {
@@ -172,13 +172,13 @@ export class CallRun implements CallListener {
       else writeBody(plan.drawRequestBytes());
       upstream.call(request.bytes, request.length, this.#startMs + plan.call.timeoutMs, this);
     } catch (error) {
-      // What cannot be sent: a name that makes no URL.
+      // The request cannot be sent, for example because the name does not form a URL.
       const failure: Failure = { reason: "request_invalid", message: errorText(error) };
       queueMicrotask(() => this.onFailure(failure, false));
     }
   }
 
-  /** Whether the callee says that it began another trace. */
+  /** Whether the callee answered that it began another trace. */
   #isOtherTrace({ fields, traceResponse }: ReplyHeaders): boolean {
     if (traceResponse === -1) return false;
     const { context } = this.#caller;
@@ -189,19 +189,19 @@ export class CallRun implements CallListener {
     );
   }
 
-  /** Takes the callee's ledger into the request's, unless it is that of another trace. */
-  #settleAccount({ fields, ledger }: ReplyHeaders, isRepeated: boolean, isOtherTrace: boolean): void {
-    const { account } = this.#caller;
+  /** Adds the callee's ledger to the request's, unless it is that of another trace. */
+  #addLedger({ fields, ledger: index }: ReplyHeaders, isRepeated: boolean, isOtherTrace: boolean): void {
+    const { ledger } = this.#caller;
     const isTaken =
       !isOtherTrace &&
-      ledger !== -1 &&
-      account.takeIn(fields.bytes, fields.valueStart(ledger), fields.valueEnd(ledger));
-    if (!isTaken) account.unknown++;
-    if (isRepeated) account.unknown++;
+      index !== -1 &&
+      ledger.takeIn(fields.bytes, fields.valueStart(index), fields.valueEnd(index));
+    if (!isTaken) ledger.unknown++;
+    if (isRepeated) ledger.unknown++;
   }
 }
 
-/** Ends the head of the request that is being written with a body of so many bytes. */
+/** Ends the head of the current request, and appends a body of this many bytes. */
 function writeBody(drawnBytes: number): void {
   const bytes = Math.min(Math.round(drawnBytes), MAX_REQUEST_BYTES);
   request.copy(CONTENT_LENGTH);

@@ -1,8 +1,8 @@
-/** Where the original's Deployments mount the list. */
+/** The path at which the original's Deployments mount the services list. */
 export const DEFAULT_SERVICES_FILE = "/etc/chain-link.conf.d/services.json";
 
-/** Where the original sends its spans. */
+/** The original's Zipkin. */
 export const DEFAULT_ZIPKIN_URL = "http://zipkin-service";
 
-/** Where OpenTelemetry's SDKs send theirs. */
+/** The default of OpenTelemetry's SDKs. */
 export const DEFAULT_OTLP_URL = "http://localhost:4318";

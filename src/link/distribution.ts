@@ -1,11 +1,11 @@
 import { drawNormal, type Random } from "../lib/random.ts";
 import type { Distribution, Latency } from "../topology/model.ts";
 
-/** Standard normal scores of the quantiles that a distribution may give. */
+/** Standard normal scores of the quantiles that a distribution may specify. */
 const Z_P90 = 1.2815515655446004;
 const Z_P99 = 2.3263478740408408;
 
-/** Draws from a distribution; never below 0. */
+/** Returns a function that draws from a distribution, never below 0. */
 export function prepareDraw(distribution: Distribution, random: Random): () => number {
   switch (distribution.kind) {
     case "fixed":
@@ -27,7 +27,7 @@ export function prepareDraw(distribution: Distribution, random: Random): () => n
   }
 }
 
-/** As {@link prepareDraw}; those that take no time draw 0. */
+/** Like {@link prepareDraw}, but draws 0 for requests to which the time does not apply. */
 export function prepareOccasionalDraw(latency: Latency, random: Random): () => number {
   const draw = prepareDraw(latency, random);
   const { probability } = latency;
@@ -57,7 +57,7 @@ function prepareQuantiles(
   return () => Math.exp(interpolate(points, drawNormal(random)));
 }
 
-/** The line through the two points around `z`; beyond the ends, the line of the outermost two. */
+/** Interpolates linearly between the two points around `z`; beyond the ends, extrapolates from the outermost two. */
 function interpolate(points: readonly { z: number; log: number }[], z: number): number {
   const [first] = points;
   if (first === undefined) return 0;

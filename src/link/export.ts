@@ -16,7 +16,7 @@ export type ExportTarget =
     }
   | {
       readonly kind: "otlp";
-      /** A base URL, or with `isExact` the URL that batches are posted to. */
+      /** A base URL, or with `isExact` the complete URL for batches. */
       readonly url: string;
       readonly isExact?: boolean;
       readonly protocol: OtlpProtocol;
@@ -24,13 +24,13 @@ export type ExportTarget =
       readonly headers: Readonly<Record<string, string>>;
       /** @default false */
       readonly isCompressed?: boolean;
-      /** Secret where it has a key. */
+      /** Secret if it contains a key. */
       readonly tls?: TlsOptions;
     };
 
 export type OtlpProtocol = "http/protobuf" | "http/json";
 
-/** How spans leave a link: where to, and in which form. */
+/** Where spans are sent, and in which format. */
 export interface Exporter {
   readonly url: string;
   /** Secret. */
@@ -41,7 +41,7 @@ export interface Exporter {
   /** Statuses after which the same batch may be sent again. */
   readonly retryStatuses: ReadonlySet<number>;
   readonly format: SpanFormat;
-  /** How many spans of a batch were not taken, by the body of the answer that accepted it. */
+  /** The number of rejected spans in an accepted batch, from the body of the answer. */
   countRejected(answer: Uint8Array): number;
 }
 
@@ -49,7 +49,7 @@ const JSON_TYPE = "application/json";
 
 /** https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes */
 const OTLP_RETRY: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-/** Zipkin answers 500 to what may pass, too. */
+/** Zipkin also answers transient errors with 500. */
 const ZIPKIN_RETRY: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
 export function createExporter(target: ExportTarget, source: SpanSource, resource: OtlpResource): Exporter {

@@ -1,6 +1,6 @@
 import type { Concurrency } from "../topology/model.ts";
 
-/** What became of a request at the gate: it may go on, found the line full, or waited in it for too long. */
+/** The result for a request at the gate: admitted, the queue was full, or it waited for too long. */
 export type Admission = "admitted" | "queue_full" | "queue_timeout";
 
 interface Waiter {
@@ -8,7 +8,7 @@ interface Waiter {
   readonly timer: Timer | null;
 }
 
-/** Lets a number of requests be served at a time; further ones wait in line, first come, first served. */
+/** Lets at most `limit` requests be served concurrently; others wait in a queue, first come, first served. */
 export class Gate {
   readonly #options: Concurrency;
   readonly #line = new Set<Waiter>();
@@ -18,12 +18,12 @@ export class Gate {
     this.#options = options;
   }
 
-  /** Requests that wait in line. */
+  /** Number of requests in the queue. */
   get waiting(): number {
     return this.#line.size;
   }
 
-  /** Who is admitted must {@link leave}. */
+  /** Asks for admission. An admitted request must {@link leave}. */
   enter(): Admission | Promise<Admission> {
     const { limit, queue, waitMs } = this.#options;
     if (this.#inside < limit) {
@@ -41,7 +41,7 @@ export class Gate {
     return promise;
   }
 
-  /** Gives the place to the first in line. */
+  /** Gives the place to the first request in the queue. */
   leave(): void {
     for (const next of this.#line) {
       this.#line.delete(next);

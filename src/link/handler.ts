@@ -1,4 +1,5 @@
 import type { Exchange, Handler } from "../http/exchange.ts";
+import { PROMETHEUS_TYPE } from "../lib/prometheus.ts";
 import { answerUnrouted, jsonResponse, type LinkResponse, refuseMethod } from "./response.ts";
 import type { Roles } from "./roles.ts";
 import { findRoute, isRead, type Route } from "./route.ts";
@@ -8,18 +9,16 @@ import { VISITS } from "./visit-log.ts";
 
 export interface HandlerParts extends VisitParts {
   readonly roles: () => Roles;
-  /** Before it the link says that it is not ready, on the clock of `performance.now()`. */
+  /** Until then the link is not ready, as a time of `performance.now()`. */
   readonly readyAtMs: number;
   readonly renderMetrics: () => string;
-  /** When the link was started, in milliseconds since 1970. */
+  /** Start of the link, milliseconds since 1970. */
   readonly startedAt: number;
-  /** Visits that have not ended. */
+  /** Visits that have not ended yet. */
   readonly inFlight: () => Iterable<Visit>;
 }
 
-const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-
-/** The link as its callers see it. Readiness, metrics and questions for its ledgers leave no trace. */
+/** Routes requests to a link. Readiness, metrics and queries for ledgers record no spans. */
 export function createHandler(parts: HandlerParts): Handler {
   return (exchange) => {
     const route = findRoute(exchange);

@@ -1,19 +1,19 @@
 import type { PreparedErrorRule } from "./behavior-draws.ts";
 import type { Role, Roles } from "./roles.ts";
 
-/** What a person breaks in a running link, on top of what its topology says. */
+/** A fault that a person causes in a running link, in addition to its topology. */
 export interface LinkFault {
   /** Added to each request. */
   readonly latencyMs: number;
   /** Share (0 to 1) of requests that are answered with 500. */
   readonly errorRate: number;
-  /** Nobody listens on its port. The owner of the link stops and starts it. */
+  /** Nothing listens on its port. The owner of the link stops and starts it. */
   readonly isStopped: boolean;
 }
 
 export const NO_FAULT: LinkFault = { latencyMs: 0, errorRate: 0, isStopped: false };
 
-/** What a link applies to its own roles. */
+/** The part that a link applies to its own roles. */
 export type RoleFault = Pick<LinkFault, "latencyMs" | "errorRate">;
 
 const FAILURE: PreparedErrorRule = {
@@ -21,7 +21,7 @@ const FAILURE: PreparedErrorRule = {
   drawAfterMs: null,
 };
 
-/** Returns the same roles with the fault applied to the link's own. A link reads its roles anyway, so its hot path pays nothing. */
+/** Applies a fault to the link's own role. A link reads its roles anyway, so this costs nothing on the hot path. */
 export function withLinkFault(roles: Roles, linkName: string, fault: RoleFault): Roles {
   const own = roles.findOwn(linkName);
   if (own === undefined) return roles;

@@ -22,14 +22,14 @@ import { commonTags, SCOPE_NAME, type TagSet } from "./tags.ts";
 import { Visit } from "./visit.ts";
 import { VISITS } from "./visit-log.ts";
 
-/** Where a link learns which services there are and what it does itself. */
+/** Where a link gets the list of services and its own behavior from. */
 export type RoleSource =
-  /** A plain chain: a list of names in a file, as in the original. Watched for changes. */
+  /** A plain chain: a list of names in a file, as in the original. The file is watched for changes. */
   | {
       readonly kind: "file";
       readonly path: string;
       readonly slow: boolean;
-      /** Length of the chain for as long as the list does not name this link; `null` if nobody said it. */
+      /** Length of the chain, used while the list does not contain this link; `null` if unknown. */
       readonly instances: number | null;
     }
   /** Known from the start; links of one process share them. */
@@ -41,45 +41,45 @@ export interface LinkOptions {
   readonly port: number;
   readonly portFlag?: string;
   readonly source: RoleSource;
-  /** Base URL of a service by its name, without a slash at the end; `undefined`: `http://NAME`. */
+  /** Base URL of a service by name, without trailing slash; `undefined`: `http://NAME`. */
   readonly resolve: (service: string) => string | undefined;
-  /** What calls to a service carry. Secret. @default none */
+  /** Headers of calls to a service. Secret. @default none */
   readonly headersOf?: (service: string) => Readonly<Record<string, string>> | undefined;
   readonly target: ExportTarget;
   readonly propagators: readonly Propagator[];
-  /** False: it records no spans, and passes trace context on as it came. @default true */
+  /** False: the link records no spans, and passes trace context on unchanged. @default true */
   readonly isTracing?: boolean;
   readonly sampler: Sampler;
   readonly tagSet: TagSet;
-  /** Believe the header `X-Current-Service`. */
+  /** Whether `X-Current-Service` determines the link's role. */
   readonly trustPosition: boolean;
-  /** Whether answers carry the account of their spans. @default true */
+  /** Whether answers carry a ledger of their spans. @default true */
   readonly hasLedger?: boolean;
   readonly log: Omit<LinkLogOptions, "service">;
   readonly reporter: ReporterLimits;
-  /** Attributes of the OTLP resource besides `service.name`. */
+  /** Attributes of the OTLP resource in addition to `service.name`. */
   readonly resourceAttributes: Readonly<Record<string, string>>;
   readonly version: string;
-  /** For everything that is left to chance, by service. */
+  /** Generators for everything random, by service. */
   readonly randomOf: RandomSource;
 }
 
 export interface Link {
   readonly name: string;
-  /** Without a slash at the end. */
+  /** Without trailing slash. */
   readonly url: string;
   readonly stats: LinkStats;
   readonly reporter: Reporter;
-  /** From the next request on it behaves worse than its topology says, or with zeros as it says again. */
+  /** From the next request on, adds a fault to the topology's behavior; all zeros remove it. */
   applyFault(fault: RoleFault): void;
   /**
-   * Ends well: readiness turns false at once, requests go on being served for `drainMs` and until those in flight are
-   * answered, then spans are flushed. All within `graceMs`; the first call counts.
+   * Shuts down gracefully: readiness fails immediately, requests are served for `drainMs` and until those in flight are
+   * answered, and spans are flushed, all within `graceMs`. Later calls wait for the first.
    */
   stop(options: { readonly drainMs: number; readonly graceMs: number }): Promise<void>;
 }
 
-/** Share of the grace period that is kept for sending spans. */
+/** Share of the grace period reserved for sending spans. */
 const FLUSH_SHARE = 0.3;
 const IN_FLIGHT_CHECK_MS = 5;
 
@@ -207,12 +207,12 @@ export function startLink(options: LinkOptions): Link {
   };
 }
 
-/** A flood of malformed requests is cut as one of good ones is. */
+/** Limits the lines of a flood of malformed requests in the same way as those of good ones. */
 function logRejection(log: LinkLog, rejection: Rejection): void {
   if (log.admitRequest()) log.debug(describeRejection(rejection));
 }
 
-/** Resolves with the promise, but after `limitMs` at the latest. */
+/** Resolves with the promise, but after at most `limitMs`. */
 async function settleWithin(promise: Promise<void>, limitMs: number): Promise<void> {
   const { promise: limit, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, limitMs);
@@ -224,7 +224,7 @@ function loadRoles(source: RoleSource, name: string, randomOf: RandomSource): Ro
   if (source.kind === "roles") return source.roles;
   const { path, slow, instances } = source;
   const listed = rolesOf(chainOf(readServicesFile(path), { slow }), randomOf);
-  // deploy starts the links that a longer chain gets before it changes the list.
+  // deploy starts the additional links of a longer chain before it changes the list.
   const isListed = instances === null || listed.findOwn(name) !== undefined;
   return isListed ? listed : rolesOf(buildChain(instances, { slow }), randomOf);
 }
@@ -241,14 +241,14 @@ function watchRoles(
     current,
     (names) => {
       const isTaken = onChange(rolesOf(chainOf(names, { slow: source.slow }), randomOf));
-      const note = isTaken ? "" : " (without this link, which keeps the list it has)";
+      const note = isTaken ? "" : " (without this link, which keeps its previous list)";
       log.info(`new services: ${formatNames(names)}${note}`);
     },
     (message) => log.error(message),
   );
 }
 
-/** As Python prints a list, which is what the original logs. */
+/** In Python's list syntax, which the original logs. */
 function formatNames(names: readonly string[]): string {
   return `[${names.map((name) => `'${name}'`).join(", ")}]`;
 }

@@ -27,16 +27,16 @@ export interface LinkLogOptions {
   readonly writeAccess: (line: string) => void;
 }
 
-/** Log lines of so many requests are written each second; the rest are counted. */
+/** The log lines of this many requests are written each second; the rest are counted. */
 const REQUESTS_PER_SECOND = 50;
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, off: 4 };
 
-/** The log of one link: the original's lines, each once, and never more than a terminal can bear. */
+/** The log of one link: the original's lines, once each, and never more than a terminal can display. */
 export class LinkLog {
   readonly #options: LinkLogOptions;
   readonly #rank: number;
-  /** Runs from the first request of a second to its end. */
+  /** Runs from the first request of a second until its end. */
   #second: Timer | undefined;
   #admitted = 0;
   #suppressed = 0;
@@ -46,7 +46,7 @@ export class LinkLog {
     this.#rank = RANK[options.level];
   }
 
-  /** Whether the lines of one more request are to be written in this second. */
+  /** Whether to write the lines of one more request in this second. */
   admitRequest(): boolean {
     if (!this.writes("info")) return false;
     this.#second ??= setTimeout(() => this.#endSecond(), 1000);
@@ -62,7 +62,7 @@ export class LinkLog {
     return this.#options.accessLog;
   }
 
-  /** Says what is left to say. */
+  /** Writes what remains to be reported. */
   close(): void {
     this.#endSecond();
   }

@@ -1,14 +1,14 @@
 import { errorText, UserError } from "../lib/errors.ts";
 import { formatSize } from "../lib/size.ts";
 
-/** Memory is taken in pieces of this size, as no array is as large as a machine's memory. */
+/** Memory is allocated in pieces of this size, because arrays are limited in length. */
 const PIECE_BYTES = 64 * 1024 ** 2;
 
-/** Memory that is really there: a page belongs to a process only when something was written to it. */
+/** Memory that is really allocated: the system gives a process a page only when it is written to. */
 export class HeldMemory {
   #pieces: ArrayBuffer[] = [];
 
-  /** @throws {UserError} `limit-reached`: before the machine or the container runs out of it, as that ends processes. */
+  /** @throws {UserError} `limit-reached`, before the machine or container runs out of memory and kills processes */
   constructor(bytes: number) {
     const freeBytes = bytes === 0 ? 0 : process.availableMemory();
     if (bytes > freeBytes) throw outOfMemory(bytes, `${Math.floor(freeBytes / MIB)}MiB are free`);
@@ -27,7 +27,7 @@ export class HeldMemory {
     return this.#pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
   }
 
-  /** Gives it back at once: a transfer frees what the collector would find later. */
+  /** Frees the memory immediately: a transfer does not wait for the garbage collector. */
   release(): void {
     for (const piece of this.#pieces) piece.transfer(0);
     this.#pieces = [];
@@ -38,5 +38,5 @@ const MIB = 1024 ** 2;
 
 function outOfMemory(bytes: number, reason: string): UserError {
   const message = `cannot hold ${formatSize(bytes)} of memory: ${reason}`;
-  return new UserError("limit-reached", message, "Give the service less of it, or the machine more.");
+  return new UserError("limit-reached", message, "Lower the service's memory, or use a machine with more.");
 }

@@ -17,7 +17,7 @@ const PARENT = '","parentSpanId":"';
 const BEGIN = '","startTimeUnixNano":"';
 const END = '000","endTimeUnixNano":"';
 const REST = '000"';
-/** OTLP knows trace ids of 32 digits only; shorter ones of B3 are filled up. */
+/** OTLP only has trace ids of 32 digits; shorter ones from B3 are padded. */
 const TRACE_DIGITS = 32;
 const ID_DIGITS = 16;
 
@@ -26,7 +26,7 @@ const CLOSE = Buffer.from("]}]}]}");
 const NOTHING = Buffer.alloc(0);
 
 /**
- * An `ExportTraceServiceRequest` as JSON. The comma before the first span becomes the opening bracket of the list.
+ * An `ExportTraceServiceRequest` as JSON. The comma before the first span is overwritten by the list's opening bracket.
  *
  *     ,{"traceId":"T","spanId":"I","parentSpanId":"P","startTimeUnixNano":"S000","endTimeUnixNano":"E000" SHAPE
  */
@@ -81,7 +81,7 @@ export class OtlpJsonFormat implements SpanFormat {
   }
 }
 
-/** With the zeros that fill up a short trace id. */
+/** Includes the zeros that pad a short trace id. */
 function addVariant(template: SpanTemplate, variant: number): Uint8Array {
   const id = " ".repeat(ID_DIGITS);
   const time = " ".repeat(MICROS_DIGITS);

@@ -4,20 +4,20 @@ import { type OtlpResource, writeOtlpResource, writeOtlpScope, writeOtlpShape } 
 import { ProtobufWriter } from "../trace/protobuf.ts";
 import { type SpanFormat, type SpanProperties, type SpanRecord, SpanTemplate } from "./span-format.ts";
 
-/** Wire types: with a length, and 64-bit numbers. */
+/** Wire types: length-delimited, and 64-bit numbers. */
 const LENGTH = 2;
 const FIXED64 = 1;
 const TRACE_ID = Uint8Array.of(8 * 1 + LENGTH, 16, ...new Uint8Array(16));
 const SPAN_ID = Uint8Array.of(8 * 2 + LENGTH, 8, ...new Uint8Array(8));
 const PARENT_ID = Uint8Array.of(8 * 4 + LENGTH, 8, ...new Uint8Array(8));
 const TIMES = Uint8Array.of(8 * 7 + FIXED64, ...new Uint8Array(8), 8 * 8 + FIXED64, ...new Uint8Array(8));
-/** Tags and lengths that stand before a batch. */
+/** Maximum size of the tags and lengths that precede a batch. */
 const LONGEST_START = 2 * 6;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * An `ExportTraceServiceRequest` as protobuf. The lengths that stand before the spans are known at the end only: room is
- * left for them.
+ * An `ExportTraceServiceRequest` as protobuf. The lengths that precede the spans are only known at the end, so room is
+ * reserved for them.
  *
  *     room | span | span | …      ->      [.. resource_spans { resource, scope_spans { scope | span | span | … } }
  *
@@ -47,11 +47,11 @@ export class OtlpProtobufFormat implements SpanFormat {
     const { ids, template, parentAt } = span;
     const variant = parentAt === -1 ? 0 : 1;
     const start = out.length;
-    const skeleton = template.variants[variant] ?? addVariant(template, variant);
-    out.copy(skeleton);
+    const variantBytes = template.variants[variant] ?? addVariant(template, variant);
+    out.copy(variantBytes);
     const { bytes } = out;
-    // From behind, as the tag and the length in front differ in size.
-    let at = start + skeleton.length - template.shape.length - 8;
+    // Counted from the end, because the tag and length at the front vary in size.
+    let at = start + variantBytes.length - template.shape.length - 8;
     patchNanos(bytes, at, span.startMicros + span.durationMicros);
     at -= 9;
     patchNanos(bytes, at, span.startMicros);
@@ -64,7 +64,7 @@ export class OtlpProtobufFormat implements SpanFormat {
     at -= 8;
     patchHex(bytes, at, ids, span.idAt, span.idAt + 16);
     at -= 2;
-    // A short trace id of B3 is filled up with zeros, which the skeleton has.
+    // A short trace id from B3 is padded with the zeros of the variantBytes.
     patchHex(bytes, at - (span.traceEnd - span.traceAt) / 2, ids, span.traceAt, span.traceEnd);
   }
 
@@ -108,7 +108,7 @@ function addVariant(template: SpanTemplate, variant: number): Uint8Array {
   return made;
 }
 
-// Room for what these write has been reserved.
+// The callers have reserved room for what these functions write.
 
 function writeByte(out: ByteWriter, byte: number): void {
   out.bytes[out.length++] = byte;
@@ -126,21 +126,21 @@ function sizeOfVarint(value: number): number {
   return size;
 }
 
-/** The bytes that hex digits spell. */
+/** Writes the bytes that hex digits spell. */
 function patchHex(bytes: Uint8Array, at: number, digits: Uint8Array, start: number, end: number): void {
   for (let from = start, to = at; from < end; from += 2, to++) {
     bytes[to] = (digitValue(digits[from] as number) << 4) | digitValue(digits[from + 1] as number);
   }
 }
 
-/** Of a lower-case hex digit. */
+/** The value of a lower-case hex digit. */
 function digitValue(digit: number): number {
   return digit <= 0x39 ? digit - 0x30 : digit - 0x57;
 }
 
 const WORD = 2 ** 32;
 
-/** Microseconds as nanoseconds in 64 bits: they do not fit into a double, so the words are multiplied one by one. */
+/** Writes microseconds as 64-bit nanoseconds, word by word, because they do not fit into a double. */
 function patchNanos(bytes: Uint8Array, at: number, micros: number): void {
   const high = Math.floor(micros / WORD);
   const low = (micros - high * WORD) * 1000;

@@ -13,8 +13,8 @@ const CONTEXT_NAMES = [
 const NAMES = [...CONTEXT_NAMES, ...PASSED];
 
 /**
- * The context of a request in a link that does not trace: nothing is recorded, and callees get every header of the trace as it
- * came, so that their spans have the caller's as parents. `OTEL_SDK_DISABLED` asks for this:
+ * The context of a request in a link that does not trace: it records nothing, and passes every trace header on unchanged, so
+ * that the spans of its callees have its caller's spans as parents. `OTEL_SDK_DISABLED` asks for this:
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#general-sdk-configuration
  */
 export class PassedContext extends RequestContext {
@@ -28,7 +28,7 @@ export class PassedContext extends RequestContext {
     copyFields(out, fields, NAMES);
   }
 
-  /** Without a trace of its own a link cannot tell. */
+  /** A link that does not trace has no trace to compare with. */
   override isOtherTrace(): boolean {
     return false;
   }

@@ -15,14 +15,14 @@ import type { Role } from "./roles.ts";
 import type { SpanTemplate } from "./span-format.ts";
 import { type CallResult, clientTags, type TemplateParts } from "./tags.ts";
 
-/** What plans are made with: the same for all of a link. */
+/** What all plans of a link share. */
 export interface PlanParts extends TemplateParts {
   readonly client: Client;
-  /** Base URL of a service, without a slash at the end. */
+  /** Base URL of a service, without trailing slash. */
   readonly resolve: (service: string) => string;
-  /** What calls to a service carry. Secret. */
+  /** Headers of calls to a service. Secret. */
   readonly headersOf: (service: string) => Readonly<Record<string, string>>;
-  /** When the link was started, on the clock of `performance.now()`. */
+  /** Start of the link, as a time of `performance.now()`. */
   readonly startedAtMs: number;
 }
 
@@ -31,7 +31,7 @@ interface RoleParts extends PlanParts {
   readonly windows: RetryWindows;
 }
 
-/** What calls to the same callee share. */
+/** One window for each callee, shared by all calls to it. */
 class RetryWindows {
   readonly #made = new Map<string, RetryWindow>();
 
@@ -42,21 +42,21 @@ class RetryWindows {
   }
 }
 
-/** The header that tells the receiver which service it is. */
+/** The header that tells the receiver which service to play. */
 export const POSITION_HEADER = "X-Current-Service";
 
 const BODY_TYPE = "Content-Type: application/octet-stream\r\n";
 
-/** A role made ready for one link: bytes that would otherwise be made for each request. */
+/** A role prepared for one link: the bytes are rendered once instead of for each request. */
 export class Plan {
   readonly role: Role;
-  /** Of the role's name, as it stands in {@link POSITION_HEADER}. */
+  /** The role's name as bytes of {@link POSITION_HEADER}. */
   readonly name: Uint8Array;
-  /** As the role's steps. */
+  /** In the order of the role's steps. */
   readonly steps: readonly StepPlan[];
-  /** `null`: the role does nothing but call others and answer. */
-  readonly conduct: PreparedBehavior | null;
-  /** The link gives an answer of its own even when it calls others. */
+  /** `null`: the role does nothing but make calls and answer. */
+  readonly behavior: PreparedBehavior | null;
+  /** The link sends an answer of its own even if it makes calls. */
   readonly hasOwnAnswer: boolean;
   /** The body of the link's own answer, unless its size is drawn. */
   readonly #finalBody: Uint8Array;
@@ -70,22 +70,22 @@ export class Plan {
     this.steps = role.steps.map(
       (step, index) => new StepPlan(step, `calls/${index}`, { ...parts, role, windows }),
     );
-    this.conduct = isPlain ? null : new PreparedBehavior(role, parts.startedAtMs);
+    this.behavior = isPlain ? null : new PreparedBehavior(role, parts.startedAtMs);
     this.hasOwnAnswer = drawResponseBytes !== null;
     this.#finalBody = renderFinalBody(role.name, hasFixedResponse ? (drawResponseBytes?.() ?? 0) : 0);
     this.#drawBytes = hasFixedResponse ? null : drawResponseBytes;
   }
 
-  /** Valid as long as nobody writes to it. */
+  /** The body of the link's own answer; callers must not modify it. */
   finalBody(): Uint8Array {
     return this.#drawBytes === null ? this.#finalBody : renderFinalBody(this.role.name, this.#drawBytes());
   }
 }
 
-/** What a link does at the same time. */
+/** Concurrent calls and sleeps of a link. */
 export class StepPlan {
   readonly calls: readonly CallPlan[];
-  /** Each draws the milliseconds that pass beside the calls. */
+  /** Each draws the duration, in milliseconds, of a sleep concurrent with the calls. */
   readonly sleeps: readonly (() => number)[];
 
   constructor(step: Step, part: string, parts: RoleParts) {
@@ -101,14 +101,14 @@ export class StepPlan {
   }
 }
 
-/** A call made ready for one link. */
+/** A call prepared for one link. */
 export class CallPlan {
   readonly call: Call;
   /** An entry of the services list may be `host:port`; the service is the host. */
   readonly service: string;
-  /** Whether a request makes the call. */
+  /** Drawn to decide whether a request makes the call. */
   readonly draw: Random;
-  /** Bytes of the request's body; `null`: there is none. */
+  /** Draws the size of the request body; `null`: no body. */
   readonly drawRequestBytes: (() => number) | null;
   readonly retry: RetryRule;
   readonly budget: RetryBudget | null;
@@ -119,7 +119,7 @@ export class CallPlan {
   #start: Uint8Array = Buffer.alloc(0);
   #upstream: Upstream | null = null;
 
-  /** `part` names the call among what the role leaves to chance. */
+  /** `part` names the call among the random parts of the role. */
   constructor(call: Call, part: string, parts: RoleParts) {
     const { retry, request } = call;
     const { randomOf } = parts.role;
@@ -137,19 +137,19 @@ export class CallPlan {
     return this.#url;
   }
 
-  /** A body makes it a POST: in a GET it has no meaning (RFC 9110, 9.3.1), and many servers and proxies refuse it. */
+  /** A body makes it a POST: it has no meaning in a GET (RFC 9110, 9.3.1), and many servers and proxies reject it there. */
   get method(): "GET" | "POST" {
     return this.call.request === null ? "GET" : "POST";
   }
 
-  /** Request line and headers that do not change. Valid behind {@link findUpstream}. */
+  /** The request line and the constant headers. Valid after {@link findUpstream}. */
   get start(): Uint8Array {
     return this.#start;
   }
 
   /**
-   * Where the call goes now; links of this machine may move.
-   * @throws {TypeError} The service's name makes no URL, or cannot be sent.
+   * The current upstream of the call; links on this machine may move.
+   * @throws {TypeError} if the service's name does not form a URL, or cannot be sent
    */
   findUpstream(): Upstream {
     const { client, resolve, headersOf } = this.#parts;
@@ -172,7 +172,7 @@ export class CallPlan {
     return upstream;
   }
 
-  /** Of the CLIENT span of a first attempt that was answered. */
+  /** The template of the CLIENT span of a first attempt that was answered. */
   templateOf(status: number): SpanTemplate {
     const known = this.#templates.get(status);
     if (known !== undefined) return known;
@@ -181,7 +181,7 @@ export class CallPlan {
     return made;
   }
 
-  /** Of the CLIENT span of an attempt, which is named as the original's; `attempt` counts from 0. */
+  /** Renders the template of an attempt's CLIENT span, named as in the original; `attempt` counts from 0. */
   renderTemplate(result: CallResult, attempt: number): SpanTemplate {
     const { format, tagSource, commonTags } = this.#parts;
     return format.render({
@@ -193,7 +193,7 @@ export class CallPlan {
   }
 }
 
-/** The head of an answer with a JSON body, made once for each status. */
+/** The head of an answer with a JSON body; prepared once per status. */
 export function jsonHead(status: number): Uint8Array {
   const known = jsonHeads.get(status);
   if (known !== undefined) return known;

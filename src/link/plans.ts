@@ -3,20 +3,20 @@ import { Plan, type PlanParts, POSITION_HEADER } from "./plan.ts";
 import type { Role, Roles } from "./roles.ts";
 
 export interface PlansOptions extends PlanParts {
-  /** The link's own name, whatever position a request gives it. */
+  /** The link's own name, independent of the role that a request assigns to it. */
   readonly name: string;
-  /** The services known now; they may be others later. */
+  /** The currently known services; they may change. */
   readonly roles: () => Roles;
-  /** Believe {@link POSITION_HEADER}. */
+  /** Whether {@link POSITION_HEADER} determines the role. */
   readonly trustPosition: boolean;
 }
 
-/** The plans of a link: it plays one role, or each that a request asks it for. */
+/** The plans of a link, which plays one role, or whichever role a request asks for. */
 export class Plans {
   readonly #options: PlansOptions;
   #roles: Roles;
   #made = new Map<Role, Plan>();
-  /** The one that was asked for last, by its name in the header. */
+  /** The plan that was requested last, found by the name in the header. */
   #last: Plan | null = null;
   #own: Plan | undefined;
 
@@ -26,8 +26,8 @@ export class Plans {
   }
 
   /**
-   * The plan for a request: the header at `positionIndex` says who the receiver is; empty or absent (-1), it is itself.
-   * `undefined`: nobody knows that name.
+   * The plan for a request. The header at `positionIndex` names the receiver; if it is empty or absent (-1), that is this
+   * link. `undefined` if the name is unknown.
    */
   find(fields: Fields, positionIndex: number): Plan | undefined {
     const roles = this.#options.roles();
@@ -36,7 +36,7 @@ export class Plans {
       const start = fields.valueStart(positionIndex);
       const end = fields.valueEnd(positionIndex);
       if (this.#last !== null && isName(this.#last.name, fields.bytes, start, end)) return this.#last;
-      // All lines of it, should there be several.
+      // Joins several lines, which makes the name unknown.
       const name = fields.get(POSITION_HEADER);
       if (name !== null && name !== "") return this.#findNamed(name);
     }

@@ -9,18 +9,18 @@ import type { Refusal } from "./refusal.ts";
 import type { Role } from "./roles.ts";
 import type { LinkStats } from "./stats.ts";
 
-/** Work is done in pieces of this size; between them others are served, and signals heard. */
+/** CPU work is done in slices of this length; in between, the event loop serves others and handles signals. */
 const PIECE_MS = 20;
 
-/** What a request's stay came to: it is to be served, to fail as asked for, or turned away. */
+/** The result of a behavior for one request: serve it, fail as the topology says, or refuse it. */
 export type Verdict = "serve" | Refusal | PreparedErrorRule["fault"];
 
-/** How one link behaves in one role, besides calling others. */
+/** The behavior of one link in one role, apart from its calls. */
 export class PreparedBehavior {
   readonly role: Role;
   readonly gate: Gate | null;
   readonly bucket: TokenBucket | null;
-  /** When the link is ready, on the clock of `performance.now()`. */
+  /** When the link becomes ready, as a time of `performance.now()`. */
   readonly #readyAtMs: number;
 
   constructor(role: Role, startedAtMs: number) {
@@ -35,32 +35,32 @@ export class PreparedBehavior {
     return performance.now() >= this.#readyAtMs;
   }
 
-  /** How many times slower than it will be it is now. */
+  /** Current slowdown factor; 1 once warmed up. */
   get slowness(): number {
     const { slowStart } = this.role.behavior;
     return slowStart === null ? 1 : slownessAt(performance.now() - this.#readyAtMs, slowStart);
   }
 }
 
-/** One request in the care of a {@link PreparedBehavior}. */
+/** One request to which a {@link PreparedBehavior} applies. */
 export class BehaviorRun {
-  readonly #conduct: PreparedBehavior;
+  readonly #prepared: PreparedBehavior;
   #hasPlace = false;
   #memory: HeldMemory | null = null;
   #isOver = false;
 
-  constructor(conduct: PreparedBehavior) {
-    this.#conduct = conduct;
+  constructor(prepared: PreparedBehavior) {
+    this.#prepared = prepared;
   }
 
-  /** Takes the time that the behavior says. Not more than once. */
+  /** Spends the time that the behavior demands. Must be called only once. */
   async begin(stats: LinkStats, log: LinkLog | null): Promise<Verdict> {
-    const { behavior, random } = this.#conduct.role;
-    if (behavior.startupMs > 0 && !this.#conduct.isReady) return "starting";
-    const { bucket } = this.#conduct;
+    const { behavior, random } = this.#prepared.role;
+    if (behavior.startupMs > 0 && !this.#prepared.isReady) return "starting";
+    const { bucket } = this.#prepared;
     if (bucket !== null && !bucket.take(performance.now())) return "rate_limited";
-    if (this.#conduct.gate !== null) {
-      const refusal = await this.#enter(this.#conduct.gate, stats);
+    if (this.#prepared.gate !== null) {
+      const refusal = await this.#enter(this.#prepared.gate, stats);
       if (refusal !== null) return refusal;
     }
     const { requestBytes } = behavior.memory;
@@ -76,14 +76,14 @@ export class BehaviorRun {
     return this.#work(behavior);
   }
 
-  /** Gives back what it has, now or as soon as it gets it. */
+  /** Releases everything that the request holds, or as soon as it gets it. */
   end(): void {
     this.#isOver = true;
     this.#memory?.release();
     this.#memory = null;
     if (!this.#hasPlace) return;
     this.#hasPlace = false;
-    this.#conduct.gate?.leave();
+    this.#prepared.gate?.leave();
   }
 
   async #enter(gate: Gate, stats: LinkStats): Promise<Refusal | null> {
@@ -103,7 +103,7 @@ export class BehaviorRun {
       await waitFor(failure.drawAfterMs());
       return failure.fault;
     }
-    const slowness = slowStart === null ? 1 : this.#conduct.slowness;
+    const slowness = slowStart === null ? 1 : this.#prepared.slowness;
     if (drawLatencyMs !== null) await waitFor(drawLatencyMs() * slowness);
     if (drawCpuMs !== null) await this.#keepBusy(drawCpuMs() * slowness);
     return failure === null ? "serve" : failure.fault;

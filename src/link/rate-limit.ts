@@ -1,6 +1,6 @@
 import type { RateLimit } from "../topology/model.ts";
 
-/** A token bucket: it holds `burst` requests and fills with `perSecond`. https://en.wikipedia.org/wiki/Token_bucket */
+/** A token bucket that holds `burst` requests and refills at `perSecond`. https://en.wikipedia.org/wiki/Token_bucket */
 export class TokenBucket {
   readonly #options: RateLimit;
   #tokens: number;
@@ -12,7 +12,7 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** Whether a request may pass. */
+  /** Whether a request is admitted. */
   take(nowMs: number): boolean {
     const { perSecond, burst } = this.#options;
     this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#atMs) / 1000) * perSecond);
@@ -22,7 +22,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Whole seconds from the last {@link take} until another may pass. */
+  /** Whole seconds from the last {@link take} until another request is admitted. */
   get retryAfterSeconds(): number {
     return Math.max(0, Math.ceil((1 - this.#tokens) / this.#options.perSecond));
   }

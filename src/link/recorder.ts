@@ -17,26 +17,26 @@ export interface RecorderParts {
   readonly format: SpanFormat;
   readonly serverTemplates: ServerTemplates;
   readonly reporter: Reporter;
-  /** Answers carry the account of their spans. */
+  /** Answers carry a ledger of their spans. */
   readonly hasLedger: boolean;
   readonly isTracing: boolean;
-  /** In the log of visits. */
+  /** The number of this link in the log of visits. */
   readonly linkNumber: number;
 }
 
 const SERVER_WORD = KIND_WORDS.SERVER as number;
 const CLIENT_WORD = KIND_WORDS.CLIENT as number;
 
-/** The span that is being written. */
+/** Scratch object, reused for every span. */
 const record = new SpanRecord();
 
-/** The trace of one request in this link: its context, its spans, and their account. */
+/** The trace of one request in this link: its context, spans and ledger. */
 export class Recorder {
   readonly context: RequestContext;
-  readonly account: RequestLedger;
+  readonly ledger: RequestLedger;
   readonly #parts: RecorderParts;
   readonly #exchange: Exchange;
-  /** The caller's address, as spans have it, and none. */
+  /** The caller's address in the span format; `null` before it is rendered. */
   #peer: Uint8Array | null = null;
   readonly #noPeer: Uint8Array;
 
@@ -44,19 +44,19 @@ export class Recorder {
     this.#parts = parts;
     this.#exchange = exchange;
     this.context = parts.isTracing ? new RequestContext() : new PassedContext();
-    this.account = parts.hasLedger ? new RequestLedger() : new NoRequestLedger();
+    this.ledger = parts.hasLedger ? new RequestLedger() : new NoRequestLedger();
     this.#noPeer = parts.format.renderPeer(null);
   }
 
-  /** The CLIENT span of an attempt. Times are those of `performance.now()`. */
+  /** Records the CLIENT span of an attempt. Times are those of `performance.now()`. */
   recordCall(id: SpanId, digits: Uint8Array, template: SpanTemplate, startMs: number, endMs: number): void {
     const { ids, server } = this.context;
     for (let i = 0; i < 16; i++) ids[CALL + i] = digits[i] as number;
     this.#report(CALL, SERVER, template, startMs, endMs, this.#noPeer);
-    this.account.addSpan(id, server, CLIENT_WORD, this.#parts.serviceHash);
+    this.ledger.addSpan(id, server, CLIENT_WORD, this.#parts.serviceHash);
   }
 
-  /** The SERVER span. */
+  /** Records the SERVER span. */
   recordServer(
     route: Route | null,
     status: number,
@@ -72,9 +72,9 @@ export class Recorder {
     }
     const template = serverTemplates.find(this.#exchange, route, status, cause, this.context.isCaptured);
     this.#report(SERVER, parentAt, template, startMs, endMs, this.#peer ?? this.#noPeer);
-    this.account.addSpan(server, parentAt === -1 ? NO_SPAN : parent, SERVER_WORD, serviceHash);
+    this.ledger.addSpan(server, parentAt === -1 ? NO_SPAN : parent, SERVER_WORD, serviceHash);
     if (this.context.isStart) VISITS.lastBegunMs = endMs;
-    else this.account.log(VISITS, linkNumber, traceLow, parent, endMs);
+    else this.ledger.log(VISITS, linkNumber, traceLow, parent, endMs);
   }
 
   #report(
@@ -93,7 +93,7 @@ export class Recorder {
     record.parentAt = parentAt;
     record.template = template;
     record.startMicros = MACHINE_CLOCK.toMicros(startMs);
-    // `Math.round` is slow for what it does.
+    // Faster than `Math.round`.
     record.durationMicros = Math.max(1, Math.floor((endMs - startMs) * 1000 + 0.5));
     record.peer = peer;
     record.isDebug = context.isDebug;

@@ -8,14 +8,14 @@ const BEGUN_TRACE = lowerBytes(BEGUN_TRACE_HEADER);
 const CONTENT_TYPE = lowerBytes("content-type");
 const JSON_VALUE = lowerBytes("application/json");
 
-/** The headers of a reply that a link looks at, found in one pass: their lengths rule out nearly all others. */
+/** The headers of a reply that a link needs, found in one pass: the length of a name rules out nearly all others. */
 export class ReplyHeaders {
   fields = new Fields();
-  /** Indices of header lines; -1 when there is none. */
+  /** Indexes of header lines; -1 if there is none. */
   ledger = -1;
-  /** Names the trace that the callee began, in either of two headers. */
+  /** The header that names a trace begun by the callee; one of two. */
   traceResponse = -1;
-  /** `Content-Type: application/json` is all that has to be passed on. */
+  /** Only `Content-Type: application/json` has to be passed on. */
   isPlainJson = false;
 
   read(fields: Fields): void {
@@ -48,7 +48,7 @@ export class ReplyHeaders {
           isMore = true;
           break;
         case 8:
-          // `Location`, as `Content-Encoding` above, or what is rare enough to be taken for one.
+          // `Location` here, `Content-Encoding` above; other names of these lengths are rare enough to be treated the same.
           isMore = true;
           break;
         default:

@@ -11,31 +11,31 @@ import type { SpanRecord } from "./span-format.ts";
 export type DropReason =
   /** The queue was full, in spans or in bytes, when the span ended. */
   | "queue_full"
-  /** The backend answered that it will not take the batch. */
+  /** The backend answered that it does not accept the batch. */
   | "rejected"
-  /** The backend could not be reached or was not able, until {@link ReporterOptions.giveUpMs} had passed. */
+  /** The backend was unreachable or failed until {@link ReporterOptions.giveUpMs} had passed. */
   | "unavailable"
-  /** The link ended first. */
+  /** The link ended before the span was sent. */
   | "shutdown";
 
 export interface ReporterOptions {
   readonly exporter: Exporter;
-  /** Most spans that wait, those in batches under way included. */
+  /** Maximum number of queued spans, including those of batches in flight. */
   readonly queueSize: number;
   readonly batchSize: number;
-  /** Spans wait at most so long for their batch to fill. */
+  /** Maximum time that spans wait for their batch to fill. */
   readonly delayMs: number;
-  /** Limit of one request to the backend. */
+  /** Timeout of one request to the backend. */
   readonly timeoutMs: number;
-  /** A batch is tried again until it is this old. */
+  /** A batch is retried until it is this old. */
   readonly giveUpMs: number;
-  /** First pause after a failure; it doubles from one to the next. */
+  /** The pause after the first failure; it doubles after each further one. */
   readonly backoffMs: number;
   readonly random: Random;
   readonly log: LinkLog;
 }
 
-/** The numbers of {@link ReporterOptions}. */
+/** The numeric settings of {@link ReporterOptions}. */
 export type ReporterLimits = Pick<
   ReporterOptions,
   "queueSize" | "batchSize" | "delayMs" | "timeoutMs" | "giveUpMs" | "backoffMs"
@@ -51,62 +51,62 @@ export const REPORTER_DEFAULTS: ReporterLimits = {
 };
 
 /**
- * Batches under way at the same time while the backend takes them: one that is 100 ms away would otherwise get no more than
- * ten a second.
+ * Maximum batches in flight while the backend accepts them. With only one, a backend that is 100 ms away would get at most
+ * ten batches a second.
  */
-const MOST_UNDER_WAY = 4;
-/** Time to send what waits at the end, when nothing could be sent before. */
+const MAX_IN_FLIGHT = 4;
+/** Time for the final flush if the backend has been failing. */
 const LAST_CHANCE_MS = 2000;
 const LONGEST_BACKOFF_MS = 10_000;
-/** A link that is asked now and then needs no more; there may be thousands in this process. */
+/** Enough for a link that gets few requests; there may be thousands of links in this process. */
 const FIRST_BATCH_BYTES = 2048;
-/** A batch of this size leaves although more spans would fit by their number. */
+/** A batch of this size is sent although its number of spans is below the maximum. */
 const FULL_BATCH_BYTES = 512 * 1024;
-/** Most bytes that wait: what foreign headers put into tags must not fill the memory. */
+/** Maximum queued bytes: foreign headers that become tags must not fill the memory. */
 const QUEUE_BYTES = 32 * 1024 * 1024;
 /**
- * Large buffers are used again, by all links of the process: new ones for each batch would be most of the garbage that
- * a link makes.
+ * Large buffers are reused by all links of the process: allocating one for each batch would cause most of a link's
+ * garbage.
  */
 const spare: ByteWriter[] = [];
 const MAX_SPARE = 8;
 const LARGE_BYTES = 64 * 1024;
 
-/** In a thread of its own. */
+/** Runs in a thread of its own. */
 const compress = promisify(gzip);
 
-/** Spans as bytes, on their way into one request. */
+/** Encoded spans that are sent in one request. */
 interface Batch {
   readonly out: ByteWriter;
   spans: number;
 }
 
 /**
- * Exports spans in batches, a few at a time. Bounded, so that a request never waits and memory never grows; every span
- * ends in exactly one counter, {@link sent} or one of {@link dropped}.
+ * Exports spans in batches, a few concurrently. The queue is bounded, so that requests never wait and memory does not grow.
+ * Every span ends in exactly one counter, {@link sent} or one of {@link dropped}.
  *
- *     add -> filling -> full, full, … -> under way -> sent, or dropped for a reason
+ *     add -> filling -> full, full, … -> in flight -> sent, or dropped for a reason
  */
 export class Reporter {
-  /** Spans that the backend has taken. */
+  /** Number of spans that the backend accepted. */
   sent = 0;
   readonly dropped: Record<DropReason, number> = { queue_full: 0, rejected: 0, unavailable: 0, shutdown: 0 };
-  /** Spans that wait to be sent. */
+  /** Number of spans that wait to be sent. */
   queued = 0;
   readonly #options: ReporterOptions;
   readonly #batchSize: number;
   readonly #sender: Sender;
   #filling: Batch;
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #full: Batch[] = [];
-  readonly #underWay = new Set<Promise<void>>();
-  /** Of the full ones and of those under way. */
+  readonly #inFlight = new Set<Promise<void>>();
+  /** Bytes of the full batches and of those in flight. */
   #heldBytes = 0;
   #timer: Timer | undefined;
-  /** Set at the end: spans are no longer held for longer than this (in `performance.now()`). */
+  /** Set by {@link close}: spans are kept until this time of `performance.now()`. */
   #deadline = Number.POSITIVE_INFINITY;
   #closing: Promise<void> | null = null;
-  /** They end the pauses before batches are tried again. */
+  /** Functions that end the pauses before retries. */
   readonly #sleepers = new Set<() => void>();
   #isFailing = false;
 
@@ -117,7 +117,7 @@ export class Reporter {
     this.#filling = newBatch();
   }
 
-  /** Takes a finished span: its bytes are written, the record may be used again. */
+  /** Adds a finished span. Its bytes are copied, so that the record can be reused. */
   add(span: SpanRecord): void {
     if (this.#closing !== null) {
       this.dropped.shutdown++;
@@ -140,20 +140,20 @@ export class Reporter {
     if (batch.spans >= this.#batchSize || out.length >= FULL_BATCH_BYTES) this.#closeBatch();
   }
 
-  /** Sends what waits, for at most `graceMs`; the rest is dropped as `shutdown`. The first call counts. */
+  /** Sends the queued spans within `graceMs`, and drops the rest as `shutdown`. Later calls wait for the first. */
   close(graceMs: number): Promise<void> {
     this.#closing ??= this.#flush(graceMs);
     return this.#closing;
   }
 
   async #flush(graceMs: number): Promise<void> {
-    // A backend that has been failing gets a last chance, not the whole grace period.
+    // A failing backend gets one last chance instead of the whole grace period.
     const limitMs = this.#isFailing ? Math.min(graceMs, LAST_CHANCE_MS) : graceMs;
     this.#deadline = performance.now() + limitMs;
     const cutTimer = setTimeout(() => this.#sender.close(), limitMs);
     for (const wakeUp of this.#sleepers) wakeUp();
     if (this.#filling.spans > 0) this.#closeBatch();
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight);
     clearTimeout(cutTimer);
     this.#sender.close();
     this.dropped.shutdown += this.queued;
@@ -161,7 +161,7 @@ export class Reporter {
     this.#full.length = 0;
   }
 
-  /** The batch that was being filled leaves, behind those before it. */
+  /** Moves the batch that is being filled to the end of the queue. */
   #closeBatch(): void {
     clearTimeout(this.#timer);
     this.#full.push(this.#filling);
@@ -170,19 +170,19 @@ export class Reporter {
     this.#sendNext();
   }
 
-  /** Sends as many as may be under way; a backend that fails gets no further one until it has taken or refused those that it has. */
+  /** Sends as many batches as may be in flight. A failing backend gets no other until it accepts or rejects those it has. */
   #sendNext(): void {
     while (
-      this.#underWay.size < (this.#isFailing ? 1 : MOST_UNDER_WAY) &&
+      this.#inFlight.size < (this.#isFailing ? 1 : MAX_IN_FLIGHT) &&
       performance.now() < this.#deadline
     ) {
       const batch = this.#full.shift();
       if (batch === undefined) return;
       const settled = this.#settle(batch).then(() => {
-        this.#underWay.delete(settled);
+        this.#inFlight.delete(settled);
         this.#sendNext();
       });
-      this.#underWay.add(settled);
+      this.#inFlight.add(settled);
     }
   }
 
@@ -214,17 +214,17 @@ export class Reporter {
       }
       this.#noteFailure(attempt.message);
       if (attempt.kind === "rejected") return { kind: "dropped", reason: "rejected" };
-      // Half of the back-off is random, so that links that lost the same backend do not return as one.
+      // Half of the backoff is random, so that links which lost the same backend do not all return at once.
       const waitMs = Math.max(attempt.retryAfterMs, backoffMs * (0.5 + random() / 2));
       if (performance.now() + waitMs > this.#deadline) return { kind: "dropped", reason: "shutdown" };
-      // Also before the batch is given up: the next one must not disturb the backend earlier.
+      // Sleep before dropping the batch as well: the next one must not bother the backend any earlier.
       await this.#sleep(waitMs);
       const isOver = this.#closing === null && performance.now() - startMs > giveUpMs;
       if (isOver) return { kind: "dropped", reason: "unavailable" };
     }
   }
 
-  /** Says once that the backend fails and once that it is back, whatever the number of batches. */
+  /** Logs once that the backend fails and once that it works again, whatever the number of batches. */
   #noteFailure(message: string): void {
     if (this.#isFailing) return;
     this.#isFailing = true;
@@ -234,7 +234,7 @@ export class Reporter {
   #noteRecovery(): void {
     if (!this.#isFailing) return;
     this.#isFailing = false;
-    this.#options.log.info(`spans are sent to ${this.#options.exporter.url} again`);
+    this.#options.log.info(`sending spans to ${this.#options.exporter.url} again`);
   }
 
   #sleep(ms: number): Promise<void> {

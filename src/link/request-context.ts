@@ -20,7 +20,7 @@ import { isOfAnyRun } from "../trace/run.ts";
 import type { Sampler } from "./sampler.ts";
 import { SpanId } from "./span-id.ts";
 
-/** Positions of ids in {@link RequestContext.ids}. */
+/** Offsets of ids in {@link RequestContext.ids}. */
 const TRACE = 0;
 const TRACE_LOW = 16;
 export const TRACE_END = 32;
@@ -34,12 +34,12 @@ const TRACEPARENT = lowerBytes("traceparent");
 const BAGGAGE = lowerBytes("baggage");
 const REQUEST_ID = lowerBytes("x-request-id");
 const CAPTURE = lowerBytes(CAPTURE_HEADER);
-/** What passes through as it came. */
+/** Headers that are passed on unchanged. */
 export const PASSED = [BAGGAGE, REQUEST_ID, CAPTURE];
 /** `00-`, 32 digits, `-`, 16 digits, `-`, 2 digits. */
 const TRACEPARENT_BYTES = 55;
 const TRACEPARENT_NAME = Buffer.from("traceparent: 00-");
-/** By the flags, of which there are two bits. */
+/** Indexed by the two bits of the flags. */
 const TRACEPARENT_ENDS = ["-00\r\n", "-01\r\n", "-02\r\n", "-03\r\n"].map((text) => Buffer.from(text));
 const TRACE_RESPONSE_NAMES = [TRACE_RESPONSE_HEADER, BEGUN_TRACE_HEADER].map((name) =>
   Buffer.from(`${name}: `),
@@ -49,41 +49,41 @@ const DASH = 0x2d;
 const ZERO = 0x30;
 
 /**
- * The trace of one request, in bytes: its ids as hex digits, and whether and how it is passed on. `traceparent` alone,
- * which is what nearly all requests bring, is read and written in place; every other form by `src/trace/context.ts`.
+ * The trace context of one request, in bytes: its ids as hex digits, and how it is passed on. A single `traceparent`, which
+ * nearly all requests carry, is read and written in place; all other formats are handled by `src/trace/context.ts`.
  *
- *     ids:  trace id (32) | parent id (16) | id of the SERVER span (16) | id of the CLIENT span being written (16)
+ *     ids:  trace id (32) | parent id (16) | id of the SERVER span (16) | id of the current CLIENT span (16)
  */
 export class RequestContext {
   readonly ids = new Uint8Array(IDS_BYTES);
   readonly server = new SpanId();
-  /** The low half of the trace id, which a gateway may leave alone of it. */
+  /** The low half of the trace id, which may be all that a gateway preserves. */
   readonly traceLow = new SpanId();
-  /** As it came, also where {@link parentAt} is -1; of no meaning where no context came in. */
+  /** The parent id as received, even if {@link parentAt} is -1; meaningless if no context came in. */
   readonly parent = new SpanId();
   isSampled = false;
-  /** The last 7 bytes of the trace id are random, as whoever began the trace says. */
+  /** The last 7 bytes of the trace id are random, according to whoever began the trace. */
   isRandom = false;
   isDebug = false;
-  /** No context came in: the trace begins here. */
+  /** No context came in, so the trace begins here. */
   isStart = false;
-  /** Position of the parent id, or -1. */
+  /** Offset of the parent id, or -1. */
   parentAt = -1;
-  /** Position of the trace id, of which B3 may bring only the low half. */
+  /** Offset of the trace id, which may be shorter in B3. */
   traceAt = TRACE;
-  /** Index of the header that says who the receiver is; -1 when there is none. */
+  /** Index of the header that names the receiver; -1 if there is none. */
   positionIndex = -1;
-  /** The request asks that its span shows the context as it came in. */
+  /** The request asks its SERVER span to record the incoming context headers. */
   isCaptured = false;
-  /** There is any of {@link PASSED}. */
+  /** The request has one of the {@link PASSED} headers. */
   #hasPassed = false;
   #traceparentIndex = -1;
-  /** Another form than one `traceparent`. */
+  /** The request has context headers other than a single `traceparent`. */
   #hasOther = false;
-  /** What is passed on, if it is not `traceparent` alone. */
+  /** The context to pass on, if it is not just a `traceparent`. */
   #general: { readonly incoming: IncomingContext; readonly forms: readonly Propagator[] } | null = null;
 
-  /** Reads the context of a request, or begins one. */
+  /** Reads the context of a request, or begins a new trace. */
   start(exchange: Exchange, propagators: readonly Propagator[], sampler: Sampler): void {
     const { fields } = exchange.head;
     this.#findHeaders(fields);
@@ -97,12 +97,12 @@ export class RequestContext {
     this.server.renew(this.ids, SERVER);
   }
 
-  /** The trace id in hex digits, for a log. */
+  /** The trace id in hex digits, for logs. */
   get traceId(): string {
     return Buffer.from(this.ids.buffer).toString("latin1", this.traceAt, TRACE_END);
   }
 
-  /** Header lines of a call: its context in all forms that are to leave, and what passes through. */
+  /** Writes the header lines of a call: its context in all outgoing formats, and the headers to pass on. */
   writeTo(out: ByteWriter, fields: Fields, callId: Uint8Array): void {
     if (this.#general === null) {
       out.copy(TRACEPARENT_NAME);
@@ -119,7 +119,7 @@ export class RequestContext {
     if (this.#hasPassed) copyFields(out, fields, PASSED);
   }
 
-  /** Says in an answer which trace this link began. */
+  /** Writes the response header that names the trace this link began. */
   writeTraceResponse(out: ByteWriter): void {
     const value = formatTraceResponse(this.traceId, this.isSampled);
     for (const name of TRACE_RESPONSE_NAMES) {
@@ -129,14 +129,14 @@ export class RequestContext {
     }
   }
 
-  /** Whether the value of a callee's `traceresponse` names another trace than this one. */
+  /** Whether a callee's `traceresponse` names a trace other than this one. */
   isOtherTrace(bytes: Uint8Array, start: number, end: number): boolean {
     if (end - start < 3 + TRACE_END) return true;
     for (let i = 0; i < TRACE_END; i++) if (bytes[start + 3 + i] !== this.ids[i]) return true;
     return bytes[start + 3 + TRACE_END] !== DASH;
   }
 
-  /** One pass over the names; their lengths rule out nearly all. */
+  /** Finds all headers in one pass over the names; their lengths rule out nearly all. */
   #findHeaders(fields: Fields): void {
     this.positionIndex = -1;
     this.#traceparentIndex = -1;
@@ -148,19 +148,19 @@ export class RequestContext {
       const start = positions[i * 4] as number;
       switch ((positions[i * 4 + 1] as number) - start) {
         case 2:
-          // `b3`, or a name that nobody uses.
+          // `b3`, or another two-letter name, which is never used.
           this.#hasOther = true;
           break;
         case 7:
           if (equalsAt(bytes, start, BAGGAGE)) this.#hasPassed = true;
           break;
         case 10:
-          // `tracestate` and `x-b3-flags`; of others of this length `user-agent` and `connection` are common.
+          // `tracestate` and `x-b3-flags`; `user-agent` and `connection` are common names of the same length.
           if (isTraceName(bytes[start])) this.#hasOther = true;
           break;
         case 11:
           if (!equalsAt(bytes, start, TRACEPARENT)) break;
-          // Given twice it is malformed, as the general way will find.
+          // A duplicate is malformed, which the general reader will find.
           if (this.#traceparentIndex !== -1) this.#hasOther = true;
           this.#traceparentIndex = i;
           break;
@@ -181,7 +181,7 @@ export class RequestContext {
     }
   }
 
-  /** `false` when it is malformed, or of a later version. */
+  /** False if it is malformed, or of a later version. */
   #readTraceparent(fields: Fields): boolean {
     const { bytes } = fields;
     const at = fields.valueStart(this.#traceparentIndex);
@@ -201,8 +201,8 @@ export class RequestContext {
     const { ids } = this;
     for (let i = 0; i < 32; i++) ids[TRACE + i] = bytes[at + 3 + i] as number;
     for (let i = 0; i < 16; i++) ids[PARENT + i] = bytes[at + 36 + i] as number;
-    // A load generator records no span: it names the low half of the trace id, and this link's span is the root. The root
-    // spans of Brave have such ids, too, but are in no run.
+    // A load generator records no span: it sends the low half of the trace id as parent, and this link records the root.
+    // Brave's root spans have such ids, too, but do not belong to a run.
     const isRoot = parent0 === low0 && parent1 === low1 && isOfAnyRun(trace0, trace1, low0, low1);
     this.parentAt = isRoot ? -1 : PARENT;
     this.parent.take(parent0, parent1);
@@ -217,7 +217,7 @@ export class RequestContext {
     const incoming = extractContext(exchange.header);
     const { ids } = this;
     if (incoming.traceId === null) {
-      // Never all zero; the last 7 bytes are uniform, as the random flag promises.
+      // Never all zeros; the last 7 bytes are uniform, as the random flag promises.
       writeWord(ids, TRACE, randomWord() || 1);
       for (let at = TRACE + 8; at < TRACE_END; at += 8) writeWord(ids, at, randomWord());
     } else {
@@ -244,7 +244,7 @@ export class RequestContext {
     if (!isPlain) this.#general = { incoming, forms };
   }
 
-  /** Whether a load generator sent it, which uses no B3. */
+  /** Whether a load generator sent it; those never use B3. */
   #isGenerated({ traceId, parentId, source }: IncomingContext): boolean {
     if (source !== "tracecontext" || traceId?.slice(-16) !== parentId) return false;
     const { ids } = this;
@@ -277,13 +277,13 @@ export class RequestContext {
   }
 }
 
-/** Whether a name begins with `t` or `x`, in either case. */
+/** Whether a name begins with `t` or `x`, ignoring case. */
 function isTraceName(first: number | undefined): boolean {
   const lower = (first ?? 0) | 0x20;
   return lower === 0x74 || lower === 0x78;
 }
 
-/** Copies the header lines of these names, as they came. */
+/** Copies the header lines with these names unchanged. */
 export function copyFields(out: ByteWriter, fields: Fields, names: readonly Uint8Array[]): void {
   for (const name of names) {
     for (let i = fields.find(name); i !== -1; i = fields.find(name, i + 1)) {

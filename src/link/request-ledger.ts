@@ -8,23 +8,23 @@ import type { VisitLog } from "./visit-log.ts";
 const NAME = Buffer.from("chain-link-ledger: ");
 const LINE_END = Buffer.from("\r\n");
 const DASH = 0x2d;
-/** Digits of a count that is believed. */
+/** Maximum digits of a valid count. */
 const MAX_DIGITS = 9;
 const DIGEST_DIGITS = 16;
 
-/** Of the span that is being added. */
+/** Scratch object, reused for every span. */
 const hash = new SpanHash();
 
-/** Of the visit that is being logged. */
+/** Scratch object, reused for every visit. */
 const own = { count: 0, high: 0, low: 0 };
 
-/** The ledger of one request while it is being made: `src/trace/ledger.ts` on bytes and without objects. */
+/** The growing ledger of one request: like `src/trace/ledger.ts`, but on bytes and without allocating. */
 export class RequestLedger {
   count = 0;
   high = 0;
   low = 0;
   unknown = 0;
-  /** Of these, what came with the answers of callees. */
+  /** The part of `count` that came with the answers of callees. */
   #takenCount = 0;
   #takenHigh = 0;
   #takenLow = 0;
@@ -39,7 +39,7 @@ export class RequestLedger {
     this.#takenLow = 0;
   }
 
-  /** Remembers the spans that this link itself recorded. */
+  /** Logs the spans that this link itself recorded. */
   log(visits: VisitLog, link: number, traceLow: SpanWords, parent: SpanWords, endMs: number): void {
     own.count = this.count - this.#takenCount;
     own.high = this.high ^ this.#takenHigh;
@@ -47,7 +47,7 @@ export class RequestLedger {
     visits.add(link, traceLow, parent, own, endMs);
   }
 
-  /** One more span; the parent of a root is {@link NO_SPAN}. */
+  /** Adds a span; the parent of a root is {@link NO_SPAN}. */
   addSpan(id: SpanWords, parent: SpanWords, kind: number, service: ServiceHash): void {
     this.count++;
     hash.take(id.high, id.low, parent.high, parent.low, kind, service);
@@ -55,7 +55,7 @@ export class RequestLedger {
     this.low ^= hash.low;
   }
 
-  /** Takes in the ledger that a header's value spells; `false` when it is none. */
+  /** Adds the ledger in a header value; `false` if it is malformed. */
   takeIn(bytes: Uint8Array, start: number, end: number): boolean {
     let at = start;
     let count = 0;
@@ -78,14 +78,14 @@ export class RequestLedger {
     return true;
   }
 
-  /** The header line of an answer. */
+  /** Writes the header line of an answer. */
   writeHeader(out: ByteWriter): void {
     out.copy(NAME);
     this.write(out);
     out.copy(LINE_END);
   }
 
-  /** Its value. */
+  /** Writes the header value. */
   write(out: ByteWriter): void {
     out.decimal(this.count);
     out.reserve(DIGEST_DIGITS + 2);
@@ -99,7 +99,7 @@ export class RequestLedger {
   }
 }
 
-/** Of a link that is told to keep none: its answers say nothing of their spans. */
+/** For a link that keeps no ledger: its answers do not describe their spans. */
 export class NoRequestLedger extends RequestLedger {
   override addSpan(): void {}
 
@@ -112,7 +112,7 @@ export class NoRequestLedger extends RequestLedger {
   override log(): void {}
 }
 
-/** The number behind the digest: 0 when there is none, -1 when it is not one. */
+/** The number after the digest: 0 if there is none, -1 if it is malformed. */
 function readUnknown(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return 0;
   const digits = end - start - 1;

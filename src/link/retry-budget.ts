@@ -1,11 +1,11 @@
 import type { RetryPolicy } from "../topology/model.ts";
 
-/** As Linkerd's `ttl`. */
+/** The default of Linkerd's `ttl`. */
 const WINDOW_SECONDS = 10;
 
-/** Requests to one callee in the last seconds, and their retries. All calls of a service to that callee count here. */
+/** Recent requests to one callee, and their retries. All calls of a service to that callee are counted here. */
 export class RetryWindow {
-  /** Of each second. */
+  /** One count per second. */
   readonly #requests = new Float64Array(WINDOW_SECONDS);
   readonly #retries = new Float64Array(WINDOW_SECONDS);
   #second = Number.NEGATIVE_INFINITY;
@@ -18,12 +18,12 @@ export class RetryWindow {
     return sum(this.#retries);
   }
 
-  /** Retries of the second that is now. */
+  /** Number of retries in the current second. */
   retriesNow(nowMs: number): number {
     return this.#retries[this.#slotAt(nowMs)] as number;
   }
 
-  /** One more request, not counting its retries. */
+  /** Counts a request, but not its retries. */
   countRequest(nowMs: number): void {
     add(this.#requests, this.#slotAt(nowMs));
   }
@@ -32,7 +32,7 @@ export class RetryWindow {
     add(this.#retries, this.#slotAt(nowMs));
   }
 
-  /** The slot of this second; those of seconds that have left the window are empty. */
+  /** The slot of the current second; clears the slots of seconds that have left the window. */
   #slotAt(nowMs: number): number {
     const second = Math.floor(nowMs / 1000);
     const passed = Math.min(second - this.#second, WINDOW_SECONDS);
@@ -47,25 +47,25 @@ export class RetryWindow {
 }
 
 /**
- * Keeps retries from making an overload worse: those to one callee may be a share of the requests to it, and
- * `minPerSecond` in any case, as in Linkerd and Envoy, which keep a budget for each upstream.
+ * Keeps retries from aggravating an overload: retries to a callee may be at most a share of the requests to it, but at least
+ * `minPerSecond`. Linkerd and Envoy also keep one budget per upstream.
  */
 export class RetryBudget {
   readonly #options: NonNullable<RetryPolicy["budget"]>;
   readonly #window: RetryWindow;
 
-  /** @param window Shared by the calls to the callee, which may have different limits. */
+  /** @param window shared by all calls to the callee, which may have different limits */
   constructor(options: NonNullable<RetryPolicy["budget"]>, window: RetryWindow) {
     this.#options = options;
     this.#window = window;
   }
 
-  /** One more request, not counting its retries. */
+  /** Counts a request, but not its retries. */
   countRequest(nowMs: number): void {
     this.#window.countRequest(nowMs);
   }
 
-  /** Whether there is a retry left; it is spent then. */
+  /** Spends a retry if there is one left, and returns whether there was. */
   spend(nowMs: number): boolean {
     const { ratio, minPerSecond } = this.#options;
     const window = this.#window;

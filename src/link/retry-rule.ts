@@ -2,7 +2,7 @@ import type { FailureReason } from "../http/failure.ts";
 import type { Random } from "../lib/random.ts";
 import { MAX_BACKOFF_FACTOR, type RetryPolicy } from "../topology/model.ts";
 
-/** Which attempts of a call are worth another, and when. */
+/** Decides which failed attempts of a call are retried, and when. */
 export class RetryRule {
   readonly #on5xx: boolean;
   readonly #onTimeout: boolean;
@@ -25,12 +25,12 @@ export class RetryRule {
   }
 
   wantsFailure(reason: FailureReason): boolean {
-    // The link is ending.
+    // The link is shutting down.
     if (reason === "client_closed") return false;
     return reason === "timeout" ? this.#onTimeout : this.#onDisconnect;
   }
 
-  /** Milliseconds before retry number `retry`, which counts from 1: anything up to a bound that doubles ("full jitter"). */
+  /** Milliseconds before retry number `retry` (from 1): random up to a bound that doubles ("full jitter"). */
   drawBackoffMs(retry: number): number {
     if (this.#backoffMs === 0) return 0;
     const bound = this.#backoffMs * Math.min(2 ** (retry - 1), MAX_BACKOFF_FACTOR);

@@ -3,36 +3,36 @@ import type { Service, Topology } from "../topology/model.ts";
 import { hashServices } from "../topology/services-list.ts";
 import { type BehaviorDraws, prepareDraws } from "./behavior-draws.ts";
 
-/** What a link does when it acts as one service of the topology. */
+/** What a link does when it plays one service of the topology. */
 export interface Role {
-  /** The service's name as the topology has it. */
+  /** The service's name in the topology. */
   readonly name: string;
   readonly steps: Service["steps"];
   readonly behavior: BehaviorDraws;
-  /** Says who has a slow request in a plain chain. */
+  /** Draws which requests are slow in a plain chain. */
   readonly random: Random;
-  /** For each part of this service that leaves something to chance, by the part's name. */
+  /** A generator for each random part of this service, by name. */
   readonly randomOf: RandomSource;
 }
 
-/** The services that a link knows, and the role of each. */
+/** The services that a link knows, with their roles. */
 export interface Roles {
   readonly names: readonly string[];
   /** {@link hashServices} of `names`. */
   readonly hash: string;
   /** The role of a service by its exact name. */
   find(name: string): Role | undefined;
-  /** The role of the link that has this name: an entry `host:port` belongs to `host` too. */
+  /** The role of the link with this name; an entry `host:port` also belongs to `host`. */
   findOwn(linkName: string): Role | undefined;
 }
 
-/** The roles of a whole topology; each is prepared when it is first played. */
+/** The roles of a whole topology; each is prepared when first played. */
 export function rolesOf(topology: Topology, randomOf: RandomSource): Roles {
   const names = [...topology.services.keys()];
   return new PreparedRoles(names, (name) => topology.services.get(name), randomOf);
 }
 
-/** The one role of a link that was given its own service alone. */
+/** The only role of a link that was given nothing but its own service. */
 export function singleRole(service: Service, randomOf: RandomSource): Roles {
   return new PreparedRoles([service.name], (name) => (name === service.name ? service : undefined), randomOf);
 }
@@ -40,7 +40,7 @@ export function singleRole(service: Service, randomOf: RandomSource): Roles {
 class PreparedRoles implements Roles {
   readonly hash: string;
   readonly #prepared = new Map<string, Role>();
-  /** The entry `host:port` of each `host`. */
+  /** Maps each `host` to its entry `host:port`. */
   readonly #withPort: ReadonlyMap<string, string>;
 
   constructor(
@@ -50,7 +50,7 @@ class PreparedRoles implements Roles {
   ) {
     this.hash = hashServices(names);
     const entries = names.filter((name) => name.includes(":")).reverse();
-    // Reversed, so that of several ports the first one stays.
+    // Reversed, so that the first entry wins if a host has several ports.
     this.#withPort = new Map(entries.map((name) => [name.slice(0, name.indexOf(":")), name]));
   }
 

@@ -2,7 +2,7 @@ import type { Exchange } from "../http/exchange.ts";
 import type { RequestHead } from "../http/request-head.ts";
 import { collapseSlashes } from "../lib/endpoint.ts";
 
-/** What a link serves: `/` and `/forward` of the original, and what leaves no trace. */
+/** The routes of a link: the original's `/` and `/forward`, and those that record no spans. */
 export type Route = "/" | "/forward" | "/readiness" | "/metrics" | "/ledger";
 
 const ROUTES: readonly string[] = ["/", "/forward", "/readiness", "/metrics", "/ledger"] satisfies Route[];
@@ -12,7 +12,7 @@ const SLASH = 0x2f;
 const GET = Buffer.from("GET");
 const POST = Buffer.from("POST");
 
-/** `null` where there is none. The two that count are compared in place. */
+/** `null` if there is none. The two hot routes are compared in place. */
 export function findRoute(exchange: Exchange): Route | null {
   const { fields, targetStart, targetEnd } = exchange.head;
   const { bytes } = fields;
@@ -27,7 +27,7 @@ function isForward(bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** With a query, or as a proxy writes it. */
+/** Handles targets with a query, or in a proxy's absolute form. */
 function findGeneral(given: string): Route | null {
   const path = collapseSlashes(given);
   return ROUTES.includes(path) ? (path as Route) : null;

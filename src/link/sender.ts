@@ -2,19 +2,19 @@ import { Client, type Outcome } from "../http/client.ts";
 import { errorText } from "../lib/errors.ts";
 import type { Exporter } from "./export.ts";
 
-/** What became of one try to send a batch. */
+/** The result of an attempt to send a batch. */
 export type Attempt =
-  /** Also where some of the spans were not taken. */
+  /** Even if the backend rejected some of the spans. */
   | { readonly kind: "sent"; readonly rejected: number }
-  /** The backend will not take it. */
+  /** The backend does not accept the batch. */
   | { readonly kind: "rejected"; readonly message: string }
-  /** The backend could not be reached, or was not able. */
+  /** The backend is unreachable or fails temporarily. */
   | { readonly kind: "unable"; readonly message: string; readonly retryAfterMs: number };
 
-/** Longest `Retry-After` that is believed: a batch that waits that long is still tried again. */
+/** Maximum `Retry-After` that is honored: a batch that waits this long is still retried. */
 const LONGEST_RETRY_AFTER_MS = 30_000;
 const LONGEST_MESSAGE = 200;
-/** Of an answer, what is read for its message or for rejected spans. The rest may be of any size, and is dropped. */
+/** How much of an answer is kept, for its message or the number of rejected spans. The rest is dropped. */
 const KEPT_ANSWER_BYTES = 64 * 1024;
 
 /** Posts batches to a backend. */
@@ -34,10 +34,10 @@ export class Sender {
     const { url, headers } = this.#exporter;
     let outcome: Outcome;
     try {
-      // Redirects are not followed: a redirected POST would become a GET, and the page that it finds would count as sent.
+      // Redirects are not followed: the POST would become a GET, and the page that it finds would count as sent.
       outcome = await this.#client.request(url, { method: "POST", headers, body, timeoutMs });
     } catch (error) {
-      // A header that cannot be sent, as it was configured.
+      // A configured header cannot be sent.
       return { kind: "rejected", message: errorText(error) };
     }
     if (outcome.kind === "reply") return this.#judge(outcome);
@@ -46,7 +46,7 @@ export class Sender {
     return { kind: "unable", message, retryAfterMs: 0 };
   }
 
-  /** Ends what is under way. */
+  /** Ends the requests in flight. */
   close(): void {
     this.#client.close();
   }
@@ -59,18 +59,18 @@ export class Sender {
     return { kind: "unable", message, retryAfterMs: readRetryAfter(retryAfter) };
   }
 
-  /** Spans of an accepted batch that the backend did not take. */
+  /** The number of spans in an accepted batch that the backend rejected. */
   #readRejected(body: Uint8Array): number {
     try {
       return this.#exporter.countRejected(body);
     } catch {
-      // The status has come, so the batch was taken: to send it again would double it.
+      // The status arrived, so the batch was accepted: sending it again would duplicate it.
       return 0;
     }
   }
 }
 
-/** Milliseconds of a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); 0 when absent or unreadable. */
+/** Milliseconds of a `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); 0 if absent or malformed. */
 function readRetryAfter(text: string | undefined): number {
   if (text === undefined) return 0;
   const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - Date.now();

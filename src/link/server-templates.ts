@@ -5,9 +5,9 @@ import { isGet, isPost, type Route } from "./route.ts";
 import type { SpanTemplate } from "./span-format.ts";
 import { type Cause, serverTags, type TemplateParts } from "./tags.ts";
 
-/** What the template of a SERVER span was made for, besides a target that is the route. */
+/** The request for which a SERVER span's template was made; its target is the route. */
 interface Known {
-  /** `GET`, otherwise `POST`. */
+  /** `GET`, or else `POST`. */
   readonly isGet: boolean;
   readonly route: Route;
   readonly status: number;
@@ -16,12 +16,12 @@ interface Known {
   readonly template: SpanTemplate;
 }
 
-/** Callers use few names for a link, and it gives few statuses. */
+/** Callers use few names for a link, and links answer with few statuses. */
 const MAX_KNOWN = 16;
 const HOST = lowerBytes("host");
 const NOTHING = new Uint8Array(0);
 
-/** Templates of SERVER spans: nearly all requests of a link are the same but for their context. */
+/** Templates of SERVER spans. Nearly all requests of a link differ only in their context. */
 export class ServerTemplates {
   readonly #parts: TemplateParts;
   readonly #known: Known[] = [];
@@ -30,7 +30,7 @@ export class ServerTemplates {
     this.#parts = parts;
   }
 
-  /** `cause` says why the link itself is the reason; a `status` of 0 is no answer. */
+  /** `cause` is set if the link itself caused the failure; a `status` of 0 means no answer. */
   find(
     exchange: Exchange,
     route: Route | null,
@@ -42,7 +42,7 @@ export class ServerTemplates {
     const isOfGet = isGet(head);
     const isPlain =
       route !== null && head.targetEnd - head.targetStart === route.length && (isOfGet || isPost(head));
-    // The full set has what differs with every connection, and what is captured differs with every request.
+    // The full tag set differs for every connection, and captured headers differ for every request.
     if (!isPlain || isCaptured || this.#parts.tagSource.tagSet === "full") {
       return this.#render(exchange, route, status, cause, isCaptured);
     }
@@ -74,7 +74,7 @@ export class ServerTemplates {
     cause: Cause | null,
     isCaptured: boolean,
   ): SpanTemplate {
-    // As the original names them: a route by its path, what has none by its method.
+    // As in the original, a span is named after its route, or after its method if it has no route.
     const routed = route === null || status === 405 ? undefined : route;
     const { format, tagSource, commonTags } = this.#parts;
     const tags = { ...serverTags(tagSource, exchange, { status, cause }, routed), ...commonTags };

@@ -10,7 +10,7 @@ const MAX_PORT = 65_535;
 const SETTLE_MS = 100;
 
 /**
- * The services of a file: a JSON list of distinct names, at least one.
+ * Reads the services in a file: a JSON list of distinct names, at least one.
  * @throws {UserError} `services-file-invalid`
  */
 export function readServicesFile(path: string): string[] {
@@ -65,9 +65,9 @@ function isEntry(entry: unknown): entry is string {
 }
 
 /**
- * Calls `onChange` with the new list whenever the file holds another one than last, which is `current` at first. A list
- * that cannot be used is reported once and the last good one stays. The folder is watched, as a ConfigMap volume swaps a
- * link beside the file.
+ * Calls `onChange` with the new list whenever the file's list differs from the last one, which is `current` at first. An
+ * invalid list is reported once, and the last valid one stays. Watches the folder, because a ConfigMap volume swaps a link
+ * next to the file.
  */
 export function watchServicesFile(
   path: string,
@@ -92,8 +92,8 @@ export function watchServicesFile(
       lastProblem = problem;
     }
   };
-  // Whatever happens in the folder, as events are not reliable about names. Later ones do not push the reading back, so
-  // that a busy folder cannot keep it from happening.
+  // React to any event in the folder, because the file names in events are unreliable. Later events do not postpone the
+  // reading, so a busy folder cannot prevent it.
   const onEvent = () => {
     timer ??= setTimeout(reload, SETTLE_MS);
   };
@@ -102,7 +102,7 @@ export function watchServicesFile(
   try {
     watcher = watch(dirname(path), onEvent);
     watcher.on("error", onWatchError);
-    // What changed between the first reading and now.
+    // Picks up changes between the first reading and now.
     onEvent();
   } catch (error) {
     onWatchError(error);

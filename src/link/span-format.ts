@@ -2,80 +2,80 @@ import type { ByteWriter } from "../http/byte-writer.ts";
 import type { Peer } from "../http/exchange.ts";
 import type { SpanKind } from "../trace/span.ts";
 
-/** What is the same for many spans. */
+/** The part of a span that many spans share. */
 export interface SpanProperties {
   readonly kind: SpanKind;
   /** Lower case. */
   readonly name: string;
   readonly tags: Readonly<Record<string, string>>;
-  /** The service that was called. */
+  /** The name of the callee. */
   readonly remoteService?: string;
 }
 
 /**
- * A template as bytes: whole spans with gaps, into which each span writes what is its own. One copy and a few patches
- * take 120 ns, to put a span together from its parts 300 (`bench/span.ts`).
+ * A template of encoded spans: whole spans with gaps, into which each span writes its own values. One copy and a few
+ * patches take 120 ns; putting a span together from its parts takes 300 ns (`bench/span.ts`).
  */
 export class SpanTemplate {
-  /** Made when first used, by what the ids are: the format numbers them. */
+  /** Created on first use; the format numbers variants by which ids a span has. */
   readonly variants: (Uint8Array | undefined)[] = [undefined, undefined, undefined, undefined];
 
   constructor(
-    /** What is the same, in the format. */
+    /** The encoding of the shared part. */
     readonly shape: Uint8Array,
   ) {}
 }
 
 /**
- * The span that is being written: one object for a link, filled anew for each span. Ids are hex digits, positions are
- * those in `ids`.
+ * A span to be written; one object per link, filled again for each span. Ids are hex digits, and offsets refer to
+ * `ids`.
  */
 export class SpanRecord {
   ids: Uint8Array = new Uint8Array(0);
-  /** Of 16 or 32 digits that end at {@link traceEnd}. */
+  /** Start of the 16 or 32 digits that end at {@link traceEnd}. */
   traceAt = 0;
   traceEnd = 0;
   idAt = 0;
-  /** -1: a root. */
+  /** -1 for a root. */
   parentAt = -1;
-  /** Of {@link SpanFormat.render}. */
+  /** From {@link SpanFormat.render}. */
   template = new SpanTemplate(new Uint8Array(0));
   /** Microseconds since 1970. */
   startMicros = 0;
   /** Microseconds, at least 1. */
   durationMicros = 1;
-  /** Of {@link SpanFormat.renderPeer}. */
+  /** From {@link SpanFormat.renderPeer}. */
   peer: Uint8Array = new Uint8Array(0);
   isDebug = false;
 }
 
-/** A wire format of spans: they are written as bytes, one behind the other, into what becomes the body of a request. */
+/** A wire format that writes spans one after the other into the body of a request. */
 export interface SpanFormat {
   /** Begins a batch in an empty writer. */
   begin(out: ByteWriter): void;
   write(out: ByteWriter, span: SpanRecord): void;
-  /** Ends the batch and gives the body: a view that is valid as long as the writer is not used again. */
+  /** Ends the batch and returns the body: a view that is valid until the writer is used again. */
   end(out: ByteWriter): Uint8Array;
   render(template: SpanProperties): SpanTemplate;
-  /** The caller's address, where the format has a place for it. */
+  /** The caller's address, if the format has a field for it. */
   renderPeer(peer: Peer | null): Uint8Array;
 }
 
-/** Service and port in whose name spans are recorded. */
+/** The service and port that record spans. */
 export interface SpanSource {
   readonly serviceName: string;
   readonly port: number;
 }
 
 const SECOND = 1_000_000;
-/** The first moment that has 16 digits, in 2001: a clock that is further behind is taken for this. */
+/** The first time with 16 digits, in 2001. Earlier times are replaced by it. */
 const FIRST_MICROS = 1e15;
 /** Digits of microseconds since 1970. */
 export const MICROS_DIGITS = 16;
 const SECONDS_DIGITS = 10;
 const known = { second: -1, digits: Buffer.alloc(SECONDS_DIGITS) };
 
-/** Microseconds since 1970 in 16 digits from `at` on. The seconds are spelled once a second. */
+/** Writes 16 digits of microseconds since 1970 at `at`. The digits of the seconds are computed once per second. */
 export function patchMicros(bytes: Uint8Array, at: number, micros: number): void {
   const bounded = Math.max(FIRST_MICROS, micros);
   const second = Math.floor(bounded / SECOND);
@@ -92,7 +92,7 @@ export function patchMicros(bytes: Uint8Array, at: number, micros: number): void
   }
 }
 
-/** Copies digits of an id. */
+/** Copies the digits of an id. */
 export function patchDigits(
   bytes: Uint8Array,
   at: number,

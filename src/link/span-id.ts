@@ -2,13 +2,13 @@ import { writeWord } from "../trace/hex.ts";
 import { randomWord } from "../trace/ids.ts";
 import { scramble } from "../trace/murmur.ts";
 
-/** The words of a span id, scrambled. */
+/** The two words of a span id, scrambled for hashing. */
 export interface SpanWords {
   readonly high: number;
   readonly low: number;
 }
 
-/** A span id as the two words that are hashed, scrambled already; its 16 digits stand elsewhere. */
+/** A span id as two scrambled words; its 16 digits are stored elsewhere. */
 export class SpanId implements SpanWords {
   high = scramble(0);
   low = scramble(0);
@@ -18,7 +18,7 @@ export class SpanId implements SpanWords {
     this.low = scramble(low);
   }
 
-  /** Becomes a new one, never all zero, whose digits are written at `at`. */
+  /** Becomes a new random id, never all zeros, and writes its digits at `at`. */
   renew(digits: Uint8Array, at: number): void {
     const high = randomWord();
     const low = randomWord() || 1;

@@ -4,7 +4,7 @@ import type { ErrorRuleKind } from "../topology/model.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Cause } from "./tags.ts";
 
-/** How often each of a few things has happened. */
+/** Counts occurrences by key. */
 export class Counts<K extends string> extends Map<K, number> {
   add(key: K): void {
     this.set(key, (this.get(key) ?? 0) + 1);
@@ -17,31 +17,31 @@ export class Counts<K extends string> extends Map<K, number> {
   }
 }
 
-/** What one link has done since its start. */
+/** The counters of one link since its start. */
 export class LinkStats {
   /** Durations of answered requests in microseconds. */
   readonly latency = new Histogram();
   /** Answers by status code. */
   readonly statuses = new Map<number, number>();
-  /** Answers with 5xx, and requests that got none. */
+  /** Number of 5xx answers, and of requests without an answer. */
   errors = 0;
   /** Failures that the topology asked for, by kind. */
   readonly injected = new Counts<ErrorRuleKind>();
-  /** Requests turned away, by reason. */
+  /** Refused requests, by reason. */
   readonly refused = new Counts<Refusal>();
   /** Requests that ended without an answer, by reason. */
   readonly unanswered = new Counts<Cause>();
-  /** Attempts after the first, and those that a budget did not allow, by callee. */
+  /** Retries, and retries that a budget did not allow, by callee. */
   readonly retries = new Counts<string>();
   readonly refusedRetries = new Counts<string>();
-  /** Attempts of calls that got no answer, by callee, by reason. */
+  /** Attempts of calls without an answer, by callee and reason. */
   readonly failedCalls = new Map<string, Counts<FailureReason>>();
-  /** Answers of callees that had to begin a trace of their own, by callee. */
+  /** Answers of callees that began a new trace, by callee. */
   readonly brokenContexts = new Counts<string>();
   inFlight = 0;
-  /** Of these: waiting in line for others to end. */
+  /** The part of `inFlight` that waits in a queue. */
   queued = 0;
-  /** Readiness says no; requests are still served. */
+  /** Readiness fails, but requests are still served. */
   isDraining = false;
 
   get requests(): number {

@@ -3,27 +3,27 @@ import { waitFor } from "../lib/wait.ts";
 import { type Caller, CallRun } from "./call-run.ts";
 import type { StepPlan } from "./plan.ts";
 
-/** A request whose calls come step after step. */
+/** A request whose calls are made step by step. */
 export interface StepsOwner extends Caller {
-  /** All calls are made, or one failed: the last, or that one, if there was any. */
+  /** All calls are made or one failed. `run` is the failed call, otherwise the last one, or `null` without calls. */
   answerServed(run: CallRun | null): void;
 }
 
 /**
- * The calls of a visit: step after step, those of one step at the same time. It belongs to its visit and serves many
- * requests, one at a time, so that their calls make no objects.
+ * The calls of a visit, step by step, with those of one step in parallel. It belongs to its visit and is reused for many
+ * requests, one at a time, so that calls do not allocate.
  */
 export class Steps {
   readonly #owner: StepsOwner;
   #steps: readonly StepPlan[] = [];
-  /** The one that is under way. */
+  /** Index of the current step. */
   #at = 0;
-  /** Calls of the step, and how many of them, and of its sleeps, are under way. */
+  /** Number of calls in the step, and number of its calls and sleeps that have not ended. */
   #calls = 0;
   #pending = 0;
-  /** Those of the step; the array only grows. */
+  /** The calls of the step; the array only grows. */
   readonly #runs: CallRun[] = [];
-  /** The last call of the last step that made any, and the one whose place it takes. */
+  /** The last call of the last step that made any, and its spare, with which it is swapped. */
   #last: CallRun | null = null;
   #spare: CallRun | null = null;
 
@@ -31,7 +31,7 @@ export class Steps {
     this.#owner = owner;
   }
 
-  /** Begins the first step. It ends in {@link StepsOwner.answerServed}. */
+  /** Begins the first step. Ends by calling {@link StepsOwner.answerServed}. */
   begin(steps: readonly StepPlan[]): void {
     this.#steps = steps;
     this.#at = 0;
@@ -40,7 +40,7 @@ export class Steps {
     this.#goOn();
   }
 
-  /** A call or a sleep of the step has ended. */
+  /** Notes that a call or sleep of the step has ended. */
   endOne(): void {
     if (--this.#pending > 0 || this.#owner.isOver) return;
     for (let i = 0; i < this.#calls; i++) {
@@ -55,12 +55,12 @@ export class Steps {
     this.#goOn();
   }
 
-  /** Begins the next step that has anything to do; without one, the visit answers. */
+  /** Begins the next step with anything to do; after the last one, the visit answers. */
   #goOn(): void {
     for (; this.#at < this.#steps.length; this.#at++) {
       const { calls: planned, sleeps } = this.#steps[this.#at] as StepPlan;
       let calls = 0;
-      // A call never ends before `begin` returns.
+      // Safe while counting: a call never ends before `begin` returns.
       for (const plan of planned) {
         if (plan.call.probability < 1 && plan.draw() >= plan.call.probability) continue;
         let run = this.#runs[calls];
@@ -82,7 +82,7 @@ export class Steps {
   #sleep(sleeps: StepPlan["sleeps"]): void {
     this.#pending += sleeps.length;
     for (const draw of sleeps) {
-      // Not before the step is whole, even if it takes no time.
+      // A sleep never ends before the whole step has begun, even if it takes no time.
       waitFor(draw())
         .then(() => {
           this.#owner.noteTime();
@@ -92,7 +92,7 @@ export class Steps {
     }
   }
 
-  /** The answer of a call outlives its step: another takes its place. */
+  /** The answer of a call outlives its step, so another call takes its place. */
   #keepLast(index: number): void {
     const last = this.#runs[index] as CallRun;
     this.#runs[index] = this.#last ?? this.#spare ?? new CallRun(this.#owner, this);

@@ -5,7 +5,7 @@ import { BROKEN_CONTEXT_TAG } from "../trace/context.ts";
 import type { Refusal } from "./refusal.ts";
 import type { SpanFormat } from "./span-format.ts";
 
-/** `minimal`: the original's four; `default`: and OpenTelemetry's stable ones; `full`: and all others of the original. */
+/** `minimal`: the original's four; `default`: adds OpenTelemetry's stable ones; `full`: adds all others of the original. */
 export type TagSet = "minimal" | "default" | "full";
 
 export const TAG_SETS = ["minimal", "default", "full"] as const satisfies readonly TagSet[];
@@ -15,37 +15,37 @@ export interface TagSource {
   readonly port: number;
 }
 
-/** What templates of spans are made with: the same for all of a link. */
+/** What all span templates of a link share. */
 export interface TemplateParts {
   readonly format: SpanFormat;
   readonly tagSource: TagSource;
-  /** Of every span. */
+  /** Tags of every span. */
   readonly commonTags: Readonly<Record<string, string>>;
 }
 
-/** What of a request becomes tags. */
+/** The parts of a request that become tags. */
 export type TaggedRequest = Pick<Exchange, "method" | "target" | "path" | "host" | "header" | "peer">;
 
-/** How an attempt to call ended: with an answer, or why without. */
+/** The result of an attempt: an answer, or the reason why there was none. */
 export type CallResult =
   | {
       readonly status: number;
-      /** The callee said that it began another trace. @default false */
+      /** The callee answered that it began another trace. @default false */
       readonly isContextBroken?: boolean;
     }
   | Failure;
 
-/** How a request ended: with a status, or with none; and why, where the link itself is the reason. */
+/** The result of a request: a status or no answer; and the cause, if the link itself caused it. */
 export interface ServerOutcome {
-  /** 0: it was not answered. */
+  /** 0 if it was not answered. */
   readonly status: number;
   readonly cause: Cause | null;
 }
 
-/** A failure that the topology asked for, a refusal, or the end of the link. */
+/** A failure that the topology asks for, a refusal, or the end of the link. */
 export type Cause = ErrorRuleKind | Refusal | "shutdown";
 
-/** Tags of a SERVER span. `route` is absent where no route matched. */
+/** Tags of a SERVER span. `route` is absent if no route matched. */
 export function serverTags(
   { tagSet, port }: TagSource,
   request: TaggedRequest,
@@ -109,7 +109,7 @@ export function clientTags(
   return tags;
 }
 
-/** Tags that the original has on every span, in `full`. */
+/** Tags that the original sets on every span, for the `full` set. */
 export function commonTags(tagSet: TagSet, serviceName: string, version: string): Record<string, string> {
   if (tagSet !== "full") return {};
   return {
@@ -124,7 +124,7 @@ export function commonTags(tagSet: TagSet, serviceName: string, version: string)
   };
 }
 
-/** OpenTelemetry's name for what recorded the spans. */
+/** The name of the OpenTelemetry instrumentation scope. */
 export const SCOPE_NAME = "chain-link";
 
 function describeErrorType(result: CallResult): string | null {
@@ -141,7 +141,7 @@ function authorityOf(url: string): string {
   return url.slice(url.indexOf("//") + 2).replace(/\/.*/, "");
 }
 
-/** `host`, `host:port` or `[IPv6]:port` as tags. */
+/** Splits `host`, `host:port` or `[IPv6]:port` into tags. */
 function splitHost(host: string | null, defaultPort?: string): Record<string, string> {
   if (host === null || host === "") return {};
   const match = /^(?:\[(.*)\]|(.*?))(?::(\d+))?$/.exec(host);

@@ -1,13 +1,13 @@
 import { REPORTER_DEFAULTS, type ReporterLimits } from "./reporter.ts";
 
-/** How links trace, besides where their spans go. Plain data, for links in processes of their own. */
+/** How links trace, except where they send spans. Plain data, so that it can be sent to other processes. */
 export interface TracerSettings {
-  /** False: links record no spans, and pass the trace context of a request on as it came. */
+  /** False: links record no spans, and pass the trace context of a request on unchanged. */
   readonly isTracing: boolean;
-  /** The share of traces that are recorded, where the caller leaves it to the link: 0 to 1. */
+  /** Share (0 to 1) of traces to record if the caller leaves the decision to the link. */
   readonly samplingShare: number;
   readonly reporter: ReporterLimits;
-  /** Attributes of the OTLP resource besides `service.name`. */
+  /** Attributes of the OTLP resource in addition to `service.name`. */
   readonly resourceAttributes: Readonly<Record<string, string>>;
 }
 

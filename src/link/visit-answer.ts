@@ -6,39 +6,39 @@ import { SpanId } from "./span-id.ts";
 import type { Visit } from "./visit.ts";
 import type { VisitLog } from "./visit-log.ts";
 
-/** A visit as it is told. */
+/** A visit in a {@link VisitAnswer}. */
 export interface ToldVisit {
-  /** Tells it from all others of its log. */
+  /** Identifies it within its log. */
   readonly number: number;
-  /** The id of those asked for that is the low half of its trace id; `null` where none is. */
+  /** The requested id that is the low half of its trace id; `null` if none is. */
   readonly trace: string | null;
-  /** The id of those asked for that it named as parent; `null` where none is. */
+  /** The requested id that it had as parent; `null` if none is. */
   readonly parent: string | null;
-  /** Of the spans that the link itself recorded. */
+  /** The ledger of the spans that the link itself recorded. */
   readonly ledger: string;
 }
 
-/** What `GET /ledger?ids=ID,ID` answers, where an id is the low half of a trace id, or the id of a span. */
+/** The answer of `GET /ledger?ids=ID,ID`, in which an id is the low half of a trace id, or a span id. */
 export interface VisitAnswer {
-  /** Of the log that was read. */
+  /** The id of the log that was read. */
   readonly log: string;
-  /** When the link was started, in milliseconds since 1970. */
+  /** Start of the link, milliseconds since 1970. */
   readonly startedMs: number;
-  /** Visits that ended then or later are all known, in milliseconds since 1970; `null`: all since the link was started. */
+  /** Every visit that ended at this time or later is still known (milliseconds since 1970); `null`: every visit is. */
   readonly coveredSinceMs: number | null;
-  /** When the last visit ended that began a trace of its own, in milliseconds since 1970; `null`: never. */
+  /** When the last visit ended that began a new trace, milliseconds since 1970; `null`: never. */
   readonly lastBegunMs: number | null;
-  /** Visits of these traces, and those that named these spans as parent, which have ended. */
+  /** Ended visits in these traces, and those with these spans as parent. */
   readonly visits: readonly ToldVisit[];
-  /** Ids of which there are visits that have not ended. */
+  /** Requested ids with visits that have not ended. */
   readonly pending: readonly string[];
 }
 
-/** So many ids fit the longest request line that is read. */
+/** As many ids as fit into the longest accepted request line. */
 export const MAX_IDS = 200;
 const ID = /^[0-9a-f]{16}$/;
 
-/** Tells what was recorded for visits whose answers may have reached nobody. */
+/** Reports what was recorded for visits whose answers may have been lost. */
 export function answerVisits(
   exchange: Exchange,
   log: VisitLog,

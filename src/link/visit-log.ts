@@ -2,58 +2,58 @@ import { newSpanId } from "../trace/ids.ts";
 import type { Ledger } from "../trace/ledger.ts";
 import type { SpanWords } from "./span-id.ts";
 
-/** Visits that are remembered: 13 s of 5,000 a second, in 2 MB. A power of two. */
+/** Maximum remembered visits: 13 s at 5,000 per second, in 2 MB. A power of two. */
 const CAPACITY = 65_536;
 const WORDS = 9;
 
-/** What a link recorded for one visit, without what it called. */
+/** The spans that a link itself recorded for one visit, without those of its callees. */
 export type OwnSpans = Pick<Ledger, "count" | "high" | "low">;
 
-/** A visit that one of the ids that are asked for leads to. */
+/** A visit found by one of the requested ids. */
 export interface FoundVisit {
-  /** Tells it from all others of the log. */
+  /** Identifies it within its log. */
   readonly number: number;
-  /** Index of the id that is the low half of its trace id; -1 where none is. */
+  /** Index of the id that is the low half of its trace id; -1 if none is. */
   readonly traceAt: number;
-  /** Index of the id that it named as parent; -1 where none is. */
+  /** Index of the id that it had as parent; -1 if none is. */
   readonly parentAt: number;
   readonly spans: OwnSpans;
 }
 
 /**
- * The spans of the latest visits, so that they can be asked for when the answer of a visit reached nobody. Links of one
- * process share a log, so that its memory does not grow with their number.
+ * The spans of the latest visits, for queries after the answer of a visit was lost. Links of one process share a log, so
+ * that its memory does not grow with their number.
  *
- *     place    0            1            …   a ring: the newest visit takes the place of the oldest
+ *     place    0            1            …   a ring: the newest visit replaces the oldest
  *     words    trace (2)    trace (2)        the words of the low half of the trace id, scrambled
- *              parent (2)   parent (2)       the words of the span id that the visit named as parent, scrambled
- *              count        count            spans that the link itself recorded
- *              digest (2)   digest (2)       of these
- *              end          end              milliseconds after the start of the process, modulo 2^32
- *              link         link             number of the link that was visited
+ *              parent (2)   parent (2)       the words of the visit's parent span id, scrambled
+ *              count        count            number of spans that the link itself recorded
+ *              digest (2)   digest (2)       digest of these spans
+ *              end          end              milliseconds since the start of the process, modulo 2^32
+ *              link         link             number of the visited link
  */
 export class VisitLog {
-  /** Tells this log from others: who asks several links may reach one log more than once. */
+  /** Identifies this log: a client that asks several links may reach the same log more than once. */
   readonly id = newSpanId();
   readonly #capacity: number;
-  /** Made with the first visit; memory that was never written to takes no room. */
+  /** Allocated with the first visit; pages that were never written to take no memory. */
   #words: Int32Array | null = null;
-  /** Visits so far. */
+  /** Number of visits so far. */
   #count = 0;
   #links = 0;
-  /** When the last visit ended that named no parent, on the clock of `performance.now()`; `null` before there was one. */
+  /** When the last visit without a parent ended, as a time of `performance.now()`; `null` if there was none. */
   lastBegunMs: number | null = null;
 
   constructor(capacity = CAPACITY) {
     this.#capacity = capacity;
   }
 
-  /** The number of one more link whose visits are in the log. */
+  /** Assigns a number to another link whose visits are logged. */
   addLink(): number {
     return this.#links++;
   }
 
-  /** @param endMs On the clock of `performance.now()` */
+  /** @param endMs a time of `performance.now()` */
   add(
     link: number,
     traceLow: SpanWords,
@@ -75,7 +75,7 @@ export class VisitLog {
     words[at + 8] = link;
   }
 
-  /** How long ago, in milliseconds, the last visit that was forgotten ended at most; `null` while all are remembered. */
+  /** At most how long ago, in milliseconds, the most recently forgotten visit ended; `null` if all are remembered. */
   coveredMs(nowMs: number): number | null {
     if (this.#count <= this.#capacity || this.#words === null) return null;
     const oldest = (this.#count & (this.#capacity - 1)) * WORDS;
@@ -83,8 +83,8 @@ export class VisitLog {
   }
 
   /**
-   * The visits of a link in traces with these low halves, and those that named these spans as parent. One pass over the log, of
-   * 1 ms at most.
+   * The visits of a link in traces with these low halves, and those with these spans as parent. One pass over the log,
+   * which takes at most 1 ms.
    */
   find(link: number, ids: readonly SpanWords[]): FoundVisit[] {
     const words = this.#words;

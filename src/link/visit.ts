@@ -23,42 +23,42 @@ import type { LinkStats } from "./stats.ts";
 import { Steps, type StepsOwner } from "./steps.ts";
 import type { Cause } from "./tags.ts";
 
-/** What all requests of a link share. */
+/** What all visits of a link share. */
 export interface VisitParts extends RecorderParts {
   readonly plans: Plans;
-  /** Forms that leave when none came in. */
+  /** Formats to send if the request has no context. */
   readonly propagators: readonly Propagator[];
   readonly sampler: Sampler;
   readonly log: LinkLog;
   readonly stats: LinkStats;
-  /** Visits under way whose callers have gone: nothing else knows of them. */
+  /** Visits in flight whose callers have disconnected: nothing else refers to them. */
   readonly abandoned: Set<Visit>;
 }
 
 /**
- * One request on its way through a link, from its context to its answer. A connection has one of these for its whole
- * life, as it carries one request at a time, so that a request makes no objects.
+ * One request on its way through a link, from its context to its answer. A connection has one visit for its whole life,
+ * because it carries one request at a time, so that requests do not allocate.
  *
- *     begin -> stay -> steps -> answer
- *                |
- *                +-> refusal, error status, reset, silence
+ *     begin -> behavior -> steps -> answer
+ *                  |
+ *                  +-> refusal, error status, reset, silence
  *
- * A request to a service without behaviors runs down this file without a promise.
+ * A request to a service without behaviors runs straight down this file without a promise.
  */
 export class Visit implements StepsOwner {
   readonly context: RequestContext;
-  readonly account: RequestLedger;
+  readonly ledger: RequestLedger;
   readonly #recorder: Recorder;
   readonly #parts: VisitParts;
   readonly #exchange: Exchange;
-  /** When the event came that is being handled, on the clock of `performance.now()`: read once for each. */
+  /** When the current event occurred, as a time of `performance.now()`: read once per event. */
   nowMs = 0;
-  /** The link ended before the request did; what is still to come has no effect. */
+  /** The link ended before the request did; later events have no effect. */
   isOver = false;
-  #isUnderWay = false;
+  #isInFlight = false;
   #isSilent = false;
-  /** In the care of the service's behaviors. */
-  #stay: BehaviorRun | null = null;
+  /** Set while the service's behavior applies to the request. */
+  #behaviorRun: BehaviorRun | null = null;
   #route: Route | null = null;
   #startMs = 0;
   #plan: Plan | null = null;
@@ -69,14 +69,14 @@ export class Visit implements StepsOwner {
     this.#exchange = exchange;
     this.#recorder = new Recorder(parts, exchange);
     this.context = this.#recorder.context;
-    this.account = this.#recorder.account;
+    this.ledger = this.#recorder.ledger;
     exchange.onGone = () => this.#loseCaller();
   }
 
-  /** Whether it has not ended, and is of the trace with this low half, or named this span as parent. */
+  /** Whether it has not ended, and belongs to the trace with this low half or has this span as parent. */
   isFor(id: SpanWords): boolean {
     const { traceLow, parent, isStart, isSampled } = this.context;
-    return this.#isUnderWay && isSampled && !isStart && (isSame(traceLow, id) || isSame(parent, id));
+    return this.#isInFlight && isSampled && !isStart && (isSame(traceLow, id) || isSame(parent, id));
   }
 
   get stats(): LinkStats {
@@ -87,20 +87,20 @@ export class Visit implements StepsOwner {
     return this.#exchange.head.fields;
   }
 
-  /** Something has happened: what is done about it takes no time by our clock. */
+  /** Sets the time of an event; handling the event takes no time by our clock. */
   noteTime(): void {
     this.nowMs = performance.now();
   }
 
-  /** Takes a request. */
+  /** Begins to handle a request. */
   begin(route: Route | null): void {
     const { stats, propagators, sampler } = this.#parts;
     this.noteTime();
     this.#startMs = this.nowMs;
     this.#route = route;
-    this.#isUnderWay = true;
+    this.#isInFlight = true;
     stats.inFlight++;
-    this.account.clear();
+    this.ledger.clear();
     this.context.start(this.#exchange, propagators, sampler);
     const { head } = this.#exchange;
     if (route === null) this.#answer(answerUnrouted(this.#exchange));
@@ -108,9 +108,9 @@ export class Visit implements StepsOwner {
     else this.#answer(refuseMethod(this.#exchange.method, route === "/forward"));
   }
 
-  /** Answers now, whatever is still to come: the link is ending. */
+  /** Answers immediately, because the link is shutting down. */
   cancel(): void {
-    if (!this.#isUnderWay) return;
+    if (!this.#isInFlight) return;
     this.isOver = true;
     this.noteTime();
     this.#answer(jsonResponse(503, { message: "shutting down" }), "shutdown");
@@ -125,7 +125,7 @@ export class Visit implements StepsOwner {
     this.#parts.stats.brokenContexts.add(service);
   }
 
-  /** All calls are made, or one failed: what it or the last said is the answer, unless the link has its own. */
+  /** Answers with the failed call's or last call's answer, unless the link has its own. */
   answerServed(run: CallRun | null): void {
     const plan = this.#plan as Plan;
     if (run !== null && (run.status >= 300 || !plan.hasOwnAnswer)) {
@@ -146,9 +146,9 @@ export class Visit implements StepsOwner {
       return;
     }
     this.#plan = plan;
-    const { conduct } = plan;
-    if (conduct !== null) {
-      this.#behave(conduct, isLogged).catch(exposeMistake);
+    const { behavior } = plan;
+    if (behavior !== null) {
+      this.#behave(behavior, isLogged).catch(exposeMistake);
       return;
     }
     if (isLogged) this.#logService(plan);
@@ -161,19 +161,19 @@ export class Visit implements StepsOwner {
     for (const { calls } of steps) for (const { call } of calls) log.info(`next_service: ${call.service}`);
   }
 
-  /** What a link does besides calling others. */
-  async #behave(conduct: PreparedBehavior, isLogged: boolean): Promise<void> {
+  /** Applies the behavior, apart from calls. */
+  async #behave(behavior: PreparedBehavior, isLogged: boolean): Promise<void> {
     const { log, stats } = this.#parts;
-    const stay = new BehaviorRun(conduct);
-    this.#stay = stay;
-    const verdict = await stay.begin(stats, isLogged ? log : null);
+    const run = new BehaviorRun(behavior);
+    this.#behaviorRun = run;
+    const verdict = await run.begin(stats, isLogged ? log : null);
     if (this.isOver) return;
     this.noteTime();
     const plan = this.#plan as Plan;
     if (isLogged) this.#logService(plan);
     if (verdict === "serve") this.#steps.begin(plan.steps);
-    else if (typeof verdict === "object") this.#fail(verdict, conduct.role.name);
-    else this.#refuse(verdict, conduct);
+    else if (typeof verdict === "object") this.#fail(verdict, behavior.role.name);
+    else this.#refuse(verdict, behavior);
   }
 
   #refuse(refusal: Refusal, { role, bucket }: PreparedBehavior): void {
@@ -187,7 +187,7 @@ export class Visit implements StepsOwner {
     }
   }
 
-  /** Fails as the topology asks. */
+  /** Fails as the topology says. */
   #fail(fault: ErrorRule, service: string): void {
     this.#parts.stats.injected.add(fault.kind);
     if (fault.kind === "status") {
@@ -201,14 +201,14 @@ export class Visit implements StepsOwner {
     }
   }
 
-  /** The caller has gone before the answer. */
+  /** The caller disconnected before the answer. */
   #loseCaller(): void {
-    if (!this.#isUnderWay) return;
+    if (!this.#isInFlight) return;
     if (this.#isSilent) this.#endUnanswered("silence");
     else this.#parts.abandoned.add(this);
   }
 
-  /** Records and counts the request, which gets no answer. */
+  /** Records and counts a request that gets no answer. */
   #endUnanswered(cause: Cause): void {
     const { stats, log } = this.#parts;
     this.noteTime();
@@ -218,7 +218,7 @@ export class Visit implements StepsOwner {
     this.#end();
   }
 
-  /** A callee's answer is ours. */
+  /** Passes a callee's answer on. */
   #passOn(run: CallRun): void {
     if (run.response !== null) {
       this.#answer(run.response);
@@ -241,7 +241,7 @@ export class Visit implements StepsOwner {
     const durationMs = this.nowMs - this.#startMs;
     stats.recordRequest(status, durationMs);
     if (log.hasAccessLog) this.#logAccess(status, durationMs);
-    // The caller shall take its next request elsewhere.
+    // The caller should send its next request elsewhere.
     if (stats.isDraining) this.#exchange.closeAfter();
     this.#end();
     const out = this.#exchange.begin(head, status);
@@ -253,19 +253,19 @@ export class Visit implements StepsOwner {
     this.#recorder.recordServer(this.#route, status, cause, this.#startMs, this.nowMs);
   }
 
-  /** Not before the span is recorded: the end of the link waits for this. */
+  /** Only after the span is recorded, because the shutdown of the link waits for this. */
   #end(): void {
     const { stats, abandoned } = this.#parts;
-    this.#isUnderWay = false;
+    this.#isInFlight = false;
     stats.inFlight--;
     if (abandoned.size > 0) abandoned.delete(this);
-    if (this.#stay === null) return;
-    this.#stay.end();
-    this.#stay = null;
+    if (this.#behaviorRun === null) return;
+    this.#behaviorRun.end();
+    this.#behaviorRun = null;
   }
 
   #writeHeaders(out: ByteWriter): void {
-    this.account.writeHeader(out);
+    this.ledger.writeHeader(out);
     if (this.context.isStart) this.context.writeTraceResponse(out);
   }
 

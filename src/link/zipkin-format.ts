@@ -19,7 +19,7 @@ const TIMESTAMP = '","timestamp":';
 const LONG_TRACE = 32;
 const SHORT_TRACE = 16;
 const ID_DIGITS = 16;
-/** Bits of a variant. */
+/** Bits in the number of a variant. */
 const HAS_PARENT = 1;
 const IS_SHORT = 2;
 
@@ -29,7 +29,7 @@ const DEBUG = Buffer.from(',"debug":true');
 const END = Buffer.from("}");
 
 /**
- * A list of Zipkin v2 spans as JSON. The comma before the first becomes the opening bracket.
+ * A list of Zipkin v2 spans as JSON. The comma before the first one is overwritten by the opening bracket.
  *
  *     ,{"traceId":"T","id":"I","parentId":"P","timestamp":N SHAPE ,"duration": | D PEER }
  */
@@ -81,11 +81,11 @@ export class ZipkinFormat implements SpanFormat {
     return new SpanTemplate(Buffer.from(`,${fields.slice(1, -1)},"duration":`));
   }
 
-  /** And the end of the span. */
+  /** Renders the caller's address and the end of the span. */
   renderPeer(peer: Peer | null): Uint8Array {
     if (peer === null) return END;
     const { address, port } = peer;
-    // What the system calls an IPv4 address when a socket serves both.
+    // The system's notation for an IPv4 address on a dual-stack socket.
     const plain = address.startsWith("::ffff:") ? address.slice(7) : address;
     const endpoint = plain.includes(":") ? { ipv6: plain, port } : { ipv4: plain, port };
     return Buffer.from(`,"remoteEndpoint":${JSON.stringify(endpoint)}}`);

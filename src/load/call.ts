@@ -8,19 +8,19 @@ import type { LedgerRecord } from "../trace/ledger-record.ts";
 const LEDGER_NAME = lowerBytes(LEDGER_HEADER);
 const TRACE_RESPONSE_NAMES = [TRACE_RESPONSE_HEADER, BEGUN_TRACE_HEADER].map(lowerBytes);
 
-/** Whose requests they are. */
+/** The load to which calls belong. */
 export interface CallOwner {
-  /** The call is over: with a reply, or with a failure. */
+  /** The call ended, with a reply or a failure. */
   end(call: Call, reply: Reply | null, failure: Failure | null, isRepeated: boolean): void;
 }
 
-/** One request under way. Objects are used again. */
+/** One request in flight. Objects are reused. */
 export class Call implements CallListener {
-  /** On the clock of `performance.now()`. */
+  /** When the request was due, as a time of `performance.now()`. */
   dueMs = 0;
   sequence = 0;
   isSampled = false;
-  /** It is not of the warm-up. */
+  /** It does not belong to the warm-up. */
   isMeasured = false;
   readonly #owner: CallOwner;
 
@@ -37,7 +37,7 @@ export class Call implements CallListener {
   }
 }
 
-/** A request that may have arrived twice may have made spans that this answer does not account for. */
+/** `null` for a request that may have arrived twice, because its answer would not cover all its spans. */
 export function readLedger({ fields }: Reply, isRepeated: boolean): LedgerRecord["ledger"] {
   const index = fields.find(LEDGER_NAME);
   if (index === -1) return null;
@@ -46,7 +46,7 @@ export function readLedger({ fields }: Reply, isRepeated: boolean): LedgerRecord
   return ledger !== null && isRepeated ? { ...ledger, unknown: ledger.unknown + 1 } : ledger;
 }
 
-/** The trace id that an answer names, if it names one: whoever answered began that trace. */
+/** The trace id in an answer, if any: whoever answered began that trace. */
 export function readTraceResponse({ fields }: Reply): string | null {
   for (const name of TRACE_RESPONSE_NAMES) {
     const index = fields.find(name);

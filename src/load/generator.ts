@@ -12,53 +12,53 @@ import { type RequestParts, RequestTemplate } from "./request-template.ts";
 import { LoadResults } from "./results.ts";
 import { type Arrivals, constantRate, type Rate } from "./schedule.ts";
 
-/** An open loop sends when requests are due, a closed one when an answer came. */
+/** An open loop sends requests when they are due, a closed loop after each answer. */
 export type Pace =
   | { readonly kind: "open"; readonly rate: Rate; readonly arrivals: Arrivals }
   | { readonly kind: "closed" };
 
 export interface LoadOptions extends RequestParts {
   readonly pace: Pace;
-  /** Requests under way at once; in a closed loop always as many. */
+  /** Maximum requests in flight; a closed loop always keeps this many. */
   readonly connections: number;
-  /** Limit of a request, from when it was sent. */
+  /** Timeout of a request, from when it was sent. */
   readonly timeoutMs: number;
-  /** Requests at the start that are not counted. */
+  /** The warm-up at the start, whose requests are not counted. */
   readonly warmUpMs: number;
-  /** Behind the warm-up; `null`: for ever. */
+  /** Duration after the warm-up; `null`: forever. */
   readonly durationMs: number | null;
-  /** Ends by itself after so many requests behind the warm-up; `null`: never. */
+  /** Stop after this many requests, not counting the warm-up; `null`: never. */
   readonly maxRequests: number | null;
   readonly ids: RunIds;
-  /** The share of requests that ask to be recorded, 0 to 1. */
+  /** Share (0 to 1) of requests that ask to be recorded. */
   readonly sampleShare: number;
   readonly randomOf: (name: string) => Random;
-  /** @default true: a TLS upstream must be the one that was meant */
+  /** Whether the certificate of a TLS upstream is verified. @default true */
   readonly isTlsChecked?: boolean;
-  /** The start in the ledger's header, from which the times of records count, in milliseconds since 1970. @default now */
+  /** The start in the ledger's header, to which times of records are relative, in milliseconds since 1970. @default now */
   readonly runStartMs?: number;
-  /** Hears how each request ended. Must not throw. */
+  /** Called with the record of each request when it ends. Must not throw. */
   readonly onEnd?: (record: LedgerRecord) => void;
 }
 
-/** Requests under way at once in an open loop when nobody says how many; more would mostly measure this machine. */
+/** Default maximum of requests in flight in an open loop; more would mostly measure this machine. */
 export const DEFAULT_CONNECTIONS = 1024;
 
-/** A closed loop against nobody would be a storm of attempts to connect. */
+/** Without a pause, a closed loop against an unreachable server would be a storm of attempts to connect. */
 const UNREACHABLE_PAUSE_MS = 50;
 
-/** Sends requests until it has sent enough, its time is over, or it is stopped. The first one at once. */
+/** Sends requests until it has sent enough, its time is over, or it is stopped. The first one is sent immediately. */
 export function startLoad(options: LoadOptions): Load {
   return new Load(options);
 }
 
-/** A load that runs. */
+/** A running load. */
 export class Load implements CallOwner, Sender {
   readonly results = new LoadResults();
   readonly runId: string;
   /** Milliseconds since 1970. */
   readonly startedAt = Date.now();
-  /** Resolves when the last answer was read, after the end or {@link stop}. */
+  /** Resolves when the last answer has been read, after the end or {@link stop}. */
   readonly done: Promise<void>;
   readonly options: LoadOptions;
   readonly #client: Client;
@@ -66,7 +66,7 @@ export class Load implements CallOwner, Sender {
   readonly #template: RequestTemplate;
   readonly #sampleRandom: Random;
   readonly #startMs = performance.now();
-  /** {@link LoadOptions.runStartMs} on the clock of `performance.now()`. */
+  /** {@link LoadOptions.runStartMs} as a time of `performance.now()`. */
   readonly #runStartMs: number;
   readonly #endMs: number;
   readonly #free: Call[] = [];
@@ -74,7 +74,7 @@ export class Load implements CallOwner, Sender {
   /** `null` in a closed loop. */
   readonly #pacer: Pacer | null;
   #sequence = 0;
-  /** Sent, the warm-up included. */
+  /** Includes the warm-up. */
   #inFlight = 0;
   #isStopped = false;
   #endTimer: Timer | undefined;
@@ -88,7 +88,7 @@ export class Load implements CallOwner, Sender {
     this.#client = new Client({
       limits: {
         idleConnections: Math.max(CLIENT_LIMITS.idleConnections, options.connections),
-        // Nobody reads a body here, however long it is.
+        // Bodies are not used, so they may have any length.
         bodyBytes: Number.POSITIVE_INFINITY,
         keptBodyBytes: 0,
       },
@@ -107,14 +107,14 @@ export class Load implements CallOwner, Sender {
     else for (let i = 0; i < options.connections; i++) this.#sendNext(performance.now());
   }
 
-  /** Whether it has ended, and the last answer was read. */
+  /** Whether it has ended and the last answer was read. */
   get isOver(): boolean {
     return this.#isStopped && this.#inFlight === 0;
   }
 
   /**
-   * Goes on at another rate from now on; what was due and not begun is missed. Without effect on a closed loop.
-   * @param rate Requests a second, or a ramp that begins now; 0 pauses.
+   * Continues at another rate. Requests that were due but not sent count as missed. No effect on a closed loop.
+   * @param rate requests per second, or a ramp that begins now; 0 pauses
    */
   setRate(rate: number | Rate): void {
     if (this.#pacer === null || this.#isStopped) return;
@@ -123,7 +123,7 @@ export class Load implements CallOwner, Sender {
     this.#pacer.setRate(typeof rate === "number" ? constantRate(rate) : rate, nowMs);
   }
 
-  /** Begins no more requests and waits for those under way: at most `withinMs`, then those without an answer have failed. */
+  /** Sends no more requests and waits for those in flight, at most `withinMs`; then those without an answer fail. */
   stop(withinMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#end();
     if (this.#inFlight > 0 && withinMs < MAX_TIMER_MS)
@@ -150,7 +150,7 @@ export class Load implements CallOwner, Sender {
     this.#settle();
   }
 
-  /** For a call: it is over. */
+  /** Called by a call when it ends. */
   end(call: Call, reply: Reply | null, failure: Failure | null, isRepeated: boolean): void {
     const nowMs = performance.now();
     const { results } = this;
@@ -184,7 +184,7 @@ export class Load implements CallOwner, Sender {
     else this.#pacer.noteEnd(nowMs);
   }
 
-  /** The next request of one that ended, in a closed loop. */
+  /** Sends the next request after one has ended, in a closed loop. */
   #goOn(nowMs: number, failure: Failure | null): void {
     const isUnreachable = failure !== null && failure.reason !== "timeout";
     if (isUnreachable) setTimeout(() => this.#sendNext(performance.now()), UNREACHABLE_PAUSE_MS);
@@ -213,7 +213,7 @@ export class Load implements CallOwner, Sender {
     );
   }
 
-  /** Sends a request that was due then. */
+  /** Sends a request that was due at `dueMs`. */
   send(dueMs: number, nowMs: number): void {
     const { results, options } = this;
     const call = this.#free.pop() ?? new Call(this);
@@ -241,7 +241,7 @@ export class Load implements CallOwner, Sender {
     }
   }
 
-  /** What is due until `endMs` and was not begun: of what is measured, and no more than is asked for. */
+  /** Counts measured requests that were due before `endMs` but not sent, up to the requested number of requests. */
   #noteMissed(endMs: number): void {
     if (this.#pacer === null) return;
     const { results, options } = this;
@@ -257,7 +257,7 @@ export class Load implements CallOwner, Sender {
     this.#resolveDone();
   }
 
-  /** Whether the answer names another trace than the one that was sent. */
+  /** Whether the answer names a trace other than the one sent. */
   #isBroken(call: Call, reply: Reply): boolean {
     const traceId = readTraceResponse(reply);
     return traceId !== null && traceId !== this.options.ids.traceId(call.sequence);

@@ -1,11 +1,11 @@
 /** https://hdrhistogram.github.io/HdrHistogram/plotFiles.html and `outputPercentileDistribution` of HdrHistogram */
 import { type Histogram, THREE_DIGITS } from "../lib/histogram.ts";
 
-/** Lines for each halving of the distance to 100 %: the default of HdrHistogram. */
+/** Number of lines for each halving of the distance to 100 %; HdrHistogram's default. */
 const TICKS_PER_HALF_DISTANCE = 5;
 const MICROS_PER_MS = 1000;
 
-/** The percentile distribution of microseconds as text, in milliseconds, as HdrHistogram's plotters read it. */
+/** The percentile distribution of microseconds, as text in milliseconds for HdrHistogram's plotters. */
 export function renderHgrm(histogram: Histogram): string {
   const lines = [row("Value", "Percentile", "TotalCount", "1/(1-Percentile)"), ""];
   let level = 0;
@@ -32,7 +32,7 @@ export function renderHgrm(histogram: Histogram): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** Powers of two that a histogram of µs tells apart, as HdrHistogram counts them. */
+/** Number of powers of two in a histogram of µs, as HdrHistogram counts them. */
 const BUCKETS = 41 - THREE_DIGITS;
 
 function nextLevel(level: number): number {

@@ -2,39 +2,39 @@ import type { Random } from "../lib/random.ts";
 import { WAKE_MS, waitUntil } from "../lib/wait.ts";
 import { type Rate, ROUNDING, Schedule } from "./schedule.ts";
 
-/** What sends the requests. */
+/** Sends the requests. */
 export interface Sender {
-  /** No further request can be under way now. */
+  /** The maximum number of requests is in flight. */
   readonly isFull: boolean;
-  /** It may stop the pacer. */
+  /** May stop the pacer. */
   send(dueMs: number, nowMs: number): void;
 }
 
-/** Timers cannot be set further ahead (2^31 - 1 ms). */
+/** The longest delay that a timer accepts (2^31 - 1 ms). */
 export const MAX_TIMER_MS = 2_147_483_647;
-/** Up to so long is waited for exactly; further ahead a timer is set, which can be taken back. */
+/** Shorter waits are precise but cannot be canceled; longer ones begin with a timer, which can. */
 const NEAR_MS = 20;
-/** Requests begun in one turn, so that answers are read in between. */
+/** Maximum requests sent in one turn of the event loop, so that answers are read in between. */
 const MAX_BATCH = 32;
-/** Time to send what became due while this process stood still, when the load ends. */
+/** When the load ends, time to send requests that became due while this process was suspended. */
 const LAST_SENDS_MS = 20;
 
-/** The open loop: begins requests when they are due, whatever became of those before. Times are of `performance.now()`. */
+/** The open loop: sends requests when they are due, whatever happened to earlier ones. Times are those of `performance.now()`. */
 export class Pacer {
-  /** Requests due before had to wait for others to end. */
+  /** Requests due before this time had to wait for others to end. */
   blockedUntilMs = 0;
   readonly #sender: Sender;
-  /** `null`: in even steps. */
+  /** `null` for regular intervals. */
   readonly #random: Random | null;
-  /** Nothing that is due later is sent. */
+  /** Requests due after this time are not sent. */
   readonly #lastDueMs: number;
   #schedule: Schedule;
   #startMs: number;
-  /** The sender is full, and requests are due. */
+  /** The sender is full and requests are due. */
   #isBlocked = false;
   #isStopped = false;
   #timer: Timer | undefined;
-  /** Of the waits, which cannot be taken back: only the last one counts. */
+  /** Number of the current wait. Waits cannot be canceled, so earlier ones are ignored. */
   #wait = 0;
   #immediate: ReturnType<typeof setImmediate> | undefined;
 
@@ -46,12 +46,12 @@ export class Pacer {
     this.#startMs = startMs;
   }
 
-  /** Begins, at once. */
+  /** Begins immediately. */
   start(): void {
     this.#tick();
   }
 
-  /** Goes on at another rate. What was due and not begun is forgotten. */
+  /** Continues at another rate, and drops requests that were due but not sent. */
   setRate(rate: Rate, nowMs: number): void {
     this.#schedule = new Schedule(rate, this.#random);
     this.#startMs = nowMs;
@@ -59,7 +59,7 @@ export class Pacer {
     this.#tick();
   }
 
-  /** A request has ended: another that is due takes its place. */
+  /** A request has ended: sends another one that is due. */
   noteEnd(nowMs: number): void {
     if (!this.#isBlocked) return;
     this.#isBlocked = false;
@@ -67,7 +67,7 @@ export class Pacer {
     this.#tick();
   }
 
-  /** Sends what is due by now and can be sent: this process may have stood still. */
+  /** Sends everything that is due and can be sent, because this process may have been suspended. */
   catchUp(): void {
     const nowMs = performance.now();
     const isDue = (dueMs: number) => dueMs <= nowMs && dueMs < this.#lastDueMs;
@@ -87,18 +87,18 @@ export class Pacer {
     this.#disarm();
   }
 
-  /** When the next request is due; infinity when none ever is. */
+  /** When the next request is due; infinity if none ever is. */
   get nextDueMs(): number {
     return this.#startMs + this.#schedule.dueMs;
   }
 
-  /** Requests that are due between two moments and were not begun. */
+  /** Number of requests that were due between two times but not sent. */
   countMissed(fromMs: number, untilMs: number): number {
     const from = Math.min(untilMs, fromMs) - this.#startMs;
     return this.#schedule.countDueBefore(untilMs - this.#startMs) - this.#schedule.countDueBefore(from);
   }
 
-  /** Sends what is due, and waits for what will be. */
+  /** Sends requests that are due, and waits for the next one. */
   readonly #tick = (): void => {
     this.#disarm();
     if (this.#isStopped) return;
@@ -132,7 +132,7 @@ export class Pacer {
       const wait = this.#wait;
       waitUntil(dueMs).then(() => wait === this.#wait && this.#tick());
     } else {
-      // A turn of the event loop, in which answers are read.
+      // Lets the event loop read answers.
       this.#immediate = setImmediate(this.#tick);
     }
   }

@@ -3,19 +3,19 @@ import { formatTraceFlags } from "../trace/context.ts";
 import { writeWord } from "../trace/hex.ts";
 import type { RunIds } from "../trace/run.ts";
 
-/** What of a request is the same in all of a run. */
+/** The parts that all requests of a run share. */
 export interface RequestParts {
   readonly url: string;
   readonly method: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** `null` for none. */
+  /** `null` for no body. */
   readonly body: string | null;
 }
 
-/** Headers that frame the request or say which trace it is: those are written here. */
+/** Headers that frame the request or carry its trace context; the template writes them itself. */
 const OWN_HEADERS = ["connection", "content-length", "transfer-encoding", "expect", "traceparent"];
 
-/** Why a header cannot be given; `null` when it can. */
+/** What is expected instead of a header; `null` if the header is allowed. */
 export function headerProblem(name: string, value: string): string | null {
   if (!isField(name, value))
     return "a header whose name is a token, and whose value has no control characters";
@@ -25,19 +25,19 @@ export function headerProblem(name: string, value: string): string | null {
 }
 
 /**
- * The bytes of a request, put together once. For each request only the ids and the flag of its `traceparent` are
- * written, in place: the parent is the low half of the trace id, as the load generator records no span of its own.
+ * The bytes of a request, rendered once. Each request only overwrites the ids and the flag in `traceparent`: the parent id is
+ * the low half of the trace id, because the load generator records no span of its own.
  */
 export class RequestTemplate {
   readonly bytes: Buffer;
   readonly #ids: RunIds;
-  /** Where the low half of the trace id stands; parent and flag follow. */
+  /** Offset of the low half of the trace id; parent id and flags follow. */
   readonly #lowAt: number;
 
-  /** @throws {TypeError} A header or the method cannot be sent. */
+  /** @throws {TypeError} if a header or the method cannot be sent */
   constructor({ url, method, headers, body }: RequestParts, ids: RunIds) {
     const { host, pathname, search } = new URL(url);
-    if (!isField(method, "")) throw new TypeError(`${JSON.stringify(method)} is no method`);
+    if (!isField(method, "")) throw new TypeError(`${JSON.stringify(method)} is not a method`);
     const names = headers.map(([name]) => name.toLowerCase());
     const lines = names.includes("host") ? [] : [`Host: ${host}`];
     for (const [name, value] of headers) {
@@ -54,7 +54,7 @@ export class RequestTemplate {
     this.#lowAt = start.length;
   }
 
-  /** Makes the bytes those of one request. They are copied when they are sent. */
+  /** Makes the bytes those of one request. The connection copies them. */
   set(sequence: number, isSampled: boolean): void {
     const { bytes } = this;
     const ids = this.#ids;

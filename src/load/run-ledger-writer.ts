@@ -3,38 +3,38 @@ import { ResultFile } from "../lib/result-file.ts";
 import { formatRunHeader, LedgerSeal, SEALED_BYTES } from "../trace/ledger-file.ts";
 import { type LedgerRecord, type RunHeader, writeLedgerRecord } from "../trace/ledger-record.ts";
 
-/** Records that are written, or let go of, at a time. */
+/** Records are written and evicted in chunks of this size. */
 const CHUNK_RECORDS = 4096;
-/** What is kept to be served: 1,048,576 records, 29 MB. */
+/** Maximum records kept in memory to be served: 1,048,576, or 29 MB. */
 export const KEPT_RECORDS = 256 * CHUNK_RECORDS;
-/** What a file may lack when the process is killed. */
+/** If the process is killed, the file lacks at most the records of this time. */
 const FLUSH_INTERVAL_MS = 1000;
 
 export interface RunLedgerWriterOptions {
   readonly header: RunHeader;
-  /** Where it is written; `null` for nowhere. */
+  /** The file to write; `null` for none. */
   readonly file: string | null;
-  /** The newest {@link KEPT_RECORDS} stay in memory, to be served. */
+  /** Keep the latest {@link KEPT_RECORDS} in memory, to be served. */
   readonly isKept: boolean;
 }
 
-/** The account of a run as it grows: a file, memory of bounded size, or both. */
+/** Writes the ledger of a run while it grows, to a file, to memory of bounded size, or both. */
 export class RunLedgerWriter {
-  /** Rejects when the file cannot be written any more; never resolves. */
+  /** Rejects when the file can no longer be written; never resolves. */
   readonly failed: Promise<never>;
-  /** Records so far. */
+  /** Number of records so far. */
   count = 0;
   readonly #options: RunLedgerWriterOptions;
   readonly #headerBytes: Buffer;
   readonly #seal: LedgerSeal;
   readonly #reject: (error: UserError) => void;
   readonly #timer: Timer | undefined;
-  /** The last is the one that is written to. */
+  /** The last chunk is the one being filled. */
   readonly #chunks: { readonly bytes: Buffer; readonly view: DataView }[] = [];
   #file: ResultFile | null = null;
-  /** Records in the file. */
+  /** Number of records in the file. */
   #written = 0;
-  /** `null` while records are still added. */
+  /** `null` while records may still be added. */
   #endMarker: Uint8Array | null = null;
 
   /** @throws {UserError} `file-unwritable` */
@@ -50,13 +50,13 @@ export class RunLedgerWriter {
     if (options.file === null) return;
     this.#file = new ResultFile(options.file);
     this.#file.write(this.#headerBytes);
-    // Now and not at the end: what a load that is killed has written so far can be verified.
+    // Now instead of at the end: if the load is killed, the records so far can be verified.
     this.#file.publish();
     this.#timer = setInterval(() => this.flush(), FLUSH_INTERVAL_MS);
     this.#timer.unref();
   }
 
-  /** The index of the oldest record that is still in memory. */
+  /** The index of the oldest record in memory. */
   get firstKept(): number {
     return Math.max(0, this.count - this.#sizeInMemory());
   }
@@ -80,7 +80,7 @@ export class RunLedgerWriter {
     this.#append(this.#endMarker);
   }
 
-  /** The bytes of a file with the header and the records from `from` on, as far as they are kept. */
+  /** The bytes of a ledger with the header and the records from `from` on, as far as they are in memory. */
   read(from = 0): Buffer {
     const first = this.firstKept;
     const begin = Math.min(this.count, Math.max(first, from)) - first;
@@ -95,10 +95,10 @@ export class RunLedgerWriter {
     return Buffer.concat(parts);
   }
 
-  /** Writes what the file lacks. */
+  /** Writes the records that the file lacks. */
   flush(): void {
     if (this.#written === this.count) return;
-    // Each chunk is written when it is full, so that only the last can hold more.
+    // Full chunks are written immediately, so only the last one can have unwritten records.
     const start = this.#written % CHUNK_RECORDS;
     const end = ((this.count - 1) % CHUNK_RECORDS) + 1;
     const chunk = this.#chunks.at(-1);

@@ -3,7 +3,8 @@ import type { Exchange } from "../http/exchange.ts";
 import { answerReads } from "../http/read-only.ts";
 import type { Rejection, Rejections } from "../http/rejections.ts";
 import { type Server, startServer } from "../http/server.ts";
-import { errorCode, errorText, UserError } from "../lib/errors.ts";
+import { listenError } from "../lib/listener.ts";
+import { PROMETHEUS_TYPE } from "../lib/prometheus.ts";
 import type { Load } from "./generator.ts";
 import { renderMetrics } from "./metrics.ts";
 import { LoadResults } from "./results.ts";
@@ -11,20 +12,20 @@ import type { RunLedgerWriter } from "./run-ledger-writer.ts";
 
 export interface RunServerOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number;
-  /** `null` before it was started. */
+  /** `null` before the load has started. */
   readonly load: () => Load | null;
-  readonly account: RunLedgerWriter;
-  /** Hears of each malformed request. */
+  readonly ledger: RunLedgerWriter;
+  /** Called for each malformed request. */
   readonly onRejection?: (rejection: Rejection) => void;
 }
 
-const TEXT = ["Content-Type", "text/plain; version=0.0.4; charset=utf-8"] as const;
+const TEXT = ["Content-Type", PROMETHEUS_TYPE] as const;
 
 /**
- * Tells about a run while it lasts: `GET /ledger` its account so far (`?from=N` without the first N records),
- * `GET /metrics`, `GET /health`.
+ * Serves a run's state while it lasts: `GET /ledger` (`?from=N` skips the first N records), `GET /metrics` and
+ * `GET /health`.
  * @throws {UserError} `port-busy`
  */
 export function startRunServer(options: RunServerOptions): Server {
@@ -36,14 +37,11 @@ export function startRunServer(options: RunServerOptions): Server {
     );
     return server;
   } catch (error) {
-    const reason = errorCode(error) === "EADDRINUSE" ? "is in use" : `cannot be used: ${errorText(error)}`;
-    throw new UserError("port-busy", `port ${port} on ${host} ${reason}`, "Choose another with --serve.", {
-      cause: error,
-    });
+    throw listenError(host, port, "--serve", error);
   }
 }
 
-function answer(request: Exchange, { load, account }: RunServerOptions, rejections: Rejections): Answer {
+function answer(request: Exchange, { load, ledger }: RunServerOptions, rejections: Rejections): Answer {
   const { path } = request;
   if (path === "/health") return { status: 200, headers: [TEXT], body: "ok\n" };
   if (path === "/metrics") {
@@ -51,14 +49,14 @@ function answer(request: Exchange, { load, account }: RunServerOptions, rejectio
     return {
       status: 200,
       headers: [TEXT],
-      body: renderMetrics(results, account) + rejections.renderMetric(),
+      body: renderMetrics(results, ledger) + rejections.renderMetric(),
     };
   }
-  if (path === "/ledger") return answerLedger(request, account, load());
+  if (path === "/ledger") return answerLedger(request, ledger, load());
   return { status: 404, headers: [TEXT], body: "expected /ledger, /metrics or /health\n" };
 }
 
-function answerLedger({ target }: Exchange, account: RunLedgerWriter, load: Load | null): Answer {
+function answerLedger({ target }: Exchange, ledger: RunLedgerWriter, load: Load | null): Answer {
   const from = new URLSearchParams(target.slice(target.indexOf("?") + 1)).get("from") ?? "0";
   if (!/^\d{1,10}$/.test(from)) {
     return {
@@ -71,15 +69,15 @@ function answerLedger({ target }: Exchange, account: RunLedgerWriter, load: Load
     status: 200,
     headers: [
       ["Content-Type", "application/octet-stream"],
-      // Of the whole run, and the first of which is still there: a reader sees what it cannot have.
-      ["chain-link-records", String(account.count)],
-      ["chain-link-first-record", String(account.firstKept)],
-      // Clocks of machines differ: when this was said.
+      // The number of records, and the first one in memory: a reader learns what it cannot get.
+      ["chain-link-records", String(ledger.count)],
+      ["chain-link-first-record", String(ledger.firstKept)],
+      // The time of this answer, because clocks of machines differ.
       ["chain-link-time", String(Date.now())],
-      // Whether records are still added, and how many requests were due and never sent.
+      // Whether records are still being added, and how many requests were due but never sent.
       ["chain-link-run-state", load?.isOver === true ? "over" : "sending"],
       ["chain-link-missed", String(load?.results.missed ?? 0)],
     ],
-    body: account.read(Number(from)),
+    body: ledger.read(Number(from)),
   };
 }

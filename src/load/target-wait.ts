@@ -7,13 +7,13 @@ export interface TargetWait {
   readonly signal: AbortSignal;
 }
 
-/** What is answered, by links too, while a node does not know yet where a Service leads. */
+/** Statuses, also from links, that mean that a node does not yet know where to route a Service. */
 const NOT_THERE_YET = new Set([502, 503, 504]);
 const PAUSE_MS = 200;
 
 /**
- * Asks the target until it is reached, and all that it calls, or the time is over. The requests belong to no run, and ask
- * not to be recorded.
+ * Requests the target until it and all its callees are reachable, or the time is over. These requests belong to no run, and
+ * ask not to be recorded.
  */
 export async function waitForTarget({ url, withinMs, isTlsChecked, signal }: TargetWait): Promise<void> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);

@@ -5,7 +5,7 @@ import { describeBehavior } from "../topology/describe.ts";
 import { isCall, type Topology } from "../topology/model.ts";
 import type { LocalChain } from "./local-chain.ts";
 
-/** A chain of this machine, and its load once there is one, as the control desk acts on them. */
+/** Lets the control desk act on a chain on this machine, and on its load once there is one. */
 export function controlChain(
   topology: Topology,
   chain: LocalChain,
@@ -41,7 +41,7 @@ export function controlChain(
   };
 }
 
-/** What `GET /api/topology` answers. */
+/** The answer of `GET /api/topology`. */
 export function describeTopology({ name, entry, services }: Topology) {
   return {
     name,

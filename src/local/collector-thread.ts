@@ -1,6 +1,6 @@
 import { errorText, UserError } from "../lib/errors.ts";
 
-/** A collector in a thread of its own: what it does delays nothing that is measured in this one. */
+/** A collector in a thread of its own, so that its work does not delay measurements in this one. */
 export interface CollectorThread {
   readonly url: string;
   stop(): void;
@@ -20,7 +20,7 @@ export async function startCollectorThread(host: string): Promise<CollectorThrea
   worker.postMessage({ host });
   try {
     const url = await promise;
-    // It serves as long as this thread has something to do.
+    // The worker does not keep the process alive.
     worker.unref();
     return { url, stop: () => worker.terminate() };
   } catch (error) {

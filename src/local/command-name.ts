@@ -1,2 +1,2 @@
-/** The command, absent from help, under which this executable is a link's process. */
+/** The hidden command with which this executable runs a link's process. */
 export const LINK_PROCESS_COMMAND = "link-process";

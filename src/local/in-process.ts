@@ -12,14 +12,14 @@ import {
 } from "./local-link.ts";
 import { RestartableLink } from "./restartable-link.ts";
 
-/** Files that a link needs open while a request is in it: its listener, the connection in and the connection out. */
+/** Open files that a link needs for a request in flight: its listener and one connection in each direction. */
 const FILES_PER_LINK = 3;
-/** And what the rest of the process needs. */
+/** Open files of the rest of the process. */
 const OTHER_FILES = 64;
 
 /**
  * Starts every link on a socket of its own in this process.
- * @throws {UserError} `port-busy`, `limit-reached`; nothing is left running then
+ * @throws {UserError} `port-busy`, `limit-reached`; stops everything it started
  */
 export function startInProcess(options: LocalChainOptions): LocalLink[] {
   const { topology } = options;
@@ -59,7 +59,7 @@ export function startInProcess(options: LocalChainOptions): LocalLink[] {
   return links;
 }
 
-/** Said at the start, as later it would show as calls that fail. */
+/** Checked at the start; otherwise the lack of files would appear as failed calls later. */
 function checkOpenFiles(links: number): void {
   const needed = FILES_PER_LINK * links + OTHER_FILES;
   const limit = readOpenFilesLimit();
@@ -67,12 +67,12 @@ function checkOpenFiles(links: number): void {
   const hint = `Raise the limit with 'ulimit -n ${needed}', or start fewer links.`;
   throw new UserError(
     "limit-reached",
-    `${links} links need ${needed} open files, this process may have ${limit}`,
+    `${links} links need ${needed} open files, but the limit of this process is ${limit}`,
     hint,
   );
 }
 
-/** Bun raises its own limit as far as it may; only Linux says how far that is. */
+/** Bun raises its own limit as far as it may; only Linux reveals how far that is. */
 function readOpenFilesLimit(): number {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];

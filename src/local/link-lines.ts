@@ -1,10 +1,10 @@
-/** So long after a line the same one is counted and not written. */
+/** For this long after a line, repetitions of it are counted instead of written. */
 const GATHER_MS = 1000;
 
-/** The log lines of many links: what all of them say at once is said once, and how many times more. */
+/** The log lines of many links. A line that all of them log is written once, followed by the number of repetitions. */
 export class LinkLines {
   readonly #write: (line: string) => void;
-  /** How many times more it was said, of each line that was written a moment ago. */
+  /** Number of repetitions of each recently written line. */
   readonly #repeats = new Map<string, number>();
   readonly #timers = new Set<Timer>();
 
@@ -24,7 +24,7 @@ export class LinkLines {
     this.#timers.add(timer);
   }
 
-  /** Says what is left to say. */
+  /** Writes the pending repetitions. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();

@@ -9,7 +9,7 @@ import { LINK_PROCESS_COMMAND } from "./command-name.ts";
 import { type LocalChainOptions, type LocalLink, portOf, STOP_GRACE_MS } from "./local-link.ts";
 import { EMPTY_SNAPSHOT, type LinkSnapshot } from "./snapshot.ts";
 
-/** What a parent says to the process of a link. */
+/** Messages from the parent to the process of a link. */
 export type ParentMessage =
   | {
       readonly kind: "start";
@@ -23,12 +23,12 @@ export type ParentMessage =
       readonly version: string;
       readonly seed: string | null;
     }
-  /** Where every link is; before it comes, calls go nowhere. */
+  /** The URLs of all links; until this arrives, calls fail. */
   | { readonly kind: "urls"; readonly urls: ReadonlyMap<string, string> }
   | { readonly kind: "fault"; readonly fault: LinkFault }
   | { readonly kind: "stop"; readonly graceMs: number };
 
-/** What the process of a link says to its parent. */
+/** Messages from the process of a link to its parent. */
 export type ChildMessage =
   | { readonly kind: "ready"; readonly url: string }
   | {
@@ -40,7 +40,7 @@ export type ChildMessage =
   | { readonly kind: "snapshot"; readonly snapshot: LinkSnapshot }
   | { readonly kind: "line"; readonly line: string };
 
-/** Started at once; more would only fight for the processors. */
+/** Maximum processes started concurrently; more would only compete for the processors. */
 const STARTS_AT_ONCE = 8;
 
 /** Starts each link in a process of its own. They end with this process, however it ends. */
@@ -64,13 +64,13 @@ export async function startLinkProcesses(options: LocalChainOptions): Promise<Lo
   return processes;
 }
 
-/** What the system says when there are too many processes, pipes or pages. */
+/** Error codes for too many processes, pipes or memory pages. */
 const LIMIT_CODES = ["EMFILE", "ENFILE", "EAGAIN", "ENOMEM"];
 
 function describeStartError(error: unknown, links: number): unknown {
   if (!LIMIT_CODES.includes(errorCode(error) ?? "")) return error;
   const hint = "Raise the limits with 'ulimit', start fewer links, or leave --processes out.";
-  return new UserError("limit-reached", `${links} processes are too many here: ${errorText(error)}`, hint, {
+  return new UserError("limit-reached", `cannot start ${links} processes: ${errorText(error)}`, hint, {
     cause: error,
   });
 }
@@ -94,7 +94,7 @@ class LinkProcess implements LocalLink {
     this.#child = Bun.spawn([...ownCommand(), LINK_PROCESS_COMMAND], {
       stdio: ["ignore", "ignore", "inherit"],
       serialization: "advanced",
-      // Ctrl-C in a terminal reaches the whole group; the parent alone decides when links end.
+      // Ctrl-C in a terminal signals the whole process group, but only the parent decides when links end.
       detached: true,
       ipc: (message: ChildMessage) => {
         if (message.kind === "ready") {
@@ -151,14 +151,14 @@ class LinkProcess implements LocalLink {
     clearTimeout(killTimer);
   }
 
-  /** Ends it at once, as the start has failed. */
+  /** Ends the process immediately, because the start failed. */
   abandon(): void {
     this.#isAbandoned = true;
     this.#child.kill("SIGKILL");
   }
 }
 
-/** How this program was started: by `bun FILE`, or as one executable. */
+/** How this program was started: with `bun FILE`, or as one executable. */
 function ownCommand(): string[] {
   const main = Bun.main;
   return main.startsWith("/$bunfs/") ? [process.execPath] : [process.execPath, ...process.execArgv, main];

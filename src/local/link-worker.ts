@@ -7,10 +7,10 @@ import { commonLinkOptions } from "./local-link.ts";
 import { RestartableLink } from "./restartable-link.ts";
 
 const SNAPSHOT_INTERVAL_MS = 1000;
-/** Time to end when the parent is gone without a word. */
+/** Grace period for shutting down after the parent has disappeared. */
 const ORPHAN_GRACE_MS = 2000;
 
-/** The other end of `startLinkProcesses`: runs one link until the parent says stop, or is gone. */
+/** The other end of `startLinkProcesses`: runs one link until the parent stops it or disappears. */
 export async function runLinkWorker(): Promise<void> {
   let link: RestartableLink | null = null;
   const urls = new Map<string, string>();

@@ -15,13 +15,13 @@ import { describeFindings, resultOf, type VerifyResult } from "../verify/result/
 import { attributeLosses } from "../verify/run/attribution.ts";
 import { COMPLETE, JUDGED, OPEN, RequestRing, WAITING } from "./request-ring.ts";
 
-/** What has not come so long after the end of its request is missing, until it comes. */
+/** A span that has not arrived this long after the end of its request is missing, until it arrives. */
 const PATIENCE_MS = 10_000;
-/** Judging a trace takes far longer than proving it: a second may spend so much on it. */
+/** Maximum time per second for judging traces, which takes far longer than proving them complete. */
 const JUDGING_MS = 25;
-/** Those of 120 spans, 0.1 s: in longer traces it is not looked for what was altered, as there are links to run. */
+/** Enough for 120 spans, or 0.1 s. In longer traces, altered spans are not identified, so that the links keep running smoothly. */
 const MAX_REPAIRS = 23_000;
-/** Traces that may still turn out well; of older ones only the numbers are kept. */
+/** Maximum judged traces that may still become complete; of older ones only totals are kept. */
 const MAX_JUDGED = 5000;
 /** How much of the past the chart "When" shows. */
 const KEPT_SECONDS = 900;
@@ -29,12 +29,12 @@ const KEPT_SECONDS = 900;
 export interface LiveProofOptions {
   readonly header: RunHeader;
   readonly backend: string;
-  /** As it is now: a link that was told to fail makes other calls. */
+  /** The current call graph: a link with a fault makes other calls. */
   readonly graph: () => CallGraph;
-  /** The spans that the store has of a trace. */
+  /** The spans of a trace in the store. */
   readonly readTrace: (traceId: string) => readonly Span[] | undefined;
   readonly pageOf: (traceId: string) => string;
-  /** What links and backend have counted since they were started: it says where missing spans went. */
+  /** The counters of links and backend since their start: they show where missing spans were lost. */
   readonly counters: () => Counters;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -47,16 +47,16 @@ interface Judged {
   readonly cause: string | null;
 }
 
-/** What `GET /api/verify` answers while a load runs. */
+/** The answer of `GET /api/verify` while a load runs. */
 export interface LiveResult {
   readonly result: VerifyResult;
   readonly totals: ProofTotals;
 }
 
 /**
- * Compares the ledgers of a load that runs with the spans that come in, as they come: each span is added to the account of its
- * request (300 ns), and a request whose two accounts are equal is proved. Only what differs after some seconds is read from
- * the store and judged as `verify` does; a span that comes later opens the case again.
+ * Compares the ledgers of a running load with the spans as they arrive: each span is added to the ledger of its request
+ * (300 ns), and a request whose two ledgers are equal is complete. Only those that still differ after some seconds are read
+ * from the store and judged as by `verify`; a span that arrives later reopens the case.
  */
 export class LiveProof implements RunProof {
   readonly #options: LiveProofOptions;
@@ -64,12 +64,12 @@ export class LiveProof implements RunProof {
   readonly #ids: RunIds;
   readonly #ring = new RequestRing();
   readonly #knowledge: Omit<Knowledge, "graph">;
-  /** Of those that are settled for good. */
+  /** The totals of requests that are final. */
   readonly #settled = new Tally();
   readonly #latency = new Histogram();
-  /** By number, in the order in which they were judged: wrong or not to be known, as far as one sees. */
+  /** Requests judged to be wrong or unknown so far, by number, in the order in which they were judged. */
   readonly #judged = new Map<number, Judged>();
-  /** Numbers of those that ended and are not complete; oldest first, complete ones among them. */
+  /** Numbers of ended requests, oldest first; some of them may have become complete. */
   #waiting: number[] = [];
   #waitingCount = 0;
   readonly #finalCounts = { complete: 0, incomplete: 0, unknown: 0 };
@@ -85,7 +85,7 @@ export class LiveProof implements RunProof {
     };
   }
 
-  /** A request of the load ended. */
+  /** Notes that a request of the load has ended. */
   noteEnd(record: LedgerRecord): void {
     const place = this.#ring.take(record.sequence);
     if (place < 0) return;
@@ -154,7 +154,7 @@ export class LiveProof implements RunProof {
     };
   }
 
-  /** Judges those whose time is over. To be called every second. */
+  /** Judges requests whose waiting time is over. Must be called every second. */
   tick(): void {
     const startMs = performance.now();
     const dueMs = this.#now() - PATIENCE_MS - this.#options.header.startMs;
@@ -201,7 +201,7 @@ export class LiveProof implements RunProof {
       ...this.#knowledge,
       graph: this.#options.graph(),
     });
-    // Spans that came twice: their account differs, those that are stored do not.
+    // Duplicate spans: the ledger differs, but the stored spans do not.
     if (verdict.class === "complete") this.#settle(place, record, verdict);
     else {
       this.#ring.setState(place, JUDGED);
@@ -223,7 +223,7 @@ export class LiveProof implements RunProof {
     this.#forgetSeconds(this.#settled);
   }
 
-  /** A second whose complete requests are forgotten would be shown as one in which every request failed. */
+  /** A second without its complete requests would appear as one in which every request failed. */
   #forgetSeconds({ seconds }: Tally): void {
     const oldest = Math.floor(this.#now() / 1000) - KEPT_SECONDS;
     for (const second of seconds.keys()) if (second < oldest) seconds.delete(second);

@@ -4,19 +4,19 @@ import { LinkLines } from "./link-lines.ts";
 import { startLinkProcesses } from "./link-process.ts";
 import { type LocalChainOptions, type LocalLink, portOf } from "./local-link.ts";
 
-/** A topology that runs on this machine. */
+/** A topology running on this machine. */
 export interface LocalChain {
-  /** In the order of the topology. */
+  /** In topology order. */
   readonly links: readonly LocalLink[];
   /** Base URL of the entry. */
   readonly entryUrl: string;
-  /** Ends all links well: requests in flight are answered, spans sent. */
+  /** Shuts all links down gracefully: answers requests in flight and sends spans. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts every link of a topology; all are ready when this resolves, and each reaches the others by name.
- * @throws {UserError} `usage`, `port-busy`, `limit-reached`, `start-failed`; nothing is left running then
+ * Starts every link of a topology. When this resolves, all are ready and reach each other by name.
+ * @throws {UserError} `usage`, `port-busy`, `limit-reached`, `start-failed`; stops everything it started
  */
 export async function startLocalChain(options: LocalChainOptions): Promise<LocalChain> {
   checkPorts(options);
@@ -30,7 +30,7 @@ export async function startLocalChain(options: LocalChainOptions): Promise<Local
     links,
     entryUrl: entry.url,
     stop: async () => {
-      // A request at the entry needs all the others until it is answered.
+      // Until a request at the entry is answered, it needs all other links.
       await entry.stop();
       await Promise.all(links.map((link) => link.stop()));
       lines.close();
@@ -43,6 +43,6 @@ const LAST_PORT = 65_535;
 function checkPorts({ basePort, topology }: LocalChainOptions): void {
   const last = portOf(basePort, topology.services.size - 1);
   if (last <= LAST_PORT) return;
-  const message = `--base-port ${basePort}: ${topology.services.size} links would need ports up to ${last}, there are ${LAST_PORT}`;
+  const message = `--base-port ${basePort}: ${topology.services.size} links need ports up to ${last}, but the highest port is ${LAST_PORT}`;
   throw new UserError("usage", message, "Choose a lower --base-port.");
 }

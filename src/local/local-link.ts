@@ -11,43 +11,43 @@ import type { LinkSnapshot } from "./snapshot.ts";
 export interface LocalChainOptions {
   readonly topology: Topology;
   readonly host: string;
-  /** Port of the first link, the others follow; 0 takes free ones. */
+  /** Port of the first link; the others follow. 0 chooses free ports. */
   readonly basePort: number;
   readonly target: ExportTarget;
   /** @default DEFAULT_TRACER */
   readonly tracer?: TracerSettings;
   readonly tagSet: TagSet;
   readonly version: string;
-  /** What is left to chance is the same for the same seed; `null`: different each time. */
+  /** The same seed gives the same random decisions; `null`: different ones in each run. */
   readonly seed: string | null;
-  /** Each link in a process of its own. */
+  /** Run each link in a process of its own. */
   readonly processes: boolean;
-  /** Takes the lines that links log. */
+  /** Takes the log lines of links. */
   readonly write: (line: string) => void;
 }
 
 export interface LocalLink {
   readonly name: string;
-  /** Without a slash at the end. */
+  /** Without trailing slash. */
   readonly url: string;
-  /** What it has done so far; of a process, as of its last word, at most a second ago. */
+  /** Its numbers so far; those of a process are at most a second old. */
   snapshot(): LinkSnapshot;
-  /** It ended without a word: what it did last, and its spans that waited, are not known. */
+  /** Its process ended unexpectedly: its latest numbers and its queued spans are unknown. */
   readonly isLost: boolean;
-  /** Sets what is wrong with it, in place of what was; resolves when it is so. Of a process: when it was told. */
+  /** Replaces the link's fault. Resolves when it is in effect, or when the link's process was told. */
   setFault(fault: LinkFault): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Time that links have to answer and to send their spans when the chain ends. */
+/** Time for links to answer requests and to send their spans when the chain stops. */
 export const STOP_GRACE_MS = 5000;
 
-/** The port of the link at `index`; 0 takes a free one. */
+/** The port of the link at `index`; 0 for a free one. */
 export function portOf(basePort: number, index: number): number {
   return basePort === 0 ? 0 : basePort + index;
 }
 
-/** What all links of a local chain have in common, in this process or in one of their own. */
+/** Options that all links of a local chain share, in this process or in one of their own. */
 export function commonLinkOptions(
   options: Pick<LocalChainOptions, "target" | "tracer" | "tagSet" | "version" | "seed" | "write">,
 ) {

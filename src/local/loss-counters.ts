@@ -2,17 +2,17 @@ import type { TraceStore } from "../collector/store.ts";
 import type { Counters } from "../verify/backend/counters.ts";
 import type { LocalLink } from "./local-link.ts";
 
-/** What links and store have counted since they were started, as `verify` reads it from those that are elsewhere. */
+/** The counters of links and store since their start, in the form in which `verify` reads remote ones. */
 export function lossCounters(links: readonly LocalLink[], store: TraceStore): Counters {
   const { refusedSpans, evictedSpans } = store.counts();
   return {
     links: new Map(links.map((link) => [link.name, { link: link.name, counters: countersOf(link) }])),
-    // What it received grows meanwhile: numbers of processes, a second old, are not to be held against it.
+    // Unknown: the numbers of processes are a second old, and what was received has grown since.
     backend: { received: null, refused: refusedSpans, evicted: evictedSpans },
   };
 }
 
-/** `null` for a process that ended without a word. */
+/** `null` for a process that ended unexpectedly. */
 function countersOf(link: LocalLink) {
   const { spansSent, spansQueued, spansDropped } = link.snapshot();
   const dropped = new Map(Object.entries(spansDropped));

@@ -1,18 +1,18 @@
 import type { Ledger } from "../trace/ledger.ts";
 import { type LedgerRecord, RECORD_BYTES, readRunRecord, writeLedgerRecord } from "../trace/ledger-record.ts";
 
-/** Requests that are remembered: two minutes of 1,000 a second. 41 bytes each, of memory that is touched when it is used. */
+/** Maximum remembered requests: two minutes at 1,000 per second. Each takes 41 bytes, allocated when first used. */
 const CAPACITY = 2 ** 17;
 
 /**
- * What is known of the latest requests of a run, by their numbers: the record that the load generator wrote when they
- * ended, beside the account of the spans that came. A place is `sequence % CAPACITY`; a later request takes it.
+ * The latest requests of a run, by number: the record that the load generator wrote at the end of each, next to the ledger of
+ * the spans that arrived. The place of a request is `sequence % CAPACITY`; a later request replaces it.
  *
  *     place      0        1        2     …
  *     sequence   131072   131073   2     …
  *     state      complete waiting  …
- *     record     24 bytes of run-ledger.ts, once it ended
- *     seen       count, two words of digest: the XOR of the spans that came
+ *     record     24 bytes (ledger-record.ts), once it has ended
+ *     seen       count and two words of digest: the XOR of the spans that arrived
  */
 export class RequestRing {
   readonly #sequences = new Uint32Array(CAPACITY);
@@ -21,16 +21,16 @@ export class RequestRing {
   readonly #highs = new Uint32Array(CAPACITY);
   readonly #lows = new Uint32Array(CAPACITY);
   readonly #records = new DataView(new ArrayBuffer(CAPACITY * RECORD_BYTES));
-  /** Places that were taken before their request was settled. */
+  /** Number of requests that were replaced before they were final. */
   overtaken = 0;
   #newest = -1;
 
-  /** The place of a request, which is made if there is none; -1 when it is too old, or nobody can have sent it yet. */
+  /** Finds or creates the place of a request; -1 if it is too old, or too new to have been sent already. */
   take(sequence: number): number {
     const place = sequence % CAPACITY;
     const state = this.#states[place];
     if (state !== EMPTY && this.#sequences[place] === sequence) return place;
-    // Ids can be made up by whoever can reach the collector: those far ahead must not throw out real ones.
+    // Anyone who can reach the collector can make up ids: ids far ahead must not evict real ones.
     if (sequence > this.#newest + CAPACITY / 2 || sequence <= this.#newest - CAPACITY) return -1;
     if (state !== EMPTY && (this.#sequences[place] as number) > sequence) return -1;
     if (state === WAITING) this.overtaken++;
@@ -42,7 +42,7 @@ export class RequestRing {
     return place;
   }
 
-  /** The place of a request that is known; -1 otherwise. */
+  /** The place of a known request; otherwise -1. */
   find(sequence: number): number {
     const place = sequence % CAPACITY;
     return this.#states[place] !== EMPTY && this.#sequences[place] === sequence ? place : -1;
@@ -75,18 +75,18 @@ export class RequestRing {
     return this.#counts[place] as number;
   }
 
-  /** The account of the spans that came is the request's. */
+  /** Whether the ledger of the spans that arrived equals that of the request. */
   isEqual(place: number, { count, high, low }: Ledger): boolean {
     return this.#counts[place] === count && this.#highs[place] === high && this.#lows[place] === low;
   }
 }
 
 const EMPTY = 0;
-/** Spans came, its end was not heard of. */
+/** Spans arrived, but the request has not ended. */
 export const OPEN = 1;
-/** It ended, and something is not there. */
+/** The request ended, but something is missing. */
 export const WAITING = 2;
 export const COMPLETE = 3;
-/** It was judged as it was, and something was wrong or not to be known. */
+/** Judged, with the result that something is wrong or unknown. */
 export const JUDGED = 4;
 export type RequestState = typeof EMPTY | typeof OPEN | typeof WAITING | typeof COMPLETE | typeof JUDGED;

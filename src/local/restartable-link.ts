@@ -2,19 +2,19 @@ import type { Link } from "../link/link.ts";
 import type { LinkFault } from "../link/link-fault.ts";
 import { EMPTY_SNAPSHOT, type LinkSnapshot, snapshotLink } from "./snapshot.ts";
 
-/** Time that a stopped link has to answer and to send its spans. */
+/** Time for a stopped link to answer requests and to send its spans. */
 const STOP_GRACE_MS = 1000;
 
-/** A link that can be stopped and started again at the same address; its counts go on. */
+/** A link that can be stopped and restarted at the same address; its counters continue. */
 export class RestartableLink {
   readonly name: string;
   readonly url: string;
   readonly #start: (port: number) => Link;
   #link: Link;
   #isStopped = false;
-  /** Counts of the links that were stopped. */
+  /** Totals of the stopped links. */
   #before: LinkSnapshot = EMPTY_SNAPSHOT;
-  /** Changes happen one after the other. */
+  /** Changes are made one after the other. */
   #changing: Promise<void> = Promise.resolve();
 
   constructor(start: (port: number) => Link, port: number) {
@@ -29,7 +29,7 @@ export class RestartableLink {
     return this.#isStopped ? this.#before : addCounts(this.#before, now);
   }
 
-  /** @throws {UserError} `port-busy` when another process took the port of a stopped link */
+  /** @throws {UserError} `port-busy` if another process has taken the port of a stopped link */
   setFault(fault: LinkFault): Promise<void> {
     const change = this.#changing.then(() => this.#change(fault));
     this.#changing = change.catch(() => {});
@@ -54,7 +54,7 @@ export class RestartableLink {
   }
 }
 
-/** Times are those of the later part. */
+/** Durations are those of `now`. */
 function addCounts(before: LinkSnapshot, now: LinkSnapshot): LinkSnapshot {
   return {
     ...(now.requests > 0 ? now : before),

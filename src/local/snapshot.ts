@@ -1,10 +1,10 @@
 import type { Link } from "../link/link.ts";
 import type { DropReason } from "../link/reporter.ts";
 
-/** A link's numbers at one moment. */
+/** A link's numbers at one point in time. */
 export interface LinkSnapshot {
   readonly requests: number;
-  /** Answers with 5xx. */
+  /** Number of 5xx answers. */
   readonly errors: number;
   /** Milliseconds. */
   readonly p50Ms: number;
@@ -37,7 +37,7 @@ export function snapshotLink({ stats, reporter }: Link): LinkSnapshot {
   };
 }
 
-/** All that were dropped, whatever for. */
+/** The number of dropped spans, for any reason. */
 export function countDropped({ spansDropped }: LinkSnapshot): number {
   return Object.values(spansDropped).reduce((sum, count) => sum + count, 0);
 }

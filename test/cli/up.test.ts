@@ -55,7 +55,7 @@ describe.each([
     ]);
     expect(exitCode).toBe(1);
     expect(stdout).toBe("");
-    expect(stderr).toContain(`port ${blocker.port} on 127.0.0.1 is in use`);
+    expect(stderr).toContain(`cannot listen on 127.0.0.1:${blocker.port}: another process uses the port`);
     expect(stderr).toContain("--base-port");
   }, 30_000);
 });
@@ -256,7 +256,7 @@ test("more links than ports is said before anything starts", async () => {
     "0",
   ]);
   expect(exitCode).toBe(2);
-  expect(stderr).toContain("--base-port 65000: 1000 links would need ports up to 65999");
+  expect(stderr).toContain("--base-port 65000: 1000 links need ports up to 65999");
 });
 
 test.skipIf(process.platform !== "linux")(
@@ -264,7 +264,9 @@ test.skipIf(process.platform !== "linux")(
   async () => {
     const script = `ulimit -n 256; exec '${EXECUTABLE}' up --instances 200 --port 0`;
     const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe" });
-    expect(await child.stderr.text()).toContain("200 links need 664 open files, this process may have 256");
+    expect(await child.stderr.text()).toContain(
+      "200 links need 664 open files, but the limit of this process is 256",
+    );
     expect(await child.exited).toBe(1);
   },
 );

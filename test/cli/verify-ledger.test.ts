@@ -15,22 +15,22 @@ const RECORD: LedgerRecord = {
   isBroken: false,
 };
 
-/** A load generator's account of requests of which one ended each second until now, served as `load --serve` does. */
+/** A load generator's ledger of requests of which one ended each second until now, served as `load --serve` does. */
 function serve(records: number) {
   const startMs = Date.now() - records * 1000;
   const header = { run: "9f86d081884c7d65", startMs, url: "http://localhost" };
-  const account = new RunLedgerWriter({ header, file: null, isKept: true });
+  const ledger = new RunLedgerWriter({ header, file: null, isKept: true });
   for (let sequence = 0; sequence < records; sequence++) {
-    account.add({ ...RECORD, sequence, endMs: sequence * 1000 });
+    ledger.add({ ...RECORD, sequence, endMs: sequence * 1000 });
   }
-  const server = startRunServer({ host: "127.0.0.1", port: 0, load: () => null, account });
+  const server = startRunServer({ host: "127.0.0.1", port: 0, load: () => null, ledger });
   return {
     source: { name: "loadgenerator", url: `http://127.0.0.1:${server.port}`, fetch },
     [Symbol.asyncDispose]: () => server.close(),
   };
 }
 
-test("an account is read from some record on, with what is said of the run", async () => {
+test("an ledger is read from some record on, with what is said of the run", async () => {
   await using it = serve(10);
   const part = await readLedger(it.source, 7);
   expect(part).toMatchObject({ firstKept: 0, isOver: false, missed: 0 });
@@ -50,7 +50,7 @@ test("only the requests of the last while are judged, if one wants", async () =>
   expect(book.sequence(book.size - 1)).toBe(3599);
 });
 
-test("an account whose first records are gone is whole only as far back as it goes", async () => {
+test("an ledger whose first records are gone is whole only as far back as it goes", async () => {
   await using it = serve(KEPT_RECORDS + 1);
   await expect(readAccount(it.source, null)).rejects.toThrow("has let go of the first 4096 records");
   expect((await readAccount(it.source, 60_500)).book.size).toBeWithin(50, 61);

@@ -32,8 +32,8 @@ test("a busy port is the user's to mend", async () => {
   const collector = startCollector({ host: HOST, port: 0 });
   const error = failure(() => startCollector({ host: HOST, port: collector.port }));
   expect(error.code).toBe("port-busy");
-  expect(error.message).toBe(`chain-link cannot listen on 127.0.0.1:${collector.port}: the port is in use.`);
-  expect(error.hint).toContain("`--port 0` takes a free one");
+  expect(error.message).toBe(`cannot listen on 127.0.0.1:${collector.port}: another process uses the port`);
+  expect(error.hint).toContain("--port 0 chooses a free port");
   await collector.stop();
 });
 

@@ -1,8 +1,11 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { errorText } from "../../src/lib/errors.ts";
+import { join } from "node:path";
+import { ERROR_CODES, errorText } from "../../src/lib/errors.ts";
 import { unwritable } from "../../src/lib/unwritable.ts";
 import { makeCertificates } from "../helpers/certificates.ts";
+
+const SRC = join(import.meta.dir, "../../src");
 
 test("the message of a broken connection is for users, not for callers of fetch", async () => {
   using server = Bun.listen({
@@ -52,4 +55,22 @@ test("only a listener is told that the address is not one of this machine", () =
   const error = Object.assign(new Error("address not available"), { code: "EADDRNOTAVAIL" });
   expect(errorText(error)).toBe("no free local port");
   expect(errorText(Object.assign(error, { syscall: "listen" }))).toBe("it is not an address of this machine");
+});
+
+test("every error code that a @throws comment names exists", async () => {
+  const unknown: string[] = [];
+  let codes = 0;
+  for await (const file of new Bun.Glob("**/*.ts").scan(SRC)) {
+    const text = await Bun.file(join(SRC, file)).text();
+    for (const [, described = ""] of text.matchAll(
+      /@throws \{[^}]*UserError[^}]*\}(.*?)(?:\n *\* *@|\*\/)/gs,
+    )) {
+      for (const [, code = ""] of described.matchAll(/`([a-z]+(?:-[a-z]+)*)`/g)) {
+        codes++;
+        if (!(code in ERROR_CODES)) unknown.push(`${file}: ${code}`);
+      }
+    }
+  }
+  expect(unknown).toEqual([]);
+  expect(codes).toBeGreaterThan(50);
 });

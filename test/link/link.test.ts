@@ -215,7 +215,7 @@ test("a busy port is the user's to mend", async () => {
   const port = Number(new URL(chain.url).port);
   const start = () => startChain(quickChain("b"), { link: { port, portFlag: "--base-port" } });
   expect(start).toThrow(UserError);
-  expect(start).toThrow(`port ${port} on 127.0.0.1 is in use by another process`);
+  expect(start).toThrow(`cannot listen on 127.0.0.1:${port}: another process uses the port`);
 });
 
 describe("the executable", () => {

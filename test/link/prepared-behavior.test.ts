@@ -160,7 +160,7 @@ describe("concurrency", () => {
     const responses = await Promise.all(pending);
     expect(statusesOf(responses)).toEqual([200, 200, 200, 200, 200, 503, 503, 503, 503, 503]);
     const refused = responses.find(({ status }) => status === 503);
-    expect(await refused?.json()).toEqual({ message: "overloaded: the line is full", service: "a" });
+    expect(await refused?.json()).toEqual({ message: "overloaded: the queue is full", service: "a" });
     expect(refused?.headers.get("chain-link-ledger")).toMatch(/^1-/);
     await settled(chain, "a");
     // All places are free again.
@@ -182,7 +182,7 @@ describe("concurrency", () => {
     const second = await fetch(chain.url);
     expect(second.status).toBe(503);
     expect(await second.json()).toEqual({
-      message: "overloaded: the wait in line was too long",
+      message: "overloaded: the request waited in the queue for too long",
       service: "a",
     });
     slow.answer();
@@ -529,7 +529,7 @@ test("memory that is not there is refused, before anything is taken", async () =
   const response = await fetch(chain.url);
   expect([response.status, await response.json()]).toEqual([
     503,
-    { message: "overloaded: there is no memory", service: "a" },
+    { message: "overloaded: out of memory", service: "a" },
   ]);
 });
 

@@ -276,7 +276,7 @@ describe("a backend that fails for a while", () => {
     expect(reporter.dropped).toEqual(NONE);
     expect(lines).toEqual([
       `WARNING  cannot send spans to ${backend.url}/api/v2/spans: connection refused`,
-      `INFO     spans are sent to ${backend.url}/api/v2/spans again`,
+      `INFO     sending spans to ${backend.url}/api/v2/spans again`,
     ]);
   });
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { answerWith } from "../../src/http/exchange.ts";
 import { jsonResponse } from "../../src/link/response.ts";
-import { formatHost, startServer } from "../../src/link/server.ts";
+import { startServer } from "../../src/link/server.ts";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
 import { type LinkProcess, startLinkProcess } from "../helpers/link-process.ts";
 import { openRaw, type RawConnection, rawGet, statusOf } from "../helpers/raw-http.ts";
@@ -222,13 +222,3 @@ test("a connection that stays idle after an answer is closed; one that waits for
   waiting.socket.destroy();
   await server.close();
 }, 20_000);
-
-test.each([
-  ["0.0.0.0", "127.0.0.1"],
-  ["::", "[::1]"],
-  ["::1", "[::1]"],
-  ["10.0.0.1", "10.0.0.1"],
-  ["localhost", "localhost"],
-])("listening on %s a link is reached at %s", (host, reached) => {
-  expect(formatHost(host)).toBe(reached);
-});

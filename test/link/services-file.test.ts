@@ -242,7 +242,7 @@ describe("a link", () => {
     const lines: string[] = [];
     const link = open(join(folder.path, "services.json"), lines);
     writeConfigMap(folder.path, 2, ["b"]);
-    await eventually(() => lines.find((line) => line.includes("which keeps the list it has")));
+    await eventually(() => lines.find((line) => line.includes("which keeps its previous list")));
     expect((await fetch(link.url)).status).toBe(200);
     writeConfigMap(folder.path, 3, ["a", "b"]);
     // Now it is asked to call b, where nobody is.

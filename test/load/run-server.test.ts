@@ -9,13 +9,13 @@ import { quickChain, startChain } from "../helpers/chain.ts";
 import { readPrometheusText } from "../helpers/prometheus-text.ts";
 import { openRaw, statusOf } from "../helpers/raw-http.ts";
 
-test("a run tells its account, its numbers and its health while it lasts", async () => {
+test("a run tells its ledger, its numbers and its health while it lasts", async () => {
   await using chain = startChain(quickChain("a", "b"));
   const ids = new RunIds("9f86d081884c7d65");
   const header = { run: ids.runId, startMs: Date.now(), url: chain.url };
-  const account = new RunLedgerWriter({ header, file: null, isKept: true });
+  const ledger = new RunLedgerWriter({ header, file: null, isKept: true });
   let load: Load | null = null;
-  const server = startRunServer({ host: "127.0.0.1", port: 0, load: () => load, account });
+  const server = startRunServer({ host: "127.0.0.1", port: 0, load: () => load, ledger });
   const url = `http://127.0.0.1:${server.port}`;
   expect(await (await fetch(`${url}/health`)).text()).toBe("ok\n");
   expect((await fetch(`${url}/metrics`)).status).toBe(200);
@@ -33,7 +33,7 @@ test("a run tells its account, its numbers and its health while it lasts", async
     ids,
     sampleShare: 1,
     randomOf: () => Math.random,
-    onEnd: (record) => account.add(record),
+    onEnd: (record) => ledger.add(record),
   });
   await load.done;
   const answer = await fetch(`${url}/ledger`);
@@ -51,7 +51,7 @@ test("a run tells its account, its numbers and its health while it lasts", async
   expect((await fetch(`${url}/ledger?from=x`)).status).toBe(400);
   expect((await fetch(`${url}/`)).status).toBe(404);
   expect((await fetch(`${url}/ledger`, { method: "POST" })).status).toBe(405);
-  // Three spans a request, each accounted for, and roots without a parent.
+  // Three spans a request, each in the ledger, and roots without a parent.
   const spans = await chain.stop();
   expect(spans.length).toBe(75);
   const roots = spans.filter((span) => span.parentId === undefined);
@@ -63,17 +63,17 @@ test("a run tells its account, its numbers and its health while it lasts", async
 
 test("a port that is taken is a user's error that names the flag", () => {
   using blocker = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const account = new RunLedgerWriter({
+  const ledger = new RunLedgerWriter({
     header: { run: "1", startMs: 0, url: "" },
     file: null,
     isKept: true,
   });
-  const start = () => startRunServer({ host: "127.0.0.1", port: blocker.port, load: () => null, account });
-  expect(start).toThrow(`port ${blocker.port} on 127.0.0.1 is in use`);
+  const start = () => startRunServer({ host: "127.0.0.1", port: blocker.port, load: () => null, ledger });
+  expect(start).toThrow(`cannot listen on 127.0.0.1:${blocker.port}: another process uses the port`);
 });
 
 test("HEAD is GET without a body, OPTIONS says what is allowed, and malformed requests are counted and told", async () => {
-  const account = new RunLedgerWriter({
+  const ledger = new RunLedgerWriter({
     header: { run: "1", startMs: 0, url: "" },
     file: null,
     isKept: true,
@@ -83,7 +83,7 @@ test("HEAD is GET without a body, OPTIONS says what is allowed, and malformed re
     host: "127.0.0.1",
     port: 0,
     load: () => null,
-    account,
+    ledger,
     onRejection: ({ reason }) => told.push(reason),
   });
   const url = `http://127.0.0.1:${server.port}`;

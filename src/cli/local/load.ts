@@ -157,7 +157,7 @@ export const load = defineCommand({
         const started = startRunServer({
           ...flags.serve,
           load: () => running,
-          account,
+          ledger: account,
           onRejection: (rejection) => output.detail(describeRejection(rejection)),
         });
         server = started;

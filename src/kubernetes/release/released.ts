@@ -114,7 +114,7 @@ function envOf(container: Container | undefined): ReadonlyMap<string, string> {
 
 /**
  * Reads the deployed revision; without one, the newest.
- * @throws {UserError} `release-unknown`, and what reading a revision throws
+ * @throws {UserError} `release-not-found`, and what reading a revision throws
  */
 export async function readDeployed(store: ReleaseStore): Promise<Released> {
   const revisions = await store.listRevisions();

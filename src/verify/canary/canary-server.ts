@@ -3,7 +3,8 @@ import type { Exchange } from "../../http/exchange.ts";
 import { answerReads } from "../../http/read-only.ts";
 import type { Rejection, Rejections } from "../../http/rejections.ts";
 import { type Server, startServer } from "../../http/server.ts";
-import { errorCode, errorText, UserError } from "../../lib/errors.ts";
+import { listenError } from "../../lib/listener.ts";
+import { PROMETHEUS_TYPE } from "../../lib/prometheus.ts";
 import { renderCanaryMetrics } from "./canary-metrics.ts";
 import type { CanaryTotals } from "./canary-totals.ts";
 
@@ -16,7 +17,7 @@ export interface CanaryServerOptions {
   readonly onRejection?: (rejection: Rejection) => void;
 }
 
-const TEXT = ["Content-Type", "text/plain; version=0.0.4; charset=utf-8"] as const;
+const TEXT = ["Content-Type", PROMETHEUS_TYPE] as const;
 
 /**
  * Serves `GET /metrics`, `/health` (200 while the process lives) and `/readiness` (200 if the last window
@@ -31,10 +32,7 @@ export function startCanaryServer({ host, port, account, onRejection }: CanarySe
     );
     return server;
   } catch (error) {
-    const reason = errorCode(error) === "EADDRINUSE" ? "is in use" : `cannot be used: ${errorText(error)}`;
-    throw new UserError("port-busy", `port ${port} on ${host} ${reason}`, "Choose another with --serve.", {
-      cause: error,
-    });
+    throw listenError(host, port, "--serve", error);
   }
 }
 
