@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { eventually, temporaryFolder } from "./cli.ts";
+import { isListening } from "./envoy.ts";
 
 export const hasNginx = Bun.which("nginx") !== null;
 
@@ -8,8 +9,19 @@ export interface Nginx {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A real nginx before `target`, as it is by default but for `directives` in its location. */
-export async function startNginx(target: string, directives = ""): Promise<Nginx> {
+export interface NginxOptions {
+  /** Of the `http` block, such as zones. `{folder}` is a folder that nginx may write to. */
+  readonly http?: string;
+  /** Of the `server` block, beside `location /`. */
+  readonly server?: string;
+}
+
+/** Starts a real nginx in front of `target`, with its default settings and with `directives` in its location. */
+export async function startNginx(
+  target: string,
+  directives = "",
+  { http = "", server = "" }: NginxOptions = {},
+): Promise<Nginx> {
   const folder = temporaryFolder();
   const socket = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = socket;
@@ -18,12 +30,14 @@ export async function startNginx(target: string, directives = ""): Promise<Nginx
   const config = of("nginx.conf");
   await Bun.write(
     config,
-    `daemon off; worker_processes 1; pid ${of("nginx.pid")}; error_log ${of("nginx.log")}; events {}
+    // Root's workers are nobody, who may not write to the folder.
+    `${process.getuid?.() === 0 ? "user root; " : ""}daemon off; worker_processes 1; pid ${of("nginx.pid")}; error_log ${of("nginx.log")}; events {}
     http {
       access_log off;
       client_body_temp_path ${of("b")}; proxy_temp_path ${of("p")}; fastcgi_temp_path ${of("f")};
       uwsgi_temp_path ${of("u")}; scgi_temp_path ${of("s")};
-      server { listen 127.0.0.1:${port}; location / { proxy_pass ${target}; ${directives} } }
+      ${http.replaceAll("{folder}", folder.path)}
+      server { listen 127.0.0.1:${port}; ${server} location / { proxy_pass ${target}; ${directives} } }
     }`,
   );
   const child = Bun.spawn(["nginx", "-p", folder.path, "-e", of("nginx.log"), "-c", config], {
@@ -31,7 +45,8 @@ export async function startNginx(target: string, directives = ""): Promise<Nginx
     stderr: "ignore",
   });
   const url = `http://127.0.0.1:${port}`;
-  await eventually(async () => (await fetch(url).catch(() => null)) !== null || undefined);
+  // A request would reach the target, and count there.
+  await eventually(async () => (await isListening(port)) || undefined);
   return {
     url,
     async [Symbol.asyncDispose]() {

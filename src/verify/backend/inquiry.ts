@@ -18,6 +18,10 @@ export interface LinkVisit {
   readonly parent: string | null;
   /** Of the spans that the link recorded itself. */
   readonly ledger: Ledger;
+  /** The link that was visited, lower case; `null` where its instance does not say. */
+  readonly service: string | null;
+  /** It named such a span as parent, but belongs to another trace: its spans are no part of the one that was asked for. */
+  readonly isElsewhere: boolean;
 }
 
 /** `silent`: one of them does not answer at the moment. */
@@ -30,15 +34,18 @@ export interface Remembered {
   readonly isPending: boolean;
   /** Whether the links of the service remember all of their visits since the request began; `null`: all links. */
   memoryOf(service: string | null): Memory;
-  /** Whether a link of the service may have been visited and not tell so. */
-  mayHide(service: string | null): boolean;
+  /** Whether a link of the service may have been visited in another process than the one that answered. */
+  isShared(service: string | null): boolean;
+  /** Whether a link of the service may have been visited without a context, and begun a trace of its own. */
+  mayHaveBegun(service: string | null): boolean;
 }
 
 /** As many ids as a link takes at a time. */
 const IDS_PER_QUERY = 200;
 const TIMEOUT_MS = 5000;
-/** Clocks of machines differ by less. */
+/** The clocks of two machines differ by less. */
 const CLOCK_MARGIN_MS = 1000;
+const LOOPBACK = /^https?:\/\/(127\.|localhost[:/]|\[::1\])/;
 
 interface Answer {
   readonly log: string;
@@ -51,7 +58,7 @@ interface Answer {
   readonly pending: ReadonlySet<string>;
 }
 
-interface ToldVisit extends LinkVisit {
+interface ToldVisit extends Pick<LinkVisit, "parent" | "ledger"> {
   readonly number: number;
   readonly trace: string | null;
 }
@@ -120,27 +127,33 @@ function combine({ traceLow, parents, sinceMs }: Question, asked: readonly Asked
   // One link may have several URLs, and a visit may have been found by either of its ids.
   const visits = new Map<string, LinkVisit>();
   let isPending = false;
-  for (const { answers } of asked) {
+  for (const { instance, answers } of asked) {
+    const service = instance.link?.toLowerCase() ?? null;
     for (const { log, visits: told, pending } of answers ?? []) {
       for (const { number, trace, parent, ledger } of told) {
         const isParent = parent !== null && parents.has(parent);
         if (trace !== traceLow && !isParent) continue;
         const key = `${log} ${number}`;
-        visits.set(key, { parent: isParent ? parent : (visits.get(key)?.parent ?? null), ledger });
+        const known = visits.get(key);
+        visits.set(key, {
+          parent: isParent ? parent : (known?.parent ?? null),
+          ledger,
+          service: service ?? known?.service ?? null,
+          isElsewhere: trace !== traceLow && (known?.isElsewhere ?? true),
+        });
       }
       isPending ||= pending.has(traceLow) || [...parents.keys()].some((id) => pending.has(id));
     }
   }
   const linksOf = (service: string | null) => asked.filter(({ instance }) => isOf(instance, service));
   // A link that was started since has forgotten what it was before.
-  const hasForgotten = ({ goneMs, answers }: Asked) =>
+  const hasForgotten = ({ instance, goneMs, answers }: Asked) =>
     (goneMs !== null && goneMs > sinceMs - CLOCK_MARGIN_MS) ||
     (answers ?? []).some(
-      ({ startedMs, coveredSinceMs }) => startedMs > sinceMs || coveredSinceMs > sinceMs - CLOCK_MARGIN_MS,
+      ({ startedMs, coveredSinceMs }) =>
+        startedMs > sinceMs - startMarginMs(instance) || coveredSinceMs > sinceMs - CLOCK_MARGIN_MS,
     );
-  // A visit may have been another process's, or have lost the context that would tell whose it was.
-  const hides = ({ instance, answers }: Asked) =>
-    instance.isShared === true ||
+  const hasBegun = ({ answers }: Asked) =>
     (answers ?? []).some(({ lastBegunMs }) => lastBegunMs > sinceMs - CLOCK_MARGIN_MS);
   return {
     visits: [...visits.values()],
@@ -150,8 +163,17 @@ function combine({ traceLow, parents, sinceMs }: Question, asked: readonly Asked
       if (links.length === 0 || links.some(hasForgotten)) return "forgotten";
       return links.every(({ answers, goneMs }) => answers !== null || goneMs !== null) ? "whole" : "silent";
     },
-    mayHide: (service) => linksOf(service).some(hides),
+    isShared: (service) => linksOf(service).some(({ instance }) => instance.isShared === true),
+    mayHaveBegun: (service) => linksOf(service).some(hasBegun),
   };
+}
+
+/**
+ * How far the clock of a link may be behind that of whoever saw the request. A link on this machine has the same clock, and was
+ * often started a moment before the first request.
+ */
+function startMarginMs({ url, fetch: through }: LinkInstance): number {
+  return through === undefined && LOOPBACK.test(url) ? 0 : CLOCK_MARGIN_MS;
 }
 
 async function askInstance(

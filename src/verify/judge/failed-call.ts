@@ -12,15 +12,20 @@ export interface FailedCall {
   readonly retried: number;
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Counts the calls of traces that got no answer, or one that did not come from their callee. */
 export class FailedCalls {
   readonly #counts = new Map<string, FailedCall>();
 
-  /** @param reached The ids of calls that reached their callee */
-  add(spans: readonly SeenSpan[], reached: ReadonlySet<string>): void {
+  /**
+   * @param reached The ids of calls that reached their callee
+   * @param elsewhere The ids of calls whose answers were made for other calls
+   */
+  add(spans: readonly SeenSpan[], reached: ReadonlySet<string>, elsewhere: ReadonlySet<string> = NONE): void {
     for (const span of spans) {
       if (span.kind !== "CLIENT" || span.remote === null) continue;
-      const reason = describeFailure(span, reached.has(span.id));
+      const reason = describeFailure(span, reached.has(span.id), elsewhere.has(span.id));
       if (reason === null) continue;
       const edge = edgeText({ from: span.serviceName, to: span.remote });
       const key = `${edge} ${reason}`;
@@ -43,7 +48,12 @@ export class FailedCalls {
 }
 
 /** `null` where the callee answered. */
-function describeFailure({ status, failure, remote }: SeenSpan, isReached: boolean): string | null {
+function describeFailure(
+  { status, failure, remote }: SeenSpan,
+  isReached: boolean,
+  isFromCache: boolean,
+): string | null {
+  if (status !== null && isFromCache) return `was answered with ${status} from a cache before ${remote}`;
   if (status !== null) return isReached ? null : `was answered with ${status} by something before ${remote}`;
   const [, timeout] = /^timeout: no answer within (\d+ ms)/.exec(failure ?? "") ?? [];
   if (timeout !== undefined) return `timed out after ${timeout}`;

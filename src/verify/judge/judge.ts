@@ -18,6 +18,8 @@ export interface Knowledge extends Ownership {
   readonly maxRepairs?: number;
   /** Spans below which some link was visited. @default not known */
   readonly reached?: ReadonlySet<string>;
+  /** Edges on which links say that the context broke. @default none */
+  readonly brokenEdges?: readonly Edge[];
 }
 
 /** The record's part that is judged. */
@@ -33,7 +35,7 @@ export function judgeTrace(account: JudgedRecord, spans: readonly SeenSpan[], kn
     return verdictOf({ ...found, brokenEdges: [edge] }, "unknown");
   }
   if (ledger === null) return verdictOf({ ...found, copies: [], certainty: "counted" }, "unknown");
-  const common = { ...found, expected: ledger.count };
+  const common = { ...found, expected: ledger.count, brokenEdges: knowledge.brokenEdges ?? [] };
   for (const choice of choices(ours, alternatives)) {
     if (isSameLedger(ledgerOf(choice), ledger) && ledger.unknown === 0) {
       return judgeProved(account, new TraceView(choice, foreign), common, knowledge);
@@ -45,7 +47,7 @@ export function judgeTrace(account: JudgedRecord, spans: readonly SeenSpan[], kn
     : judgeDiffering(ledger, view, foreign, common, knowledge);
 }
 
-type Common = Pick<Verdict, "seen" | "copies" | "foreign" | "expected">;
+type Common = Pick<Verdict, "seen" | "copies" | "foreign" | "expected" | "brokenEdges">;
 
 /** The spans, and the spans with each of the differing copies instead. */
 function* choices(
@@ -81,8 +83,8 @@ function judgeProved(account: JudgedRecord, view: TraceView, common: Common, kno
     seen: view.ours.length,
     orphans: account.isSampled ? orphans : [],
     samplingIgnoredBy: [...new Set(samplingIgnoredBy)],
-    brokenEdges: brokenEdgesOf(view.ours),
     ...falseRoots,
+    brokenEdges: [...common.brokenEdges, ...(falseRoots?.brokenEdges ?? brokenEdgesOf(view.ours))],
   };
   return verdictOf(findings, account.isSampled || view.ours.length > 0 ? "complete" : "not-sampled");
 }
@@ -251,3 +253,8 @@ export const NOT_SAMPLED: Verdict = verdictOf({ expected: EMPTY_LEDGER.count }, 
 
 /** The verdict on a request that something before the entry answered: no link was visited, as the links say. */
 export const UNREACHED: Verdict = verdictOf({ expected: EMPTY_LEDGER.count }, "unreached");
+
+/** The verdict on a request that visited links in another trace only, because the context broke before the entry. */
+export function unreachedBy(brokenEdges: readonly Edge[]): Verdict {
+  return verdictOf({ expected: EMPTY_LEDGER.count, brokenEdges }, "unreached");
+}

@@ -44,13 +44,13 @@ export class Learning {
     return this.#given === null ? Math.max(0, ENOUGH_TRACES - this.#traces) : 0;
   }
 
-  /** @param reached Spans below which some link was visited, where that is known */
+  /** @param told What the links say of the trace, where they were asked */
   judge(
     record: LedgerRecord,
     spans: readonly SeenSpan[],
-    reached: ReadonlySet<string> | null = null,
+    told: Pick<Knowledge, "reached" | "brokenEdges"> = {},
   ): Verdict {
-    const knowledge = reached === null ? this.knowledge : { ...this.knowledge, reached };
+    const knowledge = { ...this.knowledge, ...told };
     const verdict = judgeTrace(record, spans, knowledge);
     this.#learnOrigins(record, spans, verdict);
     if (this.#given !== null) return verdict;

@@ -1,9 +1,11 @@
-import { addLedger, EMPTY_LEDGER, type Ledger } from "../../trace/ledger.ts";
+import { addLedger, EMPTY_LEDGER, formatLedger, type Ledger } from "../../trace/ledger.ts";
 import type { LedgerRecord } from "../../trace/ledger-record.ts";
 import type { RunIds } from "../../trace/run.ts";
 import type { Inquiry, LinkVisit, Question, Remembered } from "../backend/inquiry.ts";
+import { ledgerOf, xor } from "../judge/digest.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
-import { isCut } from "../judge/trace-view.ts";
+import { isCut, TraceView } from "../judge/trace-view.ts";
+import { type Edge, edgeText } from "../judge/verdict.ts";
 
 /** A request whose answer brought no whole ledger, and what is there of its trace. */
 export interface OpenRequest {
@@ -23,6 +25,22 @@ export interface FullLedger {
   readonly reached: ReadonlySet<string>;
   /** No link was visited. */
   readonly isUnreached: boolean;
+  /** What the answer claims beyond the visits of the trace; `null`: nothing. */
+  readonly elsewhere: Elsewhere | null;
+}
+
+/**
+ * Answers whose ledgers claim spans of visits that were not part of the trace: a cache gave them out again, or something put
+ * another trace id on the calls.
+ */
+export interface Elsewhere {
+  /** The calls that were answered so. */
+  readonly calls: ReadonlySet<string>;
+  readonly edges: readonly Edge[];
+  /** The claimed spans, as a ledger. Different visits never have the same one. */
+  readonly claim: string;
+  /** Links were visited in another trace by these calls, so that no cache has answered. */
+  readonly isProved: boolean;
 }
 
 /** Why it is not known. `later`: it may be known later. `never`: nobody can tell any more. */
@@ -30,12 +48,21 @@ export type NoLedger = "later" | "never";
 
 interface Found {
   readonly ledger: FullLedger | "never";
-  /** So many spans were there then. */
+  /** Number of spans that were there at that time. */
   readonly spans: number;
+}
+
+/** What is known of the links besides their visits. */
+export interface Callers {
+  readonly entry: string | null;
+  /** All services; `null` where nobody gave a graph. */
+  readonly services: readonly string[] | null;
 }
 
 /** Requests of which answers are kept at a time; further ones are asked for anew. */
 const MAX_KEPT = 50_000;
+/** The spans of the call were lost. */
+const UNKNOWN_EDGE: Edge = { from: null, to: "?" };
 /** More traces say nothing new of who calls whom. */
 const ENOUGH_TRACES = 2000;
 
@@ -54,6 +81,8 @@ export class FullLedgers {
   readonly #seenEdges = new Set<string>();
   #hasSeenEntry = false;
   #learned = 0;
+  /** Claims and ledgers below calls, with the request that has them; `null` where several have. */
+  readonly #claims = new Map<string, number | null>();
 
   /** @param startMs When the run began, in milliseconds since 1970 */
   constructor(inquiry: Inquiry, ids: RunIds, startMs: number) {
@@ -69,7 +98,7 @@ export class FullLedgers {
    */
   async find(
     requests: readonly OpenRequest[],
-    entry: string | null,
+    callers: Callers,
     isLast: boolean,
   ): Promise<Map<number, FullLedger | NoLedger>> {
     const known = new Map<number, FullLedger | NoLedger>();
@@ -78,25 +107,42 @@ export class FullLedgers {
       const found = this.#recall(request);
       // More may have been visited since, as something may hold back requests that their callers have given up.
       if (found === "never" || (found !== null && !isLast)) known.set(request.index, found);
-      else open.push({ request, question: this.#questionOf(request, entry) });
+      else open.push({ request, question: this.#questionOf(request, callers.entry) });
     }
     if (open.length === 0) return known;
     const remembered = await this.#inquiry.ask(open.map(({ question }) => question));
     for (const [at, { request, question }] of open.entries()) {
-      const found = this.#sum(request, question, remembered[at] as Remembered, isLast);
+      const found = this.#sum(request, question, remembered[at] as Remembered, callers, isLast);
       // What is forgotten by now may have been known before.
       const kept = found === "never" ? (this.#recall(request) ?? found) : found;
       if (kept !== "later" && this.#found.size < MAX_KEPT)
         this.#found.set(request.index, { ledger: kept, spans: request.spans.length });
       known.set(request.index, kept);
+      if (typeof kept === "object" && kept.elsewhere !== null)
+        this.#addClaim(kept.elsewhere.claim, request.index);
     }
     return known;
   }
 
+  /**
+   * Whether the answers came from a cache: other requests brought the same claim, or it is the ledger of another request's
+   * call. Asked too early, the others may not be known yet.
+   */
+  isFromCache({ claim, isProved }: Elsewhere): boolean {
+    return !isProved && this.#claims.get(claim) === null;
+  }
+
+  #addClaim(claim: string, index: number): void {
+    const first = this.#claims.get(claim);
+    if (first === undefined) this.#claims.set(claim, index);
+    else if (first !== index) this.#claims.set(claim, null);
+  }
+
   /** Takes from a trace which edges its spans show. */
-  learn(spans: readonly SeenSpan[]): void {
+  learn({ index, spans, record }: OpenRequest): void {
     if (spans.length === 0 || this.#learned >= ENOUGH_TRACES) return;
     this.#learned++;
+    this.#learnAnswers(index, spans, record.ledger);
     const byId = new Map(spans.map((span) => [span.id, span]));
     for (const span of spans) {
       if (span.kind !== "SERVER" || span.recorder !== undefined) continue;
@@ -135,40 +181,124 @@ export class FullLedgers {
     return { traceLow, parents, sinceMs };
   }
 
+  /** Remembers what each call of a whole trace brought: a cache may give it out again. */
+  #learnAnswers(index: number, spans: readonly SeenSpan[], ledger: Ledger | null): void {
+    if (ledger === null || spans.length < ledger.count) return;
+    const view = new TraceView(spans, []);
+    for (const { id, kind, status } of spans) {
+      if (kind !== "CLIENT" || status === null) continue;
+      const below = ledgerOf(view.below(id));
+      if (below.count > 0) this.#addClaim(formatLedger(below), index);
+    }
+    this.#addClaim(formatLedger(ledger), index);
+  }
+
   #sum(
     { record, spans, isLate }: OpenRequest,
     { parents }: Question,
-    { visits, isPending, memoryOf, mayHide }: Remembered,
+    remembered: Remembered,
+    callers: Callers,
     isLast: boolean,
   ): FullLedger | NoLedger {
+    const { isPending, memoryOf, isShared, mayHaveBegun } = remembered;
+    const visits = remembered.visits.filter(({ isElsewhere }) => !isElsewhere);
     const isEnd = isLate || isLast;
     const visited = new Set(visits.flatMap(({ parent }) => parent ?? []));
     // Of visits that named a span that is not there.
     const isAnyLoose = visits.some(({ parent }) => parent === null);
-    for (const [id, service] of parents) {
+    for (const service of new Set(parents.values())) {
       const memory = memoryOf(service);
       if (memory === "forgotten") return "never";
       if (memory === "silent") return isEnd ? "never" : "later";
-      if (!visited.has(id) && !isAnyLoose && mayHide(service)) return "never";
     }
     if (isPending) return "later";
     const reached = withAncestors(visited, spans);
     const isUnreached = visits.length === 0;
     const unreached = isAnyLoose ? [] : spans.filter(({ kind, id }) => kind === "CLIENT" && !reached.has(id));
-    // Something may hold back a request that its caller has given up, and pass it on yet.
+    const ledger = sumOf(visits);
+    const elsewhere = findElsewhere(record, ledger, remembered, spans, unreached, callers);
+    if (elsewhere === "other links") return isLast ? "never" : "later";
+    for (const [id, service] of parents) {
+      if (visited.has(id) || isAnyLoose) continue;
+      // Whoever was visited in another trace is no part of this one.
+      if (isShared(service) || (mayHaveBegun(service) && !elsewhere?.calls.has(id))) return "never";
+    }
+    // A gateway may hold back a request that its caller has given up, and pass it on later.
     const isHeldBack = isUnreached ? record.status === 0 : unreached.some(isCut);
     if (isHeldBack && !isEnd) return "later";
     const isSure =
-      (!isUnreached || this.#hasSeenEntry) && unreached.every((span) => this.#seenEdges.has(edgeOf(span)));
+      (!isUnreached || this.#hasSeenEntry || elsewhere !== null) &&
+      unreached.every((span) => elsewhere?.calls.has(span.id) || this.#seenEdges.has(edgeOf(span)));
     if (!isSure) return isEnd ? "never" : "later";
-    const ledger = sumOf(visits);
-    // Links that recorded less than the answer says are other links.
-    if (ledger.count < (record.ledger?.count ?? 0)) return isLast ? "never" : "later";
     // Without an answer it may have been on its way to the entry.
     if (isUnreached && (record.status === 0 || spans.length > 0)) return "never";
-    if (isAnyLoose) for (const { id } of spans) reached.add(id);
-    return { record: { ...record, ledger }, reached, isUnreached };
+    if (isAnyLoose) for (const { id } of spans) if (!elsewhere?.calls.has(id)) reached.add(id);
+    return { record: { ...record, ledger }, reached, isUnreached, elsewhere };
   }
+}
+
+/**
+ * The calls whose answers claim spans that no visit of this trace recorded; `null` where no answer does. `other links`: links
+ * that cannot be asked may have recorded them.
+ */
+function findElsewhere(
+  { ledger: answered }: LedgerRecord,
+  ledger: Ledger,
+  { visits: all, memoryOf, isShared }: Remembered,
+  spans: readonly SeenSpan[],
+  unreached: readonly SeenSpan[],
+  { entry, services }: Callers,
+): Elsewhere | "other links" | null {
+  const proved = findProved(all, spans);
+  if (proved !== null) return proved;
+  if (answered === null) return null;
+  const visits = all.filter(({ isElsewhere }) => !isElsewhere);
+  const isAnyLoose = visits.some(({ parent }) => parent === null);
+  const candidates = isAnyLoose
+    ? findShort(visits, spans)
+    : unreached.filter(({ status }) => status !== null);
+  // Calls without an answer, and answers without a ledger.
+  const open = Math.max(0, answered.unknown - spans.filter(isCut).length);
+  // Where more was recorded than the answer says, calls were repeated: their spans hide what else it claims.
+  if (ledger.count >= answered.count) return null;
+  const canTell = (service: string) => memoryOf(service) === "whole" && !isShared(service);
+  const isAll = services?.every(canTell) ?? false;
+  const isNamed = candidates.length > open && candidates.every(({ remote }) => canTell(remote ?? ""));
+  const isAtEntry = visits.length === 0 && spans.length === 0 && entry !== null && isAll;
+  if (!isAll && !isNamed) return "other links";
+  const edges = new Map(
+    candidates.map((call) => [edgeOf(call), { from: call.serviceName, to: call.remote ?? "?" }]),
+  );
+  return {
+    calls: new Set(candidates.map(({ id }) => id)),
+    edges: isAtEntry ? [{ from: null, to: entry }] : edges.size > 0 ? [...edges.values()] : [UNKNOWN_EDGE],
+    claim: formatLedger({ count: answered.count - ledger.count, ...xor(answered, ledger), unknown: 0 }),
+    isProved: false,
+  };
+}
+
+/** The calls whose callees say that they were visited in another trace. */
+function findProved(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): Elsewhere | null {
+  const strayed = visits.filter(({ isElsewhere }) => isElsewhere);
+  if (strayed.length === 0) return null;
+  const edges = strayed.map(({ parent, service }): Edge => {
+    const call = spans.find(({ id }) => id === parent);
+    return { from: call?.serviceName ?? null, to: call?.remote ?? service ?? "?" };
+  });
+  return {
+    calls: new Set(strayed.flatMap(({ parent }) => parent ?? [])),
+    edges: [...new Map(edges.map((edge) => [edgeText(edge), edge])).values()],
+    claim: "",
+    isProved: true,
+  };
+}
+
+/** The answered calls of services that had fewer visits than that. Which of its calls were visits, nobody can tell. */
+function findShort(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): readonly SeenSpan[] {
+  const answered = spans.filter(({ kind, status }) => kind === "CLIENT" && status !== null);
+  return [...Map.groupBy(answered, ({ remote }) => remote)].flatMap(([service, calls]) =>
+    visits.some((visit) => visit.service === service || visit.service === null) ? [] : calls,
+  );
 }
 
 function sumOf(visits: readonly LinkVisit[]): Ledger {

@@ -5,15 +5,21 @@ import type { Inquiry } from "../backend/inquiry.ts";
 import { pause, QueryPace } from "../backend/query-pace.ts";
 import { isAway, type TraceReader } from "../backend/trace-reader.ts";
 import type { CallGraph } from "../judge/call-graph.ts";
-import { judgeTrace, NOT_SAMPLED, UNREACHED } from "../judge/judge.ts";
+import { judgeTrace, NOT_SAMPLED, UNREACHED, unreachedBy } from "../judge/judge.ts";
 import { Learning } from "../judge/learning.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import type { Tally } from "../judge/tally.ts";
-import { isFinal, onTheWay, verdictOf } from "../judge/verdict.ts";
+import { isFinal, onTheWay, type Verdict, verdictOf } from "../judge/verdict.ts";
 import { BackendMemory } from "./backend-memory.ts";
 import { addExtraSpans } from "./extra-spans.ts";
 import { FinalVerdicts } from "./final-verdicts.ts";
-import { type FullLedger, FullLedgers, type NoLedger, type OpenRequest } from "./full-ledgers.ts";
+import {
+  type Elsewhere,
+  type FullLedger,
+  FullLedgers,
+  type NoLedger,
+  type OpenRequest,
+} from "./full-ledgers.ts";
 import { LateTraces } from "./late-traces.ts";
 import { compareLedgers } from "./ledger-comparison.ts";
 import type { RunLedger } from "./run-ledger.ts";
@@ -249,10 +255,27 @@ class Reconciler {
     const isOver = () => this.#isCutShort;
     await readSingly(left, { reader, ids: this.#ids, pace: this.#pace, isOver, signal });
     // At the end all that can be learned is known.
-    for (const { record, spans, reached } of left) {
-      const verdict = this.#learning.judge(record, spans, reached);
-      this.#settled.add(record, this.#isCutShort && !isFinal(verdict) ? onTheWay(verdict) : verdict);
+    for (const { record, spans, reached, elsewhere } of left) {
+      const verdict = this.#judge({ record, spans, reached, elsewhere });
+      const isEarly = this.#isCutShort && !isFinal(verdict);
+      this.#settled.add(record, isEarly ? onTheWay(verdict) : verdict);
+      if (!isEarly) this.#addFailedCalls({ record, spans, reached, elsewhere });
     }
+  }
+
+  #judge({ record, spans, reached, elsewhere }: SeenTrace): Verdict {
+    const brokenEdges = elsewhere === null || this.#isFromCache(elsewhere) ? [] : elsewhere.edges;
+    return this.#learning.judge(record, spans, reached === null ? { brokenEdges } : { brokenEdges, reached });
+  }
+
+  #isFromCache(elsewhere: Elsewhere): boolean {
+    return this.#fullLedgers?.isFromCache(elsewhere) ?? false;
+  }
+
+  #addFailedCalls({ spans, reached, elsewhere }: SeenTrace): void {
+    if (reached === null) return;
+    const cached = elsewhere !== null && this.#isFromCache(elsewhere) ? elsewhere.calls : undefined;
+    this.#settled.tally.failedCalls.add(spans, reached, cached);
   }
 
   /** What may still change stays pending, or is kept in `left`. */
@@ -272,8 +295,10 @@ class Reconciler {
     const found = await this.#findFullLedgers(read, left !== null);
     for (const { index, record: answered, spans } of read) {
       const full = found.get(index) ?? NO_LEDGER;
-      const { record, isUnreached, reached } =
-        typeof full === "object" ? full : { record: answered, isUnreached: false, reached: null };
+      const { record, isUnreached, reached, elsewhere } =
+        typeof full === "object"
+          ? full
+          : { record: answered, isUnreached: false, reached: null, elsewhere: null };
       if (full === "later" && left === null) {
         this.#postpone(index, record, spans);
         continue;
@@ -287,13 +312,14 @@ class Reconciler {
         this.#postpone(index, record, spans);
         continue;
       }
-      const verdict = isUnreached ? UNREACHED : this.#learning.judge(record, spans, reached);
-      if (isFinal(verdict)) {
+      const trace = { record, spans, reached, elsewhere };
+      const verdict = isUnreached ? this.#judgeUnreached(elsewhere) : this.#judge(trace);
+      if (isFinal(verdict) || (isUnreached && left !== null)) {
         this.#settled.add(record, verdict, seenAt);
-        if (reached !== null) this.#settled.tally.failedCalls.add(spans, reached);
+        this.#addFailedCalls(trace);
         this.#overdue.forget(index);
         this.#fullLedgers?.forget(index);
-      } else if (left !== null) left.push({ record, spans, reached });
+      } else if (left !== null) left.push(trace);
       else this.#postpone(index, record, spans);
     }
   }
@@ -301,13 +327,26 @@ class Reconciler {
   /** Of requests whose answers brought no whole ledger, or less than is there, as something sent them twice. */
   async #findFullLedgers(requests: readonly OpenRequest[], isLast: boolean) {
     if (this.#fullLedgers === null) return NO_LEDGERS;
-    for (const { spans } of requests) this.#fullLedgers.learn(spans);
-    const open = requests.filter(
-      ({ record: { ledger, isSampled }, spans }) =>
-        isSampled && (ledger === null || ledger.unknown > 0 || countOfLinks(spans) > ledger.count),
-    );
+    for (const request of requests) this.#fullLedgers.learn(request);
+    const isOpen = ({ record: { ledger, isSampled }, spans, isLate }: OpenRequest) => {
+      if (!isSampled) return false;
+      if (ledger === null || ledger.unknown > 0) return true;
+      const count = countOfLinks(spans);
+      // What is late may be missing, or was never part of the trace.
+      return count > ledger.count || (count < ledger.count && (isLate || isLast));
+    };
+    const open = requests.filter(isOpen);
     if (open.length === 0) return NO_LEDGERS;
-    return this.#fullLedgers.find(open, this.#options.graph?.entry ?? null, isLast);
+    const { graph } = this.#options;
+    const callers = {
+      entry: graph?.entry ?? null,
+      services: graph === null ? null : [...graph.services.keys()],
+    };
+    return this.#fullLedgers.find(open, callers, isLast);
+  }
+
+  #judgeUnreached(elsewhere: Elsewhere | null): Verdict {
+    return elsewhere === null || this.#isFromCache(elsewhere) ? UNREACHED : unreachedBy(elsewhere.edges);
   }
 
   #postpone(index: number, record: LedgerRecord, spans: readonly SeenSpan[]): void {

@@ -3,6 +3,7 @@ import type { RunIds } from "../../trace/run.ts";
 import type { QueryPace } from "../backend/query-pace.ts";
 import type { TraceReader } from "../backend/trace-reader.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
+import type { Elsewhere } from "./full-ledgers.ts";
 
 /** A request and what is there of its trace. */
 export interface SeenTrace {
@@ -10,6 +11,8 @@ export interface SeenTrace {
   spans: readonly SeenSpan[];
   /** Of these, the ones below which some link was visited; `null` where that is not known. */
   reached: ReadonlySet<string> | null;
+  /** What the answer claims beyond the visits of the trace. */
+  readonly elsewhere: Elsewhere | null;
 }
 
 export interface SingleReadingOptions {
