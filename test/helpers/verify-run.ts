@@ -2,7 +2,12 @@ import { startLoad } from "../../src/load/generator.ts";
 import type { Topology } from "../../src/topology/model.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
 import { BackendWatch } from "../../src/verify/backend/backend-watch.ts";
-import { type Counters, instancesOf, readCounters } from "../../src/verify/backend/counters.ts";
+import {
+  type Counters,
+  countRecorded,
+  instancesOf,
+  readCounters,
+} from "../../src/verify/backend/counters.ts";
 import { Inquiry } from "../../src/verify/backend/inquiry.ts";
 import { ZipkinReader } from "../../src/verify/backend/zipkin-reader.ts";
 import { graphOf } from "../../src/verify/judge/call-graph.ts";
@@ -71,6 +76,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     book,
     reader,
     countRestarts: () => watch.countRestarts(),
+    countRecorded: async () => countRecorded(before, await readCounters(instancesOf(links), backend)),
     beforeLast: async () => {
       last.counters = { ...(await readCounters(instancesOf(links), backend)), backend: await watch.read() };
     },

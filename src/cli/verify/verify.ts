@@ -95,14 +95,19 @@ async function proveSpans(proof: Proof): Promise<number> {
     import("../../verify/judge/call-graph.ts"),
   ]);
   const { surveyPlatform } = await import("../../verify/run/survey.ts");
-  const [{ attributeLosses }, { readCounters }, { BackendWatch }, { endVerify }, { linkPages }] =
-    await Promise.all([
-      import("../../verify/run/attribution.ts"),
-      import("../../verify/backend/counters.ts"),
-      import("../../verify/backend/backend-watch.ts"),
-      import("./verify-ending.ts"),
-      import("./verify-backend.ts"),
-    ]);
+  const [
+    { attributeLosses },
+    { countRecorded, readCounters },
+    { BackendWatch },
+    { endVerify },
+    { linkPages },
+  ] = await Promise.all([
+    import("../../verify/run/attribution.ts"),
+    import("../../verify/backend/counters.ts"),
+    import("../../verify/backend/backend-watch.ts"),
+    import("./verify-ending.ts"),
+    import("./verify-backend.ts"),
+  ]);
   const scene = await openProofScene(proof);
   const { subject, topology, backend, findInstances, begin } = scene;
   const reader = linkPages(scene.reader, flags, proof.target);
@@ -122,6 +127,8 @@ async function proveSpans(proof: Proof): Promise<number> {
       countRestarts: () => watch.countRestarts(),
       inquiry: new Inquiry(findInstances),
       maxExamples: flags.examples,
+      countRecorded: async () =>
+        before === null ? null : countRecorded(before, await readCounters(await findInstances(), backend)),
       beforeLast: async () => {
         const counters = await readCounters(await findInstances(), backend);
         last.counters = { ...counters, backend: await watch.read() };

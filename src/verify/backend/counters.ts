@@ -74,6 +74,21 @@ export async function readCounters(
   return { links: new Map(links.flat()), backend: backendCounters };
 }
 
+/** Spans that all links recorded between the two moments; `null` where one of them cannot be compared. */
+export function countRecorded(before: Counters, now: Counters): number | null {
+  let spans = 0;
+  for (const [id, { counters }] of now.links) {
+    const then = before.links.get(id)?.counters;
+    if (!counters || !then || counters.startedAt !== then.startedAt) return null;
+    spans += recordedBy(counters) - recordedBy(then);
+  }
+  return spans;
+}
+
+function recordedBy({ sent, queued, dropped }: LinkCounters): number {
+  return dropped.values().reduce((sum, count) => sum + count, sent + queued);
+}
+
 /** None for one that does not say which link it is. */
 async function readLink({ id, link, url, fetch }: LinkInstance) {
   const text = (await get(apiUrl(url, "link", "/metrics"), fetch))?.text ?? null;

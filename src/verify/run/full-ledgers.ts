@@ -215,7 +215,7 @@ export class FullLedgers {
     const reached = withAncestors(visited, spans);
     const isUnreached = visits.length === 0;
     const unreached = isAnyLoose ? [] : spans.filter(({ kind, id }) => kind === "CLIENT" && !reached.has(id));
-    const ledger = sumOf(visits);
+    const ledger = sumOfVisits(visits);
     const elsewhere = findElsewhere(record, ledger, remembered, spans, unreached, callers);
     if (elsewhere === "other links") return isLast ? "never" : "later";
     for (const [id, service] of parents) {
@@ -301,7 +301,8 @@ function findShort(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): re
   );
 }
 
-function sumOf(visits: readonly LinkVisit[]): Ledger {
+/** The ledger of all spans that the visits recorded. */
+export function sumOfVisits(visits: readonly LinkVisit[]): Ledger {
   return visits.reduce((sum, { ledger }) => addLedger(sum, ledger), EMPTY_LEDGER);
 }
 

@@ -20,6 +20,7 @@ import {
   type NoLedger,
   type OpenRequest,
 } from "./full-ledgers.ts";
+import { findHiddenVisits } from "./hidden-visits.ts";
 import { LateTraces } from "./late-traces.ts";
 import { compareLedgers } from "./ledger-comparison.ts";
 import type { RunLedger } from "./run-ledger.ts";
@@ -36,6 +37,8 @@ export interface ReconcileOptions {
   readonly isWholeRun?: () => boolean;
   /** How often the backend was started again so far; `null` while it cannot be told. @default () => null */
   readonly countRestarts?: () => Promise<number | null>;
+  /** Spans that all links recorded since the run began. @default `null`: not known */
+  readonly countRecorded?: () => Promise<number | null>;
   /** Asks links for what answers did not bring. @default nobody can be asked, and such traces are unknown */
   readonly inquiry?: Inquiry | null;
   /** Called before the last look: what the counters say then is of spans that had not arrived before it. */
@@ -114,6 +117,11 @@ class Reconciler {
   #starts = 1;
   readonly #memory: BackendMemory;
   readonly #fullLedgers: FullLedgers | null;
+  /** Requests that were judged by what links remember of them. */
+  readonly #asked = new Set<number>();
+  /** Requests whose answers and spans do not show all visits. */
+  readonly #hidden = new Set<number>();
+  #hasLookedForHidden = false;
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
@@ -162,7 +170,8 @@ class Reconciler {
       const lookMs = performance.now() - lookedAtMs;
       this.#report(deadline);
       if (isLast || (deadline !== null && this.#isAllSettled)) {
-        if (this.#starts >= MAX_STARTS || !(await this.#memory.isForgotten())) break;
+        if (this.#starts >= MAX_STARTS) break;
+        if (!(await this.#memory.isForgotten()) && !(await this.#findHiddenVisits())) break;
         this.#startOver();
         continue;
       }
@@ -200,6 +209,18 @@ class Reconciler {
 
   get #isAllSettled(): boolean {
     return this.#pending.length + this.#overdue.size === 0 && this.#taken === this.#options.book.size;
+  }
+
+  /** Whether links were visited more often than answers and spans tell. Such requests are then judged by what links remember. */
+  async #findHiddenVisits(): Promise<boolean> {
+    const { book, inquiry, countRecorded } = this.#options;
+    if (!inquiry || this.#hasLookedForHidden || this.#isCutShort) return false;
+    this.#hasLookedForHidden = true;
+    const recorded = (await countRecorded?.()) ?? null;
+    if (recorded !== null && recorded <= this.#settled.tally.expected) return false;
+    for (const index of await findHiddenVisits(book, this.#ids, inquiry))
+      if (!this.#asked.has(index)) this.#hidden.add(index);
+    return this.#hidden.size > 0;
   }
 
   #startOver(): void {
@@ -255,16 +276,17 @@ class Reconciler {
     const isOver = () => this.#isCutShort;
     await readSingly(left, { reader, ids: this.#ids, pace: this.#pace, isOver, signal });
     // At the end all that can be learned is known.
-    for (const { record, spans, reached, elsewhere } of left) {
-      const verdict = this.#judge({ record, spans, reached, elsewhere });
+    for (const trace of left) {
+      const verdict = this.#judge(trace);
       const isEarly = this.#isCutShort && !isFinal(verdict);
-      this.#settled.add(record, isEarly ? onTheWay(verdict) : verdict);
-      if (!isEarly) this.#addFailedCalls({ record, spans, reached, elsewhere });
+      this.#settled.add(trace.record, isEarly ? onTheWay(verdict) : verdict);
+      if (!isEarly) this.#addFailedCalls(trace);
     }
   }
 
-  #judge({ record, spans, reached, elsewhere }: SeenTrace): Verdict {
+  #judge({ record, spans, reached, elsewhere, isUnreached }: SeenTrace): Verdict {
     const brokenEdges = elsewhere === null || this.#isFromCache(elsewhere) ? [] : elsewhere.edges;
+    if (isUnreached) return brokenEdges.length === 0 ? UNREACHED : unreachedBy(brokenEdges);
     return this.#learning.judge(record, spans, reached === null ? { brokenEdges } : { brokenEdges, reached });
   }
 
@@ -295,6 +317,7 @@ class Reconciler {
     const found = await this.#findFullLedgers(read, left !== null);
     for (const { index, record: answered, spans } of read) {
       const full = found.get(index) ?? NO_LEDGER;
+      if (typeof full === "object") this.#asked.add(index);
       const { record, isUnreached, reached, elsewhere } =
         typeof full === "object"
           ? full
@@ -312,9 +335,9 @@ class Reconciler {
         this.#postpone(index, record, spans);
         continue;
       }
-      const trace = { record, spans, reached, elsewhere };
-      const verdict = isUnreached ? this.#judgeUnreached(elsewhere) : this.#judge(trace);
-      if (isFinal(verdict) || (isUnreached && left !== null)) {
+      const trace = { record, spans, reached, elsewhere, isUnreached };
+      const verdict = this.#judge(trace);
+      if (isFinal(verdict)) {
         this.#settled.add(record, verdict, seenAt);
         this.#addFailedCalls(trace);
         this.#overdue.forget(index);
@@ -328,9 +351,9 @@ class Reconciler {
   async #findFullLedgers(requests: readonly OpenRequest[], isLast: boolean) {
     if (this.#fullLedgers === null) return NO_LEDGERS;
     for (const request of requests) this.#fullLedgers.learn(request);
-    const isOpen = ({ record: { ledger, isSampled }, spans, isLate }: OpenRequest) => {
+    const isOpen = ({ index, record: { ledger, isSampled }, spans, isLate }: OpenRequest) => {
       if (!isSampled) return false;
-      if (ledger === null || ledger.unknown > 0) return true;
+      if (ledger === null || ledger.unknown > 0 || this.#hidden.has(index)) return true;
       const count = countOfLinks(spans);
       // What is late may be missing, or was never part of the trace.
       return count > ledger.count || (count < ledger.count && (isLate || isLast));
@@ -343,10 +366,6 @@ class Reconciler {
       services: graph === null ? null : [...graph.services.keys()],
     };
     return this.#fullLedgers.find(open, callers, isLast);
-  }
-
-  #judgeUnreached(elsewhere: Elsewhere | null): Verdict {
-    return elsewhere === null || this.#isFromCache(elsewhere) ? UNREACHED : unreachedBy(elsewhere.edges);
   }
 
   #postpone(index: number, record: LedgerRecord, spans: readonly SeenSpan[]): void {
@@ -367,7 +386,7 @@ class Reconciler {
       for await (const batch of compareLedgers(book, this.#pending, reader, this.#pace, signal)) {
         const seenAt = Date.now();
         for (const { index, record, isProved } of batch) {
-          if (!isProved || toLearnFrom-- > 0) continue;
+          if (!isProved || this.#hidden.has(index) || toLearnFrom-- > 0) continue;
           const count = record.ledger?.count ?? 0;
           this.#settled.add(record, verdictOf({ expected: count, seen: count }, "complete"), seenAt);
           isSettledAt[index] = 1;

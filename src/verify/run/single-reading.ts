@@ -13,6 +13,8 @@ export interface SeenTrace {
   reached: ReadonlySet<string> | null;
   /** What the answer claims beyond the visits of the trace. */
   readonly elsewhere: Elsewhere | null;
+  /** No link was visited in the trace. */
+  readonly isUnreached: boolean;
 }
 
 export interface SingleReadingOptions {

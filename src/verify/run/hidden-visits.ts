@@ -1,0 +1,32 @@
+import type { RunIds } from "../../trace/run.ts";
+import type { Inquiry, Question } from "../backend/inquiry.ts";
+import { sumOfVisits } from "./full-ledgers.ts";
+import type { RunLedger } from "./run-ledger.ts";
+
+/** Requests that links are asked about in one query. */
+const BATCH = 200;
+
+/**
+ * The requests, by their place in the run's ledger, for which links recorded more spans than the answers say: something before a
+ * link sent a call twice. No answer and no span tells of it where all spans of the second visit are lost. The newest requests are
+ * asked about first, because links forget the oldest.
+ */
+export async function findHiddenVisits(ledger: RunLedger, ids: RunIds, inquiry: Inquiry): Promise<number[]> {
+  const found: number[] = [];
+  for (let end = ledger.size; end > 0; end -= BATCH) {
+    const first = Math.max(0, end - BATCH);
+    const records = Array.from({ length: end - first }, (_, at) => ledger.record(first + at));
+    const remembered = await inquiry.ask(
+      records.map((record): Question => {
+        const traceLow = ids.traceId(record.sequence).slice(-16);
+        return { traceLow, parents: new Map(), sinceMs: ledger.endOf(record) };
+      }),
+    );
+    for (const [at, { visits }] of remembered.entries()) {
+      const answered = records[at]?.ledger ?? null;
+      if (answered !== null && sumOfVisits(visits).count > answered.count) found.push(first + at);
+    }
+    if (remembered.every(({ visits }) => visits.length === 0)) break;
+  }
+  return found;
+}
