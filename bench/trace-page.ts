@@ -19,6 +19,7 @@ import { chromium, type Page } from "playwright-core";
 import { startCollector } from "../src/collector/server.ts";
 import type { Span } from "../src/trace/span.ts";
 import { hexId } from "../test/collector/spans.ts";
+import { findPageFiles } from "../test/helpers/page-files.ts";
 import { startZipkin } from "../test/helpers/zipkin-server.ts";
 import { describeMachine, renderTable, writePage } from "./page.ts";
 import { median } from "./process.ts";
@@ -176,7 +177,7 @@ async function firstPaint(url: string): Promise<number> {
 
 async function pageBytes(url: string): Promise<number> {
   let bytes = 0;
-  for (const path of ["/", "/page.js", "/page.css", "/icon.svg"]) {
+  for (const path of await findPageFiles(url)) {
     const response = await fetch(url + path, {
       headers: { "Accept-Encoding": "gzip" },
       decompress: false,

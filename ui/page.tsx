@@ -1,17 +1,28 @@
 import { render } from "preact";
 import { useState } from "preact/hooks";
+import { viewOf } from "../src/contract/page-view.ts";
 import { control, followControl, readTopology, takeToken } from "./control/control-client.ts";
-import { ControlView } from "./control/control-view.tsx";
-import { GraphView } from "./graph/graph-view.tsx";
-import { address, followLinks, linkTo, navigate, viewOf } from "./shell/address.ts";
+import { address, followLinks, linkTo, navigate } from "./shell/address.ts";
 import { Help } from "./shell/help.tsx";
 import { useKeys } from "./shell/keys.ts";
+import { lazy } from "./shell/lazy.tsx";
 import { followLive } from "./shell/live.ts";
 import { nextTheme, theme, watchTheme } from "./shell/theme.ts";
 import { CompareView } from "./trace/compare-view.tsx";
 import { TraceView } from "./trace/trace-view.tsx";
 import { TracesView } from "./traces/traces-view.tsx";
-import { VerifyView } from "./verify/verify-view.tsx";
+
+// Views that a trace does not need are files of their own: charts and the graph's layout are half of the page's script. The
+// server has the browser load the one of the address beside the page, by the name that its file has here.
+const GraphView = lazy(() => import("./graph/graph-view.tsx").then((it) => it.GraphView), {
+  title: "The graph",
+});
+const VerifyView = lazy(() => import("./verify/verify-view.tsx").then((it) => it.VerifyView), {
+  title: "This view",
+});
+const ControlView = lazy(() => import("./control/control-view.tsx").then((it) => it.ControlView), {
+  title: "This view",
+});
 
 /** What is shown, where that is not this process's own. */
 const ABOUT = document.querySelector<HTMLMetaElement>('meta[name="about"]')?.content ?? "";

@@ -9,19 +9,33 @@ export function respondJson(request: Request, value: unknown): Response {
 }
 
 /** 200 with the text, gzipped when it is over 2 KiB and the client accepts that. */
-export function respondText(
-  request: Request,
-  text: string,
-  headers: Record<string, string>,
-  level: 1 | 6 = GZIP_LEVEL,
-): Response {
-  const bytes = Buffer.from(text);
+export function respondText(request: Request, text: string, headers: Record<string, string>): Response {
+  return respondStatic(request, new StaticText(text, GZIP_LEVEL), headers);
+}
+
+/** A text that is compressed when it is first needed, and then kept compressed, too. */
+export class StaticText {
+  readonly plain: Uint8Array<ArrayBuffer>;
+  readonly #level: 1 | 6;
+  #gzipped: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(text: string, level: 1 | 6) {
+    this.plain = Buffer.from(text);
+    this.#level = level;
+  }
+
+  get gzipped(): Uint8Array<ArrayBuffer> {
+    this.#gzipped ??= Bun.gzipSync(this.plain, { level: this.#level });
+    return this.#gzipped;
+  }
+}
+
+/** As {@link respondText}, for a text that many requests ask for. */
+export function respondStatic(request: Request, text: StaticText, headers: Record<string, string>): Response {
   const varying = { ...headers, Vary: "Accept-Encoding" };
-  if (bytes.length <= MIN_GZIP_BYTES || !acceptsGzip(request))
-    return new Response(bytes, { headers: varying });
-  return new Response(Bun.gzipSync(bytes, { level }), {
-    headers: { ...varying, "Content-Encoding": "gzip" },
-  });
+  if (text.plain.length <= MIN_GZIP_BYTES || !acceptsGzip(request))
+    return new Response(text.plain, { headers: varying });
+  return new Response(text.gzipped, { headers: { ...varying, "Content-Encoding": "gzip" } });
 }
 
 export function respondError(status: number, message: string): Response {

@@ -16,7 +16,7 @@ export function buildPageFromSources(): Promise<void> {
 }
 
 function isStale(ui: string): boolean {
-  const built = ["page.js", "report.js"].map((name) => join(ui, "dist", name));
+  const built = ["files.js", "report.js"].map((name) => join(ui, "dist", name));
   if (!built.every((file) => existsSync(file))) return true;
   const builtMs = Math.min(...built.map((file) => statSync(file).mtimeMs));
   return readdirSync(ui, { recursive: true, encoding: "utf8" }).some(

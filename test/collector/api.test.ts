@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { MAX_BODY_BYTES } from "../../src/collector/request-body.ts";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
+import { findPageFiles } from "../helpers/page-files.ts";
 import { makeChain, newTraceId } from "./spans.ts";
 import { describeZipkinContract } from "./zipkin-contract.ts";
 import { describeZipkinDetails } from "./zipkin-details-contract.ts";
@@ -137,22 +138,56 @@ describe("bodies", () => {
 });
 
 describe("page", () => {
-  const PATHS = ["/", "/page.css", "/page.js", "/icon.svg"];
-
-  test.each(PATHS)("%s has a strict policy and a fixed type", async (path) => {
-    const response = await fetch(collector.url + path);
-    expect(response.status).toBe(200);
-    expect(response.headers.get("content-security-policy")).toStartWith(
-      "default-src 'none'; script-src 'self'",
-    );
-    expect(response.headers.get("x-content-type-options")).toBe("nosniff");
-    expect((await response.text()).length).toBeGreaterThan(100);
+  test("every file of the page has a strict policy, a fixed type, and no name that is gone", async () => {
+    const paths = await findPageFiles(collector.url);
+    const views = ["graph-view", "verify-view", "control-view", "scatter", "trace-file-reader"];
+    for (const name of ["page.js", "page.css", "icon.svg", ...views.map((view) => `${view}-`)]) {
+      expect(paths.filter((path) => path.startsWith(`/${name}`))).toHaveLength(1);
+    }
+    for (const path of paths) {
+      const { headers, status } = await fetch(collector.url + path);
+      expect([path, status]).toEqual([path, 200]);
+      expect(headers.get("content-security-policy")).toStartWith("default-src 'none'; script-src 'self'");
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+      expect(headers.get("cache-control")).toBe("no-cache");
+      const type = {
+        js: "text/javascript; charset=utf-8",
+        css: "text/css; charset=utf-8",
+        svg: "image/svg+xml",
+      };
+      const extension = path.split(".")[1] as keyof typeof type | undefined;
+      expect(headers.get("content-type")).toBe(
+        extension === undefined ? "text/html; charset=utf-8" : type[extension],
+      );
+    }
   });
 
-  test("its script is one module that loads no other", async () => {
-    const response = await fetch(`${collector.url}/page.js`);
-    expect(response.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
-    expect(await response.text()).not.toMatch(/\bfrom\s*"\.|\bimport\s*\(/);
+  test("a file of another version of the page is not found", async () => {
+    for (const name of ["graph-view-00000000.js", "files.js", "report.js", "constructor"])
+      expect((await fetch(`${collector.url}/${name}`)).status).toBe(404);
+  });
+
+  test("the browser is told to load the files of the view in the address with the page", async () => {
+    const linksOf = async (query: string) => (await fetch(`${collector.url}/${query}`)).headers.get("link");
+    expect(await linksOf("")).toMatch(/<graph-view-\w+\.js>; rel=modulepreload/);
+    expect(await linksOf("?view=verify")).toMatch(/<verify-view-\w+\.js>; rel=modulepreload/);
+    expect(await linksOf("?view=traces")).toBeNull();
+    expect(await linksOf("?trace=1a&view=verify")).toBe(
+      "<api/v2/trace/1a>; rel=preload; as=fetch; crossorigin",
+    );
+  });
+
+  test("what a trace needs does not carry charts, the graph's layout or the trace-file reader", async () => {
+    const html = await (await fetch(`${collector.url}/?trace=1a`)).text();
+    const scripts = [...html.matchAll(/(?:href|src)="([\w-]+\.js)"/g)].map(([, name]) => name);
+    let script = "";
+    for (const name of scripts) script += await (await fetch(`${collector.url}/${name}`)).text();
+    expect(scripts.length).toBeGreaterThan(1);
+    expect(script).toContain("Critical path");
+    expect(script).not.toMatch(/u-legend|network-simplex|resourceSpans/);
+    // Whatever they import at their start is named in the page, too, so that no file waits for another.
+    const imported = [...script.matchAll(/from"\.\/([\w-]+\.js)"/g)].map(([, name]) => name);
+    expect(scripts).toEqual(expect.arrayContaining(imported));
   });
 
   test("the list of the page is summaries, not spans", async () => {

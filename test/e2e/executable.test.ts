@@ -5,6 +5,7 @@ import { VERSION } from "../../src/lib/version.ts";
 import { CLOSED_PORT } from "../helpers/chain.ts";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
 import { ARCHITECTURE, buildExecutable } from "../helpers/image.ts";
+import { findPageFiles } from "../helpers/page-files.ts";
 
 const LIMIT_MS = 120_000;
 
@@ -71,6 +72,7 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
           expect(response.status).toBe(200);
           expect((await response.text()).toLowerCase()).toContain(content);
         }
+        expect((await findPageFiles(page)).length).toBeGreaterThan(8);
         reader.releaseLock();
         await eventually(async () => {
           const response = await fetch(`${page}/api/v2/traces`);

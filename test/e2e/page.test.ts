@@ -9,6 +9,7 @@ import { readTraceFile } from "../../src/trace/file/read-trace-file.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { hexId, makeChain, newTraceId } from "../collector/spans.ts";
 import { eventually } from "../helpers/cli.ts";
+import { findPageFiles } from "../helpers/page-files.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
 const AXE = readFileSync(join(import.meta.dir, "../../node_modules/axe-core/axe.min.js"), "utf8");
@@ -81,6 +82,32 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await report(makeChain(newTraceId(), 3, Date.now() - 1000));
         await page.getByRole("link", { name: "chain-link-service-0 forward" }).waitFor();
       }),
+    TIMEOUT_MS,
+  );
+
+  test(
+    "a view or a trace file that needs a part of the page after the collector has gone says so",
+    () =>
+      onPage(
+        async (page) => {
+          await page.goto(`${collector.url}/?view=traces`);
+          await page.getByRole("heading", { name: "No traces yet" }).waitFor();
+          await collector.stop();
+          await page
+            .getByLabel("Open a file")
+            .setInputFiles({ name: "a.json", mimeType: "application/json", buffer: Buffer.from("[]") });
+          await page.getByText("The reader of trace files cannot be loaded").waitFor();
+          for (const [link, title] of [
+            ["Verify", "This view cannot be loaded"],
+            ["Graph", "The graph cannot be loaded"],
+          ] as const) {
+            await page.getByRole("link", { name: link, exact: true }).click();
+            await page.getByRole("heading", { name: title }).waitFor();
+          }
+          expect(await page.getByRole("button", { name: "Reload the page" }).count()).toBe(1);
+        },
+        [/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED_ENCODING/],
+      ),
     TIMEOUT_MS,
   );
 
@@ -675,10 +702,10 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
     TIMEOUT_MS,
   );
 
-  test("the page is less than 150 kB, gzipped", async () => {
+  test("the page with all its parts is less than 150 kB, gzipped", async () => {
     await onPage(async () => {
       let bytes = 0;
-      for (const path of ["/", "/page.js", "/page.css", "/icon.svg"]) {
+      for (const path of await findPageFiles(collector.url)) {
         const response = await fetch(collector.url + path, {
           headers: { "Accept-Encoding": "gzip" },
           decompress: false,

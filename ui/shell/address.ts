@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { viewOf } from "../../src/contract/page-view.ts";
 
 // The address is the page's state, all of it in the query: `?trace=ID` is one trace, `?view=traces&…` a search.
 // Links are plain links with relative addresses, so that tabs, bookmarks and a proxy's path prefix all work.
@@ -48,13 +49,4 @@ export function followLinks(): void {
     navigate(link.href);
     if (isOtherView) scrollTo(0, 0);
   });
-}
-
-export type View = "graph" | "traces" | "trace" | "compare" | "control" | "verify";
-
-export function viewOf(query: URLSearchParams): View {
-  if (query.get("trace")?.trim()) return "trace";
-  if (query.has("compare")) return "compare";
-  const view = query.get("view");
-  return view === "traces" || view === "control" || view === "verify" ? view : "graph";
 }

@@ -2,7 +2,7 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { TraceProof } from "../../src/collector/proof.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { type Answer, readJson } from "../shell/request.ts";
-import { isOfFile, traceFile } from "../traces/trace-file.ts";
+import { isFromFile, traceFile } from "../traces/trace-file.ts";
 import { modelTrace, type Trace } from "./trace-model.ts";
 
 /** Reads a trace; `null` while it is on its way. Again when `attempt` changes. */
@@ -26,7 +26,7 @@ const ASK_AGAIN_MS = 2000;
 export function useProof(traceId: string): TraceProof | null {
   const [proof, setProof] = useState<TraceProof | null>(null);
   useEffect(() => {
-    if (isOfFile(traceId)) return;
+    if (isFromFile(traceId)) return;
     const controller = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {

@@ -5,7 +5,7 @@ import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
 import { shorten } from "../shell/short-name.ts";
-import { isOfFile } from "../traces/trace-file.ts";
+import { isFromFile } from "../traces/trace-file.ts";
 import { wayBack } from "../traces/way-back.ts";
 import { Flame } from "./flame.tsx";
 import { Minimap } from "./minimap.tsx";
@@ -203,7 +203,7 @@ function TraceHead({ trace }: { readonly trace: Trace }) {
         <li class="id">
           <code>{trace.traceId}</code>
         </li>
-        {!isOfFile(trace.traceId) && (
+        {!isFromFile(trace.traceId) && (
           <li>
             <a href={`api/v2/trace/${trace.traceId}`} download={`${trace.traceId}.json`}>
               JSON

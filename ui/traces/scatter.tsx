@@ -6,7 +6,7 @@ import { linkTo, navigate } from "../shell/address.ts";
 import { shorten } from "../shell/short-name.ts";
 import { cssColor, paintVersion } from "../shell/theme.ts";
 
-interface ScatterProps {
+export interface ScatterProps {
   readonly traces: readonly TraceSummary[];
   /** A part was chosen by dragging: milliseconds since 1970, and microseconds. `null`: none can be. */
   readonly onChoose: ((part: { fromMs: number; toMs: number; min: number; max: number }) => void) | null;

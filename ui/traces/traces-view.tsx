@@ -5,11 +5,12 @@ import { formatCount } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
 import { FileButton } from "../shell/file-button.tsx";
 import { useKeys } from "../shell/keys.ts";
+import { lazy } from "../shell/lazy.tsx";
 import { Notice } from "../shell/notice.tsx";
 import { type Answer, readJson } from "../shell/request.ts";
 import type { Listing } from "./listing.ts";
 import { inOrder, orderOf } from "./order.ts";
-import { Scatter } from "./scatter.tsx";
+import type { ScatterProps } from "./scatter.tsx";
 import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";
 import { openTraceFile, TRACE_FILES, traceFile, traceFileProblem } from "./trace-file.ts";
 import { TraceList } from "./trace-list.tsx";
@@ -28,6 +29,12 @@ const CRITERIA = [
   "endTs",
   "limit",
 ];
+
+/** With the charts' library, which the list does not wait for. The empty box is as high as the chart, so that nothing moves. */
+const Scatter = lazy<ScatterProps>(() => import("./scatter.tsx").then((it) => it.Scatter), {
+  title: "The chart",
+  whileLoading: <div class="scatter-box" />,
+});
 
 /** The result of a search, refreshed every two seconds unless paused. */
 export function TracesView() {
