@@ -112,11 +112,16 @@ function Page() {
 watchTheme();
 takeToken();
 followLinks();
-followLive();
-void followControl();
-void readTopology();
 const root = document.querySelector("#page");
 if (root !== null) {
   root.replaceChildren();
   render(<Page />, root);
 }
+// After the first frame: what the view itself reads comes first.
+requestAnimationFrame(() =>
+  setTimeout(() => {
+    followLive();
+    void followControl();
+    void readTopology();
+  }),
+);

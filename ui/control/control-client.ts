@@ -15,23 +15,34 @@ const NO_MARKS: readonly Mark[] = [];
 export const marks = computed(() => control.value?.marks ?? NO_MARKS);
 export const isAllowed = computed(() => control.value?.isAllowed === true);
 
-let token = "";
+/** Unknown until it is needed: the first look into the storage takes some milliseconds. */
+let token: string | undefined;
 
 /** Whether there is a token, which may be that of an earlier run. */
 export function hasToken(): boolean {
-  return token !== "";
+  return readToken() !== "";
 }
 
-/** Takes the token out of the address, where it stands after `#`, and keeps it for this tab. */
+/** Moves the token from the address, where it comes after `#`, into the storage of this tab. */
 export function takeToken(): void {
   const given = /^#token=([\w-]+)$/.exec(location.hash)?.[1];
+  if (given === undefined) return;
+  token = given;
   try {
-    if (given !== undefined) sessionStorage.setItem(KEY, given);
-    token = given ?? sessionStorage.getItem(KEY) ?? "";
+    sessionStorage.setItem(KEY, given);
   } catch {
-    token = given ?? "";
+    // Without storage it lasts as long as the page.
   }
-  if (given !== undefined) history.replaceState(null, "", location.pathname + location.search);
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+function readToken(): string {
+  try {
+    token ??= sessionStorage.getItem(KEY) ?? "";
+  } catch {
+    token ??= "";
+  }
+  return token;
 }
 
 /** Asks every second what is the case, as others may change it too; not at all where there is nothing to control. */
@@ -61,11 +72,12 @@ async function request(
   path: string,
   body?: unknown,
 ): Promise<{ readonly status: number; readonly text: string }> {
+  const given = readToken();
   try {
     const response = await fetch(`api/control${path}`, {
       method,
       headers: {
-        ...(token !== "" && { Authorization: `Bearer ${token}` }),
+        ...(given !== "" && { Authorization: `Bearer ${given}` }),
         ...(body !== undefined && { "Content-Type": "application/json" }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),

@@ -1,65 +1,63 @@
 import { type Namer, shorten } from "./short-name.ts";
 
-/** Fewer characters say nothing. */
-const LEAST = 3;
-/** More are never in sight on one line, and measuring takes as long as a text. */
-const MOST = 400;
+/** A shorter part of a name says nothing. */
+const MIN_CHARACTERS = 3;
+/** A line never shows more, and measuring takes longer the longer a text is. */
+const MAX_CHARACTERS = 400;
 
-/** The text, or as much of its beginning and end as is `px` wide; empty where there is no room for {@link LEAST} characters. */
+/**
+ * The text if it is at most `px` wide. Otherwise its beginning and end, with the middle left out; or nothing, if there is no
+ * room for {@link MIN_CHARACTERS}.
+ */
 export function fitText(text: string, px: number, font: string): string {
-  if (text.length <= MOST && textWidth(text, font) <= px) return text;
-  let [fits, tooMany] = [0, Math.min(text.length, MOST)];
+  if (widthLimit(text, sizeOf(font)) <= px) return text;
+  if (text.length <= MAX_CHARACTERS && textWidth(text, font) <= px) return text;
+  let [fits, tooMany] = [0, Math.min(text.length, MAX_CHARACTERS)];
   while (tooMany - fits > 1) {
     const middle = (fits + tooMany) >>> 1;
     if (textWidth(shorten(text, middle), font) <= px) fits = middle;
     else tooMany = middle;
   }
-  return fits < LEAST ? "" : shorten(text, fits);
-}
-
-/** Pixels, without asking the browser for a layout. Kerning is left out, so that a text may turn out a little narrower. */
-export function textWidth(text: string, font: string): number {
-  if (!/^[ -~…]*$/.test(text)) return measure(text, font);
-  const glyphs = glyphsOf(font);
-  let width = 0;
-  for (const character of text) {
-    let glyph = glyphs.get(character);
-    if (glyph === undefined) {
-      glyph = measure(character, font);
-      glyphs.set(character, glyph);
-    }
-    width += glyph;
-  }
-  return width;
-}
-
-/** A graph has a font for each step of its zoom. */
-const MAX_FONTS = 30;
-
-/**
- * Widths of printable ASCII by font: a view has thousands of names, and few characters. Measuring each name took a tenth of
- * the time that it takes to open a trace.
- */
-const glyphWidths = new Map<string, Map<string, number>>();
-
-function glyphsOf(font: string): Map<string, number> {
-  let glyphs = glyphWidths.get(font);
-  if (glyphs === undefined) {
-    if (glyphWidths.size === MAX_FONTS) glyphWidths.clear();
-    glyphs = new Map();
-    glyphWidths.set(font, glyphs);
-  }
-  return glyphs;
+  return fits < MIN_CHARACTERS ? "" : shorten(text, fits);
 }
 
 let context: CanvasRenderingContext2D | null = null;
+/** The context has it in another spelling, and setting it costs more than measuring does. */
+let contextFont = "";
 
-function measure(text: string, font: string): number {
+/** Pixels, without asking the browser for a layout. */
+export function textWidth(text: string, font: string): number {
   context ??= document.createElement("canvas").getContext("2d");
   if (context === null) return text.length * 8;
-  if (context.font !== font) context.font = font;
+  if (contextFont !== font) {
+    contextFont = font;
+    context.font = font;
+  }
   return context.measureText(text).width;
 }
+
+/**
+ * A width, in pixels, that a text in the page's fonts does not exceed: the widest characters of DejaVu Sans Bold and Verdana
+ * Bold, the widest fonts that systems use. Most names fit by this alone, and measuring them took a tenth of the time that it
+ * takes to open a trace. Infinity for anything but ASCII.
+ */
+function widthLimit(text: string, fontPx: number): number {
+  if (text.length > MAX_CHARACTERS) return Number.POSITIVE_INFINITY;
+  let ems = 0;
+  for (let index = 0; index < text.length; index++) {
+    ems += CHARACTER_EMS[text.charCodeAt(index)] ?? Number.POSITIVE_INFINITY;
+  }
+  return ems * fontPx;
+}
+
+/** By character code. */
+const CHARACTER_EMS = Array.from({ length: 127 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  if (code < 32) return Number.POSITIVE_INFINITY;
+  if (/[ijlft.,:;'!| ()[\]-]/.test(character)) return 0.56;
+  if (/[a-ln-vxyz0-9_/]/.test(character)) return 0.73;
+  return /[%@]/.test(character) ? 1.3 : /[mwMW]/.test(character) ? 1.14 : 0.9;
+});
 
 let family = "";
 
@@ -69,26 +67,28 @@ export function fontOf(px: number, weight: 400 | 500 | 600 = 400): string {
   return `${weight} ${px}px ${family}`;
 }
 
+/** Pixels, of a font of {@link fontOf}. */
+function sizeOf(font: string): number {
+  return Number.parseFloat(font.slice("400 ".length));
+}
+
 /** What a line shows of a service and a name. */
 export interface ShownNames {
   readonly service: string;
   readonly name: string;
 }
 
-const [GAP_PX, LEAST_NAME_PX, NARROW_PX] = [6, 30, 150];
+const [GAP_PX, MIN_NAME_PX, NARROW_PX] = [6, 30, 150];
 
-/** A service and a name beside each other in `px`: where there is little room, the service is worth more. */
+/** Fits a service and a name beside each other into `px`. Where there is little room, the service is shown first. */
 export function fitNames(service: string, name: string, px: number, namer: Namer, fontPx = 13): ShownNames {
+  if (widthLimit(service, fontPx) + GAP_PX + widthLimit(name, fontPx) <= px) return { service, name };
   const [strong, plain] = [fontOf(fontPx, 500), fontOf(fontPx)];
-  const nameWidth = name === "" ? 0 : textWidth(shorten(name, MOST), plain) + GAP_PX;
+  const nameWidth = name === "" ? 0 : textWidth(shorten(name, MAX_CHARACTERS), plain) + GAP_PX;
   let whole = service;
-  let width = textWidth(shorten(whole, MOST), strong);
-  if (width + nameWidth > px) {
-    whole = namer(service);
-    width = textWidth(shorten(whole, MOST), strong);
-  }
+  if (textWidth(shorten(whole, MAX_CHARACTERS), strong) + nameWidth > px) whole = namer(service);
   const share = px < NARROW_PX ? px : Math.max(px * 0.55, px - nameWidth);
   const shown = fitText(whole, Math.min(px, share), strong);
   const left = px - textWidth(shown, strong) - GAP_PX;
-  return { service: shown, name: left < LEAST_NAME_PX && nameWidth > left ? "" : fitText(name, left, plain) };
+  return { service: shown, name: left < MIN_NAME_PX && nameWidth > left ? "" : fitText(name, left, plain) };
 }

@@ -32,7 +32,8 @@ export function Minimap({ rows, whole, range, onRange }: MinimapProps) {
     const element = canvas.current;
     if (element === null) return;
     const paint = () => paintRows(element, rows, whole);
-    const observer = new ResizeObserver(paint);
+    // After the frame with the rows, which do not wait for it.
+    const observer = new ResizeObserver(() => setTimeout(paint));
     observer.observe(element);
     return () => observer.disconnect();
   }, [rows, whole.from, whole.to, version]);

@@ -122,7 +122,8 @@ export function Waterfall({
               ))}
             </span>
           </div>
-          {rows.slice(from, to).map((row, offset) => (
+          {/* Not before the width is known: they would be drawn twice. */}
+          {(labelPx > 0 ? rows.slice(from, to) : []).map((row, offset) => (
             <Row
               key={row.index}
               row={row}
