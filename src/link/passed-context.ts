@@ -22,6 +22,7 @@ export class PassedContext extends RequestContext {
     super.start(exchange, propagators, sampler);
     this.isSampled = false;
     this.isStart = false;
+    this.isCaptured = false;
   }
 
   override writeTo(out: ByteWriter, fields: Fields): void {

@@ -44,6 +44,7 @@ const TRACEPARENT_ENDS = ["-00\r\n", "-01\r\n", "-02\r\n", "-03\r\n"].map((text)
 const TRACE_RESPONSE_NAMES = [TRACE_RESPONSE_HEADER, BEGUN_TRACE_HEADER].map((name) =>
   Buffer.from(`${name}: `),
 );
+const BEGUN_TRACE_NAMES = TRACE_RESPONSE_NAMES.slice(1);
 const LINE_END = Buffer.from("\r\n");
 const DASH = 0x2d;
 const ZERO = 0x30;
@@ -121,8 +122,17 @@ export class RequestContext {
 
   /** Writes the response header that names the trace this link began. */
   writeTraceResponse(out: ByteWriter): void {
+    this.#writeTraceAs(out, TRACE_RESPONSE_NAMES);
+  }
+
+  /** Writes into an answer which trace this link joined, so that its caller notices where that is another one. */
+  writeTrace(out: ByteWriter): void {
+    this.#writeTraceAs(out, BEGUN_TRACE_NAMES);
+  }
+
+  #writeTraceAs(out: ByteWriter, names: readonly Uint8Array[]): void {
     const value = formatTraceResponse(this.traceId, this.isSampled);
-    for (const name of TRACE_RESPONSE_NAMES) {
+    for (const name of names) {
       out.copy(name);
       out.latin1(value);
       out.copy(LINE_END);

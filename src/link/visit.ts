@@ -267,6 +267,7 @@ export class Visit implements StepsOwner {
   #writeHeaders(out: ByteWriter): void {
     this.ledger.writeHeader(out);
     if (this.context.isStart) this.context.writeTraceResponse(out);
+    else if (this.context.isCaptured) this.context.writeTrace(out);
   }
 
   #logAccess(status: number, durationMs: number): void {

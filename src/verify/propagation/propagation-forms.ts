@@ -145,10 +145,10 @@ export function newProbes(): Probe[] {
     const trace = newTraceId();
     const ids = { trace, low: newSpanId(), span: newSpanId(), other: newTraceId() };
     const { isStart = false, isShort = false, isContradicting = false, carried = [] } = form;
-    const asked = carried.length === 0 ? {} : { [CAPTURE_HEADER]: "1" };
     return {
       form: form.name,
-      headers: { ...form.headers(ids), ...asked },
+      // Links then also answer with the trace that they joined.
+      headers: { ...form.headers(ids), [CAPTURE_HEADER]: "1" },
       traceId: isStart ? null : isShort ? ids.low.padStart(32, "0") : trace,
       parentId: isStart ? null : ids.span,
       otherTraceId: isContradicting ? ids.other : null,

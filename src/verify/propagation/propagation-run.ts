@@ -66,11 +66,15 @@ async function send(
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
     });
     await response.arrayBuffer();
+    const joined = /^00-([0-9a-f]{32})-/.exec(joinedBy(response.headers) ?? "")?.[1] ?? null;
+    const isGoingOn = joined !== null && (joined === probe.traceId || joined === probe.otherTraceId);
     return {
       ...nothing,
       status: response.status,
       ledger: parseLedger(response.headers.get(LEDGER_HEADER) ?? ""),
-      begun: /^00-([0-9a-f]{32})-/.exec(begunBy(response.headers) ?? "")?.[1] ?? null,
+      begun: isGoingOn ? null : joined,
+      isBegunBefore:
+        probe.traceId === null && joined !== null && !response.headers.has(TRACE_RESPONSE_HEADER),
     };
   } catch {
     signal.throwIfAborted();
@@ -78,8 +82,8 @@ async function send(
   }
 }
 
-/** The trace that the entry began, in either of two headers. */
-function begunBy(headers: Headers): string | null {
+/** The trace that the entry began or joined, in either of two headers. */
+function joinedBy(headers: Headers): string | null {
   return headers.get(TRACE_RESPONSE_HEADER) ?? headers.get(BEGUN_TRACE_HEADER);
 }
 

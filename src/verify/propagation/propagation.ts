@@ -5,6 +5,8 @@ import { isSameLedger, ledgerOf } from "../judge/digest.ts";
 import { findForeignServices } from "../judge/foreign.ts";
 import type { ResultHead } from "../judge/result-head.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
+import { type Ownership, sortSpans } from "../judge/sorted-spans.ts";
+import { TraceView } from "../judge/trace-view.ts";
 import { findHeaderLoss } from "./carried-headers.ts";
 import type { Probe } from "./propagation-forms.ts";
 
@@ -17,6 +19,8 @@ export interface Observation {
   readonly ledger: Ledger | null;
   /** The trace that the entry says, in `traceresponse`, it began. */
   readonly begun: string | null;
+  /** Something before the entry began that trace. @default false */
+  readonly isBegunBefore?: boolean;
   /** By trace id, of all traces that the request may be found in. */
   readonly traces: ReadonlyMap<string, readonly SeenSpan[]>;
 }
@@ -55,7 +59,19 @@ export function isSettled(observation: Observation): boolean {
   if (status === null || (ledger === null && status >= 400)) return true;
   if (ledger === null) return false;
   const { spans } = followed(observation);
-  return isSameLedger(ledgerOf(spans), ledger) || findForeignServices(spans, ledger) !== null;
+  const { ours } = sortSpans(spans, ANY_SERVICE, ledger);
+  return isSameLedger(ledgerOf(ours), ledger) || findForeignServices(spans, ledger) !== null;
+}
+
+/** Every service may be a link, so what recorded a span tells which spans are a platform's. */
+const ANY_SERVICE: Ownership = { services: null, foreign: new Set() };
+
+/** The calls between links. A span of the platform is replaced by its parent. */
+function treeOf(observation: Observation): CallTree {
+  const { spans } = followed(observation);
+  const { ours, foreign } = sortSpans(spans, ANY_SERVICE, observation.ledger);
+  const view = new TraceView(ours, foreign);
+  return new CallTree(ours.map((span) => ({ ...span, parentId: view.parentOf(span) })));
 }
 
 /** The result for what was sent. Pure. */
@@ -103,7 +119,7 @@ function worst(findings: readonly (EdgeFinding | undefined)[]): EdgeFinding {
 function edgesOf(observations: readonly Observation[]): string[] {
   const edges = new Set<string>();
   for (const observation of observations) {
-    const trace = new CallTree(followed(observation).spans);
+    const trace = treeOf(observation);
     for (const call of trace.calls) edges.add(trace.edgeOf(call));
   }
   return [entryEdge(observations), ...edges];
@@ -112,7 +128,7 @@ function edgesOf(observations: readonly Observation[]): string[] {
 /** Whoever was called with the span id that was sent, or began the trace. */
 function entryEdge(observations: readonly Observation[]): string {
   for (const observation of observations) {
-    const trace = new CallTree(followed(observation).spans);
+    const trace = treeOf(observation);
     const parentId = observation.begun === null ? observation.probe.parentId : null;
     const entry = trace.roots.find((it) => it.kind === "SERVER" && it.parentId === parentId);
     if (entry !== undefined) return `${CALLER} > ${entry.serviceName}`;
@@ -142,7 +158,7 @@ function judge(
 ): Map<string, EdgeFinding> {
   const { probe, status, ledger, begun } = observation;
   const { traceId, spans } = followed(observation);
-  const trace = new CallTree(spans);
+  const trace = treeOf(observation);
   const isWhole = ledger !== null && isSettled(observation);
   const found = new Map<string, EdgeFinding[]>();
   const note = (edge: string, state: EdgeFinding["state"], detail: string | null = null) => {
@@ -158,7 +174,7 @@ function judge(
   if (status === null) note(entry, "unknown", "no answer");
   else if (ledger === null && status >= 400) note(entry, "broken", `answered ${status}`);
   else if (begun !== null && probe.traceId !== null) note(entry, "broken", "the entry began another trace");
-  else if (begun === null && probe.traceId === null && ledger !== null)
+  else if (observation.isBegunBefore || (begun === null && probe.traceId === null && ledger !== null))
     note(entry, "changed", "something before the entry began the trace");
   else if (traceId !== null && traceId === probe.otherTraceId)
     note(entry, "changed", "went on in the trace of the other form");
