@@ -32,7 +32,7 @@ function argsOf(objects: Map<string, Wire>): string {
 }
 
 describe("the canary", () => {
-  test("is there only when asked for, behind everything else", () => {
+  test("is created only on request, after everything else", () => {
     const without = buildObjects(buildChain(3), { namespace: "demo" });
     expect(without).toHaveLength(11);
     const keys = [...objectsOf(buildChain(3)).keys()];
@@ -43,7 +43,7 @@ describe("the canary", () => {
     ]);
   });
 
-  test("asks the entry and the release's own backend, whichever it is", () => {
+  test("requests the entry and reads the release's own backend of either kind", () => {
     const topology = buildChain(2);
     expect(argsOf(objectsOf(topology))).toStartWith(
       "verify --forever http://chain-link-service-0 --backend zipkin=http://zipkin-service ",
@@ -55,7 +55,7 @@ describe("the canary", () => {
     expect(argsOf(elsewhere)).toContain("--backend zipkin=http://zipkin.tracing ");
   });
 
-  test("is given the graph of the topology itself", () => {
+  test("receives the graph of the topology", () => {
     for (const topology of [buildChain(4), parseTopology(SHOP, "shop.yaml")]) {
       const document = objectsOf(topology).get("ConfigMap/chain-link-canary").data["topology.json"];
       const [given, read] = [topology, parseTopology(document, "canary")].map((it) => {
@@ -70,7 +70,7 @@ describe("the canary", () => {
     }
   });
 
-  test("is started again when the graph changes, and only then", () => {
+  test("restarts when the graph changes, and only then", () => {
     const annotations = (topology: Topology) => templateOf(objectsOf(topology)).metadata.annotations;
     const shop = parseTopology(SHOP, "shop.yaml");
     const scaled = parseTopology(SHOP.replace(/replicas: \d+/, "replicas: 9"), "shop.yaml");
@@ -82,14 +82,14 @@ describe("the canary", () => {
     });
   });
 
-  test("learns a graph that no ConfigMap holds", () => {
+  test("learns a graph that is too large for a ConfigMap", () => {
     const objects = objectsOf(buildChain(12_000));
     expect(objects.has("ConfigMap/chain-link-canary")).toBe(false);
     expect(argsOf(objects)).not.toContain("--graph");
     expect(templateOf(objects).spec.volumes).toBeUndefined();
   });
 
-  test("finds the pods of every link, and no others, by the Service without an address", () => {
+  test("finds the pods of every link, and no others, through the headless Service", () => {
     const objects = objectsOf(buildChain(2), { release: "blue" });
     const { spec } = objects.get("Service/chain-link-canary-links");
     expect(spec.clusterIP).toBe("None");
@@ -104,7 +104,7 @@ describe("the canary", () => {
     expect(chosen).toEqual(["chain-link-deployment-0", "chain-link-deployment-1"]);
   });
 
-  test("a service of its name is refused, where there is a canary", () => {
+  test("a service of the same name is rejected when there is a canary", () => {
     const text =
       "{apiVersion: chain-link.dev/v1, kind: Topology, services: {chain-link-canary: {entry: true}}}";
     const topology = parseTopology(text, "test");

@@ -27,15 +27,15 @@ describe.each(GOLDEN)("the manifests of %s", (name, objects) => {
     for (const file of files) writeFileSync(new URL(file.name, folder), file.text);
   }
 
-  test("are these files", () => {
+  test("have the expected file names", () => {
     expect(files.map((file) => file.name).sort()).toEqual(readdirSync(folder).sort());
   });
 
-  test.each(files)("have these bytes: $name", (file) => {
+  test.each(files)("have the expected bytes: $name", (file) => {
     expect(file.text).toBe(readFileSync(new URL(file.name, folder), "utf8"));
   });
 
-  test("are read back as the objects they were made from", () => {
+  test("parse back to the objects", () => {
     for (const [index, { text }] of files.entries())
       expect(load(text, { schema: YAML11_SCHEMA })).toEqual(JSON.parse(JSON.stringify(objects[index])));
   });
@@ -45,13 +45,13 @@ describe("a stream", () => {
   const objects = buildObjects(buildChain(2), OPTIONS);
   const plain = JSON.parse(JSON.stringify(objects));
 
-  test("in YAML is one document for each object, with the bytes of its file", () => {
+  test("in YAML has one document per object, with the bytes of its file", () => {
     const text = [...renderStream(objects, "yaml")].join("");
     expect(text).toBe(objects.map((object) => `---\n${renderManifest(object).text}`).join(""));
     expect(loadAll(text)).toEqual(plain);
   });
 
-  test("in JSON is one List", () => {
+  test("in JSON is one List object", () => {
     const text = [...renderStream(objects, "json")].join("");
     expect(text.endsWith("}\n")).toBe(true);
     expect(JSON.parse(text)).toEqual({ apiVersion: "v1", kind: "List", items: plain });
@@ -64,7 +64,7 @@ describe("the provenance of a file", () => {
   const [deployment] = files.filter(({ name }) => name === "chain-link-deployment-0-deployment.yaml");
   const { name, text } = deployment ?? { name: "", text: "" };
 
-  test("is ours for each that we write, the bare Namespace apart", () => {
+  test("is ours for every manifest except the bare Namespace", () => {
     for (const file of files) {
       expect(readProvenance(file.name, file.text).kind).toBe(
         file.name.endsWith("-namespace.yaml") ? "bare-namespace" : "ours",
@@ -72,7 +72,7 @@ describe("the provenance of a file", () => {
     }
   });
 
-  test("is ours after somebody changed the image or the order of the spec", () => {
+  test("is still ours after the image or the order of the spec was edited", () => {
     const edited = text.replace("1.2.3", "1.2.4").replace("replicas: 1", "replicas: 4");
     expect(readProvenance(name, edited)).toEqual({ kind: "ours", namespace: "chain-link" });
   });

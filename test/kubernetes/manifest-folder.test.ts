@@ -91,8 +91,8 @@ const CAN_MOUNT = (() => {
   return isMounted;
 })();
 
-describe("a folder that holds nothing else", () => {
-  test("is made, with the folders above it, and holds exactly the files", () => {
+describe("an output folder without other files", () => {
+  test("is created with its parents and holds exactly the manifests", () => {
     const nested = join(top, "a", "b", "manifests");
     const seen: string[] = [];
     const files = chainFiles(3);
@@ -103,7 +103,7 @@ describe("a folder that holds nothing else", () => {
     expect(seen).toEqual(files.map(({ name }) => name));
   });
 
-  test("loses our files of a longer chain and of another namespace", () => {
+  test("loses manifests of a longer chain and of another namespace", () => {
     writeManifests(folder, chainFiles(4, undefined, "before"));
     const { removed } = writeManifests(folder, chainFiles(2, undefined, "after"));
     expect(removed).toEqual([
@@ -120,7 +120,7 @@ describe("a folder that holds nothing else", () => {
     );
   });
 
-  test("stays the same folder and keeps its permissions", () => {
+  test("remains the same folder with the same permissions", () => {
     writeManifests(folder, chainFiles(1));
     chmodSync(folder, 0o2750);
     const before = statSync(folder);
@@ -130,7 +130,7 @@ describe("a folder that holds nothing else", () => {
     expect(after.mode).toBe(before.mode);
   });
 
-  test("keeps the time of change of files that stay the same", () => {
+  test("keeps the modification time of unchanged files", () => {
     writeManifests(folder, chainFiles(2));
     for (const name of readdirSync(folder)) utimesSync(join(folder, name), 1000, 1000);
     writeManifests(folder, chainFiles(3));
@@ -140,7 +140,7 @@ describe("a folder that holds nothing else", () => {
   });
 });
 
-describe("a folder that holds files of other people", () => {
+describe("an output folder with files of other people", () => {
   const theirs: Record<string, string> = {
     "kustomization.yaml": "resources: []\n",
     ".gitkeep": "",
@@ -157,7 +157,7 @@ describe("a folder that holds files of other people", () => {
     for (const [name, text] of Object.entries(theirs)) writeFileSync(join(folder, name), text);
   });
 
-  test("keeps them all, and still loses ours that are obsolete", () => {
+  test("keeps them and loses our obsolete manifests", () => {
     writeManifests(folder, chainFiles(4));
     expect(contentOf(folder)).toEqual({ ...theirs, ...textsOf(chainFiles(4)) });
     const { removed } = writeManifests(folder, chainFiles(3, "example/link:2"));
@@ -166,7 +166,7 @@ describe("a folder that holds files of other people", () => {
     expect(readdirSync(top)).toEqual(["manifests"]);
   });
 
-  test("is left as it was when a name of ours is a folder there", () => {
+  test("is left unchanged when a manifest's name is taken by a folder", () => {
     writeManifests(folder, chainFiles(2));
     mkdirSync(join(folder, "chain-link-service-2-service.yaml", "x"), { recursive: true });
     const before = contentOf(top);
@@ -180,8 +180,8 @@ describe("a folder that holds files of other people", () => {
   });
 });
 
-describe("a folder in an unusual place", () => {
-  test("is reached by a link, which stays", () => {
+describe("an output folder in an unusual place", () => {
+  test("may be a symbolic link, which remains", () => {
     const real = join(top, "elsewhere");
     symlinkSync("elsewhere", folder);
     writeManifests(folder, chainFiles(3));
@@ -191,7 +191,7 @@ describe("a folder in an unusual place", () => {
     expect(readdirSync(top).sort()).toEqual(["elsewhere", "manifests"]);
   });
 
-  test("is the working directory", () => {
+  test("may be the working directory", () => {
     writeManifests(folder, chainFiles(1));
     const home = process.cwd();
     process.chdir(folder);
@@ -204,7 +204,7 @@ describe("a folder in an unusual place", () => {
     }
   });
 
-  test.skipIf(!CAN_MOUNT)("is a mount point", () => {
+  test.skipIf(!CAN_MOUNT)("may be a mount point", () => {
     expect(mount(folder, "size=4m")).toBe(true);
     try {
       writeManifests(folder, chainFiles(4));
@@ -217,8 +217,8 @@ describe("a folder in an unusual place", () => {
   });
 });
 
-describe("a failure leaves everything as it was", () => {
-  test("when the files cannot all be made", () => {
+describe("a failed run changes nothing", () => {
+  test("when not every file can be created", () => {
     writeManifests(folder, chainFiles(2));
     const before = contentOf(top);
     const breakOff = (name: string) => {
@@ -232,7 +232,7 @@ describe("a failure leaves everything as it was", () => {
     expect(readdirSync(top)).toEqual(["manifests"]);
   });
 
-  test("when a part of the path is a file", () => {
+  test("when a parent in the path is a file", () => {
     writeFileSync(folder, "a file");
     for (const path of [folder, join(folder, "sub")]) {
       const failure = failureOf(() => writeManifests(path, chainFiles(1)));
@@ -244,7 +244,7 @@ describe("a failure leaves everything as it was", () => {
     expect(contentOf(top)).toEqual({ manifests: "a file" });
   });
 
-  test("when links to the folder go round in a circle", () => {
+  test("when symbolic links in the path form a cycle", () => {
     symlinkSync(join(top, "other"), folder);
     symlinkSync(folder, join(top, "other"));
     expect(failureOf(() => writeManifests(folder, chainFiles(1))).message).toContain("round in a circle");
@@ -329,8 +329,8 @@ test.skipIf(!CAN_MOUNT)(
   },
 );
 
-describe("a run that was killed", () => {
-  test("while it wrote leaves the files as they were, and nothing that kubectl would read", async () => {
+describe("a killed run", () => {
+  test("leaves old files intact, and no partial file that kubectl reads", async () => {
     writeManifests(folder, chainFiles(2));
     const before = contentOf(folder);
     await run(folder, "5", "7");
@@ -341,7 +341,7 @@ describe("a run that was killed", () => {
     expect(contentOf(top)).toEqual(placed(chainFiles(3)));
   });
 
-  test("is told from one that still runs", async () => {
+  test("is distinguished from a run in progress", async () => {
     const sleeper = Bun.spawn(["sleep", "60"]);
     await run(folder, "1", "1");
     const left = readdirSync(folder)[0] ?? "";
@@ -356,7 +356,7 @@ describe("a run that was killed", () => {
   });
 });
 
-test("of runs at the same time, either the files of one remain or a run fails and says so", async () => {
+test("of concurrent runs, the files of one remain or a run fails with an error", async () => {
   mkdirSync(folder);
   writeFileSync(join(folder, "theirs.txt"), "theirs");
   const up = Array.from({ length: 10 }, (_, index) => 2 + (index % 7)).join(",");
@@ -371,7 +371,7 @@ test("of runs at the same time, either the files of one remain or a run fails an
   expect(content).toEqual(textsOf(chainFiles(instances, `example/link:${instances}`)));
 }, 30_000);
 
-test("a run that another one overtakes while it writes ends with its own files only", () => {
+test("a run overtaken by another one ends with only its own files", () => {
   let isFirst = true;
   writeManifests(folder, chainFiles(1), () => {
     if (isFirst) writeManifests(folder, chainFiles(2, "example/link:2"));
@@ -410,7 +410,7 @@ describe("another user of the machine cannot", () => {
     expect(contentOf(victim())).toEqual({ "stays.txt": "stays" });
   });
 
-  test("redirect a run by putting a link in the folder's place while it writes", () => {
+  test("redirect a run by replacing the folder with a symbolic link", () => {
     let isFirst = true;
     writeManifests(folder, chainFiles(1), () => {
       if (!isFirst) return;
@@ -422,7 +422,7 @@ describe("another user of the machine cannot", () => {
     expect(contentOf(join(top, "moved"))).toEqual(textsOf(chainFiles(1)));
   });
 
-  test("make us write through, wait for or keep what they put in the place of a file", () => {
+  test("make a run follow a symbolic link, block on a pipe or keep a planted file", () => {
     const [namespace, list, pod, ...others] = chainFiles(1);
     mkdirSync(folder);
     symlinkSync("../victim/stays.txt", join(folder, namespace?.name ?? ""));
@@ -435,7 +435,7 @@ describe("another user of the machine cannot", () => {
     expect(others.length).toBeGreaterThan(0);
   });
 
-  test.skipIf(!isRoot)("stay the owner of a file of ours that they wrote first", () => {
+  test.skipIf(!isRoot)("remain the owner of a manifest that they created first", () => {
     mkdirSync(folder, { mode: 0o700 });
     const [first] = chainFiles(1);
     const path = join(folder, first?.name ?? "");
@@ -445,7 +445,7 @@ describe("another user of the machine cannot", () => {
     expect(statSync(path).uid).toBe(0);
   });
 
-  test("have a pretended staging folder of earlier versions put back", () => {
+  test("make a run restore a fake staging folder of an earlier version", () => {
     writeManifests(folder, chainFiles(1));
     const planted = join(top, ".manifests.chain-link-run-00000000-999999-0123456789ab", "old");
     mkdirSync(planted, { recursive: true });

@@ -47,7 +47,7 @@ describe("an image", () => {
     expect(isImageReference(image)).toBe(false);
   });
 
-  test("is judged in no time, whatever the text", () => {
+  test("is validated in linear time", () => {
     const startMs = performance.now();
     expect(isImageReference(`${"a-".repeat(100_000)}!`)).toBe(false);
     expect(isImageReference(`${"a.".repeat(120)}!`)).toBe(false);

@@ -73,7 +73,7 @@ describe.each([
   const cluster = new Cluster(topology);
   const names = [...topology.services.keys()];
 
-  test("a link is reached by the links that call it and by no other", () => {
+  test("a link accepts traffic only from the links that call it", () => {
     for (const { name: from, steps } of topology.services.values()) {
       const called = new Set(
         steps
@@ -88,7 +88,7 @@ describe.each([
     }
   });
 
-  test("the load generator and strangers reach the entry alone", () => {
+  test("the load generator and strangers reach only the entry", () => {
     for (const from of ["loadgenerator", STRANGER])
       expect(names.filter((to) => cluster.canReach(from, to))).toEqual([topology.entry]);
   });
@@ -98,14 +98,14 @@ describe.each([
       expect(cluster.canReach(from, "zipkin-service")).toBe(true);
   });
 
-  test("everybody reaches the load generator's account, and nobody any other port", () => {
+  test("everybody reaches the load generator's ledger, and no other port", () => {
     expect(cluster.canReachPod(STRANGER, "loadgenerator", 8080)).toBe(true);
     for (const to of cluster.pods.keys()) expect(cluster.canReachPod(STRANGER, to, 22)).toBe(false);
     expect(cluster.canReachPod(STRANGER, "loadgenerator", 8000)).toBe(false);
   });
 });
 
-test("the canary reaches every link and Zipkin, and everybody its metrics", () => {
+test("the canary reaches every link and Zipkin, and everybody reaches its metrics", () => {
   const topology = parseTopology(SHOP, "shop.yaml");
   const cluster = new Cluster(topology, true);
   const canary = "chain-link-canary";
@@ -115,7 +115,7 @@ test("the canary reaches every link and Zipkin, and everybody its metrics", () =
   expect(cluster.canReachPod(STRANGER, canary, 8000)).toBe(false);
 });
 
-test("a service called zipkin is not opened to everybody with the trace store", () => {
+test("a service called zipkin is not opened to everybody along with Zipkin", () => {
   const text =
     "{apiVersion: chain-link.dev/v1, kind: Topology, services: { a: { entry: true, calls: [zipkin] }, zipkin: {} }}";
   const cluster = new Cluster(parseTopology(text, "test"));
@@ -123,7 +123,7 @@ test("a service called zipkin is not opened to everybody with the trace store", 
   expect(cluster.canReach("loadgenerator", "zipkin")).toBe(false);
 });
 
-test("without the flag there is no policy", () => {
+test("without the flag there are no policies", () => {
   const objects = buildObjects(buildChain(2), { namespace: "demo" });
   expect(objects.filter(({ kind }) => kind === "NetworkPolicy")).toEqual([]);
 });

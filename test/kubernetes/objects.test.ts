@@ -45,10 +45,10 @@ function podSpecOf(object: KubernetesObject): Wire {
   return object.kind === "Deployment" ? spec.template.spec : object.kind === "Pod" ? spec : undefined;
 }
 
-describe("a plain chain keeps what the original's users see", () => {
+describe("a plain chain has the objects of the original", () => {
   const objects = objectsOf(buildChain(3));
 
-  test("2N+5 objects in the original's order", () => {
+  test("it has 2N+5 objects in the original's order", () => {
     expect([...objects.keys()]).toEqual([
       "Namespace/demo",
       "ConfigMap/chain-link-services",
@@ -64,12 +64,12 @@ describe("a plain chain keeps what the original's users see", () => {
     ]);
   });
 
-  test("all but the Namespace are in the namespace", () => {
+  test("every object except the Namespace is in the namespace", () => {
     const namespaces = [...objects.values()].map((object) => object.metadata.namespace);
     expect(namespaces).toEqual([undefined, ...Array(10).fill("demo")]);
   });
 
-  test("Namespace: the name only", () => {
+  test("the Namespace has only a name", () => {
     expect(objects.get("Namespace/demo")).toEqual({
       apiVersion: "v1",
       kind: "Namespace",
@@ -77,13 +77,13 @@ describe("a plain chain keeps what the original's users see", () => {
     });
   });
 
-  test("ConfigMap: services.json lists the links as Python writes JSON", () => {
+  test("the ConfigMap lists the links in services.json as Python writes JSON", () => {
     expect(objects.get("ConfigMap/chain-link-services").data).toEqual({
       "services.json": '["chain-link-service-0", "chain-link-service-1", "chain-link-service-2"]',
     });
   });
 
-  test("Zipkin: Deployment and Service", () => {
+  test("Zipkin has a Deployment and a Service", () => {
     const labels = { app: "chain-link", instance: "zipkin" };
     const { spec } = objects.get("Deployment/zipkin-deployment");
     expect(spec.replicas).toBe(1);
@@ -106,7 +106,7 @@ describe("a plain chain keeps what the original's users see", () => {
     });
   });
 
-  test("link: Deployment and Service", () => {
+  test("each link has a Deployment and a Service", () => {
     const labels = {
       app: "chain-link",
       instance: "1",
@@ -157,7 +157,7 @@ describe("a plain chain keeps what the original's users see", () => {
     });
   });
 
-  test("load generator: a Pod that asks the first link", () => {
+  test("the load generator is a Pod that sends requests to the first link", () => {
     const { metadata, spec } = objects.get("Pod/loadgenerator");
     expect(metadata.labels).toMatchObject({ app: "chain-link", service: "loadgenerator" });
     expect(spec.restartPolicy).toBe("Always");
@@ -172,7 +172,7 @@ describe("a plain chain keeps what the original's users see", () => {
     });
   });
 
-  test("without options: our image, the original's 60 seconds, the release chain-link", () => {
+  test("the defaults are our image, the original's 60 seconds and the release chain-link", () => {
     const byDefault = new Map(
       buildObjects(buildChain(1), { namespace: "demo" }).map((object): [string, Wire] => [
         object.kind,
@@ -188,14 +188,14 @@ describe("a plain chain keeps what the original's users see", () => {
 
 describe.each([
   ["a chain", buildChain(2)],
-  ["a graph", parseTopology(SHOP, "shop.yaml")],
+  ["the objects of a graph", parseTopology(SHOP, "shop.yaml")],
 ])("every object of %s", (_, topology) => {
   const objects = buildObjects(topology, { ...OPTIONS, release: "blue" });
   const members = objects.filter(({ kind }) => kind !== "Namespace");
   const pods = objects.map(podSpecOf).filter((pod) => pod !== undefined);
   const containers: Wire[] = pods.flatMap((pod) => pod.containers);
 
-  test("carries the labels of a member, but the Namespace; so do its pods", () => {
+  test("has the member labels on every object except the Namespace, and on its pods", () => {
     const templates: Wire[] = members.flatMap((object: Wire) => object.spec?.template ?? []);
     for (const { metadata } of [...members, ...templates]) {
       expect(metadata.labels).toMatchObject({
@@ -207,7 +207,7 @@ describe.each([
     }
   });
 
-  test("gives its pods no token, no service links and no root", () => {
+  test("runs its pods without a token, service links and root", () => {
     for (const pod of pods) {
       expect(pod).toMatchObject({
         automountServiceAccountToken: false,
@@ -218,7 +218,7 @@ describe.each([
     }
   });
 
-  test("gives its containers no capabilities, a read-only root and a memory limit", () => {
+  test("runs its containers without capabilities, with a read-only root and a memory limit", () => {
     expect(containers.length).toBe(topology.services.size + 2);
     for (const container of containers) {
       expect(container.securityContext).toMatchObject({
@@ -233,7 +233,7 @@ describe.each([
     }
   });
 
-  test("has selectors that match its own pods alone", () => {
+  test("has selectors that match only their own pods", () => {
     const templates: Wire[] = objects.flatMap((object: Wire) => object.spec?.template ?? []);
     const podLabels = [
       ...templates.map((template) => template.metadata.labels),
@@ -249,13 +249,13 @@ describe.each([
     }
   });
 
-  test("fails a rollout after two minutes", () => {
+  test("fails a rollout after two minutes without progress", () => {
     for (const object of objects as Wire[])
       if (object.kind === "Deployment") expect(object.spec.progressDeadlineSeconds).toBe(120);
   });
 });
 
-test("a link ends by itself before the kubelet kills it, and has stopped being found before that", () => {
+test("a link ends by itself before the kubelet kills it, and after Services have stopped routing to it", () => {
   const deployment = objectsOf(buildChain(1)).get("Deployment/chain-link-deployment-0");
   const { CHAIN_LINK_DRAIN = "", CHAIN_LINK_GRACE = "" } = envOf(deployment);
   const [drain, grace] = [Number.parseInt(CHAIN_LINK_DRAIN, 10), Number.parseInt(CHAIN_LINK_GRACE, 10)];
@@ -264,7 +264,7 @@ test("a link ends by itself before the kubelet kills it, and has stopped being f
   expect(deployment.spec.template.spec.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(grace + 3);
 });
 
-test("with a collector that is there already, links send to it and no Zipkin is made", () => {
+test("with an existing collector, links send to it and no Zipkin is created", () => {
   const options = {
     ...OPTIONS,
     collector: { url: "http://zipkin.tracing:9411" },
@@ -277,7 +277,7 @@ test("with a collector that is there already, links send to it and no Zipkin is 
   );
 });
 
-test("our own collector stands under Zipkin's names, and links need not know", () => {
+test("our own collector has Zipkin's object names, so links are configured alike", () => {
   const plain = objectsOf(buildChain(2));
   const objects = objectsOf(buildChain(2), { ...OPTIONS, collector: "embedded" });
   expect([...objects.keys()]).toEqual([...plain.keys()]);
@@ -297,7 +297,7 @@ describe("our own collector on a volume", () => {
   const objects = objectsOf(buildChain(2), options);
   const { spec } = objects.get("Deployment/zipkin-deployment");
 
-  test("claims what was asked for, before its Deployment, of the cluster's default class", () => {
+  test("claims the requested size with the default storage class, before its Deployment", () => {
     const names = [...objects.keys()];
     const claim = "PersistentVolumeClaim/collector-storage";
     expect(names.indexOf(claim)).toBeLessThan(names.indexOf("Deployment/zipkin-deployment"));
@@ -308,7 +308,7 @@ describe("our own collector on a volume", () => {
     });
   });
 
-  test("names the class that was asked for", () => {
+  test("claims the requested storage class", () => {
     const fast = objectsOf(buildChain(1), {
       ...options,
       collectorStorage: { size: "1Gi", storageClass: "fast" },
@@ -316,7 +316,7 @@ describe("our own collector on a volume", () => {
     expect(fast.get("PersistentVolumeClaim/collector-storage").spec.storageClassName).toBe("fast");
   });
 
-  test("writes to it as the group that owns it, and keeps no more than half of it", () => {
+  test("writes to it through the volume's group and uses at most half of it", () => {
     const { containers, securityContext, volumes } = spec.template.spec;
     const [{ args, volumeMounts }] = containers;
     const [mount] = volumeMounts;
@@ -329,17 +329,17 @@ describe("our own collector on a volume", () => {
     expect(securityContext.fsGroup).toBe(securityContext.runAsUser);
   });
 
-  test("is never two at a time", () => {
+  test("never runs as two pods", () => {
     expect(spec.strategy).toEqual({ type: "Recreate" });
   });
 
-  test("is not there where Zipkin is", () => {
+  test("is absent when Zipkin is deployed", () => {
     const zipkin = objectsOf(buildChain(2), { ...options, collector: "zipkin" });
     expect(zipkin).toEqual(objectsOf(buildChain(2), { ...OPTIONS, release: "shop" }));
   });
 });
 
-test("the heap of Zipkin fits under its memory limit, with room for the JVM", () => {
+test("Zipkin's heap fits within its memory limit with room for the JVM", () => {
   const deployment = objectsOf(buildChain(1)).get("Deployment/zipkin-deployment");
   const [container] = deployment.spec.template.spec.containers;
   const { JAVA_OPTS = "", MEM_MAX_SPANS = "" } = envOf(deployment);
@@ -350,11 +350,11 @@ test("the heap of Zipkin fits under its memory limit, with room for the JVM", ()
   expect((heapMiB * 2 ** 20) / Number(MEM_MAX_SPANS)).toBeGreaterThan(4500);
 });
 
-describe("a chain that is not plain", () => {
+describe("a chain with options", () => {
   const parse = (text: string, slow = true) =>
     parseTopology(`{apiVersion: chain-link.dev/v1, kind: Topology, ${text}}`, "test", { slow });
 
-  test("says that its slow request is off, and nothing else", () => {
+  test("states that its slow request is off, and nothing else", () => {
     const objects = objectsOf(buildChain(2, { slow: false }));
     expect(ownEnvOf(objects.get("Deployment/chain-link-deployment-0"))).toEqual({
       CHAIN_LINK_SERVICE_NAME: "chain-link-service-0",
@@ -395,17 +395,17 @@ describe("a chain that is not plain", () => {
     } as never);
   });
 
-  test("has the replicas that it asks for", () => {
+  test("has the requested replicas", () => {
     const objects = objectsOf(parse("chain: 2, defaults: { replicas: 3 }"));
     expect(objects.get("Deployment/chain-link-deployment-1").spec.replicas).toBe(3);
   });
 });
 
-describe("a graph", () => {
+describe("the objects of a graph", () => {
   const topology = parseTopology(SHOP, "shop.yaml");
   const objects = objectsOf(topology);
 
-  test("has a Deployment and a Service of its name for each service", () => {
+  test("include a Deployment and a Service per service, named like it", () => {
     for (const { name, replicas } of topology.services.values()) {
       const selector = { app: "chain-link", "service-name": name };
       const { spec } = objects.get(`Deployment/${name}`);
@@ -416,13 +416,13 @@ describe("a graph", () => {
     expect(objects.size).toBe(2 * topology.services.size + 4);
   });
 
-  test("has no list of services: each link knows whom it calls", () => {
+  test("include no services list: each link knows its callees", () => {
     expect([...objects.keys()].filter((key) => key.startsWith("ConfigMap/"))).toEqual([]);
     const mounted = podSpecOf(objects.get("Deployment/catalog")).volumes.map(({ name }: Wire) => name);
     expect(mounted).toEqual(["tmp"]);
   });
 
-  test("gives each link its own entry", () => {
+  test("give each link its own service entry", () => {
     for (const service of topology.services.values()) {
       const env = ownEnvOf(objects.get(`Deployment/${service.name}`));
       expect(Object.keys(env)).toEqual(["CHAIN_LINK_SERVICE_NAME", "CHAIN_LINK_SERVICE"]);
@@ -431,7 +431,7 @@ describe("a graph", () => {
     }
   });
 
-  test("gives a link the memory that its topology has it hold, and the time that it needs to start", () => {
+  test("give a link the memory and startup time that its topology requires", () => {
     const objects = objectsOf(
       graph(`{
         a: { entry: true, memory: { held: 100MiB, perRequest: 2MiB }, concurrency: 10, startup: 90s },
@@ -451,18 +451,18 @@ describe("a graph", () => {
     ]);
   });
 
-  test("scales without restarting pods: their template does not depend on the replicas", () => {
+  test("have pod templates that do not depend on the replicas", () => {
     const scaled = objectsOf(parseTopology(SHOP.replace("replicas: 2", "replicas: 5"), "shop.yaml"));
     const [before, after] = [objects, scaled].map((all) => all.get("Deployment/catalog"));
     expect(after.spec.replicas).toBe(5);
     expect(after.spec.template).toEqual(before.spec.template);
   });
 
-  test("is asked at its entry", () => {
+  test("include a load generator that sends requests to the entry", () => {
     expect(objects.get("Pod/loadgenerator").spec.containers[0].args[1]).toBe("http://frontend");
   });
 
-  test("may have a service called zipkin: it gets none of the trace store's requests", () => {
+  test("may include a service called zipkin, which gets no spans", () => {
     const named = objectsOf(graph("{ zipkin: { entry: true } }"));
     expect(named.get("Deployment/zipkin").spec.template.metadata.labels).not.toMatchObject(
       named.get("Service/zipkin-service").spec.selector,
@@ -470,7 +470,7 @@ describe("a graph", () => {
   });
 });
 
-describe("what Kubernetes could not hold is reported", () => {
+describe("a topology that Kubernetes cannot hold is rejected", () => {
   function problemsOf(topology: Topology, namespace = "demo"): string {
     try {
       buildObjects(topology, { ...OPTIONS, namespace });
@@ -482,7 +482,7 @@ describe("what Kubernetes could not hold is reported", () => {
     return "";
   }
 
-  test("all names that our own objects have, at once", () => {
+  test("for every name that our own objects use, all at once", () => {
     const message = problemsOf(
       graph(
         "{ zipkin-service: { entry: true }, loadgenerator: {}, zipkin-deployment: {}, chain-link-services: {}, fine: {} }",
@@ -493,20 +493,20 @@ describe("what Kubernetes could not hold is reported", () => {
     expect(message).not.toContain("fine");
   });
 
-  test("a service kubernetes, in the namespace default alone", () => {
+  test("for a service called kubernetes, only in the namespace default", () => {
     const topology = graph("{ kubernetes: { entry: true } }");
     expect(problemsOf(topology)).toBe("");
     expect(problemsOf(topology, "default")).toContain('service "kubernetes"');
   });
 
-  test("an entry that does not fit into one variable", () => {
+  test("for a service entry too large for one environment variable", () => {
     const calls = Array.from({ length: 3000 }, () => "{ service: b, timeout: 1234ms }").join(", ");
     expect(problemsOf(graph(`{ a: { entry: true, calls: [${calls}] }, b: {} }`))).toMatch(
       /service "a": its calls take 1\d{5} bytes .* holds 102400/,
     );
   });
 
-  test("a list that does not fit into one ConfigMap", () => {
+  test("for a services list too large for one ConfigMap", () => {
     expect(problemsOf(buildChain(40_000))).toMatch(/the list of services takes \d+ bytes/);
     expect(problemsOf(buildChain(30_000))).toBe("");
   });
@@ -519,7 +519,7 @@ test("the same input gives the same bytes, whatever was built before", () => {
   expect(render()).toEqual(first);
 });
 
-test("of a chain's objects a longer chain changes the list, and each link, so that all are rolled out with it", () => {
+test("a longer chain changes the services list and every link, so that all links roll out", () => {
   const render = (instances: number) =>
     buildObjects(buildChain(instances), OPTIONS).map((object) => renderManifest(object));
   const longer = new Map(render(3).map(({ name, text }) => [name, text]));

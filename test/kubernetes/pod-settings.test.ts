@@ -37,12 +37,12 @@ describe.each([
   ],
   ["a topology", [SHOP_FILE], "Deployment/ads", buildObjects(SHOP, { namespace: "chain-link" })],
 ])("the pods of %s", (_, what, link, plain) => {
-  test("are as they were where nothing is asked", async () => {
+  test("are unchanged without settings", async () => {
     const objects = await generate(what);
     expect([...objects.values()]).toEqual(JSON.parse(JSON.stringify(plain)));
   });
 
-  test("have what the cluster requires, all of them", async () => {
+  test("all have the settings that the cluster requires", async () => {
     const objects = await generate(what, ...FLAGS);
     const pods = [...objects.values()].flatMap(({ kind, spec, metadata }) =>
       kind === "Deployment" ? [spec.template] : kind === "Pod" ? [{ metadata, spec }] : [],
@@ -62,7 +62,7 @@ describe.each([
     }
   });
 
-  test("of links have the resources that are asked for, and no selector changes", async () => {
+  test("of links have the requested resources and unchanged selectors", async () => {
     const [before, after] = await Promise.all([generate(what), generate(what, ...FLAGS)]);
     const [container] = after.get(link).spec.template.spec.containers;
     expect(container.resources).toEqual({
@@ -75,7 +75,7 @@ describe.each([
     expect(zipkin(after)).toEqual(zipkin(before));
   });
 
-  test("leave the user to the cluster, as OpenShift's restricted SCC wants it, or have the one that is named", async () => {
+  test("leave the user to the cluster, as OpenShift's restricted SCC requires, or have the given user", async () => {
     const usersOf = (objects: Map<string, Wire>) =>
       [...JSON.stringify([...objects.values()]).matchAll(/"runAsUser":(\d+)/g)].map(([, user]) => user);
     const [own, none, named] = await Promise.all([
@@ -115,7 +115,7 @@ describe("a topology's own pod settings", () => {
       ),
     );
 
-  test("hold for all pods, and those of a service for its pods, over the others", () => {
+  test("apply to all pods; those of a service override them for its pods", () => {
     const pods = podsOf(
       `defaults: { pods: { nodeSelector: { disk: ssd }, annotations: { a: "1", b: "1" }, runAsUser: none } },
        services: { front: { entry: true, calls: [back] }, back: { pods: { annotations: { b: "2" }, limits: { cpu: "1" } } } }`,
@@ -129,23 +129,23 @@ describe("a topology's own pod settings", () => {
     expect(JSON.stringify([...pods.values()])).not.toContain("runAsUser");
   });
 
-  test("hold for a chain", () => {
+  test("apply to a chain", () => {
     const pods = podsOf("chain: 2, defaults: { pods: { tolerations: [{ key: spot }] } }");
     expect(pods.get("chain-link-deployment-1").spec.tolerations).toEqual([
       { key: "spot", operator: "Exists" },
     ]);
   });
 
-  test("are no part of what a link is told, so that changing them for one service changes no other", () => {
+  test("are not part of a link's service entry, so changing them for one service changes no other", () => {
     const text = (pods: string) => `services: { front: { entry: true, calls: [back] }, back: { ${pods} } }`;
     const [before, after] = [podsOf(text("")), podsOf(text("pods: { annotations: { a: b } }"))];
     expect(after.get("front")).toEqual(before.get("front"));
     expect(after.get("back").spec).toEqual(before.get("back").spec);
   });
 
-  test("are checked like everything else", () => {
+  test("are validated", () => {
     const wrong =
       "services: { a: { entry: true, pods: { labels: { app: x }, nodeselector: {}, runAsUser: 0 } } }";
-    expect(() => parse(wrong)).toThrow(/labels that chain-link does not set itself[\s\S]*nodeselector/);
+    expect(() => parse(wrong)).toThrow(/no label that chain-link sets itself[\s\S]*nodeselector/);
   });
 });

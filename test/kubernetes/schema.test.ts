@@ -50,7 +50,7 @@ describe(`Kubernetes ${openApi.version}`, () => {
     );
   }
 
-  test("would not take a field that it does not know, or one of another type", () => {
+  test("rejects an unknown field and a field of the wrong type", () => {
     const deployment = buildObjects(buildChain(1), { namespace: "demo" }).find(
       ({ metadata }) => metadata.name === "chain-link-deployment-0",
     );

@@ -117,7 +117,7 @@ describe("a rendered service entry", () => {
     );
   });
 
-  test("leaves out what is at its default, but never a time-out", () => {
+  test("omits defaults, but never a timeout", () => {
     const plain: Service = {
       name: "a",
       replicas: 1,

@@ -155,13 +155,13 @@ const { value: anyValue } = fc.letrec<{ value: Plain }>((tie) => ({
 
 for (const [name, read] of Object.entries(READERS)) {
   describe(`read by ${name}`, () => {
-    test.each([...AMBIGUOUS, ...UNMISTAKABLE])("the text %j stays that text", (text) => {
+    test.each([...AMBIGUOUS, ...UNMISTAKABLE])("the text %j stays the same", (text) => {
       expect(read(renderYaml({ key: text }))).toEqual({ key: text });
       expect(read(renderYaml([text]))).toEqual([text]);
       expect(read(renderYaml({ [text]: 1 }))).toEqual({ [text]: 1 });
     });
 
-    test("any value comes back equal", () => {
+    test("any value is read back equal", () => {
       fc.assert(
         fc.property(anyValue, (value) => {
           expect(read(renderYaml(value))).toEqual(value);
@@ -176,7 +176,7 @@ test.each(UNMISTAKABLE)("the text %j is written without quotes", (text) => {
   expect(renderYaml({ key: text })).toBe(`key: ${text}\n`);
 });
 
-test("keys are sorted, lists stand at the level of their key, empty ones on one line", () => {
+test("keys are sorted, lists are at the level of their key, and empty ones are on one line", () => {
   const value = {
     b: [{ y: "0", x: [[1], { k: {} }] }],
     a: { empty: [], nothing: undefined, text: "it's: 1" },
@@ -188,6 +188,6 @@ test("keys are sorted, lists stand at the level of their key, empty ones on one 
   );
 });
 
-test("the order in which keys were set does not matter", () => {
+test("the order of insertion of keys does not matter", () => {
   expect(renderYaml({ b: 1, a: { d: 1, c: 2 } })).toBe(renderYaml({ a: { c: 2, d: 1 }, b: 1 }));
 });

@@ -49,7 +49,7 @@ function open(answers: readonly (() => Response)[]) {
   };
 }
 
-test("a backend is read behind the API server's path", async () => {
+test("a backend is read through the API server's proxy path", async () => {
   await using it = open([() => Response.json([[{ traceId: "a".repeat(32), id: "b".repeat(16) }]])]);
   const reader = new ZipkinReader(it.proxy.url, "Zipkin", { place: "of demo", fetch: it.proxy.fetch });
   const ids = ["a".repeat(32), "c".repeat(32)];
@@ -59,7 +59,7 @@ test("a backend is read behind the API server's path", async () => {
   expect(reader.pageOf(ids[0] ?? "")).toBeNull();
 });
 
-test("a trace that the backend does not have is not there; a Service that is not there is no backend", async () => {
+test("a 404 of the backend is a missing trace; a 404 of the API server is a missing Service", async () => {
   await using empty = open([() => new Response("trace not found", { status: 404 })]);
   const reader = new ZipkinReader(empty.proxy.url, "Zipkin", { place: "", fetch: empty.proxy.fetch });
   expect((await reader.read(["a".repeat(32)], SIGNAL)).size).toBe(0);
@@ -70,7 +70,7 @@ test("a trace that the backend does not have is not there; a Service that is not
   );
 });
 
-test("who may not pass is told so in the API server's words, at once", async () => {
+test("a forbidden proxy request fails at once with the API server's message", async () => {
   await using it = open([() => status(403, "Forbidden", 'cannot get resource "services/proxy"')]);
   const { url, fetch } = it.proxy;
   await expect(fetch(`${url}/health`, { signal: SIGNAL })).rejects.toThrow(
@@ -79,7 +79,7 @@ test("who may not pass is told so in the API server's words, at once", async () 
   expect(it.asked).toHaveLength(1);
 });
 
-test("what is not reached for a moment is asked again, for a while", async () => {
+test("a Service that is unreachable for a moment is retried", async () => {
   const away = () => status(503, "ServiceUnavailable", "no endpoints available for service");
   await using it = open([away, () => new Response("ok")]);
   expect(await (await it.proxy.fetch(`${it.proxy.url}/health`, { signal: SIGNAL })).text()).toBe("ok");

@@ -18,10 +18,10 @@ function answer(status: string): string {
   return `echo '{"apiVersion":"${API_VERSION}","kind":"ExecCredential","status":${status}}'`;
 }
 
-describe("a program that says who we are", () => {
+describe("an exec credential plugin", () => {
   const exec = { apiVersion: API_VERSION, command: "./plugin", interactiveMode: "IfAvailable" };
 
-  test("is beside a kubeconfig that is named relative to the working directory", async () => {
+  test("is found next to a kubeconfig given by a relative path", async () => {
     using folder = temporaryFolder();
     writePlugin(folder.path, answer('{"token":"t"}'));
     const home = process.cwd();
@@ -52,7 +52,7 @@ describe("a program that says who we are", () => {
     }
   });
 
-  test("is beside the kubeconfig, asked once, and again after a refusal", async () => {
+  test("runs once, and again after the server rejects its token", async () => {
     const { cert, key } = CERTIFICATES.good;
     using folder = temporaryFolder();
     writePlugin(
@@ -73,7 +73,7 @@ describe("a program that says who we are", () => {
     expect(await access.headers()).toEqual({ Authorization: "Bearer t2" });
   });
 
-  test("is asked again before what it said expires", async () => {
+  test("runs again before its token expires", async () => {
     using folder = temporaryFolder();
     writePlugin(
       folder.path,
@@ -85,7 +85,7 @@ describe("a program that says who we are", () => {
     expect(await access.headers()).toEqual({ Authorization: "Bearer t2" });
   });
 
-  test("is told of the cluster where it wants to", async () => {
+  test("receives the cluster when it asks for it", async () => {
     using folder = temporaryFolder();
     writePlugin(
       folder.path,
@@ -130,7 +130,7 @@ describe("a program that says who we are", () => {
   });
 });
 
-test("what goes wrong with a program is told without its arguments, which may be secret", async () => {
+test("a plugin's failure is reported without its arguments, which may be secret", async () => {
   using folder = temporaryFolder();
   const exec = { ...PLUGIN, command: "/bin/echo", args: ["--client-secret", "s3cr3t"] };
   const error: UserError = await openConfig(folder.path, config({ exec }))
@@ -143,7 +143,7 @@ test("what goes wrong with a program is told without its arguments, which may be
   expect(`${error.message} ${error.hint}`).not.toContain("s3cr3t");
 });
 
-test("a token in a file is read again after a refusal", async () => {
+test("a token file is read again after the server rejects the token", async () => {
   using folder = temporaryFolder();
   writeFileSync(join(folder.path, "token"), "one\n");
   const access = openConfig(folder.path, config({ tokenFile: "token" }));
@@ -154,7 +154,7 @@ test("a token in a file is read again after a refusal", async () => {
   expect(await access.headers()).toEqual({ Authorization: "Bearer two" });
 });
 
-test("a token that has run out is told when it is refused", () => {
+test("an expired token is reported when the server rejects it", () => {
   using folder = temporaryFolder();
   const token = (exp: number) => `h.${Buffer.from(JSON.stringify({ exp })).toString("base64url")}.s`;
   const old = openConfig(folder.path, config({ token: token(1_600_000_000) }));
@@ -163,7 +163,7 @@ test("a token that has run out is told when it is refused", () => {
   expect(openConfig(folder.path, config({ token: "opaque" })).findTrouble()).toBeNull();
 });
 
-test("a pod's service account is who we are where no kubeconfig is", async () => {
+test("without a kubeconfig, a pod uses its service account", async () => {
   using folder = temporaryFolder();
   for (const [name, text] of Object.entries({ "ca.crt": "CA", namespace: "ns\n", token: "t\n" }))
     writeFileSync(join(folder.path, name), text);
@@ -207,7 +207,7 @@ describe("an OIDC provider", () => {
     return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
   }
 
-  test("gives a new token for an old one, once for all requests, and the kubeconfig keeps both", async () => {
+  test("renews an expired token once for all requests and saves both tokens in the kubeconfig", async () => {
     using folder = temporaryFolder();
     const asked: string[] = [];
     await using issuer = startIssuer((form, authorization) => {
@@ -223,14 +223,14 @@ describe("an OIDC provider", () => {
     expect(kept).toContain("id-token: new");
   });
 
-  test("that refuses is told", async () => {
+  test("that rejects the refresh token is reported", async () => {
     using folder = temporaryFolder();
     await using issuer = startIssuer(() => new Response("revoked", { status: 400 }));
     const access = openConfig(folder.path, config(provider(issuer.url)));
     await expect(access.headers()).rejects.toThrow(/cannot get a token from .*: 400 revoked/);
   });
 
-  test("of a kind that Kubernetes no longer has is told", () => {
+  test("that Kubernetes has removed is reported", () => {
     using folder = temporaryFolder();
     const user = { "auth-provider": { name: "gcp" } };
     expect(() => openConfig(folder.path, config(user))).toThrow('"gcp", which Kubernetes has removed');

@@ -24,12 +24,12 @@ function openGate() {
   return { clock, gate: new Gate(4, 32, () => clock.ms) };
 }
 
-test("a server that answers many as fast as one is given more, up to the limit", async () => {
+test("a server that stays fast under concurrency gets more requests, up to the maximum", async () => {
   const { clock, gate } = openGate();
   expect(await flood(gate, clock, 2000, () => 20)).toBe(32);
 });
 
-test("a server that is slower the more it is given keeps the least", async () => {
+test("a server that slows down under concurrency keeps the minimum", async () => {
   const { clock, gate } = openGate();
   await gate.run(async () => {
     clock.ms += 5;
@@ -37,14 +37,14 @@ test("a server that is slower the more it is given keeps the least", async () =>
   expect(await flood(gate, clock, 2000, (count) => 5 * count)).toBe(4);
 });
 
-test("a server that becomes slow is given less again", async () => {
+test("a server that becomes slow gets fewer requests again", async () => {
   const { clock, gate } = openGate();
   await flood(gate, clock, 2000, () => 20);
   await flood(gate, clock, 4000, (count) => 20 * count);
   expect(gate.width).toBe(4);
 });
 
-test("a request that fails makes room, too", async () => {
+test("a failed request also frees its place", async () => {
   const { clock, gate } = openGate();
   for (let i = 0; i < 10; i++) await gate.run(() => Promise.reject(new Error("no"))).catch(() => {});
   expect(await flood(gate, clock, 4, () => 1)).toBe(4);

@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../helpers/cli.ts";
 import { b64, CERTIFICATES, config, openConfig as open } from "./config.ts";
 
 describe("a kubeconfig", () => {
-  test("gives server, authority, certificate and namespace", async () => {
+  test("provides the server, authority, client certificate and namespace", async () => {
     using folder = temporaryFolder();
     const { cert, key } = CERTIFICATES.good;
     const access = open(
@@ -23,7 +23,7 @@ describe("a kubeconfig", () => {
     expect(access.tls).toBe(access.tls);
   });
 
-  test("names files beside itself", () => {
+  test("resolves file names relative to itself", () => {
     using folder = temporaryFolder();
     const { cert, key } = CERTIFICATES.good;
     writeFileSync(join(folder.path, "ca.pem"), CERTIFICATES.authority);
@@ -63,7 +63,7 @@ describe("a kubeconfig", () => {
     expect(await open(folder.path, config(user)).headers()).toEqual({ Authorization: authorization });
   });
 
-  test("that is one of several: the first that says something wins", () => {
+  test("among several: the first definition wins", () => {
     using folder = temporaryFolder();
     const [first, second] = [join(folder.path, "1"), join(folder.path, "2")];
     writeFileSync(first, renderYaml({ "current-context": "two" }));
@@ -97,7 +97,7 @@ describe("a kubeconfig", () => {
     expect(() => open(folder.path, content, context)).toThrow(found);
   });
 
-  test("asks to be somebody else", async () => {
+  test("may impersonate another user", async () => {
     using folder = temporaryFolder();
     const user = { token: "t", as: "jane", "as-groups": ["dev"], "as-user-extra": { "a/b": ["x"] } };
     expect(await open(folder.path, config(user)).headers()).toEqual({
@@ -110,7 +110,7 @@ describe("a kubeconfig", () => {
     expect(await several.headers()).toMatchObject({ "Impersonate-Group": ["dev", "ops"] });
   });
 
-  test("that is empty is none", () => {
+  test("that is empty counts as missing", () => {
     for (const options of [
       { file: null, environment: { KUBECONFIG: "/dev/null" } },
       { file: "/dev/null", environment: {} },
@@ -118,7 +118,7 @@ describe("a kubeconfig", () => {
       expect(() => openCluster({ ...options, context: null })).toThrow("nothing is in /dev/null");
   });
 
-  test("that is absent, or no YAML, says so", () => {
+  test("that is missing or not YAML is reported", () => {
     using folder = temporaryFolder();
     const absent = join(folder.path, "absent");
     expect(() => openCluster({ file: null, context: null, environment: { KUBECONFIG: absent } })).toThrow(

@@ -34,19 +34,19 @@ function refuse(status: number, retryAfter: string): Response {
   return Response.json(body, { status, headers: { "Retry-After": retryAfter } });
 }
 
-test.each([429, 503])("a server that says %d and when to come back is asked again then", async (status) => {
+test.each([429, 503])("a %d with Retry-After is retried after that time", async (status) => {
   await using site = start((request) => (request < 3 ? refuse(status, "0") : Response.json({ done: true })));
   expect(await site.transport.json(GET)).toEqual({ done: true } as never);
   expect(site.counts.requests).toBe(3);
 });
 
-test("one that says to come back later than anybody waits is told at once", async () => {
+test("a Retry-After beyond the time limit fails at once", async () => {
   await using site = start(() => refuse(429, "3600"));
   await expect(site.transport.json(GET)).rejects.toThrow("429 again and again: slow down");
   expect(site.counts.requests).toBe(1);
 });
 
-test("requests that wait to be sent again keep their places: no more than so many are under way", async () => {
+test("requests waiting for a retry count as in flight", async () => {
   let running = 0;
   let most = 0;
   await using site = start(async (request) => {
@@ -61,7 +61,7 @@ test("requests that wait to be sent again keep their places: no more than so man
   expect(most).toBeLessThanOrEqual(64);
 });
 
-test("what a server warns of is told once", async () => {
+test("each warning of the server is reported once", async () => {
   const warnings: string[] = [];
   const headers = { Warning: '299 - "x is \\"old\\"", 299 - "y"' };
   await using site = start(() => Response.json({}, { headers }), { onWarning: (it) => warnings.push(it) });
@@ -70,7 +70,7 @@ test("what a server warns of is told once", async () => {
   expect(warnings).toEqual(['x is "old"', "y"]);
 });
 
-test("a server that is no API server is told, whatever it says", async () => {
+test("a server that is not an API server is reported as such", async () => {
   await using site = start(() => new Response("<html>"));
   await expect(site.transport.json(GET)).rejects.toThrow("does not speak JSON: an HTML page");
 });

@@ -62,8 +62,8 @@ class ScriptedServer implements Disposable {
   }
 }
 
-describe("a collection that is followed", () => {
-  test("is told whole, then each change; a watch that ends goes on where it was", async () => {
+describe("a watched collection", () => {
+  test("delivers the list, then each change; a watch that ends resumes", async () => {
     using server = new ScriptedServer({
       lists: [["a", "b"]],
       watches: [
@@ -75,7 +75,7 @@ describe("a collection that is followed", () => {
     expect(server.from).toEqual(["100", "150", "152"]);
   });
 
-  test("is listed again when the server has forgotten the place", async () => {
+  test("is listed again when the resource version has expired", async () => {
     const expired = {
       type: "ERROR",
       object: { kind: "Status", code: 410, reason: "Expired", message: "too old" },
@@ -85,20 +85,20 @@ describe("a collection that is followed", () => {
     expect(server.from).toEqual(["100", "200"]);
   });
 
-  test("goes on after a refusal that may pass", async () => {
+  test("continues after a transient error", async () => {
     using server = new ScriptedServer({ lists: [["a"]], watches: [500, 429, [event("DELETED", "a", 101)]] });
     expect(await follow(server)).toEqual(["+a", "list a", "-a"]);
   });
 
-  test("that may not be watched is an error", async () => {
+  test("that may not be watched fails", async () => {
     using server = new ScriptedServer({ lists: [["a"]], watches: [403] });
     const failure = await follow(server).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(ApiError);
   });
 });
 
-describe("waiting until objects are gone", () => {
-  test("takes one that was made again under the same name for another", async () => {
+describe("waiting until objects are deleted", () => {
+  test("treats an object recreated under the same name as another one", async () => {
     using server = new ScriptedServer({
       lists: [["a", "b"]],
       watches: [
@@ -110,7 +110,7 @@ describe("waiting until objects are gone", () => {
     expect(server.from).toEqual(["100", "102"]);
   });
 
-  test("knows what went while the connection was down", async () => {
+  test("notices deletions that happened while the connection was down", async () => {
     const expired = {
       type: "ERROR",
       object: { kind: "Status", code: 410, reason: "Expired", message: "too old" },
@@ -119,7 +119,7 @@ describe("waiting until objects are gone", () => {
     await waitUntilDeleted(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), NEVER);
   });
 
-  test("watches nothing when all are gone at the first look", async () => {
+  test("needs no watch when all objects are already gone", async () => {
     using server = new ScriptedServer({ lists: [["b"]], watches: [] });
     await waitUntilDeleted(server.client, RESOURCES.pod, "n", {}, new Set(["uid-a"]), NEVER);
     // Whatever was begun would have arrived by the time that another request is answered.
@@ -127,7 +127,7 @@ describe("waiting until objects are gone", () => {
     expect(server.from).toEqual([]);
   });
 
-  test("ends with its limit", async () => {
+  test("ends at its time limit", async () => {
     using server = new ScriptedServer({ lists: [["a"]], watches: [] });
     const limit = new AbortController();
     void server.done.then(() => limit.abort(new Error("too long")));
