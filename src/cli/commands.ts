@@ -1,21 +1,21 @@
 import { LINK_PROCESS_COMMAND } from "../local/command-name.ts";
 import type { CommandEntry } from "./shell/command.ts";
 
-/** Every command, in the order of the help. Each module costs half a millisecond: help loads none of them. */
+/** Every command, in help order. Loading one costs half a millisecond, so help loads none of them. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "up",
-    summary: "Run a chain or a topology on this machine, with load, traces and their page",
+    summary: "Run a chain or a topology on this machine, with load and a trace page",
     load: async () => (await import("./local/up.ts")).up,
   },
   {
     name: "fault",
-    summary: "Make a link of a running 'up' slow, failing or absent, and mend it",
+    summary: "Make a link of a running 'up' slow, failing or unreachable, and clear faults",
     load: async () => (await import("./local/fault.ts")).fault,
   },
   {
     name: "generate",
-    summary: "Write the Kubernetes manifests of a chain or a topology",
+    summary: "Write Kubernetes manifests for a chain or a topology",
     load: async () => (await import("./release/generate.ts")).generate,
   },
   {
@@ -25,12 +25,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "dry-run",
-    summary: "Show what deploy would change, field by field",
+    summary: "Show what 'deploy' would change, field by field",
     load: async () => (await import("./release/dry-run.ts")).dryRun,
   },
   {
     name: "validate",
-    summary: "Check that every object of a release is ready, and say why not",
+    summary: "Check that every object of a release is ready, and explain what is not",
     load: async () => (await import("./release/validate.ts")).validate,
   },
   {
@@ -45,47 +45,47 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: "rollback",
-    summary: "Apply an earlier revision of a release again",
+    summary: "Roll a release back to an earlier revision",
     load: async () => (await import("./release/rollback.ts")).rollback,
   },
   {
     name: "delete",
-    summary: "Remove a release from Kubernetes",
+    summary: "Delete a release from Kubernetes",
     load: async () => (await import("./release/delete.ts")).deleteRelease,
   },
   {
     name: "page",
-    summary: "Show the page of a release, or of any Zipkin, on this machine",
+    summary: "Serve the trace page of a release, or of any Zipkin, on this machine",
     load: async () => (await import("./traces/page.ts")).page,
   },
   {
     name: "link",
-    summary: "Run one link: the service that forwards each request to the next",
+    summary: "Run one link: a service that forwards each request to the next",
     load: async () => (await import("./local/link.ts")).link,
   },
   {
     name: "load",
-    summary: "Send requests at a rate, or as fast as they are answered, and measure them",
+    summary: "Send requests at a rate, or as fast as they are answered, and measure latency",
     load: async () => (await import("./local/load.ts")).load,
   },
   {
     name: "import",
-    summary: "Turn a service graph of isotope into a topology document",
+    summary: "Convert an isotope service graph into a topology document",
     load: async () => (await import("./local/import.ts")).importCommand,
   },
   {
     name: "collector",
-    summary: "Take spans as Zipkin and as OpenTelemetry's receiver do, keep and show them",
+    summary: "Store spans from Zipkin and OTLP clients, and show them",
     load: async () => (await import("./local/collector.ts")).collector,
   },
   {
     name: "verify",
-    summary: "Prove that every span of every request arrived, or say which did not",
+    summary: "Prove that every span of every request arrived, or list the missing ones",
     load: async () => (await import("./verify/verify.ts")).verify,
   },
   {
     name: "traces",
-    summary: "Write the traces of a collector or a Zipkin to a file, or send those of a file",
+    summary: "Export traces to a file, or import them from one",
     load: async () => (await import("./traces/traces.ts")).traces,
   },
   {
@@ -100,15 +100,15 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: LINK_PROCESS_COMMAND,
-    summary: "Run one link for a parent process that talks to it (used by up --processes)",
+    summary: "Run one link for its parent process (used by 'up --processes')",
     isHidden: true,
     load: async () => (await import("./local/link-process.ts")).linkProcess,
   },
 ];
 
 /**
- * The commands whose flags have to be known to take a command line apart: one when it stands first, none when there
- * are only flags, otherwise all, as any of them may say which word is a flag's value and which the command.
+ * The commands whose flag tables are needed to parse a command line: one when it comes first, none when there are only
+ * flags, otherwise all of them, because any table may decide whether a word is a flag's value or the command.
  */
 export function findCandidates(args: readonly string[]): readonly CommandEntry[] {
   const first = COMMANDS.find(({ name }) => name === args[0]);

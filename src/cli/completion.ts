@@ -5,11 +5,11 @@ const SHELLS = ["bash", "zsh", "fish"] as const;
 
 export const completion = defineCommand({
   examples: [
-    { line: "source <(chain-link completion bash)", says: "for this shell" },
-    { line: "chain-link completion zsh > ~/.zfunc/_chain-link", says: "for every zsh to come" },
-    { line: "chain-link completion fish > ~/.config/fish/completions/chain-link.fish", says: "for fish" },
+    { line: "source <(chain-link completion bash)", says: "enable completion in this shell" },
+    { line: "chain-link completion zsh > ~/.zfunc/_chain-link", says: "enable it in every new zsh" },
+    { line: "chain-link completion fish > ~/.config/fish/completions/chain-link.fish", says: "enable it in fish" },
   ],
-  operands: { usage: "bash|zsh|fish", summary: "The shell.", min: 1, max: 1 },
+  operands: { usage: "bash|zsh|fish", summary: "Shell to print the script for.", min: 1, max: 1 },
   flags: {},
   async run({ operands, output, commands }) {
     const { UserError } = await import("../lib/errors.ts");

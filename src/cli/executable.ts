@@ -1,11 +1,11 @@
-// Where the program begins when it is one executable: what `bin/chain-link` does to the environment is done here.
+// Entry point of the single executable. It sets up the environment as `bin/chain-link` does for the npm package.
 const { env } = process;
 
-// For processes started from here. For itself it is too late, the runtime has read them: the image sets them from outside.
+// For child processes only: this runtime has read its variables already, so the image sets them from outside.
 env.BUN_JSC_forceRAMSize ??= "268435456";
 env.BUN_CONFIG_DNS_TIME_TO_LIVE_SECONDS ??= "5";
 
-// Not before the environment is as it shall be.
+// Dynamic, so that the environment is set first.
 await import("./entry.ts");
 
 export {};

@@ -44,7 +44,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return await command.run({ flags: values, operands, settings, output, commands: COMMANDS });
   } catch (error) {
     if (!(error instanceof UserError)) {
-      // The runtime would print it too, but with whatever a foreign text in it does to a terminal.
+      // The runtime would print it too, but without escaping foreign text that controls the terminal.
       output.error(`internal error: ${(error instanceof Error && error.stack) || String(error)}`);
       return EXIT.failed;
     }
@@ -55,7 +55,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 type Resolved = ReturnType<typeof resolveSettings>;
 
-/** Commands that reach no cluster load nothing for it. */
+/** Applies the namespace of the kubeconfig's context. Commands without cluster flags load no Kubernetes code. */
 async function withContextNamespace(flags: FlagTable, resolved: Resolved): Promise<Resolved> {
   if (flags.kubeconfig === undefined) return resolved;
   const { readContextNamespace } = await import("./common/context-namespace.ts");
@@ -67,7 +67,7 @@ async function withContextNamespace(flags: FlagTable, resolved: Resolved): Promi
   };
 }
 
-/** How errors are told. Read without a check of the command line, as that may be what is wrong. */
+/** How errors are printed. Read without validation, because the command line itself may be the error. */
 function readOutputFlags(args: readonly string[]): { verbosity: Verbosity; isForPrograms: boolean } {
   const { values } = parseArgs({
     args: [...args],
@@ -81,15 +81,15 @@ function readOutputFlags(args: readonly string[]): { verbosity: Verbosity; isFor
   };
 }
 
-/** Of standard output, in characters. Asked for a terminal only: `process.stdout` takes a while to make. */
+/** Width of standard output in characters. Reads `process.stdout` for a terminal only, as it is slow to create. */
 function terminalWidth(): number {
   return (isatty(1) && process.stdout.columns) || DEFAULT_WIDTH;
 }
 
-/** Where nobody says how wide a line may be. */
+/** Width when standard output is not a terminal. */
 const DEFAULT_WIDTH = 80;
 
-/** What people try first: `help COMMAND` is `COMMAND --help`, and `--version` the command `version`. */
+/** Accepts what people try first: `help COMMAND` means `COMMAND --help`, and `--version` means `version`. */
 function translateHabits(args: readonly string[]): readonly string[] {
   const [first, ...rest] = args;
   if (first === "help") return [...rest, "--help"];

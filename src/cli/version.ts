@@ -4,8 +4,8 @@ import { EXIT } from "./shell/exit.ts";
 import { outputFlag } from "./shell/global-flags.ts";
 
 export const version = defineCommand({
-  examples: [{ line: "chain-link version -o json", says: "with the runtime and the platform" }],
-  flags: { output: outputFlag(["text", "json"], "text", "How to print.") },
+  examples: [{ line: "chain-link version -o json", says: "include the runtime and the platform" }],
+  flags: { output: outputFlag(["text", "json"], "text", "Output format.") },
   async run({ flags, output }) {
     const facts = {
       version: VERSION,

@@ -5,18 +5,18 @@ import { findNearest } from "../../lib/suggestion.ts";
 import type { Command } from "./command.ts";
 import type { FlagTable } from "./flags.ts";
 
-/** A command line taken apart; values are still texts. */
+/** A parsed command line; values are still strings. */
 export interface ParsedArguments {
   /** `null` when only flags were given. */
   readonly command: Command | null;
-  /** Texts by flag; a switch that was given has the text `true`. */
+  /** Values by flag name, as typed; a switch that was given has the value `true`. */
   readonly given: ReadonlyMap<string, readonly string[]>;
   readonly operands: readonly string[];
 }
 
 /**
- * Takes a command line apart. Flags may stand before or after the command and between operands; one that is a switch in
- * one command and takes a value in another stands behind the command.
+ * Parses a command line. Flags may come before or after the command and between operands. A flag that is a switch in one
+ * command and takes a value in another must come after the command.
  * @throws {UserError} `usage`: an unknown command or flag, with the nearest known one; a flag without its value
  */
 export function parseArguments(
@@ -27,7 +27,7 @@ export function parseArguments(
   const tables = [globalFlags, ...commands.map(({ flags }) => flags)];
   const [commandName] = wordsOf(tokenize(args, tables));
   const command = commandName === undefined ? null : findCommand(commandName, commands);
-  // Once more, as the command understands its flags.
+  // Again, now that the command's own flag table can decide.
   const tokens = tokenize(args, command === null ? tables : [...tables, command.flags]);
   const [, ...operands] = wordsOf(tokens);
   const flags: FlagTable = { ...globalFlags, ...command?.flags };
@@ -45,7 +45,7 @@ export function parseArguments(
   return { command, given, operands };
 }
 
-/** Of flags with the same name those of the last table count. */
+/** When several tables have a flag of the same name, the last table wins. */
 function tokenize(args: readonly string[], tables: readonly FlagTable[]) {
   const options = parserOptions(tables);
   return parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true }).tokens;
@@ -60,12 +60,12 @@ function readValue(
   flag: FlagTable[string],
 ): string {
   if (flag.placeholder === undefined) {
-    // A switch that is on by default is turned off: --wait=false, as with kubectl.
+    // `--wait=false` turns off a switch that is on by default, as in kubectl.
     if (token.value === undefined || token.value === "true") return "true";
     if (token.value === "false") return "false";
-    throw usage(`${token.rawName} takes no value but true or false, found ${JSON.stringify(token.value)}`);
+    throw usage(`${token.rawName} takes no value other than true or false, found ${JSON.stringify(token.value)}`);
   }
-  // Without "=", a flag where a value should stand means that the value was forgotten.
+  // Without "=", a flag in place of the value means that the value was forgotten.
   const looksLikeFlag = token.inlineValue !== true && /^-[-a-zA-Z]/.test(token.value ?? "");
   if (token.value === undefined || looksLikeFlag) {
     throw usage(`${token.rawName} needs a value: ${token.rawName} ${flag.placeholder}`);

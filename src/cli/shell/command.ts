@@ -2,29 +2,29 @@ import type { FlagTable, FlagValues } from "./flags.ts";
 import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
 
-/** What a command gets to run with. */
+/** The arguments of a command's `run`. */
 export interface Invocation<F extends FlagTable = FlagTable> {
   readonly flags: FlagValues<F>;
-  /** What stands after the command and is no flag. */
+  /** Words after the command that are not flags. */
   readonly operands: readonly string[];
   /** Every setting with where its value came from, in the order of the flag table. */
   readonly settings: readonly Setting[];
   readonly output: Output;
-  /** Every command there is. */
+  /** Every command of the program. */
   readonly commands: readonly CommandEntry[];
 }
 
-/** How a command is used, before its settings are known. */
+/** What the command line says, before settings are resolved. */
 export interface CommandUse {
   readonly operands: readonly string[];
-  /** Whether a flag, or a variable of it, is there. */
+  /** Whether a flag or one of its environment variables is set. */
   readonly isSet: (flag: string) => boolean;
 }
 
-/** What a command takes and does. */
+/** A command's flags, operands and action. */
 export interface CommandBody<F extends FlagTable = FlagTable> {
   readonly examples: readonly { readonly line: string; readonly says: string }[];
-  /** What may stand after the command. */
+  /** Words that the command accepts after its name. */
   readonly operands?: {
     readonly usage: string;
     readonly summary: string;
@@ -33,34 +33,34 @@ export interface CommandBody<F extends FlagTable = FlagTable> {
   };
   readonly flags: F;
   /**
-   * Flags that mean nothing in this use of the command. Their variables are not read, as they may be meant for another use; on
-   * the command line they are still checked.
+   * Flags that have no effect in this use of the command. Their environment variables are ignored, as they may be meant for
+   * another use; on the command line they are still checked.
    */
   readonly idleFlags?: (use: CommandUse) => readonly string[];
-  /** Reads, and on its first run makes, the original's configuration file. */
+  /** Reads the original's config file, and creates it on the first run. */
   readonly usesConfigFile?: boolean;
   /** Resolves to the exit code. */
   run(invocation: Invocation<F>): Promise<number>;
 }
 
-/** One command as the list of commands has it: its body is loaded when it is needed. */
+/** One command in the list of commands; its body is loaded on demand. */
 export interface CommandEntry {
   readonly name: string;
-  /** One line, as it stands in the list of commands. */
+  /** One line for the list of commands. */
   readonly summary: string;
-  /** Not shown: parts of the program call it. */
+  /** Hidden from help: other parts of the program call it. */
   readonly isHidden?: boolean;
   readonly load: () => Promise<CommandBody>;
 }
 
 export type Command = Omit<CommandEntry, "load"> & CommandBody;
 
-/** Infers the flag table's type; the list of commands forgets it. */
+/** Checks `run` against the types of the flag table, which the list of commands erases. */
 export function defineCommand<const F extends FlagTable>(command: CommandBody<F>): CommandBody {
   return command as unknown as CommandBody;
 }
 
-/** Commands with their bodies. */
+/** Loads the bodies of commands. */
 export function loadCommands(entries: readonly CommandEntry[]): Promise<Command[]> {
   return Promise.all(entries.map(async ({ load, ...entry }) => ({ ...entry, ...(await load()) })));
 }

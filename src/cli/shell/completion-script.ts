@@ -4,10 +4,10 @@ import { GLOBAL_FLAGS } from "./global-flags.ts";
 
 export type Shell = "bash" | "zsh" | "fish";
 
-/** Names under which the program is installed. */
+/** The program's installed names. */
 const PROGRAMS = ["chain-link", "chain-link-cli"] as const;
 
-/** A completion script made from the command tables. */
+/** Renders a completion script from the command tables. */
 export function renderCompletion(shell: Shell, commands: readonly Command[]): string {
   const shown = commands.filter((command) => !command.isHidden);
   if (shell === "bash") return renderBash(shown);
@@ -19,7 +19,7 @@ function flagsOf(command: Command): FlagTable {
   return { ...command.flags, ...GLOBAL_FLAGS };
 }
 
-/** What may stand at each place after a command: some words, a file (`null`), or what nobody can know (no words). */
+/** Candidates for each operand of a command: a list of words, a file (`null`), or nothing (an empty list). */
 function operandsOf({ operands }: Command): readonly (readonly string[] | null)[] {
   const places = operands?.usage.split(" ") ?? [];
   return places.map((place) => {
@@ -28,12 +28,12 @@ function operandsOf({ operands }: Command): readonly (readonly string[] | null)[
   });
 }
 
-/** A flag as it is written: `--output`, and `-o` where it has a letter. */
+/** Spellings of a flag: `--output`, and `-o` if it has a letter. */
 function spellings(name: string, flag: FlagTable[string]): readonly string[] {
   return flag.short === undefined ? [`--${name}`] : [`--${name}`, `-${flag.short}`];
 }
 
-/** Stands for files in the list of a place's words. */
+/** Placeholder for file names in a list of words. */
 const FILES = "<files>";
 
 function renderBash(commands: readonly Command[]): string {
@@ -58,7 +58,7 @@ function renderBash(commands: readonly Command[]): string {
 _chain_link() {
   local word=\${COMP_WORDS[COMP_CWORD]} command= flags= valued= flag= words= place=0 i
   local -a places=()
-  # Bash takes --flag=value for three words.
+  # Bash splits --flag=value into three words.
   if [[ $word == = ]]; then word=; fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case \${COMP_WORDS[i]} in
@@ -109,7 +109,7 @@ function renderZsh(commands: readonly Command[]): string {
             ? `:value:(${flag.choices.join(" ")})`
             : `:value:${flag.completes === undefined ? " " : flag.completes === "file" ? "_files" : "_files -/"}`;
       const text = `[${quote(flag.summary)}]${value}`;
-      // Values stand behind a space, or behind the = of the long name.
+      // A value follows a space, or the = of the long name.
       const long = `--${name}${value === "" ? "" : "="}`;
       const names = flag.short === undefined ? [long] : [long, `-${flag.short}`];
       const before = flag.isRepeatable ? "*" : `(${spellings(name, flag).join(" ")})`;
@@ -183,7 +183,7 @@ ${lines.join("\n")}
 `;
 }
 
-/** Conditions and words of a command's places; fish offers files by itself where nothing forbids it. */
+/** Conditions and words for a command's operands; fish offers files unless told otherwise. */
 function renderFishOperands(command: Command): string[] {
   const [first, second] = operandsOf(command);
   if (first === null) return [];

@@ -4,10 +4,10 @@ import { dirname } from "node:path";
 import { errorCode, errorText, UserError } from "../../lib/errors.ts";
 import { findNearest } from "../../lib/suggestion.ts";
 
-/** What a configuration file says: the texts of its keys. */
+/** The contents of a config file: values by key, as written. */
 export interface ConfigFile {
   readonly values: ReadonlyMap<string, string>;
-  /** Keys that nobody knows, with the nearest known one. */
+  /** Unknown keys, each with the nearest known one. */
   readonly unknownKeys: readonly {
     readonly key: string;
     readonly line: number;
@@ -15,16 +15,16 @@ export interface ConfigFile {
   }[];
 }
 
-/** The keys, in the order in which the file is written. */
+/** Known keys, in file order. */
 export const CONFIG_KEYS = ["instances", "namespace", "chain_link_image", "sleep_time"] as const;
 
-/** The home folder in place of a leading `~`. */
+/** Replaces a leading `~` with the home folder. */
 export function expandHome(path: string): string {
   return path === "~" || path.startsWith("~/") ? homedir() + path.slice(1) : path;
 }
 
 /**
- * Reads the file in the dialect of Python's `configparser`; `null` when there is none.
+ * Reads the file in the dialect of Python's `configparser`; `null` when it does not exist.
  * @throws {UserError} `config-invalid`, with the line
  */
 export function readConfigFile(path: string): ConfigFile | null {
@@ -33,7 +33,7 @@ export function readConfigFile(path: string): ConfigFile | null {
     text = readFileSync(expandHome(path), "utf8");
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
-    const hint = "Name another with --config-file.";
+    const hint = "Use --config-file to name another file.";
     throw new UserError("config-invalid", `${path} cannot be read: ${errorText(error)}`, hint, {
       cause: error,
     });
@@ -58,11 +58,11 @@ function parseConfig(text: string, path: string): ConfigFile {
       new UserError(
         "config-invalid",
         `${path}:${index + 1}: expected ${expected}, found ${JSON.stringify(trimmed.slice(0, 60))}`,
-        "Mend the line, or move the file away: the next run makes a new one.",
+        "Fix the line, or move the file away: the next run creates a new one.",
       );
     if (section === null) throw invalid("the section header [DEFAULT] first");
     if (pair === null) throw invalid('a line "key = value"');
-    // Other sections are none of ours, as for the original.
+    // Like the original, ignore other sections.
     if (section !== "DEFAULT") continue;
     const key = (pair[1] ?? "").toLowerCase();
     if (values.has(key)) throw invalid(`each key once (${key} is in line ${lines.get(key)} already)`);
@@ -76,7 +76,7 @@ function parseConfig(text: string, path: string): ConfigFile {
 }
 
 /**
- * Makes the file, and the folders above it.
+ * Creates the file and its parent folders.
  * @throws {UserError} `file-unwritable`
  */
 export function writeConfigFile(
@@ -89,20 +89,20 @@ export function writeConfigFile(
     mkdirSync(dirname(target), { recursive: true });
     writeNew(target, `[DEFAULT]\n${lines.join("\n")}\n\n`);
   } catch (error) {
-    const hint = "Name a file that can be written with --config-file.";
-    throw new UserError("file-unwritable", `cannot make ${path}: ${errorText(error)}`, hint, {
+    const hint = "Use --config-file to name a writable file.";
+    throw new UserError("file-unwritable", `cannot create ${path}: ${errorText(error)}`, hint, {
       cause: error,
     });
   }
 }
 
-/** A second run at the same moment may have made the file: that one stays. */
+/** Keeps the file of a concurrent run that was faster. */
 function writeNew(target: string, text: string): void {
   try {
     writeFileSync(target, text, { flag: "wx" });
   } catch (error) {
     if (errorCode(error) === "EEXIST") return;
-    // What a full disk took of it would be read as the whole file the next time.
+    // A file cut short by a full disk would be read as complete next time.
     rmSync(target, { force: true });
     throw error;
   }

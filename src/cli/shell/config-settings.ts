@@ -6,8 +6,8 @@ import type { Output } from "./output.ts";
 import { resolveSettings, type Setting, type SettingSources } from "./settings.ts";
 
 /**
- * Resolves the settings of a command that uses the configuration file. Where there is none yet it is made from the
- * defaults and the flags of this run, as the original does; one that exists is never written.
+ * Resolves the settings of a command that uses the config file. A missing file is created from the defaults and the
+ * flags of this run, as in the original; an existing file is never written.
  * @throws {UserError} `config-invalid`, `file-unwritable`, `usage`
  */
 export function applyConfigFile<F extends FlagTable>(
@@ -22,22 +22,22 @@ export function applyConfigFile<F extends FlagTable>(
   const path = own["config-file"];
   const file = readConfigFile(path);
   if (file === null) {
-    // Checked as a whole first: a run with wrong flags leaves nothing behind.
+    // Validate everything first: a run with invalid flags creates no file.
     const resolved = resolveSettings(table, { ...sources, file: null });
     output.warn("Config file does not exist, creating one now");
     try {
       writeConfigFile(path, fileTexts(table, sources.given));
       output.info(`Created config file: ${path}`);
     } catch (error) {
-      // Nobody asked for a file in this place: a run in a container without a home goes on.
+      // The user did not ask for this path: in a container without a home, continue without the file.
       const isAsked = ownSettings.some(({ origin }) => origin !== "default");
       if (isAsked || !(error instanceof UserError)) throw error;
-      output.warn(`${error.message}; going on without it`);
+      output.warn(`${error.message}; continuing without it`);
     }
     return resolved;
   }
   const notice = `Using existing config file: ${path}`;
-  // A command that reaches a cluster tells it when the cluster has answered.
+  // Cluster commands print this after the cluster has answered, so that it does not precede an unrelated error.
   if (table.kubeconfig === undefined) output.warn(notice);
   else output.hold(notice);
   for (const { key, line, nearest } of file.unknownKeys) {

@@ -2,44 +2,44 @@ import { parseDuration } from "../../lib/duration.ts";
 import { type Endpoint, hideSecrets, parseEndpoint } from "../../lib/endpoint.ts";
 import { formatPercentage, parsePercentage } from "../../lib/percentage.ts";
 
-/** Text that a flag does not take; `expected` says what it would. */
+/** A rejected value; `expected` describes valid ones. */
 export class Unfit {
   constructor(readonly expected: string) {}
 }
 
-/** One flag: everything that parsing, help, completion and documentation need to know of it. */
+/** One flag: everything that parsing, help, completion and documentation need. */
 export interface Flag<T> {
   readonly summary: string;
   /** One letter, without the dash. */
   readonly short?: string;
-  /** What stands for the value in help; absent for a switch. */
+  /** The value's name in help; absent for a switch. */
   readonly placeholder?: string;
-  /** Value when nobody sets it. */
+  /** Default value. */
   readonly fallback: T;
-  /** The fallback as help shows it, where it is not simply the value. */
+  /** The default as help shows it, if it differs from the value. */
   readonly fallbackText?: string;
   /**
-   * Environment variables, the first that is set wins. None for a name that has another form in a command that runs in
-   * pods: the variable is that one's. @default `CHAIN_LINK_<NAME>`
+   * Environment variables; the first one set wins. Empty when `link` or `collector`, which run in pods, have a flag of this
+   * name in another form: the variable belongs to that flag. @default `CHAIN_LINK_<NAME>`
    */
   readonly env?: readonly string[];
-  /** How variables of OpenTelemetry are read where they have another form than the flag. */
+  /** Parsers for OpenTelemetry variables whose format differs from the flag's. */
   readonly platforms?: Readonly<Record<string, (text: string) => PlatformReading<T>>>;
-  /** The key in the configuration file. */
+  /** Key in the config file. */
   readonly configKey?: string;
-  /** May be given several times; `parse` sees each value. */
+  /** May be repeated; `parse` gets all values. */
   readonly isRepeatable?: boolean;
-  /** All values there are, for completion. */
+  /** All valid values, for completion. */
   readonly choices?: readonly string[];
-  /** A given text without what is secret in it, for `--info` and errors. @default without users of URLs */
+  /** Redacts a value for `--info` and errors. @default removes user and password from URLs */
   readonly hide?: (text: string) => string;
-  /** What completion offers. */
+  /** What completion offers as values. */
   readonly completes?: "file" | "directory";
-  /** The value of one text, or why it is unfit. For a repeatable flag: of all texts. */
+  /** Parses the last value, or all values of a repeatable flag. */
   readonly parse: (texts: readonly string[]) => T | Unfit;
 }
 
-/** What a variable that a platform sets says: an unfit value is ignored, and the problem is a warning. */
+/** Value of a variable that the platform sets. An invalid value is ignored, and the problem becomes a warning. */
 export interface PlatformReading<T> {
   readonly value: T | Unfit;
   readonly problem: string | null;
@@ -47,7 +47,7 @@ export interface PlatformReading<T> {
 
 export type FlagTable = Readonly<Record<string, Flag<unknown>>>;
 
-/** The values of a flag table by the flags' names. */
+/** Types of the values of a flag table, by flag name. */
 export type FlagValues<F extends FlagTable> = {
   readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never;
 };
@@ -83,12 +83,12 @@ export function switchFlag({
 export function textFlag<T extends string | null>(fallback: T, common: Common<string | T>): Flag<string | T> {
   return single<string | T>(
     fallback,
-    (text) => (text === "" ? new Unfit("a text that is not empty") : text),
+    (text) => (text === "" ? new Unfit("a non-empty text") : text),
     common,
   );
 }
 
-/** A text that a check accepts; `expected` describes such texts. */
+/** A string that `isFit` accepts; `expected` describes such strings. */
 export function checkedFlag<T extends string | null>(
   fallback: T,
   isFit: (text: string) => boolean,
@@ -114,7 +114,7 @@ export function integerFlag<T extends number | null>(
   );
 }
 
-/** Milliseconds; a number without unit counts as seconds where `bareSeconds` says so. */
+/** A duration, in milliseconds. With `bareSeconds`, a number without a unit means seconds. */
 export function durationFlag<T extends number | null>(
   fallback: T,
   common: Common<number | T> & { readonly bareSeconds?: boolean },
@@ -179,7 +179,7 @@ export interface KindOfServer<K extends string> extends Endpoint {
   readonly kind: K;
 }
 
-/** A share of a whole: `1%`. */
+/** A percentage: `1%`. The value is a fraction. */
 export function percentageFlag(fallback: number, common: Common<number>): Flag<number> {
   const parse = (text: string) => parsePercentage(text) ?? new Unfit("a percentage such as 1% or 100%");
   return single<number>(fallback, parse, {
@@ -215,7 +215,7 @@ export function headerFlag(common: Common<readonly Header[]>): Flag<readonly Hea
 
 export type Header = readonly [name: string, value: string];
 
-/** Where to listen: `8080`, `0.0.0.0:8080`, `[::]:8080`. Without a host only this machine is served. */
+/** Address to listen on: `8080`, `0.0.0.0:8080`, `[::]:8080`. Without a host, loopback. */
 export function listenFlag(common: Common<ListenAddress | null>): Flag<ListenAddress | null> {
   const parse = (text: string) => {
     const [, host = "127.0.0.1", port = ""] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
@@ -230,7 +230,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Several `NAME=URL`, repeated or separated by commas. */
+/** `NAME=URL` pairs, repeated or separated by commas. */
 export function nameUrlFlag(
   common: Common<ReadonlyMap<string, Endpoint>>,
 ): Flag<ReadonlyMap<string, Endpoint>> {
@@ -256,7 +256,7 @@ export function nameUrlFlag(
   };
 }
 
-/** Several of a few words, separated by commas. */
+/** A comma-separated list of known words. */
 export function choicesFlag<const C extends string>(
   fallback: readonly C[],
   choices: readonly C[],

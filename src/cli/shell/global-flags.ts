@@ -1,20 +1,20 @@
 import { choiceFlag, switchFlag, textFlag } from "./flags.ts";
 
-/** Where the original keeps its configuration file. */
+/** Path of the original's config file. */
 export const DEFAULT_CONFIG_FILE = "~/.config/chain-link/chain-link-cli.conf";
 
 /** Flags that every command takes, before or after the command's name. */
 export const GLOBAL_FLAGS = {
   help: switchFlag({ summary: "Show help and exit.", short: "h", env: [] }),
-  info: switchFlag({ summary: "Show every setting and where its value came from.", short: "d" }),
-  verbose: switchFlag({ summary: "Say more.", short: "v" }),
-  quiet: switchFlag({ summary: "Say nothing but results and errors.", short: "q" }),
+  info: switchFlag({ summary: "Show every setting and where its value comes from.", short: "d" }),
+  verbose: switchFlag({ summary: "Print more details.", short: "v" }),
+  quiet: switchFlag({ summary: "Print only results and errors.", short: "q" }),
 } as const;
 
-/** Of the commands that read the original's configuration file. */
+/** The flag of commands that read the original's config file. */
 export const CONFIG_FILE_FLAG = {
   "config-file": textFlag(DEFAULT_CONFIG_FILE, {
-    summary: "The configuration file; made on the first run.",
+    summary: "Config file; created on the first run.",
     placeholder: "FILE",
     completes: "file",
   }),

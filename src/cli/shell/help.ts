@@ -5,9 +5,9 @@ import { environmentOf, formatFallback } from "./settings.ts";
 import { wrapText } from "./wrap.ts";
 
 const TAGLINE =
-  "chain-link puts a chain, or any call graph, of traced services on this machine or on Kubernetes.";
+  "chain-link runs a chain, or any call graph, of traced services on this machine or on Kubernetes.";
 
-/** The help of the program, in lines of at most `width` characters: examples first. */
+/** Renders the program's help in lines of at most `width` characters, examples first. */
 export function renderHelp(commands: readonly CommandEntry[], width: number): string {
   const shown = commands.filter((command) => !command.isHidden);
   const pairs = (rows: Rows) => renderPairs(rows, width);
@@ -16,21 +16,21 @@ export function renderHelp(commands: readonly CommandEntry[], width: number): st
     [
       "Examples:",
       ...pairs([
-        ["chain-link up", "a chain of 3 links, its traces and their page"],
-        ["chain-link up --instances 5 --slow off", "5 links, none of them slow"],
-        ["chain-link up shop.yaml", "the call graph of a topology document"],
-        ["chain-link deploy --instances 5", "the chain on Kubernetes"],
-        ["chain-link generate --instances 5", "the chain as Kubernetes manifests"],
+        ["chain-link up", "run a chain of 3 links with load and a trace page"],
+        ["chain-link up --instances 5 --slow off", "run 5 links without slow requests"],
+        ["chain-link up shop.yaml", "run the call graph of a topology document"],
+        ["chain-link deploy --instances 5", "run a chain of 5 on Kubernetes"],
+        ["chain-link generate --instances 5", "write its Kubernetes manifests"],
       ]),
     ],
     ["Usage:", "  chain-link COMMAND [ARGUMENTS] [FLAGS]"],
     ["Commands:", ...pairs(shown.map((command) => [command.name, command.summary]))],
     ["Flags of every command:", ...pairs(flagRows(GLOBAL_FLAGS))],
-    wrapText("'chain-link COMMAND --help' shows the flags of a command.", width),
+    wrapText("Run 'chain-link COMMAND --help' to see the flags of a command.", width),
   ]);
 }
 
-/** The help of one command, likewise. */
+/** Renders the help of one command, likewise. */
 export function renderCommandHelp(command: Command, width: number): string {
   const operands = command.operands === undefined ? "" : ` ${command.operands.usage}`;
   const pairs = (rows: Rows) => renderPairs(rows, width);
@@ -46,7 +46,7 @@ export function renderCommandHelp(command: Command, width: number): string {
   ]);
 }
 
-/** How a flag is written: `-n, --namespace TEXT`. */
+/** A flag as help shows it: `-n, --namespace TEXT`. */
 export function formatFlag(name: string, flag: Flag<unknown>): string {
   const short = flag.short === undefined ? "    " : `-${flag.short}, `;
   const value = flag.placeholder === undefined ? "" : ` ${flag.placeholder}`;
@@ -66,11 +66,11 @@ function flagRows(table: FlagTable): [string, string][] {
 type Rows = readonly (readonly [left: string, right: string])[];
 
 const INDENT = 2;
-/** Share of a line for what is explained; what is longer has its explanation below it. */
+/** Maximum share of a line for the left column; a longer entry has its explanation below it. */
 const LEFT_SHARE = 0.4;
 const MAX_LEFT = 40;
 
-/** Two columns; what does not fit into the right one goes on below its beginning. */
+/** Renders two columns; the right one wraps. */
 function renderPairs(rows: Rows, width: number): string[] {
   const longest = Math.min(MAX_LEFT, Math.floor(width * LEFT_SHARE));
   const lefts = rows.map(([left]) => left.length).filter((length) => length <= longest);
@@ -78,7 +78,7 @@ function renderPairs(rows: Rows, width: number): string[] {
   const gap = " ".repeat(column);
   return rows.flatMap(([left, right]) => {
     const start = " ".repeat(INDENT) + left;
-    // A long name in a narrow terminal begins further left: there it is whole.
+    // An unbreakable word wider than the column starts further left, so that it stays on one line.
     const lines = wrapText(right, width - column).map((line) =>
       line.length > width - column ? line.padStart(width) : gap + line,
     );
@@ -88,7 +88,7 @@ function renderPairs(rows: Rows, width: number): string[] {
   });
 }
 
-/** A command line as a shell takes it in several lines, broken where a part of it begins. */
+/** Wraps a command line before flags and pipes, with the backslashes that a shell needs. */
 function wrapCommand(line: string, width: number): string {
   if (line.length <= width - INDENT) return line;
   const next = " \\\n      ";

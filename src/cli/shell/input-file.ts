@@ -1,7 +1,7 @@
 import { errorText, UserError } from "../../lib/errors.ts";
 
 /**
- * The bytes of a file, and its name in messages; `-` is standard input.
+ * Reads a file's bytes, and returns them with its name for messages; `-` is standard input.
  * @throws {UserError} `file-unreadable`
  */
 export async function readInput(file: string): Promise<{ bytes: Uint8Array; name: string }> {
@@ -15,7 +15,7 @@ export async function readInput(file: string): Promise<{ bytes: Uint8Array; name
   }
 }
 
-/** As `readInput`, for a text in UTF-8. */
+/** Like `readInput`, for UTF-8 text. */
 export async function readDocument(file: string): Promise<{ text: string; name: string }> {
   const { bytes, name } = await readInput(file);
   return { text: new TextDecoder().decode(bytes), name };

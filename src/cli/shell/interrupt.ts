@@ -1,15 +1,15 @@
 import { EXIT } from "./exit.ts";
 
-/** How a program that runs until it is told to end was ended. */
+/** The signal that asks a long-running command to stop. */
 export interface Interruption {
   /** Resolves at the first signal. */
   readonly signal: Promise<"SIGINT" | "SIGTERM">;
 }
 
-/** Conventional exit code of a program that a second SIGTERM ends. */
+/** Conventional exit code after SIGTERM. */
 const TERMINATED = 143;
 
-/** The first Ctrl-C or SIGTERM asks for a clean end; the second one ends the program at once. */
+/** The first Ctrl-C or SIGTERM asks for a clean stop; the second one exits immediately. */
 export function watchInterrupts(onSecond: () => void = () => {}): Interruption {
   const { promise, resolve } = Promise.withResolvers<"SIGINT" | "SIGTERM">();
   let count = 0;

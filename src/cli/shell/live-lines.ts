@@ -1,10 +1,10 @@
 import { joinLines, visibleCell } from "../../lib/visible-text.ts";
 import type { Output } from "./output.ts";
 
-/** Redraws at most this often: a terminal on the other side of a slow line has to follow. */
+/** Minimum time between redraws, so that a terminal behind a slow connection keeps up. */
 const REFRESH_MS = 150;
 
-/** Lines at the end of a terminal that are drawn again whenever they change. */
+/** Lines at the bottom of a terminal that are redrawn when they change. */
 export class LiveLines {
   readonly #output: Output;
   readonly #render: () => readonly string[];
@@ -16,7 +16,7 @@ export class LiveLines {
     this.#render = render;
   }
 
-  /** Draws soon, once for all changes in between. */
+  /** Schedules a redraw; changes until then are coalesced. */
   update(): void {
     this.#timer ??= setTimeout(() => this.#draw(), REFRESH_MS);
   }
@@ -28,7 +28,7 @@ export class LiveLines {
     this.update();
   }
 
-  /** Draws for the last time; the lines stay. */
+  /** Draws one last time and leaves the lines in place. */
   finish(): void {
     this.#draw();
     clearTimeout(this.#timer);
@@ -47,7 +47,7 @@ export class LiveLines {
     this.erase();
     const width = process.stderr.columns || 80;
     const height = (process.stderr.rows || 24) - 1;
-    // Spelled out before it is measured.
+    // Escape control characters before measuring: that changes the width.
     const lines = this.#render().slice(0, height).map(visibleCell);
     const shown = lines.map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line));
     this.#output.print(joinLines(shown));

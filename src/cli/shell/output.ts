@@ -3,10 +3,10 @@ import { errorCode, errorText, UserError } from "../../lib/errors.ts";
 import { visibleLine, visibleText } from "../../lib/visible-text.ts";
 import { EXIT } from "./exit.ts";
 
-/** How much the program says besides its results. */
+/** How much is printed besides results. */
 export type Verbosity = "quiet" | "normal" | "verbose";
 
-/** An error as users see it. */
+/** The parts of an error that users see. */
 export type Failure = Pick<UserError, "code" | "message" | "hint">;
 
 const RESET = "\x1b[0m";
@@ -22,8 +22,8 @@ const STYLES = {
 export type Style = keyof typeof STYLES;
 
 /**
- * Until a text is written, a private-use character stands for each of our own escape sequences, so that those of others can be told
- * from them. Which characters, nobody outside can know; to guess one gains a color.
+ * Until text is written, a private-use character stands for each of our own escape sequences, which distinguishes them from
+ * escape sequences in foreign text. The characters are random; guessing one gains an attacker a color.
  */
 const MARKED = Object.values({ ...STYLES, RESET });
 const FIRST_MARK = 0x10_0000 + Math.floor(Math.random() * 0xf000);
@@ -61,13 +61,13 @@ export class Output {
     this.#isForPrograms = isForPrograms;
   }
 
-  /** Whether a person reads the messages. Asked late: `process.stderr` takes 11 ms to make, help is there in 20. */
+  /** Whether standard error is a terminal. Lazy: creating `process.stderr` takes 11 ms, and help takes 20 in all. */
   get isTerminal(): boolean {
     this.#terminal ??= process.stderr.isTTY === true;
     return this.#terminal;
   }
 
-  /** Writes to standard output, all of it before this resolves. A reader that went away has had enough. */
+  /** Writes all of the text to standard output before it resolves. A closed pipe ends the program without an error. */
   async result(text: string): Promise<void> {
     try {
       await Bun.write(Bun.stdout, visibleText(text));
@@ -84,7 +84,7 @@ export class Output {
     }
   }
 
-  /** Lines of the original's log: the level padded to 8, then the text. */
+  /** Prints lines in the original's log format: the level padded to 8, then the text. */
   info(...texts: readonly string[]): void {
     if (this.verbosity !== "quiet") this.#log("INFO", "green", ...texts);
   }
@@ -97,7 +97,7 @@ export class Output {
     if (this.verbosity !== "quiet") this.#log("WARNING", "yellow", text);
   }
 
-  /** Keeps a warning until {@link tellHeld}: it shall not stand before an error that it has nothing to do with. */
+  /** Defers a warning until {@link tellHeld}, so that it does not precede an unrelated error. */
   hold(text: string): void {
     this.#held.push(text);
   }
@@ -110,22 +110,22 @@ export class Output {
     this.#log("ERROR", "red", text);
   }
 
-  /** What to do about an error; belongs below it. */
+  /** Prints what to do about an error, indented below it. */
   hint(text: string): void {
     this.print(`${INDENT}${this.style("dim", indentMore(text))}\n`);
   }
 
-  /** Says what went wrong and what to do, and the code where that was asked for. */
+  /** Prints an error, its hint and, if requested, its code. */
   failure(failure: Failure): void {
-    // An operand that should not have been a URL, say.
+    // The message may quote a URL that was given in place of another operand.
     this.error(hideInUrls(failure.message));
     if (failure.hint !== undefined) this.hint(failure.hint);
     this.failureCode(failure);
   }
 
   /**
-   * Adds the code to an error that was told: in words with `-v`, and as one line of JSON with `-o json`. Not on standard
-   * output: `generate -o json | kubectl apply -f -` shall apply nothing then.
+   * Adds the code to a printed error: in words with `-v`, as one line of JSON with `-o json`. Never on standard output, so
+   * that `generate -o json | kubectl apply -f -` applies nothing.
    */
   failureCode({ code, message, hint }: Failure): void {
     if (this.#isForPrograms) {
@@ -135,7 +135,7 @@ export class Output {
     }
   }
 
-  /** A line for people that is neither result nor log. */
+  /** Prints a line for people that is neither a result nor a log line. */
   note(text: string): void {
     if (this.verbosity !== "quiet") this.print(`${text}\n`);
   }
@@ -145,22 +145,22 @@ export class Output {
     this.#write(withoutMarks(visibleText(text)));
   }
 
-  /** A line of somebody else's log on standard error. */
+  /** Writes a log line of another component to standard error. */
   logLine(text: string): void {
     this.print(`${visibleLine(text)}\n`);
   }
 
-  /** Empties the terminal's line, and moves to its beginning. */
+  /** Clears the terminal's current line. */
   clearLine(): void {
     this.#write("\r\x1b[K");
   }
 
-  /** Moves the terminal's cursor up so many lines, and removes all below. */
+  /** Moves the terminal's cursor up by `count` lines and clears everything below. */
   eraseLines(count: number): void {
     if (count > 0) this.#write(`\r\x1b[${count}A\x1b[0J`);
   }
 
-  /** A line of a running log on standard output. */
+  /** Writes a line of a continuous log to standard output. */
   line(text: string): void {
     this.#lines ??= withoutPipeErrors(process.stdout);
     this.#lines.write(`${visibleLine(text)}\n`);
@@ -182,15 +182,15 @@ export class Output {
   }
 }
 
-/** As wide as the label of a log line. */
+/** As wide as a log line's label. */
 const INDENT = " ".repeat(9);
 
-/** No further line of a message can be taken for a message of its own. */
+/** Indents the other lines of a message, so that none can be mistaken for a message of its own. */
 function indentMore(text: string): string {
   return text.replace(/\n(?=[^\s])/g, `\n${INDENT}`);
 }
 
-/** A program that serves goes on when nobody reads its log any more. */
+/** Servers keep running when nobody reads their log any more. */
 function withoutPipeErrors(stream: NodeJS.WriteStream): NodeJS.WriteStream {
   return stream.on("error", () => {});
 }

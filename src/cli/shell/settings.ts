@@ -2,30 +2,30 @@ import { hideInUrls } from "../../lib/endpoint.ts";
 import { UserError } from "../../lib/errors.ts";
 import { type FlagTable, type FlagValues, type PlatformReading, Unfit } from "./flags.ts";
 
-/** One value with where it came from. */
+/** One resolved flag value and its source. */
 export interface Setting {
-  /** The flag's name, without dashes. */
+  /** Flag name, without dashes. */
   readonly name: string;
   readonly value: unknown;
-  /** The value as people write it, without what is secret in it. */
+  /** The value as typed, with secrets redacted. */
   readonly text: string;
-  /** `--instances`, `CHAIN_LINK_INSTANCES`, a file's name and key, or `default`. */
+  /** `--instances`, `CHAIN_LINK_INSTANCES`, a file name and key, or `default`. */
   readonly origin: string;
-  /** Variables of the platform that were ignored, wholly or in part, and why. The command that uses the value says so. */
+  /** Why OpenTelemetry variables were ignored, wholly or in part. The command that uses the value prints them. */
   readonly warnings: readonly string[];
 }
 
 export interface SettingSources {
-  /** Texts given on the command line, by flag. */
+  /** Values given on the command line, by flag name. */
   readonly given: ReadonlyMap<string, readonly string[]>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Flags whose variables are not read. @default none */
+  /** Flags whose environment variables are ignored. @default none */
   readonly idle?: ReadonlySet<string>;
-  /** Texts of the configuration file by its keys, where the command reads it. */
+  /** Values of the config file by key; `null` when the command does not use it. */
   readonly file: { readonly path: string; readonly values: ReadonlyMap<string, string> } | null;
 }
 
-/** The default as people write it; empty where there is none worth showing. */
+/** The default as help shows it; empty when there is none. */
 export function formatFallback(flag: FlagTable[string]): string {
   if (flag.fallbackText !== undefined) return flag.fallbackText;
   if (flag.fallback === null || flag.fallback === false) return "";
@@ -38,8 +38,8 @@ export function environmentOf(name: string, flag: FlagTable[string]): readonly s
 }
 
 /**
- * The value of every flag of a table: command line before environment before file before default.
- * @throws {UserError} `usage` for an unfit text, naming where it stands
+ * Resolves every flag of a table. Precedence: command line, environment, config file, default.
+ * @throws {UserError} `usage` or `config-invalid` for an invalid value, with its source
  */
 export function resolveSettings<F extends FlagTable>(
   table: F,
@@ -78,7 +78,7 @@ function resolveSetting(name: string, flag: FlagTable[string], sources: SettingS
   return { name, value: flag.fallback, text: formatFallback(flag), origin: "default", warnings };
 }
 
-/** Set for all programs of a platform by somebody who need not know of this one: what it holds is never an error. */
+/** OpenTelemetry variables are set for all programs of a platform, so an invalid value is never an error. */
 function isPlatforms(variable: string): boolean {
   return variable.startsWith("OTEL_");
 }

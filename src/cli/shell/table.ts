@@ -2,11 +2,11 @@ import { visibleCell } from "../../lib/visible-text.ts";
 
 export interface Column {
   readonly title: string;
-  /** Numbers stand right. @default "left" */
+  /** Numbers are right-aligned. @default "left" */
   readonly align?: "left" | "right";
 }
 
-/** Rows in columns as wide as their widest cell, two spaces apart, as kubectl prints them. Each row is one line. */
+/** Renders columns as wide as their widest cell, two spaces apart, like kubectl. Each row is one line. */
 export function renderTable(columns: readonly Column[], texts: readonly (readonly string[])[]): string[] {
   const [titles = [], ...rows] = [columns.map(({ title }) => title), ...texts].map((row) =>
     row.map(visibleCell),

@@ -1,6 +1,6 @@
 /**
- * The lines of a text, broken at spaces where they would be longer than `width` characters; `spaces` are those at
- * which it may be. What is longer between two of them stays whole: it may be an address or a name.
+ * Wraps text at `spaces` into lines of at most `width` characters. A longer word stays whole: it may be an address or a
+ * name.
  */
 export function wrapText(text: string, width: number, spaces = / /): string[] {
   const lines: string[] = [];
