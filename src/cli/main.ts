@@ -11,7 +11,7 @@ import { GLOBAL_FLAGS } from "./shell/global-flags.ts";
 import { renderCommandHelp, renderHelp } from "./shell/help.ts";
 import { reachLoopbackDirectly } from "./shell/loopback.ts";
 import { Output, type Verbosity } from "./shell/output.ts";
-import { environmentOf, resolveSettings, type Setting } from "./shell/settings.ts";
+import { resolveSettings, type Setting, variablesOf } from "./shell/settings.ts";
 import { renderTable } from "./shell/table.ts";
 
 /** Runs the program with the words after its name; resolves to the exit code. */
@@ -32,7 +32,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const globals = resolveSettings(GLOBAL_FLAGS, { given, environment: env, file: null }).values;
     output = new Output(globals.quiet ? "quiet" : globals.verbose ? "verbose" : "normal", isForPrograms);
     const isSet = (name: string) =>
-      given.has(name) || environmentOf(name, command.flags[name] as Flag<unknown>).some((it) => env[it]);
+      given.has(name) || variablesOf(name, command.flags[name] as Flag<unknown>).some((it) => env[it]);
     const idle = new Set(command.idleFlags?.({ operands, isSet }));
     const sources = { given, environment: env, idle, file: null };
     const resolved = command.usesConfigFile

@@ -5,37 +5,37 @@ import type { ReleaseStore } from "../../kubernetes/release/store.ts";
 import { checkedFlag, durationFlag, switchFlag, textFlag } from "../shell/flags.ts";
 import type { Output } from "../shell/output.ts";
 
-export const RELEASE_NAME = "a release name: lower-case letters, digits and -, at most 63";
+export const RELEASE_NAME = "a release name: lower-case letters, digits and -, at most 63 characters";
 
-/** How to reach the cluster: the flags are kubectl's. */
+/** The release, and how to reach its cluster. The flags are kubectl's. */
 export const CLUSTER_FLAGS = {
   release: checkedFlag(DEFAULT_RELEASE, isNamespaceName, RELEASE_NAME, {
-    summary: "Name of the release in its namespace.",
+    summary: "Name of the release.",
     placeholder: "NAME",
   }),
   kubeconfig: textFlag(null, {
-    summary: "The kubeconfig file; otherwise $KUBECONFIG or ~/.kube/config.",
+    summary: "Kubeconfig file; otherwise $KUBECONFIG or ~/.kube/config.",
     placeholder: "FILE",
     completes: "file",
     env: [],
   }),
   context: textFlag(null, {
-    summary: "Context of the kubeconfig; otherwise the current one.",
+    summary: "Context of the kubeconfig; otherwise the current context.",
     placeholder: "NAME",
   }),
-  // A webhook has 30 s at most; the server then says which one did not answer.
+  // A webhook may take 30 s; after that the server names the one that did not answer.
   "request-timeout": durationFlag(35_000, {
-    summary: "How long one answer of the API server may take.",
+    summary: "Timeout of one request to the API server.",
     fallbackText: "35s",
   }),
 } as const;
 
 export const WAIT_FLAGS = {
-  timeout: durationFlag(300_000, { summary: "How long to wait.", fallbackText: "5m" }),
+  timeout: durationFlag(300_000, { summary: "How long to wait for pods.", fallbackText: "5m" }),
 } as const;
 
 export const YES_FLAG = {
-  yes: switchFlag({ summary: "Do not ask.", short: "y" }),
+  yes: switchFlag({ summary: "Do not ask for confirmation.", short: "y" }),
 } as const;
 
 export interface ClusterValues {
@@ -47,8 +47,8 @@ export interface ClusterValues {
 }
 
 /**
- * A client of the cluster that was asked for, and the place of the release in it. Loaded late: only some commands need
- * a cluster.
+ * Opens a client of the chosen cluster and the store of the release. The Kubernetes code is loaded here, because only
+ * some commands need it.
  * @throws {UserError} `kubeconfig-invalid`
  */
 export async function openRelease(
@@ -63,7 +63,7 @@ export async function openRelease(
   const access = openCluster({ file: flags.kubeconfig, context: flags.context, environment: process.env });
   output.detail(`API server ${access.server}, context ${access.contextName}`);
   for (const warning of access.warnings) output.warn(warning);
-  // A login may take a person minutes: longer than any request that needs it may take.
+  // An interactive login may take minutes, longer than the timeout of a request, so it comes first.
   await access.headers();
   const client = new ApiClient(access, {
     requestTimeoutMs: flags["request-timeout"],

@@ -4,10 +4,10 @@ import { parseSize } from "../../lib/size.ts";
 import { durationFlag, type Flag, integerFlag, textFlag, Unfit } from "../shell/flags.ts";
 import type { Output } from "../shell/output.ts";
 
-/** What the store of `collector` and of `up` keeps, and where. */
+/** Storage of `collector` and of `up`. */
 export const STORE_FLAGS = {
   data: textFlag(null, {
-    summary: "Keep spans in this file, which survives the end of the process; without it, in memory.",
+    summary: "File to store spans in across restarts; without it, spans stay in memory.",
     placeholder: "FILE",
     completes: "file",
   }),
@@ -15,20 +15,20 @@ export const STORE_FLAGS = {
     1_000_000,
     { min: 1, max: 1e9 },
     {
-      summary: "Spans kept at most; the oldest traces make room.",
+      summary: "Maximum number of spans stored; the oldest traces are evicted.",
       env: ["CHAIN_LINK_MAX_SPANS", "MEM_MAX_SPANS"],
     },
   ),
   "max-bytes": sizeFlag({
-    summary: "Bytes of spans kept at most.",
+    summary: "Maximum size of the stored spans; the oldest traces are evicted.",
     fallbackText: "256MiB, 4GiB with --data",
   }),
-  retention: durationFlag(null, { summary: "Let go of traces that started longer ago." }),
+  retention: durationFlag(null, { summary: "Drop traces that started longer ago than this." }),
 } as const;
 
-/** Pages that may use the collector of `collector` and of `up`. The second variable is Zipkin's. */
+/** Web origins that may use the collector of `collector` and of `up`. The second variable is Zipkin's. */
 export const CORS_FLAG: Flag<AllowedOrigins> = {
-  summary: "Origins whose web pages may read and send traces, separated by commas; * for all.",
+  summary: "Origins of web pages that may read and send traces, comma-separated; * for all.",
   placeholder: "ORIGINS",
   env: ["CHAIN_LINK_CORS", "ZIPKIN_QUERY_ALLOWED_ORIGINS"],
   fallback: DEFAULT_ORIGINS,
@@ -37,22 +37,22 @@ export const CORS_FLAG: Flag<AllowedOrigins> = {
     const origins = (texts.at(-1) ?? "").split(",").map((text) => text.trim());
     if (origins.includes("*")) return "*";
     const areFit = origins.every((text) => /^https?:\/\/[^/?#\s*@\\]+$/i.test(text) && URL.canParse(text));
-    // As browsers spell them: without a port that is the default one.
+    // Browsers leave out a scheme's default port.
     return areFit
       ? origins.map((text) => new URL(text).origin)
       : new Unfit("* or origins such as http://localhost:3000,https://ui.example.com");
   },
 };
 
-/** Says what other machines may do with a server that does not listen on loopback alone. */
+/** Tells the user what other machines can do with a server that does not only listen on loopback. */
 export function tellExposure(host: string, what: string, output: Output): void {
   if (isLoopback(host)) return;
   output.info(
-    `${host} is open to other machines: anyone who can reach this one can ${what}, without a password`,
+    `${host} accepts connections from other machines: anyone who can reach this one can ${what}, without a password`,
   );
 }
 
-/** The options of a store that the flags stand for. */
+/** The store options that the flags describe. */
 export function storeOptions(flags: {
   readonly data: string | null;
   readonly "max-spans": number;

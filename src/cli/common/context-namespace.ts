@@ -2,13 +2,13 @@ import { UserError } from "../../lib/errors.ts";
 import type { Setting } from "../shell/settings.ts";
 import { RELEASE_FLAGS } from "./release-flags.ts";
 
-/** What kubectl uses when nobody chose a namespace; minikube writes it into every context. */
+/** kubectl's default namespace; minikube writes it into every context, so it is no choice of the user. */
 const UNCHOSEN = "default";
 
 /**
- * The namespace of the kubeconfig's context, as a setting, for a command that reaches a cluster and was told no other. The
- * configuration file's value counts as none while it is the original's default, which every first run writes.
- * @returns `null` where another namespace holds, or the kubeconfig says none
+ * The namespace of the kubeconfig's context, as a setting, for a cluster command that got no `--namespace`. The config
+ * file's value does not count while it is the original's default, which the first run writes.
+ * @returns `null` when another source sets the namespace, or the kubeconfig has none
  */
 export async function readContextNamespace(
   settings: readonly Setting[],
@@ -28,7 +28,7 @@ export async function readContextNamespace(
     if (namespace === null || namespace === UNCHOSEN) return null;
     return { ...current, value: namespace, text: namespace, origin: `context ${contextName}` };
   } catch (error) {
-    // The command opens it again, and says what is wrong.
+    // The command opens the kubeconfig again and reports the problem.
     if (error instanceof UserError) return null;
     throw error;
   }

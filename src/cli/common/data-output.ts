@@ -1,7 +1,7 @@
 import type { Plain } from "../../kubernetes/object.ts";
 import { renderYaml } from "../../kubernetes/yaml.ts";
 
-/** Data for programs, as one document. */
+/** Renders data for programs as one document. */
 export function renderData(format: "json" | "yaml", value: Plain): string {
   return format === "json" ? `${JSON.stringify(value, null, 2)}\n` : renderYaml(value);
 }

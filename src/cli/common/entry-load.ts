@@ -4,7 +4,7 @@ import type { Rate } from "../../load/schedule.ts";
 import type { LedgerRecord } from "../../trace/ledger-record.ts";
 import type { RunIds } from "../../trace/run.ts";
 
-/** The load of `up`: every request is recorded, until it is stopped. */
+/** Starts the load of `up`, which samples every request and runs until it is stopped. */
 export function startEntryLoad(options: {
   readonly url: string;
   readonly rate: Rate;

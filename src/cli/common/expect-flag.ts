@@ -1,7 +1,7 @@
 import { type Expectation, ExpectationError, parseExpectation } from "../../verify/judge/expectation.ts";
 import { type Flag, Unfit } from "../shell/flags.ts";
 
-/** Several expectations of what the platform records. */
+/** Expectations of the spans that the platform records. */
 export function expectFlag(
   common: Pick<Flag<readonly Expectation[]>, "summary" | "env">,
 ): Flag<readonly Expectation[]> {

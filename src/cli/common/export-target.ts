@@ -19,16 +19,15 @@ export interface TargetFlags {
 
 interface ChosenTarget {
   readonly target: ExportTarget;
-  /** Spans are not to be exported at all. */
+  /** Whether spans are not exported at all. */
   readonly isNone: boolean;
-  /** Limit of one request to an OTLP receiver; `null` where nothing sets it. */
+  /** Timeout of one request to an OTLP receiver; `null` when no variable sets it. */
   readonly timeoutMs: number | null;
 }
 
 /**
- * Where spans go: what a flag names before what variables of chain-link name, those before variables of OpenTelemetry,
- * otherwise Zipkin at its usual place.
- * @throws {UserError} `usage` when both kinds are named in the same way
+ * Chooses where spans go. Precedence: flags, chain-link's variables, OpenTelemetry's variables, Zipkin at its default address.
+ * @throws {UserError} `usage` when the same source names both a Zipkin and an OTLP receiver
  */
 export function chooseTarget(
   flags: TargetFlags,
@@ -85,19 +84,19 @@ export function chooseTarget(
   };
 }
 
-/** Its URL is posted to as it is; base URLs get a path. */
+/** The variable whose URL is used as is; the others are base URLs and get a path. */
 export const EXACT_VARIABLE = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
 const PLATFORM_RANK = 1;
 
-/** 3 for a flag, 2 for a variable of ours, 1 for one of OpenTelemetry, 0 for a default. */
+/** 3 for a flag, 2 for a chain-link variable, 1 for an OpenTelemetry variable, 0 for a default. */
 function rankOf(flag: string, settings: readonly Setting[]): number {
   const origin = settings.find(({ name }) => name === flag)?.origin ?? "default";
   if (origin === "default") return 0;
   return origin.startsWith("--") ? 3 : origin.startsWith("OTEL_") ? PLATFORM_RANK : 2;
 }
 
-/** The first that we have, of a list. */
+/** The first exporter of the list that chain-link supports. */
 function readExporter(variables: OtelVariables): "otlp" | "zipkin" | "none" | null {
   const found = variables.find("OTEL_TRACES_EXPORTER");
   if (found === null) return null;
@@ -112,7 +111,7 @@ function readExporter(variables: OtelVariables): "otlp" | "zipkin" | "none" | nu
   return known;
 }
 
-/** Later ones replace earlier ones of the same name, in whatever case. */
+/** Later headers replace earlier ones of the same name; names are case-insensitive. */
 function joinHeaders(...parts: readonly Readonly<Record<string, string>>[]): Record<string, string> {
   const joined = new Map<string, readonly [string, string]>();
   for (const [name, value] of parts.flatMap((part) => Object.entries(part))) {
@@ -127,7 +126,7 @@ function readTls(variables: OtelVariables): TlsOptions {
   const key = readPem(variables, "CLIENT_KEY", isKey);
   if ((cert === null) !== (key === null)) {
     variables.warnings.push(
-      "of OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and …_CLIENT_KEY one is missing: neither is used",
+      "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and …_CLIENT_KEY must both be set: using neither",
     );
   }
   return {

@@ -12,30 +12,30 @@ export interface Latencies {
   readonly max: number;
 }
 
-/** The results of a load, as `-o json` prints them. All but `warmUpRequests` is without the warm-up. */
+/** The results of a load, as `-o json` prints them. Everything but `warmUpRequests` excludes the warm-up. */
 export interface LoadSummary {
   readonly requests: number;
   readonly succeeded: number;
   readonly failed: number;
-  /** By status code or kind of failure. */
+  /** Number of failures by status code or kind. */
   readonly failures: Readonly<Record<string, number>>;
   readonly warmUpRequests: number;
-  /** Time that the requests stand for: each for that until the next one. */
+  /** Time that the requests represent: each one represents the time until the next one is due. */
   readonly seconds: number;
   readonly requestsPerSecond: number;
-  /** Whether the load began its requests as often as it was asked to; `null` in a closed loop, which has no rate. */
+  /** Whether requests started at the requested rate; `null` in a closed loop, which has no rate. */
   readonly isRateReached: boolean | null;
-  /** Requests that were due but not begun. */
+  /** Requests that were due but never started. */
   readonly missed: number;
   /** Requests that were due while no connection was free. */
   readonly delayed: number;
   readonly maxInFlight: number;
   readonly repeated: number;
   readonly brokenContexts: number;
-  /** From the moment a request was due, of all requests. */
+  /** Latency of all requests, measured from when each was due. */
   readonly latencyMs: Latencies;
   readonly succeededLatencyMs: Latencies;
-  /** From the moment a request was due until it was sent. */
+  /** Time from when a request was due until it was sent. */
   readonly sendLagMs: Latencies;
 }
 
@@ -84,7 +84,7 @@ function round(value: number): number {
   return Number(value.toFixed(3));
 }
 
-/** One line for people. */
+/** Renders the results as one line for people. */
 export function describeResults(summary: LoadSummary): string {
   const { requests, missed, latencyMs } = summary;
   const parts = [

@@ -12,15 +12,15 @@ import { wasGiven } from "./pace-flags.ts";
 import { LINK_FLAGS } from "./shared-flags.ts";
 import { INSTANCES_FLAG, loadTopology, SLOW_FLAG } from "./topology-input.ts";
 
-/** Flags of what is started on this machine for a load; a URL takes none of them. */
+/** Flags of the links that a command starts on this machine; none of them applies to a URL. */
 export const TARGET_FLAGS = {
-  instances: { ...INSTANCES_FLAG, summary: "Links of the chain that is started when no target is named." },
+  instances: { ...INSTANCES_FLAG, summary: "Number of links of a chain to start on this machine, instead of a URL or a topology." },
   slow: { ...SLOW_FLAG, fallback: "off", env: [] },
-  zipkin: urlFlag({ summary: "Where the started links send their spans, instead of an embedded collector." }),
-  otlp: urlFlag({ summary: "An OTLP/HTTP receiver for them instead." }),
+  zipkin: urlFlag({ summary: "Zipkin that the started links send spans to, instead of an embedded collector." }),
+  otlp: urlFlag({ summary: "OTLP/HTTP receiver that the started links send spans to instead." }),
   ...LINK_FLAGS,
   "in-process": switchFlag({
-    summary: "Start the links in this process: less memory, but load and links delay each other.",
+    summary: "Start all links in this process: uses less memory, but load and links compete.",
   }),
 } as const;
 
@@ -35,25 +35,25 @@ interface TargetValues {
   readonly "in-process": boolean;
 }
 
-/** Where requests go. */
+/** A target of requests. */
 export interface LoadTarget {
   readonly url: string;
-  /** What every request carries. Secret. */
+  /** Headers of every request; they may hold credentials. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Of the collector that was started with it. */
+  /** Page of the collector that was started with the target. */
   readonly page: string | null;
   /** Base URL of that collector. */
   readonly collector: string | null;
-  /** What was started; `undefined` for a URL. */
+  /** The topology that was started; `undefined` for a URL. */
   readonly topology: Topology | undefined;
   /** Base URLs of the links that were started, by name. */
   readonly links: ReadonlyMap<string, string>;
-  /** Ends what was started, and says what became of its spans; false when some were lost. */
+  /** Stops what was started and reports its spans; resolves to false when some were lost. */
   stop(): Promise<boolean>;
 }
 
 /**
- * A URL as it is; otherwise a topology, or a chain, is started on this machine.
+ * Opens a URL as is; otherwise starts a topology or a chain on this machine.
  * @throws {UserError}
  */
 export async function openTarget(
@@ -66,8 +66,8 @@ export async function openTarget(
   if (operand === undefined && !isChain) {
     throw new UserError(
       "usage",
-      "a URL or a topology document is needed",
-      "Or --instances N, for a chain on this machine.",
+      "expected a URL or a topology document, found neither",
+      "Use --instances N to start a chain on this machine.",
     );
   }
   const url = parseUrl(operand ?? "", true);
@@ -79,7 +79,7 @@ export async function openTarget(
   }
   const extra = settings.find(({ name, origin }) => name in TARGET_ONLY && origin === `--${name}`);
   if (extra !== undefined) {
-    throw new UserError("usage", `${extra.origin} is for links that are started, but a URL was given`);
+    throw new UserError("usage", `${extra.origin} applies to links that are started here, but a URL was given`);
   }
   return {
     ...url,
@@ -91,20 +91,20 @@ export async function openTarget(
   };
 }
 
-/** Headers of requests, and those of their target that none of them replaces. */
+/** Adds the target's headers that no given header replaces. */
 export function withDefaults(given: readonly Header[], defaults: LoadTarget["headers"]): readonly Header[] {
   const names = new Set(given.map(([name]) => name.toLowerCase()));
   return [...given, ...Object.entries(defaults).filter(([name]) => !names.has(name.toLowerCase()))];
 }
 
-/** What cannot be read is still one when it is called so: the message then says why. */
+/** A missing file with one of these names still counts as a file, so that the error says why it cannot be read. */
 function isFile(operand: string): boolean {
   return operand === "-" || /\.(ya?ml|json)$/.test(operand) || existsSync(operand);
 }
 
 const { seed: _, ...TARGET_ONLY } = TARGET_FLAGS;
 
-/** Nothing is started for a URL, and a document says how many links it has. */
+/** A URL starts no links, and a document has its own number of links. */
 export function idleTargetFlags([operand]: readonly string[]): readonly string[] {
   if (operand === undefined) return [];
   return parseUrl(operand, true) instanceof Unfit ? ["instances"] : Object.keys(TARGET_ONLY);
@@ -173,6 +173,6 @@ async function stopTarget(
   const dropped = snapshots.reduce((sum, snapshot) => sum + countDropped(snapshot), 0);
   const lost = chain.links.filter((link) => link.isLost).map(({ name }) => name);
   if (output.isTerminal || dropped > 0) output.note(`${sent} spans sent, ${dropped || "none"} dropped`);
-  if (lost.length > 0) output.warn(`what became of the last spans of ${lost.join(", ")} is not known`);
+  if (lost.length > 0) output.warn(`the fate of the last spans of ${lost.join(", ")} is unknown`);
   return dropped === 0 && lost.length === 0;
 }

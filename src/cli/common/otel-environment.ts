@@ -7,15 +7,15 @@ import type { Setting } from "../shell/settings.ts";
 import { chooseTarget, type TargetFlags } from "./export-target.ts";
 import { type Environment, OtelVariables } from "./otel-variables.ts";
 
-/** How links trace and where their spans go. */
+/** How links record spans and where they send them. */
 export interface Tracing {
   readonly tracer: TracerSettings;
   readonly target: ExportTarget;
 }
 
 /**
- * What flags and variables say about tracing. Every variable whose value cannot be used is warned of, once.
- * @param collectorUrl The collector that was started for the links; `null` where flags and variables name one
+ * Resolves flags and variables about tracing. Prints one warning for each variable with an invalid value.
+ * @param collectorUrl The collector started for the links; `null` when flags and variables choose one
  * @throws {UserError} `usage` when flags contradict each other
  */
 export function readTracing(
@@ -48,10 +48,10 @@ export function readTracing(
     },
     resourceAttributes: variables.pairs("OTEL_RESOURCE_ATTRIBUTES", () => true),
   };
-  // A collector that was started is told of by no variable.
+  // Variables do not choose the target when a collector was started, so their problems do not matter.
   const used = collectorUrl === null ? settings : [];
   const warnings = [...used.flatMap((setting) => setting.warnings), ...variables.warnings];
-  // Of links that do not trace nothing else matters.
+  // When links do not trace, no other warning matters.
   for (const text of off === null ? warnings : [`${off}: links record no spans`]) output.warn(text);
   return { tracer, target: chosen.target };
 }
@@ -59,7 +59,7 @@ export function readTracing(
 function readSamplingShare(variables: OtelVariables): number {
   const names = ["always_on", "always_off", "traceidratio"].flatMap((it) => [it, `parentbased_${it}`]);
   const name = variables.choice(names, "parentbased_always_on", "OTEL_TRACES_SAMPLER");
-  // The caller's decision is honored in any case; what is chosen here is for traces that begin with us.
+  // The caller's sampling decision is always honored; this one is for traces that start at a link.
   const root = name?.replace(/^parentbased_/, "") ?? "always_on";
   if (root !== "traceidratio") return root === "always_off" ? 0 : 1;
   const found = variables.find("OTEL_TRACES_SAMPLER_ARG");

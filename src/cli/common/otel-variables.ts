@@ -2,8 +2,8 @@
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads variables that a platform sets for all of its programs. A value that is unfit is ignored with a warning and never an
- * error, as OpenTelemetry asks:
+ * Reads variables that a platform sets for all of its programs. An invalid value is ignored with a warning and is never an
+ * error, as OpenTelemetry requires:
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#parsing-empty-value
  */
 export class OtelVariables {
@@ -14,7 +14,7 @@ export class OtelVariables {
     this.#env = env;
   }
 
-  /** The first of the variables that is set. */
+  /** The first variable that is set. */
   find(...names: readonly string[]): { readonly name: string; readonly text: string } | null {
     for (const name of names) {
       const text = this.#env[name]?.trim() ?? "";
@@ -32,7 +32,7 @@ export class OtelVariables {
     return text === "true";
   }
 
-  /** `null` where no variable is set, or the one that is set has another value. */
+  /** `null` when no variable is set, or the first one set has an unknown value. */
   choice<const C extends string>(
     choices: readonly C[],
     fallback: string,
@@ -46,7 +46,7 @@ export class OtelVariables {
     return choice ?? null;
   }
 
-  /** A number of milliseconds, or of things. */
+  /** A whole number, such as a count or milliseconds. */
   count(fallback: number, min: number, ...names: readonly string[]): number {
     const found = this.find(...names);
     if (found === null) return fallback;
@@ -57,7 +57,7 @@ export class OtelVariables {
     return fallback;
   }
 
-  /** `key=value` pairs separated by commas, values percent-encoded. One that is malformed discards the variable. */
+  /** Comma-separated `key=value` pairs with percent-encoded values. One malformed pair discards the whole variable. */
   pairs(name: string, isFit: (key: string, value: string) => boolean): Record<string, string> {
     const found = this.find(name);
     const pairs: Record<string, string> = Object.create(null);
@@ -66,9 +66,9 @@ export class OtelVariables {
       const [, key = "", encoded = ""] = /^([^=]*)=(.*)$/s.exec(part) ?? [];
       const value = decode(encoded.trim());
       if (key.trim() === "" || value === null || !isFit(key.trim(), value)) {
-        // What it holds may be secret.
+        // The value may be a secret, so it is not quoted.
         const expected = "expected key=value pairs separated by commas";
-        this.warnings.push(`${name} is ignored: ${expected}, number ${index + 1} is none`);
+        this.warnings.push(`${name} is ignored: ${expected}, but pair ${index + 1} is malformed`);
         return {};
       }
       pairs[key.trim()] = value;
@@ -76,7 +76,7 @@ export class OtelVariables {
     return { ...pairs };
   }
 
-  /** @param used What happens instead */
+  /** @param used The value used instead */
   warn(name: string, expected: string, found: string, used: string): void {
     this.warnings.push(`${name}: ${expected}, found ${JSON.stringify(found)}; using ${used}`);
   }

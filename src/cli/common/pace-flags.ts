@@ -7,7 +7,7 @@ const RATE = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/;
 const RAMP = /^(\d+(?:\.\d+)?)\.\.(\d+(?:\.\d+)?)\/([^/]+)$/;
 const MAX_PER_SECOND = 1e6;
 
-/** Requests a second: `200/s`, `5/m`, or a plain number for a second; or a ramp, `100..1000/30s`. */
+/** A rate, `200/s`, `5/m` or a plain number per second; or a ramp, `100..1000/30s`. */
 function rateFlag(common: Common<Rate | null>): Flag<Rate | null> {
   const parse = (text: string) => parseRamp(text) ?? parseRate(text);
   return single<Rate | null>(null, parse, { placeholder: "RATE", ...common });
@@ -30,21 +30,21 @@ function parseRamp(text: string): Rate | null {
   return isFit ? rate : null;
 }
 
-/** How requests follow one another. */
+/** The pace of requests. */
 export const PACE_FLAGS = {
   "sleep-time": durationFlag(1000, {
-    summary: "Time from one request to the next.",
+    summary: "Time between requests.",
     placeholder: "SECONDS",
     bareSeconds: true,
     fallbackText: "1",
   }),
   rate: rateFlag({
     summary:
-      "Requests a second (200/s), a minute (5/m) or an hour (50/h), or a ramp (100..1000/30s); overrides --sleep-time.",
+      "Request rate (200/s, 5/m, 50/h) or ramp (100..1000/30s); overrides --sleep-time.",
   }),
 } as const;
 
-/** The rate that was asked for: --rate, unless only the time stands on the command line. */
+/** The requested rate: `--rate`, unless only `--sleep-time` is on the command line. */
 export function rateOf(
   flags: { readonly "sleep-time": number; readonly rate: Rate | null },
   settings: readonly Setting[],

@@ -4,18 +4,18 @@ import { type Flag, type FlagValues, Unfit } from "../shell/flags.ts";
 const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 const MAX_UID = 2 ** 31 - 1;
 
-/** What a cluster requires of every pod of a release. */
+/** Settings for every pod of a release. */
 export const POD_FLAGS = {
-  "image-pull-secret": repeated("NAME", "Secret to pull images with; may be repeated.", (texts) => texts),
-  "node-selector": pairs("Label that a node must have for pods to run there; may be repeated."),
-  toleration: repeated("KEY[=VALUE][:EFFECT]", "Taint that pods tolerate; may be repeated.", (texts) => {
+  "image-pull-secret": repeated("NAME", "Image pull Secret for every pod; may be repeated.", (texts) => texts),
+  "node-selector": pairs("Label that nodes must have to run the pods; may be repeated."),
+  toleration: repeated("KEY[=VALUE][:EFFECT]", "Taint that every pod tolerates; may be repeated.", (texts) => {
     const tolerations = texts.map(parseToleration);
     return tolerations.find((it) => it instanceof Unfit) ?? (tolerations as readonly Toleration[]);
   }),
   "pod-annotation": pairs("Annotation of every pod; may be repeated."),
   "pod-label": pairs("Label of every pod; may be repeated.", (key) => !isReservedLabel(key)),
-  "link-request": pairs("What each link asks for, such as cpu=50m; may be repeated."),
-  "link-limit": pairs("What each link may use at most, such as memory=128Mi; may be repeated."),
+  "link-request": pairs("Resource request of each link, such as cpu=50m; may be repeated."),
+  "link-limit": pairs("Resource limit of each link, such as memory=128Mi; may be repeated."),
   "run-as-user": userFlag(),
 } as const;
 
@@ -58,7 +58,7 @@ function pairs(
     for (const text of split(texts)) {
       const [, key = "", value] = /^([^=\s]+)=(.*)$/s.exec(text) ?? [];
       if (value === undefined) return new Unfit("KEY=VALUE such as disk=ssd");
-      if (!isFree(key)) return new Unfit("a label that chain-link does not set itself");
+      if (!isFree(key)) return new Unfit("a label other than those that chain-link sets");
       found[key] = value;
     }
     return found;
@@ -80,7 +80,7 @@ function parseToleration(text: string): Toleration | Unfit {
 
 function userFlag(): Flag<number | "none" | null> {
   return {
-    summary: "User id of all containers; none lets the cluster choose, as OpenShift wants it.",
+    summary: "User ID of all containers; none lets the cluster choose, as OpenShift requires.",
     placeholder: "UID|none",
     fallback: null,
     fallbackText: "the images'",
@@ -93,7 +93,7 @@ function userFlag(): Flag<number | "none" | null> {
   };
 }
 
-/** Several may stand in one text, as in a variable. */
+/** Splits at commas, so that one variable can hold several values. */
 function split(texts: readonly string[]): string[] {
   return texts.flatMap((text) => text.split(",")).filter((text) => text !== "");
 }

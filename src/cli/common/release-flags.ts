@@ -18,14 +18,14 @@ import type { Output } from "../shell/output.ts";
 import { POD_FLAGS, type PodValues, readPodSettings } from "./pod-flags.ts";
 import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
 
-/** The original's flags of what is to stand in a cluster. */
+/** The desired state of a release. The first flags are the original's. */
 export const RELEASE_FLAGS = {
   instances: INSTANCES_FLAG,
   namespace: checkedFlag(
     "chain-link",
     isNamespaceName,
-    "a namespace: lower-case letters, digits and -, at most 63",
-    { summary: "The namespace.", short: "n", placeholder: "NAME", configKey: "namespace" },
+    "a namespace: lower-case letters, digits and -, at most 63 characters",
+    { summary: "Namespace of the release.", short: "n", placeholder: "NAME", configKey: "namespace" },
   ),
   "chain-link-image": checkedFlag(
     DEFAULT_IMAGE,
@@ -42,7 +42,7 @@ export const RELEASE_FLAGS = {
     DEFAULT_SLEEP_SECONDS,
     { min: 1, max: 86_400 },
     {
-      summary: "Seconds between two requests of the load generator.",
+      summary: "Seconds between requests of the load generator.",
       placeholder: "SECONDS",
       configKey: "sleep_time",
     },
@@ -50,18 +50,18 @@ export const RELEASE_FLAGS = {
   collector: collectorFlag(),
   "collector-storage": checkedFlag(null, isStorageSize, "a size of at least 64Mi, such as 1Gi", {
     summary:
-      "With --collector embedded: keep its spans on a volume of this size, which outlives the release.",
+      "With --collector embedded: size of a volume for its spans; it outlives the release.",
     placeholder: "SIZE",
   }),
   "collector-storage-class": textFlag(null, {
-    summary: "Storage class of that volume; otherwise the cluster's default.",
+    summary: "Storage class of the collector's volume; otherwise the cluster's default.",
     placeholder: "NAME",
   }),
   "network-policy": choiceFlag("none", ["none", "edges"], {
-    summary: "edges: NetworkPolicies that let only the links that call a link reach it.",
+    summary: "edges: create NetworkPolicies so that only its callers can reach a link.",
   }),
   canary: switchFlag({
-    summary: "Deploy a canary as well: it verifies without end, and serves metrics for Prometheus.",
+    summary: "Also deploy a canary, which verifies continuously and serves Prometheus metrics.",
   }),
   slow: SLOW_FLAG,
   ...POD_FLAGS,
@@ -73,7 +73,7 @@ export const UNUSED_RELEASE_FLAGS = Object.keys(RELEASE_FLAGS).filter((name) => 
 function collectorFlag(): Flag<CollectorChoice> {
   return {
     summary:
-      "zipkin, or embedded for chain-link's own: deployed with the links. Or the URL of one that is there.",
+      "Trace collector to deploy with the links: zipkin, embedded (chain-link's own), or the URL of an existing one.",
     placeholder: "embedded|zipkin|URL",
     fallback: "zipkin",
     hide: hideSecrets,
@@ -84,12 +84,12 @@ function collectorFlag(): Flag<CollectorChoice> {
       if (url instanceof Unfit) return new Unfit(`embedded, zipkin, or ${url.expected}`);
       return Object.keys(url.headers).length === 0
         ? { url: url.url }
-        : new Unfit("a URL without user and password, as they would be readable in manifests");
+        : new Unfit("a URL without user and password, because manifests would show them");
     },
   };
 }
 
-/** What the flags say about the objects. */
+/** Converts the flags into options for building the objects. */
 export function readObjectOptions(
   flags: PodValues & {
     readonly namespace: string;
@@ -106,14 +106,14 @@ export function readObjectOptions(
   if (size !== null && flags.collector !== "embedded")
     throw new UserError(
       "usage",
-      "--collector-storage is for --collector embedded",
-      "Zipkin keeps spans in memory.",
+      "--collector-storage needs --collector embedded",
+      "Zipkin keeps its spans in memory.",
     );
   if (size === null && storageClass !== null)
     throw new UserError(
       "usage",
-      "--collector-storage-class says nothing without --collector-storage",
-      "Name a size, too: 1Gi.",
+      "--collector-storage-class needs --collector-storage",
+      "Add a size, such as --collector-storage 1Gi.",
     );
   return {
     namespace: flags.namespace,
@@ -127,7 +127,7 @@ export function readObjectOptions(
   };
 }
 
-/** The lines with which the original begins. */
+/** Prints the original's first lines. */
 export function describeRelease(
   links: number,
   flags: { readonly namespace: string; readonly "chain-link-image": string; readonly "sleep-time": number },

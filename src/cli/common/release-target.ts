@@ -21,7 +21,7 @@ export interface TargetFlags extends PodValues {
   readonly slow: "on" | "off";
 }
 
-/** What the command line wants in the cluster. */
+/** The desired state that the command line describes. */
 export async function readWanted(
   file: string | undefined,
   flags: TargetFlags,
@@ -50,7 +50,7 @@ export async function readWanted(
   };
 }
 
-/** The Namespace is none: removing it would take all that it holds. */
+/** The Namespace is not a member: pruning it would delete everything in it. */
 function isMember({ kind }: KubernetesObject): boolean {
   return kind !== "Namespace";
 }

@@ -7,22 +7,22 @@ const PROTOCOLS = ["http/protobuf", "http/json"] as const;
 function readProtocol(text: string): PlatformReading<OtlpProtocol> {
   const value = PROTOCOLS.find((it) => it === text.toLowerCase());
   if (value !== undefined) return { value, problem: null };
-  const problem = `expected ${PROTOCOLS.join(" or ")}, found ${JSON.stringify(text)}; using http/protobuf, which the receiver must take over HTTP`;
+  const problem = `expected ${PROTOCOLS.join(" or ")}, found ${JSON.stringify(text)}; using http/protobuf, which the receiver must accept over HTTP`;
   return { value: "http/protobuf", problem };
 }
 
-/** Flags of a link that `up` has for all of its links. */
+/** Flags that `link` has for itself, and other commands for all links that they start. */
 export const LINK_FLAGS = {
   "otlp-protocol": choiceFlag("http/protobuf", PROTOCOLS, {
-    summary: "The form of OTLP.",
+    summary: "OTLP encoding.",
     env: ["CHAIN_LINK_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"],
     platforms: {
       OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: readProtocol,
       OTEL_EXPORTER_OTLP_PROTOCOL: readProtocol,
     },
   }),
-  tags: choiceFlag("default", TAG_SETS, { summary: "How many tags a span carries." }),
+  tags: choiceFlag("default", TAG_SETS, { summary: "Which tags spans have." }),
   seed: textFlag(null, {
-    summary: "Draw the same latencies, errors and choices in each run with this seed.",
+    summary: "Seed for random latencies, errors and choices; same seed, same draws.",
   }),
 } as const;

@@ -11,24 +11,24 @@ export const INSTANCES_FLAG = integerFlag(
   DEFAULT_INSTANCES,
   { min: 1, max: MAX_SERVICES },
   {
-    summary: "Links of the chain.",
+    summary: "Number of links of the chain.",
     configKey: "instances",
   },
 );
 
 export const SLOW_FLAG = choiceFlag("on", ["on", "off"], {
-  summary: "Whether each link of a chain draws the original's slow request (2 s, with probability 1/N).",
+  summary: "Whether each link of a chain is slow (2 s) with probability 1/N, as in the original.",
 });
 
 export const TOPOLOGY_OPERAND = {
   usage: "[TOPOLOGY]",
-  summary: "A topology document (YAML or JSON; - reads standard input) instead of a plain chain.",
+  summary: "Topology document in YAML or JSON (- reads standard input), instead of a plain chain.",
   min: 0,
   max: 1,
 } as const;
 
 /**
- * The topology that a command was asked for: a document, or a chain of `--instances`. What is odd about it is a warning.
+ * Loads the topology of a command: a document, or a chain of `--instances`. Warns about services that nobody calls.
  * @throws {UserError} `usage` when both were given, `file-unreadable`, `topology-invalid`
  */
 export async function loadTopology(
@@ -55,7 +55,7 @@ export async function loadTopology(
 
 const MAX_NAMED = 5;
 
-/** No error: such a service may be one that is still to be called, or is called from elsewhere. */
+/** Only a warning: such a service may get its callers later, or from outside the topology. */
 async function warnOfUncalled({ services, entry }: Topology, name: string, output: Output): Promise<void> {
   const { findUncalled } = await import("../../topology/graph.ts");
   const targets = [...services.values()].map(
@@ -65,13 +65,13 @@ async function warnOfUncalled({ services, entry }: Topology, name: string, outpu
   const [first, ...others] = uncalled;
   if (first === undefined) return;
   if (others.length === 0) {
-    output.warn(`${name}: service ${first} is called by nobody, so it gets no requests`);
+    output.warn(`${name}: no service calls ${first}, so it gets no requests`);
     return;
   }
   const rest = uncalled.length - MAX_NAMED;
   const named = rest > 0 ? [...uncalled.slice(0, MAX_NAMED), `${rest} more`] : uncalled;
   const listed = `${named.slice(0, -1).join(", ")} and ${named.at(-1)}`;
-  output.warn(`${name}: services ${listed} are called by nobody, so they get no requests`);
+  output.warn(`${name}: no service calls ${listed}, so they get no requests`);
 }
 
 /** @throws {UserError} `file-unreadable`, `topology-invalid` */
@@ -81,7 +81,7 @@ export async function readTopologyFile(file: string, slow: boolean): Promise<Top
   return parseTopology(text, name, { slow });
 }
 
-/** With a document, the number of links is its own. */
+/** A document has its own number of links. */
 export function idleWithTopology({ operands }: CommandUse): readonly string[] {
   return operands.length > 0 ? ["instances"] : [];
 }

@@ -8,14 +8,14 @@ const MAX_PORT = 65_535;
 
 export const collector = defineCommand({
   examples: [
-    { line: "chain-link collector", says: "Zipkin's API, OTLP and a page on http://127.0.0.1:9411" },
+    { line: "chain-link collector", says: "serve Zipkin's API, OTLP and a page on http://127.0.0.1:9411" },
     {
       line: "chain-link collector --data spans.db --otlp-port 4318",
-      says: "spans survive a restart; OpenTelemetry SDKs find it where they look",
+      says: "keep spans across restarts, and accept OTLP on its default port",
     },
     {
       line: "QUERY_PORT=9411 MEM_MAX_SPANS=500000 chain-link collector --host 0.0.0.0",
-      says: "where a Zipkin stood",
+      says: "replace a Zipkin",
     },
   ],
   flags: {
@@ -24,7 +24,7 @@ export const collector = defineCommand({
       9411,
       { min: 0, max: MAX_PORT },
       {
-        summary: "Port of the API and the page; 0 takes a free one.",
+        summary: "Port of the API and the page; 0 picks a free port.",
         placeholder: "PORT",
         // A Service named chain-link would set CHAIN_LINK_PORT.
         env: ["QUERY_PORT"],
@@ -33,38 +33,38 @@ export const collector = defineCommand({
     "otlp-port": integerFlag(
       null,
       { min: 0, max: MAX_PORT },
-      { summary: "Take OTLP/HTTP on this port, too (usually 4318).", placeholder: "PORT" },
+      { summary: "Also accept OTLP/HTTP on this port (usually 4318).", placeholder: "PORT" },
     ),
     cors: CORS_FLAG,
     ...STORE_FLAGS,
     control: checkedFlag<string | null>(null, isToken, "a token of at least 16 letters, digits, - or _", {
-      summary: "Let who has this token refuse spans for a while, on the page and over HTTP.",
+      summary: "Token that allows the page or an HTTP client to pause span ingestion.",
       placeholder: "TOKEN",
       hide: () => "***",
     }),
     "sample-rate": checkedFlag("1", isShare, "a share from 0 to 1", {
-      summary: "Share of the traces that is kept.",
+      summary: "Share of traces to store, from 0 to 1.",
       placeholder: "SHARE",
       env: ["CHAIN_LINK_SAMPLE_RATE", "COLLECTOR_SAMPLE_RATE"],
     }),
     "autocomplete-keys": textFlag(null, {
-      summary: "Tags whose values Zipkin's page offers, separated by commas.",
+      summary: "Tags whose values Zipkin's search offers, comma-separated.",
       placeholder: "KEYS",
       env: ["CHAIN_LINK_AUTOCOMPLETE_KEYS", "AUTOCOMPLETE_KEYS"],
     }),
     "strict-trace-id": choiceFlag("true", ["true", "false"], {
-      summary: "Whether ids of 16 and of 32 digits that end alike are different traces.",
+      summary: "Whether a 16-digit trace ID and a 32-digit one that ends in it are different traces.",
       env: ["CHAIN_LINK_STRICT_TRACE_ID", "STRICT_TRACE_ID"],
     }),
     search: choiceFlag("true", ["true", "false"], {
-      summary: "Whether traces are found otherwise than by id.",
+      summary: "Whether traces can be searched; otherwise only looked up by ID.",
       env: ["CHAIN_LINK_SEARCH", "SEARCH_ENABLED"],
     }),
     lookback: integerFlag(
       86_400_000,
       { min: 1, max: Number.MAX_SAFE_INTEGER },
       {
-        summary: "Window of a query that gives none, in milliseconds.",
+        summary: "Default search window in milliseconds.",
         placeholder: "MS",
         env: ["CHAIN_LINK_LOOKBACK", "QUERY_LOOKBACK"],
       },
@@ -80,7 +80,7 @@ export const collector = defineCommand({
       otlpPort: flags["otlp-port"] ?? undefined,
       onGrpc: once(() =>
         output.warn(
-          "a client speaks gRPC to the OTLP port, which accepts HTTP only: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf for that client",
+          "a client uses gRPC on the OTLP port, which accepts only HTTP: set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf for that client",
         ),
       ),
       allowedOrigins: flags.cors,
@@ -100,12 +100,12 @@ export const collector = defineCommand({
     const signal = await interruption.signal;
     const { spans, evictedSpans, refusedSpans } = running.store.counts();
     await running.stop();
-    output.info(`ended with ${spans} spans, ${evictedSpans} evicted, ${refusedSpans} refused`);
+    output.info(`stopped with ${spans} spans stored, ${evictedSpans} evicted, ${refusedSpans} refused`);
     return signal === "SIGINT" ? EXIT.interrupted : EXIT.done;
   },
 });
 
-/** A client tries again and again; one line says it all. */
+/** Clients retry endlessly; one line is enough. */
 function once(tell: () => void): () => void {
   let isTold = false;
   return () => {
@@ -114,7 +114,7 @@ function once(tell: () => void): () => void {
   };
 }
 
-/** Who has it may change things: it must not be guessed. */
+/** The token grants changes, so it must be hard to guess. */
 function isToken(text: string): boolean {
   return /^[\w-]{16,}$/.test(text);
 }

@@ -17,26 +17,29 @@ export const fault = defineCommand({
   examples: [
     {
       line: "chain-link fault catalog --page 'http://127.0.0.1:9411/#token=…' --latency 200ms",
-      says: "a slow link",
+      says: "make a link slow",
     },
-    { line: "chain-link fault catalog --errors 10%", says: "with the page's address in CHAIN_LINK_PAGE" },
-    { line: "chain-link fault catalog --stop", says: "nobody listens on its port" },
-    { line: "chain-link fault catalog --mend", says: "as the topology says again" },
-    { line: "chain-link fault --backend-down 10s", says: "the collector refuses spans" },
+    { line: "chain-link fault catalog --errors 10%", says: "fail 10% of its requests (page address in $CHAIN_LINK_PAGE)" },
+    { line: "chain-link fault catalog --stop", says: "refuse connections to it" },
+    { line: "chain-link fault catalog --clear", says: "return to what the topology says" },
+    { line: "chain-link fault --backend-down 10s", says: "let the collector refuse spans for 10 s" },
   ],
-  operands: { usage: "[LINK]", summary: "The link; without one, faults are listed.", min: 0, max: 1 },
+  operands: { usage: "[LINK]", summary: "Link to change; without one, current faults are listed.", min: 0, max: 1 },
   flags: {
     page: textFlag(null, {
-      summary: "The page's address as 'up' prints it, with its token.",
+      summary: "Page address that 'up' printed, including its token.",
       placeholder: "URL",
       hide: hideSecrets,
     }),
-    latency: durationFlag(null, { summary: "Time that each request takes in addition." }),
-    errors: percentageFlag(0, { summary: "Share of requests that are answered with 500." }),
+    latency: durationFlag(null, { summary: "Additional latency of each request." }),
+    errors: percentageFlag(0, { summary: "Share of requests to answer with status 500." }),
     stop: switchFlag({ summary: "Refuse connections." }),
-    mend: switchFlag({ summary: "End the link's faults; without LINK those of all, and of the backend." }),
-    "backend-down": durationFlag(null, { summary: "Let the collector refuse spans for so long; 0 ends it." }),
-    output: outputFlag(["table", "json"], "table", "How to print what is wrong now."),
+    clear: switchFlag({
+      summary: "Clear the link's faults; without LINK, all faults and the backend's.",
+      formerName: "mend",
+    }),
+    "backend-down": durationFlag(null, { summary: "Let the collector refuse spans for this long; 0 stops it." }),
+    output: outputFlag(["table", "json"], "table", "Output format of the current faults."),
   },
   async run({ flags, operands, output }) {
     const page = readPage(flags.page);
@@ -47,16 +50,16 @@ export const fault = defineCommand({
       ...(flags.stop && { isStopped: true }),
     };
     const isFault = Object.keys(wanted).length > 0;
-    if (isFault && flags.mend) throw new UserError("usage", "--mend was given together with a fault");
+    if (isFault && flags.clear) throw new UserError("usage", "--clear and a fault were both given");
     if (isFault && link === undefined) {
-      throw new UserError("usage", "LINK is missing: no link was named that the fault is for");
+      throw new UserError("usage", "LINK is missing: a fault needs a link");
     }
     let state = await ask(page, "GET", "");
     if (link !== undefined && state.services.length === 0) {
       throw new UserError(
         "usage",
-        `${page.url} is a collector without links: no link of it can have a fault`,
-        "Give the page of 'chain-link up'; here --backend-down is all that can be broken.",
+        `${page.url} is a collector without links, so no link can have a fault`,
+        "Use the page of 'chain-link up'; a collector supports only --backend-down.",
       );
     }
     if (link !== undefined && !state.services.includes(link)) {
@@ -66,7 +69,7 @@ export const fault = defineCommand({
       throw new UserError("usage", `there is no link ${JSON.stringify(link)}`, hint);
     }
     const path = link === undefined ? "/faults" : `/faults/${encodeURIComponent(link)}`;
-    if (flags.mend) state = await ask(page, "DELETE", path);
+    if (flags.clear) state = await ask(page, "DELETE", path);
     if (isFault) state = await ask(page, "PUT", path, wanted);
     const downMs = flags["backend-down"];
     if (downMs !== null) {
@@ -91,8 +94,8 @@ interface PageAddress extends Endpoint {
 }
 
 function readPage(text: string | null): PageAddress {
-  const hint = "Give the address that 'chain-link up' printed, in quotes, or set CHAIN_LINK_PAGE to it.";
-  if (text === null) throw new UserError("usage", "--page is missing: which chain is meant?", hint);
+  const hint = "Pass the address that 'chain-link up' printed, in quotes, or set CHAIN_LINK_PAGE to it.";
+  if (text === null) throw new UserError("usage", "--page is missing", hint);
   const endpoint = parseEndpoint(text);
   const token = /#token=([\w-]+)$/.exec(text)?.[1];
   if (typeof endpoint === "string" || token === undefined) {
@@ -111,7 +114,7 @@ async function ask(page: PageAddress, method: string, path: string, body?: objec
   try {
     response = await fetch(apiUrl(page.url, "page", `/api/control${path}`), {
       method,
-      // A proxy in front of the page takes `Authorization` for itself.
+      // A proxy in front of the page may consume `Authorization`.
       headers: { Authorization: `Bearer ${page.token}`, ...page.headers, [TOKEN_HEADER]: page.token },
       redirect: "manual",
       signal: AbortSignal.timeout(TIMEOUT_MS),
@@ -122,7 +125,7 @@ async function ask(page: PageAddress, method: string, path: string, body?: objec
     throw new UserError(
       "control-failed",
       `${page.url} does not answer: ${errorText(error)}`,
-      "Is 'chain-link up' still running? It prints another address each time.",
+      "Check that 'chain-link up' is still running; it prints a new address each time.",
       { cause: error },
     );
   }
@@ -135,10 +138,10 @@ function describe({ faults, gone, backend }: ControlState): string {
     link,
     latencyMs === undefined ? "-" : `+${latencyMs} ms`,
     errorRate === undefined ? "-" : formatPercentage(errorRate),
-    isStopped ? "stopped" : "runs",
+    isStopped ? "stopped" : "running",
   ]);
   const lines = rows.length === 0 ? ["no link has a fault"] : renderTable(COLUMNS, rows);
-  for (const link of gone) lines.push(`the process of ${link} has ended`);
+  for (const link of gone) lines.push(`the process of ${link} has exited`);
   if (backend.isDown) {
     const until =
       backend.until === null ? "" : ` until ${new Date(backend.until).toTimeString().slice(0, 8)}`;

@@ -7,12 +7,12 @@ const FORMATS = ["isotope"] as const;
 
 export const importCommand = defineCommand({
   examples: [
-    { line: "chain-link import isotope canonical.yaml > canonical.topology.yaml", says: "a service graph" },
-    { line: "chain-link import isotope canonical.yaml | chain-link up -", says: "and run it" },
+    { line: "chain-link import isotope canonical.yaml > canonical.topology.yaml", says: "convert a service graph" },
+    { line: "chain-link import isotope canonical.yaml | chain-link up -", says: "convert and run it" },
   ],
   operands: {
     usage: "isotope FILE",
-    summary: "The format, and the file (- reads standard input). What has no counterpart is a warning.",
+    summary: "Format and file (- reads standard input). What cannot be converted is a warning.",
     min: 2,
     max: 2,
   },

@@ -16,7 +16,7 @@ interface RoleFlags {
 }
 
 /**
- * From where a link learns what it does: a topology document, its own entry of one, or the original's list.
+ * Chooses where a link's behavior comes from: a topology document, its own entry of one, or the original's list.
  * @throws {UserError} `usage`, `topology-invalid`, `services-file-invalid`
  */
 export async function chooseRoles(flags: RoleFlags, randomOf: RandomSource): Promise<RoleSource> {
@@ -24,7 +24,7 @@ export async function chooseRoles(flags: RoleFlags, randomOf: RandomSource): Pro
     throw new UserError(
       "usage",
       "--topology and --service were both given",
-      "One of them says what the link does.",
+      "Use one of them: both define the link's behavior.",
     );
   }
   if (flags.topology !== null) {
@@ -32,7 +32,7 @@ export async function chooseRoles(flags: RoleFlags, randomOf: RandomSource): Pro
     if (!topology.services.has(flags.name)) {
       const nearest = findNearest(flags.name, topology.services.keys());
       const hint =
-        nearest === undefined ? "Name one of its services with --name." : `Did you mean --name ${nearest}?`;
+        nearest === undefined ? "Use --name to name one of its services." : `Did you mean --name ${nearest}?`;
       throw new UserError("usage", `${flags.topology} has no service ${JSON.stringify(flags.name)}`, hint);
     }
     return { kind: "roles", roles: rolesOf(topology, randomOf) };
@@ -40,7 +40,7 @@ export async function chooseRoles(flags: RoleFlags, randomOf: RandomSource): Pro
   if (flags.service !== null) {
     const { parseService } = await import("../../topology/parse.ts");
     const service = parseService(flags.service, flags.name, "--service");
-    // An entry does not say that it belongs to a chain, whose links are slow at times: the chain's length does.
+    // An entry does not say whether it belongs to a chain, whose links are sometimes slow; the chain's length does.
     const slow =
       flags.slow === "on" && flags.instances !== null
         ? { probability: 1 / flags.instances, delayMs: SLOW_REQUEST_MS }

@@ -23,24 +23,24 @@ import {
 } from "../shell/flags.ts";
 import { watchInterrupts } from "../shell/interrupt.ts";
 
-/** A link nobody named, as in the original. */
+/** Name of a link without one, as in the original. */
 const UNKNOWN_NAME = "unknown";
 
 export const link = defineCommand({
   examples: [
-    { line: "chain-link link --name a --services-file services.json", says: "link a of a list" },
+    { line: "chain-link link --name a --services-file services.json", says: "run link a of a list" },
     {
       line: "chain-link link --name cart --topology shop.yaml --port 8001",
-      says: "one service of a topology",
+      says: "run one service of a topology",
     },
     {
       line: "chain-link link --name a --resolve b=http://localhost:8002",
-      says: "where to find the next link",
+      says: "say where the next link is",
     },
   ],
   flags: {
     name: textFlag(UNKNOWN_NAME, {
-      summary: "This link's service.",
+      summary: "Name of the link's service.",
       placeholder: "NAME",
       env: ["CHAIN_LINK_SERVICE_NAME", "OTEL_SERVICE_NAME"],
     }),
@@ -49,10 +49,10 @@ export const link = defineCommand({
     port: integerFlag(
       8000,
       { min: 0, max: 65_535 },
-      { summary: "Port to listen on; 0 takes a free one.", placeholder: "PORT", env: ["PORT"] },
+      { summary: "Port to listen on; 0 picks a free port.", placeholder: "PORT", env: ["PORT"] },
     ),
     "services-file": textFlag(DEFAULT_SERVICES_FILE, {
-      summary: "A JSON list of the services of a chain, in order; read again when it changes.",
+      summary: "JSON list of the services of a chain, in order; reloaded when it changes.",
       placeholder: "FILE",
       completes: "file",
     }),
@@ -60,26 +60,26 @@ export const link = defineCommand({
       null,
       { min: 1, max: MAX_SERVICES },
       {
-        summary: "Length of the plain chain, for as long as the list does not name this link.",
+        summary: "Length of the plain chain while the list does not name this link.",
         fallbackText: "the list's",
       },
     ),
     topology: textFlag(null, {
-      summary: "A topology document instead of the list.",
+      summary: "Topology document to use instead of the list.",
       placeholder: "FILE",
       completes: "file",
     }),
     service: textFlag(null, {
-      summary: "This service's own entry of a topology document, as JSON.",
+      summary: "The service's entry of a topology document, as JSON.",
       placeholder: "JSON",
     }),
-    resolve: nameUrlFlag({ summary: "Where a service is, instead of http://NAME; may be repeated." }),
+    resolve: nameUrlFlag({ summary: "URL of a service, instead of http://NAME; may be repeated." }),
     slow: SLOW_FLAG,
     "trust-position": choiceFlag("on", ["on", "off"], {
-      summary: "Whether the header X-Current-Service tells the link which service it is.",
+      summary: "Whether the X-Current-Service header decides which service the link acts as.",
     }),
     zipkin: urlFlag({
-      summary: "Zipkin to send spans to.",
+      summary: "Zipkin or collector to send spans to.",
       fallbackText: DEFAULT_ZIPKIN_URL,
       env: ["CHAIN_LINK_ZIPKIN", "OTEL_EXPORTER_ZIPKIN_ENDPOINT"],
     }),
@@ -90,22 +90,22 @@ export const link = defineCommand({
     }),
     ...LINK_FLAGS,
     propagation: choicesFlag(DEFAULT_PROPAGATORS, PROPAGATORS, {
-      summary: "Forms in which context leaves when none came in.",
+      summary: "Propagation formats to send when the incoming request has no trace context.",
       env: ["CHAIN_LINK_PROPAGATION", "OTEL_PROPAGATORS"],
       platforms: { OTEL_PROPAGATORS: readPropagators },
     }),
     ledger: choiceFlag("on", ["on", "off"], {
-      summary: "Whether answers carry the account of their spans, by which verify judges.",
+      summary: "Whether responses carry the ledger of their spans, which verify reads.",
     }),
-    "log-level": choiceFlag("info", LOG_LEVELS, { summary: "The least that is logged." }),
-    "log-format": choiceFlag("text", ["text", "json"], { summary: "The form of log lines." }),
-    "access-log": switchFlag({ summary: "Print one JSON line for each request on standard output." }),
+    "log-level": choiceFlag("info", LOG_LEVELS, { summary: "Minimum log level." }),
+    "log-format": choiceFlag("text", ["text", "json"], { summary: "Log format." }),
+    "access-log": switchFlag({ summary: "Print one JSON line per request to standard output." }),
     drain: durationFlag(0, {
-      summary: "How long to go on serving after SIGTERM, with readiness already false.",
+      summary: "How long to keep serving after SIGTERM while reporting unready.",
       fallbackText: "0s",
     }),
     grace: durationFlag(25_000, {
-      summary: "Longest time from SIGTERM to the end; requests in flight and spans have to be done by then.",
+      summary: "Maximum time from SIGTERM to exit, for requests in flight and unsent spans.",
       fallbackText: "25s",
     }),
   },
@@ -149,7 +149,7 @@ export const link = defineCommand({
     });
     if (flags.port === 0) output.info(`listening on ${running.url}`);
     const signal = await interruption.signal;
-    output.info("ending: answering what is under way, sending spans; a second signal ends at once");
+    output.info("stopping: finishing requests in flight and sending spans; a second signal stops immediately");
     await running.stop({ drainMs: flags.drain, graceMs: flags.grace });
     const lost = Object.entries(running.reporter.dropped).filter(([, count]) => count > 0);
     if (lost.length > 0)
@@ -175,7 +175,7 @@ function readPropagators(text: string): PlatformReading<readonly Propagator[]> {
     .map((word) => word.trim());
   if (words.includes("none")) {
     const problem =
-      "none: a request without trace context is passed on without one, any other with the one it has";
+      "none: an incoming trace context is passed on, but none is added to a request without one";
     return { value: [], problem };
   }
   const value = PROPAGATORS.filter((it) => words.includes(it));

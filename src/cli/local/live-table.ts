@@ -14,9 +14,9 @@ export interface LiveTableOptions {
 }
 
 const REFRESH_MS = 1000;
-/** Links that are listed where there is no terminal, or one of unknown height. */
+/** Number of links listed without a terminal, or when its height is unknown. */
 const DEFAULT_ROWS = 20;
-/** Lines of a terminal that the table leaves to what stands above and below it. */
+/** Terminal lines reserved for the text above and below the table. */
 const RESERVED_ROWS = 9;
 
 const COLUMNS: readonly Column[] = [
@@ -28,7 +28,7 @@ const COLUMNS: readonly Column[] = [
   { title: "P99", align: "right" },
 ];
 
-/** What a person sees of a running chain: where to look, and a line for each link that is kept up to date. */
+/** Shows a running chain to a person: addresses, and a table of links that is kept up to date. */
 export class LiveTable {
   readonly #options: LiveTableOptions;
   #load: LoadResults | null = null;
@@ -39,7 +39,7 @@ export class LiveTable {
     this.#options = options;
   }
 
-  /** Prints where everything is; on a terminal the table follows and stays up to date. */
+  /** Prints addresses; on a terminal, then draws the table and keeps it up to date. */
   start(): void {
     const { output, topology, chain, page, collectorUrl } = this.#options;
     const count = chain.links.length === 1 ? "1 link" : `${chain.links.length} links`;
@@ -51,7 +51,7 @@ export class LiveTable {
     if (slow) {
       const share = `1 in ${Math.round(1 / slow.probability)} requests`;
       output.note(
-        `  slow    each link waits ${slow.delayMs / 1000} s in ${share}, as the original; --slow off ends that`,
+        `  slow    each link waits ${slow.delayMs / 1000} s in ${share}, as in the original; --slow off turns that off`,
       );
     }
     output.note("");
@@ -74,7 +74,7 @@ export class LiveTable {
     if (this.#timer !== undefined) this.#draw();
   }
 
-  /** Draws for the last time. */
+  /** Draws one last time. */
   end(): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
@@ -93,7 +93,7 @@ export class LiveTable {
     this.#drawnLines = shown.length;
   }
 
-  /** Back to where the table began, everything below cleared. */
+  /** Moves back to where the table began and clears everything below. */
   #erase(): void {
     this.#options.output.eraseLines(this.#drawnLines);
     this.#drawnLines = 0;
@@ -101,8 +101,8 @@ export class LiveTable {
 
   #statusLine(): string {
     const load = this.#load;
-    if (load === null) return "no load; Ctrl-C ends";
-    return `load: ${load.sent} sent, ${load.failed} failed; Ctrl-C ends`;
+    if (load === null) return "no load; press Ctrl-C to stop";
+    return `load: ${load.sent} sent, ${load.failed} failed; press Ctrl-C to stop`;
   }
 
   #linkLines(): string[] {
@@ -111,7 +111,7 @@ export class LiveTable {
     const limit = Math.max(1, height > 0 ? height : DEFAULT_ROWS);
     const { links } = chain;
     const shown = links.length > limit ? links.slice(0, limit - 1) : links;
-    // Without a terminal the numbers would all be zero: the list is printed once.
+    // Without a terminal the list is printed only once, when all numbers are zero.
     const columns = output.isTerminal ? COLUMNS : COLUMNS.slice(0, 2);
     const rows = shown.map((link) => {
       const { name, url } = link;
@@ -131,7 +131,7 @@ function formatNumbers(snapshot: ReturnType<LocalChain["links"][number]["snapsho
   return [String(requests), String(errors), time(p50Ms), time(p99Ms)];
 }
 
-/** Three digits and the unit that suits. */
+/** Three significant digits with a suitable unit. */
 function formatMs(ms: number): string {
   if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
   return `${ms >= 100 ? ms.toFixed(0) : ms >= 10 ? ms.toFixed(1) : ms.toFixed(2)} ms`;

@@ -3,7 +3,7 @@ import type { Output } from "../shell/output.ts";
 
 const REFRESH_MS = 500;
 
-/** On a terminal, one line that says how a load is going; elsewhere nothing. */
+/** Shows the progress of a load in one line on a terminal; prints nothing elsewhere. */
 export class LoadLine {
   readonly #output: Output;
   readonly #load: Load;
@@ -39,7 +39,7 @@ export class LoadLine {
       `${total} sent`,
       `${perSecond}/s`,
       `${results.failed} failed`,
-      `${results.inFlight} under way`,
+      `${results.inFlight} in flight`,
       `p50 ${ms(0.5)} ms, p99 ${ms(0.99)} ms`,
     ].join("  ");
     const width = process.stderr.columns || 80;

@@ -2,10 +2,10 @@ import { joinLines } from "../../lib/visible-text.ts";
 import type { Load } from "../../load/generator.ts";
 import { describeFailures, type Latencies, type LoadSummary } from "../common/load-summary.ts";
 
-/** Later than this, the load itself is a part of what it measures. */
+/** With more lag than this, the load generator itself distorts the measurement. */
 const NOTABLE_LAG_MS = 2;
 
-/** The results of a load for people, and in words what of it is not as it was asked for. */
+/** Renders the results of a load for people, with warnings in words. */
 export function renderReport(summary: LoadSummary, { runId, options }: Load): string {
   const { requests, seconds, succeeded, latencyMs, succeededLatencyMs, failed } = summary;
   const lines = [
@@ -21,21 +21,21 @@ export function renderReport(summary: LoadSummary, { runId, options }: Load): st
 }
 
 function describePace({ requestsPerSecond, maxInFlight }: LoadSummary): string {
-  return `${requestsPerSecond}/s, ${maxInFlight} under way at most`;
+  return `${requestsPerSecond}/s, at most ${maxInFlight} in flight`;
 }
 
 function describeLatencies({ p50, p90, p99, p999, max }: Latencies): string {
   return `p50 ${p50} ms  p90 ${p90} ms  p99 ${p99} ms  p99.9 ${p999} ms  max ${max} ms`;
 }
 
-/** What of the numbers is not as it was asked for. */
+/** Explains what makes the results differ from what was requested. */
 export function describeDoubts(summary: LoadSummary, connections: number): string[] {
   const { missed, delayed, brokenContexts, repeated, sendLagMs, isRateReached } = summary;
   const lines: string[] = [];
   if (isRateReached === false) {
     const what =
       missed > 0
-        ? `${missed} requests were due and never sent`
+        ? `${missed} requests were due but never sent`
         : `requests were sent too late, half of them by ${sendLagMs.p50} ms or more`;
     lines.push(`the rate was not reached: ${what}`);
   }
@@ -51,9 +51,9 @@ export function describeDoubts(summary: LoadSummary, connections: number): strin
   }
   if (brokenContexts > 0) {
     lines.push(
-      `${brokenContexts} answers name another trace than the one that was sent: the context is lost`,
+      `${brokenContexts} responses name a different trace than the request: trace context was lost`,
     );
   }
-  if (repeated > 0) lines.push(`${repeated} requests were sent twice, as a kept connection had been closed`);
+  if (repeated > 0) lines.push(`${repeated} requests were sent twice because a kept-alive connection had been closed`);
   return lines;
 }

@@ -21,29 +21,29 @@ import { watchInterrupts } from "../shell/interrupt.ts";
 
 const MAX_CONNECTIONS = 16_384;
 
-/** Who sends SIGTERM kills soon, Docker after 10 s and Kubernetes after 30: the results have to be there before. */
+/** After SIGTERM, Docker kills after 10 s and Kubernetes after 30 s: results must be printed before that. */
 const LAST_ANSWERS_MS = 8000;
 
 export const load = defineCommand({
   examples: [
-    { line: "chain-link load http://localhost:8000 --rate 200/s --duration 10s", says: "2,000 requests" },
+    { line: "chain-link load http://localhost:8000 --rate 200/s --duration 10s", says: "send 2,000 requests" },
     {
       line: "chain-link load http://localhost:8000 --connections 16 --duration 10s",
-      says: "16 at a time, as fast as they are answered",
+      says: "keep 16 requests in flight",
     },
     {
       line: "chain-link load shop.yaml --rate 100..1000/30s --warm-up 5s",
-      says: "a topology on this machine, and a ramp",
+      says: "start a topology on this machine and raise the rate",
     },
     {
       line: "chain-link load http://localhost:8000 --rate 50/s --requests 1000 --ledger run.ledger",
-      says: "with the account that verify reads",
+      says: "write the ledger that verify reads",
     },
-    { line: "chain-link load http://chain-link-service-0 --sleep-time 60", says: "one a minute, for ever" },
+    { line: "chain-link load http://chain-link-service-0 --sleep-time 60", says: "send one request a minute until stopped" },
   ],
   operands: {
     usage: "[URL|TOPOLOGY]",
-    summary: "Where requests go; a topology document (- reads standard input) is started on this machine.",
+    summary: "Target URL, or a topology document (- reads standard input) to start on this machine.",
     min: 0,
     max: 1,
   },
@@ -51,63 +51,63 @@ export const load = defineCommand({
   flags: {
     ...PACE_FLAGS,
     arrivals: choiceFlag("constant", ARRIVALS, {
-      summary: "Requests in even steps, or at random moments with the same mean rate.",
+      summary: "Send requests at even intervals, or at random times with the same mean rate.",
     }),
     connections: integerFlag(
       null,
       { min: 1, max: MAX_CONNECTIONS },
       {
         summary:
-          "With a rate: requests under way at once, at most. Without: always as many, as fast as they are answered.",
+          "With a rate: maximum requests in flight. Without: number of requests kept in flight.",
         short: "c",
         fallbackText: "1024 with a rate",
       },
     ),
-    duration: durationFlag(null, { summary: "End by itself after this time; a ramp ends with its climb." }),
-    requests: integerFlag(null, { min: 1, max: 1e9 }, { summary: "End by itself after so many requests." }),
+    duration: durationFlag(null, { summary: "Stop after this long; a ramp stops when it reaches its final rate." }),
+    requests: integerFlag(null, { min: 1, max: 1e9 }, { summary: "Stop after this many requests." }),
     "warm-up": durationFlag(0, {
-      summary: "Send for so long before anything is counted.",
+      summary: "How long to send requests before counting starts.",
       fallbackText: "none",
     }),
     "wait-for-target": durationFlag(0, {
       summary:
-        "First wait up to this long until the target answers with something other than 502, 503 or 504.",
+        "Wait at most this long until the target answers with a status other than 502, 503, 504.",
       fallbackText: "do not wait",
     }),
-    timeout: durationFlag(60_000, { summary: "Limit of a request.", fallbackText: "1m" }),
-    header: headerFlag({ summary: "A header of each request; may be repeated.", short: "H", env: [] }),
-    method: textFlag("GET", { summary: "The method.", placeholder: "METHOD" }),
-    body: textFlag(null, { summary: "The body of each request." }),
-    insecure: switchFlag({ summary: "Trust any certificate." }),
-    sample: percentageFlag(1, { summary: "The share of requests that ask to be recorded." }),
+    timeout: durationFlag(60_000, { summary: "Timeout of a request.", fallbackText: "1m" }),
+    header: headerFlag({ summary: "Header of every request; may be repeated.", short: "H", env: [] }),
+    method: textFlag("GET", { summary: "HTTP method.", placeholder: "METHOD" }),
+    body: textFlag(null, { summary: "Body of every request." }),
+    insecure: switchFlag({ summary: "Do not verify TLS certificates." }),
+    sample: percentageFlag(1, { summary: "Share of requests to sample." }),
     run: checkedFlag(null, (text) => /^(?!0{16})[0-9a-f]{16}$/.test(text), "16 hex digits in lower case", {
-      summary: "The run id, which begins all of its trace ids.",
+      summary: "Run ID; all trace IDs of the run start with it.",
       placeholder: "ID",
       fallbackText: "a new one",
       env: [],
     }),
     ledger: textFlag(null, {
-      summary: "Write the ledger of the run: 28 bytes for each request, for verify.",
+      summary: "Write the run's ledger for verify to this file (28 bytes per request).",
       placeholder: "FILE",
       completes: "file",
-      // A switch of links, in their pods.
+      // In the pods of links, CHAIN_LINK_LEDGER is a switch.
       env: [],
     }),
     hdr: textFlag(null, {
-      summary: "Write the latencies as an HdrHistogram percentile file (.hgrm).",
+      summary: "Write latencies to this file as HdrHistogram percentiles (.hgrm).",
       placeholder: "FILE",
       completes: "file",
     }),
     serve: listenFlag({
       summary:
-        "Serve /ledger, /metrics and /health while the run lasts; the last million records of the account.",
+        "Serve /ledger (the last million records), /metrics and /health during the run.",
     }),
-    linger: durationFlag(0, { summary: "Go on serving for so long after the end.", fallbackText: "none" }),
+    linger: durationFlag(0, { summary: "Keep serving for this long after the run ends.", fallbackText: "none" }),
     ...TARGET_FLAGS,
     seed: textFlag(null, {
-      summary: "Draw the same arrivals and samples (and behavior of links) in each run.",
+      summary: "Seed for random arrivals, sampling and link behavior; same seed, same draws.",
     }),
-    output: outputFlag(["table", "json"], "table", "How to print the results."),
+    output: outputFlag(["table", "json"], "table", "Output format of the results."),
   },
   async run({ flags, operands, settings, output }) {
     const [
@@ -191,13 +191,13 @@ export const load = defineCommand({
         isTlsChecked: !flags.insecure,
         ...(kept === null ? {} : { onEnd: (record) => kept.add(record) }),
       });
-      if (output.isTerminal && target.page !== null) output.note(`traces on ${target.page} while this runs`);
+      if (output.isTerminal && target.page !== null) output.note(`traces at ${target.page} during the run`);
       const line = new LoadLine(output, running);
       const ends: Promise<unknown>[] = [interruption.signal, running.done];
       if (account !== null) ends.push(account.failed);
       const reason = await Promise.race(ends).finally(() => line.end());
       if (reason !== undefined && running.results.inFlight > 0)
-        output.note(`waiting for ${running.results.inFlight} requests; Ctrl-C ends at once`);
+        output.note(`waiting for ${running.results.inFlight} requests in flight; press Ctrl-C to stop immediately`);
       await running.stop(reason === "SIGTERM" ? LAST_ANSWERS_MS : undefined);
       account?.end();
       const result = summary.summarizeResults(running.results, !isClosed);
@@ -208,7 +208,7 @@ export const load = defineCommand({
       try {
         if (flags.hdr !== null) writeResultFile(flags.hdr, renderHgrm(running.results.latency));
       } finally {
-        // Also when the file could not be written: the run was made.
+        // Print results even if the file could not be written.
         if (flags.output === "json") {
           const facts = {
             run: running.runId,

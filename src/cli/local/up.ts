@@ -30,11 +30,11 @@ import type { Setting } from "../shell/settings.ts";
 
 export const up = defineCommand({
   examples: [
-    { line: "chain-link up", says: "a chain of 3, one request a second, traces on http://127.0.0.1:9411" },
-    { line: "chain-link up --instances 5 --slow off --rate 20/s", says: "more links, more load" },
+    { line: "chain-link up", says: "run a chain of 3 with one request a second, and show traces on http://127.0.0.1:9411" },
+    { line: "chain-link up --instances 5 --slow off --rate 20/s", says: "run more links with more load" },
     {
       line: "chain-link up shop.yaml --zipkin http://localhost:9411",
-      says: "a topology, spans to a Zipkin of yours",
+      says: "run a topology and send spans to your Zipkin",
     },
   ],
   operands: TOPOLOGY_OPERAND,
@@ -44,12 +44,12 @@ export const up = defineCommand({
   ],
   flags: {
     instances: INSTANCES_FLAG,
-    host: textFlag("127.0.0.1", { summary: "Address that everything listens on.", placeholder: "ADDRESS" }),
+    host: textFlag("127.0.0.1", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
     port: integerFlag(
       9411,
       { min: 0, max: 65_535 },
       {
-        summary: "Port of the collector and its page; 0 takes a free one.",
+        summary: "Port of the collector and its page; 0 picks a free port.",
         placeholder: "PORT",
       },
     ),
@@ -57,7 +57,7 @@ export const up = defineCommand({
       0,
       { min: 0, max: 65_535 },
       {
-        summary: "Port of the first link, the next ones follow; 0 takes free ones.",
+        summary: "Port of the first link; the others follow. 0 picks free ports.",
         placeholder: "PORT",
       },
     ),
@@ -65,20 +65,20 @@ export const up = defineCommand({
     ...STORE_FLAGS,
     zipkin: urlFlag({
       summary:
-        "Send spans to this Zipkin instead of the embedded collector; there is no page then, and no faults.",
+        "Zipkin to send spans to, instead of the embedded collector; disables page and faults.",
     }),
-    otlp: urlFlag({ summary: "Send spans to this OTLP/HTTP receiver instead, likewise." }),
+    otlp: urlFlag({ summary: "OTLP/HTTP receiver to send spans to instead; disables page and faults." }),
     ...LINK_FLAGS,
-    processes: switchFlag({ summary: "Run each link in a process of its own." }),
+    processes: switchFlag({ summary: "Run each link in its own process." }),
     ...PACE_FLAGS,
-    "no-load": switchFlag({ summary: "Send no requests." }),
-    duration: durationFlag(null, { summary: "End by itself after this time." }),
+    "no-load": switchFlag({ summary: "Do not send requests." }),
+    duration: durationFlag(null, { summary: "Stop after this long." }),
     slow: SLOW_FLAG,
     open: switchFlag({ summary: "Open the page in a browser." }),
     output: outputFlag(
       ["table", "json"],
       "table",
-      "json: one line on standard output when all links are ready, nothing else.",
+      "json: print one line to standard output when all links are ready.",
     ),
   },
   async run({ flags, operands, settings, output }) {
@@ -95,7 +95,7 @@ export const up = defineCommand({
       settings,
       output,
     });
-    // Not before the document was read: standard input may never end.
+    // Only after reading the document: standard input may never end, and Ctrl-C must still work.
     const interruption = watchInterrupts(() => output.print("\n"));
     const parts: Parts = { collector: null, desk: null, chain: null, load: null, proof: null };
     const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
@@ -129,11 +129,11 @@ export const up = defineCommand({
         seed: flags.seed,
         write: (line) => (table === null ? output.logLine(line) : table.interject(line)),
       });
-      // Nobody waits for it any more when the end comes first.
+      // An interrupt may win the race below; then nobody handles a rejection.
       starting.catch(() => {});
       const chain = await Promise.race([starting, interruption.signal.then(() => null)]);
       if (chain === null) {
-        // Links in processes of their own end with this one.
+        // Link processes exit with this one.
         await parts.collector?.stop();
         return EXIT.interrupted;
       }
@@ -146,7 +146,7 @@ export const up = defineCommand({
           controlChain(topology, chain, () => parts.load, rateOf(flags, settings).toPerSecond),
         );
       }
-      // What stands behind # stays in the browser.
+      // Browsers do not send what follows #.
       const page = parts.collector && `${parts.collector.url}/#token=${parts.desk?.token}`;
       if (flags.output === "json") {
         const links = chain.links.map(({ name, url }) => ({ name, url }));
@@ -156,7 +156,7 @@ export const up = defineCommand({
         table = new LiveTable({ output, topology, chain, page, collectorUrl: target.url });
         table.start();
       }
-      if (flags.open && page === null) output.warn("there is no page to open: spans go elsewhere");
+      if (flags.open && page === null) output.warn("--open has no effect: there is no page, because spans are sent elsewhere");
       if (flags.open && page !== null) openBrowser(page);
       if (!flags["no-load"]) {
         const [{ startEntryLoad }, { newRunId, RunIds }] = await Promise.all([
@@ -189,8 +189,8 @@ export const up = defineCommand({
       if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));
       const reason = await Promise.race(ends);
       table?.end();
-      const underWay = parts.load?.results.inFlight ?? 0;
-      if (underWay > 0) output.note(`waiting for ${underWay} of the load's requests; Ctrl-C ends at once`);
+      const inFlight = parts.load?.results.inFlight ?? 0;
+      if (inFlight > 0) output.note(`waiting for ${inFlight} requests in flight; press Ctrl-C to stop immediately`);
       await stopAll(parts);
       const isWhole = describeEnd(parts, output);
       if (reason === "SIGINT") return EXIT.interrupted;
@@ -203,7 +203,7 @@ export const up = defineCommand({
 });
 
 /**
- * A flag on the command line that another setting leaves without effect. Variables may be there for other commands.
+ * Refuses a flag on the command line that another setting leaves without effect. Variables may be meant for other commands.
  * @throws {UserError} `usage`
  */
 function checkContradictions(settings: readonly Setting[]): void {
@@ -224,7 +224,7 @@ const CONTRADICTIONS: readonly {
 }[] = [
   {
     causes: ["zipkin", "otlp"],
-    reason: "spans go elsewhere, so that no collector is started",
+    reason: "spans are sent elsewhere, so no collector is started",
     idle: ["port", "cors", ...Object.keys(STORE_FLAGS)],
   },
   { causes: ["no-load"], reason: "no requests are sent", idle: Object.keys(PACE_FLAGS) },
@@ -241,7 +241,7 @@ interface Parts {
 const TOKEN_BYTES = 18;
 const SECOND_MS = 1000;
 
-/** Compares the ledgers of the load with what the collector takes in, for its page. */
+/** Compares the ledgers of the load with the spans that the collector receives, for its page. */
 async function startProof(
   header: RunHeader,
   topology: Topology,
@@ -267,14 +267,14 @@ async function startProof(
   return proof;
 }
 
-/** Load first, so that every request is answered; the collector last, so that it gets every span. */
+/** Stops the load first, so that every request is answered; the collector last, so that it gets every span. */
 async function stopAll(parts: Parts): Promise<void> {
   await parts.load?.stop();
   await parts.chain?.stop();
   await parts.collector?.stop();
 }
 
-/** Says what became of requests and spans; false when spans were lost or no request at all succeeded. */
+/** Prints the totals of requests and spans; returns false when spans were lost or no request succeeded. */
 function describeEnd({ chain, load }: Parts, output: Output): boolean {
   const snapshots = chain?.links.map((link) => link.snapshot()) ?? [];
   const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
@@ -282,12 +282,12 @@ function describeEnd({ chain, load }: Parts, output: Output): boolean {
   if (load !== null) output.note(`\n${describeResults(summarizeResults(load.results))}`);
   output.note(`${sent} spans sent, ${dropped === 0 ? "none" : dropped} dropped`);
   const lost = chain?.links.filter((link) => link.isLost).map(({ name }) => name) ?? [];
-  if (lost.length > 0) output.warn(`what became of the last spans of ${lost.join(", ")} is not known`);
+  if (lost.length > 0) output.warn(`the fate of the last spans of ${lost.join(", ")} is unknown`);
   const isServed = load === null || load.results.sent === 0 || load.results.succeeded > 0;
   return dropped === 0 && lost.length === 0 && isServed;
 }
 
-/** What the load waits for an answer: everything that the entry's calls may take, and its own work. */
+/** Timeout of the load's requests: the longest time of the entry's calls plus its own work. */
 function longestAnswerMs({ services, entry }: Topology): number {
   const steps = services.get(entry)?.steps ?? [];
   const stepMs = steps.map((step) =>
@@ -302,5 +302,5 @@ function longestAnswerMs({ services, entry }: Topology): number {
   return stepMs.reduce((sum, ms) => sum + ms, 0) + OWN_WORK_MS;
 }
 
-/** What an entry's own latency and work may take; distributions have no upper bound. */
+/** Allowance for the entry's own latency and work; distributions have no upper bound. */
 const OWN_WORK_MS = 60_000;

@@ -9,10 +9,10 @@ import { watchInterrupts } from "../shell/interrupt.ts";
 
 export const deleteRelease = defineCommand({
   examples: [
-    { line: "chain-link delete", says: "the release in the namespace chain-link; the namespace stays" },
+    { line: "chain-link delete", says: "delete the release, but keep its namespace" },
     {
       line: "chain-link delete -n shop --yes --delete-namespace",
-      says: "with its namespace, if deploy made it",
+      says: "also delete its namespace, if 'deploy' created it",
     },
   ],
   usesConfigFile: true,
@@ -20,15 +20,15 @@ export const deleteRelease = defineCommand({
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
-    "delete-namespace": switchFlag({ summary: "Delete the namespace, too, if this release made it." }),
-    "delete-storage": switchFlag({ summary: "Delete the collector's volume, too, with its spans." }),
-    wait: switchFlag({ summary: "Wait until all pods have ended.", fallback: true }),
+    "delete-namespace": switchFlag({ summary: "Also delete the namespace, if this release created it." }),
+    "delete-storage": switchFlag({ summary: "Also delete the collector's volume and its spans." }),
+    wait: switchFlag({ summary: "Wait until all pods are gone.", fallback: true }),
     ...WAIT_FLAGS,
     ...YES_FLAG,
     output: outputFlag(
       ["table", "json", "yaml"],
       "table",
-      "json, yaml: what was deleted, on standard output.",
+      "json, yaml: print the result to standard output.",
     ),
     ...CONFIG_FILE_FLAG,
   },
@@ -51,7 +51,7 @@ export const deleteRelease = defineCommand({
     const log = new ReleaseLog(output, namespace);
     void watchInterrupts(() => log.onWaitEnd()).signal.then(() => {
       log.onWaitEnd();
-      output.warn("Stopping when the requests under way are done; Ctrl-C again stops at once");
+      output.warn("Stopping after the requests in flight; press Ctrl-C again to stop immediately");
       stop.abort();
     });
     const options = {
@@ -66,11 +66,11 @@ export const deleteRelease = defineCommand({
       output.info(`Release '${release}' was deleted from namespace '${namespace}'`);
       const claims = flags["delete-storage"] || flags["delete-namespace"] ? [] : await listClaims(store);
       for (const claim of claims)
-        output.info(`PersistentVolumeClaim '${claim}' stays: the same release finds its spans again`);
+        output.info(`PersistentVolumeClaim '${claim}' was kept: deploy the release again to reuse its spans`);
       if (flags["delete-namespace"]) await removeNamespace(store, options);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
-      output.warn("Interrupted. The same command deletes the rest");
+      output.warn("Interrupted. Run the same command again to delete the rest");
       return EXIT.interrupted;
     }
     if (flags.output !== "table") {

@@ -10,14 +10,14 @@ import { runDeploy } from "./run-deploy.ts";
 
 export const deploy = defineCommand({
   examples: [
-    { line: "chain-link deploy --instances 5", says: "a chain of 5 into the namespace chain-link" },
+    { line: "chain-link deploy --instances 5", says: "install a chain of 5" },
     {
       line: "chain-link deploy --instances 9",
-      says: "the same release with 4 more; only what differs is sent",
+      says: "add 4 links to the release; only differences are applied",
     },
     {
       line: "chain-link deploy shop.yaml -n shop --rollback-on-failure",
-      says: "a topology, or what was there before",
+      says: "install a topology; roll back if it fails",
     },
   ],
   operands: TOPOLOGY_OPERAND,
@@ -27,14 +27,14 @@ export const deploy = defineCommand({
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
     ...PLAN_FLAGS,
-    wait: switchFlag({ summary: "Wait until all is ready.", fallback: true }),
+    wait: switchFlag({ summary: "Wait until every object is ready.", fallback: true }),
     ...WAIT_FLAGS,
     "rollback-on-failure": switchFlag({
-      summary: "When it fails, apply the last deployed revision again, or remove a first one.",
+      summary: "If the deploy fails, roll back to the last deployed revision, or remove a first one.",
     }),
-    "dry-run": switchFlag({ summary: "Show what would be done and exit, as chain-link dry-run." }),
+    "dry-run": switchFlag({ summary: "Show what would change and exit, like 'chain-link dry-run'." }),
     ...YES_FLAG,
-    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: what was done, on standard output."),
+    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: print the result to standard output."),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, settings, output }) {

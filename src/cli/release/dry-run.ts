@@ -9,8 +9,8 @@ import { runDryRun } from "./run-dry-run.ts";
 
 export const dryRun = defineCommand({
   examples: [
-    { line: "chain-link dry-run --instances 9", says: "what a deploy would change, field by field" },
-    { line: "chain-link dry-run shop.yaml -n shop -o json", says: "the same for programs" },
+    { line: "chain-link dry-run --instances 9", says: "show what 'deploy' would change, field by field" },
+    { line: "chain-link dry-run shop.yaml -n shop -o json", says: "print the changes as JSON" },
   ],
   operands: TOPOLOGY_OPERAND,
   usesConfigFile: true,
@@ -19,7 +19,7 @@ export const dryRun = defineCommand({
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
     ...PLAN_FLAGS,
-    output: outputFlag(["table", "json", "yaml"], "table", "How the plan is printed."),
+    output: outputFlag(["table", "json", "yaml"], "table", "Output format of the plan."),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, settings, output }) {

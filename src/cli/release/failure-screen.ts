@@ -6,10 +6,10 @@ import { NotReady } from "../../kubernetes/release/tracker.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Output } from "../shell/output.ts";
 
-/** Objects that are named without a closer look. */
+/** Maximum number of objects listed without a diagnosis. */
 const MAX_NAMED = 20;
 
-/** Says on one screen what is wrong with a release, and what can be done. */
+/** Explains on one screen what is wrong with a release and how to fix it. */
 export async function showFailure(
   failure: DeployFailed,
   client: ApiClient,
@@ -53,7 +53,7 @@ async function showCause(
     for (const text of texts.slice(0, MAX_NAMED)) output.logLine(`  ${text}`);
     if (texts.length > MAX_NAMED) output.print(`  and ${texts.length - MAX_NAMED} more\n`);
     if (texts.some((text) => text.includes("exceeded quota")))
-      output.print("Raise the quota or deploy fewer links; the same command goes on from here.\n");
+      output.print("Raise the quota or deploy fewer links; run the same command again to resume.\n");
     return;
   }
   output.error(`Revision ${revision} failed: ${cause.message}`);
@@ -70,17 +70,17 @@ function renderDiagnosis({ object, pod, events, log }: Diagnosis, output: Output
   ];
 }
 
-/** What helps against the usual troubles. */
+/** Hints for common problems. */
 function hintOf({ object, pod, log }: Diagnosis, namespace: string): string[] {
   const { trouble } = object;
   if (/ImagePull|ErrImage|InvalidImageName/.test(trouble)) {
-    return ["The image cannot be pulled: is its name right, and may the nodes read its registry?"];
+    return ["The image cannot be pulled. Check its name, and that the nodes can read its registry."];
   }
   if (/Unschedulable|no node|nodes are available/i.test(`${trouble} ${object.readiness.message}`)) {
-    return ["No node has room for the pod: use fewer links, or add a node."];
+    return ["No node has room for the pod. Deploy fewer links, or add a node."];
   }
   if (/quota/i.test(trouble))
-    return ["The namespace's quota does not allow more pods: raise it, or use fewer links."];
-  if (log.length > 0 && pod !== null) return [`More of the log: kubectl logs -n ${namespace} ${pod}`];
+    return ["The namespace's quota does not allow more pods. Raise it, or deploy fewer links."];
+  if (log.length > 0 && pod !== null) return [`See the full log with: kubectl logs -n ${namespace} ${pod}`];
   return [];
 }

@@ -6,23 +6,23 @@ import { textFlag } from "../shell/flags.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "../shell/global-flags.ts";
 import type { Output } from "../shell/output.ts";
 
-/** Where the original writes manifests. */
+/** The original's folder for manifests. */
 const DEFAULT_DIRECTORY = "~/.config/chain-link/manifests";
 
-/** Lines of the log that are written at a time: one write for each of 20,000 files would take longer than the files. */
+/** Log lines per write: one write for each of 20,000 files would take longer than writing the files. */
 const LINES_AT_A_TIME = 500;
 
-/** Text of a stream that is held before it is written. */
+/** Characters per write of a stream. */
 const PIECE_LENGTH = 1 << 20;
 
 export const generate = defineCommand({
   examples: [
-    { line: "chain-link generate --instances 5", says: "15 files in ~/.config/chain-link/manifests" },
-    { line: "chain-link generate -o yaml | kubectl apply -f -", says: "straight into a cluster" },
-    { line: "chain-link generate shop.yaml --output-directory shop", says: "a topology document" },
+    { line: "chain-link generate --instances 5", says: "write 15 files to ~/.config/chain-link/manifests" },
+    { line: "chain-link generate -o yaml | kubectl apply -f -", says: "apply the manifests with kubectl" },
+    { line: "chain-link generate shop.yaml --output-directory shop", says: "write the manifests of a topology to ./shop" },
     {
       line: "chain-link generate --collector http://tempo.monitoring:9411 --network-policy edges",
-      says: "no Zipkin of its own; links are reached by their callers only",
+      says: "use an existing collector; allow only a link's callers to reach it",
     },
   ],
   operands: TOPOLOGY_OPERAND,
@@ -31,14 +31,14 @@ export const generate = defineCommand({
   flags: {
     ...RELEASE_FLAGS,
     "output-directory": textFlag(DEFAULT_DIRECTORY, {
-      summary: "The folder for the files; those of an earlier run that are no longer needed are removed.",
+      summary: "Folder to write files to; obsolete files of an earlier run are removed.",
       placeholder: "FOLDER",
       completes: "directory",
     }),
     output: outputFlag(
       ["files", "yaml", "json"],
       "files",
-      "Files in a folder, or one stream on standard output.",
+      "Write files to a folder, or one stream to standard output.",
     ),
     ...CONFIG_FILE_FLAG,
   },
@@ -66,7 +66,7 @@ export const generate = defineCommand({
     const { removed } = writeManifests(expandHome(folder), objects.values().map(renderManifest), (name) =>
       lines.add(`Writing manifest ${name} into ${folder}`),
     );
-    for (const name of removed) lines.add(`Removed manifest ${name} of an earlier run from ${folder}`);
+    for (const name of removed) lines.add(`Removed obsolete manifest ${name} from ${folder}`);
     lines.flush();
     return EXIT.done;
   },

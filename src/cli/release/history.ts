@@ -7,13 +7,13 @@ import { CONFIG_FILE_FLAG, outputFlag } from "../shell/global-flags.ts";
 import { renderTable } from "../shell/table.ts";
 
 export const history = defineCommand({
-  examples: [{ line: "chain-link history -n shop", says: "every revision that is kept, the newest last" }],
+  examples: [{ line: "chain-link history -n shop", says: "list the revisions of a release, newest last" }],
   usesConfigFile: true,
   idleFlags: () => UNUSED_RELEASE_FLAGS,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
-    output: outputFlag(["table", "json", "yaml"], "table", "How the revisions are printed."),
+    output: outputFlag(["table", "json", "yaml"], "table", "Output format of the revisions."),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, output }) {
@@ -52,7 +52,7 @@ export const history = defineCommand({
   },
 });
 
-/** One line; `-o json` has all of it. */
+/** Shortens a note to one line; `-o json` has the full text. */
 function shorten(text: string): string {
   const line = text.replaceAll(/\s+/g, " ");
   return line.length > 100 ? `${line.slice(0, 99)}…` : line;

@@ -1,11 +1,11 @@
 import type { PlanOptions } from "../../kubernetes/release/plan.ts";
 import { switchFlag } from "../shell/flags.ts";
 
-/** What a plan may take from others. */
+/** Whether a plan may change what others own. */
 export const PLAN_FLAGS = {
-  "force-conflicts": switchFlag({ summary: "Take back fields that others changed." }),
+  "force-conflicts": switchFlag({ summary: "Overwrite fields that other managers changed." }),
   "take-ownership": switchFlag({
-    summary: "Take objects that exist and are no release's: made by the original, or by kubectl.",
+    summary: "Adopt existing objects that no release owns, for example ones created with kubectl.",
   }),
 } as const;
 

@@ -12,14 +12,14 @@ const SIGNS: Readonly<Record<Action, string>> = {
 };
 
 const NOTES: Readonly<Partial<Record<Action, string>>> = {
-  adopt: " (becomes part of this release)",
-  replace: " (is deleted and made again: it cannot be changed)",
+  adopt: " (adopted by this release)",
+  replace: " (deleted and recreated, because a field is immutable)",
 };
 
-/** Longest text of one value; lists of services have kilobytes. */
+/** Maximum length of one value; a services list can have kilobytes. */
 const MAX_VALUE = 200;
 
-/** A plan for people, as `dry-run` prints it: one line for each object, one below it for each field. */
+/** Renders a plan for people: a line per object, and below it a line per changed field. */
 export function renderPlan(plan: Plan, namespace: string): string {
   const lines: string[] = [];
   if (plan.namespaceState === "missing") lines.push(`+ Namespace ${namespace}`);
@@ -27,7 +27,7 @@ export function renderPlan(plan: Plan, namespace: string): string {
     if (action === "unchanged") continue;
     lines.push(`${SIGNS[action]} ${object.kind} ${object.metadata.name}${NOTES[action] ?? ""}`);
     for (const difference of differences) lines.push(`    ${renderDifference(difference)}`);
-    if (action === "change" && differences.length === 0) lines.push("    only who owns its fields");
+    if (action === "change" && differences.length === 0) lines.push("    field ownership only");
   }
   for (const { resource, name } of plan.removals) lines.push(`- ${resource.kind} ${name}`);
   if (lines.length > 0) lines.push("");
@@ -40,7 +40,7 @@ export function renderPlan(plan: Plan, namespace: string): string {
   return joinLines(lines);
 }
 
-/** A plan for programs. */
+/** Describes a plan for programs. */
 export function describePlan(plan: Plan, namespace: string): Plain {
   const { objects, removals, namespaceState } = plan;
   return {

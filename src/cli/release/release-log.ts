@@ -15,12 +15,12 @@ const VERBS: Readonly<Record<Action, string>> = {
   unchanged: "Unchanged",
 };
 
-/** How often a log that nobody draws says what is waited for. */
+/** Interval of progress lines without a terminal. */
 const LOG_EVERY_MS = 10_000;
-/** Objects that the table shows. */
+/** Maximum number of objects in the table. */
 const MAX_ROWS = 12;
 
-/** What a deploy did, for `-o json`. */
+/** What a deploy changed, for `-o json`. */
 export interface ReleaseCounts {
   created: number;
   updated: number;
@@ -30,12 +30,12 @@ export interface ReleaseCounts {
 
 type RemovalReporter = RemoveOptions["report"];
 
-/** The first few of many names. */
+/** Joins the first three names. */
 function nameSome(names: readonly string[]): string {
   return `${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`;
 }
 
-/** Says what happens to a release: the original's log lines, and a table of what is waited for on a terminal. */
+/** Reports changes to a release: the original's log lines, and on a terminal a table of unready objects. */
 export class ReleaseLog implements DeployReporter, RemovalReporter {
   readonly counts: ReleaseCounts = { created: 0, updated: 0, unchanged: 0, deleted: 0 };
   readonly #output: Output;
@@ -68,15 +68,15 @@ export class ReleaseLog implements DeployReporter, RemovalReporter {
   }
 
   onLockWait(holder: string, seconds: number): void {
-    this.#output.warn(`The release is locked by ${holder}; waiting up to ${seconds} s for a sign of life`);
+    this.#output.warn(`The release is locked by ${holder}; waiting up to ${seconds} s for it to show activity`);
   }
 
   onResume({ number }: Revision): void {
-    this.#output.warn(`Revision ${number} was interrupted; going on from where it ended`);
+    this.#output.warn(`Revision ${number} was interrupted; resuming it`);
   }
 
   onReplan(): void {
-    this.#output.warn("The release was changed since it was looked at; planning again");
+    this.#output.warn("The release changed after planning; planning again");
   }
 
   onWait(tracker: ReadinessTracker): void {
@@ -113,12 +113,12 @@ export class ReleaseLog implements DeployReporter, RemovalReporter {
     if (pods.length === 0) this.onWaitEnd();
     else if (isFirst) {
       this.#startedMs = this.#lastLogMs = performance.now();
-      this.#output.info(`Waiting for ${pods.length} pods to end...`);
+      this.#output.info(`Waiting for ${pods.length} pods to terminate...`);
       this.#beginLive(() => this.#renderEnding());
     } else if (this.#live !== null) this.#live.update();
     else if (performance.now() - this.#lastLogMs >= LOG_EVERY_MS) {
       this.#lastLogMs = performance.now();
-      this.#output.info(`${pods.length} pods still end: ${nameSome(pods)}`);
+      this.#output.info(`${pods.length} pods are still terminating: ${nameSome(pods)}`);
     }
   }
 
@@ -130,7 +130,7 @@ export class ReleaseLog implements DeployReporter, RemovalReporter {
 
   #renderEnding(): string[] {
     const seconds = Math.round((performance.now() - this.#startedMs) / 1000);
-    return [`${this.#ending.length} pods still end, ${seconds} s: ${nameSome(this.#ending)}`];
+    return [`${this.#ending.length} pods are still terminating, ${seconds} s: ${nameSome(this.#ending)}`];
   }
 
   #say(text: string): void {

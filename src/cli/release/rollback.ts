@@ -9,12 +9,12 @@ import { runDeploy } from "./run-deploy.ts";
 
 export const rollback = defineCommand({
   examples: [
-    { line: "chain-link rollback", says: "the revision that was deployed before the current one" },
-    { line: "chain-link rollback 3 -n shop", says: "revision 3; it becomes a new revision" },
+    { line: "chain-link rollback", says: "roll back to the previous deployed revision" },
+    { line: "chain-link rollback 3 -n shop", says: "apply revision 3 as a new revision" },
   ],
   operands: {
     usage: "[REVISION]",
-    summary: "Number of a revision (chain-link history); otherwise the last one that was deployed before.",
+    summary: "Revision number from 'chain-link history'; otherwise the previous deployed revision.",
     min: 0,
     max: 1,
   },
@@ -24,10 +24,10 @@ export const rollback = defineCommand({
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
     ...PLAN_FLAGS,
-    wait: switchFlag({ summary: "Wait until all is ready.", fallback: true }),
+    wait: switchFlag({ summary: "Wait until every object is ready.", fallback: true }),
     ...WAIT_FLAGS,
     ...YES_FLAG,
-    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: what was done, on standard output."),
+    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: print the result to standard output."),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, output }) {

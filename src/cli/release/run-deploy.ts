@@ -18,11 +18,11 @@ export interface DeployRun {
     readonly output: "table" | "json" | "yaml";
   };
   readonly output: Output;
-  /** What is wanted, and what it would change. */
+  /** Makes the target and the plan to reach it. */
   readonly prepare: () => Promise<{ readonly target: Target; readonly plan: Plan }>;
 }
 
-/** Deploys, shows it, and says how it ended; resolves to the exit code. */
+/** Deploys, shows progress and reports the result; resolves to the exit code. */
 export async function runDeploy({ client, store, flags, output, prepare }: DeployRun): Promise<number> {
   const [{ deploy }, { DeployFailed }, { Interrupted }, { ReleaseLog }] = await Promise.all([
     import("../../kubernetes/release/deploy.ts"),
@@ -37,7 +37,7 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
   const log = new ReleaseLog(output, namespace);
   void watchInterrupts(() => log.onWaitEnd()).signal.then(() => {
     log.onWaitEnd();
-    output.warn("Stopping when the requests under way are done; Ctrl-C again stops at once");
+    output.warn("Stopping after the requests in flight; press Ctrl-C again to stop immediately");
     stop.abort();
   });
   const options: DeployOptions = {
@@ -51,7 +51,7 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
     const { counts } = log;
     const unchanged = revision === null ? plan.objects.length : counts.unchanged;
     const current = revision ?? plan.revisions[0]?.number ?? 0;
-    if (revision === null) output.info(`Nothing to change: ${unchanged} objects are as they should be`);
+    if (revision === null) output.info(`Nothing to change: ${unchanged} objects are up to date`);
     output.info(
       `Release '${release}' revision ${current} is deployed${flags.wait ? " and ready" : ""}: ` +
         `${counts.created} created, ${counts.updated} updated, ${unchanged} unchanged, ${counts.deleted} deleted`,
@@ -70,18 +70,18 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
     await showFailure(error, client, namespace, output);
     if (!flags["rollback-on-failure"] || !error.isNew) {
       output.print(
-        "The cluster was left as it is: deploy again when it is mended, or go back with chain-link rollback.\n",
+        "The cluster was left as is. Fix the problem and deploy again, or run 'chain-link rollback'.\n",
       );
       return EXIT.failed;
     }
     const { restore } = await import("../../kubernetes/release/rollback.ts");
-    output.info("Going back...");
+    output.info("Rolling back...");
     try {
       const { restored } = await restore(store, { ...options, report: log });
       output.info(
         restored === null
-          ? "Removed what this first deploy had made"
-          : `Revision ${restored} was applied again`,
+          ? "Removed everything that this first deploy created"
+          : `Rolled back to revision ${restored}`,
       );
     } catch (second) {
       if (second instanceof Interrupted) return sayInterrupted(output);
@@ -94,12 +94,12 @@ export async function runDeploy({ client, store, flags, output, prepare }: Deplo
 
 function sayInterrupted(output: Output): number {
   output.warn(
-    "Interrupted. The same command goes on from here; chain-link rollback goes back, chain-link delete removes all",
+    "Interrupted. Run the same command again to resume, 'chain-link rollback' to roll back, or 'chain-link delete' to delete the release",
   );
   return EXIT.interrupted;
 }
 
-/** A person is asked before something that runs is taken away. */
+/** Prompts a person before objects are deleted. */
 async function confirmRemovals(
   { removals, objects }: Plan,
   isSure: boolean,

@@ -9,7 +9,7 @@ import type { Output } from "../shell/output.ts";
 import { planOptions } from "./plan-flags.ts";
 import { describePlan, renderPlan } from "./plan-text.ts";
 
-/** Shows what a deploy would do; resolves to 0 when that is nothing, to 1 when it is something, to 3 when nobody knows. */
+/** Shows what a deploy would change; resolves to 0 for no changes, 1 for changes, 3 when it cannot tell. */
 export async function runDryRun(
   openRelease: () => Promise<{ readonly store: ReleaseStore }>,
   target: Target,

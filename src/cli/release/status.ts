@@ -23,16 +23,16 @@ const COLUMNS: readonly Column[] = [
 
 export const status = defineCommand({
   examples: [
-    { line: "chain-link status", says: "every link: ready, restarts, image, age, what is wrong" },
-    { line: "chain-link status -n shop --watch", says: "the same, kept up to date" },
+    { line: "chain-link status", says: "show readiness, restarts, image, age and problems of each link" },
+    { line: "chain-link status -n shop --watch", says: "keep the table up to date" },
   ],
   usesConfigFile: true,
   idleFlags: () => UNUSED_RELEASE_FLAGS,
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
-    watch: switchFlag({ summary: "Keep the table up to date until Ctrl-C.", short: "w" }),
-    output: outputFlag(["table", "json", "yaml"], "table", "How the links are printed."),
+    watch: switchFlag({ summary: "Keep the table up to date until interrupted.", short: "w" }),
+    output: outputFlag(["table", "json", "yaml"], "table", "Output format of the links."),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, output }) {
@@ -53,7 +53,7 @@ export const status = defineCommand({
       void interruption.signal.then(() => end.abort());
       const changes = output.isTerminal ? null : new ChangeLog(output);
       if (changes !== null) onChange = () => changes.tell(summarize(tracker));
-      // Ages grow though nothing happens.
+      // Ages grow even when nothing changes.
       const clock = output.isTerminal ? setInterval(() => live.update(), 1000) : undefined;
       await tracker.watch(end.signal);
       clearInterval(clock);
@@ -80,7 +80,7 @@ export const status = defineCommand({
   },
 });
 
-/** Without a terminal: a line for each link whose state changed. */
+/** Without a terminal, prints a line for each link whose state changed. */
 class ChangeLog {
   readonly #output: Output;
   readonly #known = new Map<string, string>();
@@ -101,7 +101,7 @@ class ChangeLog {
 
 function describeHead(release: string, namespace: string, revision: Revision | undefined): string {
   const where = `release ${release} in namespace ${namespace}`;
-  if (revision === undefined) return `${where}: no revision is known`;
+  if (revision === undefined) return `${where}: no revision found`;
   const why = revision.reason === "" ? "" : ` (${revision.reason.slice(0, 200)})`;
   return `${where}: revision ${revision.number} is ${revision.status}${why}`;
 }
@@ -121,7 +121,7 @@ function renderRows(rows: readonly OverviewRow[]): string[] {
   );
 }
 
-/** As kubectl writes ages: `45s`, `12m`, `5h`, `3d`. */
+/** Formats an age like kubectl: `45s`, `12m`, `5h`, `3d`. */
 function formatAge(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 120) return `${seconds}s`;

@@ -11,8 +11,8 @@ import type { Output } from "../shell/output.ts";
 
 export const validate = defineCommand({
   examples: [
-    { line: "chain-link validate", says: "what was deployed: everything there and ready?" },
-    { line: "chain-link validate --instances 5", says: "is it this chain that runs?" },
+    { line: "chain-link validate", says: "check what was deployed" },
+    { line: "chain-link validate --instances 5", says: "check that a chain of 5 is running" },
   ],
   operands: TOPOLOGY_OPERAND,
   usesConfigFile: true,
@@ -20,7 +20,7 @@ export const validate = defineCommand({
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
-    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: every object, on standard output."),
+    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: print every object to standard output."),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, settings, output }) {
@@ -54,7 +54,7 @@ export const validate = defineCommand({
   },
 });
 
-/** The original's lines in its order; what it never looked at comes behind. */
+/** Prints the original's lines in its order, then the objects that the original does not check. */
 function reportAll(objects: readonly TrackedObject[], output: Output): boolean {
   const of = (...kinds: readonly KubernetesObject["kind"][]) =>
     objects.filter(({ kind }) => kinds.includes(kind));

@@ -34,11 +34,12 @@ export function parseArguments(
   const given = new Map<string, string[]>();
   for (const token of tokens) {
     if (token.kind !== "option") continue;
-    const flag = ownValue(flags, token.name);
+    const name = currentName(token.name, flags);
+    const flag = ownValue(flags, name);
     if (flag === undefined) throw unknownFlag(token.rawName, flags, command);
     const text = readValue(token, flag);
-    const texts = given.get(token.name);
-    if (texts === undefined) given.set(token.name, [text]);
+    const texts = given.get(name);
+    if (texts === undefined) given.set(name, [text]);
     else texts.push(text);
   }
   if (!given.has("help")) checkOperands(command, operands);
@@ -71,6 +72,11 @@ function readValue(
     throw usage(`${token.rawName} needs a value: ${token.rawName} ${flag.placeholder}`);
   }
   return token.value;
+}
+
+/** Translates a renamed flag's old name. */
+function currentName(name: string, flags: FlagTable): string {
+  return Object.keys(flags).find((it) => flags[it]?.formerName === name) ?? name;
 }
 
 function findCommand(name: string, commands: readonly Command[]): Command {
@@ -112,10 +118,9 @@ function parserOptions(
 ): Record<string, { type: "string" | "boolean"; short?: string }> {
   const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
   for (const [name, flag] of tables.flatMap((table) => Object.entries(table))) {
-    options[name] = {
-      type: flag.placeholder === undefined ? "boolean" : "string",
-      ...(flag.short === undefined ? {} : { short: flag.short }),
-    };
+    const type = flag.placeholder === undefined ? "boolean" : "string";
+    options[name] = { type, ...(flag.short === undefined ? {} : { short: flag.short }) };
+    if (flag.formerName !== undefined) options[flag.formerName] = { type };
   }
   return options;
 }

@@ -12,6 +12,8 @@ export interface Flag<T> {
   readonly summary: string;
   /** One letter, without the dash. */
   readonly short?: string;
+  /** Old name, accepted for one release and hidden from help. Its variable is read, too. */
+  readonly formerName?: string;
   /** The value's name in help; absent for a switch. */
   readonly placeholder?: string;
   /** Default value. */
@@ -56,7 +58,7 @@ export type Common<T> = Pick<Flag<T>, "summary"> &
   Partial<
     Pick<
       Flag<T>,
-      "short" | "placeholder" | "env" | "platforms" | "configKey" | "fallbackText" | "completes" | "hide"
+      "short" | "formerName" | "placeholder" | "env" | "platforms" | "configKey" | "fallbackText" | "completes" | "hide"
     >
   >;
 

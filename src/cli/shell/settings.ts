@@ -32,9 +32,19 @@ export function formatFallback(flag: FlagTable[string]): string {
   return String(flag.fallback);
 }
 
-/** Environment variables of a flag. */
+/** Environment variables of a flag, as help shows them. */
 export function environmentOf(name: string, flag: FlagTable[string]): readonly string[] {
-  return flag.env ?? [`CHAIN_LINK_${name.toUpperCase().replaceAll("-", "_")}`];
+  return flag.env ?? [variableOf(name)];
+}
+
+/** Environment variables of a flag, with that of its old name. */
+export function variablesOf(name: string, flag: FlagTable[string]): readonly string[] {
+  const { formerName } = flag;
+  return [...environmentOf(name, flag), ...(formerName === undefined ? [] : [variableOf(formerName)])];
+}
+
+function variableOf(name: string): string {
+  return `CHAIN_LINK_${name.toUpperCase().replaceAll("-", "_")}`;
 }
 
 /**
@@ -54,7 +64,7 @@ function resolveSetting(name: string, flag: FlagTable[string], sources: SettingS
   const given = sources.given.get(name);
   if (given !== undefined) return parseSetting(name, flag, given, `--${name}`, "usage");
   const warnings: string[] = [];
-  const variables = sources.idle?.has(name) ? [] : environmentOf(name, flag);
+  const variables = sources.idle?.has(name) ? [] : variablesOf(name, flag);
   for (const variable of variables) {
     const text = sources.environment[variable];
     if (text === undefined || text === "") continue;

@@ -9,8 +9,8 @@ import type { Output } from "../shell/output.ts";
 import { describeSource } from "./page-source.ts";
 
 /**
- * A release as the API server shows it: its graph from the revision that is deployed, its traces from its own backend by the API
- * server's way to a Service. Nothing is forwarded and nothing is changed.
+ * Opens a release through the API server: its graph from the deployed revision, its traces from its backend through the API
+ * server's proxy to Services. Forwards no ports and changes nothing.
  * @throws {UserError}
  */
 export async function openReleasePage(
@@ -23,8 +23,8 @@ export async function openReleasePage(
   if (service === null) {
     throw new UserError(
       "backend-unreadable",
-      `the links send their spans to ${url || "an unknown place"}, which is no Service of the cluster`,
-      "Say with --backend where they can be read from here.",
+      `the links send their spans to ${url || "an unknown address"}, which is not a Service of the cluster`,
+      "Use --backend to say where spans can be read from this machine.",
     );
   }
   const proxy = proxyTo(store.client, service.namespace, { kind: "services", ...service });

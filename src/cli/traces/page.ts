@@ -19,10 +19,10 @@ const KINDS = ["zipkin", "collector"] as const;
 
 export const page = defineCommand({
   examples: [
-    { line: "chain-link page -n shop", says: "the page of a release, through the API server" },
+    { line: "chain-link page -n shop", says: "show a release's traces, through the API server" },
     {
       line: "chain-link page --backend zipkin=http://localhost:9411 --port 0",
-      says: "the page over a Zipkin that is there already",
+      says: "show the traces of an existing Zipkin",
     },
   ],
   usesConfigFile: true,
@@ -32,14 +32,14 @@ export const page = defineCommand({
   ],
   flags: {
     backend: kindUrlFlag(KINDS, {
-      summary: "Whose traces are shown, instead of a release's.",
-      fallbackText: "that of the release",
+      summary: "Backend to read traces from, instead of a release's.",
+      fallbackText: "the release's",
     }),
     host: textFlag("127.0.0.1", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
     port: integerFlag(
       9410,
       { min: 0, max: 65_535 },
-      { summary: "Port of the page; 0 takes a free one.", placeholder: "PORT", env: [] },
+      { summary: "Port of the page; 0 picks a free port.", placeholder: "PORT", env: [] },
     ),
     open: switchFlag({ summary: "Open the page in a browser." }),
     ...RELEASE_FLAGS,
@@ -65,18 +65,18 @@ export const page = defineCommand({
   },
 });
 
-/** A backend that cannot be asked is told at once, not only to who opens the page; it may still come. */
+/** Warns at once about an unreachable backend, not only when somebody opens the page. It may still come up. */
 async function warnOfSilence({ kind, url, fetch }: Source["backend"], output: Output): Promise<void> {
   const name = `the ${kind === "zipkin" ? "Zipkin" : "collector"} at ${url}`;
   try {
-    // Of both kinds, and short.
+    // A small answer that both kinds of backend give.
     const { ok, status } = await fetch(apiUrl(url, "zipkin", "/api/v2/services"), {
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       redirect: "manual",
     });
-    if (!ok) output.warn(`${name} answers ${status}`);
+    if (!ok) output.warn(`${name} responds with ${status}`);
   } catch (error) {
-    output.warn(`${name} does not answer: ${errorText(error)}`);
+    output.warn(`${name} does not respond: ${errorText(error)}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { encodeOtlpByService } from "../../trace/otlp-by-service.ts";
 import type { Span } from "../../trace/span.ts";
 import type { TraceBackend } from "./trace-backend.ts";
 
-/** Of one request; receivers take 10 MiB (Zipkin, our collector) to 20 MiB (OpenTelemetry's Collector). */
+/** Size of one request; receivers accept 10 MiB (Zipkin, our collector) to 20 MiB (OpenTelemetry Collector). */
 const BATCH_BYTES = 1024 * 1024;
 const BATCH_SPANS = 2000;
 
@@ -48,13 +48,13 @@ export class SpanSender {
       await this.#sendBatch(spans.slice(middle));
       return;
     }
-    // A page for people, such as that of a proxy, is no sign that spans were stored.
+    // An HTML page, for example of a proxy, does not mean that spans were stored.
     const isPage = /^text\/html\b/i.test(response.headers.get("content-type") ?? "");
     if (!response.ok || isPage) throw await this.backend.refusal(response);
     this.stored += spans.length - this.#countRefused(await readBodyText(response), spans.length);
   }
 
-  /** To the path that the URL ends in, or that the receiver has: that of Zipkin first, as our collector has both. */
+  /** Posts to the path that the URL ends in, or that the receiver has. Zipkin's path first: our collector has both. */
   async #post(spans: readonly Span[]): Promise<Response> {
     if (this.#path !== OTLP_PATH) {
       const response = await this.backend.post(ZIPKIN_PATH, JSON.stringify(spans));
@@ -83,7 +83,7 @@ export class SpanSender {
   }
 }
 
-/** Zipkin answers with nothing, and some receivers of OTLP with protobuf whatever they were sent. */
+/** Zipkin answers with an empty body, and some OTLP receivers always answer with protobuf. */
 function parseObject(text: string): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(text);

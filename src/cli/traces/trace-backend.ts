@@ -3,7 +3,7 @@ import { apiUrl, type Endpoint, fetchAs } from "../../lib/endpoint.ts";
 import { errorText, UserError } from "../../lib/errors.ts";
 import { parseWellFormed } from "../../lib/well-formed-json.ts";
 
-/** Of a message that a server sends instead of an answer. */
+/** Maximum length of a server's error message in our message. */
 const SHOWN_CHARACTERS = 500;
 
 /** A collector, a Zipkin or an OTLP receiver that traces are read from or sent to. */
@@ -27,14 +27,14 @@ export class TraceBackend {
   async get(path: string): Promise<unknown> {
     const response = await this.#fetch(path);
     if (!response.ok) throw await this.refusal(response);
-    // Not within the next: it says how to ask for less.
+    // Outside of the try block: its own error says how to ask for less.
     const text = await readBodyText(response);
     try {
       return parseWellFormed(text);
     } catch (error) {
       throw new UserError(
         "collector-refused",
-        `${this.origin} answers with something else than JSON`,
+        `${this.origin} responds with something other than JSON`,
         undefined,
         {
           cause: error,
@@ -43,10 +43,10 @@ export class TraceBackend {
     }
   }
 
-  /** Sends JSON; whatever the status is, it is an answer. @throws {UserError} `collector-unreachable` */
+  /** Posts JSON and returns the response, whatever its status. @throws {UserError} `collector-unreachable` */
   post(path: string, body: string): Promise<Response> {
     const headers = { "Content-Type": "application/json" };
-    // A redirected POST becomes a GET, whose answer would be taken for that of the POST.
+    // A redirected POST becomes a GET, whose response would be mistaken for the POST's.
     return this.#fetch(path, { method: "POST", body, headers, redirect: "manual" });
   }
 
@@ -54,7 +54,7 @@ export class TraceBackend {
     const text = await readBodyText(response).catch(errorText);
     return new UserError(
       "collector-refused",
-      `${this.origin} answers ${response.status}: ${text.slice(0, SHOWN_CHARACTERS)}`,
+      `${this.origin} responds with ${response.status}: ${text.slice(0, SHOWN_CHARACTERS)}`,
     );
   }
 
@@ -64,8 +64,8 @@ export class TraceBackend {
     } catch (error) {
       throw new UserError(
         "collector-unreachable",
-        `${this.origin} does not answer: ${errorText(error)}`,
-        "Start one with `chain-link collector` or `chain-link up`, or give its address.",
+        `${this.origin} does not respond: ${errorText(error)}`,
+        "Start one with 'chain-link collector' or 'chain-link up', or give its address.",
         { cause: error },
       );
     }

@@ -16,12 +16,12 @@ export interface ExportOptions {
   readonly format: "zipkin" | "otlp";
 }
 
-/** Traces of links whose clocks are ahead a little are exported, too. */
+/** Also exports traces of links whose clocks are slightly ahead. */
 const CLOCK_MARGIN_MS = 60_000;
 
 /**
- * Writes traces of a Zipkin or a collector to a file, the newest first; `-` is standard output. All of them, or the file stays
- * as it was.
+ * Writes traces of a Zipkin or a collector to a file, newest first; `-` is standard output. A failed export leaves an
+ * existing file unchanged.
  * @throws {UserError}
  */
 export async function exportTraces(
@@ -46,7 +46,7 @@ function standardOutput(output: Output): Sink {
   return { write: (text) => output.result(text), finish() {}, discard() {} };
 }
 
-/** One list, a span a line. */
+/** One JSON list with one span per line. */
 async function writeZipkin(sink: Sink, options: ExportOptions) {
   let [traces, spans] = [0, 0];
   await sink.write("[");

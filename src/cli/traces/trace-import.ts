@@ -8,15 +8,15 @@ import { TraceBackend } from "./trace-backend.ts";
 
 export interface Imported {
   readonly file: TraceFile;
-  /** Of the file, for messages. */
+  /** Name of the file in messages. */
   readonly name: string;
   readonly sent: SpanSender;
 }
 
 /**
- * Sends the spans of a trace file, `-` is standard input, to a collector, a Zipkin or an OTLP receiver. Nothing is sent of a file
- * that is malformed. When the signal aborts, sending stops after the batch in flight.
- * @throws {UserError} that says how many spans were stored when only some were
+ * Sends the spans of a trace file to a collector, a Zipkin or an OTLP receiver; `-` is standard input. Sends nothing of a
+ * malformed file. When the signal aborts, sending stops after the batch in flight.
+ * @throws {UserError} says how many spans were stored, if some were
  */
 export async function importTraces(file: string, to: Endpoint, signal: AbortSignal): Promise<Imported> {
   const { bytes, name } = await readInput(file);

@@ -11,26 +11,27 @@ export interface TraceSearch {
   readonly endMs: number;
 }
 
-/** Spans that an answer may have where traces are small enough: some 10 MB. */
+/** Desired number of spans in a response, about 10 MB. */
 const ANSWER_SPANS = 20_000;
 const FIRST_LIMIT = 20;
 const MIN_LIMIT = 10;
 const MAX_LIMIT = 500;
 /** The lowest limit with which an answer of one trace is known to be complete. */
 const MIN_PAIR = 2;
-/** The share of a limit that the next window is meant to fill. More, and every other window would have to be narrowed. */
+/** Share of the limit that the next window should fill. With more, every other window would have to be narrowed. */
 const FILLED_SHARE = 0.6;
 const MAX_GROWTH = 4;
-/** Of the window after an empty one: seven windows from a millisecond to a day. */
+/** Growth after an empty window: a millisecond grows to a day in seven windows. */
 const EMPTY_GROWTH = 16;
 
 /**
- * All traces of a search, each once, in groups from the newest to the oldest.
+ * Yields every trace of a search once, in groups from the newest to the oldest.
  *
- * Zipkin's API has a limit but no cursor, and a full answer does not say what it leaves out: Zipkin takes the traces with the
- * latest spans, but a window is compared with their roots. So an answer counts only when it has fewer traces than the limit; the
- * window is complete then. Otherwise the window is narrowed, and one of a millisecond, the narrowest, gets a higher limit.
- * @throws {UserError} when the backend cannot give all of a window
+ * Zipkin's API has a limit but no cursor, and a full response does not say what it leaves out: Zipkin picks the traces with
+ * the latest spans, but compares the window with their roots. So a response counts only if it has fewer traces than the
+ * limit, which means that the window is complete. Otherwise the window is narrowed; the narrowest, one millisecond, gets a
+ * higher limit.
+ * @throws {UserError} when the backend cannot return all traces of a window
  */
 export async function* readTraceWindows(
   backend: TraceBackend,
@@ -40,7 +41,7 @@ export async function* readTraceWindows(
   let end = search.endMs;
   let width = end - search.startMs;
   let limit = FIRST_LIMIT;
-  /** With this limit the answer for one millisecond is too large. */
+  /** A limit with which the response for one millisecond is too large. */
   let tooLarge = Infinity;
   while (end > search.startMs) {
     const start = Math.max(search.startMs, end - width);
@@ -61,7 +62,7 @@ export async function* readTraceWindows(
     }
     limit = limitFor(found);
     if (isComplete) {
-      // Windows have the moment in common at which they meet.
+      // Adjacent windows share a boundary millisecond.
       const fresh = found.filter(([span]) => span !== undefined && !seen.has(span.traceId));
       for (const [span] of fresh) seen.add((span as Span).traceId);
       yield fresh.sort((a, b) => startOf(b) - startOf(a));
@@ -76,12 +77,12 @@ function tooLargeAnswer(backend: TraceBackend): UserError {
   const mebibytes = MAX_ANSWER_BYTES / 1024 / 1024;
   return new UserError(
     "collector-refused",
-    `${backend.origin} answers with more than ${mebibytes} MiB for traces that start in the same millisecond`,
+    `${backend.origin} responds with more than ${mebibytes} MiB for traces that start in the same millisecond`,
     "Export fewer traces with --service, --query or a shorter --lookback.",
   );
 }
 
-/** `null` when the answer is too large. */
+/** Returns `null` when the response is too large. */
 async function readWindow(
   backend: TraceBackend,
   { service, query }: TraceSearch,
@@ -106,7 +107,7 @@ async function readWindow(
   if (Array.isArray(found) && found.every(Array.isArray)) return found;
   throw new UserError(
     "collector-refused",
-    `${backend.origin} answers with JSON that is not a list of traces`,
+    `${backend.origin} responds with JSON that is not a list of traces`,
   );
 }
 
@@ -121,7 +122,7 @@ function widen(width: number, traces: number, limit: number): number {
   return Math.max(1, Math.ceil(width * growth));
 }
 
-/** As if the traces that were found were the newest ones, which they are in our collector; but by half at least. */
+/** Assumes that the traces found are the newest ones, as with our collector; narrows at least by half. */
 function narrow(found: readonly Span[][], end: number, width: number, limit: number): number {
   const covered = end - Math.min(...found.map(startOf)) / 1000;
   const wanted = (FILLED_SHARE * limit * covered) / found.length;

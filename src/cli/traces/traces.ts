@@ -7,20 +7,20 @@ import type { Imported } from "./trace-import.ts";
 
 export const traces = defineCommand({
   examples: [
-    { line: "chain-link traces export run.json", says: "all traces of the collector on this machine" },
+    { line: "chain-link traces export run.json", says: "export all traces of the local collector" },
     {
       line: "chain-link traces export errors.jsonl --format otlp --query error",
-      says: "those with an error, as OTLP",
+      says: "export traces with an error as OTLP",
     },
-    { line: "chain-link traces export - | jq length", says: "to another program" },
+    { line: "chain-link traces export - | jq length", says: "pipe traces to another program" },
     {
       line: "chain-link traces import trace.json.gz --to http://localhost:9411",
-      says: "to look at somebody else's: Zipkin, OTLP, Jaeger or Tempo",
+      says: "import a file in Zipkin, OTLP, Jaeger or Tempo format",
     },
   ],
   operands: {
     usage: "export|import FILE",
-    summary: "What to do, and the file (- writes standard output or reads standard input).",
+    summary: "Action and file (- is standard output or standard input).",
     min: 2,
     max: 2,
   },
@@ -37,21 +37,21 @@ export const traces = defineCommand({
     }),
     format: choiceFlag("zipkin", ["zipkin", "otlp"], {
       summary:
-        "File format to write: zipkin, a JSON list of spans; otlp, one line of OTLP JSON per service of a trace.",
+        "File format to write: zipkin (a JSON list) or otlp (JSON lines, one per service and trace).",
     }),
     service: textFlag(null, {
       summary: "Export only traces with this service.",
       placeholder: "NAME",
-      // A service's whole entry in the pods of links.
+      // In the pods of links, CHAIN_LINK_SERVICE is a service's whole entry.
       env: [],
     }),
     query: textFlag(null, {
-      summary: "Export only traces with these tags, as in `error and http.method=GET`.",
+      summary: "Export only traces with these tags, such as 'error and http.method=GET'.",
     }),
     lookback: durationFlag(86_400_000, {
       summary: "How far back to look for traces.",
       fallbackText: "24h",
-      // Milliseconds in the pod of a collector.
+      // In the pod of a collector, CHAIN_LINK_LOOKBACK is in milliseconds.
       env: [],
     }),
     limit: integerFlag(
@@ -71,7 +71,7 @@ export const traces = defineCommand({
     if (stray !== undefined) {
       const other = action === "export" ? "import" : "export";
       const hint =
-        stray.name === "format" ? "An import recognizes the format of a file by its content." : undefined;
+        stray.name === "format" ? "'import' detects the format of a file from its content." : undefined;
       throw new UserError("usage", `--${stray.name} is a flag of traces ${other}, not of ${action}`, hint);
     }
     if (action === "export") {
@@ -86,7 +86,7 @@ export const traces = defineCommand({
       output.info(`${done.traces} traces, ${done.spans} spans written to ${place}`);
       const isChosen = settings.some(({ name, origin }) => name === "limit" && origin !== "default");
       if (done.traces === limit && !isChosen)
-        output.warn(`stopped at ${limit} traces; use --limit to export older ones, too`);
+        output.warn(`stopped at ${limit} traces; use --limit to export more`);
       return EXIT.done;
     }
     const [{ importTraces }, { watchInterrupts }] = await Promise.all([
@@ -105,7 +105,7 @@ export const traces = defineCommand({
 
 const DEFAULT: Endpoint = { url: "http://127.0.0.1:9411", headers: {} };
 
-/** Says what became of every span; resolves to the exit code. */
+/** Reports the result for every span; resolves to the exit code. */
 async function reportImport({ file, name, sent }: Imported, output: Output): Promise<number> {
   const [{ countRejected, describeRejected }, { formatCount }] = await Promise.all([
     import("../../trace/file/trace-file.ts"),
