@@ -7,7 +7,10 @@ export const completion = defineCommand({
   examples: [
     { line: "source <(chain-link completion bash)", says: "enable completion in this shell" },
     { line: "chain-link completion zsh > ~/.zfunc/_chain-link", says: "enable it in every new zsh" },
-    { line: "chain-link completion fish > ~/.config/fish/completions/chain-link.fish", says: "enable it in fish" },
+    {
+      line: "chain-link completion fish > ~/.config/fish/completions/chain-link.fish",
+      says: "enable it in fish",
+    },
   ],
   operands: { usage: "bash|zsh|fish", summary: "Shell to print the script for.", min: 1, max: 1 },
   flags: {},

@@ -222,36 +222,30 @@ const BASES = [
   { base: "/v1?tenant=a", before: "/v1", query: "tenant=a" },
 ];
 
-test.each(Object.keys(ENTRIES))(
-  "every base URL of %s is asked for its API's path, with its user",
-  async (name) => {
-    const { path, ends = [path], use } = ENTRIES[name] as Entry;
-    const cases = [
-      ...BASES,
-      ...ends.flatMap((end) => [
-        { base: end, before: "", query: "" },
-        { base: `/base${end}/`, before: "/base", query: "" },
-        { base: `/base${end}?tenant=a`, before: "/base", query: "tenant=a" },
-      ]),
-    ];
-    const runs = cases.map(async ({ base, before, query }) => {
-      await using server = startRecorder();
-      await using other = startRecorder();
-      const said = await use(
-        `http://${USER}127.0.0.1:${server.port}${base}`,
-        `http://127.0.0.1:${other.port}`,
-      );
-      const text = said.stdout + said.stderr;
-      const wanted = server.asked.filter((it) => it.path === before + path && it.query.includes(query));
-      return {
-        base,
-        found: wanted.length > 0 ? "as expected" : [...server.asked.map((it) => it.path + it.query), text],
-        authorization: [...new Set(server.asked.map((it) => it.authorization))],
-        secrets: SECRETS.filter((secret) => text.includes(secret)),
-      };
-    });
-    expect(await Promise.all(runs)).toEqual(
-      cases.map(({ base }) => ({ base, found: "as expected", authorization: [AUTHORIZATION], secrets: [] })),
-    );
-  },
-);
+test.each(Object.keys(ENTRIES))("every base URL of %s gets its API's path and credentials", async (name) => {
+  const { path, ends = [path], use } = ENTRIES[name] as Entry;
+  const cases = [
+    ...BASES,
+    ...ends.flatMap((end) => [
+      { base: end, before: "", query: "" },
+      { base: `/base${end}/`, before: "/base", query: "" },
+      { base: `/base${end}?tenant=a`, before: "/base", query: "tenant=a" },
+    ]),
+  ];
+  const runs = cases.map(async ({ base, before, query }) => {
+    await using server = startRecorder();
+    await using other = startRecorder();
+    const said = await use(`http://${USER}127.0.0.1:${server.port}${base}`, `http://127.0.0.1:${other.port}`);
+    const text = said.stdout + said.stderr;
+    const wanted = server.asked.filter((it) => it.path === before + path && it.query.includes(query));
+    return {
+      base,
+      found: wanted.length > 0 ? "as expected" : [...server.asked.map((it) => it.path + it.query), text],
+      authorization: [...new Set(server.asked.map((it) => it.authorization))],
+      secrets: SECRETS.filter((secret) => text.includes(secret)),
+    };
+  });
+  expect(await Promise.all(runs)).toEqual(
+    cases.map(({ base }) => ({ base, found: "as expected", authorization: [AUTHORIZATION], secrets: [] })),
+  );
+});

@@ -19,7 +19,7 @@ const COMMANDS = await loadCommands(ENTRIES);
 const DOCS = join(import.meta.dir, "../../docs");
 
 describe("help", () => {
-  test("no command: help on standard output, exit 0", async () => {
+  test("without a command, help is printed to standard output with exit code 0", async () => {
     const { exitCode, stdout, stderr } = await runCli([]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
     expect(stdout).toBe((await runCli(["--help"])).stdout);
@@ -32,7 +32,7 @@ describe("help", () => {
   });
 
   test.each(COMMANDS.filter((it) => !it.isHidden).map(({ name }) => name))(
-    "%s --help begins with what it does",
+    "%s --help starts with what the command does",
     async (name) => {
       const command = COMMANDS.find((it) => it.name === name);
       for (const args of [
@@ -47,7 +47,7 @@ describe("help", () => {
     },
   );
 
-  describe("lines are no longer than the terminal, and are broken between words", () => {
+  describe("lines are wrapped between words at the terminal's width", () => {
     const helps = [
       ["chain-link", (width: number) => renderHelp(ENTRIES, width)] as const,
       ...COMMANDS.map((it) => [it.name, (width: number) => renderCommandHelp(it, width)] as const),
@@ -62,7 +62,7 @@ describe("help", () => {
       }
     });
 
-    test("80 where standard output is none, its width where it is one", async () => {
+    test("the width is 80 without a terminal, and the terminal's otherwise", async () => {
       expect((await runCli(["verify", "--help"])).stdout).toBe(helpOf("verify", 80));
       let shown = "";
       const child = Bun.spawn([EXECUTABLE, "verify", "--help"], {
@@ -79,21 +79,21 @@ describe("help", () => {
       expect(shown.replaceAll("\r\n", "\n")).toBe(helpOf("verify", 100));
     });
 
-    test("what is explained goes on below its beginning", () => {
+    test("an explanation wraps in its own column", () => {
       const help = helpOf("load", 60);
       expect(help).toContain(`
   chain-link load http://localhost:8000 --rate 50/s \\
       --requests 1000 --ledger run.ledger
-      with the account that verify reads
+      write the ledger that verify reads
 `);
       expect(help).toContain(`
       --arrivals constant|poisson
-                            Requests in even steps, or at
-                            random moments with the same
+                            Send requests at even intervals,
+                            or at random times with the same
                             mean rate. (default constant;
                             $CHAIN_LINK_ARRIVALS)
-  -c, --connections N       With a rate: requests under way
-                            at once, at most. Without:
+  -c, --connections N       With a rate: maximum requests in
+                            flight. Without: number of
 `);
       expect(help).toContain(`
                             $CHAIN_LINK_OTLP_PROTOCOL,
@@ -108,7 +108,7 @@ describe("help", () => {
     }
   });
 
-  test("help makes no configuration file", async () => {
+  test("help creates no config file", async () => {
     using folder = temporaryFolder();
     await runCli(["generate", "--help"], { env: { HOME: folder.path } });
     await runCli(["version"], { env: { HOME: folder.path } });
@@ -131,7 +131,7 @@ describe("wrong usage ends with exit code 2, one clear message and nothing on st
     [["up", "--instances="], '--instances: expected a whole number from 1 to 100000, found ""'],
     [["up", "--instances"], "--instances needs a value: --instances N"],
     [["up", "--host", "--no-load"], "--host needs a value: --host ADDRESS"],
-    [["up", "--no-load=yes"], '--no-load takes no value but true or false, found "yes"'],
+    [["up", "--no-load=yes"], '--no-load takes no value other than true or false, found "yes"'],
     [["up", "--port", "65536"], '--port: expected a whole number from 0 to 65535, found "65536"'],
     [["up", "--duration", "5"], '--duration: expected a duration such as 500ms, 5s or 1m30s, found "5"'],
     [
@@ -149,7 +149,7 @@ describe("wrong usage ends with exit code 2, one clear message and nothing on st
     [["up", "--zipkin", "http://a", "--otlp", "http://b"], "both a Zipkin and an OTLP receiver were given"],
     [["up", "a.yaml", "b.yaml"], 'unexpected argument "b.yaml"'],
     [["up", "a.yaml", "--instances", "3"], "--instances and a topology document were both given"],
-    [["load"], "a URL or a topology document is needed"],
+    [["load"], "expected a URL or a topology document, found neither"],
     [["load", "nowhere"], "URL: expected an http or https URL"],
     [["completion", "tcsh"], 'expected one of bash, zsh, fish, found "tcsh"'],
     [["generate", "--namespace", "A_b"], "--namespace: expected a namespace"],
@@ -169,20 +169,20 @@ describe("wrong usage ends with exit code 2, one clear message and nothing on st
     expect(existsSync(join(folder.path, ".config"))).toBe(false);
   });
 
-  test("a wrong variable is named", async () => {
+  test("an invalid environment variable is named in the error", async () => {
     const { exitCode, stderr } = await runCli(["up"], { env: { CHAIN_LINK_INSTANCES: "many" } });
     expect(exitCode).toBe(2);
     expect(stderr).toContain('CHAIN_LINK_INSTANCES: expected a whole number from 1 to 100000, found "many"');
   });
 });
 
-test("a file that cannot be read is an error of its own", async () => {
+test("an unreadable file has its own error code", async () => {
   const { exitCode, stderr } = await runCli(["up", "no-such.yaml"]);
   expect(exitCode).toBe(1);
   expect(stderr).toContain("cannot read no-such.yaml: no such file\n");
 });
 
-test("a full disk behind standard output is one clear error", async () => {
+test("a full disk behind standard output is one error line", async () => {
   const child = Bun.spawn(["sh", "-c", `'${EXECUTABLE}' version > /dev/full`], { stderr: "pipe" });
   expect(await child.stderr.text()).toBe(
     "ERROR    cannot write to standard output: no space left on the device\n",
@@ -190,12 +190,12 @@ test("a full disk behind standard output is one clear error", async () => {
   expect(await child.exited).toBe(1);
 });
 
-test("help COMMAND is COMMAND --help", async () => {
+test("'help COMMAND' shows the same as 'COMMAND --help'", async () => {
   expect((await runCli(["help"])).stdout).toBe((await runCli(["--help"])).stdout);
   expect((await runCli(["help", "up"])).stdout).toBe((await runCli(["up", "--help"])).stdout);
 });
 
-test("version says the package's", async () => {
+test("'version' prints the package's version", async () => {
   expect((await runCli(["version"])).stdout).toBe(`chain-link ${manifest.version}\n`);
   expect((await runCli(["--version"])).stdout).toBe(`chain-link ${manifest.version}\n`);
   expect(JSON.parse((await runCli(["version", "-o", "json"])).stdout)).toMatchObject({
@@ -203,7 +203,7 @@ test("version says the package's", async () => {
   });
 });
 
-test("the folder one stands in cannot change the program", async () => {
+test("files in the current folder cannot change the program", async () => {
   using folder = temporaryFolder();
   await Bun.write(join(folder.path, "bunfig.toml"), 'preload = ["./evil.ts"]\n');
   await Bun.write(join(folder.path, "evil.ts"), 'console.log("evil")\n');
@@ -216,7 +216,7 @@ test("the folder one stands in cannot change the program", async () => {
   expect(JSON.parse(stdout).items).toHaveLength(2 * 3 + 5);
 });
 
-test("a reader that goes away ends the program quietly", async () => {
+test("a closed pipe ends the program quietly", async () => {
   using folder = temporaryFolder();
   const script = `'${EXECUTABLE}' generate --instances 2000 -o yaml -q --config-file '${folder.path}/c' | head -1; echo \${PIPESTATUS[0]}`;
   const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe" });
@@ -224,7 +224,7 @@ test("a reader that goes away ends the program quietly", async () => {
   expect((await child.stdout.text()).split("\n")[0]).toBe("---");
 });
 
-test("short names are unique, and no command makes a switch of a flag that all commands have", () => {
+test("short names are unique, and no command redefines a global flag", () => {
   const shorts = new Map<string, string>();
   for (const table of [GLOBAL_FLAGS, ...COMMANDS.map(({ flags }) => flags)]) {
     for (const [name, flag] of Object.entries(table)) {

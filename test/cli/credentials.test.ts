@@ -23,7 +23,7 @@ describe("the user of a load's target", () => {
     ["load", ["--hdr", "run.hgrm", "--serve", "0"]],
     ["verify", ["-o", "json", "--max-wait", "0s", "--junit", "run.xml", "--report", "run.html"]],
     ["verify", ["--propagation", "--max-wait", "0s"]],
-  ])("is sent by %s %j, and is in nothing that is said or written", async (command, flags) => {
+  ])("is sent by %s %j, and never printed or written", async (command, flags) => {
     const seen: Headers[] = [];
     await using server = startServer(seen);
     using folder = temporaryFolder();
@@ -44,7 +44,7 @@ describe("the user of a load's target", () => {
     expect(said).not.toContain(AUTHORIZATION.slice(6));
   });
 
-  test("gives way to a header that is given", async () => {
+  test("is overridden by a given header", async () => {
     const seen: Headers[] = [];
     await using server = startServer(seen);
     const url = `http://user:${SECRET}@127.0.0.1:${server.port}`;
@@ -79,7 +79,7 @@ test.each([
   expect((stdout + stderr).replaceAll(`/${SECRET}#`, "")).not.toContain(SECRET);
 });
 
-test("--info says that a header or a token is set, and not what it is", async () => {
+test("--info shows that a header or a token is set, but not its value", async () => {
   await using server = startServer([]);
   const url = `http://127.0.0.1:${server.port}`;
   const { stderr } = await runCli(["load", url, "--requests", "1", "--info", "-H", `X-Api-Key: ${SECRET}`]);
@@ -98,7 +98,7 @@ test("--info says that a header or a token is set, and not what it is", async ()
   expect(collector.stderr).not.toContain(SECRET);
 });
 
-test("a fault goes through a proxy that asks for a user", async () => {
+test("'fault' works through a proxy with credentials", async () => {
   const up = await startUp(["--instances", "1", "--no-load", "--port", "0"]);
   const page = new URL(up.facts.page as string);
   await using proxy = Bun.serve({
@@ -131,7 +131,7 @@ test("a fault goes through a proxy that asks for a user", async () => {
   expect(exitCode).toBe(0);
 });
 
-test("spans of calls have the URL of a callee without its user", async () => {
+test("spans of calls have the callee's URL without credentials", async () => {
   const bodies: string[] = [];
   await using receiver = Bun.serve({
     hostname: "127.0.0.1",

@@ -135,7 +135,7 @@ describe("an error's code", () => {
   });
 
   test.each(CASES.filter(({ hasData }) => hasData))(
-    "$code is in the last line on standard error with -o json, and nothing on standard output",
+    "$code is in the last line of standard error with -o json, and standard output stays empty",
     async ({ code, args }) => {
       for (const flags of [
         ["-o", "json"],
@@ -151,7 +151,7 @@ describe("an error's code", () => {
     },
   );
 
-  test("does not spoil a result that is there in spite of the error", async () => {
+  test("does not spoil a result that is printed in spite of the error", async () => {
     const { stdout, stderr, exitCode } = await runCli([
       ...["load", collector.url, "--requests", "1", "-o", "json", "--hdr", "/dev/full"],
     ]);

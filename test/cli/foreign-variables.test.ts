@@ -106,7 +106,7 @@ function endOf({ exitCode, stdout, stderr }: Finished) {
 
 test.each(
   USES.map(([args, idle = []]) => [args.map((it) => it.replace(folder.path, "")), args, idle] as const),
-)("variables that it does not use change nothing in %j", async (_, args, idle) => {
+)("variables that %j does not use have no effect", async (_, args, idle) => {
   const [plain, disturbed] = await Promise.all([
     runCli(args),
     runCli(args, { env: { ...(await foreignVariables(args[0] ?? "", idle)), ...PLATFORM } }),

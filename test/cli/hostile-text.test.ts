@@ -160,7 +160,7 @@ const CASES: readonly (readonly [title: string, args: () => string[], env?: Reco
 describe.each([
   ["in a terminal, with colors", true],
   ["in a pipe", false],
-])("%s, nothing foreign controls the terminal", (_place, isTerminal) => {
+])("with %s, foreign text cannot control the terminal", (_place, isTerminal) => {
   test.concurrent.each(CASES)("%s", async (_title, args, added = {}) => {
     const { text, exitCode } = await run(args(), added, isTerminal);
     expect(exitCode).not.toBeNull();
@@ -173,7 +173,7 @@ describe.each([
   });
 });
 
-test("most of these commands show the text, spelled out", async () => {
+test("most of these commands show the text with escaped control characters", async () => {
   const texts = await Promise.all(CASES.map(([, args, env = {}]) => run(args(), env, false)));
   const silent = CASES.filter((_, index) => !texts[index]?.text.toLowerCase().includes("evil")).map(
     ([title]) => title,
@@ -183,7 +183,7 @@ test("most of these commands show the text, spelled out", async () => {
   expect(text).toContain(`topology ${SHOWN}: 1 services`);
 });
 
-test("a foreign line feed begins no message of its own", async () => {
+test("a foreign line feed cannot start a message of its own", async () => {
   writeFileSync(
     inHome("lines.yaml"),
     JSON.stringify({

@@ -289,7 +289,7 @@ describe("hostile labels pass every entry point of a topology", () => {
     expect(sorted(Object.keys((JSON.parse(stdout) as ControlState).faults))).toEqual(
       sorted(LABELS.slice(0, 3)),
     );
-    expect((await runCli(["fault", "--mend"], { env: page })).stdout).toBe("no link has a fault\n");
+    expect((await runCli(["fault", "--clear"], { env: page })).stdout).toBe("no link has a fault\n");
   });
 
   test("the configuration file and the command line know no such key or flag", async () => {

@@ -110,7 +110,7 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
         );
         expect(bad.exitCode).toBe(1);
         expect(bad.stderr).toMatch(/ErrImagePull|ImagePullBackOff/);
-        expect(bad.stderr).toContain("Revision 3 was applied again");
+        expect(bad.stderr).toContain("Rolled back to revision 3");
         await eventually(
           async () => ((await bench.run("validate")).exitCode === 0 ? true : undefined),
           STEP_MS / 2,

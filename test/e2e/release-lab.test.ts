@@ -112,7 +112,7 @@ describe.skipIf(!hasLab)(`releases on a real API server${LAB_NOTE}`, () => {
     expect(bad.exitCode).toBe(1);
     expect(bad.stderr).toMatch(/Pod loadgenerator: is starting\n {4}(ErrImagePull|ImagePullBackOff)/);
     expect(bad.stderr).toContain("The image cannot be pulled");
-    expect(bad.stderr).toContain("Revision 1 was applied again");
+    expect(bad.stderr).toContain("Rolled back to revision 1");
     const { spec } = await lab.query("get", "pod", "loadgenerator", "-n", bench.namespace);
     expect(spec.containers[0].image).toBe(PAUSE_IMAGE);
     const history = JSON.parse((await bench.run("history", "-o", "json")).stdout);
@@ -130,7 +130,7 @@ describe.skipIf(!hasLab)(`releases on a real API server${LAB_NOTE}`, () => {
     const image = ["--chain-link-image", "nowhere.example/nothing:1"];
     const bad = await bench.run("deploy", file, ...image, "--timeout", "3s", "--rollback-on-failure");
     expect(bad.exitCode).toBe(1);
-    expect(bad.stderr).toContain("Removed what this first deploy had made");
+    expect(bad.stderr).toContain("Removed everything that this first deploy created");
     expect(await bench.list()).toEqual([]);
   }, 120_000);
 
@@ -142,7 +142,7 @@ describe.skipIf(!hasLab)(`releases on a real API server${LAB_NOTE}`, () => {
     const failed = await bench.run(...deploy, "--timeout", "3s", "--rollback-on-failure");
     expect(failed.exitCode).toBe(1);
     expect(failed.stderr).toContain("Revision 1 failed");
-    expect(failed.stderr).not.toContain("Going back");
+    expect(failed.stderr).not.toContain("Rolling back");
     const history = JSON.parse((await bench.run("history", "-o", "json")).stdout);
     expect(history.map(({ status }: { status: string }) => status)).toEqual(["deployed"]);
   }, 120_000);

@@ -91,7 +91,7 @@ describe.each([
 });
 
 test.each([
-  ["--pod-label", "app=other", "a label that chain-link does not set itself"],
+  ["--pod-label", "app=other", "a label other than those that chain-link sets"],
   ["--pod-label", "team", "KEY=VALUE"],
   ["--toleration", "a=b:Never", "NoSchedule, PreferNoSchedule, NoExecute"],
   ["--run-as-user", "0", "a user id from 1"],

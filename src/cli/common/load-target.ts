@@ -14,9 +14,14 @@ import { INSTANCES_FLAG, loadTopology, SLOW_FLAG } from "./topology-input.ts";
 
 /** Flags of the links that a command starts on this machine; none of them applies to a URL. */
 export const TARGET_FLAGS = {
-  instances: { ...INSTANCES_FLAG, summary: "Number of links of a chain to start on this machine, instead of a URL or a topology." },
+  instances: {
+    ...INSTANCES_FLAG,
+    summary: "Number of links of a chain to start here, instead of a URL or a topology.",
+  },
   slow: { ...SLOW_FLAG, fallback: "off", env: [] },
-  zipkin: urlFlag({ summary: "Zipkin that the started links send spans to, instead of an embedded collector." }),
+  zipkin: urlFlag({
+    summary: "Zipkin that the started links send spans to, instead of an embedded collector.",
+  }),
   otlp: urlFlag({ summary: "OTLP/HTTP receiver that the started links send spans to instead." }),
   ...LINK_FLAGS,
   "in-process": switchFlag({
@@ -79,7 +84,10 @@ export async function openTarget(
   }
   const extra = settings.find(({ name, origin }) => name in TARGET_ONLY && origin === `--${name}`);
   if (extra !== undefined) {
-    throw new UserError("usage", `${extra.origin} applies to links that are started here, but a URL was given`);
+    throw new UserError(
+      "usage",
+      `${extra.origin} applies to links that are started here, but a URL was given`,
+    );
   }
   return {
     ...url,

@@ -39,8 +39,7 @@ export const PACE_FLAGS = {
     fallbackText: "1",
   }),
   rate: rateFlag({
-    summary:
-      "Request rate (200/s, 5/m, 50/h) or ramp (100..1000/30s); overrides --sleep-time.",
+    summary: "Request rate (200/s, 5/m, 50/h) or ramp (100..1000/30s); overrides --sleep-time.",
   }),
 } as const;
 

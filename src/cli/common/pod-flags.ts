@@ -6,12 +6,20 @@ const MAX_UID = 2 ** 31 - 1;
 
 /** Settings for every pod of a release. */
 export const POD_FLAGS = {
-  "image-pull-secret": repeated("NAME", "Image pull Secret for every pod; may be repeated.", (texts) => texts),
+  "image-pull-secret": repeated(
+    "NAME",
+    "Image pull Secret for every pod; may be repeated.",
+    (texts) => texts,
+  ),
   "node-selector": pairs("Label that nodes must have to run the pods; may be repeated."),
-  toleration: repeated("KEY[=VALUE][:EFFECT]", "Taint that every pod tolerates; may be repeated.", (texts) => {
-    const tolerations = texts.map(parseToleration);
-    return tolerations.find((it) => it instanceof Unfit) ?? (tolerations as readonly Toleration[]);
-  }),
+  toleration: repeated(
+    "KEY[=VALUE][:EFFECT]",
+    "Taint that every pod tolerates; may be repeated.",
+    (texts) => {
+      const tolerations = texts.map(parseToleration);
+      return tolerations.find((it) => it instanceof Unfit) ?? (tolerations as readonly Toleration[]);
+    },
+  ),
   "pod-annotation": pairs("Annotation of every pod; may be repeated."),
   "pod-label": pairs("Label of every pod; may be repeated.", (key) => !isReservedLabel(key)),
   "link-request": pairs("Resource request of each link, such as cpu=50m; may be repeated."),

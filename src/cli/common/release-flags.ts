@@ -49,8 +49,7 @@ export const RELEASE_FLAGS = {
   ),
   collector: collectorFlag(),
   "collector-storage": checkedFlag(null, isStorageSize, "a size of at least 64Mi, such as 1Gi", {
-    summary:
-      "With --collector embedded: size of a volume for its spans; it outlives the release.",
+    summary: "With --collector embedded: size of a volume that keeps its spans.",
     placeholder: "SIZE",
   }),
   "collector-storage-class": textFlag(null, {

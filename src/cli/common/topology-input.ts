@@ -17,7 +17,7 @@ export const INSTANCES_FLAG = integerFlag(
 );
 
 export const SLOW_FLAG = choiceFlag("on", ["on", "off"], {
-  summary: "Whether each link of a chain is slow (2 s) with probability 1/N, as in the original.",
+  summary: "Whether each link of a chain waits 2 s in 1/N of its requests, as in the original.",
 });
 
 export const TOPOLOGY_OPERAND = {
@@ -69,8 +69,8 @@ async function warnOfUncalled({ services, entry }: Topology, name: string, outpu
     return;
   }
   const rest = uncalled.length - MAX_NAMED;
-  const named = rest > 0 ? [...uncalled.slice(0, MAX_NAMED), `${rest} more`] : uncalled;
-  const listed = `${named.slice(0, -1).join(", ")} and ${named.at(-1)}`;
+  const named = rest > 0 ? [...uncalled.slice(0, MAX_NAMED), `${rest} others`] : uncalled;
+  const listed = `${named.slice(0, -1).join(", ")} or ${named.at(-1)}`;
   output.warn(`${name}: no service calls ${listed}, so they get no requests`);
 }
 

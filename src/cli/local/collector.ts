@@ -53,7 +53,7 @@ export const collector = defineCommand({
       env: ["CHAIN_LINK_AUTOCOMPLETE_KEYS", "AUTOCOMPLETE_KEYS"],
     }),
     "strict-trace-id": choiceFlag("true", ["true", "false"], {
-      summary: "Whether a 16-digit trace ID and a 32-digit one that ends in it are different traces.",
+      summary: "Whether a 16-digit trace ID and a 32-digit ID ending in it are different traces.",
       env: ["CHAIN_LINK_STRICT_TRACE_ID", "STRICT_TRACE_ID"],
     }),
     search: choiceFlag("true", ["true", "false"], {

@@ -19,12 +19,20 @@ export const fault = defineCommand({
       line: "chain-link fault catalog --page 'http://127.0.0.1:9411/#token=…' --latency 200ms",
       says: "make a link slow",
     },
-    { line: "chain-link fault catalog --errors 10%", says: "fail 10% of its requests (page address in $CHAIN_LINK_PAGE)" },
+    {
+      line: "chain-link fault catalog --errors 10%",
+      says: "fail 10% of its requests (page address in $CHAIN_LINK_PAGE)",
+    },
     { line: "chain-link fault catalog --stop", says: "refuse connections to it" },
     { line: "chain-link fault catalog --clear", says: "return to what the topology says" },
     { line: "chain-link fault --backend-down 10s", says: "let the collector refuse spans for 10 s" },
   ],
-  operands: { usage: "[LINK]", summary: "Link to change; without one, current faults are listed.", min: 0, max: 1 },
+  operands: {
+    usage: "[LINK]",
+    summary: "Link to change; without one, current faults are listed.",
+    min: 0,
+    max: 1,
+  },
   flags: {
     page: textFlag(null, {
       summary: "Page address that 'up' printed, including its token.",
@@ -38,7 +46,9 @@ export const fault = defineCommand({
       summary: "Clear the link's faults; without LINK, all faults and the backend's.",
       formerName: "mend",
     }),
-    "backend-down": durationFlag(null, { summary: "Let the collector refuse spans for this long; 0 stops it." }),
+    "backend-down": durationFlag(null, {
+      summary: "Let the collector refuse spans for this long; 0 stops it.",
+    }),
     output: outputFlag(["table", "json"], "table", "Output format of the current faults."),
   },
   async run({ flags, operands, output }) {

@@ -7,7 +7,10 @@ const FORMATS = ["isotope"] as const;
 
 export const importCommand = defineCommand({
   examples: [
-    { line: "chain-link import isotope canonical.yaml > canonical.topology.yaml", says: "convert a service graph" },
+    {
+      line: "chain-link import isotope canonical.yaml > canonical.topology.yaml",
+      says: "convert a service graph",
+    },
     { line: "chain-link import isotope canonical.yaml | chain-link up -", says: "convert and run it" },
   ],
   operands: {

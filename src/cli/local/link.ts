@@ -149,7 +149,9 @@ export const link = defineCommand({
     });
     if (flags.port === 0) output.info(`listening on ${running.url}`);
     const signal = await interruption.signal;
-    output.info("stopping: finishing requests in flight and sending spans; a second signal stops immediately");
+    output.info(
+      "stopping: finishing requests in flight and sending spans; a second signal stops immediately",
+    );
     await running.stop({ drainMs: flags.drain, graceMs: flags.grace });
     const lost = Object.entries(running.reporter.dropped).filter(([, count]) => count > 0);
     if (lost.length > 0)

@@ -50,10 +50,9 @@ export function describeDoubts(summary: LoadSummary, connections: number): strin
     );
   }
   if (brokenContexts > 0) {
-    lines.push(
-      `${brokenContexts} responses name a different trace than the request: trace context was lost`,
-    );
+    lines.push(`${brokenContexts} responses name a different trace than the request: trace context was lost`);
   }
-  if (repeated > 0) lines.push(`${repeated} requests were sent twice because a kept-alive connection had been closed`);
+  if (repeated > 0)
+    lines.push(`${repeated} requests were sent twice because a kept-alive connection had been closed`);
   return lines;
 }

@@ -26,7 +26,10 @@ const LAST_ANSWERS_MS = 8000;
 
 export const load = defineCommand({
   examples: [
-    { line: "chain-link load http://localhost:8000 --rate 200/s --duration 10s", says: "send 2,000 requests" },
+    {
+      line: "chain-link load http://localhost:8000 --rate 200/s --duration 10s",
+      says: "send 2,000 requests",
+    },
     {
       line: "chain-link load http://localhost:8000 --connections 16 --duration 10s",
       says: "keep 16 requests in flight",
@@ -39,7 +42,10 @@ export const load = defineCommand({
       line: "chain-link load http://localhost:8000 --rate 50/s --requests 1000 --ledger run.ledger",
       says: "write the ledger that verify reads",
     },
-    { line: "chain-link load http://chain-link-service-0 --sleep-time 60", says: "send one request a minute until stopped" },
+    {
+      line: "chain-link load http://chain-link-service-0 --sleep-time 60",
+      says: "send one request a minute until stopped",
+    },
   ],
   operands: {
     usage: "[URL|TOPOLOGY]",
@@ -57,21 +63,21 @@ export const load = defineCommand({
       null,
       { min: 1, max: MAX_CONNECTIONS },
       {
-        summary:
-          "With a rate: maximum requests in flight. Without: number of requests kept in flight.",
+        summary: "With a rate: maximum requests in flight. Without: number of requests kept in flight.",
         short: "c",
         fallbackText: "1024 with a rate",
       },
     ),
-    duration: durationFlag(null, { summary: "Stop after this long; a ramp stops when it reaches its final rate." }),
+    duration: durationFlag(null, {
+      summary: "Stop after this long; a ramp stops when it reaches its final rate.",
+    }),
     requests: integerFlag(null, { min: 1, max: 1e9 }, { summary: "Stop after this many requests." }),
     "warm-up": durationFlag(0, {
       summary: "How long to send requests before counting starts.",
       fallbackText: "none",
     }),
     "wait-for-target": durationFlag(0, {
-      summary:
-        "Wait at most this long until the target answers with a status other than 502, 503, 504.",
+      summary: "Wait up to this long for the target to answer without 502, 503 or 504.",
       fallbackText: "do not wait",
     }),
     timeout: durationFlag(60_000, { summary: "Timeout of a request.", fallbackText: "1m" }),
@@ -99,10 +105,12 @@ export const load = defineCommand({
       completes: "file",
     }),
     serve: listenFlag({
-      summary:
-        "Serve /ledger (the last million records), /metrics and /health during the run.",
+      summary: "Serve /ledger (the last million records), /metrics and /health during the run.",
     }),
-    linger: durationFlag(0, { summary: "Keep serving for this long after the run ends.", fallbackText: "none" }),
+    linger: durationFlag(0, {
+      summary: "Keep serving for this long after the run ends.",
+      fallbackText: "none",
+    }),
     ...TARGET_FLAGS,
     seed: textFlag(null, {
       summary: "Seed for random arrivals, sampling and link behavior; same seed, same draws.",
@@ -197,7 +205,9 @@ export const load = defineCommand({
       if (account !== null) ends.push(account.failed);
       const reason = await Promise.race(ends).finally(() => line.end());
       if (reason !== undefined && running.results.inFlight > 0)
-        output.note(`waiting for ${running.results.inFlight} requests in flight; press Ctrl-C to stop immediately`);
+        output.note(
+          `waiting for ${running.results.inFlight} requests in flight; press Ctrl-C to stop immediately`,
+        );
       await running.stop(reason === "SIGTERM" ? LAST_ANSWERS_MS : undefined);
       account?.end();
       const result = summary.summarizeResults(running.results, !isClosed);

@@ -30,7 +30,10 @@ import type { Setting } from "../shell/settings.ts";
 
 export const up = defineCommand({
   examples: [
-    { line: "chain-link up", says: "run a chain of 3 with one request a second, and show traces on http://127.0.0.1:9411" },
+    {
+      line: "chain-link up",
+      says: "run a chain of 3 with one request a second, and show traces on http://127.0.0.1:9411",
+    },
     { line: "chain-link up --instances 5 --slow off --rate 20/s", says: "run more links with more load" },
     {
       line: "chain-link up shop.yaml --zipkin http://localhost:9411",
@@ -64,10 +67,9 @@ export const up = defineCommand({
     cors: CORS_FLAG,
     ...STORE_FLAGS,
     zipkin: urlFlag({
-      summary:
-        "Zipkin to send spans to, instead of the embedded collector; disables page and faults.",
+      summary: "Zipkin to send spans to instead of the embedded collector; disables the page.",
     }),
-    otlp: urlFlag({ summary: "OTLP/HTTP receiver to send spans to instead; disables page and faults." }),
+    otlp: urlFlag({ summary: "OTLP/HTTP receiver to send spans to instead; disables the page." }),
     ...LINK_FLAGS,
     processes: switchFlag({ summary: "Run each link in its own process." }),
     ...PACE_FLAGS,
@@ -156,7 +158,8 @@ export const up = defineCommand({
         table = new LiveTable({ output, topology, chain, page, collectorUrl: target.url });
         table.start();
       }
-      if (flags.open && page === null) output.warn("--open has no effect: there is no page, because spans are sent elsewhere");
+      if (flags.open && page === null)
+        output.warn("--open has no effect: there is no page, because spans are sent elsewhere");
       if (flags.open && page !== null) openBrowser(page);
       if (!flags["no-load"]) {
         const [{ startEntryLoad }, { newRunId, RunIds }] = await Promise.all([
@@ -190,7 +193,8 @@ export const up = defineCommand({
       const reason = await Promise.race(ends);
       table?.end();
       const inFlight = parts.load?.results.inFlight ?? 0;
-      if (inFlight > 0) output.note(`waiting for ${inFlight} requests in flight; press Ctrl-C to stop immediately`);
+      if (inFlight > 0)
+        output.note(`waiting for ${inFlight} requests in flight; press Ctrl-C to stop immediately`);
       await stopAll(parts);
       const isWhole = describeEnd(parts, output);
       if (reason === "SIGINT") return EXIT.interrupted;

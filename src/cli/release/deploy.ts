@@ -30,11 +30,15 @@ export const deploy = defineCommand({
     wait: switchFlag({ summary: "Wait until every object is ready.", fallback: true }),
     ...WAIT_FLAGS,
     "rollback-on-failure": switchFlag({
-      summary: "If the deploy fails, roll back to the last deployed revision, or remove a first one.",
+      summary: "If it fails, roll back to the last deployed revision, or remove a first one.",
     }),
     "dry-run": switchFlag({ summary: "Show what would change and exit, like 'chain-link dry-run'." }),
     ...YES_FLAG,
-    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: print the result to standard output."),
+    output: outputFlag(
+      ["table", "json", "yaml"],
+      "table",
+      "json, yaml: print the result to standard output.",
+    ),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, settings, output }) {

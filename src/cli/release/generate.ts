@@ -19,7 +19,10 @@ export const generate = defineCommand({
   examples: [
     { line: "chain-link generate --instances 5", says: "write 15 files to ~/.config/chain-link/manifests" },
     { line: "chain-link generate -o yaml | kubectl apply -f -", says: "apply the manifests with kubectl" },
-    { line: "chain-link generate shop.yaml --output-directory shop", says: "write the manifests of a topology to ./shop" },
+    {
+      line: "chain-link generate shop.yaml --output-directory shop",
+      says: "write the manifests of a topology to ./shop",
+    },
     {
       line: "chain-link generate --collector http://tempo.monitoring:9411 --network-policy edges",
       says: "use an existing collector; allow only a link's callers to reach it",

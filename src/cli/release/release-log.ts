@@ -68,7 +68,9 @@ export class ReleaseLog implements DeployReporter, RemovalReporter {
   }
 
   onLockWait(holder: string, seconds: number): void {
-    this.#output.warn(`The release is locked by ${holder}; waiting up to ${seconds} s for it to show activity`);
+    this.#output.warn(
+      `The release is locked by ${holder}; waiting up to ${seconds} s for it to show activity`,
+    );
   }
 
   onResume({ number }: Revision): void {

@@ -27,7 +27,11 @@ export const rollback = defineCommand({
     wait: switchFlag({ summary: "Wait until every object is ready.", fallback: true }),
     ...WAIT_FLAGS,
     ...YES_FLAG,
-    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: print the result to standard output."),
+    output: outputFlag(
+      ["table", "json", "yaml"],
+      "table",
+      "json, yaml: print the result to standard output.",
+    ),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, output }) {

@@ -20,7 +20,11 @@ export const validate = defineCommand({
   flags: {
     ...RELEASE_FLAGS,
     ...CLUSTER_FLAGS,
-    output: outputFlag(["table", "json", "yaml"], "table", "json, yaml: print every object to standard output."),
+    output: outputFlag(
+      ["table", "json", "yaml"],
+      "table",
+      "json, yaml: print every object to standard output.",
+    ),
     ...CONFIG_FILE_FLAG,
   },
   async run({ flags, operands, settings, output }) {

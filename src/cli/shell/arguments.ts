@@ -64,7 +64,9 @@ function readValue(
     // `--wait=false` turns off a switch that is on by default, as in kubectl.
     if (token.value === undefined || token.value === "true") return "true";
     if (token.value === "false") return "false";
-    throw usage(`${token.rawName} takes no value other than true or false, found ${JSON.stringify(token.value)}`);
+    throw usage(
+      `${token.rawName} takes no value other than true or false, found ${JSON.stringify(token.value)}`,
+    );
   }
   // Without "=", a flag in place of the value means that the value was forgotten.
   const looksLikeFlag = token.inlineValue !== true && /^-[-a-zA-Z]/.test(token.value ?? "");

@@ -58,7 +58,15 @@ export type Common<T> = Pick<Flag<T>, "summary"> &
   Partial<
     Pick<
       Flag<T>,
-      "short" | "formerName" | "placeholder" | "env" | "platforms" | "configKey" | "fallbackText" | "completes" | "hide"
+      | "short"
+      | "formerName"
+      | "placeholder"
+      | "env"
+      | "platforms"
+      | "configKey"
+      | "fallbackText"
+      | "completes"
+      | "hide"
     >
   >;
 
@@ -83,11 +91,7 @@ export function switchFlag({
 }
 
 export function textFlag<T extends string | null>(fallback: T, common: Common<string | T>): Flag<string | T> {
-  return single<string | T>(
-    fallback,
-    (text) => (text === "" ? new Unfit("a non-empty text") : text),
-    common,
-  );
+  return single<string | T>(fallback, (text) => (text === "" ? new Unfit("a non-empty text") : text), common);
 }
 
 /** A string that `isFit` accepts; `expected` describes such strings. */

@@ -74,9 +74,9 @@ async function warnOfSilence({ kind, url, fetch }: Source["backend"], output: Ou
       signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
       redirect: "manual",
     });
-    if (!ok) output.warn(`${name} responds with ${status}`);
+    if (!ok) output.warn(`${name} answers ${status}`);
   } catch (error) {
-    output.warn(`${name} does not respond: ${errorText(error)}`);
+    output.warn(`${name} does not answer: ${errorText(error)}`);
   }
 }
 

@@ -34,7 +34,7 @@ export class TraceBackend {
     } catch (error) {
       throw new UserError(
         "collector-refused",
-        `${this.origin} responds with something other than JSON`,
+        `${this.origin} answers with something other than JSON`,
         undefined,
         {
           cause: error,
@@ -54,7 +54,7 @@ export class TraceBackend {
     const text = await readBodyText(response).catch(errorText);
     return new UserError(
       "collector-refused",
-      `${this.origin} responds with ${response.status}: ${text.slice(0, SHOWN_CHARACTERS)}`,
+      `${this.origin} answers ${response.status}: ${text.slice(0, SHOWN_CHARACTERS)}`,
     );
   }
 
@@ -64,7 +64,7 @@ export class TraceBackend {
     } catch (error) {
       throw new UserError(
         "collector-unreachable",
-        `${this.origin} does not respond: ${errorText(error)}`,
+        `${this.origin} does not answer: ${errorText(error)}`,
         "Start one with 'chain-link collector' or 'chain-link up', or give its address.",
         { cause: error },
       );

@@ -77,7 +77,7 @@ function tooLargeAnswer(backend: TraceBackend): UserError {
   const mebibytes = MAX_ANSWER_BYTES / 1024 / 1024;
   return new UserError(
     "collector-refused",
-    `${backend.origin} responds with more than ${mebibytes} MiB for traces that start in the same millisecond`,
+    `${backend.origin} answers with more than ${mebibytes} MiB for traces that start in the same millisecond`,
     "Export fewer traces with --service, --query or a shorter --lookback.",
   );
 }
@@ -107,7 +107,7 @@ async function readWindow(
   if (Array.isArray(found) && found.every(Array.isArray)) return found;
   throw new UserError(
     "collector-refused",
-    `${backend.origin} responds with JSON that is not a list of traces`,
+    `${backend.origin} answers with JSON that is not a list of traces`,
   );
 }
 

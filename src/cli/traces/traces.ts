@@ -36,8 +36,7 @@ export const traces = defineCommand({
       fallbackText: "http://127.0.0.1:9411",
     }),
     format: choiceFlag("zipkin", ["zipkin", "otlp"], {
-      summary:
-        "File format to write: zipkin (a JSON list) or otlp (JSON lines, one per service and trace).",
+      summary: "File format to write: zipkin (a JSON list) or otlp (JSON lines).",
     }),
     service: textFlag(null, {
       summary: "Export only traces with this service.",

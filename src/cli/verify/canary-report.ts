@@ -5,7 +5,7 @@ import type { Outcome } from "../../verify/result/result.ts";
 import { renderTable } from "../shell/table.ts";
 import { TITLES } from "./verify-report.ts";
 
-/** All that a canary has found out, as it ends. */
+/** Renders everything that a canary found, when it stops. */
 export function renderCanaryEnd(account: CanaryTotals, outcome: Outcome, form: "table" | "json"): string {
   const losses = [...account.losses.values()];
   const { windows, exportLatency } = account;
@@ -34,7 +34,7 @@ export function renderCanaryEnd(account: CanaryTotals, outcome: Outcome, form: "
   const traces = Object.entries(account.classes).filter(([, count]) => count > 0);
   const lines = [
     `${TITLES[outcome]}: ${account.missing || "none"} of ${formatCount(account.expected, "span")} missing, ${formatCount(account.traces, "request")}`,
-    `windows  ${windows.complete} complete, ${windows.incomplete} incomplete, ${windows["could-not-tell"]} of which nothing can be told`,
+    `windows  ${windows.complete} complete, ${windows.incomplete} incomplete, ${windows["could-not-tell"]} undetermined`,
     ...(traces.length > 0
       ? [`traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`]
       : []),
@@ -44,10 +44,10 @@ export function renderCanaryEnd(account: CanaryTotals, outcome: Outcome, form: "
           `export   p50 ${exportLatencyMs.p50} ms, p90 ${exportLatencyMs.p90} ms, p99 ${exportLatencyMs.p99} ms after the request`,
         ]),
     ...(account.unjudged > 0
-      ? [`unjudged ${formatCount(account.unjudged, "request")} of the last moments`]
+      ? [`unjudged ${formatCount(account.unjudged, "request")} right before the stop`]
       : []),
     ...(account.skippedWindows > 0
-      ? [`skipped  ${account.skippedWindows} windows: the backend answers too slowly`]
+      ? [`skipped  ${account.skippedWindows} windows, because the backend responds too slowly`]
       : []),
     ...(losses.length === 0
       ? []

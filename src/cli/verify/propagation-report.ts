@@ -5,12 +5,12 @@ import type { PropagationResult } from "../../verify/propagation/propagation.ts"
 import { renderTable } from "../shell/table.ts";
 
 const TITLES = { kept: "kept", broken: "BROKEN", "could-not-tell": "COULD NOT TELL" } as const;
-/** A wider table is hard to read: then only edges where something is wrong have a column. */
+/** Maximum table width. In a wider table, only edges with a problem get a column. */
 const MAX_WIDTH = 120;
 const FORM_WIDTH = 25;
-const UNUSED = "-: the edge was not called, or lies below a broken one";
+const UNUSED = "-: the edge was not called, or is below a broken one";
 
-/** The result for people. */
+/** Renders the result for people. */
 export function renderPropagation(result: PropagationResult, reader: Pick<TraceReader, "pageOf">): string {
   const isFine = (state: string) => state === "kept" || state === "unused";
   const wrongEdges = result.edges.filter((edge) =>

@@ -6,18 +6,18 @@ import { type Backend, PAGE_ID, type VerifyValues } from "./verify-flags.ts";
 
 const DEFAULT_ZIPKIN = "http://localhost:9411";
 
-/** Where spans are looked for when --backend does not say. */
+/** The backend to read spans from without `--backend`. */
 export function defaultBackend(target: LoadTarget | null, zipkin: Endpoint | null): CountedBackend {
   if (target?.collector) return { kind: "collector", url: target.collector };
   return zipkin === null ? { kind: "zipkin", url: DEFAULT_ZIPKIN } : reach({ kind: "zipkin", ...zipkin });
 }
 
-/** A backend that --backend names. */
+/** The backend that `--backend` names. */
 export function reach({ kind, url, headers }: Backend): CountedBackend {
   return { kind, url, fetch: fetchAs({ headers }) };
 }
 
-/** Links that --links names, each one process. */
+/** The links that `--links` names; each URL is one process. */
 export function instancesAt(links: ReadonlyMap<string, Endpoint>): LinkInstance[] {
   return Array.from(links, ([link, { url, headers }]) => ({
     id: url,
@@ -28,7 +28,7 @@ export function instancesAt(links: ReadonlyMap<string, Endpoint>): LinkInstance[
   }));
 }
 
-/** Reads the backend with what it speaks. */
+/** Opens a reader for the backend's API. */
 export async function openReader({
   kind,
   url,
@@ -42,7 +42,7 @@ export async function openReader({
   return new ZipkinReader(url, kind === "zipkin" ? "Zipkin" : "collector", { fetch });
 }
 
-/** Where a backend's traces have their pages: its own, or elsewhere by --backend-page. The collector that was started with `target` ends with it. */
+/** Links traces to pages: the backend's own, or those of `--backend-page`. A collector started with `target` stops with it, so it gets no links. */
 export function linkPages(
   reader: TraceReader,
   flags: Pick<VerifyValues, "backend" | "backend-page">,

@@ -23,16 +23,16 @@ export interface ByPod {
   readonly signal: AbortSignal;
 }
 
-/** The account is asked for what is new in it so often. */
+/** Interval of requests for new ledger records. */
 const POLL_MS = 250;
-/** The Pod goes on serving for so long, should it be asked late. */
+/** How long the Pod keeps serving its ledger, in case the last request for it is late. */
 const LINGER_MS = 120_000;
-/** For its start, and a target that is slower than its rate. */
+/** Allowance for the Pod's start, and for a target that is slower than the rate. */
 const SPARE_MS = 600_000;
 
 /**
- * Sends what the flags say from within the cluster, where a load belongs that is to be more than a trickle, and reads the account of it as
- * it grows.
+ * Sends requests from a Pod in the cluster, which reaches higher rates than the API server's proxy, and reads its ledger as it
+ * grows.
  * @throws {UserError}
  */
 export async function sendByPod({
@@ -65,12 +65,12 @@ export async function sendByPod({
     deadlineMs: sendMs + flags.timeout + LINGER_MS + SPARE_MS,
   });
   try {
-    output.detail(`requests are sent by the Pod ${pod.name}`);
+    output.detail(`requests are sent by Pod ${pod.name}`);
     await pod.waitUntilRunning(signal);
     const source = { name: pod.name, ...pod.proxy };
     const { book, aheadMs } = await readLedger(source, 0, signal);
     const { header } = book;
-    // Times of the account on our own clock: they are compared with when traces are seen.
+    // Converts the ledger's times to the local clock, because they are compared with when traces are seen.
     const judged = new RunLedger({ ...header, startMs: header.startMs - aheadMs });
     judged.append(book);
     return follow(source, judged, pod);
@@ -93,7 +93,7 @@ function follow(source: LedgerSource, book: RunLedger, pod: LoadPod): JudgedRun 
       book.append(part.book);
       if (part.isOver) return;
       if (isLast) {
-        // It would go on sending; what is under way in it is in no account.
+        // Otherwise the Pod would keep sending. Its requests in flight are in no ledger.
         isWhole = false;
         return pod.delete();
       }
@@ -101,7 +101,7 @@ function follow(source: LedgerSource, book: RunLedger, pod: LoadPod): JudgedRun 
     }
   };
   const ended = readToEnd();
-  // Who reconciles hears of it; nobody else needs to.
+  // `reconcile` handles a rejection; this only avoids an unhandled one before that.
   ended.catch(() => {});
   return {
     book,
@@ -120,8 +120,8 @@ function lostLedger(pod: string, isOver: boolean | null): UserError {
   return new UserError(
     "ledger-unreadable",
     isOver === null
-      ? `the Pod ${pod} does not say whether its run is over: its image is of an older version`
-      : `the Pod ${pod} has let go of records before they were read`,
-    isOver === null ? "Deploy the release with an image of this version." : "Send with a lower --rate.",
+      ? `Pod ${pod} does not say whether its run is over: its image is an older version`
+      : `Pod ${pod} evicted records before they were read`,
+    isOver === null ? "Deploy the release with an image of this version." : "Use a lower --rate.",
   );
 }

@@ -4,7 +4,7 @@ import type { CommandUse } from "../shell/command.ts";
 import type { Setting } from "../shell/settings.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 
-/** Flags of one use of verify that say nothing in another. */
+/** Flags of one use of verify that have no effect in another. */
 const CLUSTER = ["namespace", "kubeconfig", "context", "request-timeout"];
 const ENDLESS = ["serve", "links-at"];
 const ENDING = ["run", "duration", "requests", "junit", "report", "expect"];
@@ -12,11 +12,11 @@ const PROOF = [
   ...["run", "since", "release", "forever", "graph", "links", "sleep-time", "rate", "duration", "sample"],
   ...["allow-loss", "expect"],
 ];
-/** Of sending. */
+/** Flags about sending requests. */
 const SENDING = ["sleep-time", "rate", "duration", "requests", "timeout", "sample"];
 const { seed: _, ...LOCAL } = TARGET_FLAGS;
 
-/** Flags that mean nothing in this use of verify. */
+/** Flags that have no effect in this use of verify. */
 export function idleVerifyFlags({ operands, isSet }: CommandUse): readonly string[] {
   return [
     ...idleTargetFlags(operands),
@@ -28,7 +28,7 @@ export function idleVerifyFlags({ operands, isSet }: CommandUse): readonly strin
 }
 
 /**
- * Flags that do not go together.
+ * Refuses flags that contradict each other.
  * @throws {UserError} `usage`
  */
 export function checkFlags(
@@ -41,22 +41,22 @@ export function checkFlags(
     if (unfit !== undefined) throw new UserError("usage", `${unfit.origin} ${why}`);
   };
   if (flags.run !== null && operands.length > 0) {
-    throw new UserError("usage", "--run judges an earlier run, but something to send to was named, too");
+    throw new UserError("usage", "--run judges an earlier run, so it takes no URL or topology");
   }
   if (flags.since !== null && flags.run === null) throw new UserError("usage", "--since needs --run");
-  if (flags.propagation) refuse(PROOF, "is for the proof of spans, but --propagation was given");
-  if (flags.forever) refuse(ENDING, "is for a run that ends, but --forever was given");
+  if (flags.propagation) refuse(PROOF, "has no effect with --propagation");
+  if (flags.forever) refuse(ENDING, "is for a run that ends, so it cannot be used with --forever");
   else refuse(ENDLESS, "needs --forever");
   if (flags.release === null) {
     refuse(CLUSTER, "needs --release");
     return;
   }
   if (flags.forever) {
-    const hint = "In a cluster a canary is deployed with the release: chain-link deploy --canary.";
-    throw new UserError("usage", "--forever is for a URL or a topology, but --release was given", hint);
+    const hint = "In a cluster, deploy a canary with the release: 'chain-link deploy --canary'.";
+    throw new UserError("usage", "--forever needs a URL or a topology, but --release was given", hint);
   }
   if (operands.length > 0) {
-    throw new UserError("usage", "--release was given, but something else to send to was named, too");
+    throw new UserError("usage", "--release was given, so verify takes no URL or topology");
   }
-  refuse(Object.keys(LOCAL), "is for links that are started, but --release was given");
+  refuse(Object.keys(LOCAL), "applies to links that are started here, but --release was given");
 }

@@ -7,13 +7,13 @@ import type { Output } from "../shell/output.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 import { renderVerifyReport } from "./verify-report.ts";
 
-/** Writes and prints what verify found; resolves to the exit code. */
+/** Writes and prints the result; resolves to the exit code. */
 export async function endVerify(result: VerifyResult, flags: VerifyValues, output: Output): Promise<number> {
   await writeAndPrint(flags, result, renderVerifyReport, output);
   return exitOf(result);
 }
 
-/** An expectation that is not met fails what is complete, and what cannot be told of one makes it unknown. */
+/** An unmet expectation turns success into failure; an undetermined one turns it into "could not tell". */
 function exitOf({ outcome, platform }: VerifyResult): number {
   const expected = platform?.expected ?? [];
   if (!isPassed(outcome)) return EXIT_OF[outcome];
@@ -29,8 +29,8 @@ export const EXIT_OF = {
 } as const;
 
 /**
- * Prints a user's error and returns its exit code: what could not be read says nothing of the spans, and everything else, such as
- * a bad document, is wrong usage. `null` for any other error.
+ * Prints a user's error and returns its exit code: "could not tell" when something cannot be read, and wrong usage for
+ * everything else, such as a bad document. Returns `null` for any other error.
  */
 export function endWithError(error: unknown, output: Output): number | null {
   if (!(error instanceof UserError)) return null;
@@ -53,7 +53,7 @@ const UNREAD: readonly ErrorCode[] = [
 ];
 
 /**
- * Before anything is started or sent.
+ * Checks the output files, before anything is started or sent.
  * @throws {UserError} `file-unwritable`
  */
 export function prepareFiles({ junit, report }: FileValues): void {
@@ -62,7 +62,7 @@ export function prepareFiles({ junit, report }: FileValues): void {
 
 type FileValues = Pick<VerifyValues, "junit" | "report">;
 
-/** Writes the files that were asked for, and prints the result also when one could not be written: the run was made. */
+/** Writes the requested files. Prints the result even if a file cannot be written, because the run has been made. */
 export async function writeAndPrint<T extends VerifyResult | PropagationResult>(
   flags: FileValues & Pick<VerifyValues, "output">,
   result: T,

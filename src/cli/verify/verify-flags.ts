@@ -24,7 +24,7 @@ import {
 } from "../shell/flags.ts";
 import { outputFlag } from "../shell/global-flags.ts";
 
-/** Stands in the URL of a page for the id of a trace. */
+/** Placeholder for the trace ID in a page's URL. */
 export const PAGE_ID = "{traceId}";
 
 const BACKENDS = ["zipkin", "jaeger", "tempo", "collector"] as const;
@@ -33,25 +33,24 @@ export type Backend = KindOfServer<(typeof BACKENDS)[number]>;
 
 function isPageUrl(text: string): boolean {
   const url = parseUrl(text);
-  // It is for people, and printed: a user and a password would be, too.
+  // The URL is printed, and so would be a user and a password.
   return text.includes(PAGE_ID) && !(url instanceof Unfit) && Object.keys(url.headers).length === 0;
 }
 
 export const VERIFY_FLAGS = {
   run: textFlag(null, {
-    summary:
-      "Send nothing: judge a run by its ledger, a file or the URL of 'load --serve'; with --release its id or its Pod.",
+    summary: "Judge an earlier run: ledger file, 'load --serve' URL, or ID with --release.",
     placeholder: "FILE|URL|ID",
     completes: "file",
     env: [],
   }),
   since: durationFlag(null, {
-    summary: "With --run: only requests that ended in so long a time before now.",
+    summary: "With --run: judge only requests that ended within this long before now.",
     fallbackText: "all",
     env: [],
   }),
   release: checkedFlag(null, isNamespaceName, RELEASE_NAME, {
-    summary: "A release in a cluster: a Pod there sends, everything is asked through the API server.",
+    summary: "Release to verify: a Pod in its cluster sends the requests.",
     placeholder: "NAME",
     env: [],
   }),
@@ -60,59 +59,58 @@ export const VERIFY_FLAGS = {
   context: CLUSTER_FLAGS.context,
   "request-timeout": CLUSTER_FLAGS["request-timeout"],
   propagation: switchFlag({
-    summary: "Send each form of trace context instead, and say which of them every edge keeps.",
-    // A list of forms in the pods of links.
+    summary: "Send each propagation format instead, and report which ones every edge keeps.",
+    // In the pods of links, CHAIN_LINK_PROPAGATION is a list of formats.
     env: [],
   }),
   forever: switchFlag({
-    summary:
-      "Send and judge until told to end, as a canary: a request a second unless --rate says otherwise.",
+    summary: "Run as a canary: send and judge until interrupted.",
   }),
   serve: listenFlag({ summary: "With --forever: serve /metrics for Prometheus, /health and /readiness." }),
   backend: kindUrlFlag(BACKENDS, {
-    summary: "Where the spans are looked for.",
+    summary: "Backend to read spans from.",
     fallbackText: "the collector that was started, or zipkin=http://localhost:9411",
   }),
-  "backend-page": checkedFlag(null, isPageUrl, "a URL with {traceId} in it, and without user and password", {
-    summary: "A trace's page for people, with {traceId} for its id, such as one of Grafana.",
+  "backend-page": checkedFlag(null, isPageUrl, "a URL that contains {traceId}, without user and password", {
+    summary: "URL of a trace's page, for example in Grafana, with {traceId} for its ID.",
     placeholder: "URL",
     fallbackText: "the page of Zipkin, Jaeger or the collector",
   }),
   graph: textFlag(null, {
-    summary: "The topology document of what runs behind a URL; without it, it is learned from whole traces.",
+    summary: "Topology document of what runs behind a URL; otherwise learned from traces.",
     placeholder: "TOPOLOGY",
     completes: "file",
   }),
   links: nameUrlFlag({
-    summary: "Links whose counters are asked where spans were lost; may be repeated.",
+    summary: "Links whose counters tell where spans were lost; may be repeated.",
   }),
   "links-at": urlFlag({
-    summary: "With --forever: every address of the URL's host is a link whose counters are asked.",
+    summary: "With --forever: treat every address of the URL's host as one of --links.",
   }),
   ...PACE_FLAGS,
-  duration: durationFlag(null, { summary: "Send for so long.", fallbackText: "10s" }),
+  duration: durationFlag(null, { summary: "How long to send requests.", fallbackText: "10s" }),
   requests: integerFlag(
     null,
     { min: 1, max: 1e9 },
-    { summary: "Send so many requests; with --propagation so many of each form, there 1 by default." },
+    { summary: "Number of requests to send; with --propagation, of each format (default 1)." },
   ),
-  timeout: durationFlag(60_000, { summary: "Limit of a request.", fallbackText: "1m" }),
-  sample: percentageFlag(1, { summary: "The share of requests that ask to be recorded." }),
+  timeout: durationFlag(60_000, { summary: "Timeout of a request.", fallbackText: "1m" }),
+  sample: percentageFlag(1, { summary: "Share of requests to sample." }),
   "max-wait": durationFlag(60_000, {
-    summary: "What has not arrived so long after the last request is missing.",
+    summary: "How long to wait for spans after the last request; later ones are missing.",
     fallbackText: "1m",
   }),
   "query-rate": integerFlag(
     20,
     { min: 1, max: 10_000 },
-    { summary: "Most queries to the backend in a second." },
+    { summary: "Maximum number of queries to the backend per second." },
   ),
   "allow-loss": percentageFlag(0, {
-    summary: "Share of spans that may be missing, and of traces that may be wrong.",
+    summary: "Share of spans that may be missing, and of traces that may be incomplete.",
   }),
-  "allow-unknown": percentageFlag(0, { summary: "Share of traces that may be unknown." }),
+  "allow-unknown": percentageFlag(0, { summary: "Share of traces whose state may be unknown." }),
   expect: expectFlag({
-    summary: "Spans that the platform has to record, such as 'envoy: 1 span on every edge'; may be repeated.",
+    summary: "Spans the platform must record: 'envoy: 1 span on every edge'; may be repeated.",
     env: [],
   }),
   examples: integerFlag(
@@ -122,16 +120,16 @@ export const VERIFY_FLAGS = {
   ),
   ...TARGET_FLAGS,
   junit: textFlag(null, {
-    summary: "Write the result as a JUnit file.",
+    summary: "Write the result to this file as JUnit XML.",
     placeholder: "FILE",
     completes: "file",
   }),
   report: textFlag(null, {
-    summary: "Write the result as one HTML page.",
+    summary: "Write the result to this file as an HTML page.",
     placeholder: "FILE",
     completes: "file",
   }),
-  output: outputFlag(["table", "json"], "table", "How to print the result."),
+  output: outputFlag(["table", "json"], "table", "Output format of the result."),
 } as const;
 
 export type VerifyValues = FlagValues<typeof VERIFY_FLAGS>;

@@ -34,17 +34,17 @@ export interface Forever {
 
 const WINDOW_MS = 10_000;
 
-/** Sends and judges until it is told to end; resolves to the exit code of all that was judged. */
+/** Sends and judges until interrupted; resolves to the exit code for everything judged. */
 export async function verifyForever(options: Forever): Promise<number> {
   const { flags, settings, output, target, graph, backend, reader, signal } = options;
   const { fromPerSecond: perSecond, rampMs } = rateOf(flags, settings);
-  if (rampMs > 0) throw new UserError("usage", "--rate: a ramp ends, but --forever was given");
+  if (rampMs > 0) throw new UserError("usage", "--rate: a ramp ends, so it cannot be used with --forever");
   const account = new CanaryTotals();
   const links = [...instancesOf(target.links), ...instancesAt(flags.links)];
   const onRejection = (rejection: Rejection) => output.detail(describeRejection(rejection));
   const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, account, onRejection });
   const where = server === null ? "" : `, metrics on http://${flags.serve?.host}:${server.port}/metrics`;
-  output.note(`verifying ${target.url} with ${reader.name} until it is told to end${where}`);
+  output.note(`verifying ${target.url} with ${reader.name} until interrupted${where}`);
   const log = new WindowLog(output);
   const canary = new Canary({
     send: (requests) => sendRun(target, { ...flags, requests, duration: null }, settings),
@@ -70,7 +70,7 @@ export async function verifyForever(options: Forever): Promise<number> {
   return EXIT_OF[outcome];
 }
 
-/** Every address of the URL's host is a link; which one it says itself. */
+/** Resolves every address of the URL's host to a link, which tells its own name. */
 async function findAddresses(links: Endpoint | null): Promise<LinkInstance[]> {
   if (links === null) return [];
   const { url, headers } = links;
@@ -83,7 +83,7 @@ async function findAddresses(links: Endpoint | null): Promise<LinkInstance[]> {
   });
 }
 
-/** A line when something begins to be wrong, each window while it is, and when it is well again. */
+/** Logs each window with a problem, and the first one without a problem after that. */
 class WindowLog {
   readonly #output: Output;
   #isWell = true;
@@ -118,7 +118,7 @@ function describeWindow(
   const [example] = tally.examples;
   return [
     outcome === "could-not-tell"
-      ? "nothing can be told"
+      ? "could not tell"
       : `${tally.missing} of ${formatCount(tally.expected, "span")} missing`,
     wrong.map(([name, count]) => `${count} ${name}`).join(", "),
     ...(where.length > 0 ? [where.join(", ")] : []),

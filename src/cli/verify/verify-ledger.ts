@@ -4,24 +4,24 @@ import type { Fetch } from "../../verify/backend/trace-reader.ts";
 import { parseLedger } from "../../verify/run/ledger-file.ts";
 import type { RunLedger } from "../../verify/run/run-ledger.ts";
 
-/** A load generator that serves its account. */
+/** A load generator that serves its ledger. */
 export interface LedgerSource {
-  /** What it is, for people. */
+  /** Name for people. */
   readonly name: string;
-  /** Of its server. */
+  /** Base URL of its server. */
   readonly url: string;
   readonly fetch: Fetch;
 }
 
-/** The account of a run from some record on, as far as there is one by now. */
+/** The records of a run's ledger from some record on, as far as the run has got. */
 export interface LedgerPart {
   readonly book: RunLedger;
-  /** The first record that is still there. */
+  /** The first record that is still stored. */
   readonly firstKept: number;
-  /** `null`: a load generator of an older version, which does not say. */
+  /** `null` for an older load generator, which does not say. */
   readonly isOver: boolean | null;
   readonly missed: number;
-  /** How much its clock is ahead of ours, in milliseconds. */
+  /** How far its clock is ahead of ours, in milliseconds. */
   readonly aheadMs: number;
 }
 
@@ -61,7 +61,7 @@ export async function readLedger(
 }
 
 /**
- * The account of a run: all of it, or of the requests that ended in the last `sinceMs`.
+ * Reads the ledger of a run: all records, or those of requests that ended in the last `sinceMs`.
  * @throws {UserError} `ledger-unreadable`
  */
 export async function readAccount(source: LedgerSource, sinceMs: number | null): Promise<LedgerPart> {
@@ -71,8 +71,8 @@ export async function readAccount(source: LedgerSource, sinceMs: number | null):
   if (firstKept > 0 && (book.size === 0 || book.endOf(book.record(0)) >= fromMs)) {
     throw new UserError(
       "ledger-unreadable",
-      `the load generator ${source.name} has let go of the first ${firstKept} records of its run`,
-      "It keeps the last million: judge the latest with --since, or a file that 'load --ledger' writes.",
+      `the load generator ${source.name} evicted the first ${firstKept} records of its run`,
+      "It stores the last million. Use --since to judge recent requests, or a file that 'load --ledger' writes.",
     );
   }
   return sinceMs === null ? part : { ...part, book: book.since(fromMs) };

@@ -18,8 +18,8 @@ import { type JudgedRun, judgeLedger } from "./verify-run.ts";
 import type { Scene } from "./verify-scene.ts";
 
 /**
- * A release in a cluster, as the API server shows it: its graph from the revision that is deployed, its spans from its own backend, its
- * counters from the pods of its links.
+ * Opens a release through the API server: its graph from the deployed revision, its spans from its backend, its counters
+ * from the pods of its links.
  * @throws {UserError}
  */
 export async function openReleasedScene(
@@ -56,8 +56,8 @@ function openBackend(
   if (service === null) {
     throw new UserError(
       "backend-unreadable",
-      `the links send their spans to ${url || "an unknown place"}, which is no Service of the cluster`,
-      "Say with --backend where they can be read from here.",
+      `the links send their spans to ${url || "an unknown address"}, which is not a Service of the cluster`,
+      "Use --backend to say where spans can be read from this machine.",
     );
   }
   const proxy = proxyTo(client, service.namespace, { kind: "services", ...service });
@@ -74,7 +74,7 @@ async function findInstances(store: ReleaseStore): Promise<LinkInstance[]> {
   return pods.map(({ process, link, proxy }) => ({ id: process, link, ...proxy }));
 }
 
-/** A run that a pod of the release knows, by its id or the pod's name. */
+/** Opens a run by its ID, or by the name of the release's Pod that sends it. */
 async function openReleasedRun(
   store: ReleaseStore,
   wanted: string,
@@ -84,8 +84,8 @@ async function openReleasedRun(
   if (pods.length === 0) {
     throw new UserError(
       "ledger-unreadable",
-      `release ${JSON.stringify(store.release)} has no load generator that runs`,
-      "Without --run, requests are sent by a Pod that is made for it.",
+      `release ${JSON.stringify(store.release)} has no running load generator`,
+      "Without --run, verify creates a Pod that sends requests.",
     );
   }
   const sources = pods.map(({ name, proxy }) => sourceOf(name, proxy));
@@ -94,7 +94,7 @@ async function openReleasedRun(
   const runs = await Promise.all(
     sources.map(async (source) => ({
       source,
-      // Beyond the last record there is nothing but the head.
+      // Reads only the header: there are no records after the last possible one.
       run: await readLedger(source, 0xffffffff).then(
         ({ book }) => book.header.run,
         (error: unknown) => error as UserError,
@@ -108,8 +108,8 @@ async function openReleasedRun(
   );
   throw new UserError(
     "ledger-unreadable",
-    `no pod of release ${JSON.stringify(store.release)} has the run ${JSON.stringify(wanted)}:\n${known.join("\n")}`,
-    "A load generator that was started again has begun a new run.",
+    `no Pod of release ${JSON.stringify(store.release)} has the run ${JSON.stringify(wanted)}:\n${known.join("\n")}`,
+    "A load generator starts a new run when it restarts.",
   );
 }
 

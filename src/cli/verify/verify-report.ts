@@ -18,7 +18,7 @@ export const TITLES = {
   "could-not-tell": "COULD NOT TELL",
 } as const;
 
-/** The result for people. */
+/** Renders the result for people. */
 export function renderVerifyReport(result: VerifyResult): string {
   const { spans, exportLatencyMs } = result;
   const causes = describeCauses(result.unknownCauses);
@@ -41,11 +41,9 @@ export function renderVerifyReport(result: VerifyResult): string {
       ...(result.platform === null || result.platform.rows.length === 0
         ? []
         : [`platform ${formatCount(result.platform.tracesRead, "trace")} of ${result.requests} read`]),
-      ...(spans.copies > 0 ? [`copies   ${formatCount(spans.copies, "span")} came more than once`] : []),
+      ...(spans.copies > 0 ? [`copies   ${formatCount(spans.copies, "span")} arrived more than once`] : []),
       ...(spans.unattributed > 0
-        ? [
-            `unknown  of ${formatCount(spans.unattributed, "missing span")} one cannot tell whose ${spans.unattributed === 1 ? "it is" : "they are"}`,
-          ]
+        ? [`unknown  ${formatCount(spans.unattributed, "missing span")} cannot be attributed to a link`]
         : []),
     ],
     table(
@@ -94,7 +92,7 @@ function renderUnmet(expected: readonly Expected[]): string[] {
   return unmet === 0 ? [] : [`${unmet} of ${formatCount(expected.length, "expectation")} not met`];
 }
 
-/** Their bounds grow 1, 2, 5, 10 … */
+/** Renders buckets whose bounds grow 1, 2, 5, 10 … */
 function renderBuckets(buckets: ExportLatency["buckets"]): string {
   const picture = renderSparkline(buckets.map(({ count }) => count));
   const ends = buckets.length > 1 ? [buckets[0], buckets.at(-1)] : buckets;

@@ -12,30 +12,30 @@ import type { Setting } from "../shell/settings.ts";
 import type { VerifyValues } from "./verify-flags.ts";
 import { readAccount } from "./verify-ledger.ts";
 
-/** A run that is judged, which may still be under way. */
+/** A run to judge, which may still be in progress. */
 export interface JudgedRun {
   readonly book: RunLedger;
-  /** Whether every request of it is in the book when it has ended. */
+  /** Whether the ledger has every request of the run once it has ended. */
   isWhole(): boolean;
-  /** Resolves when no more requests come. */
+  /** Resolves when the run sends no more requests. */
   readonly ended: Promise<unknown>;
-  /** Sends no more; `ended` then waits for what is under way. */
+  /** Stops sending; `ended` then waits for requests in flight. */
   stop(): Promise<unknown>;
-  /** Requests that were sent, as far as one knows. */
+  /** Number of requests known to be sent. */
   sent(): number;
-  /** Takes away what was made for it. */
+  /** Removes what was created for the run. */
   close(): Promise<void>;
-  /** Requests that were due and never sent. */
+  /** Number of requests that were due but never sent. */
   missed(): number;
-  /** Why the book may lack requests of the run that nobody waits for, for people; `null` where it lacks none. */
+  /** Why the ledger may lack requests of the run, for people; `null` when it is complete. */
   readonly cut: string | null;
-  /** Requests that failed, by kind; `null` where only the book tells of them. */
+  /** Failed requests by kind; `null` when only the ledger knows them. */
   readonly failures: ReadonlyMap<string, number> | null;
 }
 
 export const DEFAULT_DURATION_MS = 10_000;
 
-/** Sends what the flags say, and keeps the account of it. */
+/** Sends the requests that the flags describe, and records their ledger. */
 export function sendRun(
   { url, headers }: Pick<LoadTarget, "url" | "headers">,
   flags: VerifyValues,
@@ -73,7 +73,8 @@ export function sendRun(
 }
 
 /**
- * An earlier run, by its ledger: a file, or the URL of a load generator that serves it; all of it, or what ended in the last `sinceMs`.
+ * Opens an earlier run by its ledger: a file, or the URL of a load generator that serves it. All requests, or those that
+ * ended in the last `sinceMs`.
  * @throws {UserError} `ledger-unreadable`
  */
 export async function openRun(from: string, sinceMs: number | null): Promise<JudgedRun> {
@@ -91,7 +92,7 @@ export async function openRun(from: string, sinceMs: number | null): Promise<Jud
     : judgeLedger(book.since(Date.now() - sinceMs), false);
 }
 
-/** A run of which nothing more is awaited. */
+/** Wraps the ledger of a run that has ended. */
 export function judgeLedger(book: RunLedger, isWhole: boolean, cut: string | null = null): JudgedRun {
   const nothing = async () => {};
   return {
@@ -115,7 +116,7 @@ async function readFile(file: string): Promise<LedgerFile> {
     throw new UserError(
       "ledger-unreadable",
       `cannot read the ledger ${file}: ${errorText(error)}`,
-      isRunId(file) ? "Is it the id of a run in a cluster? Then name its release with --release." : undefined,
+      isRunId(file) ? "If this is the ID of a run in a cluster, add --release." : undefined,
       { cause: error },
     );
   }

@@ -8,21 +8,21 @@ import { defaultBackend, instancesAt, openReader, reach } from "./verify-backend
 import type { VerifyValues } from "./verify-flags.ts";
 import { type JudgedRun, openRun, sendRun } from "./verify-run.ts";
 
-/** Everything that a proof has to do with, wherever it is. */
+/** Everything that a proof needs, on this machine or in a cluster. */
 export interface Scene {
-  /** What was named, in words; `null` for a URL or an earlier run alone. */
+  /** The topology or release, in words; `null` for a URL or an earlier run. */
   readonly subject: string | null;
-  /** `undefined` where it is not known. */
+  /** `undefined` when it is unknown. */
   readonly topology: Topology | undefined;
   readonly reader: TraceReader;
   readonly backend: CountedBackend;
-  /** Links whose counters can be asked; they may come and go. */
+  /** Finds the links whose counters can be read; they may come and go. */
   findInstances(): Promise<readonly LinkInstance[]>;
-  /** Begins to send, or opens an earlier run. */
+  /** Starts sending, or opens an earlier run. */
   begin(signal: AbortSignal): Promise<JudgedRun>;
 }
 
-/** What is reached from here by its URL. */
+/** Opens a target that is reachable by URL from this machine. */
 export async function openScene(
   flags: VerifyValues,
   settings: readonly Setting[],
@@ -41,7 +41,7 @@ export async function openScene(
   };
 }
 
-/** The topology that was started for it; `null` where none was. */
+/** Names the topology that was started; `null` when none was. */
 export function subjectOf(target: LoadTarget | null): string | null {
   const topology = target?.topology;
   if (topology === undefined) return null;

@@ -16,32 +16,32 @@ export const verify = defineCommand({
   examples: [
     {
       line: "chain-link verify shop.yaml --rate 200/s --duration 60s",
-      says: "a topology on this machine: sends, waits, reconciles",
+      says: "start a topology, send requests, and check its spans",
     },
     {
       line: "chain-link verify http://localhost:8000 --rate 50/s --requests 1000 --backend zipkin=http://localhost:9411",
-      says: "through something that runs already",
+      says: "check a running service against a Zipkin",
     },
     {
       line: "chain-link verify --run run.ledger --backend zipkin=http://localhost:9411 --junit verify.xml",
-      says: "an earlier run of 'load --ledger run.ledger'",
+      says: "check an earlier run of 'load --ledger run.ledger'",
     },
     {
       line: "chain-link verify --forever http://localhost:8000 --backend zipkin=http://localhost:9411 --serve 8080",
-      says: "a canary with metrics for Prometheus",
+      says: "run as a canary with Prometheus metrics",
     },
     {
       line: "chain-link verify --release shop -n shop --rate 200/s --duration 60s",
-      says: "a release in a cluster, without a port-forward",
+      says: "check a release in a cluster, without a port-forward",
     },
     {
       line: "chain-link verify --propagation http://localhost:8000 --backend zipkin=http://localhost:9411",
-      says: "which forms of trace context every edge keeps",
+      says: "check which propagation formats every edge keeps",
     },
   ],
   operands: {
     usage: "[URL|TOPOLOGY]",
-    summary: "Where requests go; a topology document (- reads standard input) is started on this machine.",
+    summary: "Target URL, or a topology document (- reads standard input) to start on this machine.",
     min: 0,
     max: 1,
   },
@@ -66,7 +66,7 @@ export const verify = defineCommand({
     } catch (error) {
       const code = endWithError(error, output);
       if (abort.signal.aborted) {
-        if (code === null) output.note("interrupted: nothing is judged");
+        if (code === null) output.note("interrupted: nothing was judged");
         return EXIT.interrupted;
       }
       if (code === null) throw error;
@@ -81,7 +81,7 @@ interface Proof {
   readonly flags: VerifyValues;
   readonly settings: readonly Setting[];
   readonly output: Output;
-  /** What is sent to from here; `null` when an earlier run is judged, or one in a cluster. */
+  /** Target of requests from this machine; `null` for an earlier run or a release. */
   readonly target: LoadTarget | null;
   readonly signal: AbortSignal;
 }
@@ -137,7 +137,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       ended: run.ended,
       maxWaitMs: flags["max-wait"],
       queriesPerSecond: flags["query-rate"],
-      // A second signal ends the process.
+      // A second signal exits the process instead.
       signal: new AbortController().signal,
       hurry,
       onProgress: line.show,
@@ -148,7 +148,7 @@ async function proveSpans(proof: Proof): Promise<number> {
     const missed = run.missed();
     if (missed > 0) {
       const were = missed === 1 ? "was" : "were";
-      output.warn(`the rate was not reached: ${formatCount(missed, "request")} ${were} due and never sent`);
+      output.warn(`the rate was not reached: ${formatCount(missed, "request")} ${were} due but never sent`);
     }
     if (run.cut !== null) output.warn(run.cut);
     const { header } = run.book;
@@ -187,7 +187,7 @@ async function proveSpans(proof: Proof): Promise<number> {
   }
 }
 
-/** While requests are sent, a signal ends that; afterwards it aborts what is returned: nobody waits for spans any more. */
+/** While requests are being sent, an interrupt stops sending. Afterwards it aborts the returned signal, which ends the wait for spans. */
 function endAtSignal(
   run: JudgedRun,
   signal: AbortSignal,
@@ -203,17 +203,11 @@ function endAtSignal(
   const onSignal = () => {
     line.end();
     const count = run.sent();
-    const [verb, judged] = count === 1 ? ["was", "is"] : ["were", "are"];
-    if (isSending) {
-      const sent = `the ${formatCount(count, "request")} that ${verb} sent ${judged} judged`;
-      output.note(`interrupted: ${sent}; again ends at once`);
-      void run.stop();
-    } else {
-      output.note(
-        `interrupted: judged is what has arrived of ${formatCount(count, "request")}; again ends at once`,
-      );
-      hurry.abort();
-    }
+    const requests = formatCount(count, "request");
+    const judged = isSending ? `the ${requests} sent so far` : `what has arrived for ${requests}`;
+    output.note(`interrupted: judging ${judged}; press Ctrl-C again to stop immediately`);
+    if (isSending) void run.stop();
+    else hurry.abort();
   };
   if (signal.aborted) onSignal();
   else signal.addEventListener("abort", onSignal, { once: true });
@@ -283,7 +277,7 @@ async function readGraph(file: string) {
   return readTopologyFile(file, false);
 }
 
-/** On a terminal, one line that says how far the work is. */
+/** Shows progress in one line on a terminal; prints nothing elsewhere. */
 function progressLine(output: Output) {
   if (!output.isTerminal || output.verbosity === "quiet") return { show: () => {}, end: () => {} };
   return {

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Span } from "../../src/trace/span.ts";
-import { EXECUTABLE, eventually, runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
-import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
+import type { Span } from "../../../src/trace/span.ts";
+import { EXECUTABLE, eventually, runCli, startUp, temporaryFolder } from "../../helpers/cli.ts";
+import { expectChainTrace, fetchTrace, traceIdOf } from "../../helpers/trace.ts";
 
-const SHOP = join(import.meta.dir, "../../examples/shop.yaml");
+const SHOP = join(import.meta.dir, "../../../examples/shop.yaml");
 
 describe.each([
   ["in one process", []],
   ["with a process for each link", ["--processes"]],
 ])("up %s", (_title, flags) => {
-  test("runs a chain whose trace is complete, and ends cleanly on Ctrl-C", async () => {
+  test("up runs a chain with a complete trace, and stops cleanly on Ctrl-C", async () => {
     const up = await startUp(["--instances", "5", "--slow", "off", "--port", "0", "--no-load", ...flags]);
     try {
       expect(up.facts).toMatchObject({
@@ -36,7 +36,7 @@ describe.each([
     for (const { url } of up.facts.links) await expect(fetch(url)).rejects.toThrow();
   }, 30_000);
 
-  test("runs a call graph; every link reaches those it calls by name", async () => {
+  test("up runs a call graph whose links reach their callees by name", async () => {
     const up = await startUp([SHOP, "--port", "0", "--rate", "50/s", "--duration", "2s", ...flags]);
     // Links send their spans each in its own time.
     const services = await eventually(async () => {
@@ -48,7 +48,7 @@ describe.each([
     expect(await up.exited).toBe(0);
   }, 30_000);
 
-  test("a link's port that is busy is named with its flag, and nothing stays behind", async () => {
+  test("a link's busy port is named with its flag, and everything is stopped", async () => {
     using blocker = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     const { exitCode, stdout, stderr } = await runCli([
       ...["up", "--port", "0", "--base-port", String(blocker.port), "-o", "json", ...flags],
@@ -60,7 +60,7 @@ describe.each([
   }, 30_000);
 });
 
-test("the collector's port that is busy is named with its flag", async () => {
+test("the collector's busy port is named with its flag", async () => {
   using blocker = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { exitCode, stdout, stderr } = await runCli(["up", "--port", String(blocker.port)]);
   expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
@@ -68,7 +68,7 @@ test("the collector's port that is busy is named with its flag", async () => {
   expect(stderr).toContain("--port 0");
 });
 
-test("--base-port gives the links ports in a row", async () => {
+test("--base-port gives the links consecutive ports", async () => {
   const base = 20_000 + Math.floor(Math.random() * 9000);
   const up = await startUp(["--instances", "3", "--port", "0", "--base-port", String(base), "--no-load"]);
   expect(up.facts.links.map(({ url }) => url)).toEqual([0, 1, 2].map((i) => `http://127.0.0.1:${base + i}`));
@@ -76,7 +76,7 @@ test("--base-port gives the links ports in a row", async () => {
   expect(await up.exited).toBe(0);
 }, 30_000);
 
-test("spans can go elsewhere; there is no page then", async () => {
+test("with --zipkin, spans go elsewhere and there is no page", async () => {
   const bodies: Span[] = [];
   using backend = Bun.serve({
     port: 0,
@@ -128,7 +128,7 @@ test.each([
   30_000,
 );
 
-test("processes end with a parent that was killed", async () => {
+test("link processes exit when their parent is killed", async () => {
   const up = await startUp(["--processes", "--port", "0", "--no-load"]);
   expect(await fetch(up.facts.entry).then((answer) => answer.status)).toBeOneOf([200]);
   up.signal("SIGKILL");
@@ -165,7 +165,7 @@ test.each([[[]], [["--processes"]]])(
   60_000,
 );
 
-test("at the end requests under way are answered, slow ones too", async () => {
+test("requests in flight are answered before up stops, slow ones too", async () => {
   const { exitCode, stderr } = await runCli(["up", "--port", "0", "--rate", "20/s", "--duration", "1s"]);
   expect(exitCode).toBe(0);
   expect(stderr).toMatch(/waiting for \d+ of the load's requests/);
@@ -180,7 +180,7 @@ async function withTopology<T>(services: string, use: (file: string) => Promise<
   return await use(file);
 }
 
-test("a span whose caller has given up is waited for at the end", async () => {
+test("up waits for the span of a request whose caller has given up", async () => {
   const services =
     "  a: { entry: true, calls: [{ service: b, timeout: 200ms }] }\n  b: { latency: 1500ms }\n";
   await withTopology(services, async (file) => {
@@ -190,7 +190,7 @@ test("a span whose caller has given up is waited for at the end", async () => {
 }, 30_000);
 
 test.each([[[]], [["--processes"]]])(
-  "a request from outside is answered although the end has begun, %j",
+  "a request from outside is answered while up stops, %j",
   async (flags) => {
     await withTopology("  a: { entry: true, latency: 800ms, calls: [b] }\n  b:\n", async (file) => {
       const up = await startUp([file, "--port", "0", "--no-load", ...flags]);
@@ -208,7 +208,7 @@ test.each([[[]], [["--processes"]]])(
 );
 
 test.skipIf(process.platform !== "linux")(
-  "a link's process that dies is named, and the end is not called whole (Linux only)",
+  "a link process that dies is named, and up ends with 1 (Linux only)",
   async () => {
     const up = await startUp(["--processes", "--port", "0", "--no-load", "--slow", "off"]);
     const [child] = readFileSync(`/proc/${up.pid}/task/${up.pid}/children`, "utf8").trim().split(" ");
@@ -220,7 +220,7 @@ test.skipIf(process.platform !== "linux")(
   30_000,
 );
 
-test("Ctrl-C during the start ends it", async () => {
+test("Ctrl-C during the start stops up", async () => {
   const child = Bun.spawn([EXECUTABLE, "up", "--instances", "100", "--processes", "--port", "0"], {
     stderr: "pipe",
   });
@@ -231,7 +231,7 @@ test("Ctrl-C during the start ends it", async () => {
   expect(performance.now() - startMs).toBeLessThan(4000);
 }, 30_000);
 
-test("a topology with problems starts nothing", async () => {
+test("an invalid topology starts nothing", async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "t.yaml");
   await Bun.write(
@@ -245,7 +245,7 @@ test("a topology with problems starts nothing", async () => {
   );
 });
 
-test("more links than ports is said before anything starts", async () => {
+test("too few ports for all links is an error before anything starts", async () => {
   const { exitCode, stderr } = await runCli([
     "up",
     "--instances",
@@ -260,7 +260,7 @@ test("more links than ports is said before anything starts", async () => {
 });
 
 test.skipIf(process.platform !== "linux")(
-  "more links than open files is said before anything starts (Linux only)",
+  "too few open files for all links is an error before anything starts (Linux only)",
   async () => {
     const script = `ulimit -n 256; exec '${EXECUTABLE}' up --instances 200 --port 0`;
     const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe", stderr: "pipe" });
@@ -271,7 +271,7 @@ test.skipIf(process.platform !== "linux")(
   },
 );
 
-test("up neither reads nor makes the configuration file", async () => {
+test("up neither reads nor creates the config file", async () => {
   using folder = temporaryFolder();
   const { exitCode } = await runCli(["up", "--port", "0", "--no-load", "--duration", "100ms"], {
     env: { HOME: folder.path },
@@ -280,7 +280,7 @@ test("up neither reads nor makes the configuration file", async () => {
   expect(existsSync(join(folder.path, ".config"))).toBe(false);
 }, 30_000);
 
-test("without a terminal there are plain lines: where to look, and what was done", async () => {
+test("without a terminal, up prints plain lines: addresses and totals", async () => {
   const { stdout, stderr } = await runCli([
     "up",
     "--slow",

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeOtlpJson } from "../../src/trace/otlp.ts";
-import type { Span } from "../../src/trace/span.ts";
-import { makeChain, newTraceId } from "../collector/spans.ts";
-import { eventually, runCli } from "../helpers/cli.ts";
-import { startCollectorProcess } from "../helpers/collector-process.ts";
+import { encodeOtlpJson } from "../../../src/trace/otlp.ts";
+import type { Span } from "../../../src/trace/span.ts";
+import { makeChain, newTraceId } from "../../collector/spans.ts";
+import { eventually, runCli } from "../../helpers/cli.ts";
+import { startCollectorProcess } from "../../helpers/collector-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chain-link-collector-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -18,7 +18,7 @@ const post = (url: string, traceId: string, links = 3, ageMs = 1000) =>
     body: JSON.stringify(makeChain(traceId, links, Date.now() - ageMs)),
   });
 
-test("spans in a file survive kill -9, and a second process is told that the file is in use", async () => {
+test("spans in a file survive kill -9, and a second process is refused because the file is in use", async () => {
   const file = join(folder, "spans.db");
   const first = await startCollectorProcess(["--data", file]);
   const ids = Array.from({ length: 30 }, newTraceId);
@@ -38,7 +38,7 @@ test("spans in a file survive kill -9, and a second process is told that the fil
 
 const getJson = async (url: string) => (await fetch(url)).json() as Promise<unknown>;
 
-test("with --control whoever has the token makes it refuse spans for a while, and nobody else", async () => {
+test("only a client with the --control token can pause span ingestion", async () => {
   const token = "0123456789abcdef-token";
   const collector = await startCollectorProcess(["--control", token]);
   expect(collector.stderr()).toContain("listening on");
@@ -65,7 +65,7 @@ test("with --control whoever has the token makes it refuse spans for a while, an
   expect(refused.stderr).toContain("a token of at least 16 letters");
 });
 
-test("Zipkin's variables are understood", async () => {
+test("the collector honors Zipkin's variables", async () => {
   const env = {
     QUERY_PORT: "0",
     MEM_MAX_SPANS: "10",
@@ -91,7 +91,7 @@ test("Zipkin's variables are understood", async () => {
   expect(await collector.exited).toBe(130);
 });
 
-test("without search, traces are found by id and in the graph of services only, as in Zipkin", async () => {
+test("without search, traces are found by ID and in the dependency graph only, as in Zipkin", async () => {
   const collector = await startCollectorProcess([], {
     SEARCH_ENABLED: "false",
     AUTOCOMPLETE_KEYS: "http.method",
@@ -111,7 +111,7 @@ test("without search, traces are found by id and in the graph of services only, 
   expect(await collector.exited).toBe(0);
 });
 
-test("--max-bytes, --max-spans and --retention bound what is kept, and --otlp-port takes OTLP", async () => {
+test("--max-bytes, --max-spans and --retention bound the store, and --otlp-port accepts OTLP", async () => {
   const bounds = ["--max-bytes", "20kB", "--max-spans", "1000", "--retention", "1m", "--otlp-port", "0"];
   const collector = await startCollectorProcess(bounds);
   const counts = async () =>
@@ -150,7 +150,7 @@ test("--max-bytes, --max-spans and --retention bound what is kept, and --otlp-po
 test.each([
   [["--sample-rate", "0.5"], {}],
   [[], { COLLECTOR_SAMPLE_RATE: "0.5" }],
-])("a sample rate keeps that share of the traces, whole: %j %j", async (args, env) => {
+])("a sample rate stores that share of complete traces: %j %j", async (args, env) => {
   const collector = await startCollectorProcess(args, env);
   const spans = Array.from({ length: 200 }, (_, index) =>
     makeChain(Bun.hash(String(index)).toString(16).padStart(16, "0"), 2, Date.now()),
@@ -184,7 +184,7 @@ const readAs = (url: string, origin: string) =>
 test.each([
   [["--cors", "http://ui.example:3000, https://other.example"], {}],
   [[], { ZIPKIN_QUERY_ALLOWED_ORIGINS: "http://ui.example:3000" }],
-])("pages of listed origins may read, and no others: %j %j", async (args, env) => {
+])("only pages of listed origins may read: %j %j", async (args, env) => {
   const collector = await startCollectorProcess(args, env);
   const { headers } = await readAs(collector.url, "http://ui.example:3000");
   expect(headers.get("access-control-allow-origin")).toBe("http://ui.example:3000");
@@ -193,7 +193,7 @@ test.each([
   await collector.exited;
 });
 
-test("an origin with its default port is the one that browsers send without it", async () => {
+test("an origin with a default port matches the browser's origin without it", async () => {
   const collector = await startCollectorProcess(["--cors", "http://ui.example:80"]);
   const { headers } = await readAs(collector.url, "http://ui.example");
   expect(headers.get("access-control-allow-origin")).toBe("http://ui.example");
@@ -201,7 +201,7 @@ test("an origin with its default port is the one that browsers send without it",
   await collector.exited;
 });
 
-test("a gRPC client on the OTLP port is told of in one line, and HTTP goes on", async () => {
+test("a gRPC client on the OTLP port is warned of once, and HTTP keeps working", async () => {
   const collector = await startCollectorProcess(["--otlp-port", "0"]);
   await eventually(() => collector.stderr().includes("OTLP also on") || undefined);
   const otlp = /OTLP also on (\S+)/.exec(collector.stderr())?.[1] ?? "";
@@ -222,7 +222,7 @@ test("a gRPC client on the OTLP port is told of in one line, and HTTP goes on", 
   expect(collector.stderr().match(/WARNING +a client speaks gRPC .*http\/protobuf/g)).toHaveLength(1);
 });
 
-test("an address that other machines reach is said to be open, in one line", async () => {
+test("an address that other machines can reach is reported in one line", async () => {
   const open = await startCollectorProcess(["--host", "0.0.0.0"]);
   const own = await startCollectorProcess();
   expect((await fetch(`${open.url}/health`, { headers: { Host: "zipkin-service" } })).status).toBe(200);
@@ -245,7 +245,7 @@ test.each([
   expect(stderr).toContain(expected);
 });
 
-test("a data file in a folder that is not there is refused, by the folder's name", async () => {
+test("a data file in a missing folder is refused, naming the folder", async () => {
   const { exitCode, stderr } = await runCli(["collector", "--port", "0", "--data", "/nowhere/spans"]);
   expect(exitCode).toBe(1);
   expect(stderr).toContain("/nowhere/spans cannot be opened: there is no folder /nowhere\n");

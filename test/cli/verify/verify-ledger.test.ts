@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { readAccount, readLedger } from "../../src/cli/verify/verify-ledger.ts";
-import { KEPT_RECORDS, RunLedgerWriter } from "../../src/load/run-ledger-writer.ts";
-import { startRunServer } from "../../src/load/run-server.ts";
-import type { LedgerRecord } from "../../src/trace/ledger-record.ts";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { readAccount, readLedger } from "../../../src/cli/verify/verify-ledger.ts";
+import { KEPT_RECORDS, RunLedgerWriter } from "../../../src/load/run-ledger-writer.ts";
+import { startRunServer } from "../../../src/load/run-server.ts";
+import type { LedgerRecord } from "../../../src/trace/ledger-record.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
 
 const RECORD: LedgerRecord = {
   sequence: 0,
@@ -30,7 +30,7 @@ function serve(records: number) {
   };
 }
 
-test("an ledger is read from some record on, with what is said of the run", async () => {
+test("a ledger is read from some record on, with the state of its run", async () => {
   await using it = serve(10);
   const part = await readLedger(it.source, 7);
   expect(part).toMatchObject({ firstKept: 0, isOver: false, missed: 0 });
@@ -42,7 +42,7 @@ test("an ledger is read from some record on, with what is said of the run", asyn
   expect([book.size, book.sequence(11)]).toEqual([12, 9]);
 });
 
-test("only the requests of the last while are judged, if one wants", async () => {
+test("--since judges only recent requests", async () => {
   await using it = serve(3600);
   expect((await readAccount(it.source, null)).book.size).toBe(3600);
   const { book } = await readAccount(it.source, 60_500);
@@ -50,17 +50,17 @@ test("only the requests of the last while are judged, if one wants", async () =>
   expect(book.sequence(book.size - 1)).toBe(3599);
 });
 
-test("an ledger whose first records are gone is whole only as far back as it goes", async () => {
+test("a ledger whose first records were evicted is complete only for later requests", async () => {
   await using it = serve(KEPT_RECORDS + 1);
-  await expect(readAccount(it.source, null)).rejects.toThrow("has let go of the first 4096 records");
+  await expect(readAccount(it.source, null)).rejects.toThrow("evicted the first 4096 records");
   expect((await readAccount(it.source, 60_500)).book.size).toBeWithin(50, 61);
-  await expect(readAccount(it.source, 2 ** 40)).rejects.toThrow("has let go of");
+  await expect(readAccount(it.source, 2 ** 40)).rejects.toThrow("evicted the first");
 }, 30_000);
 
-test("a run's id without its release, and a release without a cluster, are told: exit 3", async () => {
+test("a run ID without --release, and a release without a cluster, are errors: exit 3", async () => {
   using folder = temporaryFolder();
   const lone = await runCli(["verify", "--run", "9f86d081884c7d65"], { cwd: folder.path });
-  expect(lone.stderr).toContain("name its release with --release");
+  expect(lone.stderr).toContain("add --release");
   expect(lone.exitCode).toBe(3);
   const kubeconfig = join(folder.path, "none");
   const away = await runCli(["verify", "--release", "shop", "--kubeconfig", kubeconfig]);

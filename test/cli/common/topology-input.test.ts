@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { loadAll } from "js-yaml";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
 
 function documentOf(services: object): string {
   return JSON.stringify({ apiVersion: "chain-link.dev/v1", kind: "Topology", services });
@@ -14,14 +14,14 @@ async function run(services: object, args: readonly string[]) {
     stdin: documentOf(services),
     env: { HOME: home.path, CHAIN_LINK_CONFIG_FILE: join(home.path, "c.conf") },
   });
-  const warnings = stderr.split("\n").filter((line) => line.includes("by nobody"));
+  const warnings = stderr.split("\n").filter((line) => line.includes("no service calls"));
   return { exitCode, stdout, warnings };
 }
 
 const GENERATE = ["generate", "-", "-o", "yaml"];
-const ONE = "WARNING  standard input: service lonely is called by nobody, so it gets no requests";
+const ONE = "WARNING  standard input: no service calls lonely, so it gets no requests";
 
-test("a service that nobody calls is a warning on standard error, and the command goes on", async () => {
+test("a service without callers is a warning on standard error, and the command continues", async () => {
   const services = { front: { entry: true, calls: [["back"]] }, back: {}, lonely: { calls: ["back"] } };
   const { exitCode, stdout, warnings } = await run(services, GENERATE);
   expect({ exitCode, warnings }).toEqual({ exitCode: 0, warnings: [ONE] });
@@ -33,19 +33,19 @@ test("a service that nobody calls is a warning on standard error, and the comman
   expect((await run(services, [...GENERATE, "--quiet"])).warnings).toEqual([]);
 });
 
-test("many of them are one warning", async () => {
+test("several services without callers share one warning", async () => {
   const two = await run({ front: { entry: true }, one: {}, other: {} }, GENERATE);
   expect(two.warnings).toEqual([
-    "WARNING  standard input: services one and other are called by nobody, so they get no requests",
+    "WARNING  standard input: no service calls one or other, so they get no requests",
   ]);
   const lonely = Object.fromEntries(Array.from({ length: 7 }, (_, index) => [`s${index}`, {}]));
   const { warnings } = await run({ front: { entry: true }, ...lonely }, GENERATE);
   expect(warnings).toEqual([
-    "WARNING  standard input: services s0, s1, s2, s3, s4 and 2 more are called by nobody, so they get no requests",
+    "WARNING  standard input: no service calls s0, s1, s2, s3, s4 or 2 others, so they get no requests",
   ]);
 });
 
-test("where each is called there is none", async () => {
+test("there is no warning when every service has a caller", async () => {
   const services = { front: { entry: true, calls: [{ service: "back", retries: 1 }] }, back: {} };
   expect((await run(services, GENERATE)).warnings).toEqual([]);
 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
-import { answerOnce } from "../helpers/link-process.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
+import { answerOnce } from "../../helpers/link-process.ts";
 
 const TRACE_ID = "9f86d081884c7d659f86d081884c7d65";
 const SAMPLED = { traceparent: `00-${TRACE_ID}-00f067aa0ba902b7-01` };
@@ -61,7 +61,7 @@ const UNUSABLE: readonly [variable: string, value: string, path: string | null, 
   ["OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://127.0.0.1:9", "/v1/traces", "using OTLP"],
 ];
 
-describe("a link warns once of a platform's variable that it cannot use, and goes on:", () => {
+describe("a link warns once about an invalid OpenTelemetry variable, and continues:", () => {
   test.concurrent.each([...UNUSABLE])("%s=%s", async (variable, value, path, warning) => {
     await using receiver = startReceiver();
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, [variable]: value };
@@ -85,14 +85,14 @@ test.each([
     "/nowhere/key.pem",
     { OTEL_EXPORTER_OTLP_ENDPOINT: "https://127.0.0.1:9" },
   ],
-])("%s=%s is warned of where it is used, and only there", async (variable, value, used) => {
+])("%s=%s gets a warning only from a command that uses it", async (variable, value, used) => {
   const unused = await answerOnce([], { [variable]: value }, UNSAMPLED);
   expect(warningsIn(unused.stderr)).toEqual([]);
   const { stderr } = await answerOnce([], { ...used, [variable]: value }, UNSAMPLED);
   expect(warningsIn(stderr)).toEqual([expect.stringContaining(variable)]);
 });
 
-test("a link does what OpenTelemetry's variables say", async () => {
+test("a link honors OpenTelemetry's variables", async () => {
   await using receiver = startReceiver();
   await answerOnce(
     [],
@@ -119,13 +119,13 @@ test("a link does what OpenTelemetry's variables say", async () => {
   expect(text).toContain("http.response.status_code");
 });
 
-test("the exact endpoint of traces without a path is asked for /", async () => {
+test("the traces endpoint without a path gets requests for /", async () => {
   await using receiver = startReceiver();
   await answerOnce([], { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: receiver.url }, SAMPLED);
   expect(receiver.posted.map((it) => it.path)).toEqual(["/"]);
 });
 
-test("a flag or a variable of chain-link counts before those of the platform", async () => {
+test("flags and chain-link's variables take precedence over OpenTelemetry's", async () => {
   await using receiver = startReceiver();
   const env = { OTEL_TRACES_EXPORTER: "none", OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" };
   await answerOnce(["--zipkin", receiver.url], env, SAMPLED);
@@ -144,7 +144,7 @@ describe.skipIf(Bun.which("openssl") === null)("a receiver with a certificate of
   });
   afterAll(() => folder[Symbol.dispose]());
 
-  test("is trusted where OTEL_EXPORTER_OTLP_CERTIFICATE names it, and not otherwise", async () => {
+  test("is trusted only if OTEL_EXPORTER_OTLP_CERTIFICATE names it", async () => {
     await using receiver = startReceiver({ cert: Bun.file(cert), key: Bun.file(key) });
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url };
     await answerOnce(["--grace", "1s"], env, SAMPLED);
@@ -173,7 +173,7 @@ describe.skipIf(Bun.which("openssl") === null)("a receiver with a certificate of
 
 describe("a link that does not trace", () => {
   test.each(["OTEL_SDK_DISABLED=true", "OTEL_TRACES_EXPORTER=none"])(
-    "with %s passes the context on as it came, and its ledger counts what its callees recorded",
+    "with %s forwards the incoming context, and its ledger counts its callees' spans",
     async (variable) => {
       const [name = "", value = ""] = variable.split("=");
       const seen: Headers[] = [];
@@ -197,7 +197,7 @@ describe("a link that does not trace", () => {
     },
   );
 
-  test.each([[[]], [["--in-process"]]])("is one of which verify %j can tell nothing", async (flags) => {
+  test.each([[[]], [["--in-process"]]])(`makes verify %j end with "could not tell"`, async (flags) => {
     const args = ["verify", "--instances", "2", "--requests", "2", "--rate", "50/s", "--max-wait", "0s"];
     const env = { OTEL_SDK_DISABLED: "true" };
     const { exitCode, stdout, stderr } = await runCli([...args, ...flags], { env });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
 
 /** What bash offers for the last of these words. */
 async function completeInBash(words: readonly string[], cwd = "."): Promise<string[]> {
@@ -37,7 +37,7 @@ describe("bash", () => {
     expect(await completeInBash(["chain-link", "generate", "--base"])).toEqual([""]);
   });
 
-  test("offers the values of a flag that has few", async () => {
+  test("offers the values of a flag with choices", async () => {
     expect(await completeInBash(["chain-link", "up", "--slow", ""])).toEqual(["on", "off"]);
     expect(await completeInBash(["chain-link", "completion", "z"])).toEqual(["zsh"]);
     expect(await completeInBash(["chain-link", "up", "-o", ""])).toEqual(["table", "json"]);

@@ -2,16 +2,16 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadAll } from "js-yaml";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
 
-const SHOP = join(import.meta.dir, "../../examples/shop.yaml");
+const SHOP = join(import.meta.dir, "../../../examples/shop.yaml");
 
 function generate(home: string, args: readonly string[]) {
   return runCli(["generate", "--config-file", join(home, "c.conf"), ...args], { env: { HOME: home } });
 }
 
 describe("generate", () => {
-  test("writes the original's 2N+5 files to the original's folder and says so in the original's words", async () => {
+  test("writes the original's 2N+5 files to the original's folder, with its log lines", async () => {
     using home = temporaryFolder();
     const { exitCode, stdout, stderr } = await generate(home.path, ["--instances", "2"]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
@@ -49,7 +49,7 @@ describe("generate", () => {
     expect(readdirSync(folder)).toHaveLength(2 * 3 + 5 + 2);
     expect(readFileSync(join(folder, "mine.yaml"), "utf8")).toBe("kind: Mine\n");
     for (const gone of ["chain-link-deployment-3-deployment.yaml", "chain-link-service-3-service.yaml"]) {
-      expect(stderr).toContain(`INFO     Removed manifest ${gone} of an earlier run from ${folder}`);
+      expect(stderr).toContain(`INFO     Removed obsolete manifest ${gone} from ${folder}`);
     }
   });
 
@@ -74,7 +74,7 @@ describe("generate", () => {
     expect(exitCode).toBe(0);
   });
 
-  test("a folder that cannot be made is one clear error", async () => {
+  test("a folder that cannot be created is one error line", async () => {
     using home = temporaryFolder();
     writeFileSync(join(home.path, "file"), "stays");
     const { exitCode, stderr } = await generate(home.path, [

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { renderYaml } from "../../src/kubernetes/yaml.ts";
-import { makeCertificates } from "../helpers/certificates.ts";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { renderYaml } from "../../../src/kubernetes/yaml.ts";
+import { makeCertificates } from "../../helpers/certificates.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
 
 const CERTIFICATES = makeCertificates();
 
 /** A certificate of 127.0.0.1 that is its own authority and was valid for a day of 2020, and its key. */
-const EXPIRED = readFileSync(join(import.meta.dir, "../fixtures/kubernetes/expired-server.pem"), "utf8");
+const EXPIRED = readFileSync(join(import.meta.dir, "../../fixtures/kubernetes/expired-server.pem"), "utf8");
 
 /** Runs a command with a kubeconfig of one cluster, which no test can reach. */
 async function runWith(
@@ -46,7 +46,7 @@ async function runWith(
   return runCli([...args, ...more], { env });
 }
 
-describe("without a cluster", () => {
+describe("a command without a cluster", () => {
   test.each([["deploy"], ["validate"], ["status"], ["delete"], ["rollback"], ["history"]])(
     "%s says that there is no kubeconfig",
     async (command) => {
@@ -58,7 +58,7 @@ describe("without a cluster", () => {
     },
   );
 
-  test("an unknown context is told with those that there are", async () => {
+  test("an unknown context is an error that lists the known ones", async () => {
     using folder = temporaryFolder();
     const { exitCode, stderr } = await runWith(folder.path, "https://c.example", [
       "deploy",
@@ -70,7 +70,7 @@ describe("without a cluster", () => {
     expect(stderr).toContain("--context: one");
   });
 
-  test("a server that refuses, or never answers, is named", async () => {
+  test("an unreachable server is named in the error", async () => {
     using folder = temporaryFolder();
     using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     for (const port of [1, silent.port]) {
@@ -81,7 +81,7 @@ describe("without a cluster", () => {
     }
   }, 60_000);
 
-  test("a certificate that has expired is told as that", async () => {
+  test("an expired certificate is reported as expired", async () => {
     using folder = temporaryFolder();
     using old = Bun.serve({
       hostname: "127.0.0.1",
@@ -113,7 +113,7 @@ describe("without a cluster", () => {
     expect(stderr).toContain("A certificate has expired");
   });
 
-  test("a server that is something else is told apart; dry-run ends with 3", async () => {
+  test("a server that is not Kubernetes is an error of its own, and dry-run ends with 3", async () => {
     using folder = temporaryFolder();
     using other = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("<html>hello") });
     const { exitCode, stderr } = await runWith(folder.path, other.url.origin, ["dry-run"]);
@@ -121,7 +121,7 @@ describe("without a cluster", () => {
     expect(stderr).toContain("does not speak JSON: an HTML page");
   });
 
-  test("credentials that are not accepted are named", async () => {
+  test("rejected credentials are named in the error", async () => {
     using folder = temporaryFolder();
     using strict = Bun.serve({
       hostname: "127.0.0.1",
@@ -155,7 +155,7 @@ describe("the namespace", () => {
   const FILE = (namespace: string) => `[DEFAULT]\nnamespace = ${namespace}\n`;
 
   test.each([["deploy"], ["dry-run"], ["validate"], ["status"], ["delete"], ["rollback"], ["history"]])(
-    "of %s is the context's where nobody chose one",
+    "of %s is the context's when nothing else sets it",
     async (command) => {
       expect(await seen("team", [command])).toEqual(["team", "context one"]);
     },
@@ -215,7 +215,7 @@ describe("the namespace", () => {
     expect(seen).toEqual([null]);
   });
 
-  test("the configuration file is told when the cluster has answered, never before an error of it", async () => {
+  test("the note about the config file appears after the cluster's answer, never before a cluster error", async () => {
     using folder = temporaryFolder();
     writeFileSync(join(folder.path, "settings"), "[DEFAULT]\ninstances = 3\n");
     using none = Bun.serve({

@@ -1,21 +1,21 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { RunIds } from "../../src/trace/run.ts";
-import { parseLedger } from "../../src/verify/run/ledger-file.ts";
-import { type Certificates, makeCertificates } from "../helpers/certificates.ts";
-import { CLOSED_PORT, quickChain, startChain } from "../helpers/chain.ts";
-import { EXECUTABLE, eventually, runCli, temporaryFolder } from "../helpers/cli.ts";
-import { startRawServer } from "../helpers/raw-http.ts";
+import { RunIds } from "../../../src/trace/run.ts";
+import { parseLedger } from "../../../src/verify/run/ledger-file.ts";
+import { type Certificates, makeCertificates } from "../../helpers/certificates.ts";
+import { CLOSED_PORT, quickChain, startChain } from "../../helpers/chain.ts";
+import { EXECUTABLE, eventually, runCli, temporaryFolder } from "../../helpers/cli.ts";
+import { startRawServer } from "../../helpers/raw-http.ts";
 
-const SHOP = join(import.meta.dir, "../../examples/shop.yaml");
+const SHOP = join(import.meta.dir, "../../../examples/shop.yaml");
 
 function serve(answer: (request: Request) => Response | Promise<Response> = () => new Response("ok")) {
   const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
-test("sends at a rate for a time, says nothing but its results in a pipe, and exits 0", async () => {
+test("load sends at a rate for a duration, prints only results into a pipe, and exits 0", async () => {
   await using server = serve();
   const { exitCode, stdout, stderr } = await runCli([
     ...["load", server.url, "--rate", "100/s", "--duration", "1s"],
@@ -26,7 +26,7 @@ test("sends at a rate for a time, says nothing but its results in a pipe, and ex
   expect(stdout).toContain("100 succeeded, no failures");
 });
 
-test("--wait-for-target asks for no trace until the target and what it calls are there; nothing of it is counted", async () => {
+test("--wait-for-target neither traces nor counts its own requests, and waits for the target's callees, too", async () => {
   const asked: [string | null, number][] = [];
   await using server = serve((request) => {
     const status = asked.length < 2 ? 502 : 200;
@@ -40,21 +40,21 @@ test("--wait-for-target asks for no trace until the target and what it calls are
   expect(asked).toEqual([["-00", 502], ["-00", 502], ["-00", 200], ...Array(3).fill(["-03", 200])]);
 });
 
-test("--wait-for-target gives up after its time, and the load says what is wrong", async () => {
+test("--wait-for-target gives up after its time, and the load reports the failures", async () => {
   const load = ["load", CLOSED_PORT, "--requests", "1", "--rate", "100/s", "-o", "json"];
   const { exitCode, stdout } = await runCli([...load, "--wait-for-target", "300ms"]);
   expect(exitCode).toBe(1);
   expect(JSON.parse(stdout)).toMatchObject({ requests: 1, failed: 1 });
 });
 
-test("a load that ends by its number of requests was as fast as it was asked to be", async () => {
+test("a load that stops after --requests reaches its rate", async () => {
   await using server = serve();
   const { stdout } = await runCli(["load", server.url, "--rate", "10/s", "--requests", "2", "-o", "json"]);
   const { seconds, requestsPerSecond } = JSON.parse(stdout);
   expect({ seconds, requestsPerSecond }).toEqual({ seconds: 0.2, requestsPerSecond: 10 });
 });
 
-test("coordinated omission: a server that stalls once is seen by all requests that were due meanwhile", async () => {
+test("coordinated omission: every request that is due during a stall counts it", async () => {
   let count = 0;
   let stalled: Promise<unknown> | null = null;
   await using server = serve(async () => {
@@ -79,7 +79,7 @@ test("coordinated omission: a server that stalls once is seen by all requests th
   expect(closed.latencyMs.max).toBeGreaterThan(400);
 });
 
-test("a rate that cannot be reached is said, and is no success", async () => {
+test("a rate that is not reached is reported and ends with 1", async () => {
   await using server = serve(async () => {
     await Bun.sleep(50);
     return new Response("ok");
@@ -87,12 +87,12 @@ test("a rate that cannot be reached is said, and is no success", async () => {
   const flags = ["load", server.url, "--rate", "1000/s", "--duration", "1s", "--connections", "2"];
   const { exitCode, stdout } = await runCli(flags);
   expect(exitCode).toBe(1);
-  const [, missed] = /the rate was not reached: (\d+) requests were due and never sent/.exec(stdout) ?? [];
+  const [, missed] = /the rate was not reached: (\d+) requests were due but never sent/.exec(stdout) ?? [];
   expect(Number(missed)).toBeGreaterThan(900);
   const json = JSON.parse((await runCli([...flags, "-o", "json"])).stdout);
   expect(json).toMatchObject({ isRateReached: false, maxInFlight: 2, failed: 0 });
   expect(json.requests + json.missed).toBe(1000);
-  expect(json.doubts[0]).toBe(`the rate was not reached: ${json.missed} requests were due and never sent`);
+  expect(json.doubts[0]).toBe(`the rate was not reached: ${json.missed} requests were due but never sent`);
   const late = await runCli([
     "load",
     server.url,
@@ -107,7 +107,7 @@ test("a rate that cannot be reached is said, and is no success", async () => {
   expect(late.exitCode).toBe(1);
 });
 
-test("a target that is down, comes, and dies again: all is counted by kind", async () => {
+test("failures of a target that is down, comes up, and dies are counted by kind", async () => {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = listener;
   listener.stop(true);
@@ -134,7 +134,7 @@ test("a target that is down, comes, and dies again: all is counted by kind", asy
   expect(failures.connection_refused).toBeGreaterThan(10);
 });
 
-test("headers, method and body are sent as they were given", async () => {
+test("headers, method and body are sent as given", async () => {
   const seen = Promise.withResolvers<unknown>();
   await using server = serve(async (request) => {
     const { headers, method } = request;
@@ -148,7 +148,7 @@ test("headers, method and body are sent as they were given", async () => {
 });
 
 describe("the ledger of a run", () => {
-  test("says when requests ended, also after a wait for the target", async () => {
+  test("has the end time of each request, also after --wait-for-target", async () => {
     const begun = Date.now();
     // Not there for the first half a second.
     await using server = Bun.serve({
@@ -164,7 +164,7 @@ describe("the ledger of a run", () => {
     expect(book.endOf(book.record(2))).toBeLessThanOrEqual(Date.now());
   });
 
-  test("has a record for each request, which a link's spans bear out", async () => {
+  test("has a record for each request that matches the link's spans", async () => {
     await using chain = startChain(quickChain("a", "b", "c"));
     using folder = temporaryFolder();
     const file = join(folder.path, "run.ledger");
@@ -187,7 +187,7 @@ describe("the ledger of a run", () => {
     expect(records.filter(({ isSampled }) => isSampled).length).toBeWithin(10, 50);
   });
 
-  test("a file that cannot be written is said before anything is sent", async () => {
+  test("an unwritable output file is reported before anything is sent", async () => {
     let requests = 0;
     await using server = serve(() => {
       requests++;
@@ -209,7 +209,7 @@ describe("the ledger of a run", () => {
   });
 });
 
-test("latencies are written as HdrHistogram's plotters read them", async () => {
+test("--hdr writes a file that HdrHistogram's plotters read", async () => {
   await using server = serve();
   using folder = temporaryFolder();
   const file = join(folder.path, "load.hgrm");
@@ -219,7 +219,7 @@ test("latencies are written as HdrHistogram's plotters read them", async () => {
   expect(text).toMatch(/Total count +=\s+50\]/);
 });
 
-test("a topology is started for the load, with links in processes of their own, and ended with it", async () => {
+test("load starts a topology with a process per link, and stops it afterwards", async () => {
   const { exitCode, stdout, stderr } = await runCli([
     ...["load", SHOP, "--rate", "50/s", "--requests", "50", "-o", "json", "--seed", "1"],
   ]);
@@ -258,7 +258,7 @@ describe("Ctrl-C", () => {
     return { child, stdout: child.stdout.text() };
   };
 
-  test("the first ends with a summary of what was done", async () => {
+  test("the first Ctrl-C stops the load and prints its results", async () => {
     let requests = 0;
     await using server = serve(() => {
       requests++;
@@ -273,7 +273,7 @@ describe("Ctrl-C", () => {
     expect(summary.isRateReached).toBe(true);
   });
 
-  test("SIGTERM ends it although answers never come: whoever sent it kills it soon", async () => {
+  test("SIGTERM stops the load within its limit although responses never come", async () => {
     let requests = 0;
     await using server = serve(() => (requests++ < 3 ? new Response("ok") : new Promise<Response>(() => {})));
     const { child, stdout } = start(server.url);
@@ -284,7 +284,7 @@ describe("Ctrl-C", () => {
     expect(summary.failures).toEqual({ client_closed: summary.requests - 3 });
   }, 30_000);
 
-  test("the second ends at once, whatever is under way", async () => {
+  test("the second Ctrl-C exits immediately", async () => {
     let requests = 0;
     await using server = serve(() => {
       requests++;
@@ -300,7 +300,7 @@ describe("Ctrl-C", () => {
   });
 });
 
-test("a run is served while it lasts, and for a while after", async () => {
+test("--serve serves the run while it lasts, and for --linger after it", async () => {
   await using server = serve();
   const child = Bun.spawn(
     [
@@ -385,7 +385,7 @@ describe.skipIf(Bun.which("openssl") === null)("a target with TLS", () => {
 });
 
 test.skipIf(process.platform !== "linux")(
-  "bodies of 20 MB do not fill the memory",
+  "response bodies of 20 MB do not fill the memory",
   async () => {
     const body = new Uint8Array(20_000_000);
     let served = 0;
@@ -404,7 +404,7 @@ test.skipIf(process.platform !== "linux")(
   90_000,
 );
 
-test("a body without a length that is cut off by a reset is a failed request", async () => {
+test("a response body without a length that is cut off by a reset is a failed request", async () => {
   await using server = await startRawServer((socket) =>
     socket.write("HTTP/1.1 200 OK\r\n\r\npartial", () => socket.resetAndDestroy()),
   );
@@ -423,7 +423,7 @@ test("a body without a length that is cut off by a reset is a failed request", a
 });
 
 test.skipIf(process.platform !== "linux")(
-  "a target without a route to it is network_unreachable",
+  "a target without a route fails as network_unreachable",
   async () => {
     const { stdout } = await runCli([
       "load",

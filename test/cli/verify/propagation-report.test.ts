@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { renderPropagation } from "../../src/cli/verify/propagation-report.ts";
-import type { EdgeFinding } from "../../src/verify/propagation/propagation.ts";
+import { renderPropagation } from "../../../src/cli/verify/propagation-report.ts";
+import type { EdgeFinding } from "../../../src/verify/propagation/propagation.ts";
 
-const EXPLANATION = "-: the edge was not called, or lies below a broken one";
+const EXPLANATION = "-: the edge was not called, or is below a broken one";
 
 function reportOn(edges: readonly string[], states: readonly EdgeFinding["state"][]): string {
   const found = states.map((state, at) => [edges[at] ?? "", { state, detail: null, traceId: null }] as const);
@@ -23,7 +23,7 @@ function reportOn(edges: readonly string[], states: readonly EdgeFinding["state"
   );
 }
 
-test("what - means is said where there is one, in a column of its own or in that of all others", () => {
+test("the report explains '-' only when a column has one", () => {
   const [a, b] = ["(verify) > a", "a > b"];
   expect(reportOn([a, b], ["kept", "kept"])).not.toContain(EXPLANATION);
   expect(reportOn([a, b], ["kept", "unused"])).toContain(`\n\n${EXPLANATION}\n`);

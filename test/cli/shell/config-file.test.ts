@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
 
 const DEFAULT_PATH = ".config/chain-link/chain-link-cli.conf";
 
@@ -17,7 +17,7 @@ function instancesIn(stdout: string): number {
 }
 
 describe("the first run", () => {
-  test("makes the file from its flags and the defaults, in the original's form and with its lines", async () => {
+  test("creates the file from its flags and the defaults, in the original's format and log lines", async () => {
     using home = temporaryFolder();
     const { exitCode, stderr } = await generate(home.path, ["--instances", "4", "--namespace", "two"], {
       CHAIN_LINK_SLEEP_TIME: "5",
@@ -32,22 +32,22 @@ describe("the first run", () => {
     );
   });
 
-  test("with wrong flags leaves nothing behind", async () => {
+  test("with invalid flags creates no file", async () => {
     using home = temporaryFolder();
     expect((await generate(home.path, ["--instances", "no"])).exitCode).toBe(2);
     expect(existsSync(join(home.path, ".config"))).toBe(false);
   });
 
-  test("that cannot make the file in its usual place goes on without it", async () => {
+  test("that cannot create the default file continues without it", async () => {
     using home = temporaryFolder();
     symlinkSync(join(home.path, "nowhere"), join(home.path, ".config"));
     const { exitCode, stdout, stderr } = await generate(home.path, []);
     expect(exitCode).toBe(0);
     expect(instancesIn(stdout)).toBe(3);
-    expect(stderr).toMatch(/^WARNING {2}cannot make ~\/.*; going on without it$/m);
+    expect(stderr).toMatch(/^WARNING {2}cannot create ~\/.*; continuing without it$/m);
   });
 
-  test("that cannot make the file it was asked for says so", async () => {
+  test("that cannot create a requested file fails", async () => {
     using home = temporaryFolder();
     symlinkSync(join(home.path, "nowhere"), join(home.path, "file"));
     const { exitCode, stderr, stdout } = await generate(home.path, [
@@ -55,12 +55,12 @@ describe("the first run", () => {
       join(home.path, "file/x.conf"),
     ]);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
-    expect(stderr).toContain(`cannot make ${home.path}/file/x.conf`);
+    expect(stderr).toContain(`cannot create ${home.path}/file/x.conf`);
     expect(stderr).toContain("--config-file");
   });
 });
 
-describe("a file that exists", () => {
+describe("an existing file", () => {
   test("is named, used and never written; flags beat the environment, which beats the file, which beats defaults", async () => {
     using home = temporaryFolder();
     const path = join(home.path, "c.conf");
@@ -80,7 +80,7 @@ describe("a file that exists", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
-  test("--info shows each value and where it came from", async () => {
+  test("--info shows each value and its source", async () => {
     using home = temporaryFolder();
     const path = join(home.path, "c.conf");
     writeFileSync(path, "[DEFAULT]\ninstances = 6\n");
@@ -94,7 +94,7 @@ describe("a file that exists", () => {
     expect(stderr).toMatch(/^slow +on +default$/m);
   });
 
-  test("may be empty, have other sections, and keys nobody knows, which are warned of", async () => {
+  test("may be empty, and have other sections and unknown keys, which get a warning", async () => {
     using home = temporaryFolder();
     const path = join(home.path, "c.conf");
     writeFileSync(path, "");
@@ -116,9 +116,9 @@ describe("a file that exists", () => {
     ["[DEFAULT]\ninstances = many\n", ': instances: expected a whole number from 1 to 100000, found "many"'],
     [
       "[DEFAULT]\nnamespace = A b\n",
-      ': namespace: expected a namespace: lower-case letters, digits and -, at most 63, found "A b"',
+      ': namespace: expected a namespace: lower-case letters, digits and -, at most 63 characters, found "A b"',
     ],
-  ])("that is broken is an error with its place, and stays as it is: %j", async (text, message) => {
+  ])("that is malformed is an error with its line, and is left unchanged: %j", async (text, message) => {
     using home = temporaryFolder();
     const path = join(home.path, "c.conf");
     writeFileSync(path, text);

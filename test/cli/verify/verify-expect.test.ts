@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
 
 const CHAIN = ["verify", "--instances", "3", "--slow", "off", "--in-process"];
 const RUN = [...CHAIN, "--rate", "100/s", "--requests", "10", "--max-wait", "2s"];
 
-test("an expectation that is not met ends verify with 1, as JSON and as a case of JUnit", async () => {
+test("an unmet expectation ends verify with 1, in JSON and in JUnit", async () => {
   using folder = temporaryFolder();
   const junit = join(folder.path, "verify.xml");
   const unmet = "envoy: 1 span on every edge";
@@ -22,14 +22,14 @@ test("an expectation that is not met ends verify with 1, as JSON and as a case o
   });
 }, 60_000);
 
-test("an expectation of calls that nobody makes could not be told: exit code 3", async () => {
+test("an expectation about calls that nobody makes is undetermined: exit code 3", async () => {
   const { exitCode, stdout } = await runCli([...RUN, "--expect", "envoy: 1 span on x > y"]);
   expect(stdout).toContain("\n1 of 1 expectation not met\n");
   expect(stdout).toContain("expected envoy: 1 span on x > y: could not tell (no call x > y was seen)");
   expect(exitCode).toBe(3);
 }, 60_000);
 
-test("a mistake in an expectation is wrong usage, and its place is shown", async () => {
+test("a syntax error in an expectation is wrong usage, with its position", async () => {
   const { exitCode, stderr } = await runCli([...RUN, "--expect", "envoy: two spans on every edge"]);
   expect(stderr).toContain("--expect: expected a number, 'no', 'at least N' or 'at most N' at character 8");
   expect(exitCode).toBe(2);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { ControlState } from "../../src/collector/control.ts";
-import { ControlDesk, NO_CHAIN } from "../../src/collector/control-desk.ts";
-import { startCollector } from "../../src/collector/server.ts";
-import { eventually, type RunningUp, runCli, startUp } from "../helpers/cli.ts";
+import type { ControlState } from "../../../src/collector/control.ts";
+import { ControlDesk, NO_CHAIN } from "../../../src/collector/control-desk.ts";
+import { startCollector } from "../../../src/collector/server.ts";
+import { eventually, type RunningUp, runCli, startUp } from "../../helpers/cli.ts";
 
 describe.each([
   ["in one process", []],
@@ -31,22 +31,22 @@ describe.each([
   const untilStatus = (status: number) =>
     eventually(async () => ((await statusAndTime()).status === status ? true : undefined));
 
-  test("a link becomes slow and quick again", async () => {
+  test("a link becomes slow, and fast again once cleared", async () => {
     const { exitCode, stdout } = await fault("chain-link-service-1", "--latency", "400ms");
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: expect.stringContaining("+400 ms") });
     await eventually(async () => ((await statusAndTime()).tookMs >= 400 ? true : undefined));
-    expect((await fault("--mend")).stdout).toBe("no link has a fault\n");
+    expect((await fault("--clear")).stdout).toBe("no link has a fault\n");
     await eventually(async () => ((await statusAndTime()).tookMs < 400 ? true : undefined));
   }, 60_000);
 
   test("a link answers with errors, and serves again", async () => {
     expect((await fault("chain-link-service-2", "--errors", "100%")).exitCode).toBe(0);
     await untilStatus(500);
-    await fault("chain-link-service-2", "--mend");
+    await fault("chain-link-service-2", "--clear");
     await untilStatus(200);
   }, 60_000);
 
-  test("a link that is stopped refuses connections, and comes back at the same address", async () => {
+  test("a stopped link refuses connections, and comes back at the same address", async () => {
     const { url = "" } = up.facts.links[2] ?? {};
     await fault("chain-link-service-2", "--stop");
     await untilStatus(502);
@@ -56,7 +56,7 @@ describe.each([
         () => true,
       ),
     );
-    await fault("chain-link-service-2", "--mend");
+    await fault("chain-link-service-2", "--clear");
     await untilStatus(200);
     expect((await fetch(`${url}/health/ready`).catch(() => null))?.status).toBeDefined();
   }, 60_000);
@@ -96,7 +96,7 @@ describe("control", () => {
     expect(state).toMatchObject({ isAllowed: false, faults: {}, marks: [], load: { ratePerSecond: 10 } });
   });
 
-  test("a page of another origin, or a name that was bent to this machine, is refused even with the token", async () => {
+  test("another origin, or a host name rebound to this machine, is refused even with the token", async () => {
     const foreign = [{ Origin: "http://evil.example" }, { Host: "evil.example" }, { Origin: "null" }];
     for (const headers of foreign) {
       const response = await change("/load", { ratePerSecond: 1 }, headers as Record<string, string>);
@@ -107,7 +107,7 @@ describe("control", () => {
     expect(own.status).toBe(200);
   });
 
-  test("a wrong change is refused and says what was expected", async () => {
+  test("an invalid change is refused with what was expected", async () => {
     const wrong: readonly (readonly [string, unknown, number, string])[] = [
       ["/faults/chain-link-service-1", { errorRate: 2 }, 400, "a share from 0 to 1"],
       ["/faults/chain-link-service-1", { latencyMs: "5" }, 400, "milliseconds"],
@@ -128,7 +128,7 @@ describe("control", () => {
     }
   });
 
-  test("the backend refuses spans while it is down, and none is lost", async () => {
+  test("no span is lost while the backend is down", async () => {
     await change("/backend", { isDown: true, forMs: 1500 });
     const refused = await fetch(`${up.facts.collector}/api/v2/spans`, { method: "POST", body: "[]" });
     expect(refused.status).toBe(503);
@@ -140,13 +140,13 @@ describe("control", () => {
     expect(marks.slice(-2).map(({ text }) => text)).toEqual(["backend down", "backend up"]);
   }, 30_000);
 
-  test("it is said until when the backend is down, and mending all mends it, too", async () => {
+  test("the end of the backend's outage is shown, and clearing all faults ends it", async () => {
     const fault = (...args: string[]) => runCli(["fault", ...args, "--page", up.facts.page ?? ""]);
     const { stdout } = await fault("--backend-down", "1m");
     expect(stdout).toMatch(/^the backend is down until \d\d:\d\d:\d\d$/m);
     const { backend } = JSON.parse((await fault("-o", "json")).stdout) as ControlState;
     expect(backend.until).toBeGreaterThan(Date.now() + 30_000);
-    expect((await fault("--mend")).stdout).toBe("no link has a fault\n");
+    expect((await fault("--clear")).stdout).toBe("no link has a fault\n");
     expect((await fetch(`${up.facts.collector}/api/v2/spans`, { method: "POST", body: "[]" })).status).toBe(
       202,
     );
@@ -154,7 +154,7 @@ describe("control", () => {
 });
 
 test.skipIf(process.platform !== "linux")(
-  "a link whose process was killed is not said to be well",
+  "a link whose process was killed is reported",
   async () => {
     const up = await startUp(["--processes", "--port", "0", "--instances", "3", "--no-load"]);
     try {
@@ -166,8 +166,8 @@ test.skipIf(process.platform !== "linux")(
         return state.gone.length > 0 ? state.gone : undefined;
       });
       const fault = (...args: string[]) => runCli(["fault", ...args, "--page", up.facts.page ?? ""]);
-      expect((await fault()).stdout).toBe(`no link has a fault\nthe process of ${gone} has ended\n`);
-      const { exitCode, stderr } = await fault(gone, "--mend");
+      expect((await fault()).stdout).toBe(`no link has a fault\nthe process of ${gone} has exited\n`);
+      const { exitCode, stderr } = await fault(gone, "--clear");
       expect(exitCode).toBe(1);
       expect(stderr).toContain(`The process of ${gone} has ended`);
     } finally {
@@ -178,7 +178,7 @@ test.skipIf(process.platform !== "linux")(
   60_000,
 );
 
-test("the command says what is missing or wrong", async () => {
+test("a missing or malformed argument is an error that names it", async () => {
   const cases: readonly (readonly [readonly string[], number, string])[] = [
     [["fault"], 2, "--page is missing"],
     [["fault", "--page", "http://127.0.0.1:1/"], 2, "#token=TOKEN"],
@@ -195,7 +195,7 @@ test("the command says what is missing or wrong", async () => {
   }
 }, 30_000);
 
-test("a collector without a chain has no links that could have faults", async () => {
+test("a collector without a chain refuses faults of links", async () => {
   const desk = new ControlDesk("0123456789abcdef", "127.0.0.1");
   desk.attach(NO_CHAIN);
   const collector = startCollector({ host: "127.0.0.1", port: 0, control: desk });

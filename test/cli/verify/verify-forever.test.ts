@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EXECUTABLE, eventually, runCli } from "../helpers/cli.ts";
+import { EXECUTABLE, eventually, runCli } from "../../helpers/cli.ts";
 
 /** A canary whose windows are one request each, so that the first is judged at once. */
 function startCanary(...args: readonly string[]) {
@@ -27,7 +27,7 @@ function startCanary(...args: readonly string[]) {
 }
 
 describe("verify --forever", () => {
-  test("is ready when it has judged, and ends at SIGTERM with what it has found and exit 0", async () => {
+  test("is ready once it has judged, and on SIGTERM prints its findings and exits 0", async () => {
     const canary = startCanary();
     const url = await canary.url();
     await eventually(async () => ((await fetch(`${url}/readiness`)).ok ? true : undefined));
@@ -38,7 +38,7 @@ describe("verify --forever", () => {
     expect(exitCode).toBe(0);
   }, 60_000);
 
-  test("a backend that forgets is exit 1, and each loss a line of the log", async () => {
+  test("a backend that drops spans is exit 1, and each loss is a log line", async () => {
     await using backend = Bun.serve({
       port: 0,
       fetch: ({ method }) => (method === "POST" ? new Response(null, { status: 202 }) : Response.json([])),
@@ -54,7 +54,7 @@ describe("verify --forever", () => {
     expect(exitCode).toBe(1);
   }, 60_000);
 
-  test("a backend that nobody can read is exit 3: nothing is called complete, nothing missing", async () => {
+  test("an unreadable backend is exit 3: nothing is called complete or missing", async () => {
     const canary = startCanary("--backend", "zipkin=http://127.0.0.1:1", "--max-wait", "1s");
     await eventually(() => (canary.log().includes("cannot be read") ? true : undefined), 30_000);
     const { exitCode, result } = await canary.end();
@@ -62,7 +62,7 @@ describe("verify --forever", () => {
     expect(exitCode).toBe(3);
   }, 60_000);
 
-  test("flags of other uses are refused", async () => {
+  test("flags of other modes are refused", async () => {
     for (const [args, text] of [
       [["--serve", "8080", "http://localhost:1"], "--serve needs --forever"],
       [["--forever", "--requests", "5", "http://localhost:1"], "--requests is for a run that ends"],

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseTopology } from "../../src/topology/parse.ts";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { parseTopology } from "../../../src/topology/parse.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
 
 const GRAPH = `services:
 - name: front
@@ -30,7 +30,7 @@ test("import reads standard input", async () => {
   expect(parseTopology(stdout, "stdout").entry).toBe("front");
 });
 
-test("problems end it with 1, before anything is written", async () => {
+test("import with problems ends with 1 and writes nothing", async () => {
   const { exitCode, stdout, stderr } = await runCli(["import", "isotope", "-"], {
     stdin: "services: [{ name: a, script: [{ call: b }] }]\n",
   });

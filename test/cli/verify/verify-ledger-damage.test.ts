@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SEALED_BYTES } from "../../src/trace/ledger-file.ts";
-import { EXECUTABLE, eventually, type RunningUp, runCli, startUp, temporaryFolder } from "../helpers/cli.ts";
+import { SEALED_BYTES } from "../../../src/trace/ledger-file.ts";
+import {
+  EXECUTABLE,
+  eventually,
+  type RunningUp,
+  runCli,
+  startUp,
+  temporaryFolder,
+} from "../../helpers/cli.ts";
 
 const folder = temporaryFolder();
 const whole = join(folder.path, "whole.ledger");

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { EXECUTABLE, temporaryFolder } from "../helpers/cli.ts";
-import { ledgerBytes } from "../helpers/ledger.ts";
+import { EXECUTABLE, temporaryFolder } from "../../helpers/cli.ts";
+import { ledgerBytes } from "../../helpers/ledger.ts";
 
 /** Verifies; `interrupt` sends a signal. */
 function startVerify(args: readonly string[]) {
@@ -41,7 +41,7 @@ function serveErrors(times: number) {
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  test(`${signal} while requests are sent ends that, and what was sent is judged, with all reports and exit 130`, async () => {
+  test(`${signal} while sending stops it and judges what was sent, with all reports and exit 130`, async () => {
     using folder = temporaryFolder();
     await using entry = serveErrors(5);
     await using backend = serveNothing();
@@ -55,7 +55,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     const { requests, outcome, unknownCauses } = JSON.parse(stdout);
     expect(requests).toBeWithin(5, 100);
     expect(stderr).toContain(
-      `interrupted: the ${requests} requests that were sent are judged; again ends at once`,
+      `interrupted: judging the ${requests} requests sent so far; press Ctrl-C again to stop immediately`,
     );
     expect({ outcome, unknownCauses }).toEqual({
       outcome: "could-not-tell",
@@ -91,7 +91,7 @@ async function startWaiting(folder: string, backend: { readonly url: string }) {
   ]);
 }
 
-test("a signal while spans are waited for ends the wait: what has not arrived may be on the way, and is not missing", async () => {
+test("a signal during the wait ends it: spans that have not arrived may be on the way, so none is called missing", async () => {
   using folder = temporaryFolder();
   await using backend = serveNothing();
   const verify = await startWaiting(folder.path, backend);
@@ -109,11 +109,13 @@ test("a signal while spans are waited for ends the wait: what has not arrived ma
   expect(JSON.parse(stdout).examples[0].findings).toEqual([
     "0 of 3 spans had arrived when verify was interrupted",
   ]);
-  expect(stderr).toContain("interrupted: judged is what has arrived of 2 requests; again ends at once");
+  expect(stderr).toContain(
+    "interrupted: judging what has arrived for 2 requests; press Ctrl-C again to stop immediately",
+  );
   expect(exitCode).toBe(130);
 }, 30_000);
 
-test("a second signal ends at once", async () => {
+test("a second signal exits immediately", async () => {
   const { promise: asked, resolve } = Promise.withResolvers<void>();
   // Never answers.
   await using entry = Bun.serve({

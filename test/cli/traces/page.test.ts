@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { EXECUTABLE, eventually, temporaryFolder } from "../helpers/cli.ts";
+import { EXECUTABLE, eventually, temporaryFolder } from "../../helpers/cli.ts";
 
-test("a backend that does not answer is told at the start, and the page is served", async () => {
+test("page warns at start about a backend that does not answer, and serves anyway", async () => {
   using home = temporaryFolder();
   const args = ["page", "--backend", "zipkin=http://127.0.0.1:1", "--port", "0"];
   const child = Bun.spawn([EXECUTABLE, ...args], {

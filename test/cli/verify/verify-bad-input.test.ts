@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { type Collector, startCollector } from "../../src/collector/server.ts";
-import { quickChain, startChain, type TestChain } from "../helpers/chain.ts";
-import { runCli, temporaryFolder } from "../helpers/cli.ts";
-import { startHeaderProxy } from "../helpers/fault-proxy.ts";
+import { type Collector, startCollector } from "../../../src/collector/server.ts";
+import { quickChain, startChain, type TestChain } from "../../helpers/chain.ts";
+import { runCli, temporaryFolder } from "../../helpers/cli.ts";
+import { startHeaderProxy } from "../../helpers/fault-proxy.ts";
 
 const REQUESTS = 20;
 const SPANS = 3 * REQUESTS;
@@ -45,15 +45,15 @@ function startBackend(
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 
-describe("a backend that cannot be believed is exit 3, and nothing is called complete or lost", () => {
-  test("somebody else's traces only", async () => {
+describe("an unreliable backend is exit 3, and nothing is called complete or lost", () => {
+  test("only other traces", async () => {
     await using backend = startBackend(() => Response.json([[ALIEN]]));
     const { exitCode, stderr, result } = await verify(backend.url);
     expect(stderr).toContain(`returned traces that were not requested, such as ${ALIEN.traceId}`);
     expect({ exitCode, result }).toEqual({ exitCode: 3, result: null });
   });
 
-  test("nothing of the run, and nobody's counters to say why", async () => {
+  test("no spans of the run, and no counters to explain it", async () => {
     await using backend = startBackend(() => Response.json([]));
     using folder = temporaryFolder();
     const junit = join(folder.path, "verify.xml");
@@ -78,7 +78,7 @@ describe("a backend that cannot be believed is exit 3, and nothing is called com
     expect(known.exitCode).toBe(1);
   });
 
-  test("a web page, after good answers", async () => {
+  test("an HTML page after good responses", async () => {
     let asked = 0;
     await using backend = startBackend(() =>
       asked++ === 0 ? Response.json([]) : new Response("<!doctype html><title>Sign in</title>"),
@@ -88,7 +88,7 @@ describe("a backend that cannot be believed is exit 3, and nothing is called com
     expect({ exitCode, result }).toEqual({ exitCode: 3, result: null });
   });
 
-  test("an answer that ends in the middle", async () => {
+  test("a truncated response", async () => {
     const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n";
     const half = Bun.listen({
       hostname: "127.0.0.1",
@@ -101,7 +101,7 @@ describe("a backend that cannot be believed is exit 3, and nothing is called com
     expect({ exitCode, result }).toEqual({ exitCode: 3, result: null });
   });
 
-  test("spans without what makes a span", async () => {
+  test("spans without required fields", async () => {
     await using backend = startBackend(async (real) => Response.json([[{}], ...(await real())]));
     const { exitCode, stderr, result } = await verify(backend.url);
     expect(stderr).toContain("cannot be read");
@@ -109,8 +109,8 @@ describe("a backend that cannot be believed is exit 3, and nothing is called com
   });
 });
 
-describe("a backend that is only in trouble accuses nobody", () => {
-  test("half of what is there in each answer: the rest is asked for again", async () => {
+describe("a struggling backend leads to no accusation", () => {
+  test("half of the spans in each response: verify asks again", async () => {
     await using backend = startBackend(async (real, isMany) => {
       const traces = await real();
       return Response.json(isMany ? traces.slice(0, Math.ceil(traces.length / 2)) : traces);
@@ -120,7 +120,7 @@ describe("a backend that is only in trouble accuses nobody", () => {
     expect(exitCode).toBe(0);
   });
 
-  test("answers that take longer than what is waited for", async () => {
+  test("responses that take longer than --max-wait", async () => {
     await using backend = startBackend(async (real) => {
       await Bun.sleep(1500);
       return Response.json(await real());
@@ -131,7 +131,7 @@ describe("a backend that is only in trouble accuses nobody", () => {
   });
 });
 
-test("two replicas behind one URL of --links are not taken for a link that is gone", async () => {
+test("two replicas behind one URL of --links are not mistaken for a missing link", async () => {
   await using younger = startChain(quickChain("a", "b"));
   const sink = startCollector({ host: "127.0.0.1", port: 0 });
   using folder = temporaryFolder();
@@ -164,7 +164,7 @@ test("two replicas behind one URL of --links are not taken for a link that is go
 });
 
 describe("requests that prove nothing are exit 3", () => {
-  test("a link of an older version answers without a ledger", async () => {
+  test("an older link answers without a ledger", async () => {
     let front: TestChain | undefined;
     await using old = startHeaderProxy(
       () => front?.link("b").url ?? "",
@@ -188,7 +188,7 @@ describe("requests that prove nothing are exit 3", () => {
     expect(exitCode).toBe(3);
   });
 
-  test("a gateway before the entry decides that nothing is recorded", async () => {
+  test("a gateway before the entry decides not to sample", async () => {
     await using gateway = startHeaderProxy(
       () => chain.url,
       (headers) => headers.set("traceparent", (headers.get("traceparent") ?? "").replace(/-03$/, "-02")),
@@ -203,7 +203,7 @@ describe("requests that prove nothing are exit 3", () => {
   });
 });
 
-test("--backend-page says where people look at traces", async () => {
+test("--backend-page sets the page of a trace", async () => {
   await using backend = startBackend(async (real) => Response.json((await real()).slice(1)));
   const page = "https://grafana.example/explore?trace={traceId}&again={traceId}";
   const { result } = await verify(backend.url, { args: ["--backend-page", page, "--max-wait", "0"] });

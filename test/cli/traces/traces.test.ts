@@ -11,11 +11,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type Collector, startCollector } from "../../src/collector/server.ts";
-import { newTraceId } from "../../src/trace/ids.ts";
-import type { Span } from "../../src/trace/span.ts";
-import { hexId, makeChain } from "../collector/spans.ts";
-import { EXECUTABLE, runCli } from "../helpers/cli.ts";
+import { type Collector, startCollector } from "../../../src/collector/server.ts";
+import { newTraceId } from "../../../src/trace/ids.ts";
+import type { Span } from "../../../src/trace/span.ts";
+import { hexId, makeChain } from "../../collector/spans.ts";
+import { EXECUTABLE, runCli } from "../../helpers/cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "chain-link-traces-"));
 const collectors: Collector[] = [];
@@ -37,7 +37,7 @@ function fill(collector: Collector, traces: number): string[] {
   return ids;
 }
 
-test("what was exported as Zipkin JSON is imported as it was, over several pages", async () => {
+test("an export in Zipkin JSON of several pages is imported unchanged", async () => {
   const [from, to] = [start(), start()];
   const ids = fill(from, 1300);
   const file = join(folder, "all.json");
@@ -50,7 +50,7 @@ test("what was exported as Zipkin JSON is imported as it was, over several pages
   for (const id of ids.slice(0, 10)) expect(to.store.trace(id)).toEqual(from.store.trace(id) ?? []);
 });
 
-test("OTLP lines keep ids, parents, names, times and both ends of calls", async () => {
+test("OTLP lines keep IDs, parents, names, times and both ends of calls", async () => {
   const [from, to] = [start(), start()];
   const [id = ""] = fill(from, 1);
   const file = join(folder, "all.jsonl");
@@ -74,7 +74,7 @@ test("- is standard output of an export and standard input of an import", async 
   expect(to.store.counts()).toMatchObject({ traces: 3, spans: 15 });
 });
 
-test("a folder that is not there is not made", async () => {
+test("an export does not create a missing folder", async () => {
   const from = start();
   const place = join(folder, "absent", "t.json");
   const { exitCode, stderr } = await runCli(["traces", "export", place, "--from", from.url]);
@@ -83,7 +83,7 @@ test("a folder that is not there is not made", async () => {
   expect(existsSync(join(folder, "absent"))).toBe(false);
 });
 
-test("an address where nobody listens, a file that is not there or is no list: each is told", async () => {
+test("a silent address, a missing file and a malformed file are separate errors", async () => {
   const nobody = "http://127.0.0.1:1";
   const kept = join(folder, "kept.json");
   writeFileSync(kept, "kept");
@@ -96,7 +96,7 @@ test("an address where nobody listens, a file that is not there or is no list: e
   expect((await runCli(["traces", "look", kept])).exitCode).toBe(2);
 });
 
-const FIXTURES = join(import.meta.dir, "../fixtures/trace-files");
+const FIXTURES = join(import.meta.dir, "../../fixtures/trace-files");
 
 test.each([
   ["c04-otlp-pretty.json", 1],
@@ -107,7 +107,7 @@ test.each([
   ["c11-tempo-batches.json", 1],
   ["c13-jaeger-v3.json", 1],
   ["p01-numtag.json", 1],
-])("%s is imported into a collector, and again the other way from standard input", async (name, spans) => {
+])("%s is imported into a collector from a file and from standard input", async (name, spans) => {
   const to = start();
   const file = join(FIXTURES, name);
   const { stderr, exitCode } = await runCli(["traces", "import", file, "--to", to.url]);
@@ -132,7 +132,7 @@ test("a gzip file is imported, from its name and from standard input", async () 
   expect(to.store.counts()).toMatchObject({ spans: 3, duplicateSpans: 3 });
 });
 
-test("a file with a malformed span is imported but for that, with exit code 1 and both numbers", async () => {
+test("a malformed span is skipped and counted, with exit code 1", async () => {
   const to = start();
   const { stderr, exitCode } = await runCli([
     "traces",
@@ -148,7 +148,7 @@ test("a file with a malformed span is imported but for that, with exit code 1 an
   expect(to.store.counts()).toMatchObject({ spans: 1 });
 });
 
-test("a span that a file has three times is stored once", async () => {
+test("a span that occurs three times in a file is stored once", async () => {
   const to = start();
   const file = join(FIXTURES, "p02-dups.json");
   const { stderr, exitCode } = await runCli(["traces", "import", file, "--to", to.url]);
@@ -158,7 +158,7 @@ test("a span that a file has three times is stored once", async () => {
   expect(to.store.counts()).toMatchObject({ spans: 1, duplicateSpans: 0 });
 });
 
-test("of a malformed file nothing is sent", async () => {
+test("nothing of a malformed file is sent", async () => {
   const requests: string[] = [];
   using server = Bun.serve({ port: 0, fetch: ({ url }) => new Response(requests.push(url).toString()) });
   const to = server.url.href;
@@ -211,7 +211,7 @@ test("a trace of 20,000 spans and spans with tags of 6 kB are exported and impor
   }
 });
 
-test("a receiver of OTLP takes an import, and the spans that it rejects are counted with its reason", async () => {
+test("an OTLP receiver accepts an import, and its rejected spans are counted with its reason", async () => {
   const bodies: OtlpBody[] = [];
   using server = Bun.serve({
     port: 0,
@@ -286,7 +286,7 @@ test("Ctrl-C during an import waits for the batch in flight and says how many sp
   expect(requests).toBe(2);
 });
 
-test("a receiver that takes less at a time gets smaller batches", async () => {
+test("a receiver with a lower limit gets smaller batches", async () => {
   let stored = 0;
   using server = Bun.serve({
     port: 0,
@@ -311,7 +311,7 @@ test.each([
     "200",
   ],
   ["a redirect", () => new Response(null, { status: 302, headers: { Location: "/zipkin/" } }), "302"],
-])("%s is no sign that spans were stored", async (_, answer, status) => {
+])("%s does not count as stored spans", async (_, answer, status) => {
   using server = Bun.serve({ port: 0, fetch: answer });
   const { stderr, exitCode } = await runCli(["traces", "import", "-", "--to", server.url.href], {
     stdin: '{"traceId":"1","id":"2"}',
@@ -344,7 +344,7 @@ test.each([1, 499, 500, 501, 1200])(
   },
 );
 
-test("traces that overlap for long are all exported, whichever of them the backend prefers", async () => {
+test("overlapping long traces are all exported, whichever ones the backend prefers", async () => {
   // As Zipkin: the traces with the latest spans come first, while windows are compared with roots.
   const traces = Array.from({ length: 900 }, (_, index) => {
     const root = Date.now() - 3_600_000 + index * 1000;
@@ -385,7 +385,7 @@ test("--limit exports the newest traces", async () => {
   expect(ids.slice(0, 21).some((id) => exported.has(id))).toBe(false);
 });
 
-test("an export that fails in the middle leaves the old file, no other one, and one line of error", async () => {
+test("an export that fails midway leaves only the old file, and prints one error line", async () => {
   let requests = 0;
   using server = Bun.serve({
     port: 0,
@@ -402,7 +402,7 @@ test("an export that fails in the middle leaves the old file, no other one, and 
   expect(readdirSync(place)).toEqual(["run.json"]);
 });
 
-test("Ctrl-C during an export leaves the old file and no other one", async () => {
+test("Ctrl-C during an export leaves only the old file", async () => {
   const { promise: isAsked, resolve: ask } = Promise.withResolvers<void>();
   let requests = 0;
   using server = Bun.serve({
@@ -430,7 +430,7 @@ function makeTraces(count: number): Span[][] {
   return Array.from({ length: count }, (_, index) => makeChain(hexId(index + 1), 2, Date.now()));
 }
 
-test("a flag of the other direction is refused", async () => {
+test("a flag of the other action is refused", async () => {
   const imported = await runCli(["traces", "import", "t.json", "--format", "otlp"]);
   expect(imported.exitCode).toBe(2);
   expect(imported.stderr).toContain("--format is a flag of traces export, not of import");
@@ -439,7 +439,7 @@ test("a flag of the other direction is refused", async () => {
   expect(exported.stderr).toContain("--to is a flag of traces import, not of export");
 });
 
-test("traces that are too large for one answer are exported in several, and those of one millisecond are an error", async () => {
+test("traces too large for one response are exported in several; those of one millisecond are an error", async () => {
   let most = 2;
   const start = Date.now() - 1000;
   const times = [start, start + 10, start + 10, start + 20];
