@@ -82,7 +82,7 @@ describe.skipIf(!canMount)("on a full disk (skipped where nothing can be mounted
       ...["generate", "-o", "json", "--config-file", `${path}.conf`],
     ]);
     expect(exitCode).toBe(1);
-    expect(stderr).toContain(`ERROR    cannot make ${file}.conf: no space left on the device\n`);
+    expect(stderr).toContain(`ERROR    cannot create ${file}.conf: no space left on the device\n`);
     expect(stdout).toEndWith(SURVIVED);
   });
 });

@@ -33,7 +33,7 @@ test("spans in a file survive kill -9, and a second process is refused because t
   for (const id of ids) expect((await fetch(`${second.url}/api/v2/trace/${id}`)).status).toBe(200);
   second.signal("SIGTERM");
   expect(await second.exited).toBe(0);
-  expect(second.stderr()).toContain("ended with 150 spans, 0 evicted, 0 refused");
+  expect(second.stderr()).toContain("stopped with 150 spans stored, 0 evicted, 0 refused");
 });
 
 const getJson = async (url: string) => (await fetch(url)).json() as Promise<unknown>;
@@ -219,7 +219,7 @@ test("a gRPC client on the OTLP port is warned of once, and HTTP keeps working",
   expect((await fetch(otlp, { method: "POST", headers, body: "{}" })).status).toBe(200);
   collector.signal("SIGTERM");
   await collector.exited;
-  expect(collector.stderr().match(/WARNING +a client speaks gRPC .*http\/protobuf/g)).toHaveLength(1);
+  expect(collector.stderr().match(/WARNING +a client uses gRPC .*http\/protobuf/g)).toHaveLength(1);
 });
 
 test("an address that other machines can reach is reported in one line", async () => {
@@ -228,8 +228,8 @@ test("an address that other machines can reach is reported in one line", async (
   expect((await fetch(`${open.url}/health`, { headers: { Host: "zipkin-service" } })).status).toBe(200);
   for (const collector of [open, own]) collector.signal("SIGTERM");
   await Promise.all([open.exited, own.exited]);
-  expect(open.stderr().match(/^.*0\.0\.0\.0 is open to other machines: .*$/gm)).toHaveLength(1);
-  expect(own.stderr()).not.toContain("open to other machines");
+  expect(open.stderr().match(/^.*0\.0\.0\.0 accepts connections from other machines: .*$/gm)).toHaveLength(1);
+  expect(own.stderr()).not.toContain("from other machines");
 });
 
 test.each([

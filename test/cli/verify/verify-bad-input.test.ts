@@ -210,6 +210,6 @@ test("--backend-page sets the page of a trace", async () => {
   const [{ traceId, page: found }] = result.examples;
   expect(found).toBe(`https://grafana.example/explore?trace=${traceId}&again=${traceId}`);
   const usage = await verify(backend.url, { args: ["--backend-page", "https://grafana.example/"] });
-  expect(usage.stderr).toContain("a URL with {traceId} in it");
+  expect(usage.stderr).toContain("a URL that contains {traceId}");
   expect(usage.exitCode).toBe(2);
 });

@@ -34,6 +34,6 @@ test("a syntax error in an expectation is wrong usage, with its position", async
   expect(stderr).toContain("--expect: expected a number, 'no', 'at least N' or 'at most N' at character 8");
   expect(exitCode).toBe(2);
   const forms = await runCli([...CHAIN, "--propagation", "--expect", "envoy: 1 span on every edge"]);
-  expect(forms.stderr).toContain("--expect is for the proof of spans");
+  expect(forms.stderr).toContain("--expect has no effect with --propagation");
   expect(forms.exitCode).toBe(2);
 }, 60_000);

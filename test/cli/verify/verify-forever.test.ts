@@ -67,7 +67,7 @@ describe("verify --forever", () => {
       [["--serve", "8080", "http://localhost:1"], "--serve needs --forever"],
       [["--forever", "--requests", "5", "http://localhost:1"], "--requests is for a run that ends"],
       [["--forever", "--rate", "1..5/10s", "http://localhost:1"], "a ramp ends"],
-      [["--forever", "--release", "shop"], "--forever is for a URL or a topology"],
+      [["--forever", "--release", "shop"], "--forever needs a URL or a topology"],
       [["--namespace", "shop", "http://localhost:1"], "--namespace needs --release"],
       [["--release", "shop", "http://localhost:1"], "something else to send to was named"],
       [["--release", "shop", "--instances", "3"], "--instances is for links that are started"],

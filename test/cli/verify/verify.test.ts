@@ -207,7 +207,7 @@ services:
     for (const [run, backend, text] of [
       [ledger, closed, "Zipkin at http://127.0.0.1:1 cannot be read: connection refused\n"],
       [ledger, `zipkin=http://localhost:${page.port}`, "found a web page"],
-      [ledger, `zipkin=http://localhost:${half.port}`, "not whole JSON"],
+      [ledger, `zipkin=http://localhost:${half.port}`, "is not valid JSON"],
       [join(folder.path, "none"), closed, "cannot read the ledger"],
       [import.meta.path, closed, "is not the ledger of a run"],
       ["http://127.0.0.1:1", closed, "cannot read the ledger"],
