@@ -83,6 +83,9 @@ const ANSWERS: Readonly<
   "could-not-tell": ["Could not tell", "note", "clock"],
 };
 
+/** Every span arrived, but the platform did not do what was expected of it. */
+const UNMET: readonly [title: string, tone: string, icon: IconName] = ["Expectation not met", "bad", "error"];
+
 function Answer({
   result,
   waiting,
@@ -90,7 +93,9 @@ function Answer({
   readonly result: VerifyResult;
   readonly waiting: number | undefined;
 }) {
-  const [title, tone, icon] = ANSWERS[result.outcome];
+  const isMet = result.platform?.expected.every(({ outcome }) => outcome === "met") ?? true;
+  const isPassed = result.outcome === "complete" || result.outcome === "within-allowed-loss";
+  const [title, tone, icon] = isPassed && !isMet ? UNMET : ANSWERS[result.outcome];
   const { missing, expected } = result.spans;
   const causes = describeCauses(result.unknownCauses);
   const wrong = result.requests - result.traces.complete - result.traces["not-sampled"];
@@ -108,7 +113,7 @@ function Answer({
       <div>
         <h1>
           {title}
-          {waiting !== undefined && result.outcome === "complete" ? " so far" : ""}
+          {waiting !== undefined && title === "Complete" ? " so far" : ""}
         </h1>
         <p role="status">
           {says}

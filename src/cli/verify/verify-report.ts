@@ -4,8 +4,8 @@ import { joinLines } from "../../lib/visible-text.ts";
 import { describeExpected, type Expected } from "../../verify/judge/expectation.ts";
 import { describeFailedCall } from "../../verify/judge/failed-call.ts";
 import { formatShare, spansPerCall } from "../../verify/judge/platform.ts";
-import { describeCauses } from "../../verify/judge/unknown-cause.ts";
-import type { ExportLatency, VerifyResult } from "../../verify/result/result.ts";
+import { describeCauses, ON_THE_WAY } from "../../verify/judge/unknown-cause.ts";
+import { type ExportLatency, isPassed, type VerifyResult } from "../../verify/result/result.ts";
 import { missingBySecond } from "../../verify/result/seconds.ts";
 import { renderSparkline } from "../../verify/result/sparkline.ts";
 import { describeOwnTraces } from "../../verify/run/own-traces.ts";
@@ -22,10 +22,11 @@ export const TITLES = {
 export function renderVerifyReport(result: VerifyResult): string {
   const { spans, exportLatencyMs } = result;
   const causes = describeCauses(result.unknownCauses);
+  const isCutShort = ON_THE_WAY in result.unknownCauses;
   const traces = Object.entries(result.traces).filter(([, count]) => count > 0);
   const blocks = [
     [
-      `${TITLES[result.outcome]}: ${spans.missing === 0 ? "none" : spans.missing} of ${formatCount(spans.expected, "span")} missing, ${formatCount(result.requests, "request")}`,
+      `${titleOf(result)}: ${spans.missing === 0 ? "none" : spans.missing} of ${formatCount(spans.expected, "span")} ${isCutShort ? "known to be missing" : "missing"}, ${formatCount(result.requests, "request")}`,
       ...(result.doubt === null ? [] : [result.doubt]),
       ...renderUnmet(result.platform?.expected ?? []),
       `run      ${result.run}`,
@@ -85,6 +86,12 @@ export function renderVerifyReport(result: VerifyResult): string {
     .filter(({ length }) => length > 0)
     .map(joinLines)
     .join("\n");
+}
+
+/** Nothing passes where an expectation is not met, although every span arrived. */
+function titleOf({ outcome, platform }: VerifyResult): string {
+  const isMet = platform?.expected.every((it) => it.outcome === "met") ?? true;
+  return isPassed(outcome) && !isMet ? "EXPECTATION NOT MET" : TITLES[outcome];
 }
 
 function renderUnmet(expected: readonly Expected[]): string[] {

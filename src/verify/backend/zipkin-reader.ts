@@ -126,7 +126,10 @@ export class ZipkinReader implements TraceReader {
   }
 
   pageOf(traceId: string): string | null {
-    return this.#through?.place === undefined ? this.#urlOf(`/zipkin/traces/${traceId}`) : null;
+    if (this.#through?.place !== undefined) return null;
+    const url = this.#urlOf(`/zipkin/traces/${traceId}`);
+    // A base URL may already end with the path of Zipkin's page.
+    return url.replace("/zipkin/zipkin/", "/zipkin/");
   }
 
   async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpanOf[]> {

@@ -15,7 +15,7 @@ const NO_ANSWER = "no_answer";
 const DIFFERS = "differs";
 
 /** verify was interrupted while it waited for the spans. */
-const ON_THE_WAY = "on_the_way";
+export const ON_THE_WAY = "on_the_way";
 /** Causes that are not failures of a request. */
 const OURS: readonly string[] = [NO_ANSWER, DIFFERS, ON_THE_WAY];
 
