@@ -13,7 +13,7 @@ export interface ClientOptions {
   readonly tls?: TlsOptions;
 }
 
-export interface RequestOptions {
+interface RequestOptions {
   /** @default "GET" */
   readonly method?: string;
   readonly headers?: readonly (readonly [name: string, value: string])[];

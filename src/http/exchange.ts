@@ -12,7 +12,7 @@ export interface Peer {
 }
 
 /** What an exchange needs from its connection. */
-export interface ExchangeConnection {
+interface ExchangeConnection {
   readonly body: { view(): Buffer };
   readonly peer: Peer | null;
   readonly isClosed: boolean;

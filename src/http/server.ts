@@ -67,33 +67,7 @@ export function startServer(options: ServerOptions, handler: Handler): Server {
     port: options.port,
     // A caller may end its side after its request and still wait for the answer.
     allowHalfOpen: true,
-    socket: {
-      open(socket) {
-        if (connections.size >= limits.connections || context.isStopping) {
-          const { remoteAddress: address, remotePort: port } = socket;
-          rejections.add(context.isStopping ? STOPPING : TOO_MANY_CONNECTIONS, { address, port }, NOTHING);
-          socket.end(OVERLOADED);
-          return;
-        }
-        const connection = new ServerConnection(context, socket as Bun.Socket<ServerConnection>);
-        socket.data = connection;
-        connections.add(connection);
-        sweeper.start();
-      },
-      data: (socket, chunk) => socket.data?.receive(chunk),
-      drain: (socket) => socket.data?.drain(),
-      end: (socket) => (socket.data === undefined ? void socket.end() : socket.data.endInput()),
-      close(socket) {
-        const connection = socket.data;
-        if (connection === undefined) return;
-        connection.forget();
-        connections.delete(connection);
-        if (connections.size > 0) return;
-        sweeper.stop();
-        if (context.isStopping) empty.resolve();
-      },
-      error: (_, error) => exposeMistake(error),
-    },
+    socket: socketHandlers(context, connections, empty.resolve),
   });
 
   const stopAccepting = () => {
@@ -121,5 +95,41 @@ export function startServer(options: ServerOptions, handler: Handler): Server {
       for (const connection of connections) connection.terminate();
       return closed;
     },
+  };
+}
+
+/** @param onEmpty called when the server stops and its last connection has closed */
+function socketHandlers(
+  context: ServerContext,
+  connections: Set<ServerConnection>,
+  onEmpty: () => void,
+): Bun.SocketHandler<ServerConnection | undefined> {
+  const { limits, rejections, sweeper } = context;
+  return {
+    open(socket) {
+      if (connections.size >= limits.connections || context.isStopping) {
+        const { remoteAddress: address, remotePort: port } = socket;
+        rejections.add(context.isStopping ? STOPPING : TOO_MANY_CONNECTIONS, { address, port }, NOTHING);
+        socket.end(OVERLOADED);
+        return;
+      }
+      const connection = new ServerConnection(context, socket as Bun.Socket<ServerConnection>);
+      socket.data = connection;
+      connections.add(connection);
+      sweeper.start();
+    },
+    data: (socket, chunk) => socket.data?.receive(chunk),
+    drain: (socket) => socket.data?.drain(),
+    end: (socket) => (socket.data === undefined ? void socket.end() : socket.data.endInput()),
+    close(socket) {
+      const connection = socket.data;
+      if (connection === undefined) return;
+      connection.forget();
+      connections.delete(connection);
+      if (connections.size > 0) return;
+      sweeper.stop();
+      if (context.isStopping) onEmpty();
+    },
+    error: (_, error) => exposeMistake(error),
   };
 }

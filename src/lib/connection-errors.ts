@@ -15,7 +15,7 @@ export type ConnectionReason =
   | "certificate_for_another_name"
   | "certificate_revoked";
 
-export interface ConnectionError {
+interface ConnectionError {
   readonly reason: ConnectionReason;
   /** The wording of curl, Go and OpenSSL. */
   readonly text: string;

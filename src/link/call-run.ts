@@ -47,7 +47,7 @@ export interface Caller {
 }
 
 /** Is told when a call ends. */
-export interface CallRunOwner {
+interface CallRunOwner {
   endOne(): void;
 }
 

@@ -7,7 +7,7 @@ import { Visit, type VisitParts } from "./visit.ts";
 import { answerVisits } from "./visit-answer.ts";
 import { VISITS } from "./visit-log.ts";
 
-export interface HandlerParts extends VisitParts {
+interface HandlerParts extends VisitParts {
   readonly roles: () => Roles;
   /** Until then the link is not ready, as a time of `performance.now()`. */
   readonly readyAtMs: number;

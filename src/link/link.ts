@@ -1,10 +1,9 @@
 import { Client } from "../http/client.ts";
 import { describeRejection, type Rejection } from "../http/rejections.ts";
 import type { RandomSource } from "../lib/random.ts";
-import { buildChain, chainOf } from "../topology/chain.ts";
 import type { Propagator } from "../trace/context.ts";
 import { hashService } from "../trace/ledger.ts";
-import { createExporter, type ExportTarget } from "./export.ts";
+import { createExporter, type Exporter, type ExportTarget } from "./export.ts";
 import { createHandler } from "./handler.ts";
 import { type RoleFault, withLinkFault } from "./link-fault.ts";
 import { LinkLog, type LinkLogOptions } from "./log.ts";
@@ -12,28 +11,15 @@ import { HeldMemory } from "./memory.ts";
 import { renderMetrics } from "./metrics.ts";
 import { Plans } from "./plans.ts";
 import { Reporter, type ReporterLimits } from "./reporter.ts";
-import { type Roles, rolesOf } from "./roles.ts";
+import { formatNames, loadRoles, type RoleSource, watchRoles } from "./role-source.ts";
+import type { Roles } from "./roles.ts";
 import type { Sampler } from "./sampler.ts";
-import { startServer } from "./server.ts";
+import { type Server, startServer } from "./server.ts";
 import { ServerTemplates } from "./server-templates.ts";
-import { readServicesFile, watchServicesFile } from "./services-file.ts";
 import { LinkStats } from "./stats.ts";
-import { commonTags, SCOPE_NAME, type TagSet } from "./tags.ts";
+import { commonTags, SCOPE_NAME, type TagSet, type TemplateParts } from "./tags.ts";
 import { Visit } from "./visit.ts";
 import { VISITS } from "./visit-log.ts";
-
-/** Where a link gets the list of services and its own behavior from. */
-export type RoleSource =
-  /** A plain chain: a list of names in a file, as in the original. The file is watched for changes. */
-  | {
-      readonly kind: "file";
-      readonly path: string;
-      readonly slow: boolean;
-      /** Length of the chain, used while the list does not contain this link; `null` if unknown. */
-      readonly instances: number | null;
-    }
-  /** Known from the start; links of one process share them. */
-  | { readonly kind: "roles"; readonly roles: Roles };
 
 export interface LinkOptions {
   readonly name: string;
@@ -88,123 +74,176 @@ const IN_FLIGHT_CHECK_MS = 5;
  * @throws {UserError} `port-busy`, `services-file-invalid`, `limit-reached`
  */
 export function startLink(options: LinkOptions): Link {
-  const { name, randomOf } = options;
-  const startedAt = Date.now();
-  const log = new LinkLog({ ...options.log, service: name });
-  const stats = new LinkStats();
-  const startedAtMs = performance.now();
-  const loaded = loadRoles(options.source, name, randomOf);
-  let roles = loaded;
-  // Prepared now, not with the first request.
-  const own = roles.findOwn(name)?.behavior;
-  const memory = new HeldMemory(own?.memory.heldBytes ?? 0);
-  const abandoned = new Set<Visit>();
-  const client = new Client();
-  const server = startServer({
-    ...options,
-    onRejection: log.writes("debug") ? (rejection) => logRejection(log, rejection) : undefined,
-  });
-  const { port } = server;
-  const exporter = createExporter(
-    options.target,
-    { serviceName: name, port },
-    {
-      attributes: { ...options.resourceAttributes, "service.name": name },
-      scope: { name: SCOPE_NAME, version: options.version },
-    },
-  );
-  const { format } = exporter;
-  const reporter = new Reporter({ ...options.reporter, exporter, random: Math.random, log });
-  const spanParts = {
-    format,
-    tagSource: { tagSet: options.tagSet, port },
-    commonTags: commonTags(options.tagSet, name, options.version),
-  };
-  server.serve(
-    createHandler({
-      roles: () => roles,
-      plans: new Plans({
-        ...spanParts,
-        name,
-        roles: () => roles,
-        trustPosition: options.trustPosition,
-        client,
-        startedAtMs,
-        resolve: (service) => options.resolve(service) ?? `http://${service}`,
-        headersOf: (service) => options.headersOf?.(service) ?? {},
-      }),
-      propagators: options.propagators,
-      sampler: options.sampler,
-      serviceHash: hashService(name),
-      format,
-      serverTemplates: new ServerTemplates(spanParts),
-      reporter,
-      hasLedger: options.hasLedger ?? true,
-      isTracing: options.isTracing ?? true,
-      log,
-      stats,
-      abandoned,
-      linkNumber: VISITS.addLink(),
-      startedAt,
-      inFlight: () => [...openVisits(), ...abandoned],
-      readyAtMs: startedAtMs + (own?.startupMs ?? 0),
-      renderMetrics: () =>
-        renderMetrics({ service: name, version: options.version, startedAt }, stats, reporter) +
-        server.rejections.renderMetric(),
-    }),
-  );
-  log.info(`service_name ${name}`);
-  if (log.writes("info")) log.info(`new services: ${formatNames(roles.names)}`);
-  const watched =
-    options.source.kind === "file"
-      ? watchRoles(options.source, roles.names, randomOf, log, (changed) => {
-          // deploy shortens a chain before it removes the rest: a link that is on its way out still gets requests.
-          if (roles.findOwn(name) !== undefined && changed.findOwn(name) === undefined) return false;
-          roles = changed;
-          return true;
-        })
-      : null;
+  const link = new RunningLink(options);
+  link.serve();
+  link.watchServices();
+  return link;
+}
 
-  function openVisits(): Visit[] {
-    return server
+class RunningLink implements Link {
+  readonly name: string;
+  readonly stats = new LinkStats();
+  readonly reporter: Reporter;
+  readonly #options: LinkOptions;
+  readonly #startedAt = Date.now();
+  readonly #startedAtMs = performance.now();
+  readonly #log: LinkLog;
+  /** The roles of the source, without faults. */
+  readonly #loadedRoles: Roles;
+  #roles: Roles;
+  readonly #memory: HeldMemory;
+  readonly #client = new Client();
+  readonly #server: Server;
+  readonly #exporter: Exporter;
+  /** Visits in flight whose callers have disconnected. */
+  readonly #abandoned = new Set<Visit>();
+  #watch: { close(): void } | null = null;
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: LinkOptions) {
+    const { name, version, source, randomOf } = options;
+    this.name = name;
+    this.#options = options;
+    const log = new LinkLog({ ...options.log, service: name });
+    this.#log = log;
+    this.#loadedRoles = loadRoles(source, name, randomOf);
+    this.#roles = this.#loadedRoles;
+    this.#memory = new HeldMemory(this.#roles.findOwn(name)?.behavior.memory.heldBytes ?? 0);
+    this.#server = startServer({
+      ...options,
+      onRejection: log.writes("debug") ? (rejection) => logRejection(log, rejection) : undefined,
+    });
+    this.#exporter = createExporter(
+      options.target,
+      { serviceName: name, port: this.#server.port },
+      {
+        attributes: { ...options.resourceAttributes, "service.name": name },
+        scope: { name: SCOPE_NAME, version },
+      },
+    );
+    this.reporter = new Reporter({
+      ...options.reporter,
+      exporter: this.#exporter,
+      random: Math.random,
+      log,
+    });
+  }
+
+  get url(): string {
+    return this.#server.url;
+  }
+
+  /** Answers requests from now on. */
+  serve(): void {
+    const { propagators, sampler, hasLedger = true, isTracing = true } = this.#options;
+    const { format } = this.#exporter;
+    const templateParts = this.#templateParts();
+    const startupMs = this.#roles.findOwn(this.name)?.behavior.startupMs ?? 0;
+    this.#server.serve(
+      createHandler({
+        roles: () => this.#roles,
+        plans: this.#preparePlans(templateParts),
+        propagators,
+        sampler,
+        serviceHash: hashService(this.name),
+        format,
+        serverTemplates: new ServerTemplates(templateParts),
+        reporter: this.reporter,
+        hasLedger,
+        isTracing,
+        log: this.#log,
+        stats: this.stats,
+        abandoned: this.#abandoned,
+        linkNumber: VISITS.addLink(),
+        startedAt: this.#startedAt,
+        inFlight: () => [...this.#openVisits(), ...this.#abandoned],
+        readyAtMs: this.#startedAtMs + startupMs,
+        renderMetrics: () => this.#renderMetrics(),
+      }),
+    );
+    this.#log.info(`service_name ${this.name}`);
+    if (this.#log.writes("info")) this.#log.info(`new services: ${formatNames(this.#roles.names)}`);
+  }
+
+  /** Follows changes of the services file, if the roles come from one. */
+  watchServices(): void {
+    const { source, randomOf } = this.#options;
+    if (source.kind !== "file") return;
+    this.#watch = watchRoles(source, this.#roles.names, randomOf, this.#log, (changed) => {
+      // deploy shortens a chain before it removes the other links, which still get requests until then.
+      if (this.#roles.findOwn(this.name) !== undefined && changed.findOwn(this.name) === undefined)
+        return false;
+      this.#roles = changed;
+      return true;
+    });
+  }
+
+  applyFault(fault: RoleFault): void {
+    const isNone = fault.latencyMs === 0 && fault.errorRate === 0;
+    this.#roles = isNone ? this.#loadedRoles : withLinkFault(this.#loadedRoles, this.name, fault);
+  }
+
+  stop({ drainMs, graceMs }: { readonly drainMs: number; readonly graceMs: number }): Promise<void> {
+    this.#stopped ??= this.#shutDown(drainMs, graceMs);
+    return this.#stopped;
+  }
+
+  #templateParts(): TemplateParts {
+    const { tagSet, version } = this.#options;
+    return {
+      format: this.#exporter.format,
+      tagSource: { tagSet, port: this.#server.port },
+      commonTags: commonTags(tagSet, this.name, version),
+    };
+  }
+
+  #preparePlans(templateParts: TemplateParts): Plans {
+    const { resolve, headersOf, trustPosition } = this.#options;
+    return new Plans({
+      ...templateParts,
+      name: this.name,
+      roles: () => this.#roles,
+      trustPosition,
+      client: this.#client,
+      startedAtMs: this.#startedAtMs,
+      resolve: (service) => resolve(service) ?? `http://${service}`,
+      headersOf: (service) => headersOf?.(service) ?? {},
+    });
+  }
+
+  #renderMetrics(): string {
+    const described = { service: this.name, version: this.#options.version, startedAt: this.#startedAt };
+    return renderMetrics(described, this.stats, this.reporter) + this.#server.rejections.renderMetric();
+  }
+
+  #openVisits(): Visit[] {
+    return this.#server
       .openExchanges()
       .flatMap(({ attachment }) => (attachment instanceof Visit ? attachment : []));
   }
 
-  async function shutDown(drainMs: number, graceMs: number): Promise<void> {
+  async #shutDown(drainMs: number, graceMs: number): Promise<void> {
     const startMs = performance.now();
     const leftMs = (share: number) => Math.max(0, startMs + graceMs * share - performance.now());
-    stats.isDraining = true;
-    watched?.close();
+    this.stats.isDraining = true;
+    this.#watch?.close();
     await Bun.sleep(Math.min(drainMs, leftMs(1 - FLUSH_SHARE)));
-    await settleWithin(server.stopAccepting(), leftMs(1 - FLUSH_SHARE));
-    // Requests whose callers have gone have no connection any more, but spans to come.
-    while (stats.inFlight > 0 && leftMs(1 - FLUSH_SHARE) > 0) await Bun.sleep(IN_FLIGHT_CHECK_MS);
-    // What is not done by now ends here, with its spans: first calls, which answer their requests, then what waits.
-    client.close();
-    for (const visit of openVisits()) visit.cancel();
-    for (const visit of abandoned) visit.cancel();
-    await reporter.close(leftMs(1));
-    await server.close();
-    memory.release();
-    log.close();
+    await settleWithin(this.#server.stopAccepting(), leftMs(1 - FLUSH_SHARE));
+    // Requests whose callers have disconnected have no connection any more, but will still record spans.
+    while (this.stats.inFlight > 0 && leftMs(1 - FLUSH_SHARE) > 0) await Bun.sleep(IN_FLIGHT_CHECK_MS);
+    this.#cancelVisits();
+    await this.reporter.close(leftMs(1));
+    await this.#server.close();
+    this.#memory.release();
+    this.#log.close();
   }
-  let stopped: Promise<void> | undefined;
 
-  return {
-    name,
-    url: server.url,
-    stats,
-    reporter,
-    applyFault(fault) {
-      const isNone = fault.latencyMs === 0 && fault.errorRate === 0;
-      roles = isNone ? loaded : withLinkFault(loaded, name, fault);
-    },
-    stop({ drainMs, graceMs }) {
-      stopped ??= shutDown(drainMs, graceMs);
-      return stopped;
-    },
-  };
+  /** Ends all visits with their spans: first the calls, which answer their requests, then everything that waits. */
+  #cancelVisits(): void {
+    this.#client.close();
+    for (const visit of this.#openVisits()) visit.cancel();
+    for (const visit of this.#abandoned) visit.cancel();
+  }
 }
 
 /** Limits the lines of a flood of malformed requests in the same way as those of good ones. */
@@ -218,37 +257,4 @@ async function settleWithin(promise: Promise<void>, limitMs: number): Promise<vo
   const timer = setTimeout(resolve, limitMs);
   await Promise.race([promise, limit]);
   clearTimeout(timer);
-}
-
-function loadRoles(source: RoleSource, name: string, randomOf: RandomSource): Roles {
-  if (source.kind === "roles") return source.roles;
-  const { path, slow, instances } = source;
-  const listed = rolesOf(chainOf(readServicesFile(path), { slow }), randomOf);
-  // deploy starts the additional links of a longer chain before it changes the list.
-  const isListed = instances === null || listed.findOwn(name) !== undefined;
-  return isListed ? listed : rolesOf(buildChain(instances, { slow }), randomOf);
-}
-
-function watchRoles(
-  source: Extract<RoleSource, { kind: "file" }>,
-  current: readonly string[],
-  randomOf: RandomSource,
-  log: LinkLog,
-  onChange: (roles: Roles) => boolean,
-): { close(): void } {
-  return watchServicesFile(
-    source.path,
-    current,
-    (names) => {
-      const isTaken = onChange(rolesOf(chainOf(names, { slow: source.slow }), randomOf));
-      const note = isTaken ? "" : " (without this link, which keeps its previous list)";
-      log.info(`new services: ${formatNames(names)}${note}`);
-    },
-    (message) => log.error(message),
-  );
-}
-
-/** In Python's list syntax, which the original logs. */
-function formatNames(names: readonly string[]): string {
-  return `[${names.map((name) => `'${name}'`).join(", ")}]`;
 }

@@ -1,13 +1,13 @@
 import { visibleLine } from "../lib/visible-text.ts";
 
-export type LogLevel = "debug" | "info" | "warn" | "error" | "off";
+type LogLevel = "debug" | "info" | "warn" | "error" | "off";
 
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const satisfies readonly LogLevel[];
 
 /** The level of a line. */
 type LineLevel = Exclude<LogLevel, "off">;
 
-export interface AccessEntry {
+interface AccessEntry {
   readonly method: string;
   readonly path: string;
   readonly status: number;

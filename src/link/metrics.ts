@@ -2,7 +2,7 @@ import { byLabel, LATENCY_BUCKETS_S, PrometheusText } from "../lib/prometheus.ts
 import type { Reporter } from "./reporter.ts";
 import type { LinkStats } from "./stats.ts";
 
-export interface DescribedLink {
+interface DescribedLink {
   readonly service: string;
   readonly version: string;
   /** Milliseconds since 1970. */

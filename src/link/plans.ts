@@ -2,7 +2,7 @@ import type { Fields } from "../http/fields.ts";
 import { Plan, type PlanParts, POSITION_HEADER } from "./plan.ts";
 import type { Role, Roles } from "./roles.ts";
 
-export interface PlansOptions extends PlanParts {
+interface PlansOptions extends PlanParts {
   /** The link's own name, independent of the role that a request assigns to it. */
   readonly name: string;
   /** The currently known services; they may change. */

@@ -18,7 +18,7 @@ export type DropReason =
   /** The link ended before the span was sent. */
   | "shutdown";
 
-export interface ReporterOptions {
+interface ReporterOptions {
   readonly exporter: Exporter;
   /** Maximum number of queued spans, including those of batches in flight. */
   readonly queueSize: number;

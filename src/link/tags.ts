@@ -10,7 +10,7 @@ export type TagSet = "minimal" | "default" | "full";
 
 export const TAG_SETS = ["minimal", "default", "full"] as const satisfies readonly TagSet[];
 
-export interface TagSource {
+interface TagSource {
   readonly tagSet: TagSet;
   readonly port: number;
 }
@@ -24,7 +24,7 @@ export interface TemplateParts {
 }
 
 /** The parts of a request that become tags. */
-export type TaggedRequest = Pick<Exchange, "method" | "target" | "path" | "host" | "header" | "peer">;
+type TaggedRequest = Pick<Exchange, "method" | "target" | "path" | "host" | "header" | "peer">;
 
 /** The result of an attempt: an answer, or the reason why there was none. */
 export type CallResult =
@@ -36,7 +36,7 @@ export type CallResult =
   | Failure;
 
 /** The result of a request: a status or no answer; and the cause, if the link itself caused it. */
-export interface ServerOutcome {
+interface ServerOutcome {
   /** 0 if it was not answered. */
   readonly status: number;
   readonly cause: Cause | null;

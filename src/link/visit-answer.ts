@@ -35,7 +35,7 @@ export interface VisitAnswer {
 }
 
 /** As many ids as fit into the longest accepted request line. */
-export const MAX_IDS = 200;
+const MAX_IDS = 200;
 const ID = /^[0-9a-f]{16}$/;
 
 /** Reports what was recorded for visits whose answers may have been lost. */

@@ -10,7 +10,7 @@ const WORDS = 9;
 export type OwnSpans = Pick<Ledger, "count" | "high" | "low">;
 
 /** A visit found by one of the requested ids. */
-export interface FoundVisit {
+interface FoundVisit {
   /** Identifies it within its log. */
   readonly number: number;
   /** Index of the id that is the low half of its trace id; -1 if none is. */

@@ -13,7 +13,7 @@ import { LoadResults } from "./results.ts";
 import { type Arrivals, constantRate, type Rate } from "./schedule.ts";
 
 /** An open loop sends requests when they are due, a closed loop after each answer. */
-export type Pace =
+type Pace =
   | { readonly kind: "open"; readonly rate: Rate; readonly arrivals: Arrivals }
   | { readonly kind: "closed" };
 

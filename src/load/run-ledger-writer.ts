@@ -10,7 +10,7 @@ export const KEPT_RECORDS = 256 * CHUNK_RECORDS;
 /** If the process is killed, the file lacks at most the records of this time. */
 const FLUSH_INTERVAL_MS = 1000;
 
-export interface RunLedgerWriterOptions {
+interface RunLedgerWriterOptions {
   readonly header: RunHeader;
   /** The file to write; `null` for none. */
   readonly file: string | null;

@@ -10,7 +10,7 @@ import { renderMetrics } from "./metrics.ts";
 import { LoadResults } from "./results.ts";
 import type { RunLedgerWriter } from "./run-ledger-writer.ts";
 
-export interface RunServerOptions {
+interface RunServerOptions {
   readonly host: string;
   /** 0 chooses a free port. */
   readonly port: number;

@@ -1,6 +1,6 @@
 import { newSpanId, newTraceId } from "../trace/ids.ts";
 
-export interface TargetWait {
+interface TargetWait {
   readonly url: string;
   readonly withinMs: number;
   readonly isTlsChecked: boolean;

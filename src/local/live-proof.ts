@@ -26,7 +26,7 @@ const MAX_JUDGED = 5000;
 /** How much of the past the chart "When" shows. */
 const KEPT_SECONDS = 900;
 
-export interface LiveProofOptions {
+interface LiveProofOptions {
   readonly header: RunHeader;
   readonly backend: string;
   /** The current call graph: a link with a fault makes other calls. */

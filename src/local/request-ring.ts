@@ -89,4 +89,4 @@ export const WAITING = 2;
 export const COMPLETE = 3;
 /** Judged, with the result that something is wrong or unknown. */
 export const JUDGED = 4;
-export type RequestState = typeof EMPTY | typeof OPEN | typeof WAITING | typeof COMPLETE | typeof JUDGED;
+type RequestState = typeof EMPTY | typeof OPEN | typeof WAITING | typeof COMPLETE | typeof JUDGED;

@@ -27,7 +27,7 @@ export interface ChainOptions {
 }
 
 /** The original's name for a link: `chain-link-service-<i>`. */
-export function chainServiceName(instance: number): string {
+function chainServiceName(instance: number): string {
   return `chain-link-service-${instance}`;
 }
 

@@ -343,4 +343,3 @@ export type GraphDocument = v.InferOutput<typeof graphDocument>;
 export type ChainDocument = v.InferOutput<typeof chainDocument>;
 export type Defaults = NonNullable<GraphDocument["defaults"]>;
 export type ActionEntry = v.InferOutput<typeof action>;
-export type CallEntry = v.InferOutput<typeof callMapping>;

@@ -12,7 +12,7 @@ import { CALL_TIMEOUT_MS, MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES } from "./model.
 import { type PathKey, TopologyError } from "./problem.ts";
 import { readSource } from "./source.ts";
 
-export interface ImportedTopology {
+interface ImportedTopology {
   /** A topology document. */
   readonly yaml: string;
   /** In the order of the document. */

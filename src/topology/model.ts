@@ -96,7 +96,7 @@ export interface RetryPolicy {
 }
 
 /** Any 5xx status, a timeout, any other missing answer, or one particular status. */
-export type RetryCondition = "5xx" | "timeout" | "disconnect" | number;
+type RetryCondition = "5xx" | "timeout" | "disconnect" | number;
 
 /** A pause between calls. */
 export interface Sleep {

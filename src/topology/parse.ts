@@ -17,7 +17,7 @@ import { describeValue, type PathKey, type Problem, TopologyError } from "./prob
 import { readSource, type Source } from "./source.ts";
 import { KNOWN_KEYS } from "./values.ts";
 
-export interface ParseOptions {
+interface ParseOptions {
   /** Whether links of a chain draw the original's slow request. @default true */
   readonly slow?: boolean;
 }

@@ -180,7 +180,7 @@ export interface DistributionEntry {
   readonly exponential?: string | undefined;
 }
 
-export interface SpreadEntry {
+interface SpreadEntry {
   readonly mean: string;
   readonly deviation: string;
 }

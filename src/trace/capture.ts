@@ -7,7 +7,7 @@ import type { HeaderReader } from "./context.ts";
 export const CAPTURE_HEADER = "chain-link-capture";
 
 /** The headers that are recorded. The first one shows that the link captures at all. */
-export const CAPTURED_HEADERS = [
+const CAPTURED_HEADERS = [
   CAPTURE_HEADER,
   "traceparent",
   "tracestate",
@@ -20,7 +20,7 @@ export const CAPTURED_HEADERS = [
 export type CapturedHeader = (typeof CAPTURED_HEADERS)[number];
 
 /** OpenTelemetry's name for a captured header: https://opentelemetry.io/docs/specs/semconv/registry/attributes/http/ */
-export function captureTag(header: CapturedHeader): string {
+function captureTag(header: CapturedHeader): string {
   return `http.request.header.${header}`;
 }
 

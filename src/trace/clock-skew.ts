@@ -1,7 +1,7 @@
 import type { Endpoint, Span } from "./span.ts";
 import type { SpanRow } from "./span-tree.ts";
 
-export interface SkewCorrection {
+interface SkewCorrection {
   /** Microseconds to add to the start of each row's span. */
   readonly shifts: Float64Array;
   /** The amount added, in microseconds, by service; the name includes the address if the trace has several instances. */

@@ -1,7 +1,7 @@
 // Reads and writes addresses as Zipkin does:
 // https://github.com/openzipkin/zipkin/blob/master/zipkin/src/main/java/zipkin2/Endpoint.java
 
-export interface IpAddress {
+interface IpAddress {
   readonly family: "ipv4" | "ipv6";
   readonly text: string;
 }

@@ -85,7 +85,7 @@ export function describeOtlpSource({ attributes, scope }: OtlpResource): { resou
 }
 
 /** The fields that many spans share. */
-export type SpanShape = Pick<Span, "name" | "kind" | "tags">;
+type SpanShape = Pick<Span, "name" | "kind" | "tags">;
 
 function jsonAttribute({ key, value }: Attribute): object {
   return { key, value: typeof value === "number" ? { intValue: String(value) } : { stringValue: value } };

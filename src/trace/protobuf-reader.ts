@@ -13,7 +13,7 @@ const FIXED32 = 5;
 const MAX_VARINT_BYTES = 10;
 
 /** Number of fields that may still be read in one large message and the messages nested in it. */
-export class FieldBudget {
+class FieldBudget {
   left = MAX_FIELDS;
 }
 

@@ -2,7 +2,7 @@ import { correctSkew, mayBeSkewed } from "./clock-skew.ts";
 import type { Span } from "./span.ts";
 import { arrangeSpans } from "./span-tree.ts";
 
-export interface TraceExtent {
+interface TraceExtent {
   /** Earliest start, microseconds since 1970; 0 if no span has a timestamp. */
   readonly start: number;
   /** From the earliest start to the latest end, microseconds. */

@@ -1,7 +1,7 @@
 import { UserError } from "../../lib/errors.ts";
 import type { RandomSource } from "../../lib/random.ts";
 import { findNearest } from "../../lib/suggestion.ts";
-import type { RoleSource } from "../../link/link.ts";
+import type { RoleSource } from "../../link/role-source.ts";
 import { rolesOf, singleRole } from "../../link/roles.ts";
 import { SLOW_REQUEST_MS } from "../../topology/model.ts";
 import { readTopologyFile } from "../common/topology-input.ts";

@@ -4,7 +4,7 @@ import { crc32 } from "../../lib/crc32.ts";
 import { TraceFileError } from "./trace-file.ts";
 
 /** Larger files are not trace files that a person opens. Smaller than the largest array of any browser. */
-export const MAX_UNPACKED_BYTES = 1024 ** 3;
+const MAX_UNPACKED_BYTES = 1024 ** 3;
 
 /** Each member of a gzip file ends with the CRC32 and the size of its content. */
 const TRAILER_BYTES = 8;
