@@ -26,7 +26,7 @@ function quantilesOf(latency: Latency): (q: number) => number {
   return (q) => drawn[Math.floor(q * drawn.length)] ?? 0;
 }
 
-test("what a behavior does not have costs nothing", () => {
+test("what a behavior does not use is null", () => {
   const runner = prepareDraws(PLAIN_BEHAVIOUR, () => Math.random);
   expect(runner.isPlain).toBe(true);
   expect([runner.drawLatencyMs, runner.drawCpuMs, runner.drawFault, runner.drawResponseBytes]).toEqual([
@@ -38,7 +38,7 @@ test("what a behavior does not have costs nothing", () => {
 });
 
 describe("latency", () => {
-  test("fixed is always the same", () => {
+  test("that is fixed is always the same", () => {
     const quantile = quantilesOf({ kind: "fixed", value: 7, probability: 1 });
     expect([quantile(0), quantile(0.5), quantile(0.999)]).toEqual([7, 7, 7]);
   });
@@ -59,14 +59,14 @@ describe("latency", () => {
     expect(quantile(0)).toBeGreaterThan(0);
   });
 
-  test("with a median alone it is the median", () => {
+  test("with only a median is always the median", () => {
     const quantile = quantilesOf({ kind: "quantiles", p50: 3, p90: null, p99: null, probability: 1 });
     expect(quantile(0.01)).toBeCloseTo(3);
     expect(quantile(0.99)).toBeCloseTo(3);
   });
 });
 
-describe("distributions have the mean and the deviation that they were given", () => {
+describe("distributions have the given mean and deviation", () => {
   test.each([
     [{ kind: "uniform", min: 2, max: 8 }, 5, Math.sqrt(36 / 12)],
     [{ kind: "normal", mean: 20, deviation: 3 }, 20, 3],
@@ -83,7 +83,7 @@ describe("distributions have the mean and the deviation that they were given", (
     expect(Math.min(...drawn.slice(0, 10_000))).toBeGreaterThanOrEqual(0);
   });
 
-  test("with a probability the others do not wait", () => {
+  test("with a probability do not apply to other requests", () => {
     const latency = { kind: "fixed", value: 9, probability: 0.25 } as const;
     const { drawLatencyMs } = prepareDraws({ ...PLAIN_BEHAVIOUR, latency }, () => seeded(4));
     const drawn = Array.from({ length: 10_000 }, () => drawLatencyMs?.());
@@ -92,7 +92,7 @@ describe("distributions have the mean and the deviation that they were given", (
   });
 });
 
-test("failures of each kind come at their rate, one at most for a request", () => {
+test("failures of each kind occur at their rate, at most one per request", () => {
   const errors: ErrorRule[] = [
     { kind: "status", rate: 0.2, status: 503, after: null },
     { kind: "reset", rate: 0.1, after: null },
@@ -110,7 +110,7 @@ test("failures of each kind come at their rate, one at most for a request", () =
   expect(silent?.drawAfterMs?.()).toBe(7);
 });
 
-test("rates that add up to 1 leave nothing to be served", () => {
+test("no request is served if the rates add up to 1", () => {
   const errors: ErrorRule[] = [
     { kind: "status", rate: 0.7, status: 500, after: null },
     { kind: "reset", rate: 0.3, after: null },
@@ -148,7 +148,7 @@ describe("with the same seed a part of a behavior draws the same", () => {
   });
 });
 
-test("a slow start declines in a straight line", () => {
+test("a slow start falls linearly", () => {
   const slowStart = { durationMs: 1000, factor: 11 };
   expect([-5, 0, 250, 500, 999.9999, 1000, 5000].map((ms) => Math.round(slownessAt(ms, slowStart)))).toEqual([
     11, 11, 9, 6, 1, 1, 1,

@@ -8,7 +8,7 @@ function processorMs(run: () => void): number {
   return (user + system) / 1000;
 }
 
-test("work takes processor time, not time alone, and more work more of it", () => {
+test("work takes CPU time, and more work takes more of it", () => {
   doWork(1);
   // How much, depends on what the machine did when it was measured, and does now.
   const [some, more] = [processorMs(() => doWork(200)), processorMs(() => doWork(1000))];

@@ -60,7 +60,7 @@ const ok = (text: string) => () => new Response(text);
 const fail = (status: number) => () => new Response(`failed ${status}`, { status });
 
 describe("steps", () => {
-  test("are made in order, each after the one before is answered; the last answer is the link's", async () => {
+  test("are made in order, each after the answer to the previous one, and the last answer is the link's", async () => {
     const events: string[] = [];
     const slow = (name: string) => async () => {
       events.push(`${name} begins`);
@@ -74,7 +74,7 @@ describe("steps", () => {
     expect(events).toEqual(["b begins", "b ends", "c begins", "c ends"]);
   });
 
-  test("the calls of one step are made at the same time; the last in the document is the answer", async () => {
+  test("make their calls concurrently, and the answer of the last call in the document is the link's", async () => {
     const { promise: bothArrived, resolve } = Promise.withResolvers<void>();
     let arrived = 0;
     // Each answers only when the other has been asked.
@@ -104,7 +104,7 @@ describe("steps", () => {
 });
 
 describe("failed calls", () => {
-  test("after a failed call no further step is begun", async () => {
+  test("prevent further steps", async () => {
     await withGraph(["b", "c", "d"], { b: ok("b"), c: fail(404), d: ok("d") }, async (url, { d }) => {
       const response = await fetch(url);
       expect(response.status).toBe(404);
@@ -113,7 +113,7 @@ describe("failed calls", () => {
     });
   });
 
-  test("of one step the first failed in the document decides, whichever failed first in time", async () => {
+  test("of one step are reported in document order, whichever failed first in time", async () => {
     const late = async () => {
       await Bun.sleep(20);
       return new Response("late", { status: 503 });
@@ -125,7 +125,7 @@ describe("failed calls", () => {
     });
   });
 
-  test("a redirect is no failure: it is passed on and not followed", async () => {
+  test("do not include redirects, which are passed on and not followed", async () => {
     const redirect = () =>
       new Response("gone", { status: 302, headers: { Location: "http://127.0.0.1:1/x" } });
     await withGraph(["b"], { b: redirect }, async (url, { b }) => {
@@ -139,7 +139,7 @@ describe("failed calls", () => {
 });
 
 describe("probability", () => {
-  test("each call is drawn for itself", async () => {
+  test("is drawn separately for each call", async () => {
     const draws = [0.2, 0.9, 0.19, 0.2, 0.9, 0.1];
     const calls = [
       { service: "b", probability: 0.2 },
@@ -161,7 +161,7 @@ describe("probability", () => {
     );
   });
 
-  test("when no call is drawn the link gives the final answer", async () => {
+  test("that draws no call lets the link give the final answer", async () => {
     await withGraph(
       [{ service: "b", probability: 0.4 }],
       { b: ok("b") },
@@ -174,7 +174,7 @@ describe("probability", () => {
     );
   });
 
-  test("a call that is certain is not drawn", async () => {
+  test("of 1 is not drawn", async () => {
     const random = () => {
       throw new Error("drawn");
     };
@@ -204,7 +204,7 @@ describe("retries", () => {
     expect(await attempts([status, 200], 3)).toMatchObject({ status, count: 1 });
   });
 
-  test("the last attempt's answer stands; each attempt is a CLIENT span that counts the ones before", async () => {
+  test("pass on the last attempt's answer, and each attempt has a CLIENT span that counts the earlier ones", async () => {
     const { status, count, clients } = await attempts([500, 503, 504], 2);
     expect({ status, count }).toEqual({ status: 504, count: 3 });
     const tags = clients.map((span) => [
@@ -220,7 +220,7 @@ describe("retries", () => {
     expect(new Set(clients.map(({ parentId }) => parentId)).size).toBe(1);
   });
 
-  test("each attempt carries the id of its own span", async () => {
+  test("carry the id of their own span", async () => {
     const ids: (string | undefined)[] = [];
     const answer = (request: Request, index: number) => {
       ids.push(request.headers.get("traceparent")?.slice(36, 52));
@@ -233,7 +233,7 @@ describe("retries", () => {
     expect(ids).toEqual(clients);
   });
 
-  test("every attempt has the whole time limit, and a time-out is tried again", async () => {
+  test("get the whole timeout each, and also follow timeouts", async () => {
     const answer = (_request: Request, index: number) =>
       index === 0 ? new Promise<Response>(() => {}) : new Response("at last");
     await withGraph([{ service: "b", retries: 1, timeoutMs: 100 }], { b: answer }, async (url) => {

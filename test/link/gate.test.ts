@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { Gate } from "../../src/link/gate.ts";
 
-test("first come, first served", async () => {
+test("requests are admitted in order of arrival", async () => {
   const gate = new Gate({ limit: 1, queue: 10, waitMs: null });
   expect(gate.enter()).toBe("admitted");
   const order: number[] = [];
@@ -14,7 +14,7 @@ test("first come, first served", async () => {
   expect(order).toEqual([1, 2, 3]);
 });
 
-test("who has given up is not admitted later", async () => {
+test("a request that gave up is not admitted later", async () => {
   const gate = new Gate({ limit: 1, queue: 10, waitMs: 5 });
   gate.enter();
   expect(await gate.enter()).toBe("queue_timeout");
@@ -23,7 +23,7 @@ test("who has given up is not admitted later", async () => {
   expect(gate.enter()).toBe("admitted");
 });
 
-test("never are more inside than the limit, or more in line than there are places; nobody is forgotten", async () => {
+test("admitted and queued requests never exceed their limits, and no request is forgotten", async () => {
   const step = fc.constantFrom("enter" as const, "leave" as const);
   await fc.assert(
     fc.asyncProperty(

@@ -25,7 +25,7 @@ async function ledgerOf(url: string, headers: Record<string, string> = {}): Prom
   return response.headers.get(LEDGER_HEADER);
 }
 
-describe("the answer's ledger is the account of the spans that the backend has", () => {
+describe("the answer's ledger matches the spans in the backend", () => {
   test("for a chain", async () => {
     await using chain = startChain(buildChain(5, { slow: false }));
     const ledger = await ledgerOf(chain.url);
@@ -47,7 +47,7 @@ describe("the answer's ledger is the account of the spans that the backend has",
     }
   });
 
-  test("for steps in order and at the same time, with retries of answered attempts and error answers", async () => {
+  test("for sequential and concurrent steps, with retries of answered attempts and error answers", async () => {
     const topology = topologyOf(
       `  a: { entry: true, calls: [b, [c, { service: d, retries: 2 }], b] }
   b: { calls: [c] }
@@ -78,8 +78,8 @@ describe("the answer's ledger is the account of the spans that the backend has",
   });
 });
 
-describe("what is not known is counted", () => {
-  test("a callee that is gone", async () => {
+describe("a ledger counts as unknown", () => {
+  test("a callee that is down", async () => {
     await using chain = startChain(buildChain(2, { slow: false }), { absent: ["chain-link-service-1"] });
     const ledger = await ledgerOf(chain.url);
     expect(ledger).toBe(accountOf(await chain.stop(), 1));
@@ -118,7 +118,7 @@ describe("what is not known is counted", () => {
     expect(ledger).toBe(accountOf(await chain.stop(), 1));
   });
 
-  test("a callee that lost the context: its account stays out, and the caller counts the broken edge", async () => {
+  test("a callee that lost the context: its ledger is left out, and the caller counts the broken edge", async () => {
     await using behind = startChain(buildChain(1, { slow: false }));
     using proxy = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => fetch(behind.url) });
     await using chain = startChain(buildChain(2, { slow: false }), {
@@ -132,20 +132,20 @@ describe("what is not known is counted", () => {
   });
 });
 
-test("an unsampled request accounts for nothing", async () => {
+test("the ledger of an unsampled request is empty", async () => {
   await using chain = startChain(buildChain(3, { slow: false }));
   const flags = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00" };
   expect(await ledgerOf(chain.url, flags)).toBe("0-0000000000000000");
   expect(await chain.stop()).toEqual([]);
 });
 
-test("readiness and metrics have no ledger, as they make no span", async () => {
+test("readiness and metrics have no ledger, because they record no span", async () => {
   await using chain = startChain(buildChain(1, { slow: false }));
   expect(await ledgerOf(`${chain.url}/readiness`)).toBeNull();
   expect(await ledgerOf(`${chain.url}/metrics`)).toBeNull();
 });
 
-test("a link that is told to keep none answers without, and makes the same spans", async () => {
+test("a link without ledgers answers without one, and records the same spans", async () => {
   const chain = startChain(buildChain(3, { slow: false }), { link: { hasLedger: false } });
   expect(await ledgerOf(chain.url)).toBeNull();
   expect(await chain.stop()).toHaveLength(5);

@@ -31,7 +31,7 @@ function startPatient() {
 }
 
 describe("stopping a link", () => {
-  test("answers what is in flight, closes what is idle, sends the spans, and is not there any more", async () => {
+  test("answers requests in flight, closes idle connections, sends the spans, and stops listening", async () => {
     await using patient = startPatient();
     await using chain = startChain(quickChain("a", "b"), { absent: ["b"], urls: { b: patient.url } });
     const idle = await openRaw(chain.url);
@@ -52,7 +52,7 @@ describe("stopping a link", () => {
     await expect(fetch(chain.url)).rejects.toThrow();
   });
 
-  test("a large answer that is still being read is not cut off", async () => {
+  test("does not cut off a large answer that is still being read", async () => {
     await using chain = startChain(quickChain("a", "b"), {
       absent: ["b"],
       urls: { b: startLarge().url },
@@ -69,7 +69,7 @@ describe("stopping a link", () => {
     await stopped;
   });
 
-  test("does not wait for longer than the grace period: what is in flight is answered, with its spans", async () => {
+  test("does not take longer than the grace period, and answers requests in flight, with their spans", async () => {
     await using patient = startPatient();
     await using chain = startChain(quickChain("a", "b"), { absent: ["b"], urls: { b: patient.url } });
     const pending = fetch(chain.url);
@@ -87,7 +87,7 @@ describe("stopping a link", () => {
     expect(chain.link("a").stats.inFlight).toBe(0);
   });
 
-  test("a request whose caller has gone has its span at the end, too", async () => {
+  test("also records the span of a request whose caller has disconnected", async () => {
     const behavior = { latency: { kind: "fixed", value: 3_600_000, probability: 1 } } as const;
     await using chain = startChain(graphOf({ a: { behavior } }));
     const { stats } = chain.link("a");
@@ -151,7 +151,7 @@ describe("stopping a link", () => {
     },
   );
 
-  test("twice is once", async () => {
+  test("twice has the same effect as once", async () => {
     await using chain = startChain(quickChain("a"));
     await fetch(chain.url);
     const link = chain.link("a");
@@ -186,7 +186,7 @@ function startLarge() {
   return { url: `http://127.0.0.1:${server.port}` };
 }
 
-describe("a backend that is no use", () => {
+describe("a useless backend", () => {
   test.each([
     ["refuses connections", null],
     ["answers 500", () => new Response(null, { status: 500 })],
@@ -210,7 +210,7 @@ describe("a backend that is no use", () => {
   });
 });
 
-test("a busy port is the user's to mend", async () => {
+test("a busy port is a user error", async () => {
   await using chain = startChain(quickChain("a"));
   const port = Number(new URL(chain.url).port);
   const start = () => startChain(quickChain("b"), { link: { port, portFlag: "--base-port" } });
@@ -230,7 +230,7 @@ describe("the executable", () => {
     return process;
   }
 
-  test("SIGTERM: readiness is false first, the request in flight is answered, spans are sent, exit 0", async () => {
+  test("on SIGTERM first fails readiness, answers the request in flight, sends spans, and exits with 0", async () => {
     await using patient = startPatient();
     await using backend = startBackend();
     await using link = await startA(patient.url, backend.url, "--drain", "300ms");
@@ -251,7 +251,7 @@ describe("the executable", () => {
     expect(backend.spans.map(({ kind }) => kind).sort()).toEqual(["CLIENT", "SERVER"]);
   });
 
-  test("SIGTERM without drain: nobody is let in any more, the request in flight is answered", async () => {
+  test("on SIGTERM without drain refuses connections and answers the request in flight", async () => {
     await using patient = startPatient();
     await using backend = startBackend();
     await using link = await startA(patient.url, backend.url);
@@ -266,7 +266,7 @@ describe("the executable", () => {
     expect(backend.spans.length).toBe(2);
   });
 
-  test("SIGINT ends as well, with exit 130", async () => {
+  test("on SIGINT exits with 130", async () => {
     await using backend = startBackend();
     await using link = await startA(CLOSED_PORT, backend.url);
     expect((await fetch(link.url)).status).toBe(502);
@@ -290,7 +290,7 @@ describe("the executable", () => {
     expect(await pending).toBe("cut");
   });
 
-  test("spans that cannot be sent are said to be lost, and do not hold it up", async () => {
+  test("reports spans that cannot be sent as lost, and does not wait for them", async () => {
     await using link = await startA(CLOSED_PORT, CLOSED_PORT, "--grace", "500ms");
     await fetch(link.url);
     link.kill("SIGTERM");
@@ -298,7 +298,7 @@ describe("the executable", () => {
     expect(link.stderr()).toContain("spans dropped: 2 shutdown");
   });
 
-  test("the access log goes to standard output, the log to standard error", async () => {
+  test("writes the access log to standard output and the log to standard error", async () => {
     await using backend = startBackend();
     await using link = await startA(CLOSED_PORT, backend.url, "--access-log", "--log-format", "json");
     await fetch(`${link.url}/?x=1`);

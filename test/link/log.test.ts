@@ -40,7 +40,7 @@ describe("lines", () => {
     });
   });
 
-  test("text shows control characters of others instead of obeying them", () => {
+  test("text spells out foreign control characters", () => {
     const { log, lines } = newLog();
     log.info("a\x1b[31mb\r\nINFO     c\x9b\u202e");
     expect(lines).toEqual(["INFO     a^[[31mb\\r\\nINFO     c\\u009b\\u202e"]);
@@ -63,7 +63,7 @@ describe("lines", () => {
 });
 
 describe("many requests", () => {
-  test("fifty a second are logged; then one line says how many were not", async () => {
+  test("are logged up to fifty per second, followed by the number of those that were not", async () => {
     const { log, lines } = newLog();
     const admitted = () => Array.from({ length: 80 }, () => log.admitRequest()).filter(Boolean).length;
     expect(admitted()).toBe(50);
@@ -75,14 +75,14 @@ describe("many requests", () => {
     expect(lines.at(-1)).toBe("INFO     30 requests not logged");
   });
 
-  test("where all are logged nothing is said about it", () => {
+  test("are logged without a summary if none was left out", () => {
     const { log, lines } = newLog();
     expect(log.admitRequest()).toBe(true);
     log.close();
     expect(lines).toEqual([]);
   });
 
-  test("above level info none is admitted, and none is missed", () => {
+  test("are neither logged nor counted above level info", () => {
     const { log, lines } = newLog({ level: "warn" });
     for (let count = 0; count < 60; count++) expect(log.admitRequest()).toBe(false);
     log.close();

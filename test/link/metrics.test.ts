@@ -16,7 +16,7 @@ function valuesOf(metric: Metric | undefined): Record<string, number> {
   );
 }
 
-test("before the first request everything is zero", async () => {
+test("every metric is zero before the first request", async () => {
   await using chain = startChain(graphOf({ a: {} }));
   const metrics = await scrape(chain, "a");
   expect(metrics.get("chain_link_info")?.samples).toMatchObject([{ labels: { service: "a" }, value: 1 }]);
@@ -74,7 +74,7 @@ test("every request is counted once, by status and by time; readiness and scrape
   expect(valuesOf(metrics.get("chain_link_spans_queued"))).toEqual({ "": 0 });
 });
 
-test("requests in flight are a gauge, and injected errors are told from others", async () => {
+test("requests in flight are a gauge, and injected errors are counted separately", async () => {
   const draws = [0, 1, 1];
   const behavior = { errors: [{ kind: "status", rate: 0.5, status: 503, after: null }] } as const;
   const { promise: release, resolve } = Promise.withResolvers<void>();
@@ -100,7 +100,7 @@ test("requests in flight are a gauge, and injected errors are told from others",
   await callee.stop(true);
 });
 
-test("lost spans are there with their reason", async () => {
+test("lost spans are counted by reason", async () => {
   await using chain = startChain(graphOf({ a: {} }));
   chain.backend.react = () => new Response(null, { status: 400 });
   await fetch(chain.url);
@@ -111,7 +111,7 @@ test("lost spans are there with their reason", async () => {
   expect(valuesOf(metrics.get("chain_link_spans_sent_total"))).toEqual({ "": 0 });
 });
 
-test("requests that no handler sees are counted by status and reason, and logged at debug level only", async () => {
+test("requests rejected before the handler are counted by status and reason, and logged at debug level only", async () => {
   for (const level of ["debug", "info"] as const) {
     const logged: string[] = [];
     await using chain = startChain(graphOf({ a: {} }), {

@@ -23,7 +23,7 @@ function statusesOf(responses: readonly Response[]): number[] {
   return responses.map(({ status }) => status).sort();
 }
 
-/** Resolves when nothing is under way in a link any more. */
+/** Resolves when no request is in flight in a link. */
 function settled(chain: TestChain, name: string): Promise<true> {
   const { stats } = chain.link(name);
   return eventually(() => (stats.inFlight === 0 && stats.queued === 0 ? true : undefined));
@@ -33,7 +33,7 @@ async function metricOf(chain: TestChain, line: string): Promise<boolean> {
   return (await (await fetch(`${chain.url}/metrics`)).text()).split("\n").includes(line);
 }
 
-describe("a request that is to be reset", () => {
+describe("a request that the topology resets", () => {
   const behavior = failing({ kind: "reset", rate: 1, after: null });
 
   test("ends in a reset without a byte, a span that says so, and a counter", async () => {
@@ -120,7 +120,7 @@ describe("a request that is never answered", () => {
   });
 });
 
-test("a failure with a time of its own does not wait for latency", async () => {
+test("an error with `after` does not wait for the latency", async () => {
   const behavior: Partial<Behavior> = {
     latency: { kind: "fixed", value: 3_600_000, probability: 1 },
     errors: [{ kind: "status", rate: 1, status: 503, after: { kind: "fixed", value: 20 } }],
@@ -143,7 +143,7 @@ describe("concurrency", () => {
     return { url: `http://127.0.0.1:${server.port}`, answer: resolve, stop: () => server.close() };
   }
 
-  test("so many are served, so many wait, and the others get 503", async () => {
+  test("serves up to its limit, queues up to its limit, and answers 503 to others", async () => {
     const slow = await startSlow();
     const behavior: Partial<Behavior> = { concurrency: { limit: 3, queue: 2, waitMs: null } };
     await using chain = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }), {
@@ -170,7 +170,7 @@ describe("concurrency", () => {
     await slow.stop();
   });
 
-  test("who waits in line for too long gets 503, and its place goes to nobody", async () => {
+  test("answers 503 to a request that waited for too long, and does not leak its place", async () => {
     const slow = await startSlow();
     const behavior: Partial<Behavior> = { concurrency: { limit: 1, queue: 10, waitMs: 30 } };
     await using chain = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }), {
@@ -191,7 +191,7 @@ describe("concurrency", () => {
     await slow.stop();
   });
 
-  test("failures of all kinds and callers that go give their places back", async () => {
+  test("gets its places back after failures of all kinds and disconnected callers", async () => {
     const behavior: Partial<Behavior> = {
       concurrency: { limit: 2, queue: 100, waitMs: null },
       memory: { heldBytes: 0, requestBytes: 100_000 },
@@ -219,13 +219,13 @@ describe("concurrency", () => {
   });
 });
 
-test("a rate limit takes a burst, answers others when they may come again, and fills", async () => {
+test("a rate limit admits a burst, tells others when to retry, and refills", async () => {
   const behavior: Partial<Behavior> = { rateLimit: { perSecond: 0.5, burst: 3, status: 429 } };
   await using chain = startChain(graphOf({ a: { behavior } }));
   const responses = await Promise.all(Array.from({ length: 10 }, () => fetch(chain.url)));
   const statuses = statusesOf(responses);
   expect(statuses.slice(0, 3)).toEqual([200, 200, 200]);
-  // On a machine that is busy the bucket may have filled a little meanwhile.
+  // On a busy machine the bucket may have refilled a little in the meantime.
   const refused = responses.filter(({ status }) => status === 429);
   expect(refused.length).toBeGreaterThan(3);
   expect(refused[0]?.headers.get("retry-after")).toMatch(/^[12]$/);
@@ -236,14 +236,14 @@ test("a rate limit takes a burst, answers others when they may come again, and f
   expect(span?.tags?.["chain_link.cause"]).toBe("rate_limited");
 });
 
-test("a token bucket is what its definition says", () => {
+test("a token bucket matches its definition", () => {
   const bucket = new TokenBucket({ perSecond: 10, burst: 2, status: 429 }, 0);
   const taken = [0, 0, 0, 99, 100, 150, 200, 5000, 5000, 5000].map((ms) => bucket.take(ms));
   expect(taken).toEqual([true, true, false, false, true, false, true, true, true, false]);
   expect(bucket.retryAfterSeconds).toBe(1);
 });
 
-test("a stay that ended in line gives its place on when it comes", async () => {
+test("a request that ended in the queue passes its place on when admitted", async () => {
   const graph = graphOf({ a: { behavior: { concurrency: { limit: 1, queue: 9, waitMs: null } } } });
   const role = rolesOf(graph, () => () => 0.5).find("a") as Role;
   const conduct = new PreparedBehavior(role, 0);
@@ -261,7 +261,7 @@ test("a stay that ended in line gives its place on when it comes", async () => {
   expect(stats.queued).toBe(0);
 });
 
-test("a link that starts is not ready, answers 503, and then serves", async () => {
+test("a starting link is not ready, answers 503, and then serves", async () => {
   await using chain = startChain(graphOf({ a: { behavior: { startupMs: 2500 } } }));
   const readiness = await fetch(`${chain.url}/readiness`);
   expect([readiness.status, await readiness.json()]).toEqual([503, { message: "starting" }]);
@@ -308,7 +308,7 @@ describe("sizes", () => {
     await callee.close();
   });
 
-  test("the largest bodies pass between links", async () => {
+  test("can be the maximum between links", async () => {
     const request = { kind: "fixed", value: 2 ** 24 } as const;
     const behavior: Partial<Behavior> = { response: { kind: "fixed", value: 2 ** 26 } };
     const call = { service: "b", request, timeoutMs: 60_000 };
@@ -334,7 +334,7 @@ describe("sizes", () => {
   });
 });
 
-test("sleeps pass between calls, and beside them", async () => {
+test("sleeps run between calls, and concurrently with them", async () => {
   const sleep = { sleep: { kind: "fixed", value: 40 } } as const;
   await using chain = startChain(graphOf({ a: { calls: ["b", sleep, ["b", sleep], sleep] }, b: {} }));
   expect((await fetch(chain.url)).status).toBe(200);
@@ -347,7 +347,7 @@ test("sleeps pass between calls, and beside them", async () => {
   expect(spans).toHaveLength(5);
 });
 
-test("a link with sleeps alone answers by itself", async () => {
+test("a link with only sleeps answers by itself", async () => {
   const sleep = { sleep: { kind: "fixed", value: 1 } } as const;
   await using chain = startChain(graphOf({ a: { calls: [sleep, [sleep, sleep]] } }));
   expect(await (await fetch(chain.url)).json()).toEqual({
@@ -378,7 +378,7 @@ describe("retries", () => {
     return startChain(graphOf({ a: { calls: [call] }, b: {} }), { absent: ["b"], urls: { b: url } });
   }
 
-  test("are made on the conditions of the call alone", async () => {
+  test("are made only on the conditions of the call", async () => {
     for (const [on, statuses, expected] of [
       [["5xx"], [503, 200], 200],
       [["timeout"], [503, 200], 503],
@@ -409,7 +409,7 @@ describe("retries", () => {
     await callee.close();
   });
 
-  test("of a callee that is down stay within their budget: no storm", async () => {
+  test("of a callee that is down stay within their budget, without a storm", async () => {
     const callee = startCallee([503]);
     await using chain = calling(callee.url, 3, { budget: { ratio: 0.2, minPerSecond: 0 } });
     for (let count = 0; count < 200; count++) expect((await fetch(chain.url)).status).toBe(503);
@@ -422,7 +422,7 @@ describe("retries", () => {
     await callee.close();
   });
 
-  test("of several calls to one callee share a budget: it is for the callee, not for the line in the document", async () => {
+  test("of several calls to one callee share a budget", async () => {
     const callee = startCallee([503]);
     const budget = { ratio: 0.5, minPerSecond: 0 };
     const call = { service: "b", retries: 3, retry: { ...DEFAULT_RETRY, budget } };
@@ -434,7 +434,7 @@ describe("retries", () => {
     await callee.close();
   });
 
-  test("end with the link, not after it", async () => {
+  test("end when the link stops", async () => {
     const callee = startCallee([503]);
     await using chain = calling(callee.url, 5, { backoffMs: 3_600_000 });
     const pending = fetch(chain.url);
@@ -468,7 +468,7 @@ describe("the same seed", () => {
     return answers;
   };
 
-  test("makes the same errors, sizes and calls, whatever else the service does", async () => {
+  test("gives the same errors, sizes and calls, whatever else the service does", async () => {
     const first = await answersOf({}, "seed");
     expect(new Set(first).size).toBeGreaterThan(10);
     expect(await answersOf({}, "seed")).toEqual(first);
@@ -483,7 +483,7 @@ describe("the same seed", () => {
   });
 });
 
-test("faults of all kinds leave no open files behind", async () => {
+test("faults of all kinds do not leak open files", async () => {
   const behavior: Partial<Behavior> = {
     errors: [
       { kind: "reset", rate: 0.3, after: null },
@@ -518,7 +518,7 @@ test("faults of all kinds leave no open files behind", async () => {
   );
 });
 
-test("memory that is not there is refused, before anything is taken", async () => {
+test("more memory than available is refused before any is allocated", async () => {
   const bytes = 2 ** 50;
   expect(() =>
     startChain(graphOf({ a: { behavior: { memory: { heldBytes: bytes, requestBytes: 0 } } } })),
@@ -533,7 +533,7 @@ test("memory that is not there is refused, before anything is taken", async () =
   ]);
 });
 
-test("a request that works for hours does not keep the link from hearing others, or from ending", async () => {
+test("a request with hours of CPU work neither blocks other requests nor the shutdown", async () => {
   const behavior: Partial<Behavior> = { cpu: { kind: "fixed", value: 3_600_000, probability: 1 } };
   await using chain = startChain(graphOf({ a: { behavior } }));
   const pending = fetch(chain.url);
@@ -543,7 +543,7 @@ test("a request that works for hours does not keep the link from hearing others,
   expect((await pending).status).toBe(503);
 });
 
-test("a link of its own process ends with 0 and all spans, though requests are never answered", async () => {
+test("a link of its own process exits with 0 and sends all spans, even if requests are never answered", async () => {
   const backend = startBackend();
   using folder = temporaryFolder();
   const file = join(folder.path, "t.yaml");
@@ -565,7 +565,7 @@ test("a link of its own process ends with 0 and all spans, though requests are n
   await backend.stop();
 });
 
-test("held memory is there, and given back", async () => {
+test("held memory is allocated and then freed", async () => {
   const MIB = 2 ** 20;
   const before = process.memoryUsage.rss();
   const chain = startChain(

@@ -82,7 +82,7 @@ const status =
     new Response("trouble", { status: code, headers });
 
 describe("batches", () => {
-  test("spans wait for one another, and leave together after the delay", async () => {
+  test("collect spans until the delay is over", async () => {
     await using backend = startBackend();
     const { reporter } = newReporter(backend.url, { delayMs: 30 });
     const spans = newSpans(3);
@@ -97,7 +97,7 @@ describe("batches", () => {
     expect(backend.spans).toEqual(spans);
   });
 
-  test("a full batch leaves at once; what is left after it waits for more", async () => {
+  test("are sent immediately when full, and the rest waits for more spans", async () => {
     await using backend = startBackend();
     const { reporter } = newReporter(backend.url, { delayMs: 60_000, batchSize: 10 });
     addAll(reporter, newSpans(25));
@@ -110,7 +110,7 @@ describe("batches", () => {
     expect(backend.deliveries.length).toBe(3);
   });
 
-  test("under a steady stream batches are full, however quick the backend is", async () => {
+  test("are full under a steady stream, however fast the backend is", async () => {
     await using backend = startBackend();
     const { reporter } = newReporter(backend.url, { delayMs: 60_000, batchSize: 50 });
     for (let count = 0; count < 500; count++) {
@@ -121,7 +121,7 @@ describe("batches", () => {
     expect(backend.deliveries.length).toBe(10);
   });
 
-  test("a batch is never larger than the queue", async () => {
+  test("are never larger than the queue", async () => {
     await using backend = startBackend();
     const { reporter } = newReporter(backend.url, { delayMs: 60_000, queueSize: 5, batchSize: 512 });
     addAll(reporter, newSpans(5));
@@ -129,7 +129,7 @@ describe("batches", () => {
     expect(reporter.dropped).toEqual(NONE);
   });
 
-  test("four batches are under way at most; what comes meanwhile waits, up to the bound", async () => {
+  test("are sent at most four at a time, and later spans are queued up to the bound", async () => {
     const { promise: release, resolve } = Promise.withResolvers<void>();
     await using backend = startBackend({ react: () => release.then(accept) });
     const { reporter } = newReporter(backend.url, { queueSize: 60, batchSize: 10 });
@@ -146,7 +146,7 @@ describe("batches", () => {
     expect(reporter.queued).toBe(0);
   });
 
-  test("a backend that fails gets one at a time until it is back", async () => {
+  test("are sent one at a time to a failing backend until it recovers", async () => {
     let [underWay, most] = [0, 0];
     let isBack = false;
     await using backend = startBackend({
@@ -183,7 +183,7 @@ describe("a backend that fails for a while", () => {
     expect(reporter.dropped).toEqual(NONE);
   });
 
-  test("the pauses grow, and half of each is left to chance", async () => {
+  test("the pauses grow, and half of each is random", async () => {
     await using backend = startBackend({ react: answers(...Array.from({ length: 4 }, () => status(503))) });
     const { reporter } = newReporter(backend.url, { backoffMs: 40 });
     addAll(reporter, newSpans(1));
@@ -249,7 +249,7 @@ describe("a backend that fails for a while", () => {
     },
   );
 
-  test("a batch whose answer is 70 MB large was taken, and is not sent again", async () => {
+  test("a batch with an answer of 70 MB counts as accepted and is not sent again", async () => {
     const answer = new Uint8Array(70_000_000);
     await using backend = startBackend({ react: () => new Response(answer, { status: 202 }) });
     const { reporter, lines } = newReporter(backend.url, { batchSize: 10 });
@@ -262,7 +262,7 @@ describe("a backend that fails for a while", () => {
     expect(lines).toEqual([]);
   });
 
-  test("refused and then back: nothing is lost, and it is said once that it failed and once that it is back", async () => {
+  test("a recovery after refused connections loses nothing, and failure and recovery are logged once each", async () => {
     const gone = startBackend();
     const port = Number(new URL(gone.url).port);
     await gone.stop();
@@ -280,7 +280,7 @@ describe("a backend that fails for a while", () => {
     ]);
   });
 
-  test("a backend that hangs is given up after the time limit, and asked again", async () => {
+  test("a request to a hanging backend times out and is retried", async () => {
     const react: Reaction = (_delivery, index) => (index === 0 ? new Promise<Response>(() => {}) : accept());
     await using backend = startBackend({ react });
     const { reporter, lines } = newReporter(backend.url, { timeoutMs: 50 });
@@ -304,7 +304,7 @@ describe("a backend that fails for a while", () => {
     expect(reporter.sent).toBe(4);
   });
 
-  test("also a batch that was given up leaves the backend in peace as long as it asked", async () => {
+  test("Retry-After is also honored after a batch was dropped", async () => {
     await using backend = startBackend({ react: answers(status(503, { "Retry-After": "1" })) });
     const { reporter, lines } = newReporter(backend.url, { batchSize: 4, giveUpMs: 10 });
     addAll(reporter, newSpans(4));
@@ -334,7 +334,7 @@ describe("a backend that refuses", () => {
     },
   );
 
-  test("a redirect is no acceptance, wherever it leads", async () => {
+  test("a redirect does not count as acceptance, wherever it leads", async () => {
     await using elsewhere = startBackend({ react: () => new Response("please sign in") });
     await using backend = startBackend({ react: () => Response.redirect(elsewhere.url, 302) });
     const { reporter } = newReporter(backend.url);
@@ -345,7 +345,7 @@ describe("a backend that refuses", () => {
     expect(reporter.sent).toBe(0);
   });
 
-  test("OTLP's 500 is final, where Zipkin's may pass", async () => {
+  test("500 is final for OTLP, but transient for Zipkin", async () => {
     await using backend = startBackend({ react: status(500) });
     const target = { kind: "otlp", url: backend.url, protocol: "http/json", headers: {} } as const;
     const { reporter } = newReporter(target);
@@ -409,8 +409,8 @@ describe("OTLP", () => {
   });
 });
 
-describe("the end", () => {
-  test("sends everything that waits", async () => {
+describe("the shutdown", () => {
+  test("sends everything in the queue", async () => {
     await using backend = startBackend();
     const { reporter } = newReporter(backend.url, { delayMs: 60_000, batchSize: 100 });
     addAll(reporter, newSpans(250));
@@ -420,7 +420,7 @@ describe("the end", () => {
     expect(reporter.queued).toBe(0);
   });
 
-  test("waits for the batch under way", async () => {
+  test("waits for the batch in flight", async () => {
     const { promise: release, resolve } = Promise.withResolvers<void>();
     await using backend = startBackend({ react: () => release.then(accept) });
     const { reporter } = newReporter(backend.url);
@@ -433,7 +433,7 @@ describe("the end", () => {
     expect(reporter.sent).toBe(2);
   });
 
-  test("does not sit out a pause: the backend is asked once more at once", async () => {
+  test("does not wait out a pause, but retries once immediately", async () => {
     await using backend = startBackend({ react: answers(status(503, { "Retry-After": "20" })) });
     const { reporter } = newReporter(backend.url);
     addAll(reporter, newSpans(1));
@@ -465,7 +465,7 @@ describe("the end", () => {
     },
   );
 
-  test("without any grace it comes at once", async () => {
+  test("is immediate without a grace period", async () => {
     await using backend = startBackend({ react: () => new Promise<Response>(() => {}) });
     const { reporter } = newReporter(backend.url);
     addAll(reporter, newSpans(1));
@@ -473,7 +473,7 @@ describe("the end", () => {
     expect(reporter.dropped.shutdown).toBe(1);
   });
 
-  test("comes once: later calls wait for the first", async () => {
+  test("happens once, and later calls wait for the first", async () => {
     await using backend = startBackend();
     const { reporter } = newReporter(backend.url, { delayMs: 60_000 });
     addAll(reporter, newSpans(3));
@@ -483,7 +483,7 @@ describe("the end", () => {
     expect(reporter.dropped).toEqual(NONE);
   });
 
-  test("spans that come during and after it are counted as dropped", async () => {
+  test("counts spans that are added during and after it as dropped", async () => {
     const { promise: release, resolve } = Promise.withResolvers<void>();
     await using backend = startBackend({ react: () => release.then(accept) });
     const { reporter } = newReporter(backend.url);
@@ -498,7 +498,7 @@ describe("the end", () => {
   });
 });
 
-test("whatever the backend does, every span is counted exactly once, and what is sent was accepted", async () => {
+test("whatever the backend does, every span is counted exactly once, and spans counted as sent were accepted", async () => {
   const mood = fc.constantFrom("accept", "accept", "accept", "busy", "reject", "hang", "slow", "redirect");
   const load = fc.record({
     moods: fc.array(mood, { minLength: 1, maxLength: 12 }),

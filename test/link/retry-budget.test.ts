@@ -12,13 +12,13 @@ test("retries are a share of the requests", () => {
   expect(retries).toBe(200);
 });
 
-test("so many a second are allowed in any case", () => {
+test("the minimum per second is always allowed", () => {
   const budget = new RetryBudget({ ratio: 0, minPerSecond: 3 }, new RetryWindow());
   const spent = [0, 1, 2, 3, 999, 1000, 1001, 1002, 1003].map((ms) => budget.spend(ms));
   expect(spent).toEqual([true, true, true, false, false, true, true, true, false]);
 });
 
-test("requests of more than ten seconds ago do not count", () => {
+test("requests older than ten seconds do not count", () => {
   const budget = new RetryBudget({ ratio: 1, minPerSecond: 0 }, new RetryWindow());
   budget.countRequest(0);
   expect(budget.spend(9999)).toBe(true);
@@ -27,7 +27,7 @@ test("requests of more than ten seconds ago do not count", () => {
   expect(budget.spend(3_600_000)).toBe(false);
 });
 
-test("calls with limits of their own share what is counted", () => {
+test("calls with different limits share the counts", () => {
   const window = new RetryWindow();
   const [narrow, wide] = [0.1, 0.2].map((ratio) => new RetryBudget({ ratio, minPerSecond: 0 }, window));
   for (let i = 0; i < 50; i++) narrow?.countRequest(0);
@@ -40,7 +40,7 @@ test("calls with limits of their own share what is counted", () => {
   expect([spendAll(narrow), spendAll(wide), spendAll(narrow)]).toEqual([10, 10, 0]);
 });
 
-test("is what a list of all events says", () => {
+test("a retry budget agrees with a list of all events", () => {
   const event = fc.record({ isCall: fc.boolean(), afterMs: fc.nat({ max: 3000 }) });
   const options = fc.record({ ratio: fc.constantFrom(0, 0.1, 0.5, 1), minPerSecond: fc.nat({ max: 3 }) });
   fc.assert(

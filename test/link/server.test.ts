@@ -50,7 +50,7 @@ async function leavingNothingOpen(run: () => Promise<void>): Promise<void> {
   if (canCountFiles) await eventually(() => (openFiles() <= before + OWN_FILES ? true : undefined));
 }
 
-describe("malformed requests are refused, and others served:", () => {
+describe("malformed requests are rejected, and others are served:", () => {
   const REFUSED: Record<string, string> = {
     "no HTTP": "hello\r\n\r\n",
     "binary noise": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
@@ -80,7 +80,7 @@ describe("malformed requests are refused, and others served:", () => {
     });
   });
 
-  test("no header can bring a line into another's request or answer", async () => {
+  test("a header cannot inject a line into another request or answer", async () => {
     const connection = await openRaw(link.url);
     const value = "a%0d%0aX-Evil: 1";
     connection.socket.write(rawGet("/", [`X-Current-Service: ${value}`, "Connection: close"]));
@@ -121,7 +121,7 @@ describe("requests that take their time", () => {
     });
   });
 
-  test("a body that was announced and does not come holds up nobody", async () => {
+  test("an announced body that never arrives does not block others", async () => {
     await leavingNothingOpen(async () => {
       const connection = await openRaw(link.url);
       connection.socket.write(`${rawGet("/", ["Content-Length: 1000"])}abc`);
@@ -130,7 +130,7 @@ describe("requests that take their time", () => {
     });
   });
 
-  test("half a request holds up nobody, and is closed after a while", async () => {
+  test("half a request does not block others, and its connection is closed after a while", async () => {
     const slow = await Promise.all(Array.from({ length: 200 }, () => openRaw(link.url)));
     for (const { socket } of slow) socket.write("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
     const startMs = performance.now();
@@ -150,7 +150,7 @@ describe("requests that take their time", () => {
   });
 });
 
-test("connections that are reset at any moment leave nothing behind", async () => {
+test("connections that are reset at any moment leak nothing", async () => {
   await leavingNothingOpen(async () => {
     const request = `${rawGet("/")}${rawGet("/readiness")}`;
     const connections = await Promise.all(Array.from({ length: 300 }, () => openRaw(link.url)));

@@ -98,7 +98,7 @@ function writeConfigMap(folder: string, generation: number, services: readonly s
 }
 
 describe("watching", () => {
-  test("a file that is written anew", async () => {
+  test("a file that is rewritten", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a"]');
@@ -107,7 +107,7 @@ describe("watching", () => {
     expect(await watched.nextList()).toEqual(["a", "b"]);
   });
 
-  test("a file that another takes the place of", async () => {
+  test("a file that is replaced by another", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a"]');
@@ -166,7 +166,7 @@ describe("watching", () => {
     expect(watched.problems).toEqual([]);
   });
 
-  test("the same list in other words is no change", async () => {
+  test("the same list in another format is not a change", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a","b"]');
@@ -176,7 +176,7 @@ describe("watching", () => {
     expect(watched.lists).toEqual([]);
   });
 
-  test("a folder in which something happens all the time does not hide the change", async () => {
+  test("constant activity in the folder does not hide a change", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a"]');

@@ -120,7 +120,7 @@ describe("GET /ledger of a link", () => {
     expect(answer.visits).toHaveLength(1);
   });
 
-  test("refuses what is no list of ids", async () => {
+  test("refuses a malformed list of ids", async () => {
     chain = startChain(graphOf({ a: {} }));
     for (const ids of [["x"], ["00000000000000AB"], Array<string>(201).fill("00000000000000ab")])
       expect((await ask("a", ids)).status).toBe(400);

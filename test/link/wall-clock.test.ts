@@ -20,14 +20,14 @@ function fakeClocks() {
   return { state, clock, pass };
 }
 
-test("it has the microseconds of the steady clock", () => {
+test("the wall clock has the microseconds of the monotonic clock", () => {
   const { pass } = fakeClocks();
   expect(pass(0)).toBe(1_700_000_000_000_000);
   expect(pass(0.25)).toBe(1_700_000_000_000_250);
   expect(pass(1500.001)).toBe(1_700_000_001_500_251);
 });
 
-test("it follows a clock that was set, forward and back, within a second", () => {
+test("the wall clock follows a clock that was set, forward and back, within a second", () => {
   const { pass, state } = fakeClocks();
   pass(0);
   pass(10, 3_600_000);
@@ -36,14 +36,14 @@ test("it follows a clock that was set, forward and back, within a second", () =>
   expect(Math.abs(pass(1001) / 1000 - state.wallMs)).toBeLessThanOrEqual(0.5);
 });
 
-test("it does not follow jitter", () => {
+test("the wall clock does not follow jitter", () => {
   const { pass, clock } = fakeClocks();
   const before = pass(0);
   expect(pass(1100, 4) - before).toBe(1_100_000);
   expect(clock.toMicros(2000) - clock.toMicros(1999)).toBe(1000);
 });
 
-test("a reading during which the process was interrupted is not believed", () => {
+test("a reading during which the process was interrupted is ignored", () => {
   const { pass, state } = fakeClocks();
   pass(0);
   state.pauseMs = 30;
@@ -51,6 +51,6 @@ test("a reading during which the process was interrupted is not believed", () =>
   expect(before).toBe(1_700_000_001_100_000);
 });
 
-test("the machine's is near what everybody else calls now", () => {
+test("the machine's clock is close to Date.now", () => {
   expect(Math.abs(MACHINE_CLOCK.toMicros(performance.now()) / 1000 - Date.now())).toBeLessThan(50);
 });

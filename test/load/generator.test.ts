@@ -65,7 +65,7 @@ describe("pace", () => {
     expect(load.results).toMatchObject({ sent: 1, succeeded: 1, missed: 0 });
   });
 
-  test("an interval longer than a timer can be is no storm", async () => {
+  test("an interval longer than any timer does not cause a storm", async () => {
     await using server = startServer();
     using timers = spyOn(globalThis, "setTimeout");
     const load = begin({ url: server.url, intervalMs: 2 ** 32, timeoutMs: 2 ** 40 });
@@ -102,7 +102,7 @@ describe("pace", () => {
     expect(load.results.succeeded).toBe(101);
   });
 
-  test("requests that were due while this process stood still are sent, all of them", async () => {
+  test("requests that were due while this process was suspended are all sent", async () => {
     await using server = startServer();
     const load = begin({ url: server.url, intervalMs: 5, timeoutMs: 1000, maxRequests: 40 });
     const untilMs = performance.now() + 100;
@@ -114,7 +114,7 @@ describe("pace", () => {
   });
 });
 
-test("latency counts from the moment a request was due: a server that stalls is seen by all who wait", async () => {
+test("latency counts from the moment a request was due: a stalled server affects all waiting requests", async () => {
   const startMs = performance.now();
   // Everything that arrives in the first 200 ms is answered only then.
   await using server = startServer(async () => {
@@ -129,7 +129,7 @@ test("latency counts from the moment a request was due: a server that stalls is 
 });
 
 describe("the end", () => {
-  test("comes by itself after so many requests", async () => {
+  test("comes after the given number of requests", async () => {
     await using server = startServer();
     const load = begin({ url: server.url, intervalMs: 1, timeoutMs: 1000, maxRequests: 7 });
     await load.done;
@@ -138,7 +138,7 @@ describe("the end", () => {
     expect(load.results).toMatchObject({ sent: 7, succeeded: 7 });
   });
 
-  test("stop begins no more requests and waits for those under way", async () => {
+  test("stop begins no more requests and waits for those in flight", async () => {
     const { promise: release, resolve } = Promise.withResolvers<void>();
     await using server = startServer(async () => {
       await release;
@@ -159,7 +159,7 @@ describe("the end", () => {
     expect(load.results).toMatchObject({ sent, succeeded: sent });
   });
 
-  test("stop waits no longer than one says: what has no answer then has failed", async () => {
+  test("stop waits no longer than its limit, and then requests without an answer fail", async () => {
     await using server = startServer((index) =>
       index < 2 ? new Response() : new Promise<Response>(() => {}),
     );
@@ -172,7 +172,7 @@ describe("the end", () => {
     expect(load.isOver).toBe(true);
   });
 
-  test("stop twice, and after the end, is no harm", async () => {
+  test("stopping twice or after the end is harmless", async () => {
     await using server = startServer();
     const load = begin({ url: server.url, intervalMs: 1, timeoutMs: 1000, maxRequests: 1 });
     await load.done;
@@ -224,7 +224,7 @@ describe("failures are counted by kind:", () => {
 });
 
 describe("connections", () => {
-  test("what is due while all are taken waits, is sent late, and its latency says so", async () => {
+  test("requests that are due while all are busy are sent late, and their latency includes the wait", async () => {
     const { promise: release, resolve } = Promise.withResolvers<void>();
     await using server = startServer(async () => {
       await release;
@@ -240,7 +240,7 @@ describe("connections", () => {
     expect(load.results.latency.min).toBeGreaterThan(50_000);
   });
 
-  test("a rate that cannot be reached is said: what was due and never sent is missed", async () => {
+  test("requests that were due but never sent at an unreachable rate are counted as missed", async () => {
     await using server = startServer(async () => {
       await Bun.sleep(50);
       return new Response();
@@ -254,7 +254,7 @@ describe("connections", () => {
     expect(load.results.isRateReached).toBe(false);
   });
 
-  test("requests that are all sent, but too late, are no rate that was reached", async () => {
+  test("a rate is not reached if all requests are sent, but too late", async () => {
     await using server = startServer(async () => {
       await Bun.sleep(50);
       return new Response();
@@ -264,7 +264,7 @@ describe("connections", () => {
     expect(load.results).toMatchObject({ sent: 40, missed: 0, isRateReached: false });
   });
 
-  test("requests of which most are late are no rate that was reached, though the last one is hardly", async () => {
+  test("a rate is not reached if most requests are late, even if the last one is not", async () => {
     await using server = startServer(async () => {
       await Bun.sleep(12);
       return new Response();
@@ -274,7 +274,7 @@ describe("connections", () => {
     expect(load.results).toMatchObject({ sent: 60, missed: 0, isMostlyLate: true, isRateReached: false });
   });
 
-  test("a rate far beyond what a machine can do does not hang, and does not lie", async () => {
+  test("a rate far beyond what a machine can do does not hang and is not reported as reached", async () => {
     await using server = startServer();
     const load = begin({ url: server.url, intervalMs: 0.001, connections: 64, durationMs: 300 });
     await load.done;
@@ -282,7 +282,7 @@ describe("connections", () => {
     expect(load.results).toMatchObject({ isRateReached: false, succeeded: load.results.sent });
   });
 
-  test("a closed loop keeps as many requests under way, and no more", async () => {
+  test("a closed loop keeps exactly the given number of requests in flight", async () => {
     let open = 0;
     let most = 0;
     await using server = startServer(async () => {
@@ -297,7 +297,7 @@ describe("connections", () => {
     expect(most).toBe(3);
   });
 
-  test("a closed loop against nobody is no storm, and goes on when somebody is there", async () => {
+  test("a closed loop against an unreachable server is not a storm, and continues when the server is there", async () => {
     const port = await freePort();
     const load = begin({ url: `http://127.0.0.1:${port}`, pace: { kind: "closed" }, connections: 2 });
     await Bun.sleep(200);
@@ -357,7 +357,7 @@ describe("trace context", () => {
     expect(server.contexts).toEqual(expected);
   });
 
-  test("as large a share as was asked for is to be recorded, and the account knows which", async () => {
+  test("the given share of requests asks to be recorded, and the ledger shows which", async () => {
     await using server = startServer();
     const records: LedgerRecord[] = [];
     const load = begin({
@@ -379,7 +379,7 @@ describe("trace context", () => {
   });
 });
 
-describe("the account of a request", () => {
+describe("the ledger record of a request", () => {
   const recordOf = async (respond: (text: string) => string, timeoutMs = 20_000) => {
     await using server = await startRawServer((socket, text) => socket.write(respond(text)));
     const records: LedgerRecord[] = [];
@@ -417,7 +417,7 @@ describe("the account of a request", () => {
   });
 });
 
-test("a closed kept connection is used once more at most: the request is repeated, and counted", async () => {
+test("a request on a closed idle connection is repeated at most once, and counted", async () => {
   // Closed by the server after each answer, without a word.
   await using server = await startRawServer((socket) => socket.end(rawAnswer(200, "ok")));
   const load = begin({ url: server.url, pace: { kind: "closed" }, connections: 1, maxRequests: 50 });
@@ -443,7 +443,7 @@ test("memory does not grow with the number of requests", async () => {
   expect(after / before).toBeLessThan(1.25);
 });
 
-test("what became due while this process stood still at the end is sent, and is no rate that was reached", async () => {
+test("requests that became due while this process was suspended at the end are sent, but the rate is not reached", async () => {
   await using server = startServer();
   const load = begin({ url: server.url, intervalMs: 1, durationMs: 100 });
   const untilMs = performance.now() + 150;

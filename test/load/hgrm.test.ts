@@ -8,7 +8,7 @@ function hgrmOf(values: readonly number[]): string {
   return renderHgrm(histogram);
 }
 
-test("is the text that HdrHistogram writes", () => {
+test("the percentile distribution equals HdrHistogram's text", () => {
   // The levels are those of HdrHistogram's percentile iterator with five ticks for each half distance.
   expect(hgrmOf([1000, 1001, 1002, 1003]).split("\n")).toEqual([
     "       Value     Percentile TotalCount 1/(1-Percentile)",
@@ -33,6 +33,6 @@ test("is the text that HdrHistogram writes", () => {
   ]);
 });
 
-test("of nothing is a header and zeros", () => {
+test("the distribution of an empty histogram has a header and zeros", () => {
   expect(hgrmOf([])).toContain("Total count    =            0]");
 });

@@ -49,8 +49,8 @@ test("a file can be read while it grows", () => {
   account.close();
 });
 
-describe("what is kept", () => {
-  test("is the file's bytes, or those from a record on", () => {
+describe("the ledger in memory", () => {
+  test("equals the file's bytes, or those from a record on", () => {
     const account = new RunLedgerWriter({ header: HEADER, file: null, isKept: true });
     for (let i = 0; i < 10_000; i++) account.add(recordOf(i));
     expect(parse(account.read()).records.length).toBe(10_000);
@@ -61,7 +61,7 @@ describe("what is kept", () => {
     account.close();
   });
 
-  test("has a bound: the oldest records go, and it is said which is the first", () => {
+  test("is bounded: the oldest records are evicted, and the first remaining one is known", () => {
     const account = new RunLedgerWriter({ header: HEADER, file: null, isKept: true });
     for (let i = 0; i < KEPT_RECORDS + 5000; i++) account.add(recordOf(i));
     expect(account.count).toBe(KEPT_RECORDS + 5000);
@@ -73,12 +73,12 @@ describe("what is kept", () => {
   });
 });
 
-test("a place that cannot be written is a user's error, at once", () => {
+test("an unwritable file is a user error at the start", () => {
   const make = () => new RunLedgerWriter({ header: HEADER, file: "/nowhere/run", isKept: false });
   expect(make).toThrow("cannot write /nowhere/run");
 });
 
-test.skipIf(process.platform !== "linux")("a full disk is a user's error", () => {
+test.skipIf(process.platform !== "linux")("a full disk is a user error", () => {
   expect(() => new RunLedgerWriter({ header: HEADER, file: "/dev/full", isKept: false })).toThrow(
     "no space left on the device",
   );

@@ -9,7 +9,7 @@ import { quickChain, startChain } from "../helpers/chain.ts";
 import { readPrometheusText } from "../helpers/prometheus-text.ts";
 import { openRaw, statusOf } from "../helpers/raw-http.ts";
 
-test("a run tells its ledger, its numbers and its health while it lasts", async () => {
+test("a run serves its ledger, metrics and health while it lasts", async () => {
   await using chain = startChain(quickChain("a", "b"));
   const ids = new RunIds("9f86d081884c7d65");
   const header = { run: ids.runId, startMs: Date.now(), url: chain.url };
@@ -61,7 +61,7 @@ test("a run tells its ledger, its numbers and its health while it lasts", async 
   await server.close();
 });
 
-test("a port that is taken is a user's error that names the flag", () => {
+test("a busy port is a user error that names the flag", () => {
   using blocker = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const ledger = new RunLedgerWriter({
     header: { run: "1", startMs: 0, url: "" },

@@ -20,14 +20,14 @@ test("an interval may be longer than any timer", () => {
   expect(take(new Schedule(constantRate(1 / 3600)), 3)[2]).toBeCloseTo(7_200_000, 3);
 });
 
-test("a rate of 0 never comes", () => {
+test("a request at a rate of 0 is never due", () => {
   expect(new Schedule(constantRate(0)).dueMs).toBe(Number.POSITIVE_INFINITY);
   const end = take(new Schedule({ fromPerSecond: 10, toPerSecond: 0, rampMs: 1000 }), 7);
   expect(end.slice(0, 5).every((ms) => ms < 1000)).toBe(true);
   expect(end.at(-1)).toBe(Number.POSITIVE_INFINITY);
 });
 
-test("a ramp begins with its first rate, ends with its last, and goes on at that", () => {
+test("a ramp begins with its first rate, ends with its last, and then stays at that", () => {
   const times = take(new Schedule({ fromPerSecond: 100, toPerSecond: 1000, rampMs: 10_000 }), 7000);
   const between = (fromMs: number, toMs: number) => times.filter((ms) => ms >= fromMs && ms < toMs).length;
   expect(between(0, 1000)).toBe(145);

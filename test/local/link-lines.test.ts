@@ -9,7 +9,7 @@ describe("log lines of many links", () => {
     lines = new LinkLines((line) => written.push(line));
   });
 
-  test("are written at once, and what all say is said once more, with how many times", async () => {
+  test("are written immediately, and repeated lines once more with their number", async () => {
     for (let link = 0; link < 1000; link++) lines.write("no backend");
     lines.write("another");
     expect(written).toEqual(["no backend", "another"]);
@@ -21,7 +21,7 @@ describe("log lines of many links", () => {
     expect(written.slice(3)).toEqual(["no backend", "no backend (1 more time)"]);
   });
 
-  test("that one link alone says are only written", () => {
+  test("of a single link are only written", () => {
     lines.write("one");
     lines.close();
     lines.close();

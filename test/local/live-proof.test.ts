@@ -15,7 +15,7 @@ const RUN = "0123456789abcdef";
 const START_MS = 1_795_000_000_000;
 const ids = new RunIds(RUN);
 
-describe("the ledgers of a load that runs, against the spans that come", () => {
+describe("a live proof compares the ledgers of a running load with the arriving spans", () => {
   let store: SpanStore;
   let nowMs: number;
   let proof: LiveProof;
@@ -58,7 +58,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     proof.tick();
   };
 
-  test("a trace is complete when its last span came, whether that was before or after its request ended", () => {
+  test("a trace is complete when its last span arrives, before or after the end of its request", () => {
     come(spansOf(0));
     expect(proof.proofOf(ids.traceId(0))?.state).toBe("waiting");
     end(0);
@@ -72,7 +72,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     expect(proof.result().result).toMatchObject({ outcome: "complete", requests: 2 });
   });
 
-  test("what does not come is named with its link after ten seconds, and forgiven when it comes after all", () => {
+  test("a missing span is attributed to its link after ten seconds, and cleared when it arrives after all", () => {
     end(7);
     const lost = spansOf(7).find(
       ({ kind, localEndpoint }) => kind === "SERVER" && localEndpoint?.serviceName?.endsWith("2"),
@@ -106,7 +106,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     expect(proof.result().result.outcome).toBe("complete");
   });
 
-  test("a batch that came twice makes nothing incomplete", () => {
+  test("a batch that arrives twice makes no trace incomplete", () => {
     end(3);
     come(spansOf(3).slice(1));
     come(spansOf(3).slice(1));
@@ -115,7 +115,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     expect(proof.totals()).toEqual({ complete: 1, waiting: 0, incomplete: 0, unknown: 0 });
   });
 
-  test("seconds of more than 15 minutes ago are forgotten with all their requests, failed ones as well", () => {
+  test("seconds older than 15 minutes are forgotten with all their requests, failed ones as well", () => {
     end(1);
     come(spansOf(1));
     end(2);
@@ -139,7 +139,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     expect(proof.result().result.traces.unknown).toBe(1);
   });
 
-  test("of a trace with thousands of spans the missing one is named; of what was altered it is said that it was", () => {
+  test("the missing span of a trace with thousands of spans is identified, and an altered one is only reported as altered", () => {
     proof = proofOfChain(1000);
     const lost = makeChain(ids.traceId(5), 1000, START_MS);
     end(5, { ledger: ledgerOf(lost.map(toSeenSpan)) });
@@ -161,7 +161,7 @@ describe("the ledgers of a load that runs, against the spans that come", () => {
     expect(proof.totals()).toEqual({ complete: 1, waiting: 0, incomplete: 1, unknown: 0 });
   });
 
-  test("traces of others, and made-up ids far ahead of the run, are nobody's", () => {
+  test("foreign traces and made-up ids far ahead of the run are ignored", () => {
     come(makeChain("00000000000000aa00000000000000aa", 2, START_MS));
     come(spansOf(4_000_000_000));
     expect(proof.proofOf(ids.traceId(4_000_000_000))).toBeUndefined();

@@ -6,7 +6,7 @@ import { lossCounters } from "../../src/local/loss-counters.ts";
 import { quickChain } from "../helpers/chain.ts";
 import { eventually } from "../helpers/cli.ts";
 
-test("what a link has counted goes on where it was stopped and started again, with what it dropped and why", async () => {
+test("the counters of a link continue after a restart, including its dropped spans by reason", async () => {
   using backend = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
