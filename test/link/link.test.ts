@@ -137,7 +137,7 @@ describe("stopping a link", () => {
       const { stats, reporter } = chain.link("a");
       const pending = [fetch(chain.url), fetch(chain.url)];
       await eventually(() => (stats.inFlight === 2 ? true : undefined));
-      await chain.link("a").stop({ drainMs: 0, graceMs: 100 });
+      await chain.link("a").stop({ drainMs: 0, graceMs: 600 });
       for (const response of await Promise.all(pending)) expect(response.status).toBe(503);
       const after = () => {
         const dropped = Object.values(reporter.dropped).reduce((sum, count) => sum + count, 0);
