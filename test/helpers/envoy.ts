@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { eventually, temporaryFolder } from "./cli.ts";
+import { freePort } from "./free-port.ts";
 
 /** `test/helpers/get-envoy` fetches it. */
 export const ENVOY = Bun.which("envoy") ?? join(import.meta.dir, "../../.cache/envoy/envoy");
@@ -127,12 +128,4 @@ export async function isListening(port: number): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** Envoy cannot say which port it took for 0, so it is given one that was free a moment ago. */
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
 }

@@ -1,12 +1,16 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "./cli.ts";
+import { freePort } from "./free-port.ts";
 
 /** The real Zipkin, where `test/helpers/get-zipkin` put it or `ZIPKIN_JAR` says. */
 export const ZIPKIN_JAR =
   process.env.ZIPKIN_JAR ?? join(import.meta.dir, "../../.cache/zipkin/zipkin-server-3.6.1-exec.jar");
 
 export const hasZipkin = existsSync(ZIPKIN_JAR) && Bun.which("java") !== null;
+
+/** For the title of a group of tests: says why they were skipped. */
+export const ZIPKIN_NOTE = hasZipkin ? "" : " (skipped: run test/helpers/get-zipkin, which needs Java)";
 
 export interface ZipkinServer {
   readonly url: string;
@@ -50,12 +54,4 @@ export async function startZipkin(options: ZipkinOptions = {}): Promise<ZipkinSe
     return response?.ok ? true : undefined;
   }, 200_000);
   return { url, stop: end("SIGTERM"), kill: end("SIGKILL") };
-}
-
-/** Zipkin cannot say which port it took for 0, so it is given one that was free a moment ago. */
-function freePort(): number {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
 }

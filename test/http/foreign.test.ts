@@ -8,6 +8,7 @@ import { chromium } from "playwright-core";
 import { Client, type Outcome } from "../../src/http/client.ts";
 import { answerWith } from "../../src/http/exchange.ts";
 import { type Server, startServer } from "../../src/http/server.ts";
+import { freePort } from "../helpers/free-port.ts";
 
 let server: Server;
 let url: string;
@@ -145,7 +146,7 @@ describe.skipIf(Bun.which("go") === null)("Go", () => {
 
 describe.skipIf(Bun.which("nginx") === null)("nginx", () => {
   test("calls as a proxy over kept connections, and is an upstream", async () => {
-    const port = await freePort();
+    const port = freePort();
     const config = join(folder, "nginx.conf");
     await writeFile(
       config,
@@ -176,7 +177,7 @@ const ENVOY = Bun.which("envoy") ?? join(import.meta.dir, "../../.cache/envoy/en
 
 describe.skipIf(!existsSync(ENVOY))("Envoy", () => {
   test("calls as a proxy over kept connections, and is an upstream", async () => {
-    const port = await freePort();
+    const port = freePort();
     const addressOf = (of: number) => ({ socket_address: { address: "127.0.0.1", port_value: of } });
     const router = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
     const manager =
@@ -248,11 +249,4 @@ async function expectGoodProxy(port: number): Promise<void> {
   for (let i = 0; i < 10; i++) await client.request(target, { timeoutMs: 2000 });
   expect(server.connections).toBeLessThanOrEqual(before);
   client.close();
-}
-
-async function freePort(): Promise<number> {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
 }

@@ -4,6 +4,7 @@ import { LEDGER_HEADER } from "../../src/trace/ledger.ts";
 import type { LedgerRecord } from "../../src/trace/ledger-record.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
 import { CLOSED_PORT } from "../helpers/chain.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { rawAnswer, startRawServer } from "../helpers/raw-http.ts";
 
 /** A load in even steps, of which a test says only what matters to it. */
@@ -298,7 +299,7 @@ describe("connections", () => {
   });
 
   test("a closed loop against an unreachable server is not a storm, and continues when the server is there", async () => {
-    const port = await freePort();
+    const port = freePort();
     const load = begin({ url: `http://127.0.0.1:${port}`, pace: { kind: "closed" }, connections: 2 });
     await Bun.sleep(200);
     expect(load.results.sent).toBeLessThan(30);
@@ -316,13 +317,6 @@ describe("connections", () => {
     expect(load.results.succeeded + load.results.failed).toBe(load.results.sent);
   });
 });
-
-async function freePort(): Promise<number> {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
-}
 
 test("the warm-up is sent and not counted", async () => {
   await using server = startServer();

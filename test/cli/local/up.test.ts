@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Span } from "../../../src/trace/span.ts";
 import { EXECUTABLE, eventually, runCli, startUp, temporaryFolder } from "../../helpers/cli.ts";
+import { freePort } from "../../helpers/free-port.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../../helpers/trace.ts";
 
 const SHOP = join(import.meta.dir, "../../../examples/shop.yaml");
@@ -69,7 +70,7 @@ test("the collector's busy port is named with its flag", async () => {
 });
 
 test("--base-port gives the links consecutive ports", async () => {
-  const base = 20_000 + Math.floor(Math.random() * 9000);
+  const base = freePort(3);
   const up = await startUp(["--instances", "3", "--port", "0", "--base-port", String(base), "--no-load"]);
   expect(up.facts.links.map(({ url }) => url)).toEqual([0, 1, 2].map((i) => `http://127.0.0.1:${base + i}`));
   up.signal("SIGTERM");

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { EXECUTABLE, runCli, temporaryFolder } from "../../helpers/cli.ts";
-import { hasZipkin, startZipkin } from "../../helpers/zipkin-server.ts";
+import { EXECUTABLE, runCli, temporaryFolder } from "../helpers/cli.ts";
+import { hasZipkin, startZipkin } from "../helpers/zipkin-server.ts";
 
 /** Some two and a half minutes in all, at a rate that two busy processors bear; `VERIFY_LONG_REQUESTS=100000` sends as many to Zipkin. */
 const REQUESTS = Number(process.env.VERIFY_LONG_REQUESTS ?? 100_000);
