@@ -1,13 +1,15 @@
 import { HttpError } from "./http-error.ts";
 import { isLoopback, isOwnOrigin, namesLoopback } from "./origin.ts";
 
-/** Which pages of other origins may read and write: all, or those listed. */
+/** Origins whose pages may read and write: all, or those listed. */
 export type AllowedOrigins = "*" | readonly string[];
 
-/** No page of another origin, until the user says so. Zipkin's default is `*`. */
+/** No other origin by default. Zipkin's default is `*`. */
 export const DEFAULT_ORIGINS: AllowedOrigins = [];
 
-/** Has a secret, or changes what runs: for the collector's own page only, whatever is allowed. */
+/**
+ * Paths with a secret or that change what runs. Only the collector's own page may use them, whatever `--cors` allows.
+ */
 const PRIVATE_PATH = /^\/api\/(control|topology)(\/|$)/;
 
 /** Decides which pages in browsers may use the collector. See decision 0037. */
@@ -23,7 +25,10 @@ export class Access {
     this.#isLoopback = isLoopback(host);
   }
 
-  /** @throws {HttpError} 403. A collector that listens for other machines has their firewall, and is called many names. */
+  /**
+   * @throws {HttpError} 403. A collector that listens for other machines relies on their firewall and is reached under
+   * many names, so it does not check.
+   */
   check(request: Request): void {
     if (!this.#isLoopback) return;
     if (!namesLoopback(request, this.#host)) {

@@ -21,15 +21,15 @@ import type { CollectorCounts } from "./store.ts";
 import { listTraces, parseListingQuery } from "./trace-listing.ts";
 import { untilNow } from "./trace-query.ts";
 
-/** What the API answers from. */
+/** Everything that the API reads. */
 export interface ApiParts extends IngestParts, QueryParts {
-  /** Of this program, for `/info`. */
+  /** Version of chain-link, for `/info`. */
   readonly version: string;
-  /** When this collector was started, so that whoever reads it can tell it from the next. */
+  /** Start time of this collector, which tells readers that it was restarted. */
   readonly startedAt: Date;
-  /** `null`: there is nothing to control. */
+  /** `null` when there is nothing to control. */
   readonly control: ControlDesk | null;
-  /** Who may ask. */
+  /** Decides which requests are allowed. */
   readonly access: Access;
 }
 
@@ -39,7 +39,7 @@ export interface ApiParts extends IngestParts, QueryParts {
  */
 export async function answer(request: Request, parts: ApiParts): Promise<Response> {
   const url = new URL(request.url);
-  // What senders make of a base URL with a slash at its end. Setting the path parses the URL once more.
+  // Senders append a path to a base URL with a trailing slash. Setting the path parses the URL again.
   const path = collapseSlashes(url.pathname);
   if (path !== url.pathname) url.pathname = path;
   let response: Response;
@@ -53,7 +53,7 @@ export async function answer(request: Request, parts: ApiParts): Promise<Respons
   return response;
 }
 
-/** Somebody has to make room on the disk first. */
+/** Room on the disk has to be freed first. */
 const RETRY_AFTER_SECONDS = "5";
 
 function respondFailure(request: Request, path: string, error: unknown): Response {
@@ -113,7 +113,7 @@ async function route(request: Request, url: URL, parts: ApiParts): Promise<Respo
   }
 }
 
-/** What probes, scrapers and Zipkin's own page ask for, and our page. */
+/** Answers probes, scrapers and Zipkin's own page, and serves our page. */
 async function answerOther(request: Request, url: URL, parts: ApiParts): Promise<Response | undefined> {
   const { store, metrics } = parts;
   switch (url.pathname) {
@@ -147,7 +147,7 @@ function lensConfig({ isSearchable, lookbackMs }: QueryParts) {
 
 const LENS_LOOKBACK_MS = 15 * 60 * 1000;
 
-/** Links into Zipkin's page lead to what ours has of it. */
+/** Redirects links into Zipkin's page to the corresponding place of ours. */
 function redirectLens({ pathname }: URL): Response | undefined {
   if (!/^\/zipkin(\/|$)/.test(pathname)) return undefined;
   const [, traceId] = /^\/zipkin\/traces\/([0-9a-f]+)$/.exec(pathname) ?? [];

@@ -1,21 +1,21 @@
 import { byLabel, PrometheusText } from "../lib/prometheus.ts";
 import type { StoreCounts } from "./store.ts";
 
-/** What came in over HTTP since the start. */
+/** Totals of what arrived over HTTP since the collector started. */
 export class CollectorMetrics {
   messages = 0;
   messagesDropped = 0;
   bytes = 0;
   spans = 0;
   spansDropped = 0;
-  /** Of `spansDropped`, those of traces that the sample rate leaves out. */
+  /** The part of `spansDropped` that the sample rate left out. */
   spansSampledOut = 0;
-  /** Of the last message. */
+  /** Values of the last message. */
   messageBytes = 0;
   messageSpans = 0;
 }
 
-/** The names of Zipkin's own `/metrics`, and ours for what Zipkin does not tell. */
+/** Formats the metrics under the names of Zipkin's own `/metrics`, and under our names where Zipkin has none. */
 export function formatActuator(metrics: CollectorMetrics): Record<string, number> {
   const ofKind = (kind: string, values: Readonly<Record<string, number>>) =>
     Object.entries(values).map(([name, value]) => [`${kind}.zipkin_collector.${name}.http`, value]);
@@ -25,7 +25,7 @@ export function formatActuator(metrics: CollectorMetrics): Record<string, number
   };
 }
 
-/** Prometheus' text, with Zipkin's names, and the store's numbers under ours. */
+/** Formats the metrics as Prometheus text: Zipkin's names for its metrics, our names for those of the store. */
 export function formatPrometheus(metrics: CollectorMetrics, counts: StoreCounts): string {
   const { traces, spans, evictedSpans, refusedSpans, duplicateSpans } = counts;
   const gone = { evicted: evictedSpans, refused: refusedSpans, duplicate: duplicateSpans };

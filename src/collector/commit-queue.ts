@@ -1,6 +1,6 @@
 import type { Span } from "../trace/span.ts";
 
-/** Spans of one commit when many wait: some 20 ms. */
+/** Maximum spans in one commit, which takes about 20 ms. */
 const MAX_COMMIT_SPANS = 4000;
 
 interface Waiting {
@@ -9,7 +9,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Puts what comes in with one turn of the event loop into one commit: it costs hardly more than each of them would. */
+/**
+ * Coalesces all additions of one event-loop turn into a single commit, which costs hardly more than one of them alone.
+ */
 export class CommitQueue {
   readonly #commit: (batches: readonly (readonly Span[])[]) => void;
   #waiting: Waiting[] = [];
@@ -18,7 +20,7 @@ export class CommitQueue {
     this.#commit = commit;
   }
 
-  /** Resolves after the commit, rejects with what it threw. */
+  /** Resolves after the commit, or rejects with the error that the commit threw. */
   add(spans: readonly Span[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ spans, resolve, reject });
@@ -26,7 +28,7 @@ export class CommitQueue {
     });
   }
 
-  /** Commits all at once. */
+  /** Commits everything that waits, without returning to the event loop. */
   flush(): void {
     while (this.#waiting.length > 0) this.#commitSome();
   }

@@ -4,7 +4,7 @@ import { type ControlState, type LinkFaultJson, type Mark, TOKEN_HEADER } from "
 import { isFromHere } from "./origin.ts";
 import { respondError, respondJson } from "./response.ts";
 
-/** A collector by itself: spans can be refused as if it were gone, and nothing else. */
+/** Controls of a standalone collector: it can reject spans as if it were down, and nothing else. */
 export const NO_CHAIN: Controlled = {
   services: [],
   gone: [],
@@ -13,14 +13,14 @@ export const NO_CHAIN: Controlled = {
   load: null,
 };
 
-/** What the desk acts on: a chain that runs, and its load. */
+/** A running chain and its load. */
 export interface Controlled {
   readonly services: readonly string[];
-  /** Services that ended by themselves so far. */
+  /** Services whose process has exited. */
   readonly gone: readonly string[];
   /** What `GET /api/topology` answers. */
   readonly topology: unknown;
-  /** An empty fault mends the link. */
+  /** An empty fault clears the link's faults. */
   setFault(link: string, fault: LinkFaultJson): Promise<void>;
   /** `null`: no load is driven. */
   readonly load: { readonly ratePerSecond: number; setRate(ratePerSecond: number): void } | null;
@@ -32,7 +32,9 @@ const MAX_DOWN_MS = 3_600_000;
 const MAX_BODY_CHARACTERS = 10_000;
 const KEPT_MARKS = 200;
 
-/** Load and faults over HTTP, below `/api/control`: everyone who can reach it may look, who has the token may change. */
+/**
+ * Controls load and faults over HTTP below `/api/control`. Everyone who can reach it may read; changes need the token.
+ */
 export class ControlDesk {
   readonly token: string;
   readonly #host: string;
@@ -50,22 +52,22 @@ export class ControlDesk {
     this.#host = host;
   }
 
-  /** The collector refuses spans, as it would be if it were gone. */
+  /** Whether the collector rejects spans, as if it were down. */
   get isBackendDown(): boolean {
     return this.#isBackendDown;
   }
 
-  /** Some link has been told to fail since the start. */
+  /** Whether any link has had a fault since the start. */
   get hadFault(): boolean {
     return this.#hadFault;
   }
 
-  /** Before, there is nothing to control. */
+  /** Sets what the desk controls. Until then, requests are answered with 503. */
   attach(controlled: Controlled): void {
     this.#controlled = controlled;
   }
 
-  /** `undefined` for a path that is not its own. */
+  /** Returns `undefined` for a path that the desk does not own. */
   async answer(request: Request, path: string): Promise<Response | undefined> {
     const isControl = path === "/api/control" || path.startsWith("/api/control/");
     if (!isControl && path !== "/api/topology") return undefined;
@@ -108,7 +110,7 @@ export class ControlDesk {
     };
   }
 
-  /** `null` when it was done. */
+  /** Applies a change. Returns `null` on success, or the error response. */
   async #change(request: Request, path: string, controlled: Controlled): Promise<Response | null> {
     const action = `${request.method} ${path}`;
     if (action === "DELETE /faults") {
@@ -213,7 +215,7 @@ function readFault(body: Record<string, unknown>): LinkFaultJson | string {
   };
 }
 
-/** Empty when nothing is wrong. */
+/** Returns an empty text without a fault. */
 function describeFault({ latencyMs = 0, errorRate = 0, isStopped = false }: LinkFaultJson): string {
   const parts: string[] = [];
   if (isStopped) parts.push("stopped");

@@ -1,17 +1,17 @@
-/** Carries the token where a proxy takes `Authorization` for itself; otherwise that has it, as `Bearer`. */
+/** Header for the token where a proxy uses `Authorization` itself; elsewhere the token is sent there, as `Bearer`. */
 export const TOKEN_HEADER = "chain-link-token";
 
-/** The faults injected into one link; absent fields are as the topology says. */
+/** The faults injected into one link. An absent field means no fault of that kind. */
 export interface LinkFaultJson {
   /** Added to each request, milliseconds. */
   readonly latencyMs?: number | undefined;
   /** Share (0 to 1) of requests answered with 500. */
   readonly errorRate?: number | undefined;
-  /** Nobody listens on its port. */
+  /** The link does not listen on its port. */
   readonly isStopped?: boolean | undefined;
 }
 
-/** A change that was made, to be shown on charts. */
+/** A change, shown as a mark on charts. */
 export interface Mark {
   /** Milliseconds since 1970. */
   readonly time: number;
@@ -20,16 +20,16 @@ export interface Mark {
 
 /** The answer of `GET /api/control`. */
 export interface ControlState {
-  /** Whether the token that came with the question may change things. */
+  /** Whether the request's token allows changes. */
   readonly isAllowed: boolean;
   readonly services: readonly string[];
-  /** Those whose process has ended by itself, or was killed: nothing starts them again. */
+  /** Services whose process has exited or was killed. They are not restarted. */
   readonly gone: readonly string[];
-  /** `null`: no load is driven from here. */
+  /** `null` when this process drives no load. */
   readonly load: { readonly ratePerSecond: number } | null;
-  /** By link; those without a fault are absent. */
+  /** Faults by link. Links without a fault are absent. */
   readonly faults: Readonly<Record<string, LinkFaultJson>>;
-  /** `until`: milliseconds since 1970; `null` when it is up, or down until told otherwise. */
+  /** `until`: milliseconds since 1970; `null` when it is up, or down indefinitely. */
   readonly backend: { readonly isDown: boolean; readonly until: number | null };
   /** Oldest first. */
   readonly marks: readonly Mark[];

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { errorCode, errorText, UserError } from "../lib/errors.ts";
 
-/** "CLnk", in the file's header: whose file it is. */
+/** "CLnk", which marks the file as ours in its header. */
 const APPLICATION_ID = 0x434c6e6b;
 const SCHEMA_VERSION = 1;
 
@@ -12,30 +12,30 @@ const SCHEMA = `
   CREATE TABLE part (id INTEGER PRIMARY KEY, spans BLOB NOT NULL);
 `;
 
-/** Rows of one statement: a third less than one by one. */
+/** Rows per statement, which takes a third less time than single rows. */
 const ROWS_AT_ONCE = 32;
 
-/** The disk or the file's room is used up, for now. */
+/** The disk, or the room allowed for the file, is full for now. */
 export class StoreFullError extends Error {
   override readonly name = "StoreFullError";
 }
 
-/** One part to be written. */
+/** A part to write. */
 export interface PartRow {
-  /** Above all before: what is appended costs half of what is put between others. */
+  /** Greater than all earlier ids: appending costs half of inserting in between. */
   readonly id: number;
   readonly spans: Uint8Array;
 }
 
-/** What one commit changes: it is done as a whole or not at all. */
+/** The changes of one commit, applied atomically. */
 export interface Changes {
   readonly texts: readonly { readonly number: number; readonly text: string }[];
   readonly parts: readonly PartRow[];
-  /** Numbers of parts that go. */
+  /** Ids of the parts to delete. */
   readonly evicted: readonly number[];
 }
 
-/** The rows of a store: a SQLite database in memory or in a file that one process has. */
+/** The rows of a store, in a SQLite database in memory or in a file that one process owns. */
 export class PartDatabase {
   readonly #database: Database;
   readonly #insertText;
@@ -59,11 +59,11 @@ export class PartDatabase {
     );
   }
 
-  /** @throws {StoreFullError} and nothing is changed then */
+  /** @throws {StoreFullError} without having changed anything */
   commit({ texts, parts, evicted }: Changes): void {
     try {
       this.#database.run("BEGIN IMMEDIATE");
-      // First, as what they leave has room for what comes.
+      // Deletes come first, because they make room for the inserts.
       for (const part of evicted) this.#deletePart.run(part);
       for (const { number, text } of texts) this.#insertText.run(number, text);
       this.#insert(parts);
@@ -107,7 +107,7 @@ export class PartDatabase {
   }
 }
 
-/** What SQLite says when the disk is full, also behind a quota or a limit of file sizes. */
+/** Whether SQLite failed because the disk, a quota or the file-size limit is full. */
 function isFull(error: unknown): boolean {
   return error instanceof SQLiteError && /^SQLITE_(FULL|IOERR)/.test(errorCode(error) ?? "");
 }
@@ -116,11 +116,11 @@ function openFile(file: string): Database {
   let database: Database | undefined;
   try {
     database = new Database(file, { create: true, readwrite: true });
-    // The lock is the process's: it ends with it, however it ends.
+    // The lock ends with the process, however that ends.
     database.run("PRAGMA locking_mode = EXCLUSIVE");
     checkOwner(database, file);
     database.run("PRAGMA journal_mode = WAL");
-    // What was committed survives the end of the process, and with FULL the end of the machine at ten times the cost.
+    // Commits survive the end of the process. FULL would also survive a crash of the machine, at ten times the cost.
     database.run("PRAGMA synchronous = NORMAL");
     database.run("PRAGMA cache_size = -32768");
     database.run("PRAGMA journal_size_limit = 67108864");
@@ -176,7 +176,7 @@ function explain(error: unknown, file: string): unknown {
     );
   }
   if (code.startsWith("SQLITE_")) {
-    // SQLite says only that it is unable to.
+    // SQLite gives no reason.
     const folder = dirname(file);
     const reason = existsSync(folder) ? errorText(error) : `there is no folder ${folder}`;
     return new UserError("file-unwritable", `${file} cannot be opened: ${reason}`, undefined, {

@@ -1,7 +1,7 @@
 import type { Span } from "../trace/span.ts";
 import { buildTree, type SpanNode } from "./span-tree.ts";
 
-/** How often one service called another, as `GET /api/v2/dependencies` says it. */
+/** How often one service called another, in the format of `GET /api/v2/dependencies`. */
 export interface DependencyLink {
   readonly parent: string;
   readonly child: string;
@@ -61,7 +61,7 @@ export class DependencyLinks {
       if (kind === "CLIENT" && local !== undefined && local !== ancestorName)
         this.#add(ancestorName, local, false);
       if (kind === "SERVER" || parent === undefined) parent = ancestorName;
-      // A client with children is passed over above: its error is told here.
+      // A client with children was skipped above, so its error is counted here.
       if (ancestor.kind === "CLIENT" && span.parentId === ancestor.id) isError ||= hasError(ancestor);
     }
     this.#add(parent, child, isError);

@@ -1,10 +1,10 @@
 const FIRST_PLACES = 1024;
-/** Fuller than this, searches grow long. */
+/** Maximum fill level. Above it, probes grow long. */
 const MAX_LOAD = 0.7;
 
 /**
- * A set of 64-bit hashes in two typed arrays: 8 bytes a place instead of the 50 that a `Set` takes. Open addressing;
- * a place with two zeros is empty, so the hash 0 counts as 1.
+ * A set of 64-bit hashes in two typed arrays: 8 bytes per slot instead of the 50 of a `Set`. It uses open addressing;
+ * a slot with two zeros is empty, so the hash 0 is stored as 1.
  */
 export class HashSet {
   #highs = new Int32Array(FIRST_PLACES);
@@ -15,7 +15,7 @@ export class HashSet {
     return this.#size;
   }
 
-  /** False when it was there already. */
+  /** Returns false when the hash was already in the set. */
   add(high: number, low: number): boolean {
     if (this.#size >= this.#highs.length * MAX_LOAD) this.#grow();
     const place = this.#find(high, lowOf(high, low));
@@ -30,7 +30,7 @@ export class HashSet {
     const found = this.#find(high, lowOf(high, low));
     if (found >= 0) return;
     this.#size--;
-    // Those behind it move up, so that no search ends at a gap too early.
+    // The hashes after it move up, so that no probe stops at the gap too early.
     const mask = this.#highs.length - 1;
     let gap = ~found;
     for (let place = (gap + 1) & mask; !this.#isEmpty(place); place = (place + 1) & mask) {
@@ -44,7 +44,7 @@ export class HashSet {
     this.#lows[gap] = 0;
   }
 
-  /** The place for a hash; `~place` when it is there. */
+  /** Returns the free slot for a hash, or `~slot` when the hash is in the set. */
   #find(high: number, low: number): number {
     const mask = this.#highs.length - 1;
     let place = low & mask;

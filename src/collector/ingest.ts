@@ -19,19 +19,19 @@ export interface IngestParts {
   readonly store: TraceStore;
   readonly live: LiveRecorder;
   readonly metrics: CollectorMetrics;
-  /** `null` where nobody drives a load. */
+  /** `null` when this process drives no load. */
   readonly proof: RunProof | null;
   /** The share of traces that is kept, 0 to 1. */
   readonly sampleRate: number;
 }
 
-/** `POST /api/v2/spans`: answers when the spans are stored. */
+/** `POST /api/v2/spans`: answers once the spans are stored. */
 export async function addZipkinSpans(request: Request, parts: IngestParts): Promise<Response> {
   const isProtobuf = mediaTypeOf(request) === "application/x-protobuf";
   return storeZipkin(request, isProtobuf ? decodeZipkinProtobuf : decodeZipkinSlices, parts);
 }
 
-/** `POST /api/v1/spans`: JSON only. Zipkin takes Thrift here, too, which no client of the last years sends. */
+/** `POST /api/v1/spans`: JSON only. Zipkin also accepts Thrift here, which no recent client sends. */
 export async function addZipkinV1Spans(request: Request, parts: IngestParts): Promise<Response> {
   if (mediaTypeOf(request) === "application/x-thrift")
     throw new HttpError(415, "Expected application/json but found application/x-thrift");
@@ -94,7 +94,10 @@ async function dropping<T>({ metrics }: IngestParts, decode: () => Promise<T>): 
   }
 }
 
-/** Work in slices, so that queries come in between; all of it before any span is stored, as one bad span refuses a batch. */
+/**
+ * Decodes in slices, so that queries run in between. A batch is decoded fully before any span is stored, because one
+ * bad span rejects it.
+ */
 async function runSliced<T>(slices: Iterable<T>): Promise<T[]> {
   const pause = new Pause();
   const done: T[] = [];
@@ -107,7 +110,7 @@ async function runSliced<T>(slices: Iterable<T>): Promise<T[]> {
 
 async function keepAll(groups: readonly (readonly Span[])[], parts: IngestParts): Promise<void> {
   const count = groups.reduce((sum, spans) => sum + spans.length, 0);
-  // As in Zipkin, a message without spans is none.
+  // As in Zipkin, a message without spans does not count.
   if (count > 0) parts.metrics.messageSpans = count;
   for (const spans of groups) if (spans.length > 0) await keep(spans, parts);
 }

@@ -3,23 +3,23 @@ import type { LiveNumbers, LiveSecond } from "./live.ts";
 import type { ProofTotals } from "./proof.ts";
 import type { StoreCounts } from "./store.ts";
 
-/** Seconds that are kept for those who come later. */
+/** Seconds of history that a new listener gets. */
 const HISTORY_SECONDS = 120;
 
-/** And what they may take in all, as JSON: a second of 1,000 links has 170 KB. */
+/** Maximum size of that history as JSON. One second of 1,000 links takes 170 KB. */
 const HISTORY_CHARACTERS = 8 * 1024 * 1024;
 
-/** How long a second stays open for spans that come late: links send once a second. */
+/** How long a second stays open for late spans. Links send once a second. */
 const OPEN_SECONDS = 2;
 
-/** Durations kept of one service or edge in a second; above, a random selection of them. */
+/** Maximum durations kept per service or edge and second. Above it, a random sample is kept. */
 const MAX_SAMPLES = 512;
 
-/** Services and edges counted in a second, so that names made up by anyone do not fill the memory. */
+/** Maximum services and edges per second, so that invented names cannot fill the memory. */
 const MAX_KEYS = 10_000;
 
 /**
- * Counts what the collector takes in, second by second. Seconds are closed when spans or listeners come, so there is no
+ * Counts what the collector accepts, second by second. Arriving spans and listeners close past seconds, so there is no
  * timer while nobody listens; and numbers stay when the spans that made them are evicted.
  */
 export class LiveRecorder {
@@ -30,7 +30,7 @@ export class LiveRecorder {
   readonly #history: string[] = [];
   readonly #listeners = new Set<(json: string) => void>();
   #historyCharacters = 0;
-  /** The first second, in seconds since 1970, that is not closed. */
+  /** The first open second, in seconds since 1970. */
   #next: number;
 
   constructor(
@@ -66,20 +66,20 @@ export class LiveRecorder {
     this.#secondOf(this.#current()).dropped += count;
   }
 
-  /** The seconds there are, oldest first, each as the JSON of a {@link LiveSecond}. */
+  /** The history, oldest first, each second as the JSON of a {@link LiveSecond}. */
   history(): readonly string[] {
     this.#closeUntil(this.#current() - OPEN_SECONDS);
     return this.#history;
   }
 
-  /** Calls with the JSON of each {@link LiveSecond} to come, until the returned function is called. */
+  /** Calls the listener with the JSON of each future {@link LiveSecond}, until the returned function is called. */
   listen(listener: (json: string) => void): () => void {
     this.#closeUntil(this.#current() - OPEN_SECONDS);
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Tells listeners of the seconds that are over. To be called once a second while there are any. */
+  /** Sends completed seconds to the listeners. Call it once a second while there are listeners. */
   tick(): void {
     this.#closeUntil(this.#current() - OPEN_SECONDS);
   }
@@ -92,7 +92,7 @@ export class LiveRecorder {
     return Math.floor(this.#now() / 1000);
   }
 
-  /** An open second: the span's own, or the nearest that is open when its clock is off or it comes late. */
+  /** Returns an open second: the span's own, or the nearest open one when the span is late or its clock is off. */
   #secondOf(wanted: number): OpenSecond {
     const second = Math.min(Math.max(wanted, this.#next), Math.max(this.#current(), this.#next));
     let open = this.#open.get(second);
@@ -104,7 +104,7 @@ export class LiveRecorder {
   }
 
   #closeUntil(end: number): void {
-    // After a pause nobody wants thousands of empty seconds.
+    // After an idle time, thousands of empty seconds are of no use.
     this.#next = Math.max(this.#next, end - HISTORY_SECONDS);
     for (; this.#next < end; this.#next++) this.#close(this.#next);
     for (const second of this.#open.keys()) if (second < this.#next) this.#open.delete(second);

@@ -2,7 +2,7 @@ import type { LiveRecorder } from "./live-recorder.ts";
 
 const SECOND_MS = 1000;
 
-/** What a listener that does not read may have waiting before it is cut off: history and some seconds. */
+/** Maximum bytes queued for a listener that does not read, before it is disconnected: the history and a few seconds. */
 const MAX_WAITING = 32 * 1024 * 1024;
 
 /** https://html.spec.whatwg.org/multipage/server-sent-events.html: `history`, then a `second` each second. */

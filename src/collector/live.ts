@@ -30,9 +30,9 @@ export interface LiveService extends LiveNumbers {
 }
 
 /**
- * From CLIENT spans that name the other side: a span alone tells both ends. A SERVER span has only the id of its parent,
- * whose service would have to be looked up in the store for each span, and may come later; a call whose CLIENT span is
- * missing or names nobody counts for its service, and in `GET /api/v2/dependencies`, but for no edge.
+ * From CLIENT spans that name the other side: a span alone tells both ends. A SERVER span has only the id of its
+ * parent, whose service would have to be looked up in the store for each span, and may come later; a call whose CLIENT
+ * span is missing or names nobody counts for its service, and in `GET /api/v2/dependencies`, but for no edge.
  */
 export interface LiveEdge extends LiveNumbers {
   readonly from: string;

@@ -1,4 +1,4 @@
-/** Which names there are under a key, and how often, so that a name goes with the last span that has it. */
+/** Counts the names under each key, so that a name disappears with the last span that has it. */
 export class NameCounts {
   readonly #byKey = new Map<string, Map<string, { count: number }>>();
 

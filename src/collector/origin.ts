@@ -1,8 +1,8 @@
-// Names that an attacker lets point to this machine (DNS rebinding), and pages of other origins.
+// Guards against DNS rebinding (an attacker's name that points to this machine) and against pages of other origins.
 
 /**
- * Whether a request to a page or control names this server and comes from its own pages. Addresses are taken, whichever they are:
- * nobody can let an address point elsewhere.
+ * Whether a request to the page or to control names this server and comes from its own pages. Any IP address is
+ * accepted: DNS cannot make an address point elsewhere.
  * @param host what the server listens on
  */
 export function isFromHere(request: Request, host: string): boolean {
@@ -11,26 +11,28 @@ export function isFromHere(request: Request, host: string): boolean {
   return (isLocalName(name) || name === host || isAddress) && isOwnOrigin(request);
 }
 
-/** Whether only programs of this machine reach a server that listens on this host. */
+/** Whether only programs on this machine can reach a server that listens on this host. */
 export function isLoopback(host: string): boolean {
   return isLocalName(host.toLowerCase()) || host === "::1";
 }
 
-/** Whether a request names this machine, as everybody does who reaches a server on loopback without a trick. */
+/** Whether the request's `Host` names this machine. Every legitimate client of a loopback server does. */
 export function namesLoopback(request: Request, host: string): boolean {
   const name = nameIn(request.headers.get("host") ?? "");
-  if (name === "") return true; // HTTP/1.0 may have none, and no browser leaves it out
+  if (name === "") return true; // HTTP/1.0 may omit it; browsers never do
   return isLocalName(name) || name === "[::1]" || name === host.toLowerCase();
 }
 
-/** Whether a request is none of another origin's page. A browser sends no origin with what a page gets from its own. */
+/**
+ * Whether a request does not come from another origin's page. Browsers send no `Origin` with same-origin GET requests.
+ */
 export function isOwnOrigin({ headers }: Request): boolean {
   const origin = headers.get("origin");
   const host = headers.get("host") ?? "";
   return origin === null || origin === `http://${host}` || origin === `https://${host}`;
 }
 
-/** RFC 6761 keeps `localhost` and all names below it for loopback. */
+/** RFC 6761 reserves `localhost` and all names below it for loopback. */
 function isLocalName(name: string): boolean {
   return /^(.+\.)?localhost\.?$|^127(\.\d{1,3}){3}$/.test(name);
 }

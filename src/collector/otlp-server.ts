@@ -5,21 +5,21 @@ import { pipeline } from "node:stream/promises";
 import { errorCode } from "../lib/errors.ts";
 import { respondError } from "./response.ts";
 
-/** A port that is listened on. */
+/** A listening server. */
 export interface Listener {
   readonly port: number;
-  /** Requests that are not answered yet. */
+  /** Requests in flight. */
   readonly pendingRequests: number;
-  /** Accepts no more connections; `isNow` closes those that there are. */
+  /** Stops accepting connections; `isNow` also closes the existing ones. */
   stop(isNow?: boolean): Promise<void>;
 }
 
 type Respond = (request: Request) => Promise<Response>;
 
 /**
- * Listens where OTLP exporters look for a collector. Many of them speak gRPC unless told otherwise, and get an answer that
- * says nothing to people. The runtime's own server answers HTTP/2 with 400 before anybody sees it; Node's tells.
- * @param onGrpc is told of each connection that begins with the preface of HTTP/2 (RFC 9113, 3.4)
+ * Listens on the port where OTLP exporters expect a collector. Many of them speak gRPC by default, and would get an
+ * answer that explains nothing. Bun's server answers HTTP/2 with 400 before our code sees it; Node's server reports it.
+ * @param onGrpc called for each connection that starts with the HTTP/2 preface (RFC 9113, 3.4)
  * @throws {Error} `EADDRINUSE` and the like
  */
 export function listenForOtlp(host: string, port: number, respond: Respond, onGrpc: () => void): Listener {
@@ -29,7 +29,7 @@ export function listenForOtlp(host: string, port: number, respond: Respond, onGr
     try {
       await answer(incoming, outgoing, respond);
     } catch {
-      // The client has gone, or sent half of its body.
+      // The client disconnected, perhaps in the middle of its body.
       outgoing.destroy();
     } finally {
       pendingRequests--;

@@ -11,7 +11,10 @@ const CODES: Readonly<Record<number, number>> = {
 };
 const UNKNOWN = 2;
 
-/** A `google.rpc.Status` in the encoding of the request, as OTLP wants it; JSON when that is neither of its two. */
+/**
+ * Answers with a `google.rpc.Status` in the request's encoding, as OTLP requires, or as JSON when the request has
+ * neither encoding.
+ */
 export function respondStatus(request: Request, status: number, message: string): Response {
   const code = CODES[status] ?? UNKNOWN;
   const isProtobuf = mediaTypeOf(request) === "application/x-protobuf";
@@ -22,7 +25,7 @@ export function respondStatus(request: Request, status: number, message: string)
   return new Response(body, { status, headers: { "Content-Type": type } });
 }
 
-/** In lower case, without parameters. */
+/** Returns the media type in lower case, without parameters. */
 export function mediaTypeOf(request: Request): string {
   return (request.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
 }

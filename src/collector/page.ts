@@ -7,25 +7,25 @@ type LoadText = () => Promise<{ readonly default: string }>;
 
 /** What `scripts/build-page.ts` writes into `ui/dist/files.js`. */
 interface BuiltFiles {
-  /** By name: all files of the page but its icon. */
+  /** All files of the page except its icon, by name. */
   readonly files: Readonly<Record<string, LoadText>>;
-  /** By view: the files that the view needs, and a page without it does not. */
+  /** The files that only this view needs, by view. */
   readonly preloads: Readonly<Record<string, readonly string[]>>;
 }
 
 /**
- * The imports are literal, here and in the list, so that `bun build --compile` carries the texts; and lazy because most
- * collectors never show their page. The casts keep `tsc` from looking for what a build makes; Bun drops them before it looks
- * at the path.
+ * The imports are literal, here and in the list, so that `bun build --compile` includes the files. They are lazy
+ * because most collectors never show their page. The casts keep `tsc` from looking for build output; Bun drops them
+ * before it looks at the path.
  */
 const loadFiles = (): Promise<BuiltFiles> => import("../../ui/dist/files.js" as string);
 const loadIcon: LoadText = () => import("../../ui/icon.svg" as string, { with: { type: "text" } });
 
 const served = new Map<string, Promise<StaticText>>();
 
-/** A file of the web page; undefined when there is none at this path. */
+/** Answers with a file of the web page; undefined when the page has no file at this path. */
 export async function servePage(request: Request, path: string): Promise<Response | undefined> {
-  // Other paths do not wait for the page to be built.
+  // Other paths do not wait for the page build.
   if (!/^\/([\w-]+\.(js|css|svg))?$/.test(path)) return undefined;
   await buildPageFromSources();
   const { files, preloads } = await loadFiles();
@@ -34,7 +34,7 @@ export async function servePage(request: Request, path: string): Promise<Respons
   if (load === undefined) return undefined;
   let text = served.get(name);
   if (text === undefined) {
-    // Level 6 makes it a sixth smaller than other answers, and is paid once.
+    // Level 6 makes it a sixth smaller than level 1, and the cost is paid once.
     text = load().then((module) => new StaticText(module.default, 6));
     text.catch(() => served.delete(name));
     served.set(name, text);
@@ -48,7 +48,7 @@ export async function servePage(request: Request, path: string): Promise<Respons
   });
 }
 
-/** The browser asks for what the address needs beside the script, not when that has come and run. */
+/** Preload links: the browser fetches what the view needs in parallel with the script, not after it has run. */
 function preloadLinks(query: URLSearchParams, preloads: BuiltFiles["preloads"]): string[] {
   const links = (preloads[viewOf(query)] ?? []).map((name) => `<${name}>; rel=modulepreload`);
   const traceId = query.get("trace");

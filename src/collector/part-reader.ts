@@ -24,7 +24,7 @@ export class PartReader {
   readonly #dictionary: Dictionary;
   readonly #found: (high: number, low: number) => void;
 
-  /** @param found is told the hash of each span that is read */
+  /** @param found called with the hash of each span */
   constructor(dictionary: Dictionary, found: (high: number, low: number) => void = () => {}) {
     this.#dictionary = dictionary;
     this.#found = found;
@@ -76,7 +76,7 @@ export class PartReader {
     const count = this.#readNumber();
     if (count === 0) return undefined;
     const entries = Array.from({ length: count }, () => [this.#readText(), this.#readText()] as const);
-    // Written as they came. Not by assignment: a tag may be called `__proto__`.
+    // Tags keep their order. They are not assigned, because a tag may be called `__proto__`.
     return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
@@ -121,7 +121,7 @@ export class PartReader {
   }
 }
 
-/** The id in a part's header. */
+/** Reads the trace id in a part's header. */
 function readTraceId(part: Buffer): string {
   const isShort = part.readUInt32BE(0) === 0 && part.readUInt32BE(4) === 0;
   return part.toString("hex", isShort ? 8 : 0, HEADER_BYTES);

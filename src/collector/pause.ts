@@ -17,7 +17,10 @@ export class Pause {
   }
 }
 
-/** One in each turn: if all went on in the same, many at a time would hold up everything else as long as one without pauses. */
+/**
+ * One in each turn: if all went on in the same, many at a time would hold up everything else as long as one without
+ * pauses.
+ */
 function wakeOne(): void {
   waiting.shift()?.();
   if (waiting.length > 0) setImmediate(wakeOne);

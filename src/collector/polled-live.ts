@@ -4,18 +4,18 @@ import type { ProxiedBackend } from "./proxied-backend.ts";
 import { readJson } from "./remote-query.ts";
 
 const POLL_MS = 2000;
-/** Spans come to a backend a second or two after they ended. */
+/** Spans reach a backend a second or two after they end. */
 const DELAY_MS = 5000;
-/** Traces that are asked for at a time; with more in these seconds, the numbers are of this many. */
+/** Maximum traces per query. If there are more in these seconds, the numbers cover only this many. */
 export const POLLED_TRACES = 200;
 const TIMEOUT_MS = 10_000;
 
-/** Numbers by second from a backend that has none: its newest traces, read again and again while somebody listens. */
+/** Derives numbers per second from a backend that has none: polls its newest traces while there are listeners. */
 export class PolledLive {
   readonly recorder: LiveRecorder;
   readonly #backend: ProxiedBackend;
   readonly #timer: Timer;
-  /** Spans that were counted, by when: a trace is read several times while it is young. */
+  /** Ids of counted spans with the time of counting, because a young trace is read several times. */
   #counted = new Map<string, number>();
   #held = 0;
   #isBusy = false;
@@ -42,7 +42,7 @@ export class PolledLive {
       const limit = AbortSignal.timeout(TIMEOUT_MS);
       this.#count(await readJson<Span[][]>(this.#backend, `/api/v2/traces?${query}`, limit));
     } catch {
-      // The next one may be answered; the page says itself when its own requests are not.
+      // The next poll may succeed, and the page reports failures of its own requests itself.
     } finally {
       this.#isBusy = false;
     }

@@ -1,31 +1,31 @@
 import type { Span } from "../trace/span.ts";
 
-/** What the ledger of its request says of a trace. */
+/** What the request's ledger says about its trace. */
 export interface TraceProof {
   /**
-   * `waiting`: not all of it is there, and it may still come. `unknown`: the ledger itself was cut, by a call that got no
-   * answer, or the request was.
+   * `waiting`: some spans have not arrived and still may. `unknown`: the ledger is incomplete, because a call got no
+   * answer or the request failed.
    */
   readonly state: "complete" | "waiting" | "incomplete" | "unknown";
-  /** Spans that are there. */
+  /** Number of stored spans. */
   readonly seen: number;
-  /** Spans that the ledger knows; `null` where there is none. */
+  /** Number of spans in the ledger; `null` without a ledger. */
   readonly expected: number | null;
-  /** What is wrong, in words. */
+  /** The problem, as text for people. */
   readonly findings: readonly string[];
 }
 
-/** How many requests of the run are in each state; together all that ended. */
+/** Number of the run's requests in each state. The sum is the number of finished requests. */
 export type ProofTotals = Readonly<Record<TraceProof["state"], number>>;
 
 /**
- * The accounts of the requests that somebody sends while this collector takes their spans. Who drives the load gives it;
- * a collector by itself knows no ledger.
+ * The ledgers of requests whose spans this collector stores. The load generator in the same process provides it;
+ * a standalone collector has none.
  */
 export interface RunProof {
-  /** Is told of spans that were stored. */
+  /** Records spans that were stored. */
   record(spans: readonly Span[]): void;
-  /** `undefined` for a trace that is not of the run, or whose request was too long ago. */
+  /** `undefined` for a trace that is not of the run, or whose request is no longer remembered. */
   proofOf(traceId: string): TraceProof | undefined;
   totals(): ProofTotals;
   /** What `GET /api/verify` answers. */

@@ -1,9 +1,9 @@
-/** Where the traces are, and how it is asked. */
+/** A trace backend behind a proxy, and how to query it. */
 export interface ProxiedBackend {
   readonly kind: "zipkin" | "collector";
-  /** It has live numbers as a stream, and the way to it lets a stream through, which the API server's does not. */
+  /** The backend streams live numbers, and the path to it lets a stream through. The API server's proxy does not. */
   readonly hasLive: boolean;
-  /** Without a slash at the end. */
+  /** Has no trailing slash. */
   readonly url: string;
   readonly fetch: (
     url: string,

@@ -10,17 +10,17 @@ import { parseTraceQuery, parseWindow } from "./trace-query.ts";
 
 export interface QueryParts {
   readonly store: TraceStore;
-  /** False: traces are found by id only, as with Zipkin's `SEARCH_ENABLED=false`. */
+  /** If false, traces are found by id only, as with Zipkin's `SEARCH_ENABLED=false`. */
   readonly isSearchable: boolean;
-  /** The window of a query that gives none. */
+  /** Time window of a query that specifies none, milliseconds. */
   readonly lookbackMs: number;
-  /** Tags whose values are told. */
+  /** Tags whose values are suggested. */
   readonly autocompleteKeys: readonly string[];
 }
 
 const TRACE_PATH = "trace/";
 
-/** Answers a query of Zipkin's v2 API; `path` is what stands behind `/api/v2/`. */
+/** Answers a query of Zipkin's v2 API; `path` is the part after `/api/v2/`. */
 export async function answerQuery(
   request: Request,
   path: string,

@@ -16,12 +16,12 @@ import { untilNow } from "./trace-query.ts";
 
 export interface RemotePageOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number;
   readonly backend: ProxiedBackend;
-  /** What `GET /api/topology` answers; `null` where nobody knows it. */
+  /** What `GET /api/topology` answers; `null` when it is not known. */
   readonly topology: unknown;
-  /** What is shown, from where, and what is not to be had: a sentence or two. */
+  /** One or two sentences: which traces are shown, where they come from, and what is unavailable. */
   readonly about: string;
 }
 
@@ -31,8 +31,8 @@ export interface RemotePage {
 }
 
 /**
- * The page over traces that are elsewhere. It asks and never changes: everything but GET is refused, and so is who comes by another
- * host name or from another origin, as what it shows may be nobody else's business.
+ * Serves the page for traces in another backend. It is read-only: everything but GET is rejected, and so is a request
+ * with another host name or from another origin, because the traces may be confidential.
  * @throws {UserError} `port-busy`
  */
 export function startRemotePage(options: RemotePageOptions): RemotePage {
@@ -98,7 +98,7 @@ async function pass(request: Request, backend: ProxiedBackend, query: string): P
   return new Response(await fetchJson(backend, query, request.signal), { headers });
 }
 
-/** Zipkin has no list without spans: it is made here, so that the page gets little. */
+/** Zipkin has no list without spans. It is made here, so that the page downloads little. */
 async function listTraces(backend: ProxiedBackend, parameters: URLSearchParams) {
   const query = parseListingQuery(parameters);
   const [traces, services] = await Promise.all([
@@ -108,7 +108,7 @@ async function listTraces(backend: ProxiedBackend, parameters: URLSearchParams) 
   return { traces: listFromZipkin(traces, query), services, counts: null };
 }
 
-/** The page finds the text in its own head. */
+/** The page reads the text from its own `<head>`. */
 async function describe(response: Response, about: string): Promise<Response> {
   const content = about.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
   const meta = `<meta name="about" content="${content}">`;

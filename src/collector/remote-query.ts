@@ -4,7 +4,7 @@ import { errorText } from "../lib/errors.ts";
 import { parseWellFormed } from "../lib/well-formed-json.ts";
 import type { ProxiedBackend } from "./proxied-backend.ts";
 
-/** What a backend says instead of an answer, or why its answer is not passed on. */
+/** A backend's error answer, or the reason why its answer is not passed on. */
 export class RemoteError extends Error {
   constructor(
     readonly status: number,
@@ -15,27 +15,30 @@ export class RemoteError extends Error {
 }
 
 const TIMEOUT_MS = 30_000;
-/** Of a backend's own words. */
+/** Maximum characters quoted from a backend's error answer. */
 const SHOWN_CHARACTERS = 500;
 
-/** All of Zipkin's queries. No other path of a backend is asked, as what it may hold is for others, and so may be our credentials. */
+/**
+ * All of Zipkin's queries. No other path of a backend is requested: it may be private, and our credentials may allow
+ * it.
+ */
 const ZIPKIN_QUERIES =
   /^\/api\/v2\/(services|spans|remoteServices|traces|traceMany|dependencies|autocompleteKeys|autocompleteValues|trace\/[0-9a-f]{1,32})$/i;
-/** What our own collector answers besides. */
+/** Further queries that our own collector answers. */
 const COLLECTOR_QUERIES = /^\/(page\/(dependencies|traces|proof)|api\/(live|runs|verify)|health)$/;
 
 export function isQuery({ kind }: ProxiedBackend, path: string): boolean {
   return ZIPKIN_QUERIES.test(path) || (kind === "collector" && COLLECTOR_QUERIES.test(path));
 }
 
-/** The stream of live numbers, which lasts as long as who listens. @throws {RemoteError} */
+/** Opens the stream of live numbers, which lasts as long as its listener. @throws {RemoteError} */
 export async function openLive(backend: ProxiedBackend, signal: AbortSignal): Promise<Response> {
   const response = await ask(backend, "/api/live", "text/event-stream", signal);
   const headers = { "Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store" };
   return new Response(response.body, { headers });
 }
 
-/** The JSON that a backend answers to one of its queries. @throws {RemoteError} */
+/** Returns the JSON that a backend answers to a query. @throws {RemoteError} */
 export async function fetchJson(
   backend: ProxiedBackend,
   query: string,

@@ -3,12 +3,14 @@ import { gunzip, inflate, inflateRaw } from "node:zlib";
 import { errorCode } from "../lib/errors.ts";
 import { HttpError } from "./http-error.ts";
 
-/** Zipkin's cap. Here it holds on the wire and again after inflation. */
+/** Zipkin's limit. It applies to the body on the wire and again after decompression. */
 export const MAX_BODY_BYTES = 10 * 1024 * 1024;
 
 /**
- * The whole body, decompressed. `deflate` is zlib's format, and also without its header, which some clients send (RFC 9110, 8.4.1.2).
- * @throws {HttpError} 413 over `MAX_BODY_BYTES`, 415 for an unknown encoding, 400 when the body is not in that encoding.
+ * Reads the whole body, decompressed. `deflate` is zlib's format; some clients send it without its header (RFC 9110,
+ * 8.4.1.2).
+ * @throws {HttpError} 413 over `MAX_BODY_BYTES`, 415 for an unknown encoding, 400 when the body is not in that
+ * encoding.
  */
 export async function readBody(request: Request): Promise<Uint8Array> {
   const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() || "identity";
@@ -36,7 +38,7 @@ function hasZlibHeader([first = 0, second = 0]: Uint8Array): boolean {
 
 async function readLimited(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get("content-length")) > MAX_BODY_BYTES) throw tooLarge();
-  // No more than declared comes in. Without a declared length it is counted on the way.
+  // Bun reads no more than the declared length. Without one, bytes are counted as they arrive.
   if (request.headers.has("content-length")) return request.bytes();
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -48,7 +50,7 @@ async function readLimited(request: Request): Promise<Uint8Array> {
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
 }
 
-/** In a thread of the runtime: 10 MiB take 30 ms. */
+/** Decompresses in a thread of the runtime: 10 MiB take 30 ms. */
 async function decompress(bytes: Uint8Array, method: typeof gunzip, encoding: string): Promise<Uint8Array> {
   try {
     return await promisify(method)(bytes, { maxOutputLength: MAX_BODY_BYTES });

@@ -2,20 +2,20 @@ import { isHostText } from "../http/host.ts";
 import { respondError } from "./response.ts";
 
 /**
- * Gives `respond` only requests that it can rely on, as the runtime's server checks less than RFC 9112 (3.2) asks for: the
- * address is a whole URL, `Host` is valid, and HEAD has become GET, whose body the server leaves out of the answer.
+ * Passes only well-formed requests to `respond`, because Bun's server checks less than RFC 9112 (3.2) requires: the
+ * address is an absolute URL, `Host` is valid, and HEAD has become GET; the server omits the answer's body.
  */
 export async function respondWellFormed(
   request: Request,
   respond: (request: Request) => Promise<Response>,
 ): Promise<Response> {
-  // Several lines come joined by a comma and a space, which no host has.
+  // Bun joins several header lines with a comma and a space, which no host contains.
   const host = request.headers.get("host") ?? "";
   if (host !== "" && !isHostText(host)) {
     return respondError(400, "Expected one Host header with a host name and an optional port.");
   }
   const isWhole = request.url.startsWith("http://") && URL.canParse(request.url);
-  // HTTP/1.0 may come without a host. What does not begin with a slash is CONNECT, for proxies.
+  // HTTP/1.0 may omit the host. A target without a leading slash is CONNECT, for proxies.
   const url = isWhole ? request.url : request.url.replace(/^(http:\/\/[^/]*)?\//, "http://localhost/");
   if (!url.startsWith("http://")) return respondError(400, "Expected a path.");
   if (isWhole && request.method !== "HEAD") return respond(request);

@@ -1,4 +1,4 @@
-/** What Zipkin gzips from; below, the header costs more than it saves. */
+/** Zipkin's minimum size for gzip, in bytes. Below it, the header costs more than it saves. */
 const MIN_GZIP_BYTES = 2048;
 
 /** Level 1: a page of large traces is some MB of JSON, and the collector shares its processor with the chain. */
@@ -8,12 +8,12 @@ export function respondJson(request: Request, value: unknown): Response {
   return respondText(request, JSON.stringify(value), { "Content-Type": "application/json" });
 }
 
-/** 200 with the text, gzipped when it is over 2 KiB and the client accepts that. */
+/** Answers 200 with the text, gzipped if it is over 2 KiB and the client accepts gzip. */
 export function respondText(request: Request, text: string, headers: Record<string, string>): Response {
   return respondStatic(request, new StaticText(text, GZIP_LEVEL), headers);
 }
 
-/** A text that is compressed when it is first needed, and then kept compressed, too. */
+/** A text that is compressed on first use and also kept compressed. */
 export class StaticText {
   readonly plain: Uint8Array<ArrayBuffer>;
   readonly #level: 1 | 6;
@@ -30,7 +30,7 @@ export class StaticText {
   }
 }
 
-/** As {@link respondText}, for a text that many requests ask for. */
+/** Like {@link respondText}, for a text that many requests ask for. */
 export function respondStatic(request: Request, text: StaticText, headers: Record<string, string>): Response {
   const varying = { ...headers, Vary: "Accept-Encoding" };
   if (text.plain.length <= MIN_GZIP_BYTES || !acceptsGzip(request))

@@ -7,7 +7,7 @@ import { Pause } from "./pause.ts";
 import type { TraceStore } from "./store.ts";
 import { readWholeNumber } from "./trace-query.ts";
 
-/** A run of the load generator, as far as the store has it. */
+/** A run of the load generator, according to the stored spans. */
 export interface RunSummary {
   /** 16 hex digits: the first half of the ids of its traces. */
   readonly run: string;
@@ -16,15 +16,18 @@ export interface RunSummary {
 }
 
 const MAX_SEQUENCE = 2 ** 32;
-/** Requests of one answer whose spans are read: some seconds of work. */
+/** Maximum requests in one answer whose spans are read: a few seconds of work. */
 const MAX_LIMIT = 100_000;
-/** And without a look at spans. */
+/** Maximum requests in one answer without reading spans. */
 const MAX_COPIES_LIMIT = 1_000_000;
-/** Records that room is made for at a time: few of those asked for may be there. */
+/** Records allocated at a time, because few of the requested ones may exist. */
 const RECORDS_AT_ONCE = 1024;
 const NO_SPANS: readonly Span[] = [];
 
-/** `GET /api/runs`. A trace is of a run when its id is one that the run would have made for one of its first 2^32 requests. */
+/**
+ * `GET /api/runs`. A trace is of a run when its id is one that the run would have made for one of its first 2^32
+ * requests.
+ */
 export function listRuns(store: TraceStore): RunSummary[] {
   const runs = new Map<string, { ids: RunIds; traces: number; spans: number }>();
   for (const { id, spans } of store.traceIds()) {
@@ -44,10 +47,11 @@ export function listRuns(store: TraceStore): RunSummary[] {
 let lastLedger: Promise<unknown> = Promise.resolve();
 
 /**
- * `GET /api/runs/RUNID/ledger`: a record of `run-ledger.ts` for each request of the range that has spans here, in the order of
- * their numbers. Count and digest are of the stored spans, `unknown` counts copies of them that came and were not kept; of
- * end, status and flags nothing is known. With `of=copies` only requests with copies, and nothing but their number: no span is read.
- * One is made at a time, as they would only slow each other and everything else; `signal` ends one that nobody waits for.
+ * `GET /api/runs/RUNID/ledger`: a record of `run-ledger.ts` for each request of the range that has spans here, in the
+ * order of their numbers. Count and digest are of the stored spans, `unknown` counts copies of them that came and were
+ * not kept; of end, status and flags nothing is known. With `of=copies` only requests with copies, and nothing but
+ * their number: no span is read. One is made at a time, as they would only slow each other and everything else;
+ * `signal` ends one that nobody waits for.
  */
 export async function readRunLedger(
   store: TraceStore,

@@ -3,8 +3,8 @@ import type { Span } from "../trace/span.ts";
 const HALF = 2 ** 31;
 
 /**
- * Zipkin's boundary sampler: keeps a share of the traces by the low 64 bits of their ids, so that collectors with the same
- * rate keep the same ones. Debug spans are kept.
+ * Zipkin's boundary sampler: keeps a share of the traces by the low 64 bits of their ids, so that collectors with the
+ * same rate keep the same ones. Debug spans are kept.
  */
 export function sampleSpans(spans: readonly Span[], rate: number): readonly Span[] {
   if (rate >= 1) return spans;

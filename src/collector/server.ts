@@ -16,7 +16,7 @@ import { DEFAULT_LOOKBACK_MS } from "./trace-query.ts";
 export interface CollectorOptions extends SpanStoreOptions {
   /** The address to listen on. */
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   readonly port: number;
   /** A second port, where OTLP exporters look for it (4318). */
   readonly otlpPort?: number | undefined;
@@ -47,10 +47,10 @@ export interface Collector {
   stop(): Promise<void>;
 }
 
-/** Above the pauses of exporters that send every few seconds, so that no batch meets a connection being closed. */
+/** Longer than the pauses of exporters that send every few seconds, so that no batch meets a closing connection. */
 const IDLE_TIMEOUT_SECONDS = 120;
 
-/** How often traces that are too old are looked for when nothing comes in. */
+/** How often expired traces are removed when no spans arrive. */
 const EXPIRY_MS = 10_000;
 
 const STOP_TIMEOUT_MS = 1000;
@@ -157,13 +157,13 @@ export function listen(
       hostname: host,
       port,
       idleTimeout: IDLE_TIMEOUT_SECONDS,
-      // The API has its own limit, and answers with a text.
+      // The API has its own limit and answers with an explanation.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
-      // Without this, `development: false` lets a second server share the port, and spans go to either.
+      // Without this, `development: false` lets a second server share the port, and spans would reach either.
       reusePort: false,
       fetch: (request, server) => {
-        // A stream may be silent for longer than the idle time-out, which other connections keep.
+        // A stream may be silent for longer than the idle timeout of other connections.
         if (request.url.endsWith("/api/live")) server.timeout(request, 0);
         return respondSafely(request, respond);
       },

@@ -1,4 +1,4 @@
-/** What traces are sorted by. */
+/** The sort key of traces. */
 export interface Sortable {
   /** Microseconds since 1970. */
   readonly start: number;
@@ -8,7 +8,7 @@ export interface Sortable {
 const MAX_BLOCK = 1024;
 
 /**
- * Traces by start, then id: one sorted list, in blocks so that an insertion anywhere moves a thousand at most (imports
+ * Traces by start, then id: one sorted list, in blocks, so that an insertion moves at most a thousand entries (imports
  * put old traces before a million of newer ones).
  */
 export class SortedTraces<T extends Sortable> {
@@ -25,7 +25,7 @@ export class SortedTraces<T extends Sortable> {
     if (block.length > MAX_BLOCK) this.#blocks.splice(at + 1, 0, block.splice(MAX_BLOCK / 2));
   }
 
-  /** Takes out a trace whose start has not changed since it was added. */
+  /** Removes a trace whose start has not changed since it was added. */
   remove(trace: T): void {
     const at = this.#blockOf(trace);
     const block = this.#blocks[at];
@@ -40,7 +40,10 @@ export class SortedTraces<T extends Sortable> {
     return this.#blocks[0]?.[0];
   }
 
-  /** From the newest that started at `endMicros` or before to the oldest at `startMicros` or after. Change nothing meanwhile. */
+  /**
+   * Iterates from the newest trace that started at or before `endMicros` to the oldest at or after `startMicros`. Do
+   * not modify the list meanwhile.
+   */
   *newestFirst(startMicros: number, endMicros: number): Generator<T> {
     const end = { start: endMicros, id: "~" };
     for (let at = this.#blockOf(end); at >= 0; at--) {
@@ -53,7 +56,7 @@ export class SortedTraces<T extends Sortable> {
     }
   }
 
-  /** The last block that does not begin behind the trace; -1 when all do. */
+  /** Returns the last block that does not start after the trace; -1 when all do. */
   #blockOf(trace: Sortable): number {
     let low = 0;
     let high = this.#blocks.length;

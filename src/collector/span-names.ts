@@ -1,7 +1,7 @@
 import type { Span } from "../trace/span.ts";
 import { NameCounts } from "./name-counts.ts";
 
-/** What Zipkin's page offers to choose from: names of services and of their spans, and values of some tags. */
+/** The suggestions of Zipkin's page: names of services and of their spans, and values of some tags. */
 export class SpanNames {
   readonly #autocompleteKeys: readonly string[];
   readonly #services = new NameCounts();

@@ -18,45 +18,45 @@ import { matchesTrace } from "./trace-match.ts";
 //          hashes    one of each span, to know what is there already
 //          names     service ──► names of spans, of remote services; autocomplete key ──► values
 //
-// What is in memory is made again from the rows when a file is opened. It changes after a commit only, so that a
-// commit that fails leaves nothing to undo.
+// The memory part is rebuilt from the rows when a file is opened. It changes only after a commit, so that a
+// failed commit leaves nothing to undo.
 
 export const DEFAULT_MAX_SPANS = 1_000_000;
 
-/** A span of a link takes some 90 bytes. */
+/** A link's span takes about 90 bytes. */
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
 const DEFAULT_MAX_FILE_BYTES = 4 * 1024 * 1024 * 1024;
 
-/** The most of the room that one trace may take, so that a runaway trace cannot push out all others. */
+/** Maximum share of the limits that one trace may take, so that a runaway trace cannot evict all others. */
 const MAX_TRACE_SHARE = 0.9;
 
 export interface SpanStoreOptions {
-  /** A file that is made when there is none; `null` keeps spans in memory. @default null */
+  /** Database file, created if missing; `null` keeps spans in memory. @default null */
   readonly file?: string | null | undefined;
-  /** The most spans to keep. @default DEFAULT_MAX_SPANS */
+  /** Maximum number of spans. @default DEFAULT_MAX_SPANS */
   readonly maxSpans?: number | undefined;
-  /** The most bytes of spans to keep, as they are stored. @default 256 MiB, in a file 4 GiB */
+  /** Maximum bytes of stored spans. @default 256 MiB, in a file 4 GiB */
   readonly maxBytes?: number | undefined;
   /** How long traces are kept after their start, milliseconds. @default for ever */
   readonly retentionMs?: number | undefined;
   /** Whether two trace ids that differ in the first 16 of 32 digits are different traces. @default true */
   readonly strictTraceId?: boolean | undefined;
-  /** Tags whose values can be asked for. */
+  /** Tags whose values can be queried. */
   readonly autocompleteKeys?: readonly string[] | undefined;
 }
 
-/** What a commit adds to a trace. */
+/** The spans that a commit adds to a trace. */
 interface Addition {
   readonly trace: StoredTrace;
-  /** Only those that are new, once they are written. */
+  /** After writing, only the new spans. */
   readonly spans: Span[];
-  /** Where the part stands that was written. */
+  /** Offset of the written part. */
   start: number;
   end: number;
   duplicates: number;
 }
 
-/** The store of the collector, on SQLite in memory or in a file. */
+/** The collector's store, in a SQLite database in memory or in a file. */
 export class SpanStore implements TraceStore {
   readonly #database: PartDatabase;
   readonly #dictionary = new Dictionary();
@@ -70,7 +70,7 @@ export class SpanStore implements TraceStore {
   readonly #hashes = new HashSet();
   readonly #names: SpanNames;
   #nextPart = 0;
-  /** Parts of traces that are gone here, with rows that the next commit deletes. */
+  /** Parts of evicted traces, whose rows the next commit deletes. */
   #evicted: number[] = [];
   #evictedSpans = 0;
   #refusedSpans = 0;
@@ -117,7 +117,7 @@ export class SpanStore implements TraceStore {
 
   *eachTrace(query: Pick<TraceQuery, "endTs" | "lookback">): Generator<Span[]> {
     const seen = new Set<string>();
-    // A copy: spans come in and go while these are worked on.
+    // The list is copied, because spans are added and evicted meanwhile.
     for (const { id } of [...this.#index.touchingWindow(query)]) {
       const twins = this.#index.twinsOf(id);
       const lowId = id.slice(-16);
@@ -158,7 +158,7 @@ export class SpanStore implements TraceStore {
     };
   }
 
-  /** Lets go of what is older than the retention; `add` does so, too. */
+  /** Evicts traces older than the retention, as `add` does. */
   expire(): void {
     this.#evict();
   }
@@ -176,7 +176,7 @@ export class SpanStore implements TraceStore {
     this.#writer.reset();
     for (const addition of additions) this.#write(addition, hashes);
     const grown = additions.filter(({ spans }) => spans.length > 0);
-    // Cut out when all is written, as the writer's buffer may have moved.
+    // Slices are cut after everything is written, because the writer's buffer may have been reallocated.
     const parts = grown.map(({ start, end }, index) => ({
       id: this.#nextPart + index,
       spans: this.#writer.slice(start, end),
@@ -202,7 +202,9 @@ export class SpanStore implements TraceStore {
     this.#evict();
   }
 
-  /** The spans of each trace id. Where ids are not strict, several may be of one trace, and each keeps its own. */
+  /**
+   * Groups spans by trace id. If ids are not strict, several ids may belong to one trace, and each span keeps its own.
+   */
   #group(batches: readonly (readonly Span[])[]): Addition[] {
     const byId = new Map<string, Addition>();
     const drafts = new Map<string, StoredTrace>();
@@ -227,7 +229,7 @@ export class SpanStore implements TraceStore {
     return [...byId.values()];
   }
 
-  /** Writes the spans that are new, and leaves only those in the addition. */
+  /** Writes the new spans and removes the others from the addition. */
   #write(addition: Addition, hashes: number[]): void {
     const { trace, spans } = addition;
     const writer = this.#writer;
@@ -282,7 +284,7 @@ export class SpanStore implements TraceStore {
     return spans;
   }
 
-  /** Makes what is in memory from the rows of a file. */
+  /** Rebuilds the memory part from the rows of a file. */
   #restore(): void {
     for (const { number, value } of this.#database.texts()) this.#dictionary.restore(number, value);
     const reader = new PartReader(this.#dictionary, (high, low) => this.#hashes.add(high, low));
@@ -292,7 +294,7 @@ export class SpanStore implements TraceStore {
       const { traceId } = spans[0] as Span;
       const key = this.#index.keyOf(traceId);
       const trace = this.#index.get(key) ?? this.#index.draft(key);
-      // Written once more for its terms only.
+      // The span is encoded again only to collect its terms.
       this.#writer.reset();
       this.#writer.begin(traceId);
       for (const span of spans) {

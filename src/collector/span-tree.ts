@@ -1,7 +1,7 @@
 import type { Endpoint, Span } from "../trace/span.ts";
 import { isShared, mergeSpans } from "./trace-merge.ts";
 
-/** A span in the tree of its trace; `span` is undefined for a root that stands for a missing one. */
+/** A span in the tree of its trace; `span` is undefined for the placeholder of a missing root. */
 export interface SpanNode {
   readonly span: Span | undefined;
   parent: SpanNode | undefined;
@@ -9,9 +9,9 @@ export interface SpanNode {
 }
 
 /**
- * The tree of a trace by Zipkin's rules; returns its root. A shared span is below the span with its id. Others are below the
- * shared span with their parent's id on their own endpoint, else below the span with that id. What has no parent is below
- * the first span without one. Spans in a circle are in no tree.
+ * The tree of a trace by Zipkin's rules; returns its root. A shared span is below the span with its id. Others are
+ * below the shared span with their parent's id on their own endpoint, else below the span with that id. A span without
+ * a parent is below the first such span. Spans in a cycle are in no tree.
  */
 export function buildTree(spans: readonly Span[]): SpanNode {
   const cleaned = mergeSpans(spans);

@@ -13,20 +13,20 @@ import type { Span } from "../trace/span.ts";
 export interface TraceStore {
   /** @throws {StoreFullError} and none is stored then */
   add(spans: readonly Span[]): void;
-  /** As `add`, in one commit with others that come at the same time. */
+  /** Like `add`, in one commit with other additions of the same event-loop turn. */
   addSoon(spans: readonly Span[]): Promise<void>;
-  /** All spans of a trace, in no particular order; undefined when it has none. `traceId` is normalized. */
+  /** All spans of a trace, in no particular order; undefined for an unknown trace. `traceId` is normalized. */
   trace(traceId: string): Span[] | undefined;
   /**
-   * Newest first, by the timestamp of each trace's root, or of its earliest span where the root is missing. A trace without any
-   * timestamp is never among them.
+   * Newest first, by the timestamp of each trace's root, or of its earliest span where the root is missing. A trace
+   * without any timestamp is never among them.
    */
   traces(query: TraceQuery): Span[][];
-  /** Copies of spans of the trace that came and were not kept, since the store was opened. */
+  /** Number of duplicate spans of the trace that were discarded since the store was opened. */
   duplicatesOf(traceId: string): number;
   /**
-   * One by one, without a limit, the traces of which any span started in the window, traces with the same last 16 digits as one.
-   * The store may change meanwhile.
+   * One by one, without a limit, the traces of which any span started in the window, traces with the same last 16
+   * digits as one. The store may change meanwhile.
    */
   eachTrace(query: Pick<TraceQuery, "endTs" | "lookback">): Iterable<Span[]>;
   /** Ids of all traces, with the number of their spans. */
@@ -51,11 +51,13 @@ export interface TraceQuery {
   readonly spanName?: string;
   /** A span of the trace has this remote service. */
   readonly remoteServiceName?: string;
-  /** Tags by key; an empty value stands for any value, or for an annotation that is the key. Each is in some span. */
+  /**
+   * Tags by key; an empty value stands for any value, or for an annotation that is the key. Each must be in some span.
+   */
   readonly annotationQuery?: ReadonlyMap<string, string>;
-  /** A span takes so long, microseconds. */
+  /** Minimum duration of a span, microseconds. */
   readonly minDuration?: number;
-  /** And that one span at most so long; only with `minDuration`. */
+  /** Maximum duration of that same span; only with `minDuration`. */
   readonly maxDuration?: number;
   /** The trace takes at least this long, with clocks corrected, microseconds. */
   readonly minTraceDuration?: number;
@@ -65,28 +67,28 @@ export interface TraceQuery {
   readonly rootAwaitedAt?: number;
   /** The trace started at or before this time, milliseconds since 1970. */
   readonly endTs: number;
-  /** The trace started at most so many milliseconds before `endTs`. */
+  /** The trace started at most this many milliseconds before `endTs`. */
   readonly lookback: number;
-  /** The most traces to answer with, at least 1. */
+  /** Maximum traces in the answer, at least 1. */
   readonly limit: number;
 }
 
-/** Where each span went that was ever added: it adds up to `spans` + the three others. */
+/** The fate of every span ever added. `spans` and the three counters below add up to their number. */
 export interface StoreCounts {
   /** Traces in the store now. */
   readonly traces: number;
   /** Spans in the store now. */
   readonly spans: number;
-  /** Spans that left with the oldest traces to make room. */
+  /** Spans of the oldest traces, evicted to make room. */
   readonly evictedSpans: number;
-  /** Spans that were not taken because their trace alone had filled the store. */
+  /** Spans rejected because their trace alone had filled the store. */
   readonly refusedSpans: number;
-  /** Spans that were there already, equal in every field. */
+  /** Duplicates, equal in every field to a stored span. */
   readonly duplicateSpans: number;
 }
 
-/** What became of the spans of a collector: those that its sample rate leaves out never reach its store. */
+/** The fate of a collector's spans. Those that its sample rate leaves out never reach its store. */
 export interface CollectorCounts extends StoreCounts {
-  /** Absent when it keeps all. */
+  /** Absent when all spans are kept. */
   readonly sampledOutSpans?: number;
 }

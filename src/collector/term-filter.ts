@@ -2,18 +2,18 @@ import { finish, mix } from "../trace/murmur.ts";
 import type { Dictionary } from "./dictionary.ts";
 import type { TraceQuery } from "./store.ts";
 
-/** What a search can ask for. A term is the hash of a kind, the service or 0, and up to two texts. */
+/** Kinds of search terms. A term is the hash of a kind, the service or 0, and up to two texts. */
 const SERVICE = 1;
 const SPAN_NAME = 2;
 const REMOTE_SERVICE = 3;
-/** A key of a tag, or the value of an annotation. */
+/** A tag's key or an annotation's value. */
 const KEY = 4;
 const KEY_AND_VALUE = 5;
 
 const WORDS = 1024;
 const BITS_MASK = WORDS * 32 - 1;
 
-/** A filter takes about this many spans; then the share of questions that it answers wrongly with yes is some per cent. */
+/** Spans per filter. At this fill, the false-positive rate is a few percent. */
 export const SPANS_PER_FILTER = 1000;
 
 /**
@@ -45,12 +45,12 @@ export class TermFilter {
     this.#addBoth(KEY_AND_VALUE, service, key, value);
   }
 
-  /** False when no trace in it has all terms; true when one may. */
+  /** Returns false when no trace in the filter has all terms; true when one may. */
   mayHave(terms: readonly number[]): boolean {
     return terms.every((term) => this.#has(term & BITS_MASK) && this.#has((term >>> 16) & BITS_MASK));
   }
 
-  /** Under its service and under none, as a query may or may not name one. */
+  /** Adds the term with its service and without one, because a query may omit the service. */
   #addBoth(kind: number, service: number, text: number, value: number): void {
     this.#add(termOf(kind, 0, text, value));
     if (service !== 0) this.#add(termOf(kind, service, text, value));
@@ -70,7 +70,7 @@ export class TermFilter {
   }
 }
 
-/** The terms that every trace has which a query finds. */
+/** The terms that every match of a query has. */
 export function termsOf(query: TraceQuery, dictionary: Dictionary): number[] {
   const hash = (text: string) => {
     dictionary.hash(text);

@@ -3,18 +3,18 @@ import { SortedTraces } from "./sorted-traces.ts";
 import type { TraceQuery } from "./store.ts";
 import { SPANS_PER_FILTER, TermFilter } from "./term-filter.ts";
 
-/** What is known of a trace without reading its spans. */
+/** What the index knows about a trace without reading its spans. */
 export interface StoredTrace {
-  /** The first id that was seen of it, or its last 16 digits where ids are not strict. */
+  /** The trace's first seen id, or its last 16 digits if ids are not strict. */
   readonly id: string;
   readonly filter: TermFilter;
   /** Numbers of its parts. */
   readonly parts: number[];
-  /** The next with the same last 16 digits, where ids are strict. */
+  /** The next trace with the same last 16 digits, if ids are strict. */
   twin: StoredTrace | undefined;
   /**
-   * Timestamp of its root (of several the first that came), or of its earliest span as long as there is none; 0 when no span has
-   * one. Microseconds since 1970, as in all times here.
+   * Timestamp of its root (of several the first that came), or of its earliest span as long as there is none; 0 when no
+   * span has one. Microseconds since 1970, as in all times here.
    */
   start: number;
   hasRoot: boolean;
@@ -24,31 +24,31 @@ export interface StoredTrace {
   maxDuration: number;
   spans: number;
   bytes: number;
-  /** Copies of its spans that came and were not kept. */
+  /** Number of discarded duplicates of its spans. */
   duplicates: number;
 }
 
-/** A clock that is off by the length of the trace, to either side, is the most that a correction makes longer. */
+/** Clock correction lengthens a trace at most by its own length on either side. */
 const MAX_STRETCH = 3;
 
 type Window = Pick<TraceQuery, "endTs" | "lookback">;
 
-/** All traces: by id, and by start, where one end is evicted from and the other found from. */
+/** All traces, by id and by start. Eviction takes from one end of the start order, searches begin at the other. */
 export class TraceIndex {
   spans = 0;
   bytes = 0;
   readonly #isStrict: boolean;
   readonly #byId = new Map<string, StoredTrace>();
   /**
-   * By the last 16 digits of the id, the first of those that have them. Made when it is first needed: to cut ids for it takes 2 % of
-   * what it takes to store spans, and only dependencies need it.
+   * By the last 16 digits of the id, the first of those that have them. Made when it is first needed: to cut ids for it
+   * takes 2 % of what it takes to store spans, and only dependencies need it.
    */
   #byLowId: Map<string, StoredTrace> | null = null;
   readonly #byStart = new SortedTraces<StoredTrace>();
-  /** How far any trace reaches before and after its start. */
+  /** The longest reach of any trace before and after its start. */
   #longestBefore = 0;
   #longestAfter = 0;
-  /** The one that new traces get. */
+  /** The filter of new traces. */
   #filter = new TermFilter();
 
   /** @param isStrict whether ids of 16 and 32 digits that end alike are different traces */
@@ -60,7 +60,7 @@ export class TraceIndex {
     return this.#byId.size;
   }
 
-  /** The same for all ids of a trace. */
+  /** Returns the map key, which is the same for all ids of a trace. */
   keyOf(traceId: string): string {
     return this.#isStrict ? traceId : lowIdOf(traceId);
   }
@@ -77,7 +77,7 @@ export class TraceIndex {
     return this.#byId.values();
   }
 
-  /** A trace that is in the index as soon as it has spans. */
+  /** Returns the trace, which enters the index once it has spans. */
   draft(key: string): StoredTrace {
     if (this.#filter.spans >= SPANS_PER_FILTER) this.#filter = new TermFilter();
     return {
@@ -119,19 +119,19 @@ export class TraceIndex {
     this.bytes -= trace.bytes;
   }
 
-  /** The first to make room: one without timestamps, or else the one that started first. */
+  /** The next trace to evict: one without timestamps, or else the one that started first. */
   oldest(): StoredTrace | undefined {
     return this.#byStart.first();
   }
 
-  /** Those that started in a window, newest first. Change nothing meanwhile. */
+  /** Iterates over the traces that started in a window, newest first. Do not modify the index meanwhile. */
   inWindow({ endTs, lookback }: Window): Iterable<StoredTrace> {
     return this.#byStart.newestFirst(Math.max((endTs - lookback) * 1000, 1), endTs * 1000);
   }
 
   /**
-   * Those of which a span may have started in a window, newest first; {@link touches} tells. In milliseconds, as Zipkin's linker
-   * looks at them. Change nothing meanwhile.
+   * Those of which a span may have started in a window, newest first; {@link touches} tells. In milliseconds, as
+   * Zipkin's linker compares them. Do not modify the index meanwhile.
    */
   *touchingWindow({ endTs, lookback }: Window): Generator<StoredTrace> {
     const from = (endTs - lookback) * 1000;
@@ -140,7 +140,7 @@ export class TraceIndex {
       if (trace.latest >= from && trace.earliest <= to) yield trace;
   }
 
-  /** All that have the last 16 digits of an id. */
+  /** All traces with the last 16 digits of an id. */
   twinsOf(id: string): StoredTrace[] {
     if (this.#byLowId === null) {
       this.#byLowId = new Map();
@@ -150,7 +150,7 @@ export class TraceIndex {
     return first === undefined ? [] : [...withTwins(first)];
   }
 
-  /** Those in the window of a query that may be what it asks for, newest first; most that are not are left out. */
+  /** Iterates over the traces in a query's window that may match, newest first. Most non-matches are left out. */
   *candidates(query: TraceQuery, terms: readonly number[]): Generator<StoredTrace> {
     const answers = new Map<TermFilter, boolean>();
     for (const trace of this.inWindow(query)) {

@@ -5,13 +5,13 @@ import { parseTraceQuery } from "./trace-query.ts";
 import { summarizeTrace, type TraceSummary } from "./trace-summary.ts";
 
 /**
- * The query of `GET /page/traces`, which has the parameters of Zipkin's. Its durations are those that the list shows: of
- * whole traces, with clocks corrected, where Zipkin's are of single spans.
+ * The query of `GET /page/traces`, which has the parameters of Zipkin's. Its durations are those that the list shows:
+ * of whole traces, with clocks corrected, where Zipkin's are of single spans.
  * @throws {HttpError} 400 that names the parameter.
  */
 export function parseListingQuery(parameters: URLSearchParams, lookbackMs?: number): TraceQuery {
   const complete = new URLSearchParams(parameters);
-  // Zipkin refuses a longest duration without a shortest; on the page either may be left empty.
+  // Zipkin rejects a maximum duration without a minimum; on the page either may be empty.
   if (parameters.get("maxDuration") && !parameters.get("minDuration")) complete.set("minDuration", "1");
   const { minDuration, maxDuration, ...query } = parseTraceQuery(complete, lookbackMs);
   return {
@@ -22,15 +22,18 @@ export function parseListingQuery(parameters: URLSearchParams, lookbackMs?: numb
   };
 }
 
-/** For our own page only, which lists traces of thousands of spans every few seconds. Not part of any contract. */
+/** Lists traces for our own page, which polls lists of traces with thousands of spans. Not part of any contract. */
 export function listTraces(store: TraceStore, query: TraceQuery): TraceSummary[] {
   return store.traces(query).map(summarizeTrace);
 }
 
-/** How many times as many traces Zipkin is asked for where it cannot tell which are wanted, and how many at most. */
+/** Over-fetch factor and limit for queries that Zipkin cannot filter itself. */
 const [SPARE, MAX_SPARE] = [4, 1000];
 
-/** Parameters for Zipkin, whose durations are of single spans: it answers with the traces that `query` asks for, and others. */
+/**
+ * Parameters for Zipkin, whose durations are of single spans: it answers with the traces that `query` asks for, and
+ * others.
+ */
 export function widenForZipkin(parameters: URLSearchParams, query: TraceQuery): URLSearchParams {
   const wider = new URLSearchParams(parameters);
   const { serviceName, minTraceDuration, maxTraceDuration, limit } = query;
@@ -43,7 +46,7 @@ export function widenForZipkin(parameters: URLSearchParams, query: TraceQuery): 
   return wider;
 }
 
-/** The newest of the traces that Zipkin answered with that are asked for. */
+/** Returns the newest matches among the traces in Zipkin's answer. */
 export function listFromZipkin(traces: readonly (readonly Span[])[], query: TraceQuery): TraceSummary[] {
   return traces
     .filter((spans) => spans.length > 0 && matchesWhole(spans, query))

@@ -26,7 +26,7 @@ export function matchesTrace(spans: readonly Span[], query: TraceQuery): boolean
   return hasAll && matchesWhole(spans, query);
 }
 
-/** How long after the end of the spans that arrived the root is awaited, microseconds: links and exporters send late. */
+/** How long to wait for the root after the last arrived span ended, microseconds. Links and exporters send late. */
 const ROOT_PATIENCE = 10_000_000;
 
 /** Whether a trace as a whole is what a query asks for: not by its single spans, and in no terms of Zipkin's. */
@@ -41,7 +41,9 @@ export function matchesWhole(spans: readonly Span[], query: TraceQuery): boolean
   return Math.abs(rootAwaitedAt - start - duration) > ROOT_PATIENCE;
 }
 
-/** Whether every span names a parent: the first span of the request was not recorded, was lost, or has not arrived yet. */
+/**
+ * Whether every span names a parent: the first span of the request was not recorded, was lost, or has not arrived yet.
+ */
 export function isRootMissing(spans: readonly Span[]): boolean {
   return spans.every(({ parentId }) => parentId !== undefined);
 }

@@ -1,8 +1,8 @@
 import type { Endpoint, Span } from "../trace/span.ts";
 
 /**
- * The spans of a trace cleaned as Zipkin does before it builds a tree: pieces of one span are merged, all have the longest
- * trace id, and the server half of a shared span is marked and knows its parent. Sorted by id, client first.
+ * The spans of a trace cleaned as Zipkin does before it builds a tree: pieces of one span are merged, all have the
+ * longest trace id, and the server half of a shared span is marked and knows its parent. Sorted by id, client first.
  */
 export function mergeSpans(spans: readonly Span[]): Span[] {
   const traceId = spans.find((span) => span.traceId.length === 32)?.traceId ?? spans[0]?.traceId ?? "";
@@ -23,7 +23,7 @@ export function mergeSpans(spans: readonly Span[]): Span[] {
   return merged;
 }
 
-/** B3's way: the server's span has the id of the client's, and may lack the mark and the parent. */
+/** In B3, the server's span shares the client's id, and may lack the `shared` mark and the parent. */
 function completeShared(last: Span, span: Span): Span {
   if (last.id !== span.id) return span;
   const shared = isShared(span) || (last.kind === "CLIENT" && span.kind === "SERVER");
@@ -36,7 +36,7 @@ export function isShared(span: Span): boolean {
   return span.shared === true;
 }
 
-/** What is known of the endpoint of a span that comes in pieces. */
+/** The known fields of the endpoint of a span that arrives in pieces. */
 class EndpointTracker {
   #known: Endpoint;
 
@@ -44,7 +44,7 @@ class EndpointTracker {
     this.#known = endpoint ?? {};
   }
 
-  /** Whether it may be the same endpoint; what it adds is known then. */
+  /** Returns whether it may be the same endpoint, and if so merges its fields. */
   takes(endpoint: Endpoint | undefined): boolean {
     const keys = ["serviceName", "ipv4", "ipv6", "port"] as const;
     const known = this.#known;
@@ -71,7 +71,7 @@ function compareSpans(a: Span, b: Span): number {
   return rankOf(a) - rankOf(b) || compareEndpoints(a.localEndpoint, b.localEndpoint);
 }
 
-/** Client first, shared last. */
+/** Sorts the client first and the shared span last. */
 function rankOf(span: Span): number {
   if (isShared(span)) return 2;
   return span.kind === "CLIENT" ? 0 : 1;

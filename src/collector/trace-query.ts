@@ -58,7 +58,7 @@ function parseAnnotationQuery(text: string): Map<string, string> {
   if (text.trim() === "") return wanted;
   for (const part of text.split(" and ")) {
     const [before = "", ...after] = part.split("=");
-    // An empty key finds nothing, as in Zipkin: to pass over it would find traces that were not asked for.
+    // An empty key matches nothing, as in Zipkin. Ignoring it would return traces that do not match.
     const key = before.trim();
     const value = after.join("=").trim();
     if (after.length > 0 || !wanted.has(key)) wanted.set(key, value);

@@ -3,13 +3,13 @@ import { extentOf } from "../trace/trace-extent.ts";
 import type { TraceProof } from "./proof.ts";
 import { isRootMissing } from "./trace-match.ts";
 
-/** What a list of traces shows of one. */
+/** A trace as a row of a list. */
 export interface TraceSummary {
   readonly traceId: string;
   /** Of the root, or of the earliest span when the root is missing. */
   readonly serviceName?: string;
   readonly spanName?: string;
-  /** No span of the trace is without a parent. */
+  /** The trace has no root: every span has a parent. */
   readonly isRootMissing?: true;
   /** Earliest start with clocks corrected, microseconds since 1970; 0 when no span has a timestamp. */
   readonly timestamp: number;
@@ -19,7 +19,7 @@ export interface TraceSummary {
   /** Spans with the tag `error`, whatever its value. */
   readonly errorCount: number;
   readonly serviceCount: number;
-  /** Where the ledger of its request is known. */
+  /** Present if the ledger of its request is known. */
   readonly proof?: TraceProof | undefined;
 }
 
