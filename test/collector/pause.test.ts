@@ -1,0 +1,26 @@
+import { expect, test } from "bun:test";
+import { Pause } from "../../src/collector/pause.ts";
+
+const WORKS = 8;
+const PIECE_MS = 4;
+const PIECES = 5;
+
+test("works that start in one turn of the event loop share one slice of time", async () => {
+  let pieces = 0;
+  const work = async () => {
+    const pause = new Pause();
+    for (let piece = 0; piece < PIECES; piece++) {
+      const startMs = performance.now();
+      while (performance.now() - startMs < PIECE_MS);
+      pieces++;
+      await pause.turn();
+    }
+  };
+  const all = Promise.all(Array.from({ length: WORKS }, work));
+  const { promise: nextTurn, resolve } = Promise.withResolvers<number>();
+  setImmediate(() => resolve(pieces));
+  // Three pieces fill the slice; every other work does one piece before it notices.
+  expect(await nextTurn).toBeLessThanOrEqual(3 + (WORKS - 1));
+  await all;
+  expect(pieces).toBe(WORKS * PIECES);
+});
