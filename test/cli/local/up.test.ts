@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Span } from "../../../src/trace/span.ts";
 import { EXECUTABLE, eventually, runCli, startUp, temporaryFolder } from "../../helpers/cli.ts";
@@ -75,6 +75,30 @@ test("--base-port gives the links consecutive ports", async () => {
   expect(up.facts.links.map(({ url }) => url)).toEqual([0, 1, 2].map((i) => `http://127.0.0.1:${base + i}`));
   up.signal("SIGTERM");
   expect(await up.exited).toBe(0);
+}, 30_000);
+
+test("--open keeps the token out of the browser's arguments, which every user can read", async () => {
+  using folder = temporaryFolder();
+  const seen = join(folder.path, "arguments");
+  for (const opener of ["xdg-open", "open"]) {
+    await Bun.write(
+      join(folder.path, opener),
+      `#!/bin/sh\nprintf '%s' "$*" > '${seen}.new'; mv '${seen}.new' '${seen}'\n`,
+    );
+    chmodSync(join(folder.path, opener), 0o755);
+  }
+  const up = await startUp(["--instances", "1", "--port", "0", "--no-load", "--open"], {
+    env: { PATH: `${folder.path}:${process.env.PATH}` },
+  });
+  const file = await eventually(() => (existsSync(seen) ? readFileSync(seen, "utf8") : undefined));
+  const token = (up.facts.page ?? "").split("#token=")[1] ?? "";
+  expect(token).not.toBe("");
+  expect(file).not.toContain(token);
+  expect(readFileSync(file, "utf8")).toContain(`location.replace("${up.facts.page}")`);
+  expect(statSync(file).mode & 0o077).toBe(0);
+  up.signal("SIGTERM");
+  await up.exited;
+  expect(existsSync(file)).toBe(false);
 }, 30_000);
 
 test("with --zipkin, spans go elsewhere and there is no page", async () => {
