@@ -80,7 +80,8 @@ async function route(request: Request, url: URL, parts: ApiParts): Promise<Respo
   const controlled = await parts.control?.answer(request, path);
   if (controlled !== undefined) return controlled;
   if (isPreflight(request)) return preflightResponse();
-  if (request.method === "POST" && parts.control?.isBackendDown) throw new HttpError(503, "Down on purpose");
+  if (request.method === "POST" && parts.control?.isBackendDown)
+    throw new HttpError(503, "This collector rejects spans: its ingestion is paused.");
   const [, query] = QUERY_PATH.exec(path) ?? [];
   if (request.method === "GET" && query !== undefined) return answerQuery(request, query, url, parts);
   const [, run] = RUN_PATH.exec(path) ?? [];
@@ -155,7 +156,7 @@ function redirectLens({ pathname }: URL): Response | undefined {
 }
 
 function proofOf({ proof }: ApiParts): RunProof {
-  if (proof === null) throw new HttpError(404, "No load is driven from here, so no ledger is known.");
+  if (proof === null) throw new HttpError(404, "This collector drives no load, so it has no ledger.");
   return proof;
 }
 

@@ -72,7 +72,7 @@ export class ControlDesk {
     const isControl = path === "/api/control" || path.startsWith("/api/control/");
     if (!isControl && path !== "/api/topology") return undefined;
     const controlled = this.#controlled;
-    if (controlled === null) return respondError(503, "The chain is being started.");
+    if (controlled === null) return respondError(503, "The chain is still starting.");
     if (!isFromHere(request, this.#host)) return respondError(403, "Not from this host or origin.");
     if (path === "/api/topology") {
       if (controlled.topology === null) return undefined;
@@ -116,7 +116,7 @@ export class ControlDesk {
     if (action === "DELETE /faults") {
       for (const link of this.#faults.keys()) await controlled.setFault(link, {});
       this.#faults.clear();
-      this.#mark("all links mended");
+      this.#mark("all faults cleared");
       if (this.#isBackendDown) this.#setBackendDown(false);
       return null;
     }
@@ -151,11 +151,11 @@ export class ControlDesk {
     this.#hadFault ||= text !== "";
     if (text === "") this.#faults.delete(link);
     else this.#faults.set(link, fault);
-    this.#mark(`${link}: ${text || "mended"}`);
+    this.#mark(`${link}: ${text || "fault cleared"}`);
   }
 
   #setRate({ load }: Controlled, { ratePerSecond }: Record<string, unknown>): Response | null {
-    if (load === null) return respondError(409, "No load is driven here; start without --no-load.");
+    if (load === null) return respondError(409, "This process drives no load; start it without --no-load.");
     if (typeof ratePerSecond !== "number" || !(ratePerSecond >= 0 && ratePerSecond <= MAX_RATE)) {
       return respondError(400, `ratePerSecond: expected a number from 0 to ${MAX_RATE}.`);
     }

@@ -47,7 +47,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "one slow link: its latency is seen on the graph, and mended",
+    "one slow link: its latency is seen on the graph, and cleared",
     async () => {
       await press("One slow link");
       await node(2).getByText("fault").waitFor();
@@ -87,7 +87,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "a killed link is seen, and serves again when it is mended",
+    "a killed link is seen, and serves again when the fault is cleared",
     async () => {
       await press("Kill a link");
       await page.locator(".node.stopped").waitFor();
@@ -124,7 +124,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
       await page.getByRole("button", { name: "50", exact: true }).click();
       await untilState(({ load }) => load?.ratePerSecond === 50);
       await page.getByText("load: 50/s").waitFor();
-      await page.getByText("chain-link-service-1: mended").waitFor();
+      await page.getByText("chain-link-service-1: fault cleared").waitFor();
     },
     TIMEOUT_MS,
   );
