@@ -94,7 +94,8 @@ export const collector = defineCommand({
     });
     output.info(`listening on ${running.url}`);
     tellExposure(flags.host, "read and send traces", output);
-    if (desk !== undefined) output.info(`page ${running.url}/#token=TOKEN, with the token given by --control`);
+    if (desk !== undefined)
+      output.info(`page ${running.url}/#token=TOKEN, with the token given by --control`);
     if (running.otlpUrl !== null) output.info(`OTLP also on ${running.otlpUrl}/v1/traces`);
     if (flags.data !== null) output.info(`${running.store.counts().spans} spans in ${flags.data}`);
     const signal = await interruption.signal;
