@@ -25,7 +25,7 @@ interface Dashboard {
 }
 
 function read(name: string): string {
-  return readFileSync(new URL(`../../docs/canary/${name}`, import.meta.url), "utf8");
+  return readFileSync(new URL(`../../../docs/canary/${name}`, import.meta.url), "utf8");
 }
 
 /** Every series that a canary has, with the names of its labels. */
