@@ -26,6 +26,8 @@ const NO_NODE = {
     ],
   },
 };
+/** Reserved for documentation: nobody is there. */
+const NO_ADDRESS = "192.0.2.1";
 const FINALIZER = "chain-link.dev/test";
 const WIPE_MS = 30_000;
 
@@ -71,6 +73,20 @@ export class TestNamespace {
       )
       .map(({ kind, metadata }) => `${kind}/${metadata.name}`)
       .sort();
+  }
+
+  /** Gives Services a ready address: pods that are on no node never become endpoints. */
+  async addEndpoints(services: readonly string[]): Promise<void> {
+    for (const service of services) {
+      const slice = {
+        apiVersion: RESOURCES.endpointSlice.apiVersion,
+        kind: RESOURCES.endpointSlice.kind,
+        metadata: { name: `test-${service}`, labels: { "kubernetes.io/service-name": service } },
+        addressType: "IPv4",
+        endpoints: [{ addresses: [NO_ADDRESS], conditions: { ready: true } }],
+      };
+      await this.#client.create(RESOURCES.endpointSlice, this.name, slice, "test");
+    }
   }
 
   /** Removes everything without any help of what is tested. */

@@ -8,6 +8,7 @@ import { groupKindOf } from "./apply-set.ts";
 import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
 import { assertCanContinue, Interrupted, type ReleaseOperation } from "./operation.ts";
 import type { Plan, PlannedObject } from "./plan.ts";
+import { listTightened, loosen } from "./policy-rollout.ts";
 import type { Revision } from "./revision.ts";
 import { explainRefusal } from "./rights.ts";
 import type { ReleaseStore } from "./store.ts";
@@ -59,8 +60,8 @@ export async function applyRevision(
 }
 
 /**
- * What is new comes first, then what changes, and what is no longer wanted goes last: no running link ever calls one that
- * is not there yet, or no longer.
+ * Creates new objects first, then changes existing ones, then narrows NetworkPolicies, and removes obsolete objects last. So no
+ * running link ever calls one that does not exist yet, no longer exists, or no longer admits it.
  */
 async function bringAbout(
   store: ReleaseStore,
@@ -70,18 +71,38 @@ async function bringAbout(
   options: DeployOptions,
 ): Promise<void> {
   const waits = new Waits(store, options);
+  // Without a wait nobody knows when the old callers have ended.
+  const tightened = options.wait ? listTightened(plan.objects) : [];
+  const first = await Promise.all(
+    plan.objects.map((object) => (tightened.includes(object) ? loosen(store, object) : object)),
+  );
   const isNew = ({ action, object }: PlannedObject) => action === "create" && object.kind !== "Pod";
-  const created = plan.objects.filter(isNew);
-  const others = plan.objects.filter((object) => !isNew(object));
+  const created = first.filter(isNew);
+  const others = first.filter((object) => !isNew(object));
   await applyPlanned(work, created);
   const isUpgrade = others.some(({ action }) => action !== "create" && action !== "unchanged");
   if (options.wait && isUpgrade) await waits.untilCallable(created);
   await applyPlanned(work, others);
   if (options.wait) {
     await waits.untilReady(objects);
-    if (plan.removals.length > 0) await waits.untilCallersEnded(objects);
+    if (plan.removals.length + tightened.length > 0) await waits.untilCallersEnded(objects);
   }
+  await narrow(work, tightened);
   await prune(work, plan.removals);
+}
+
+/** Applies policies as the release wants them. They were reported when they were loosened. */
+async function narrow(work: ReleaseOperation, tightened: readonly PlannedObject[]): Promise<void> {
+  const { report } = work;
+  const silent = {
+    onNamespaceCreated: () => {},
+    onApplied: () => {},
+    onDeleted: report.onDeleted.bind(report),
+  };
+  await applyPlanned(
+    { ...work, report: silent },
+    tightened.map((planned) => ({ ...planned, action: "change" as const })),
+  );
 }
 
 /** The new one is deployed before the old one is superseded: at no moment is there none to roll back to. */
