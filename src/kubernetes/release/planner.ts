@@ -11,20 +11,23 @@ import { addSpecHash } from "./pod-spec.ts";
 import { type Problem, problemsError } from "./problem.ts";
 import { describeEnd, hasEnded } from "./readiness.ts";
 import { readNamespace } from "./release-namespace.ts";
+import { assertRevisionFits } from "./revision.ts";
 import { checkRights, explainRefusal } from "./rights.ts";
 import { isRescaled, leaveScaled, readPriorReplicas } from "./scaling.ts";
 import type { ReleaseStore } from "./store.ts";
 
 /**
- * Compares what is wanted with what there is.
+ * Compares the desired state with the live state.
  * @param objects Without the Namespace, in the order in which they are to be applied
- * @throws {UserError} `release-conflict` with every problem there is; `forbidden`; `namespace-unusable`
+ * @throws {UserError} `release-conflict` with every problem; `topology-invalid` if no Secret can record the release;
+ *   `forbidden`; `namespace-unusable`
  */
 export async function makePlan(
   store: ReleaseStore,
   objects: readonly KubernetesObject[],
   options: PlanOptions,
 ): Promise<Plan> {
+  assertRevisionFits(objects);
   const id = applySetId(parentOf(store.release, store.namespace));
   const wanted = objects.map((object) => (isKept(object) ? object : addMembership(addSpecHash(object), id)));
   const namespaceState = await readNamespace(store);

@@ -51,8 +51,10 @@ const ATTEMPT_ANNOTATION = "chain-link.dev/attempt";
 const REVISION_TYPE = "chain-link.dev/revision.v1";
 const DATA_KEY = "revision";
 
-/** Largest `data` of a Secret that the API server takes. */
+/** Largest `data` of a Secret that the API server accepts. */
 const MAX_REVISION_BYTES = 1024 * 1024;
+/** For what a revision holds besides its objects: names, number and inputs. */
+const SPARE_BYTES = 16 * 1024;
 
 const STATUSES: readonly RevisionStatus[] = ["pending", "deployed", "superseded", "failed", "interrupted"];
 
@@ -61,19 +63,36 @@ export function revisionName(release: string, revision: number): string {
 }
 
 /**
- * The Secret that holds a revision. Its content cannot be changed, its labels can.
- * @throws {UserError} `topology-invalid` when it is larger than a Secret may be
+ * Throws if a revision of these objects would not fit into a Secret. `deploy` and `dry-run` call it before anything is changed.
+ * @throws {UserError} `topology-invalid`
+ */
+export function assertRevisionFits(objects: readonly KubernetesObject[]): void {
+  const text = JSON.stringify(objects);
+  // What is that small need not be compressed to know.
+  if (text.length > MAX_REVISION_BYTES / 4) assertFits(compress(text).length + SPARE_BYTES);
+}
+
+function assertFits(sizeBytes: number): void {
+  if (sizeBytes <= MAX_REVISION_BYTES) return;
+  throw new UserError(
+    "topology-invalid",
+    `the release is too large: compressed, it takes ${sizeBytes} bytes; the Secret that records a revision holds at most ${MAX_REVISION_BYTES}`,
+    "Use fewer services, or split the topology into several releases, each in its own namespace.",
+  );
+}
+
+function compress(text: string): Buffer {
+  return gzipSync(text, { level: 6 });
+}
+
+/**
+ * Builds the Secret that holds a revision. Its data is immutable, its labels are not.
+ * @throws {UserError} `topology-invalid` if it is larger than a Secret may be
  */
 export function buildRevision(content: RevisionContent, attempt: string): KubernetesObject {
   const { release, namespace, revision, inputs } = content;
-  const bytes = gzipSync(JSON.stringify(content), { level: 6 });
-  if (bytes.length > MAX_REVISION_BYTES) {
-    throw new UserError(
-      "topology-invalid",
-      `the release takes ${bytes.length} bytes, compressed; the Secret that records it holds ${MAX_REVISION_BYTES}`,
-      "Use fewer services, or several releases in namespaces of their own.",
-    );
-  }
+  const bytes = compress(JSON.stringify(content));
+  assertFits(bytes.length);
   return {
     apiVersion: "v1",
     kind: "Secret",

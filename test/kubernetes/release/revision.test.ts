@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { LiveObject } from "../../../src/kubernetes/api/live-object.ts";
 import { buildObjects } from "../../../src/kubernetes/objects.ts";
-import { buildRevision, readContent, readRevision } from "../../../src/kubernetes/release/revision.ts";
+import {
+  assertRevisionFits,
+  buildRevision,
+  readContent,
+  readRevision,
+} from "../../../src/kubernetes/release/revision.ts";
 import { buildChain } from "../../../src/topology/chain.ts";
 
 const INPUTS = { topology: "chain-link", links: 3, image: "i:1", sleepSeconds: 60 };
@@ -39,13 +44,13 @@ describe("a revision", () => {
     });
   });
 
-  test("counts as interrupted when somebody gave it a status that is none", () => {
+  test("counts as interrupted if somebody gave it an unknown status", () => {
     const { metadata } = stored();
     const labels = { ...metadata.labels, "chain-link.dev/status": "fine" };
     expect(readRevision({ metadata: { ...metadata, labels } })?.status).toBe("interrupted");
   });
 
-  test("of another name is none", () => {
+  test("is not read from a Secret under another name", () => {
     const { metadata } = stored();
     expect(readRevision({ metadata: { ...metadata, name: "chain-link.shop" } })).toBeNull();
   });
@@ -81,5 +86,35 @@ describe("a revision", () => {
       { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" }, data: { a: noise.toString("base64") } },
     ];
     expect(() => buildRevision({ ...CONTENT, objects }, "t")).toThrow("1048576");
+  });
+});
+
+describe("the size of a revision", () => {
+  /** Annotations that do not compress, of so many bytes in base64. */
+  const objectsOf = (sizeBytes: number) => {
+    const { objects } = CONTENT;
+    const [first, ...others] = objects;
+    if (first === undefined) throw new Error("a chain has objects");
+    const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(1024)));
+    const text = Array.from({ length: Math.ceil(sizeBytes / 1024) }, () => {
+      crypto.getRandomValues(noise);
+      return noise.toString("hex");
+    }).join("");
+    return [{ ...first, metadata: { ...first.metadata, annotations: { noise: text } } }, ...others];
+  };
+
+  test("may be whatever fits into a Secret once it is compressed", () => {
+    // Hexadecimal digits of random bytes shrink to a little more than those bytes.
+    expect(() => assertRevisionFits(objectsOf(700 * 1024))).not.toThrow();
+    const repeated = Array.from({ length: 2000 }, () => CONTENT.objects).flat();
+    expect(() => assertRevisionFits(repeated)).not.toThrow();
+  });
+
+  test("is refused above the limit of a Secret, with both sizes", () => {
+    const objects = objectsOf(1100 * 1024);
+    expect(() => assertRevisionFits(objects)).toThrow(
+      /takes \d{7} bytes; the Secret that records a revision holds at most 1048576/,
+    );
+    expect(() => buildRevision({ ...CONTENT, objects }, "token")).toThrow(/too large/);
   });
 });
