@@ -256,9 +256,7 @@ describe.skipIf(!hasLab)(`releases that something stands in the way of${LAB_NOTE
     await patch(["chain-link.dev/test"]);
     const held = await bench.run("delete", "--timeout", "20s");
     expect(held.exitCode).toBe(1);
-    expect(held.stderr).toContain(
-      "Service chain-link-service-0: whoever set chain-link.dev/test has not let it go",
-    );
+    expect(held.stderr).toContain("Service chain-link-service-0: still has finalizers: chain-link.dev/test");
     await patch(null);
     expect((await bench.run("delete")).exitCode).toBe(0);
     expect(await bench.list()).toEqual([]);

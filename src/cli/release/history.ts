@@ -19,8 +19,10 @@ export const history = defineCommand({
   async run({ flags, output }) {
     const { store } = await openRelease(flags, output);
     const revisions = (await store.listRevisions()).toReversed();
-    const { noRelease } = await import("../../kubernetes/release/store.ts");
-    if (revisions.length === 0) throw noRelease(store);
+    if (revisions.length === 0) {
+      const { missingRelease } = await import("../../kubernetes/release/release-namespace.ts");
+      throw await missingRelease(store);
+    }
     if (flags.output !== "table") {
       const { renderData } = await import("../common/data-output.ts");
       const rows = revisions.map(({ number, status, created, reason, inputs }) => ({

@@ -47,7 +47,7 @@ export const rollback = defineCommand({
       flags: { ...flags, ...planOptions(flags), "rollback-on-failure": false },
       output,
       prepare: async () => {
-        const revision = chooseRevision(store, await store.listRevisions(), number);
+        const revision = await chooseRevision(store, await store.listRevisions(), number);
         output.info(`Rolling release '${store.release}' back to revision ${revision.number}...`);
         const target = await readTarget(store, revision);
         return { target, plan: await makePlan(store, target.objects, planOptions(flags)) };

@@ -3,6 +3,7 @@ import { exactly } from "../api/client.ts";
 import { isKept, type Resource } from "../api/resource.ts";
 import { ApiError, hasReason } from "../api/status.ts";
 import { PART_OF_LABEL } from "./apply-set.ts";
+import { describeEnding } from "./deletion.ts";
 import { waitUntilDeleted } from "./deletion-watch.ts";
 import { inheritFields } from "./former-managers.ts";
 import { assertCanContinue, Interrupted, type ReleaseOperation } from "./operation.ts";
@@ -106,10 +107,12 @@ async function removeForReplacement(
   } catch (error) {
     if (stop.aborted) throw new Interrupted();
     if (!limit.aborted) throw error;
+    const held = await client.find(resource, namespace, name);
+    const why = held === null ? `${object.kind} ${name}` : describeEnding(held);
     throw new UserError(
       "release-failed",
-      `${object.kind} ${name}, which is to be replaced, did not end in time`,
-      `kubectl describe ${object.kind.toLowerCase()} ${name} -n ${namespace} says what holds it.`,
+      `an object that must be replaced was not deleted in time: ${why}`,
+      `Run 'kubectl describe ${object.kind.toLowerCase()} ${name} -n ${namespace}' to see why it stays.`,
     );
   }
 }

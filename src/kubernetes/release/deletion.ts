@@ -94,17 +94,18 @@ async function listEnding(
   return [...members.flat(), ...pods.filter(isOurs)].map(describeEnding);
 }
 
-function describeEnding({ kind, metadata, spec }: LiveObject): string {
+/** Names an object that has not ended, with the finalizers or the node that hold it. */
+export function describeEnding({ kind, metadata, spec }: LiveObject): string {
   const { name, finalizers = [], deletionTimestamp } = metadata;
-  if (finalizers.length > 0) return `${kind} ${name}: whoever set ${finalizers.join(", ")} has not let it go`;
+  if (finalizers.length > 0) return `${kind} ${name}: still has finalizers: ${finalizers.join(", ")}`;
   if (deletionTimestamp === undefined) return `${kind} ${name}: is not being deleted yet`;
-  const why = spec?.nodeName === undefined ? "is being deleted" : `node ${spec.nodeName} has not ended it`;
+  const why = spec?.nodeName === undefined ? "is being deleted" : `node ${spec.nodeName} has not stopped it`;
   return `${kind} ${name}: ${why}`;
 }
 
 function notEnded({ release }: ReleaseStore, left: readonly string[]): UserError {
   const lines = [
-    `objects of release ${JSON.stringify(release)} did not end in time; the release is still recorded`,
+    `objects of release ${JSON.stringify(release)} did not end in time; the release stays recorded`,
     ...left.slice(0, MAX_SHOWN).map((text) => `  ${text}`),
     ...(left.length > MAX_SHOWN ? [`  and ${left.length - MAX_SHOWN} more`] : []),
   ];

@@ -5,10 +5,11 @@ import type { Target } from "./deployment.ts";
 import { findDrift } from "./drift.ts";
 import { findScaler } from "./owned-fields.ts";
 import { keyOf } from "./plan.ts";
+import { missingRelease, readNamespace } from "./release-namespace.ts";
 import type { Revision, RevisionInputs } from "./revision.ts";
 import { explainingRefusals } from "./rights.ts";
 import { AUTOSCALER } from "./scaling.ts";
-import { noRelease, type ReleaseStore } from "./store.ts";
+import type { ReleaseStore } from "./store.ts";
 import { ReadinessTracker, type TrackedObject } from "./tracker.ts";
 
 export interface Inspection {
@@ -30,6 +31,8 @@ export async function inspectRelease(
   const { client, namespace, release } = store;
   return explainingRefusals(client, namespace, async () => {
     const recorded = asked === null ? await readDeployed(store) : null;
+    // Otherwise everything would be missing, and nobody would know why.
+    if (recorded === null) await readNamespace(store);
     const { objects, inputs } = asked ?? recorded ?? assumed;
     const tracker = new ReadinessTracker({ client, namespace, release, objects });
     const [existing, drift] = await Promise.all([
@@ -84,7 +87,7 @@ export async function readTracked(
   const { client, namespace, release } = store;
   const revisions = await store.listRevisions();
   const [last] = revisions;
-  if (last === undefined) throw noRelease(store);
+  if (last === undefined) throw await missingRelease(store);
   const { objects } = await store.readContent(last);
   return { revisions, tracker: new ReadinessTracker({ client, namespace, release, objects, onChange }) };
 }

@@ -8,7 +8,7 @@ import { FIELD_MANAGER } from "./owned-fields.ts";
 import type { NamespaceState } from "./plan.ts";
 import { RELEASE_LABEL } from "./revision.ts";
 import { terminating } from "./rights.ts";
-import type { ReleaseStore } from "./store.ts";
+import { noRelease, type ReleaseStore } from "./store.ts";
 
 /** Annotation of a Namespace that a release made; only such a one is ever deleted. */
 export const CREATED_BY = "chain-link.dev/created-by";
@@ -81,7 +81,13 @@ export async function removeNamespace(store: ReleaseStore, options: RemoveOption
   if (limit.aborted) throw terminating(namespace);
 }
 
-/** `null` also where we may not look. */
+/** Returns why there is nothing of a release: its namespace is being deleted, or it was never deployed. */
+export async function missingRelease(store: ReleaseStore): Promise<UserError> {
+  const namespace = await findNamespace(store);
+  return namespace?.status?.phase === "Terminating" ? terminating(store.namespace) : noRelease(store);
+}
+
+/** Returns `null` also if we may not read namespaces. */
 export async function findNamespace({ client, namespace }: ReleaseStore): Promise<LiveObject | null> {
   try {
     return await client.find(RESOURCES.namespace, null, namespace);

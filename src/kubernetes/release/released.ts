@@ -6,8 +6,9 @@ import { parseService } from "../../topology/parse.ts";
 import { LOAD_GENERATOR } from "../load-generator.ts";
 import type { KubernetesObject } from "../object.ts";
 import { ZIPKIN_DEPLOYMENT, ZIPKIN_SERVICE } from "../zipkin.ts";
+import { missingRelease } from "./release-namespace.ts";
 import type { RevisionContent } from "./revision.ts";
-import { noRelease, type ReleaseStore } from "./store.ts";
+import type { ReleaseStore } from "./store.ts";
 
 /** What a revision's objects say about what runs. */
 export interface Released {
@@ -119,6 +120,6 @@ function envOf(container: Container | undefined): ReadonlyMap<string, string> {
 export async function readDeployed(store: ReleaseStore): Promise<Released> {
   const revisions = await store.listRevisions();
   const deployed = revisions.find(({ status }) => status === "deployed") ?? revisions[0];
-  if (deployed === undefined) throw noRelease(store);
+  if (deployed === undefined) throw await missingRelease(store);
   return readReleased(await store.readContent(deployed));
 }

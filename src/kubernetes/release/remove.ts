@@ -6,10 +6,10 @@ import { waitForDeletion } from "./deletion.ts";
 import { keptSelector, selectorOf } from "./members.ts";
 import { assertCanContinue, beginOperation, type RemoveOptions } from "./operation.ts";
 import type { Removal } from "./plan.ts";
-import { findNamespace } from "./release-namespace.ts";
+import { missingRelease } from "./release-namespace.ts";
 import type { Revision } from "./revision.ts";
-import { checkRemovalRights, explainingRefusals, terminating } from "./rights.ts";
-import { noRelease, type Parent, type ReleaseStore } from "./store.ts";
+import { checkRemovalRights, explainingRefusals } from "./rights.ts";
+import type { Parent, ReleaseStore } from "./store.ts";
 
 /** What removing a release would remove. */
 export interface RemovalPlan {
@@ -25,9 +25,7 @@ const USUAL_KINDS: readonly string[] = MEMBER_RESOURCES.filter(({ kind }) => kin
 export async function planRemoval(store: ReleaseStore, withStorage: boolean): Promise<RemovalPlan> {
   const found = await readAll(store, withStorage);
   if (found.parent === null && found.revisions.length === 0 && found.members.length === 0) {
-    const namespace = await findNamespace(store);
-    if (namespace?.status?.phase === "Terminating") throw terminating(store.namespace);
-    throw noRelease(store);
+    throw await missingRelease(store);
   }
   const kinds = new Set(found.members.map(({ resource }) => resource.plural));
   await checkRemovalRights(store.client, store.namespace, kinds);

@@ -3,22 +3,23 @@ import { deploy } from "./deploy.ts";
 import type { Deployed, DeployOptions, Target } from "./deployment.ts";
 import type { RemoveOptions } from "./operation.ts";
 import { makePlan } from "./planner.ts";
+import { missingRelease } from "./release-namespace.ts";
 import { removeRelease } from "./remove.ts";
 import type { Revision } from "./revision.ts";
-import { noRelease, noRevision, type ReleaseStore } from "./store.ts";
+import { noRevision, type ReleaseStore } from "./store.ts";
 
 /**
- * The revision to go back to: the one with a number, or the last that was deployed before the current one. When the
- * current one did not succeed, the last that did.
- * @throws {UserError} `release-not-found`
+ * Chooses the revision to roll back to: the one with `number`, or the last that was deployed before the current one. If the
+ * current one did not succeed, it is the last that did.
+ * @throws {UserError} `release-not-found`, `namespace-unusable`
  */
-export function chooseRevision(
+export async function chooseRevision(
   store: ReleaseStore,
   revisions: readonly Revision[],
   number: number | null,
-): Revision {
+): Promise<Revision> {
   const [current] = revisions;
-  if (current === undefined) throw noRelease(store);
+  if (current === undefined) throw await missingRelease(store);
   if (number !== null) {
     const found = revisions.find((revision) => revision.number === number);
     if (found === undefined) throw noRevision(store, number);
