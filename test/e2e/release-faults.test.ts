@@ -27,7 +27,7 @@ describe.skipIf(!hasLab)(`a disturbed command, sample of CHAIN_LINK_FAULT_SEED=$
   afterAll(stopLab, LAB_START_MS);
 
   test.each(SCENARIOS)(
-    "%s: one plain command afterwards brings everything to what was wanted",
+    "$name: one plain command afterwards brings everything to what was wanted",
     async (scenario) => {
       let calls = 0;
       const count = async (bench: FaultBench) => {
@@ -48,7 +48,7 @@ describe.skipIf(!hasLab)(`a disturbed command, sample of CHAIN_LINK_FAULT_SEED=$
 
 /** Half of them kills; faults that last would take too long. */
 function drawSample(scenario: Scenario, calls: number): Disturbance[] {
-  const random = randomSource(SEED)(scenario);
+  const random = randomSource(SEED)(scenario.name);
   const all = listDisturbances(calls).filter((it) => it.kind === "kill" || it.forMs === 0);
   const draw = (from: readonly Disturbance[]) => from[Math.floor(random() * from.length)];
   return Array.from({ length: SAMPLES_OF_EACH }, (_, index) =>

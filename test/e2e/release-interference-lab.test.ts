@@ -220,7 +220,7 @@ describe.skipIf(!hasLab)(`a release and what else is in its cluster${LAB_NOTE}`,
       );
       const refused = await bench.run("deploy", file, ...FLAGS, "--timeout", "20s");
       expect(refused.exitCode).toBe(1);
-      expect(refused.stderr).toMatch(/Deployment back: [^]*violates PodSecurity "baseline:latest"/);
+      expect(refused.stderr).toMatch(/Deployment back: .*violates PodSecurity "baseline:latest"/s);
       const repaired = graph(
         bench,
         "front: { entry: true, calls: [back], replicas: 0 }, back: { replicas: 0 }",

@@ -22,6 +22,8 @@ const SHAPES = [
 
 const lab = await startLab();
 let failures = 0;
+/** Another number for each deploy, so that each has something to change. */
+let sleeps = 1;
 for (const [shape, text] of SHAPES) {
   await run(`${shape}: the API server restarts during a deploy`, (bench) => restart(bench, text));
   for (const hours of [-1, 1]) {
@@ -50,7 +52,7 @@ async function restart(bench: ReleaseBench, text: string): Promise<void> {
   const child = Bun.spawn([EXECUTABLE, ...args], { stdout: "ignore", stderr: "pipe" });
   while (
     child.exitCode === null &&
-    !(await bench.list().catch(() => [])).includes("Lease/chain-link.chain-link")
+    !(await bench.list().catch((): string[] => [])).includes("Lease/chain-link.chain-link")
   ) {
     await Bun.sleep(20);
   }
@@ -79,13 +81,7 @@ globalThis.Date = class extends Real {
   const shifted = (...args: string[]) => bench.runWith({ BUN_OPTIONS: `--preload ${preload}` }, ...args);
   const file = bench.topology(text);
   for (const deploy of [shifted, bench.run.bind(bench), shifted]) {
-    const { exitCode, stderr } = await deploy(
-      "deploy",
-      file,
-      ...FLAGS,
-      "--sleep-time",
-      String(failures + ++sleeps),
-    );
+    const { exitCode, stderr } = await deploy("deploy", file, ...FLAGS, "--sleep-time", String(++sleeps));
     expectThat(exitCode === 0, stderr);
   }
   for (const command of [["validate"], ["rollback", "--yes"], ["delete", "--yes"]]) {
@@ -94,8 +90,6 @@ globalThis.Date = class extends Real {
   }
   expectThat((await bench.list()).length === 0, "something was left");
 }
-
-let sleeps = 1;
 
 async function stopNode(bench: ReleaseBench): Promise<void> {
   const file = bench.topology(emptyTopology(2));

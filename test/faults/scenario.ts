@@ -16,11 +16,54 @@ import type { Lab } from "../helpers/lab.ts";
 import { emptyTopology, PAUSE_IMAGE, ReleaseBench } from "../helpers/release.ts";
 import type { TestNamespace } from "./test-namespace.ts";
 
-/** Four things that can be disturbed: what stands before, the command, and what must be there in the end. */
-export const SCENARIOS = ["install", "upgrade", "rollback", "delete"] as const;
-export type Scenario = (typeof SCENARIOS)[number];
+/** What a release may be. No pod has to start but the load generator's, which a different `sleepSeconds` replaces. */
+interface ReleaseState {
+  readonly shape: "chain" | "topology";
+  readonly services: number;
+  readonly sleepSeconds: number;
+  readonly networkPolicy: "none" | "edges";
+}
 
-/** What disturbs a command: it is killed behind a call, or calls are spoilt from one on. */
+const LARGE = { services: 4, sleepSeconds: DEFAULT_SLEEP_SECONDS, networkPolicy: "none" } as const;
+const SMALL = { services: 2, sleepSeconds: 7, networkPolicy: "none" } as const;
+
+/** The two states of each release. The third changes the set of kinds: a ConfigMap against NetworkPolicies. */
+const RELEASES = {
+  chain: { before: { ...LARGE, shape: "chain" }, after: { ...SMALL, shape: "chain" } },
+  topology: { before: { ...LARGE, shape: "topology" }, after: { ...SMALL, shape: "topology" } },
+  "chain to topology": {
+    before: { ...SMALL, shape: "chain" },
+    after: { ...LARGE, shape: "topology", networkPolicy: "edges" },
+  },
+} as const satisfies Record<string, { before: ReleaseState; after: ReleaseState }>;
+
+type Command = "install" | "upgrade" | "rollback" | "delete";
+
+/** A release and the command that is disturbed. */
+export interface Scenario {
+  readonly name: string;
+  readonly command: Command;
+  readonly before: ReleaseState;
+  readonly after: ReleaseState;
+}
+
+export const SCENARIOS: readonly Scenario[] = (
+  [
+    ["chain", "install"],
+    ["chain", "upgrade"],
+    ["chain", "rollback"],
+    ["chain", "delete"],
+    ["topology", "install"],
+    ["topology", "upgrade"],
+    ["topology", "rollback"],
+    ["topology", "delete"],
+    ["chain to topology", "upgrade"],
+    ["chain to topology", "rollback"],
+    ["chain to topology", "delete"],
+  ] as const
+).map(([release, command]) => ({ name: `${release} | ${command}`, command, ...RELEASES[release] }));
+
+/** What disturbs a command: a kill after a call, or faults from one call on. */
 export type Disturbance =
   | { readonly kind: "kill"; readonly call: number }
   | { readonly kind: Fault; readonly call: number; readonly forMs: number };
@@ -37,12 +80,7 @@ export interface Outcome {
   readonly recoverySeconds: number;
 }
 
-/** What a release may be: the smaller one lacks two services and asks less often, so that a Pod is replaced. */
-const LARGE = { services: 4, sleepSeconds: DEFAULT_SLEEP_SECONDS };
-const SMALL = { services: 2, sleepSeconds: 7 };
-type Size = typeof LARGE;
-
-/** No pod has to start but the load generator's. */
+/** No collector is deployed, so that no pod of it has to start. */
 const ELSEWHERE = "http://zipkin.elsewhere";
 const PLAN_OPTIONS = { forceConflicts: false, takeOwnership: false };
 /** A busy machine may need long for a few objects. */
@@ -69,7 +107,7 @@ export class FaultBench implements Disposable {
   async countCalls(scenario: Scenario): Promise<number> {
     await this.#prepare(scenario);
     const { calls, end, message } = await this.#runThroughProxy(scenario, {});
-    if (end !== "done") throw new Error(`an undisturbed ${scenario} ended as ${end}: ${message}`);
+    if (end !== "done") throw new Error(`an undisturbed ${scenario.name} ended as ${end}: ${message}`);
     return calls;
   }
 
@@ -82,7 +120,9 @@ export class FaultBench implements Disposable {
         : { faults: { fault: disturbance.kind, from: disturbance.call, forMs: disturbance.forMs } },
     );
     const startMs = performance.now();
-    const problems = await (scenario === "delete" ? this.#deleteRest(end) : this.#deployRest(scenario, end));
+    const problems = await (scenario.command === "delete"
+      ? this.#deleteRest(end)
+      : this.#deployRest(scenario, end));
     const recoverySeconds = Math.round((performance.now() - startMs) / 1000);
     const isReached = disturbance.kind === "kill" ? end === "killed" : calls >= disturbance.call;
     return { end, message, isReached, problems, recoverySeconds };
@@ -94,14 +134,15 @@ export class FaultBench implements Disposable {
 
   async #prepare(scenario: Scenario): Promise<void> {
     await this.namespace.wipe();
-    if (scenario === "install") return;
-    await this.#deploy(LARGE);
-    if (scenario === "rollback") await this.#deploy(SMALL);
+    const { command, before, after } = scenario;
+    if (command === "install") return;
+    await this.#deploy(before);
+    if (command === "rollback") await this.#deploy(after);
   }
 
   /** In this process: what is not tested need not start one. */
-  async #deploy(size: Size): Promise<void> {
-    const target = await this.#target(size);
+  async #deploy(state: ReleaseState): Promise<void> {
+    const target = await this.#target(state);
     const plan = await makePlan(this.#store, target.objects, PLAN_OPTIONS);
     await deploy(this.#store, target, plan, {
       ...PLAN_OPTIONS,
@@ -113,7 +154,8 @@ export class FaultBench implements Disposable {
   }
 
   /** As the command line asks for it. */
-  async #target({ services, sleepSeconds }: Size): Promise<Target> {
+  async #target(state: ReleaseState): Promise<Target> {
+    const { services, sleepSeconds, networkPolicy } = state;
     const flags = {
       instances: services,
       namespace: this.namespace.name,
@@ -123,31 +165,32 @@ export class FaultBench implements Disposable {
       collector: { url: ELSEWHERE },
       "collector-storage": null,
       "collector-storage-class": null,
-      "network-policy": "none",
+      "network-policy": networkPolicy,
       canary: false,
       slow: "on",
       ...resolveSettings(POD_FLAGS, { given: new Map(), environment: {}, idle: new Set(), file: null })
         .values,
     } as const;
-    return (await readWanted(this.#bench.topology(emptyTopology(services)), flags, [], new Output("quiet")))
+    return (await readWanted(this.#bench.topology(emptyDocument(state)), flags, [], new Output("quiet")))
       .target;
   }
 
-  #deployCommand({ services, sleepSeconds }: Size): string[] {
-    const file = this.#bench.topology(emptyTopology(services));
+  #deployCommand(state: ReleaseState): string[] {
+    const { sleepSeconds, networkPolicy } = state;
+    const file = this.#bench.topology(emptyDocument(state));
     const what = ["--chain-link-image", PAUSE_IMAGE, "--sleep-time", String(sleepSeconds)];
-    return ["deploy", file, ...what, "--collector", ELSEWHERE, "--yes"];
+    return ["deploy", file, ...what, "--network-policy", networkPolicy, "--collector", ELSEWHERE, "--yes"];
   }
 
   /** The command that is disturbed. */
-  #command(scenario: Scenario): string[] {
-    const commands: Readonly<Record<Scenario, string[]>> = {
-      install: this.#deployCommand(LARGE),
-      upgrade: this.#deployCommand(SMALL),
+  #command({ command, before, after }: Scenario): string[] {
+    const commands: Readonly<Record<Command, string[]>> = {
+      install: this.#deployCommand(before),
+      upgrade: this.#deployCommand(after),
       rollback: ["rollback", "--yes"],
       delete: ["delete", "--yes"],
     };
-    return commands[scenario];
+    return commands[command];
   }
 
   /** One plain command removes what a disturbed `delete` left. */
@@ -166,7 +209,7 @@ export class FaultBench implements Disposable {
   /** One plain command brings everything to what was wanted. */
   async #deployRest(scenario: Scenario, end: Outcome["end"]): Promise<string[]> {
     const problems: string[] = [];
-    const wanted = scenario === "upgrade" ? SMALL : LARGE;
+    const wanted = scenario.command === "upgrade" ? scenario.after : scenario.before;
     const { exitCode, stderr } = await this.#bench.run(...this.#deployCommand(wanted));
     if (exitCode !== 0) problems.push(`deploy ended with ${exitCode}: ${lastLine(stderr)}`);
     if (end === "done" && !stderr.includes("Nothing to change")) {
@@ -261,12 +304,28 @@ export function isGood({ end, message, problems }: Outcome): boolean {
   return problems.length === 0 && (end !== "failed" || isClear(message));
 }
 
-function expectedNames({ services }: Size): string[] {
-  const names = Array.from({ length: services }, (_, index) => `s${index}`);
+function emptyDocument({ shape, services }: ReleaseState): string {
+  if (shape === "topology") return emptyTopology(services);
+  const content = `chain: ${services}\ndefaults: { replicas: 0 }`;
+  return `apiVersion: chain-link.dev/v1\nkind: Topology\nmetadata: { name: empty }\n${content}\n`;
+}
+
+function expectedNames({ shape, services, networkPolicy }: ReleaseState): string[] {
+  const numbers = Array.from({ length: services }, (_, index) => index);
+  const links =
+    shape === "chain"
+      ? numbers.flatMap((it) => [
+          `Deployment/chain-link-deployment-${it}`,
+          `Service/chain-link-service-${it}`,
+        ])
+      : numbers.flatMap((it) => [`Deployment/s${it}`, `Service/s${it}`]);
+  const policies = ["loadgenerator", ...numbers.map((it) => `s${it}`)].map((it) => `NetworkPolicy/${it}`);
   return [
     "ConfigMap/chain-link.chain-link",
+    ...(shape === "chain" ? ["ConfigMap/chain-link-services"] : []),
     "Pod/loadgenerator",
-    ...names.flatMap((name) => [`Deployment/${name}`, `Service/${name}`]),
+    ...links,
+    ...(networkPolicy === "edges" ? policies : []),
   ].sort();
 }
 
