@@ -50,7 +50,7 @@ describe("a collector on loopback", () => {
     expect((await ask(collector, { Host: host }, "POST", "[]")).status).toBe(403);
   });
 
-  test("refuses pages of other origins, which then neither read nor write", async () => {
+  test("refuses pages of other origins, so that they neither read nor write", async () => {
     const origin = { Origin: "http://evil.example" };
     const traceId = newTraceId();
     for (const response of [
@@ -65,16 +65,16 @@ describe("a collector on loopback", () => {
     expect(collector.store.trace(traceId)).toBeUndefined();
   });
 
-  test("refuses a page without an origin, as that of a file or a sandbox", async () => {
+  test("refuses a page with an opaque origin, such as a file or a sandbox", async () => {
     expect((await ask(collector, { Origin: "null" })).status).toBe(403);
   });
 
-  test("takes what its own page sends", async () => {
+  test("accepts requests of its own page", async () => {
     const host = `127.0.0.1:${collector.port}`;
     expect((await ask(collector, { Host: host, Origin: `http://${host}` }, "POST", "[]")).status).toBe(202);
   });
 
-  test("refuses in OTLP's words what is sent as OTLP", async () => {
+  test("rejects an OTLP request with an OTLP status", async () => {
     const headers = { "Content-Type": "application/json", Origin: "http://evil.example" };
     const response = await fetch(`${collector.url}/v1/traces`, { method: "POST", headers, body: "{}" });
     expect(response.status).toBe(403);
@@ -82,7 +82,7 @@ describe("a collector on loopback", () => {
   });
 });
 
-test("a collector for other machines answers to any host, and tells no other origin's page", async () => {
+test("a collector that listens for other machines answers to any host, but not to pages of other origins", async () => {
   const collector = start({ host: "0.0.0.0" });
   const response = await ask(collector, {
     Host: "zipkin-service.shop.svc:9411",
@@ -95,7 +95,7 @@ test("a collector for other machines answers to any host, and tells no other ori
 describe("allowed origins", () => {
   const allowed = { Origin: "http://ui.example:3000" };
 
-  test("a list allows those that are on it, and no other", async () => {
+  test("a list allows the origins on it, and no others", async () => {
     const collector = start({ allowedOrigins: ["http://ui.example:3000"] });
     const response = await ask(collector, allowed);
     expect(response.headers.get("access-control-allow-origin")).toBe("http://ui.example:3000");
@@ -111,7 +111,7 @@ describe("allowed origins", () => {
     expect(preflight.headers.get("access-control-allow-headers")).toContain("content-type");
   });
 
-  test("* allows all, but for the host's name and what controls the chain", async () => {
+  test("* allows all origins, except for control paths and foreign host names", async () => {
     const collector = start({ allowedOrigins: "*" });
     expect((await ask(collector, allowed)).headers.get("access-control-allow-origin")).toBe("*");
     expect((await ask(collector, { ...allowed, Host: "evil.example" })).status).toBe(403);
@@ -120,7 +120,7 @@ describe("allowed origins", () => {
   });
 });
 
-test("every answer forbids scripts and guesses of its type", async () => {
+test("every answer forbids scripts and content sniffing", async () => {
   const collector = start();
   for (const path of [
     "/",

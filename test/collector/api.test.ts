@@ -27,7 +27,7 @@ test("a batch is stored when its 202 arrives", async () => {
   }
 });
 
-test("doubled slashes in a path count as one, and open nothing that is closed to other origins", async () => {
+test("doubled slashes in a path count as one, and do not bypass the origin check", async () => {
   const body = JSON.stringify(makeChain(newTraceId(), 2, Date.now()));
   for (const path of ["//api/v2/spans", "/api//v2///spans"]) {
     expect((await fetch(collector.url + path, { method: "POST", body })).status).toBe(202);
@@ -39,7 +39,7 @@ test("doubled slashes in a path count as one, and open nothing that is closed to
   expect(control.headers.get("access-control-allow-origin")).toBeNull();
 });
 
-test("health says what became of the spans", async () => {
+test("/health reports the fate of all spans", async () => {
   const health = (await (await fetch(`${collector.url}/health`)).json()) as object;
   expect(health).toEqual({
     status: "UP",
@@ -52,7 +52,7 @@ describe("bodies", () => {
   const tooLarge = "x".repeat(MAX_BODY_BYTES);
   const batch = (tag: string) => JSON.stringify([{ traceId: newTraceId(), id: "1", tags: { tag } }]);
 
-  test("over 10 MiB is 413, declared or not", async () => {
+  test("a body over 10 MiB is answered with 413, whether or not its length is declared", async () => {
     const declared = await post(batch(tooLarge));
     expect(declared.status).toBe(413);
     expect(await declared.text()).toStartWith(`Expected at most ${MAX_BODY_BYTES} bytes`);
@@ -67,7 +67,7 @@ describe("bodies", () => {
     expect(undeclared.status).toBe(413);
   });
 
-  test("one that declares more than 10 MiB is refused before it is sent", async () => {
+  test("a body that declares more than 10 MiB is rejected before it is sent", async () => {
     const { promise: answer, resolve } = Promise.withResolvers<string>();
     const socket = await Bun.connect({
       hostname: "127.0.0.1",
@@ -81,7 +81,7 @@ describe("bodies", () => {
     socket.end();
   });
 
-  test("over 10 MiB after inflation is 413", async () => {
+  test("a body over 10 MiB after decompression is answered with 413", async () => {
     const body = gzipSync(batch(tooLarge));
     expect(body.length).toBeLessThan(MAX_BODY_BYTES / 100);
     expect((await post(body, { "Content-Encoding": "gzip" })).status).toBe(413);
@@ -94,7 +94,7 @@ describe("bodies", () => {
     expect(collector.store.trace(traceId)?.[0]?.tags?.tag).toHaveLength(9 * 1024 * 1024);
   });
 
-  test("what claims to be gzip and is not, or is cut, is 400", async () => {
+  test("an invalid or truncated gzip body is answered with 400", async () => {
     const cut = gzipSync(batch("")).subarray(0, 30);
     for (const body of ["[]", cut]) {
       const response = await post(body, { "Content-Encoding": "gzip" });
@@ -105,7 +105,7 @@ describe("bodies", () => {
     expect((await post("", { "Content-Encoding": "gzip" })).status).toBe(202);
   });
 
-  test("one that arrives slowly is read to its end, one that is cut off is not stored", async () => {
+  test("a slow body is read to its end, and an aborted one is not stored", async () => {
     const before = collector.store.counts().spans;
     const [whole, cut] = [batch("whole"), batch("cut")];
     const statuses: string[] = [];
@@ -138,7 +138,7 @@ describe("bodies", () => {
 });
 
 describe("page", () => {
-  test("every file of the page has a strict policy, a fixed type, and no name that is gone", async () => {
+  test("every file of the page exists, with a strict policy and a fixed type", async () => {
     const paths = await findPageFiles(collector.url);
     const views = ["graph-view", "verify-view", "control-view", "scatter", "trace-file-reader"];
     for (const name of ["page.js", "page.css", "icon.svg", ...views.map((view) => `${view}-`)]) {
@@ -177,7 +177,7 @@ describe("page", () => {
     );
   });
 
-  test("what a trace needs does not carry charts, the graph's layout or the trace-file reader", async () => {
+  test("the trace view does not load charts, the graph layout or the trace-file reader", async () => {
     const html = await (await fetch(`${collector.url}/?trace=1a`)).text();
     const scripts = [...html.matchAll(/(?:href|src)="([\w-]+\.js)"/g)].map(([, name]) => name);
     let script = "";
@@ -190,7 +190,7 @@ describe("page", () => {
     expect(scripts).toEqual(expect.arrayContaining(imported));
   });
 
-  test("the list of the page is summaries, not spans", async () => {
+  test("the page's list holds summaries, not spans", async () => {
     const chain = makeChain(newTraceId(), 1000, Date.now() - 1000);
     await post(JSON.stringify(chain));
     const response = await fetch(`${collector.url}/page/traces?limit=1000`);

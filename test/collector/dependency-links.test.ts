@@ -30,7 +30,7 @@ test("a client without children links to the name that it chose, one with childr
   expect(linksOf([root, client, server])).toEqual(["a>b 1 0"]);
 });
 
-test("the error of a client is told at its server, but not from the client half of a shared span", () => {
+test("a client's error counts for its server, except when it is the client half of a shared span", () => {
   const client = makeSpan({ id: hexId(2), kind: "CLIENT", ...at("a"), tags: { error: "" } });
   const server = makeSpan({ id: hexId(3), parentId: hexId(2), kind: "SERVER", ...at("b") });
   expect(linksOf([client, server])).toEqual(["a>b 1 1"]);
@@ -90,7 +90,7 @@ export function anyTrace(): fc.Arbitrary<Span[]> {
   );
 }
 
-test("links are those that the rules say, found slowly", () => {
+test("links equal those of a slow, literal implementation of the rules", () => {
   fc.assert(
     fc.property(anyTrace(), (spans) => expect(linksOf(spans)).toEqual(findLinks(spans))),
     { numRuns: 3000 },

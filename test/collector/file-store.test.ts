@@ -36,7 +36,7 @@ describeTraceStore(
   100,
 );
 
-test("what is in a file is there when it is opened again, duplicates are known and names are kept", () => {
+test("a reopened file still has its spans and names, and still recognizes duplicates", () => {
   const file = newFile();
   const chains = Array.from({ length: 50 }, (_, index) => makeChain(newTraceId(), 4, 1000 + index));
   const store = new SpanStore({ file });
@@ -52,7 +52,7 @@ test("what is in a file is there when it is opened again, duplicates are known a
   again.close();
 });
 
-test("a file that holds more than it may is cut when it is opened", () => {
+test("a file above its limits loses its oldest traces when it is opened", () => {
   const file = newFile();
   const store = new SpanStore({ file });
   for (let trace = 1; trace <= 9; trace++) store.add([makeSpan({ traceId: hexId(trace), timestamp: trace })]);
@@ -62,7 +62,7 @@ test("a file that holds more than it may is cut when it is opened", () => {
   again.close();
 });
 
-test("a second one on the same file is told so, and the first is not disturbed", () => {
+test("a second store on the same file is refused, and the first is not disturbed", () => {
   const file = newFile();
   const store = new SpanStore({ file });
   store.add([makeSpan()]);
@@ -74,7 +74,7 @@ test("a second one on the same file is told so, and the first is not disturbed",
   store.close();
 });
 
-test("a file that is something else is refused and unchanged", async () => {
+test("a file in another format is refused and left unchanged", async () => {
   const file = newFile();
   writeFileSync(file, "not a database, but long enough to be looked at as one".repeat(100));
   expect(failure(() => new SpanStore({ file })).code).toBe("data-invalid");
@@ -83,7 +83,7 @@ test("a file that is something else is refused and unchanged", async () => {
   expect(failure(() => new SpanStore({ file: "/no/such/folder/x.db" })).code).toBe("file-unwritable");
 });
 
-test("after kill -9 nothing is missing that was acknowledged, and the file opens by itself", async () => {
+test("after kill -9 no acknowledged span is missing, and the file opens without repair", async () => {
   const writer = join(import.meta.dir, "../fixtures/collector/write-spans.ts");
   const file = newFile();
   const stored: { readonly first: number; readonly last: number }[] = [];
@@ -110,7 +110,7 @@ test("after kill -9 nothing is missing that was acknowledged, and the file opens
   }
 });
 
-test("on a full disk nothing is half stored, queries work, and it goes on when there is room", async () => {
+test("on a full disk no batch is half stored, queries work, and storing resumes when there is room", async () => {
   const mount = join(folder, "full");
   const limited = Bun.spawnSync([
     "sh",
@@ -152,14 +152,14 @@ test("on a full disk nothing is half stored, queries work, and it goes on when t
   }
 });
 
-test("what is older than the retention goes", () => {
+test("traces older than the retention are evicted", () => {
   const store = new SpanStore({ retentionMs: 60_000 });
   store.add(makeChain(hexId(1), 1, Date.now() - 90_000));
   store.add([...makeChain(hexId(2), 1, Date.now() - 1000), makeSpan({ traceId: hexId(3) })]);
   expect(store.counts()).toMatchObject({ traces: 2, evictedSpans: 1 });
 });
 
-test("ids that are not strict are one trace when their last 16 digits are, also in a file written strictly", () => {
+test("without strict ids, traces with the same last 16 digits are one, also in a file written with strict ids", () => {
   const file = newFile();
   const short = "00000000000000ab";
   const spans = [
@@ -177,7 +177,7 @@ test("ids that are not strict are one trace when their last 16 digits are, also 
   }
 });
 
-test("ids that are not strict come back as they came, also from one commit", () => {
+test("without strict ids, spans keep their own trace ids, also within one commit", () => {
   const store = new SpanStore({ strictTraceId: false });
   const ids = [hexId(5), hexId(7) + hexId(5), hexId(8) + hexId(5)];
   const spans = ids.map((traceId, index) =>

@@ -47,12 +47,12 @@ describe("a large batch is decoded in many pieces", () => {
     expect(countPieces(decodeOtlpProtobuf(body))).toBeGreaterThan(300);
   });
 
-  test("of OTLP protobuf with empty spans", () => {
+  test("OTLP protobuf with empty spans", () => {
     const spans = Buffer.alloc(SIZE, Buffer.from([0x12, 0]));
     expect(countPieces(decodeOtlpProtobuf(nest(1, nest(2, spans))))).toBeGreaterThan(300);
   });
 
-  test("of tiny Zipkin spans", () => {
+  test("Zipkin JSON with tiny spans", () => {
     const span = `{"traceId":"${TRACE_ID}","id":"1"}`;
     expect(countPieces(decodeZipkinSlices(fill("[", span, "]")))).toBeGreaterThan(4);
     expect(countPieces(decodeZipkinV1Slices(fill("[", span, "]")))).toBeGreaterThan(4);
@@ -60,7 +60,7 @@ describe("a large batch is decoded in many pieces", () => {
   });
 });
 
-describe("a span of which one piece would be too large is refused, and what is wrong is said", () => {
+describe("a span that would decode to too large a piece is rejected with the reason", () => {
   let collector: Collector;
   beforeAll(() => {
     collector = startCollector({ host: "127.0.0.1", port: 0 });
@@ -135,7 +135,7 @@ describe("a span of which one piece would be too large is refused, and what is w
     expect(await response.text()).toContain("has more than 50000 fields");
   });
 
-  test("a resource whose attributes would be copied to too many spans", async () => {
+  test("a resource whose attributes would be copied to too many spans is rejected", async () => {
     const attributes = Array.from(
       { length: 1000 },
       (_, index) => `{"key":"k${index}","value":{"intValue":1}}`,
@@ -151,7 +151,7 @@ describe("a span of which one piece would be too large is refused, and what is w
   });
 });
 
-test("large spans that are no attack are stored: 10,000 tags, or one of 9 MB", async () => {
+test("large legitimate spans are stored: 10,000 tags, or one of 9 MB", async () => {
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
   const tags = Object.fromEntries(
     Array.from({ length: 10_000 }, (_, index) => [`key ${index}`, "x".repeat(50)]),

@@ -84,7 +84,7 @@ describe("a damaged batch", () => {
       ]),
     );
 
-  test("cut at any byte is 400, and nothing of it is stored", async () => {
+  test("truncated at any byte is answered with 400, and none of it is stored", async () => {
     const whole = batch("cut");
     const { spans } = collector.store.counts();
     const cuts = Array.from(whole.keys(), (length) => new Uint8Array(whole.subarray(0, length)));
@@ -199,7 +199,7 @@ describe("a strange batch", () => {
     await expectUnharmed();
   });
 
-  test("with HTML in it comes back as JSON that no browser takes for a page", async () => {
+  test("with HTML in it is returned as JSON that no browser renders as a page", async () => {
     const html = "<script>alert(1)</script><!--";
     const [traceId, serviceName] = [newTraceId(), `${html}${newTraceId()}`];
     const span = {
@@ -289,7 +289,7 @@ describe("a query", () => {
 });
 
 describe("a body", () => {
-  test("that inflates to a gigabyte in pieces that are small is 413, as Zipkin's and as OTLP", async () => {
+  test("that inflates to a gigabyte in small pieces is answered with 413, as Zipkin and as OTLP", async () => {
     const piece = gzipSync(Buffer.alloc(MAX_BODY_BYTES / 2, " "));
     const bomb = Buffer.concat([gzipSync("["), ...Array.from({ length: 200 }, () => piece)]);
     expect(bomb.length).toBeLessThan(MAX_BODY_BYTES);
@@ -300,13 +300,13 @@ describe("a body", () => {
     await expectUnharmed();
   });
 
-  test("of 100 MB is 413, and the collector goes on", async () => {
+  test("of 100 MB is answered with 413, and the collector keeps serving", async () => {
     expect((await post("[".padEnd(100_000_000))).status).toBe(413);
     await expectUnharmed();
   });
 });
 
-test("with 10,000 connections that say nothing or half of a request, others are served", async () => {
+test("10,000 idle or half-sent connections do not keep others from being served", async () => {
   const sockets: Bun.Socket<undefined>[] = [];
   const connect = async (index: number) => {
     const socket = await Bun.connect({ hostname: "127.0.0.1", port: collector.port, socket: { data() {} } });
@@ -326,7 +326,7 @@ test("with 10,000 connections that say nothing or half of a request, others are 
   expect(collector.store.counts().spans).toBe(spans + 6);
 }, 120_000);
 
-test("on a full disk spans are refused with 503 and when to come again, queries work, and it recovers", async () => {
+test("on a full disk spans are rejected with 503 and Retry-After, queries work, and the collector recovers", async () => {
   const folder = mkdtempSync(join(tmpdir(), "chain-link-full-"));
   const mount = join(folder, "disk");
   mkdirSync(mount);

@@ -74,14 +74,14 @@ test.each([
   expect(collector.store.trace(traceId)?.[0]?.name).toBe(`n${REPLACED.repeat(3)}`);
 });
 
-test("text beside it is kept: pairs, backslashes and NUL", async () => {
+test("valid text beside ill-formed text is kept: surrogate pairs, backslashes and NUL", async () => {
   const traceId = newTraceId();
   const value = "\\\\ud83d \\ud83d\\ude00 \\u0000 \\uD83D";
   await post("/api/v2/spans", JSON_TYPE, `[{"traceId":"${traceId}","id":"1","tags":{"a":"${value}"}}]`);
   expect(collector.store.trace(traceId)?.[0]?.tags).toEqual({ a: `\\ud83d 😀 \0 ${REPLACED}` });
 });
 
-test("spans like those before them, which are not parsed again, are replaced, too", async () => {
+test("ill-formed text is also replaced in spans whose template is cached", async () => {
   for (let round = 0; round < 3; round++) {
     const ids = Array.from({ length: 40 }, newTraceId);
     const spans = ids.map((traceId) => ({
@@ -96,7 +96,7 @@ test("spans like those before them, which are not parsed again, are replaced, to
   expect(collector.store.tagValues("note")).toEqual([`cut ${REPLACED}`]);
 });
 
-test("protobuf with bytes that are no UTF-8 is stored with U+FFFD", async () => {
+test("invalid UTF-8 in protobuf is stored as U+FFFD", async () => {
   const [short, long] = [newTraceId(), `00000000000000aa${newTraceId()}`];
   // Written as "?" here, and broken afterwards.
   const spoil = (bytes: Uint8Array) => new Uint8Array(bytes).map((byte) => (byte === 0x3f ? 0xed : byte));

@@ -40,7 +40,7 @@ test("services count SERVER spans, edges CLIENT spans, in the second in which th
   expect(second?.spans).toEqual({ accepted: 6, dropped: 3, held: 5, evicted: 2 });
 });
 
-test("quantiles and errors of a second", () => {
+test("a second has the quantiles and errors of its spans", () => {
   const { clock, recorder, seconds } = makeRecorder();
   const spans = Array.from({ length: 100 }, (_, index) =>
     makeSpan({
@@ -58,7 +58,7 @@ test("quantiles and errors of a second", () => {
   ]);
 });
 
-test("spans that come late or from another clock count in an open second, and none is lost", () => {
+test("late spans and spans from another clock count in an open second, and none is lost", () => {
   const { clock, recorder, seconds } = makeRecorder();
   for (const timestamp of [1, (START - 1) * 1e6, (START + 999) * 1e6]) {
     recorder.record([makeSpan({ kind: "SERVER", timestamp, localEndpoint: { serviceName: "a" } })]);
@@ -67,7 +67,7 @@ test("spans that come late or from another clock count in an open second, and no
   expect(seconds().map(({ services }) => services[0]?.requests ?? 0)).toEqual([1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
 });
 
-test("numbers stay when the spans that made them make room for others", () => {
+test("numbers stay when their spans are evicted", () => {
   const store = new SpanStore({ maxSpans: 5 });
   const clock = { seconds: START };
   const recorder = new LiveRecorder(
@@ -86,14 +86,14 @@ test("numbers stay when the spans that made them make room for others", () => {
   expect(last.spans).toEqual({ accepted: 50, dropped: 0, held: 5, evicted: 45 });
 });
 
-test("after hours of silence there are two minutes of history", () => {
+test("after hours of silence the history is two minutes long", () => {
   const { clock, recorder, seconds } = makeRecorder();
   clock.seconds += 100_000;
   recorder.record([]);
   expect(seconds()).toHaveLength(120);
 });
 
-test("the stream begins with the history, then tells each second", async () => {
+test("the stream starts with the history, then sends each second", async () => {
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
   const post = () =>
     fetch(`${collector.url}/api/v2/spans`, {

@@ -115,7 +115,7 @@ test("JSON: ids in any case, integers as text or numbers, everything mapped", as
   ]);
 });
 
-test("spans without valid ids are rejected, the others stored, and the answer says so", async () => {
+test("spans without valid ids are rejected, the others are stored, and the answer counts both", async () => {
   const good = spanOf({ traceId: `${newTraceId()}${newTraceId()}` });
   const response = await post(requestOf(spanOf({ traceId: "12" }), good, spanOf({ spanId: "" })), JSON_TYPE);
   expect(response.status).toBe(200);
@@ -136,7 +136,7 @@ test.each([
   expect(await response.json()).toMatchObject({ code: 3, message: expect.any(String) });
 });
 
-test("protobuf that is cut is 400 with a Status; other types are 415", async () => {
+test("truncated protobuf is answered with 400 and a Status, other content types with 415", async () => {
   const whole = encodeOtlpProtobuf(makeChain(newTraceId(), 2, 1), {
     attributes: { "service.name": "a" },
     scope: { name: "", version: "" },
@@ -175,13 +175,13 @@ describe("errors are a Status in the encoding of the request", () => {
     expect(message.length).toBeGreaterThan(0);
   });
 
-  test("an unknown content type is 415 with a Status in JSON", async () => {
+  test("an unknown content type is answered with 415 and a Status in JSON", async () => {
     const response = await send("text/plain", "x");
     expect(response.status).toBe(415);
     expect(await response.json()).toMatchObject({ code: 3 });
   });
 
-  test("half a surrogate pair in a message is replaced", async () => {
+  test("a lone surrogate in a message is replaced", async () => {
     const value = JSON.stringify(`${"x".repeat(38)}😀`);
     const response = await send(JSON_TYPE, requestOf(spanOf({ startTimeUnixNano: JSON.parse(value) })));
     expect(response.status).toBe(400);

@@ -119,7 +119,7 @@ describe("a page over another backend", () => {
     expect(asked).toEqual([]);
   });
 
-  test("follows no redirect, so that its token reaches the backend alone", async () => {
+  test("follows no redirect, so that only the backend gets its token", async () => {
     for (const status of [301, 302, 307, 308]) {
       answer = () => new Response(null, { status, headers: { Location: `${other.url}api/v2/services` } });
       const response = await get("/api/v2/services");
@@ -135,7 +135,7 @@ describe("a page over another backend", () => {
   });
 
   test.each(["text/html", "text/plain", "image/svg+xml", ""])(
-    "passes on nothing of type %j",
+    "passes on no answer of type %j",
     async (type) => {
       const headers = { "Content-Type": type };
       answer = () => new Response("<script>alert(1)</script>", { headers });
@@ -150,7 +150,7 @@ describe("a page over another backend", () => {
     },
   );
 
-  test("passes on the status and the words of an error", async () => {
+  test("passes on the status and text of an error", async () => {
     answer = () =>
       new Response("0000000000000001 not found", { status: 404, headers: { "Content-Type": "text/plain" } });
     expect(await get(`/api/v2/trace/${hexId(1)}`)).toMatchObject({
@@ -159,7 +159,7 @@ describe("a page over another backend", () => {
     });
   });
 
-  test("reads no answer that is larger than it keeps, declared or not", async () => {
+  test("reads no answer above its limit, whether or not the length is declared", async () => {
     let sent = 0;
     const piece = new Uint8Array(1024 * 1024).fill(0x20);
     answer = () => {
@@ -183,7 +183,7 @@ describe("a page over another backend", () => {
     expect((await get("/api/v2/traces?limit=1")).status).toBe(502);
   });
 
-  test("passes on the stream of a collector, and no page in its place", async () => {
+  test("passes on a collector's live stream, and rejects an HTML page in its place", async () => {
     answer = () =>
       new Response("event: history\ndata: []\n\n", { headers: { "Content-Type": "text/event-stream" } });
     const live = await get("/api/live", collector);
@@ -193,7 +193,7 @@ describe("a page over another backend", () => {
     expect(await get("/api/live", collector)).toMatchObject({ status: 502 });
   });
 
-  test("says in its head what it shows, as it was given", async () => {
+  test("has the given description of its backend in its head", async () => {
     expect((await get("/")).text).toContain(
       'content="All of &quot;it&quot; &amp; &lt;more>, $& included"'.replace("$&", "$&amp;"),
     );

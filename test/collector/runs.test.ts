@@ -6,7 +6,7 @@ import { newRunId, RunIds } from "../../src/trace/run.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { makeChain, makeSpan, newTraceId } from "./spans.ts";
 
-test("a run's ledger is what its spans add up to, with copies that were swallowed", async () => {
+test("a run's ledger counts its stored spans and the discarded duplicates", async () => {
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
   const ids = new RunIds(newRunId());
   const chains = [0, 1, 5].map((sequence) => makeChain(ids.traceId(sequence), 3, Date.now()));
@@ -48,7 +48,7 @@ test("a run's ledger is what its spans add up to, with copies that were swallowe
   await collector.stop();
 });
 
-test("a ledger of more requests than one piece of the answer has them all", async () => {
+test("a ledger longer than one chunk of the answer is complete", async () => {
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
   const ids = new RunIds(newRunId());
   collector.store.add(
@@ -63,7 +63,7 @@ test("a ledger of more requests than one piece of the answer has them all", asyn
   await collector.stop();
 });
 
-test("ledgers are made one after the other, others are served meanwhile, and one that nobody waits for ends", async () => {
+test("ledgers are read one after the other, other requests are served meanwhile, and an abandoned one ends", async () => {
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
   const url = `${collector.url}/api/runs/${newRunId()}/ledger`;
   const ended: string[] = [];

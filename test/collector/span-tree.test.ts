@@ -11,7 +11,7 @@ function outline(spans: readonly Span[]): string[] {
   );
 }
 
-test("each span stands below its parent, siblings by time", () => {
+test("each span is below its parent, and siblings are in order of time", () => {
   const spans = [
     makeSpan({ id: hexId(4), parentId: hexId(2), timestamp: 25 }),
     makeSpan({ id: hexId(3), parentId: hexId(1), timestamp: 30 }),
@@ -25,7 +25,7 @@ test("a span whose parent is missing is a root and marked", () => {
   expect(outline([makeSpan({ id: hexId(2), parentId: hexId(9) })])).toEqual(["2?"]);
 });
 
-test("the server half of a shared span stands below the client half, and above what it called", () => {
+test("the server half of a shared span is below the client half and above its calls", () => {
   const spans = [
     makeSpan({ id: hexId(3), parentId: hexId(2), timestamp: 30, kind: "CLIENT" }),
     makeSpan({ id: hexId(2), parentId: hexId(1), timestamp: 20, kind: "SERVER", shared: true }),
@@ -35,7 +35,7 @@ test("the server half of a shared span stands below the client half, and above w
   expect(outline(spans)).toEqual(["1", ".2", "..2", "...3"]);
 });
 
-test("spans in a circle are shown", () => {
+test("spans in a cycle are shown", () => {
   const spans = [
     makeSpan({ id: hexId(1), parentId: hexId(2), timestamp: 1 }),
     makeSpan({ id: hexId(2), parentId: hexId(1), timestamp: 2 }),

@@ -22,7 +22,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.counts()).toMatchObject({ traces: 1, spans: 9 });
     });
 
-    test("an identical span counts once, one that differs anywhere counts", () => {
+    test("identical spans count once, spans that differ anywhere count separately", () => {
       const store = create(100);
       const span = makeSpan({ timestamp: 5, tags: { a: "1" }, kind: "CLIENT" });
       const others = [
@@ -36,7 +36,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.counts()).toMatchObject({ spans: 4, duplicateSpans: 2 });
     });
 
-    test("tags come back sorted, and a span whose tags stand in another order is the same span", () => {
+    test("tags are returned sorted, and a span with its tags in another order is the same span", () => {
       const store = create(100);
       store.add([makeSpan({ tags: { z: "1", a: "2", m: "é" } })]);
       store.add([
@@ -80,7 +80,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(listIds(store, window)).toEqual([hexId(3), hexId(2)]);
     });
 
-    test("service and span name have to be of the same span", () => {
+    test("service and span name must match the same span", () => {
       const store = create(100);
       const at = { timestamp: NOW_MS * 1000 };
       store.add([
@@ -96,7 +96,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.spanNames("other")).toEqual([]);
     });
 
-    test("the oldest whole traces make room for new ones, and are counted", () => {
+    test("the oldest traces are evicted whole to make room, and are counted", () => {
       const store = create(20);
       for (const trace of [3, 1, 2, 4]) store.add(makeChain(hexId(trace), 3, NOW_MS + trace));
       expect(store.counts()).toMatchObject({ traces: 4, spans: 20, evictedSpans: 0 });
@@ -106,7 +106,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.counts()).toMatchObject({ traces: 3, spans: 17, evictedSpans: 10 });
     });
 
-    test("what was evicted leaves no service and no span name behind", () => {
+    test("evicted traces leave no service and no span name behind", () => {
       const store = create(2);
       const names = ["a", "b", "c"];
       for (const [index, name] of names.entries()) {
@@ -117,7 +117,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.spanNames("a")).toEqual([]);
     });
 
-    test("a trace without timestamps is found by id only, and makes room first", () => {
+    test("a trace without timestamps is found by id only, and is evicted first", () => {
       const store = create(3);
       store.add([makeSpan({ traceId: hexId(9) }), makeSpan({ traceId: hexId(1), timestamp: 1 })]);
       expect(store.trace(hexId(9))).toHaveLength(1);
@@ -127,7 +127,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.counts()).toMatchObject({ traces: 3, evictedSpans: 1 });
     });
 
-    test("a trace bigger than the store leaves room for others, and the rest of it is counted", () => {
+    test("a trace larger than the store leaves room for others, and its rejected spans are counted", () => {
       const store = create(100);
       store.add(makeChain(hexId(1), 3, NOW_MS));
       store.add(makeChain(hexId(2), 500, NOW_MS + 1));
@@ -155,7 +155,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(spans + evictedSpans).toBe(50);
     });
 
-    test("it answers like a list that is searched from end to end", () => {
+    test("queries answer like a linear search of a list", () => {
       fc.assert(
         fc.property(
           fc.array(fc.array(anySpan(), { maxLength: 8 })),

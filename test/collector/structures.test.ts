@@ -29,7 +29,7 @@ test("a set of hashes holds what a Set would", () => {
   );
 });
 
-test("a set of hashes grows and shrinks without losing one", () => {
+test("a set of hashes grows and shrinks without losing a hash", () => {
   const set = new HashSet();
   for (let index = 1; index <= 50_000; index++)
     expect(set.add(index, Math.imul(index, 0x9e3779b1))).toBe(true);
@@ -39,7 +39,7 @@ test("a set of hashes grows and shrinks without losing one", () => {
     expect(set.add(index, Math.imul(index, 0x9e3779b1))).toBe(index % 2 === 1);
 });
 
-test("traces are found in order, wherever they were put in or taken out", () => {
+test("traces are found in order, wherever they were inserted or removed", () => {
   const traces = Array.from({ length: 10_000 }, (_, index) => ({
     start: Math.imul(index, 0x9e3779b1) >>> 20,
     id: hexId(index),

@@ -65,7 +65,7 @@ describe("the list of traces", () => {
     await isThere(`minDuration=20501&maxDuration=${2 * LATE_US}`, false);
   });
 
-  test("finds a trace that a corrected clock makes longer than it seemed", async () => {
+  test("finds a trace whose corrected clocks make it longer", async () => {
     const start = (Date.now() - 5000) * 1000;
     const traceId = newTraceId();
     const own = (serviceName: string) => ({ traceId, localEndpoint: { serviceName } });
@@ -80,7 +80,7 @@ describe("the list of traces", () => {
     expect(traces.map((trace) => trace.duration)).toEqual([3140]);
   });
 
-  test("leaves out a trace whose root has not arrived yet, shows it as soon as it has", async () => {
+  test("leaves out a trace until its root has arrived", async () => {
     const traceId = newTraceId();
     const [root, ...rest] = makeChain(traceId, 3, Date.now() - 1000) as [Span, ...Span[]];
     await report(rest);
@@ -96,7 +96,7 @@ describe("the list of traces", () => {
     });
   });
 
-  test("shows a trace whose root never arrived after ten seconds, and says so; the limit does not count hidden ones", async () => {
+  test("shows a trace without its root after ten seconds, marked so, and does not count hidden traces towards the limit", async () => {
     const ages = [11_000, 1000, 0];
     const ids = ages.map(newTraceId);
     for (const [index, age] of ages.entries())

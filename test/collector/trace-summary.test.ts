@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { summarizeTrace } from "../../src/collector/trace-summary.ts";
 import { hexId, makeChain, makeSpan } from "./spans.ts";
 
-test("a chain is summarised by its root, whatever the order of its spans", () => {
+test("a chain is summarized by its root, whatever the order of its spans", () => {
   const summary = {
     traceId: hexId(1),
     serviceName: "chain-link-service-0",
@@ -35,7 +35,7 @@ test("the tag `error` marks a failed span, whatever its value", () => {
   expect(summarizeTrace(spans).errorCount).toBe(2);
 });
 
-test("a trace that knows nothing but its id has a summary", () => {
+test("a trace with nothing but an id has a summary", () => {
   expect(summarizeTrace([makeSpan()])).toEqual({
     traceId: hexId(1),
     timestamp: 0,
