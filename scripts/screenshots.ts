@@ -3,11 +3,11 @@
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { startCollector } from "../src/collector/server.ts";
-import type { TraceSummary } from "../src/collector/trace-summary.ts";
+import type { TraceSummary } from "../src/contract/trace-summary.ts";
+import type { VerifyResult } from "../src/contract/verify-result.ts";
 import { REPORTER_DEFAULTS } from "../src/link/reporter.ts";
 import { parseTopology } from "../src/topology/parse.ts";
 import type { Span } from "../src/trace/span.ts";
-import type { VerifyResult } from "../src/verify/result/result.ts";
 import { startChain } from "../test/helpers/chain.ts";
 import { startUp, temporaryFolder } from "../test/helpers/cli.ts";
 import { startFaultProxy } from "../test/helpers/fault-proxy.ts";

@@ -1,3 +1,4 @@
+import type { CollectorCounts } from "../contract/collector-counts.ts";
 import { collapseSlashes } from "../lib/endpoint.ts";
 import { errorText } from "../lib/errors.ts";
 import { PROMETHEUS_TYPE } from "../lib/prometheus.ts";
@@ -17,7 +18,6 @@ import type { RunProof } from "./proof.ts";
 import { answerQuery, type QueryParts } from "./queries.ts";
 import { respondError, respondJson, respondText } from "./response.ts";
 import { listRuns, readRunLedger } from "./runs.ts";
-import type { CollectorCounts } from "./store.ts";
 import { listTraces, parseListingQuery } from "./trace-listing.ts";
 import { untilNow } from "./trace-query.ts";
 

@@ -1,5 +1,5 @@
+import type { StoreCounts } from "../contract/collector-counts.ts";
 import { byLabel, PrometheusText } from "../lib/prometheus.ts";
-import type { StoreCounts } from "./store.ts";
 
 /** Totals of what arrived over HTTP since the collector started. */
 export class CollectorMetrics {

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
+import { type ControlState, type LinkFaultJson, type Mark, TOKEN_HEADER } from "../contract/control.ts";
 import { isRecord } from "../lib/record.ts";
-import { type ControlState, type LinkFaultJson, type Mark, TOKEN_HEADER } from "./control.ts";
 import { isFromHere } from "./origin.ts";
 import { respondError, respondJson } from "./response.ts";
 

@@ -1,14 +1,6 @@
+import type { DependencyLink } from "../contract/dependency-link.ts";
 import type { Span } from "../trace/span.ts";
 import { buildTree, type SpanNode } from "./span-tree.ts";
-
-/** How often one service called another, in the format of `GET /api/v2/dependencies`. */
-export interface DependencyLink {
-  readonly parent: string;
-  readonly child: string;
-  readonly callCount: number;
-  /** Absent when 0. */
-  readonly errorCount?: number;
-}
 
 interface Calls {
   readonly parent: string;

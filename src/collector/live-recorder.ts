@@ -1,7 +1,7 @@
+import type { StoreCounts } from "../contract/collector-counts.ts";
+import type { LiveNumbers, LiveSecond } from "../contract/live.ts";
+import type { ProofTotals } from "../contract/proof.ts";
 import type { Span } from "../trace/span.ts";
-import type { LiveNumbers, LiveSecond } from "./live.ts";
-import type { ProofTotals } from "./proof.ts";
-import type { StoreCounts } from "./store.ts";
 
 /** Seconds of history that a new listener gets. */
 const HISTORY_SECONDS = 120;

@@ -1,7 +1,8 @@
+import type { DependencyLink } from "../contract/dependency-link.ts";
 import type { Span } from "../trace/span.ts";
 import { stringifySpans } from "../trace/zipkin-json.ts";
 import { normalizeTraceId } from "../trace/zipkin-span.ts";
-import { type DependencyLink, DependencyLinks } from "./dependency-links.ts";
+import { DependencyLinks } from "./dependency-links.ts";
 import { HttpError } from "./http-error.ts";
 import { Pause } from "./pause.ts";
 import { respondJson, respondText } from "./response.ts";

@@ -1,3 +1,4 @@
+import type { StoreCounts } from "../contract/collector-counts.ts";
 import type { Span } from "../trace/span.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { PartDatabase } from "./database.ts";
@@ -6,7 +7,7 @@ import { HashSet } from "./hash-set.ts";
 import { PartReader } from "./part-reader.ts";
 import { PartWriter } from "./part-writer.ts";
 import { SpanNames } from "./span-names.ts";
-import type { StoreCounts, TraceQuery, TraceStore } from "./store.ts";
+import type { TraceQuery, TraceStore } from "./store.ts";
 import { termsOf } from "./term-filter.ts";
 import { type StoredTrace, TraceIndex, touches } from "./trace-index.ts";
 import { matchesTrace } from "./trace-match.ts";

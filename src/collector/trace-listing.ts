@@ -1,8 +1,8 @@
+import { summarizeTrace, type TraceSummary } from "../contract/trace-summary.ts";
 import type { Span } from "../trace/span.ts";
 import type { TraceQuery, TraceStore } from "./store.ts";
 import { matchesWhole } from "./trace-match.ts";
 import { parseTraceQuery } from "./trace-query.ts";
-import { summarizeTrace, type TraceSummary } from "./trace-summary.ts";
 
 /**
  * The query of `GET /page/traces`, which has the parameters of Zipkin's. Its durations are those that the list shows:

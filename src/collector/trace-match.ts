@@ -1,3 +1,4 @@
+import { isRootMissing } from "../contract/trace-summary.ts";
 import { ownValue } from "../lib/record.ts";
 import type { Span } from "../trace/span.ts";
 import { extentOf } from "../trace/trace-extent.ts";
@@ -39,13 +40,6 @@ export function matchesWhole(spans: readonly Span[], query: TraceQuery): boolean
   if (rootAwaitedAt === undefined || !isRootMissing(spans)) return true;
   const { start, duration } = extentOf(spans);
   return Math.abs(rootAwaitedAt - start - duration) > ROOT_PATIENCE;
-}
-
-/**
- * Whether every span names a parent: the first span of the request was not recorded, was lost, or has not arrived yet.
- */
-export function isRootMissing(spans: readonly Span[]): boolean {
-  return spans.every(({ parentId }) => parentId !== undefined);
 }
 
 function isWithin(duration: number, { minDuration = 0, maxDuration = Infinity }: TraceQuery): boolean {

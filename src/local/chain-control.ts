@@ -1,4 +1,5 @@
 import type { Controlled } from "../collector/control-desk.ts";
+import type { TopologyAnswer } from "../contract/topology-answer.ts";
 import { NO_FAULT } from "../link/link-fault.ts";
 import type { Load } from "../load/generator.ts";
 import { describeBehavior } from "../topology/describe.ts";
@@ -42,7 +43,7 @@ export function controlChain(
 }
 
 /** The answer of `GET /api/topology`. */
-export function describeTopology({ name, entry, services }: Topology) {
+export function describeTopology({ name, entry, services }: Topology): TopologyAnswer {
   return {
     name,
     entry,

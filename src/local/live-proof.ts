@@ -1,4 +1,6 @@
-import type { ProofTotals, RunProof, TraceProof } from "../collector/proof.ts";
+import type { RunProof } from "../collector/proof.ts";
+import type { ProofTotals, TraceProof } from "../contract/proof.ts";
+import type { VerifyResult } from "../contract/verify-result.ts";
 import { Histogram } from "../lib/histogram.ts";
 import type { LedgerRecord, RunHeader } from "../trace/ledger-record.ts";
 import { RunIds } from "../trace/run.ts";
@@ -11,7 +13,7 @@ import { toSeenSpan } from "../verify/judge/seen-span.ts";
 import { Tally } from "../verify/judge/tally.ts";
 import { causeOf } from "../verify/judge/unknown-cause.ts";
 import { type Verdict, verdictOf } from "../verify/judge/verdict.ts";
-import { describeFindings, resultOf, type VerifyResult } from "../verify/result/result.ts";
+import { describeFindings, resultOf } from "../verify/result/result.ts";
 import { attributeLosses } from "../verify/run/attribution.ts";
 import { COMPLETE, JUDGED, OPEN, RequestRing, WAITING } from "./request-ring.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { MAX_BODY_BYTES } from "../../src/collector/request-body.ts";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
-import type { StoreCounts } from "../../src/collector/store.ts";
+import type { StoreCounts } from "../../src/contract/collector-counts.ts";
 import { encodeOtlpJson, encodeOtlpProtobuf } from "../../src/trace/otlp.ts";
 import { ProtobufWriter } from "../../src/trace/protobuf.ts";
 import { hexId, makeChain, newTraceId } from "./spans.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import type { LiveSecond } from "../../src/collector/live.ts";
 import { LiveRecorder } from "../../src/collector/live-recorder.ts";
 import { startCollector } from "../../src/collector/server.ts";
 import { SpanStore } from "../../src/collector/span-store.ts";
+import type { LiveSecond } from "../../src/contract/live.ts";
 import { hexId, makeChain, makeSpan, newTraceId } from "./spans.ts";
 
 const START = 1_700_000_000;

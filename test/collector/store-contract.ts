@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { StoreCounts, TraceQuery, TraceStore } from "../../src/collector/store.ts";
+import type { TraceQuery, TraceStore } from "../../src/collector/store.ts";
+import type { StoreCounts } from "../../src/contract/collector-counts.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { hexId, makeChain, makeSpan } from "./spans.ts";
 

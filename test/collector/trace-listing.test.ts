@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type RemotePage, startRemotePage } from "../../src/collector/remote-page.ts";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
+import type { Listing } from "../../src/contract/listing.ts";
 import type { Span } from "../../src/trace/span.ts";
-import type { Listing } from "../../ui/traces/listing.ts";
 import messaging from "../fixtures/traces/clock-skew-messaging.json";
 import { makeChain, newTraceId } from "./spans.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { summarizeTrace } from "../../src/collector/trace-summary.ts";
+import { summarizeTrace } from "../../src/contract/trace-summary.ts";
 import { hexId, makeChain, makeSpan } from "./spans.ts";
 
 test("a chain is summarized by its root, whatever the order of its spans", () => {

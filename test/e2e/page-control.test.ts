@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
-import type { ControlState } from "../../src/collector/control.ts";
+import type { ControlState } from "../../src/contract/control.ts";
 import { eventually, type RunningUp, startUp } from "../helpers/cli.ts";
 
 const CHROMIUM = "/usr/bin/chromium";

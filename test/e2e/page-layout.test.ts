@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
-import type { Listing } from "../../ui/traces/listing.ts";
+import type { Listing } from "../../src/contract/listing.ts";
 import { eventually, type RunningUp, startUp } from "../helpers/cli.ts";
 
 const CHROMIUM = "/usr/bin/chromium";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { LiveSecond } from "../../src/collector/live.ts";
-import type { TraceSummary } from "../../src/collector/trace-summary.ts";
-import type { TopologyAnswer } from "../../ui/control/topology-answer.ts";
+import type { LiveSecond } from "../../src/contract/live.ts";
+import type { TopologyAnswer } from "../../src/contract/topology-answer.ts";
+import type { TraceSummary } from "../../src/contract/trace-summary.ts";
 import { EXECUTABLE, eventually, temporaryFolder } from "../helpers/cli.ts";
 import { createDeployer } from "../helpers/deployer.ts";
 import { buildLabImage } from "../helpers/image.ts";

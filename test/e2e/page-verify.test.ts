@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { type Collector, startCollector } from "../../src/collector/server.ts";
+import type { PropagationResult } from "../../src/contract/propagation-result.ts";
 import { LiveProof } from "../../src/local/live-proof.ts";
 import { buildChain } from "../../src/topology/chain.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
@@ -11,7 +12,6 @@ import type { Span } from "../../src/trace/span.ts";
 import { graphOf } from "../../src/verify/judge/call-graph.ts";
 import { ledgerOf } from "../../src/verify/judge/digest.ts";
 import { toSeenSpan } from "../../src/verify/judge/seen-span.ts";
-import type { PropagationResult } from "../../src/verify/propagation/propagation.ts";
 import { renderReportPage } from "../../src/verify/result/report-page.ts";
 import { makeChain } from "../collector/spans.ts";
 

@@ -1,3 +1,4 @@
+import type { VerifyResult } from "../../src/contract/verify-result.ts";
 import { startLoad } from "../../src/load/generator.ts";
 import type { Topology } from "../../src/topology/model.ts";
 import { newRunId, RunIds } from "../../src/trace/run.ts";
@@ -12,7 +13,7 @@ import { Inquiry } from "../../src/verify/backend/inquiry.ts";
 import { ZipkinReader } from "../../src/verify/backend/zipkin-reader.ts";
 import { graphOf } from "../../src/verify/judge/call-graph.ts";
 import { parseExpectation } from "../../src/verify/judge/expectation.ts";
-import { resultOf, type VerifyResult } from "../../src/verify/result/result.ts";
+import { resultOf } from "../../src/verify/result/result.ts";
 import { attributeLosses } from "../../src/verify/run/attribution.ts";
 import { reconcile } from "../../src/verify/run/reconcile.ts";
 import { RunLedger } from "../../src/verify/run/run-ledger.ts";

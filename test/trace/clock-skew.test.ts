@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { summarizeTrace } from "../../src/collector/trace-summary.ts";
+import { summarizeTrace } from "../../src/contract/trace-summary.ts";
 import { correctSkew } from "../../src/trace/clock-skew.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { arrangeSpans } from "../../src/trace/span-tree.ts";

@@ -1,7 +1,7 @@
 import { computed, signal } from "@preact/signals";
-import type { ControlState, LinkFaultJson, Mark } from "../../src/collector/control.ts";
+import type { ControlState, LinkFaultJson, Mark } from "../../src/contract/control.ts";
+import type { TopologyAnswer } from "../../src/contract/topology-answer.ts";
 import { readJson } from "../shell/request.ts";
-import type { TopologyAnswer } from "./topology-answer.ts";
 
 const KEY = "chain-link-token";
 const REFRESH_MS = 1000;

@@ -1,4 +1,4 @@
-import type { LinkFaultJson } from "../../src/collector/control.ts";
+import type { LinkFaultJson } from "../../src/contract/control.ts";
 import { ownValue } from "../../src/lib/record.ts";
 import { formatClock, formatShare } from "../format.ts";
 import { clearFaults, control, controlProblem, setBackend, setFault } from "./control-client.ts";

@@ -1,4 +1,4 @@
-import type { DependencyLink } from "../../src/collector/dependency-links.ts";
+import type { DependencyLink } from "../../src/contract/dependency-link.ts";
 import { linkTo } from "../shell/address.ts";
 import type { Period } from "../shell/period.tsx";
 import { type Answer, readJson } from "../shell/request.ts";

@@ -1,6 +1,6 @@
-import type { DependencyLink } from "../../src/collector/dependency-links.ts";
-import type { LiveSecond } from "../../src/collector/live.ts";
-import type { TopologyAnswer } from "../control/topology-answer.ts";
+import type { DependencyLink } from "../../src/contract/dependency-link.ts";
+import type { LiveSecond } from "../../src/contract/live.ts";
+import type { TopologyAnswer } from "../../src/contract/topology-answer.ts";
 import { edgeKey } from "../shell/edge-key.ts";
 
 export interface GraphNode {

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { DependencyLink } from "../../src/collector/dependency-links.ts";
+import type { DependencyLink } from "../../src/contract/dependency-link.ts";
 import { topology } from "../control/control-client.ts";
 import { edgeKey } from "../shell/edge-key.ts";
 import { seconds } from "../shell/live.ts";

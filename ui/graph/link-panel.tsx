@@ -1,4 +1,4 @@
-import type { LiveNumbers } from "../../src/collector/live.ts";
+import type { LiveNumbers } from "../../src/contract/live.ts";
 import { isAllowed, topology } from "../control/control-client.ts";
 import { FaultForm } from "../control/fault-form.tsx";
 import { formatDuration, formatRate, formatShare } from "../format.ts";

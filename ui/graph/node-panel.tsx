@@ -1,12 +1,12 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import type { Listing } from "../../src/contract/listing.ts";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration, formatTime } from "../format.ts";
 import { linkHere, linkTo } from "../shell/address.ts";
 import { Icon } from "../shell/icon.tsx";
 import type { Period } from "../shell/period.tsx";
 import { readJson } from "../shell/request.ts";
-import type { Listing } from "../traces/listing.ts";
 import type { GraphNode } from "./graph-model.ts";
 
 interface NodePanelProps {

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { DependencyLink } from "../../src/collector/dependency-links.ts";
+import type { DependencyLink } from "../../src/contract/dependency-link.ts";
 import { topology } from "../control/control-client.ts";
 import { formatCompact, formatCount, formatShare } from "../format.ts";
 import { edgeKey } from "../shell/edge-key.ts";

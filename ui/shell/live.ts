@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import type { LiveNumbers, LiveSecond } from "../../src/collector/live.ts";
+import type { LiveNumbers, LiveSecond } from "../../src/contract/live.ts";
 import { edgeKey } from "./edge-key.ts";
 
 /** Seconds that charts show. */

@@ -1,4 +1,4 @@
-import type { TraceProof } from "../../src/collector/proof.ts";
+import type { TraceProof } from "../../src/contract/proof.ts";
 import { formatCount } from "../format.ts";
 import { Icon } from "../shell/icon.tsx";
 

@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
-import type { TraceProof } from "../../src/collector/proof.ts";
+import type { TraceProof } from "../../src/contract/proof.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { type Answer, readJson } from "../shell/request.ts";
 import { isFromFile, traceFile } from "../traces/trace-file.ts";

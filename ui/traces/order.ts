@@ -1,4 +1,4 @@
-import type { TraceSummary } from "../../src/collector/trace-summary.ts";
+import type { TraceSummary } from "../../src/contract/trace-summary.ts";
 
 /** What a list of traces can be ordered by, the largest first; by their start where nothing is asked for. */
 const ORDERS = {

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import type { TraceSummary } from "../../src/collector/trace-summary.ts";
+import type { TraceSummary } from "../../src/contract/trace-summary.ts";
 import { formatClock, formatDay, formatDuration } from "../format.ts";
 import { linkTo, navigate } from "../shell/address.ts";
 import { shorten } from "../shell/short-name.ts";

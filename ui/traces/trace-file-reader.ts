@@ -1,8 +1,8 @@
-import { summarizeTrace } from "../../src/collector/trace-summary.ts";
+import type { Listing } from "../../src/contract/listing.ts";
+import { summarizeTrace } from "../../src/contract/trace-summary.ts";
 import { readTraceFile } from "../../src/trace/file/read-trace-file.ts";
 import { describeRejected } from "../../src/trace/file/trace-file.ts";
 import type { Span } from "../../src/trace/span.ts";
-import type { Listing } from "./listing.ts";
 
 // Loaded when somebody opens a file: the readers of all formats are a third of the page's script.
 

@@ -1,5 +1,5 @@
 import { useMemo, useRef } from "preact/hooks";
-import type { TraceSummary } from "../../src/collector/trace-summary.ts";
+import type { TraceSummary } from "../../src/contract/trace-summary.ts";
 import { colorClass } from "../colors.ts";
 import { formatCount, formatDuration, formatTime } from "../format.ts";
 import { linkHere, linkTo } from "../shell/address.ts";

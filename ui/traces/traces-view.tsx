@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { CollectorCounts } from "../../src/collector/store.ts";
-import type { TraceSummary } from "../../src/collector/trace-summary.ts";
+import type { CollectorCounts } from "../../src/contract/collector-counts.ts";
+import type { Listing } from "../../src/contract/listing.ts";
+import type { TraceSummary } from "../../src/contract/trace-summary.ts";
 import { formatCount } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
 import { FileButton } from "../shell/file-button.tsx";
@@ -8,7 +9,6 @@ import { useKeys } from "../shell/keys.ts";
 import { lazy } from "../shell/lazy.tsx";
 import { Notice } from "../shell/notice.tsx";
 import { type Answer, readJson } from "../shell/request.ts";
-import type { Listing } from "./listing.ts";
 import { inOrder, orderOf } from "./order.ts";
 import type { ScatterProps } from "./scatter.tsx";
 import { DEFAULT_LIMIT, SearchForm } from "./search-form.tsx";

@@ -1,4 +1,4 @@
-import type { TraceClass } from "../../src/verify/judge/verdict.ts";
+import type { TraceClass } from "../../src/contract/trace-class.ts";
 import { formatCount, formatShare } from "../format.ts";
 
 /** In the order of the bar: what is well, what one cannot know, what is wrong. */

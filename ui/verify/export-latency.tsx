@@ -1,4 +1,4 @@
-import type { VerifyResult } from "../../src/verify/result/result.ts";
+import type { VerifyResult } from "../../src/contract/verify-result.ts";
 import { formatDuration } from "../format.ts";
 
 /** From the end of a request until its trace was seen complete. */

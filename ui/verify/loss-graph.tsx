@@ -1,6 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
+import type { VerifyResult } from "../../src/contract/verify-result.ts";
 import { ownValue } from "../../src/lib/record.ts";
-import type { VerifyResult } from "../../src/verify/result/result.ts";
 import { formatCount } from "../format.ts";
 import { Drawing } from "../graph/drawing.tsx";
 import type { Graph, GraphEdge } from "../graph/graph-model.ts";

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import type { ResultHead } from "../../src/verify/judge/result-head.ts";
+import type { ResultHead } from "../../src/contract/result-head.ts";
 import { formatDuration, formatMoment } from "../format.ts";
 
 interface OccasionFactsProps {

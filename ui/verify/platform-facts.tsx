@@ -1,7 +1,10 @@
-import { describeExpected } from "../../src/verify/judge/expectation.ts";
-import { formatShare, spansPerCall } from "../../src/verify/judge/platform.ts";
-import { describeOwnTraces } from "../../src/verify/run/own-traces.ts";
-import type { Survey } from "../../src/verify/run/survey.ts";
+import type { Survey } from "../../src/contract/platform.ts";
+import {
+  describeExpected,
+  describeOwnTraces,
+  formatShare,
+  spansPerCall,
+} from "../../src/contract/platform.ts";
 import { formatCount } from "../format.ts";
 
 /** What proxies, gateways and agents recorded on the calls between links. */

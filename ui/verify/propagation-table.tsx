@@ -1,4 +1,4 @@
-import type { EdgeFinding, PropagationResult } from "../../src/verify/propagation/propagation.ts";
+import type { EdgeFinding, PropagationResult } from "../../src/contract/propagation-result.ts";
 import { formatCount } from "../format.ts";
 import { OccasionFacts } from "./occasion-facts.tsx";
 

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
-import type { ResultHead } from "../../src/verify/judge/result-head.ts";
-import type { PropagationResult } from "../../src/verify/propagation/propagation.ts";
-import type { VerifyResult } from "../../src/verify/result/result.ts";
+import type { PropagationResult } from "../../src/contract/propagation-result.ts";
+import type { ResultHead } from "../../src/contract/result-head.ts";
+import type { VerifyResult } from "../../src/contract/verify-result.ts";
 
 /** What `verify -o json` or `verify --propagation -o json` printed. */
 export type ResultFile =

@@ -1,4 +1,4 @@
-import type { VerifyResult } from "../../src/verify/result/result.ts";
+import type { VerifyResult } from "../../src/contract/verify-result.ts";
 import { formatClock, formatCount } from "../format.ts";
 
 const MAX_BARS = 120;

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
-import { describeCauses } from "../../src/verify/judge/unknown-cause.ts";
-import type { ExampleResult, VerifyResult } from "../../src/verify/result/result.ts";
+import { describeCauses } from "../../src/contract/unknown-causes.ts";
+import type { ExampleResult, VerifyResult } from "../../src/contract/verify-result.ts";
 import { formatCount } from "../format.ts";
 import { Icon, type IconName } from "../shell/icon.tsx";
 import { ClassBar, wordsOf } from "./class-bar.tsx";

@@ -1,6 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import type { ProofTotals } from "../../src/collector/proof.ts";
-import type { VerifyResult } from "../../src/verify/result/result.ts";
+import type { LiveResult } from "../../src/contract/live-result.ts";
 import { linkTo } from "../shell/address.ts";
 import { FileButton } from "../shell/file-button.tsx";
 import { Notice } from "../shell/notice.tsx";
@@ -10,11 +9,6 @@ import { fileProblem, openedFile, openFile } from "./result-file.ts";
 import { VerifyResultView } from "./verify-result.tsx";
 
 const REFRESH_MS = 1000;
-
-interface LiveResult {
-  readonly result: VerifyResult;
-  readonly totals: ProofTotals;
-}
 
 /** Of the load that runs here, or of a file with a result. */
 export function VerifyView() {

@@ -1,4 +1,4 @@
-import { type ControlState, type LinkFaultJson, TOKEN_HEADER } from "../../collector/control.ts";
+import { type ControlState, type LinkFaultJson, TOKEN_HEADER } from "../../contract/control.ts";
 import { readBodyText } from "../../lib/bounded-body.ts";
 import { apiUrl, type Endpoint, hideSecrets, parseEndpoint } from "../../lib/endpoint.ts";
 import { errorText, UserError } from "../../lib/errors.ts";

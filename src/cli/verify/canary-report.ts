@@ -1,7 +1,7 @@
+import type { Outcome } from "../../contract/verify-result.ts";
 import { formatCount } from "../../lib/count.ts";
 import { joinLines } from "../../lib/visible-text.ts";
 import type { CanaryTotals } from "../../verify/canary/canary-totals.ts";
-import type { Outcome } from "../../verify/result/result.ts";
 import { renderTable } from "../shell/table.ts";
 import { TITLES } from "./verify-report.ts";
 

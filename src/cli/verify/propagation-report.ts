@@ -1,7 +1,7 @@
+import type { PropagationResult } from "../../contract/propagation-result.ts";
 import { formatCount } from "../../lib/count.ts";
 import { joinLines } from "../../lib/visible-text.ts";
 import type { TraceReader } from "../../verify/backend/trace-reader.ts";
-import type { PropagationResult } from "../../verify/propagation/propagation.ts";
 import { renderTable } from "../shell/table.ts";
 
 const TITLES = { kept: "kept", broken: "BROKEN", "could-not-tell": "COULD NOT TELL" } as const;

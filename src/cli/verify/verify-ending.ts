@@ -1,7 +1,8 @@
+import type { PropagationResult } from "../../contract/propagation-result.ts";
+import type { VerifyResult } from "../../contract/verify-result.ts";
 import { type ErrorCode, UserError } from "../../lib/errors.ts";
 import { checkResultFile, writeResultFile } from "../../lib/result-file.ts";
-import type { PropagationResult } from "../../verify/propagation/propagation.ts";
-import { isPassed, type VerifyResult } from "../../verify/result/result.ts";
+import { isPassed } from "../../verify/result/result.ts";
 import { EXIT } from "../shell/exit.ts";
 import type { Output } from "../shell/output.ts";
 import type { VerifyValues } from "./verify-flags.ts";

@@ -1,14 +1,19 @@
+import {
+  describeExpected,
+  describeOwnTraces,
+  type Expected,
+  formatShare,
+  spansPerCall,
+} from "../../contract/platform.ts";
+import { describeCauses, ON_THE_WAY } from "../../contract/unknown-causes.ts";
+import type { ExportLatency, VerifyResult } from "../../contract/verify-result.ts";
 import { formatCount } from "../../lib/count.ts";
 import { formatRounded } from "../../lib/duration.ts";
 import { joinLines } from "../../lib/visible-text.ts";
-import { describeExpected, type Expected } from "../../verify/judge/expectation.ts";
 import { describeFailedCall } from "../../verify/judge/failed-call.ts";
-import { formatShare, spansPerCall } from "../../verify/judge/platform.ts";
-import { describeCauses, ON_THE_WAY } from "../../verify/judge/unknown-cause.ts";
-import { type ExportLatency, isPassed, type VerifyResult } from "../../verify/result/result.ts";
+import { isPassed } from "../../verify/result/result.ts";
 import { missingBySecond } from "../../verify/result/seconds.ts";
 import { renderSparkline } from "../../verify/result/sparkline.ts";
-import { describeOwnTraces } from "../../verify/run/own-traces.ts";
 import { type Column, renderTable } from "../shell/table.ts";
 
 export const TITLES = {

@@ -1,5 +1,5 @@
+import { TRACE_CLASSES } from "../../contract/trace-class.ts";
 import { byLabel, PrometheusText } from "../../lib/prometheus.ts";
-import { TRACE_CLASSES } from "../judge/verdict.ts";
 import type { CanaryTotals } from "./canary-totals.ts";
 
 /**

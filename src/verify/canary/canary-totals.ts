@@ -1,7 +1,7 @@
+import { TRACE_CLASSES, type TraceClass } from "../../contract/trace-class.ts";
+import type { Loss, LossReason, StrictOutcome } from "../../contract/verify-result.ts";
 import { Histogram } from "../../lib/histogram.ts";
-import { TRACE_CLASSES, type TraceClass } from "../judge/verdict.ts";
-import { type StrictOutcome, strictOutcomeOf } from "../result/result.ts";
-import type { Loss, LossReason } from "../run/attribution.ts";
+import { strictOutcomeOf } from "../result/result.ts";
 import type { Reconciliation } from "../run/reconcile.ts";
 
 /** Label for missing spans that cannot be attributed to a link. */

@@ -1,5 +1,6 @@
+import type { Expected } from "../../contract/platform.ts";
+import { formatShare, type Platform, type PlatformRow } from "../../contract/platform.ts";
 import { parsePercentage } from "../../lib/percentage.ts";
-import { formatShare, type Platform, type PlatformRow } from "./platform.ts";
 
 /** One expectation of the platform's spans. docs/verify-your-mesh.md has the grammar. */
 export interface Expectation {
@@ -14,14 +15,6 @@ export interface Expectation {
   readonly edge: string | null;
   /** Share of the calls that must satisfy it, 0 to 1. */
   readonly share: number;
-}
-
-/** The outcome of one expectation. */
-export interface Expected {
-  readonly expectation: string;
-  readonly outcome: "met" | "not-met" | "could-not-tell";
-  /** What was found, as text. */
-  readonly found: string;
 }
 
 /** The error for an invalid expectation. `at` is the position, counted from 1. */
@@ -199,10 +192,4 @@ function describe(edge: string, counts: readonly (readonly [number, number])[], 
     ([count, number]) => `${count} ${count === 1 ? "span" : "spans"} in ${formatShare(number / calls)}`,
   );
   return `${edge}: ${parts.join(", ")}`;
-}
-
-/** Describes the outcome in one sentence. */
-export function describeExpected({ expectation, outcome, found }: Expected): string {
-  const words = { met: "met", "not-met": "NOT MET", "could-not-tell": "could not tell" };
-  return `expected ${expectation}: ${words[outcome]}${outcome === "met" ? "" : ` (${found})`}`;
 }

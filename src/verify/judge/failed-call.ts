@@ -1,16 +1,6 @@
+import type { FailedCall } from "../../contract/verify-result.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { edgeText } from "./verdict.ts";
-
-/** Calls of one edge that failed in the same way. */
-export interface FailedCall {
-  /** As in `edges`: `from > to`. */
-  readonly edge: string;
-  /** In words, as of what the edge did. */
-  readonly reason: string;
-  readonly calls: number;
-  /** Of these, how many were followed by another attempt. */
-  readonly retried: number;
-}
 
 const NONE: ReadonlySet<string> = new Set();
 

@@ -1,42 +1,8 @@
+import type { PlaceKind, Platform, PlatformRow } from "../../contract/platform.ts";
 import { NAMELESS } from "./recorder.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { TraceView } from "./trace-view.ts";
 import { edgeText } from "./verdict.ts";
-
-/** Where the platform recorded spans: on a call between links, before the entry, or inside a link. */
-export type PlaceKind = "edge" | "entry" | "inside";
-
-/** Spans that one service of the platform recorded at one place. */
-export interface PlatformRow {
-  /** The instrumentation scope or another sign of what recorded the spans; `null` if there is none. */
-  readonly recorder: string | null;
-  /** The service name of the spans. A sidecar may use the name of a link. */
-  readonly service: string;
-  readonly place: PlaceKind;
-  /** `a > b`, `> a` before the entry, `in a` within a link; `?` where spans in between are missing. */
-  readonly edge: string;
-  /** Number of spans in all traces read. */
-  readonly spans: number;
-  /** Number of calls by spans per call; calls without a span count under 0. */
-  readonly callsBySpans: Readonly<Record<string, number>>;
-  /** Share, 0 to 1, of the requests with a call at this place that have such a span. */
-  readonly requestShare: number;
-  /**
-   * Share, 0 to 1, of the time of those calls that the spans cover: of the CLIENT span on an edge, of the
-   * link's SERVER span at the entry and inside a link. Overlapping spans count once. `null` when no call is
-   * known.
-   */
-  readonly timeCovered: number | null;
-}
-
-/** Everything that the platform recorded in the traces read. */
-export interface Platform {
-  /** Number of traces read. Long runs are sampled. */
-  readonly tracesRead: number;
-  readonly rows: readonly PlatformRow[];
-  /** Number of calls by place, keyed as in `edge`. */
-  readonly calls: Readonly<Record<string, number>>;
-}
 
 interface Place {
   readonly kind: PlaceKind;
@@ -212,20 +178,4 @@ function coveredUs(call: SeenSpan, spans: readonly SeenSpan[]): number {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** Formats the spans per call, for calls that have any: `2`, or `1 to 3` if they differ. */
-export function spansPerCall({ callsBySpans }: PlatformRow): string {
-  const counts = Object.keys(callsBySpans)
-    .map(Number)
-    .filter((count) => count > 0);
-  const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return least === most ? String(least) : `${least} to ${most}`;
-}
-
-/** Formats a share as `99.4 %`. Only a complete share is shown as 100 %, and only an empty one as 0 %. */
-export function formatShare(share: number): string {
-  const rounded = Math.round(share * 1000) / 10;
-  if (share > 0 && share < 1) return `${Math.min(99.9, Math.max(0.1, rounded))} %`;
-  return `${rounded} %`;
 }

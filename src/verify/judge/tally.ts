@@ -1,13 +1,8 @@
+import { TRACE_CLASSES, type TraceClass } from "../../contract/trace-class.ts";
+import type { LinkLoss } from "../../contract/verify-result.ts";
 import { FailedCalls } from "./failed-call.ts";
 import type { SeenSpan } from "./seen-span.ts";
-import {
-  type AlteredSpan,
-  edgeText,
-  TRACE_CLASSES,
-  type TraceClass,
-  type Verdict,
-  verdictOf,
-} from "./verdict.ts";
+import { type AlteredSpan, edgeText, type Verdict, verdictOf } from "./verdict.ts";
 
 /** One bad trace. */
 export interface Example {
@@ -15,13 +10,6 @@ export interface Example {
   readonly verdict: Verdict;
   /** Why the trace is `unknown`; `null` for other classes. */
   readonly cause: string | null;
-}
-
-export interface LinkLoss {
-  server: number;
-  client: number;
-  altered: number;
-  copies: number;
 }
 
 /** Number of bad traces listed by default. */

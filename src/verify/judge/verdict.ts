@@ -1,28 +1,5 @@
+import type { TraceClass } from "../../contract/trace-class.ts";
 import type { SeenSpan } from "./seen-span.ts";
-
-/** The classes of traces. Each trace is in exactly one: the first in this order that fits. */
-export const TRACE_CLASSES = [
-  "not-found",
-  "partial",
-  "wrong-parent",
-  "wrong-service",
-  "altered",
-  "unexpected",
-  "broken-context",
-  "orphaned",
-  "unknown",
-  "unreached",
-  "duplicated",
-  "not-sampled",
-  "complete",
-] as const;
-
-export type TraceClass = (typeof TRACE_CLASSES)[number];
-
-/** Whether nothing is wrong or unknown with traces of this class. */
-export function isFine(name: TraceClass): boolean {
-  return name === "complete" || name === "not-sampled" || name === "duplicated" || name === "unreached";
-}
 
 /** A call from one service to another. `from` is `null` if it is unknown or the load generator. */
 export interface Edge {

@@ -1,14 +1,9 @@
+import type { PropagationResult } from "../../contract/propagation-result.ts";
 import { BEGUN_TRACE_HEADER, TRACE_RESPONSE_HEADER } from "../../trace/context.ts";
 import { LEDGER_HEADER, parseLedger } from "../../trace/ledger.ts";
 import type { TraceReader } from "../backend/trace-reader.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
-import {
-  isSettled,
-  judgePropagation,
-  type Observation,
-  type PropagationResult,
-  traceIdsOf,
-} from "./propagation.ts";
+import { isSettled, judgePropagation, type Observation, traceIdsOf } from "./propagation.ts";
 import { newProbes, type Probe } from "./propagation-forms.ts";
 
 export interface PropagationOptions {

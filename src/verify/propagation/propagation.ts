@@ -1,9 +1,11 @@
+import type { EdgeFinding, PropagationResult } from "../../contract/propagation-result.ts";
+import { EDGE_STATES } from "../../contract/propagation-result.ts";
+import type { ResultHead } from "../../contract/result-head.ts";
 import type { CapturedHeader } from "../../trace/capture.ts";
 import type { Ledger } from "../../trace/ledger.ts";
 import { CallTree } from "../judge/call-tree.ts";
 import { isSameLedger, ledgerOf } from "../judge/digest.ts";
 import { findForeignServices } from "../judge/foreign.ts";
-import type { ResultHead } from "../judge/result-head.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import { type Ownership, sortSpans } from "../judge/sorted-spans.ts";
 import { TraceView } from "../judge/trace-view.ts";
@@ -23,26 +25,6 @@ export interface Observation {
   readonly isBegunBefore?: boolean;
   /** By trace id, of all traces that the request may be found in. */
   readonly traces: ReadonlyMap<string, readonly SeenSpan[]>;
-}
-
-/** What became of the context on an edge, the worst first; `unused`: the edge was not called, or lies below a broken one. */
-export const EDGE_STATES = ["broken", "changed", "unknown", "kept", "unused"] as const;
-
-export interface EdgeFinding {
-  readonly state: (typeof EDGE_STATES)[number];
-  readonly detail: string | null;
-  /** Where it is to be seen. */
-  readonly traceId: string | null;
-}
-
-export interface PropagationResult extends ResultHead {
-  readonly outcome: "kept" | "broken" | "could-not-tell";
-  readonly requests: number;
-  readonly edges: readonly string[];
-  readonly forms: readonly {
-    readonly form: string;
-    readonly edges: Readonly<Record<string, EdgeFinding>>;
-  }[];
 }
 
 /** The edge to the entry; a service cannot be called so. */

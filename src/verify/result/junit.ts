@@ -1,10 +1,12 @@
 // https://github.com/testmoapp/junitxml
+
+import type { Expected } from "../../contract/platform.ts";
+import type { PropagationResult } from "../../contract/propagation-result.ts";
+import { isFine, TRACE_CLASSES } from "../../contract/trace-class.ts";
+import type { VerifyResult } from "../../contract/verify-result.ts";
 import { formatCount } from "../../lib/count.ts";
 import { visibleText } from "../../lib/visible-text.ts";
-import type { Expected } from "../judge/expectation.ts";
-import { isFine, TRACE_CLASSES } from "../judge/verdict.ts";
-import type { PropagationResult } from "../propagation/propagation.ts";
-import { isPassed, type VerifyResult } from "./result.ts";
+import { isPassed } from "./result.ts";
 
 /** Renders the result as JUnit XML: one case for the whole run and one for each class of bad traces. */
 export function renderJunit(result: VerifyResult): string {

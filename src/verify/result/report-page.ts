@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
+import type { PropagationResult } from "../../contract/propagation-result.ts";
+import type { VerifyResult } from "../../contract/verify-result.ts";
 import { formatCount } from "../../lib/count.ts";
 import { buildPageFromSources } from "../../lib/page-build.ts";
 import { titleOf } from "../judge/result-head.ts";
-import type { PropagationResult } from "../propagation/propagation.ts";
 import { escapeText } from "./junit.ts";
-import type { VerifyResult } from "./result.ts";
 
 /**
  * Renders the result as one self-contained HTML page that makes no requests: the page's verify view, its

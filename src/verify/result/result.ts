@@ -1,20 +1,20 @@
+import type { Survey } from "../../contract/platform.ts";
+import type { ResultHead } from "../../contract/result-head.ts";
+import { describeCauses, type UnknownCauses } from "../../contract/unknown-causes.ts";
+import type {
+  ExportLatency,
+  Loss,
+  Outcome,
+  StrictOutcome,
+  VerifyResult,
+} from "../../contract/verify-result.ts";
 import { formatCount } from "../../lib/count.ts";
 import type { Histogram } from "../../lib/histogram.ts";
 import type { CallGraph } from "../judge/call-graph.ts";
-import type { FailedCall } from "../judge/failed-call.ts";
-import type { ResultHead } from "../judge/result-head.ts";
-import type { Example, LinkLoss, Tally } from "../judge/tally.ts";
-import { describeCauses, describeUnknown, type UnknownCauses, withFailures } from "../judge/unknown-cause.ts";
-import { edgeText, type TraceClass } from "../judge/verdict.ts";
-import type { Loss } from "../run/attribution.ts";
+import type { Example, Tally } from "../judge/tally.ts";
+import { describeUnknown, withFailures } from "../judge/unknown-cause.ts";
+import { edgeText } from "../judge/verdict.ts";
 import type { Reconciliation } from "../run/reconcile.ts";
-import type { Survey } from "../run/survey.ts";
-
-/** The answer to "did every span arrive?" when no loss is allowed. */
-export type StrictOutcome = "complete" | "incomplete" | "could-not-tell";
-
-/** The same answer when some loss is allowed. */
-export type Outcome = StrictOutcome | "within-allowed-loss";
 
 /** Allowed shares, 0 to 1. */
 export interface Allowance {
@@ -25,67 +25,6 @@ export interface Allowance {
 }
 
 const NOTHING_ALLOWED: Allowance = { loss: 0, unknown: 0 };
-
-/** The output of `verify -o json`. Times are in milliseconds. */
-export interface VerifyResult extends ResultHead {
-  readonly outcome: Outcome;
-  /** Why the outcome is `could-not-tell`; otherwise `null`. */
-  readonly doubt: string | null;
-  readonly run: string;
-  readonly requests: number;
-  readonly traces: Readonly<Record<TraceClass, number>>;
-  /** Number of `unknown` traces by cause. */
-  readonly unknownCauses: UnknownCauses;
-  readonly spans: {
-    readonly expected: number;
-    readonly missing: number;
-    readonly unattributed: number;
-    readonly altered: number;
-    readonly copies: number;
-    readonly unexpected: number;
-    readonly foreign: number;
-  };
-  readonly links: Readonly<Record<string, LinkLoss>>;
-  readonly edges: Readonly<Record<string, number>>;
-  /** All known edges, as in `edges`: the graph on which losses are drawn. */
-  readonly calls: readonly string[];
-  readonly brokenContexts: Readonly<Record<string, number>>;
-  /** What the platform recorded; `null` if it was not surveyed. */
-  readonly platform: Survey | null;
-  /** Calls without an answer from their callee in traces that are proved nevertheless, most frequent first. */
-  readonly failedCalls: readonly FailedCall[];
-  readonly samplingIgnoredBy: Readonly<Record<string, number>>;
-  readonly losses: readonly Loss[];
-  /** `null` if no request ended while the backend was watched. */
-  readonly exportLatencyMs: ExportLatency | null;
-  /** The seconds of the run in order, with the requests that ended and their missing spans. */
-  readonly seconds: readonly {
-    readonly time: number;
-    readonly requests: number;
-    readonly missing: number;
-  }[];
-  readonly examples: readonly ExampleResult[];
-}
-
-/** Time from the end of a request until its trace was seen complete. */
-export interface ExportLatency {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  /**
-   * Histogram of traces by latency, lowest first. Each bucket counts traces above the previous bucket and up
-   * to `upToMs`.
-   */
-  readonly buckets: readonly { readonly upToMs: number; readonly count: number }[];
-}
-
-export interface ExampleResult {
-  readonly traceId: string;
-  readonly class: TraceClass;
-  readonly certainty: string;
-  readonly page: string | null;
-  readonly findings: readonly string[];
-}
 
 export interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> {
   readonly run: string;

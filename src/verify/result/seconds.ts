@@ -1,4 +1,4 @@
-import type { VerifyResult } from "./result.ts";
+import type { VerifyResult } from "../../contract/verify-result.ts";
 
 /** Returns the missing spans of every second from the first to the last, including seconds without requests. */
 export function missingBySecond(seconds: VerifyResult["seconds"]): number[] {

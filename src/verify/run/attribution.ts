@@ -1,41 +1,6 @@
+import type { Loss, LossReason } from "../../contract/verify-result.ts";
 import type { Counters, LinkCounters } from "../backend/counters.ts";
 import type { Tally } from "../judge/tally.ts";
-
-/** Why spans are missing. */
-export type LossReason =
-  /** Counted by the link itself: `chain_link_spans_dropped_total`. */
-  | "queue_full"
-  | "rejected"
-  | "unavailable"
-  | "shutdown"
-  /** Still in the link's queue. */
-  | "on_the_way"
-  /** Counted by the backend as not stored. */
-  | "refused"
-  /** The link no longer answers. */
-  | "link_gone"
-  /** A new process answers for the link. */
-  | "restarted_or_several_replicas"
-  /** Counted by the backend as evicted. */
-  | "evicted"
-  /** The backend restarted and lost what it had stored. */
-  | "backend_restarted"
-  /** The backend no longer has traces that it had, and does not tell why. */
-  | "backend_restarted_or_evicted"
-  /** The links sent them successfully, but the backend counted fewer. */
-  | "never_received"
-  /** The backend accepted them but does not have them. */
-  | "not_stored"
-  /** One of these two. The backend counts copies as well, or may have restarted its counters. */
-  | "never_received_or_not_stored"
-  /** No counters were available. */
-  | "unexplained";
-
-export interface Loss {
-  readonly link: string | null;
-  readonly reason: LossReason;
-  readonly spans: number;
-}
 
 const DROP_REASONS = ["queue_full", "rejected", "unavailable", "shutdown"] as const;
 

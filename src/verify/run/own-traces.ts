@@ -1,24 +1,10 @@
+import type { OwnTraces, Platform } from "../../contract/platform.ts";
 import { RunIds } from "../../trace/run.ts";
 import type { QueryPace } from "../backend/query-pace.ts";
 import type { TraceReader } from "../backend/trace-reader.ts";
-import type { Platform } from "../judge/platform.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import { edgeText } from "../judge/verdict.ts";
 import type { RunLedger } from "./run-ledger.ts";
-
-/** Traces that a service of the platform started itself during the run. */
-export interface OwnTraces {
-  readonly service: string;
-  readonly traces: number;
-  /** Whether the query limit was reached, so that there may be more. */
-  readonly isLimited: boolean;
-  /** The place that fits their times, as in `Platform.calls`; `null` if none does. */
-  readonly edge: string | null;
-  /** Number of calls at that place in the whole run, estimated from the traces read. */
-  readonly calls: number | null;
-  /** Whether there are as many traces as calls on the edge, so that other traffic is not their cause. */
-  readonly isOfRun: boolean;
-}
 
 export interface OwnTracesOptions {
   readonly book: RunLedger;
@@ -125,12 +111,4 @@ function edgeAround({ startUs, endUs }: Extent, calls: readonly SeenSpan[]): str
 function entryWithin({ startUs, endUs }: Extent, entries: readonly SeenSpan[]): string | null {
   const within = entries.find((entry) => entry.startUs >= startUs && entry.endUs <= endUs);
   return within === undefined ? null : `> ${within.serviceName}`;
-}
-
-/** Describes the traces in one sentence. */
-export function describeOwnTraces({ service, traces, isLimited, edge, calls, isOfRun }: OwnTraces): string {
-  const recorded = `${service} recorded ${isLimited ? "at least " : ""}${traces} ${traces === 1 ? "trace" : "traces"} of its own`;
-  if (edge !== null && isOfRun) return `${recorded} on ${edge}: it does not read W3C context`;
-  const beside = edge === null || calls === null ? "" : `, beside ${calls} calls on ${edge}`;
-  return `${recorded} during the run${beside}: it does not read W3C context, or other traffic passed through it`;
 }

@@ -1,11 +1,12 @@
+import type { OwnTraces, Survey } from "../../contract/platform.ts";
 import { RunIds } from "../../trace/run.ts";
 import { pause, QueryPace } from "../backend/query-pace.ts";
 import { isAway, type TraceReader } from "../backend/trace-reader.ts";
-import { checkExpectation, type Expectation, type Expected } from "../judge/expectation.ts";
-import { type Platform, PlatformTally } from "../judge/platform.ts";
+import { checkExpectation, type Expectation } from "../judge/expectation.ts";
+import { PlatformTally } from "../judge/platform.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import { type Ownership, sortSpans } from "../judge/sorted-spans.ts";
-import { findOwnTraces, type OwnTraces, type OwnTracesOptions } from "./own-traces.ts";
+import { findOwnTraces, type OwnTracesOptions } from "./own-traces.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
 export interface SurveyOptions {
@@ -24,12 +25,6 @@ export interface SurveyOptions {
   readonly signal: AbortSignal;
   /** When aborted, the survey stops waiting. */
   readonly hurry: AbortSignal;
-}
-
-export interface Survey extends Platform {
-  /** Traces that services of the platform started themselves during the run. */
-  readonly ownTraces: readonly OwnTraces[];
-  readonly expected: readonly Expected[];
 }
 
 /**

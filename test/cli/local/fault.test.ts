@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { ControlState } from "../../../src/collector/control.ts";
 import { ControlDesk, NO_CHAIN } from "../../../src/collector/control-desk.ts";
 import { startCollector } from "../../../src/collector/server.ts";
+import type { ControlState } from "../../../src/contract/control.ts";
 import { eventually, type RunningUp, runCli, startUp } from "../../helpers/cli.ts";
 
 describe.each([

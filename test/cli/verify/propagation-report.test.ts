@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { renderPropagation } from "../../../src/cli/verify/propagation-report.ts";
-import type { EdgeFinding } from "../../../src/verify/propagation/propagation.ts";
+import type { EdgeFinding } from "../../../src/contract/propagation-result.ts";
 
 const EXPLANATION = "-: the edge was not called, or is below a broken one";
 

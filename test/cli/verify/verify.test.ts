@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import type { ExampleResult } from "../../../src/contract/verify-result.ts";
 import { RunIds } from "../../../src/trace/run.ts";
-import type { ExampleResult } from "../../../src/verify/result/result.ts";
 import { runCli, startUp, temporaryFolder } from "../../helpers/cli.ts";
 import { ledgerBytes } from "../../helpers/ledger.ts";
 

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
+import type { Loss } from "../../../src/contract/verify-result.ts";
 import { Histogram } from "../../../src/lib/histogram.ts";
 import { renderCanaryMetrics } from "../../../src/verify/canary/canary-metrics.ts";
 import { CanaryTotals } from "../../../src/verify/canary/canary-totals.ts";
 import { Tally } from "../../../src/verify/judge/tally.ts";
-import type { Loss } from "../../../src/verify/run/attribution.ts";
 import { readPrometheusText } from "../../helpers/prometheus-text.ts";
 
 interface Rules {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import type { Platform } from "../../../src/contract/platform.ts";
 import {
   checkExpectation,
   type Expectation,
   parseExpectation,
 } from "../../../src/verify/judge/expectation.ts";
-import { type Platform, PlatformTally } from "../../../src/verify/judge/platform.ts";
+import { PlatformTally } from "../../../src/verify/judge/platform.ts";
 import type { SeenSpan } from "../../../src/verify/judge/seen-span.ts";
 
 describe("an expectation", () => {

@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { startCollector } from "../../../src/collector/server.ts";
+import type { PropagationResult } from "../../../src/contract/propagation-result.ts";
 import { ZipkinReader } from "../../../src/verify/backend/zipkin-reader.ts";
-import {
-  judgePropagation,
-  type Observation,
-  type PropagationResult,
-} from "../../../src/verify/propagation/propagation.ts";
+import { judgePropagation, type Observation } from "../../../src/verify/propagation/propagation.ts";
 import { newProbes } from "../../../src/verify/propagation/propagation-forms.ts";
 import { verifyPropagation } from "../../../src/verify/propagation/propagation-run.ts";
 import { quickChain, startChain, type TestChain } from "../../helpers/chain.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Collector, startCollector } from "../../../src/collector/server.ts";
+import { describeOwnTraces } from "../../../src/contract/platform.ts";
 import { newSpanId, newTraceId } from "../../../src/trace/ids.ts";
-import { describeOwnTraces } from "../../../src/verify/run/own-traces.ts";
 import { quickChain, startChain } from "../../helpers/chain.ts";
 import { type EnvoyOptions, hasEnvoy, startEnvoy } from "../../helpers/envoy.ts";
 import { type VerifyRunOptions, verifyRun } from "../../helpers/verify-run.ts";

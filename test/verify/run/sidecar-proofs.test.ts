@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Collector, startCollector } from "../../../src/collector/server.ts";
+import { spansPerCall } from "../../../src/contract/platform.ts";
 import type { TagSet } from "../../../src/link/tags.ts";
 import { newSpanId } from "../../../src/trace/ids.ts";
 import type { Span } from "../../../src/trace/span.ts";
-import { spansPerCall } from "../../../src/verify/judge/platform.ts";
 import { quickChain, startChain, type TestChain } from "../../helpers/chain.ts";
 import { hasEnvoy, startEnvoy } from "../../helpers/envoy.ts";
 import { startFaultProxy, startHeaderProxy } from "../../helpers/fault-proxy.ts";

@@ -1,7 +1,6 @@
 import type { Span } from "../trace/span.ts";
 import { extentOf } from "../trace/trace-extent.ts";
 import type { TraceProof } from "./proof.ts";
-import { isRootMissing } from "./trace-match.ts";
 
 /** A trace as a row of a list. */
 export interface TraceSummary {
@@ -52,4 +51,11 @@ function isBetterRoot(span: Span, root: Span): boolean {
   const hasParent = span.parentId !== undefined;
   if (hasParent !== (root.parentId !== undefined)) return !hasParent;
   return (span.timestamp ?? Infinity) < (root.timestamp ?? Infinity);
+}
+
+/**
+ * Whether every span names a parent: the first span of the request was not recorded, was lost, or has not arrived yet.
+ */
+export function isRootMissing(spans: readonly Span[]): boolean {
+  return spans.every(({ parentId }) => parentId !== undefined);
 }

@@ -1,4 +1,4 @@
-/** What `GET /api/topology` says of a service. */
+/** A service in the answer of `GET /api/topology`. */
 export interface TopologyService {
   readonly name: string;
   readonly calls: readonly { readonly service: string; readonly probability: number }[];
@@ -6,6 +6,7 @@ export interface TopologyService {
   readonly behavior: readonly string[];
 }
 
+/** The answer of `GET /api/topology`. */
 export interface TopologyAnswer {
   readonly name: string;
   readonly entry: string;

@@ -1,0 +1,125 @@
+import type { Survey } from "./platform.ts";
+import type { ResultHead } from "./result-head.ts";
+import type { TraceClass } from "./trace-class.ts";
+import type { UnknownCauses } from "./unknown-causes.ts";
+
+export interface LinkLoss {
+  server: number;
+  client: number;
+  altered: number;
+  copies: number;
+}
+
+/** Calls of one edge that failed in the same way. */
+export interface FailedCall {
+  /** As in `edges`: `from > to`. */
+  readonly edge: string;
+  /** In words, as of what the edge did. */
+  readonly reason: string;
+  readonly calls: number;
+  /** Of these, how many were followed by another attempt. */
+  readonly retried: number;
+}
+
+/** Why spans are missing. */
+export type LossReason =
+  /** Counted by the link itself: `chain_link_spans_dropped_total`. */
+  | "queue_full"
+  | "rejected"
+  | "unavailable"
+  | "shutdown"
+  /** Still in the link's queue. */
+  | "on_the_way"
+  /** Counted by the backend as not stored. */
+  | "refused"
+  /** The link no longer answers. */
+  | "link_gone"
+  /** A new process answers for the link. */
+  | "restarted_or_several_replicas"
+  /** Counted by the backend as evicted. */
+  | "evicted"
+  /** The backend restarted and lost what it had stored. */
+  | "backend_restarted"
+  /** The backend no longer has traces that it had, and does not tell why. */
+  | "backend_restarted_or_evicted"
+  /** The links sent them successfully, but the backend counted fewer. */
+  | "never_received"
+  /** The backend accepted them but does not have them. */
+  | "not_stored"
+  /** One of these two. The backend counts copies as well, or may have restarted its counters. */
+  | "never_received_or_not_stored"
+  /** No counters were available. */
+  | "unexplained";
+
+export interface Loss {
+  readonly link: string | null;
+  readonly reason: LossReason;
+  readonly spans: number;
+}
+
+/** The answer to "did every span arrive?" when no loss is allowed. */
+export type StrictOutcome = "complete" | "incomplete" | "could-not-tell";
+
+/** The same answer when some loss is allowed. */
+export type Outcome = StrictOutcome | "within-allowed-loss";
+
+/** The output of `verify -o json`. Times are in milliseconds. */
+export interface VerifyResult extends ResultHead {
+  readonly outcome: Outcome;
+  /** Why the outcome is `could-not-tell`; otherwise `null`. */
+  readonly doubt: string | null;
+  readonly run: string;
+  readonly requests: number;
+  readonly traces: Readonly<Record<TraceClass, number>>;
+  /** Number of `unknown` traces by cause. */
+  readonly unknownCauses: UnknownCauses;
+  readonly spans: {
+    readonly expected: number;
+    readonly missing: number;
+    readonly unattributed: number;
+    readonly altered: number;
+    readonly copies: number;
+    readonly unexpected: number;
+    readonly foreign: number;
+  };
+  readonly links: Readonly<Record<string, LinkLoss>>;
+  readonly edges: Readonly<Record<string, number>>;
+  /** All known edges, as in `edges`: the graph on which losses are drawn. */
+  readonly calls: readonly string[];
+  readonly brokenContexts: Readonly<Record<string, number>>;
+  /** What the platform recorded; `null` if it was not surveyed. */
+  readonly platform: Survey | null;
+  /** Calls without an answer from their callee in traces that are proved nevertheless, most frequent first. */
+  readonly failedCalls: readonly FailedCall[];
+  readonly samplingIgnoredBy: Readonly<Record<string, number>>;
+  readonly losses: readonly Loss[];
+  /** `null` if no request ended while the backend was watched. */
+  readonly exportLatencyMs: ExportLatency | null;
+  /** The seconds of the run in order, with the requests that ended and their missing spans. */
+  readonly seconds: readonly {
+    readonly time: number;
+    readonly requests: number;
+    readonly missing: number;
+  }[];
+  readonly examples: readonly ExampleResult[];
+}
+
+/** Time from the end of a request until its trace was seen complete. */
+export interface ExportLatency {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  /**
+   * Histogram of traces by latency, lowest first. Each bucket counts traces above the previous bucket and up
+   * to `upToMs`.
+   */
+  readonly buckets: readonly { readonly upToMs: number; readonly count: number }[];
+}
+
+export interface ExampleResult {
+  readonly traceId: string;
+  readonly class: TraceClass;
+  readonly certainty: string;
+  readonly page: string | null;
+  readonly findings: readonly string[];
+}
