@@ -118,5 +118,5 @@ test("malformed requests print nothing", async () => {
       .stderr()
       .split("\n")
       .map((line) => line.slice(0, 14)),
-  ).toEqual(["INFO     liste", "INFO     ended", ""]);
+  ).toEqual(["INFO     liste", "INFO     stopp", ""]);
 });
