@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 import { UserError } from "../lib/errors.ts";
 import { VERSION } from "../lib/version.ts";
 import { COMMANDS, findCandidates } from "./commands.ts";
-import { parseArguments } from "./shell/arguments.ts";
-import { loadCommands } from "./shell/command.ts";
+import { type ParsedArguments, parseArguments, UnknownFlagError } from "./shell/arguments.ts";
+import { type Command, loadCommands } from "./shell/command.ts";
 import { EXIT } from "./shell/exit.ts";
 import type { Flag, FlagTable } from "./shell/flags.ts";
 import { GLOBAL_FLAGS } from "./shell/global-flags.ts";
@@ -20,10 +20,11 @@ export async function main(args: readonly string[]): Promise<number> {
   reachLoopbackDirectly(env);
   const { verbosity, isForPrograms } = readOutputFlags(args);
   let output = new Output(verbosity, isForPrograms);
+  let discard: Resolved["discard"];
   try {
     const words = translateHabits(args);
     const commands = await loadCommands(findCandidates(words));
-    const { command, given, operands } = parseArguments(words, commands, GLOBAL_FLAGS);
+    const { command, given, operands } = await parseWords(words, commands);
     if (given.has("help") || command === null) {
       const width = terminalWidth();
       await output.result(command === null ? renderHelp(COMMANDS, width) : renderCommandHelp(command, width));
@@ -35,14 +36,25 @@ export async function main(args: readonly string[]): Promise<number> {
       given.has(name) || variablesOf(name, command.flags[name] as Flag<unknown>).some((it) => env[it]);
     const idle = new Set(command.idleFlags?.({ operands, isSet }));
     const sources = { given, environment: env, idle, file: null };
-    const resolved = command.usesConfigFile
-      ? (await import("./shell/config-settings.ts")).applyConfigFile(command.flags, sources, output)
-      : resolveSettings(command.flags, sources);
+    const config = idle.has("config-file") ? undefined : command.configFile;
+    const resolved: Resolved =
+      config === undefined
+        ? resolveSettings(command.flags, sources)
+        : (await import("./shell/config-settings.ts")).applyConfigFile(
+            command.flags,
+            sources,
+            config,
+            output,
+          );
+    discard = resolved.discard;
     const { settings, values } = await withContextNamespace(command.flags, resolved);
     output.detail(`chain-link ${VERSION}, bun ${Bun.version}, ${process.platform}-${process.arch}`);
     if (globals.info) output.note(renderSettings(settings));
-    return await command.run({ flags: values, operands, settings, output, commands: COMMANDS });
+    const exitCode = await command.run({ flags: values, operands, settings, output, commands: COMMANDS });
+    if (exitCode !== EXIT.done) discard?.();
+    return exitCode;
   } catch (error) {
+    discard?.();
     if (!(error instanceof UserError)) {
       // The runtime would print it too, but without escaping foreign text that controls the terminal.
       output.error(`internal error: ${(error instanceof Error && error.stack) || String(error)}`);
@@ -53,7 +65,20 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-type Resolved = ReturnType<typeof resolveSettings>;
+type Resolved = ReturnType<typeof resolveSettings> & {
+  /** Removes a config file that this run created, because the run failed. */
+  readonly discard?: (() => void) | undefined;
+};
+
+/** Parses the words; the error for an unknown flag names the commands that have it. */
+async function parseWords(words: readonly string[], commands: readonly Command[]): Promise<ParsedArguments> {
+  try {
+    return parseArguments(words, commands, GLOBAL_FLAGS);
+  } catch (error) {
+    if (!(error instanceof UnknownFlagError)) throw error;
+    throw error.withOwners(await loadCommands(COMMANDS));
+  }
+}
 
 /** Applies the namespace of the kubeconfig's context. Commands without cluster flags load no Kubernetes code. */
 async function withContextNamespace(flags: FlagTable, resolved: Resolved): Promise<Resolved> {

@@ -66,9 +66,6 @@ export const RELEASE_FLAGS = {
   ...POD_FLAGS,
 } as const;
 
-/** Flags of a release that mean nothing to a command which changes nothing in it; the original takes them everywhere. */
-export const UNUSED_RELEASE_FLAGS = Object.keys(RELEASE_FLAGS).filter((name) => name !== "namespace");
-
 function collectorFlag(): Flag<CollectorChoice> {
   return {
     summary:

@@ -1,5 +1,5 @@
 import { CLUSTER_FLAGS, openRelease, WAIT_FLAGS, YES_FLAG } from "../common/cluster-flags.ts";
-import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "../common/release-flags.ts";
+import { RELEASE_FLAGS } from "../common/release-flags.ts";
 import { ask, canAsk } from "../shell/ask.ts";
 import { defineCommand } from "../shell/command.ts";
 import { EXIT } from "../shell/exit.ts";
@@ -15,10 +15,9 @@ export const deleteRelease = defineCommand({
       says: "also delete its namespace, if 'deploy' created it",
     },
   ],
-  usesConfigFile: true,
-  idleFlags: () => UNUSED_RELEASE_FLAGS,
+  configFile: "reads",
   flags: {
-    ...RELEASE_FLAGS,
+    namespace: RELEASE_FLAGS.namespace,
     ...CLUSTER_FLAGS,
     "delete-namespace": switchFlag({ summary: "Also delete the namespace, if this release created it." }),
     "delete-storage": switchFlag({ summary: "Also delete the collector's volume and its spans." }),

@@ -21,7 +21,7 @@ export const deploy = defineCommand({
     },
   ],
   operands: TOPOLOGY_OPERAND,
-  usesConfigFile: true,
+  configFile: "creates",
   idleFlags: idleWithTopology,
   flags: {
     ...RELEASE_FLAGS,

@@ -13,7 +13,7 @@ export const dryRun = defineCommand({
     { line: "chain-link dry-run shop.yaml -n shop -o json", says: "print the changes as JSON" },
   ],
   operands: TOPOLOGY_OPERAND,
-  usesConfigFile: true,
+  configFile: "creates",
   idleFlags: idleWithTopology,
   flags: {
     ...RELEASE_FLAGS,

@@ -29,7 +29,7 @@ export const generate = defineCommand({
     },
   ],
   operands: TOPOLOGY_OPERAND,
-  usesConfigFile: true,
+  configFile: "creates",
   idleFlags: idleWithTopology,
   flags: {
     ...RELEASE_FLAGS,

@@ -1,6 +1,6 @@
 import { joinLines } from "../../lib/visible-text.ts";
 import { CLUSTER_FLAGS, openRelease } from "../common/cluster-flags.ts";
-import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "../common/release-flags.ts";
+import { RELEASE_FLAGS } from "../common/release-flags.ts";
 import { defineCommand } from "../shell/command.ts";
 import { EXIT } from "../shell/exit.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "../shell/global-flags.ts";
@@ -8,10 +8,9 @@ import { renderTable } from "../shell/table.ts";
 
 export const history = defineCommand({
   examples: [{ line: "chain-link history -n shop", says: "list the revisions of a release, newest last" }],
-  usesConfigFile: true,
-  idleFlags: () => UNUSED_RELEASE_FLAGS,
+  configFile: "reads",
   flags: {
-    ...RELEASE_FLAGS,
+    namespace: RELEASE_FLAGS.namespace,
     ...CLUSTER_FLAGS,
     output: outputFlag(["table", "json", "yaml"], "table", "Output format of the revisions."),
     ...CONFIG_FILE_FLAG,

@@ -1,6 +1,6 @@
 import { UserError } from "../../lib/errors.ts";
 import { CLUSTER_FLAGS, openRelease, WAIT_FLAGS, YES_FLAG } from "../common/cluster-flags.ts";
-import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "../common/release-flags.ts";
+import { RELEASE_FLAGS } from "../common/release-flags.ts";
 import { defineCommand } from "../shell/command.ts";
 import { switchFlag } from "../shell/flags.ts";
 import { CONFIG_FILE_FLAG, outputFlag } from "../shell/global-flags.ts";
@@ -18,10 +18,9 @@ export const rollback = defineCommand({
     min: 0,
     max: 1,
   },
-  usesConfigFile: true,
-  idleFlags: () => UNUSED_RELEASE_FLAGS,
+  configFile: "reads",
   flags: {
-    ...RELEASE_FLAGS,
+    namespace: RELEASE_FLAGS.namespace,
     ...CLUSTER_FLAGS,
     ...PLAN_FLAGS,
     wait: switchFlag({ summary: "Wait until every object is ready.", fallback: true }),

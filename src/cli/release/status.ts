@@ -2,7 +2,7 @@ import type { OverviewRow } from "../../kubernetes/release/overview.ts";
 import type { Revision } from "../../kubernetes/release/revision.ts";
 import { joinLines } from "../../lib/visible-text.ts";
 import { CLUSTER_FLAGS, openRelease } from "../common/cluster-flags.ts";
-import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "../common/release-flags.ts";
+import { RELEASE_FLAGS } from "../common/release-flags.ts";
 import { defineCommand } from "../shell/command.ts";
 import { EXIT } from "../shell/exit.ts";
 import { switchFlag } from "../shell/flags.ts";
@@ -26,10 +26,9 @@ export const status = defineCommand({
     { line: "chain-link status", says: "show readiness, restarts, image, age and problems of each link" },
     { line: "chain-link status -n shop --watch", says: "keep the table up to date" },
   ],
-  usesConfigFile: true,
-  idleFlags: () => UNUSED_RELEASE_FLAGS,
+  configFile: "reads",
   flags: {
-    ...RELEASE_FLAGS,
+    namespace: RELEASE_FLAGS.namespace,
     ...CLUSTER_FLAGS,
     watch: switchFlag({ summary: "Keep the table up to date until interrupted.", short: "w" }),
     output: outputFlag(["table", "json", "yaml"], "table", "Output format of the links."),

@@ -15,7 +15,7 @@ export const validate = defineCommand({
     { line: "chain-link validate --instances 5", says: "check that a chain of 5 is running" },
   ],
   operands: TOPOLOGY_OPERAND,
-  usesConfigFile: true,
+  configFile: "creates",
   idleFlags: idleWithTopology,
   flags: {
     ...RELEASE_FLAGS,

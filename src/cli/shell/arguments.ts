@@ -36,7 +36,7 @@ export function parseArguments(
     if (token.kind !== "option") continue;
     const name = currentName(token.name, flags);
     const flag = ownValue(flags, name);
-    if (flag === undefined) throw unknownFlag(token.rawName, flags, command);
+    if (flag === undefined) throw new UnknownFlagError(token.rawName, flags, command);
     const text = readValue(token, flag);
     const texts = given.get(name);
     if (texts === undefined) given.set(name, [text]);
@@ -94,14 +94,37 @@ function findCommand(name: string, commands: readonly Command[]): Command {
   );
 }
 
-function unknownFlag(rawName: string, flags: FlagTable, command: Command | null): UserError {
-  const name = rawName.replace(/^-+/, "");
-  const nearest = name.length > 1 ? findNearest(name, Object.keys(flags)) : undefined;
-  const of = command === null ? "" : ` ${command.name}`;
-  return usage(
-    `unknown flag ${rawName}${suggest(nearest === undefined ? undefined : `--${nearest}`)}`,
-    `See 'chain-link${of} --help' for all flags.`,
-  );
+/** A flag that the command does not have, with the nearest one that it has. */
+export class UnknownFlagError extends UserError {
+  readonly #rawName: string;
+  readonly #command: Command | null;
+
+  constructor(rawName: string, flags: FlagTable, command: Command | null) {
+    const name = rawName.replace(/^-+/, "");
+    const nearest = name.length > 1 ? findNearest(name, Object.keys(flags)) : undefined;
+    const suggestion = suggest(nearest === undefined ? undefined : `--${nearest}`);
+    super("usage", `unknown flag ${rawName}${suggestion}`, seeHelp(command));
+    this.#rawName = rawName;
+    this.#command = command;
+  }
+
+  /** The same error; if other commands have the flag, it names them instead of the nearest flag. */
+  withOwners(commands: readonly Command[]): UserError {
+    const name = this.#rawName.slice(2);
+    const owners = commands.filter((it) => !it.isHidden && ownValue(it.flags, name) !== undefined);
+    const [first, ...others] = owners.map((it) => `'${it.name}'`);
+    if (first === undefined || this.#command === null || !this.#rawName.startsWith("--")) return this;
+    const listed =
+      others.length === 0 ? first : `${[first, ...others.slice(0, -1)].join(", ")} and ${others.at(-1)}`;
+    return usage(
+      `unknown flag ${this.#rawName} for ${this.#command.name}`,
+      `It is a flag of ${listed}. ${seeHelp(this.#command)}`,
+    );
+  }
+}
+
+function seeHelp(command: Command | null): string {
+  return `See 'chain-link${command === null ? "" : ` ${command.name}`} --help' for all flags.`;
 }
 
 function checkOperands(command: Command | null, operands: readonly string[]): void {

@@ -37,8 +37,8 @@ export interface CommandBody<F extends FlagTable = FlagTable> {
    * another use; on the command line they are still checked.
    */
   readonly idleFlags?: (use: CommandUse) => readonly string[];
-  /** Reads the original's config file, and creates it on the first run. */
-  readonly usesConfigFile?: boolean;
+  /** Whether the command reads the original's config file, or also creates it when its first run succeeds. */
+  readonly configFile?: "reads" | "creates";
   /** Resolves to the exit code. */
   run(invocation: Invocation<F>): Promise<number>;
 }

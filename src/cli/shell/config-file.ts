@@ -75,19 +75,21 @@ function parseConfig(text: string, path: string): ConfigFile {
   return { values, unknownKeys };
 }
 
+/** Values to write; a missing key is left to its default. */
+export type ConfigTexts = Readonly<Partial<Record<(typeof CONFIG_KEYS)[number], string>>>;
+
 /**
  * Creates the file and its parent folders.
+ * @returns Whether this call created it: a concurrent run may have been faster, whose file is kept
  * @throws {UserError} `file-unwritable`
  */
-export function writeConfigFile(
-  path: string,
-  values: Readonly<Record<(typeof CONFIG_KEYS)[number], string>>,
-): void {
-  const lines = CONFIG_KEYS.map((key) => `${key} = ${values[key]}`);
+export function writeConfigFile(path: string, values: ConfigTexts): boolean {
+  const keys = CONFIG_KEYS.filter((key) => values[key] !== undefined);
+  const lines = keys.map((key) => `${key} = ${values[key]}`);
   const target = expandHome(path);
   try {
     mkdirSync(dirname(target), { recursive: true });
-    writeNew(target, `[DEFAULT]\n${lines.join("\n")}\n\n`);
+    return writeNew(target, `[DEFAULT]\n${lines.join("\n")}\n\n`);
   } catch (error) {
     const hint = "Use --config-file to name a writable file.";
     throw new UserError("file-unwritable", `cannot create ${path}: ${errorText(error)}`, hint, {
@@ -96,12 +98,17 @@ export function writeConfigFile(
   }
 }
 
-/** Keeps the file of a concurrent run that was faster. */
-function writeNew(target: string, text: string): void {
+/** Removes a file that {@link writeConfigFile} created. */
+export function removeConfigFile(path: string): void {
+  rmSync(expandHome(path), { force: true });
+}
+
+function writeNew(target: string, text: string): boolean {
   try {
     writeFileSync(target, text, { flag: "wx" });
+    return true;
   } catch (error) {
-    if (errorCode(error) === "EEXIST") return;
+    if (errorCode(error) === "EEXIST") return false;
     // A file cut short by a full disk would be read as complete next time.
     rmSync(target, { force: true });
     throw error;

@@ -1,5 +1,5 @@
 import { UserError } from "../../lib/errors.ts";
-import { type CONFIG_KEYS, readConfigFile, writeConfigFile } from "./config-file.ts";
+import { type ConfigTexts, readConfigFile, removeConfigFile, writeConfigFile } from "./config-file.ts";
 import type { FlagTable, FlagValues } from "./flags.ts";
 import { CONFIG_FILE_FLAG } from "./global-flags.ts";
 import type { Output } from "./output.ts";
@@ -7,14 +7,20 @@ import { resolveSettings, type Setting, type SettingSources } from "./settings.t
 
 /**
  * Resolves the settings of a command that uses the config file. A missing file is created from the defaults and the
- * flags of this run, as in the original; an existing file is never written.
+ * flags of this run, as in the original, but only by a command that `creates` it; `discard` removes it again when the run
+ * fails. An existing file is never written.
  * @throws {UserError} `config-invalid`, `file-unwritable`, `usage`
  */
 export function applyConfigFile<F extends FlagTable>(
   table: F,
   sources: Omit<SettingSources, "file">,
+  use: "reads" | "creates",
   output: Output,
-): { readonly settings: readonly Setting[]; readonly values: FlagValues<F> } {
+): {
+  readonly settings: readonly Setting[];
+  readonly values: FlagValues<F>;
+  readonly discard?: () => void;
+} {
   const { values: own, settings: ownSettings } = resolveSettings(CONFIG_FILE_FLAG, {
     ...sources,
     file: null,
@@ -24,10 +30,12 @@ export function applyConfigFile<F extends FlagTable>(
   if (file === null) {
     // Validate everything first: a run with invalid flags creates no file.
     const resolved = resolveSettings(table, { ...sources, file: null });
+    if (use === "reads") return resolved;
     output.warn("Config file does not exist, creating one now");
     try {
-      writeConfigFile(path, fileTexts(table, sources.given));
+      const isCreated = writeConfigFile(path, fileTexts(table, sources.given));
       output.info(`Created config file: ${path}`);
+      return isCreated ? { ...resolved, discard: () => removeConfigFile(path) } : resolved;
     } catch (error) {
       // The user did not ask for this path: in a container without a home, continue without the file.
       const isAsked = ownSettings.some(({ origin }) => origin !== "default");
@@ -48,10 +56,7 @@ export function applyConfigFile<F extends FlagTable>(
   return resolveSettings(table, { ...sources, file: { path, values: file.values } });
 }
 
-function fileTexts(
-  table: FlagTable,
-  given: SettingSources["given"],
-): Record<(typeof CONFIG_KEYS)[number], string> {
+function fileTexts(table: FlagTable, given: SettingSources["given"]): ConfigTexts {
   const textOf = (key: string): string => {
     const [name, flag] = Object.entries(table).find(([, it]) => it.configKey === key) ?? [];
     if (name === undefined || flag === undefined) return "";
@@ -60,7 +65,8 @@ function fileTexts(
   return {
     instances: textOf("instances"),
     namespace: textOf("namespace"),
-    chain_link_image: textOf("chain_link_image"),
+    // The default image has a version: stored, it would outlive an upgrade of chain-link.
+    ...(given.has("chain-link-image") && { chain_link_image: textOf("chain_link_image") }),
     sleep_time: textOf("sleep_time"),
   };
 }

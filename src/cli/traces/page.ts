@@ -1,9 +1,9 @@
 import type { RemotePageOptions } from "../../collector/remote-page.ts";
 import { apiUrl, fetchAs } from "../../lib/endpoint.ts";
-import { errorText } from "../../lib/errors.ts";
+import { errorText, UserError } from "../../lib/errors.ts";
 import { CLUSTER_FLAGS } from "../common/cluster-flags.ts";
 import { tellExposure } from "../common/collector-flags.ts";
-import { RELEASE_FLAGS, UNUSED_RELEASE_FLAGS } from "../common/release-flags.ts";
+import { RELEASE_FLAGS } from "../common/release-flags.ts";
 import { defineCommand } from "../shell/command.ts";
 import { EXIT } from "../shell/exit.ts";
 import { integerFlag, type KindOfServer, kindUrlFlag, switchFlag, textFlag } from "../shell/flags.ts";
@@ -15,6 +15,9 @@ import { describeSource } from "./page-source.ts";
 
 type Source = Pick<RemotePageOptions, "backend" | "topology" | "about">;
 
+/** Flags that find a release; they have no effect with `--backend`. */
+const RELEASE_ONLY = ["namespace", ...Object.keys(CLUSTER_FLAGS), ...Object.keys(CONFIG_FILE_FLAG)];
+
 const KINDS = ["zipkin", "collector"] as const;
 
 export const page = defineCommand({
@@ -25,11 +28,8 @@ export const page = defineCommand({
       says: "show the traces of an existing Zipkin",
     },
   ],
-  usesConfigFile: true,
-  idleFlags: ({ isSet }) => [
-    ...UNUSED_RELEASE_FLAGS,
-    ...(isSet("backend") ? ["namespace", ...Object.keys(CLUSTER_FLAGS)] : []),
-  ],
+  configFile: "reads",
+  idleFlags: ({ isSet }) => (isSet("backend") ? RELEASE_ONLY : []),
   flags: {
     backend: kindUrlFlag(KINDS, {
       summary: "Backend to read traces from, instead of a release's.",
@@ -42,11 +42,14 @@ export const page = defineCommand({
       { summary: "Port of the page; 0 picks a free port.", placeholder: "PORT", env: [] },
     ),
     open: switchFlag({ summary: "Open the page in a browser." }),
-    ...RELEASE_FLAGS,
+    namespace: RELEASE_FLAGS.namespace,
     ...CLUSTER_FLAGS,
     ...CONFIG_FILE_FLAG,
   },
-  async run({ flags, output }) {
+  async run({ flags, settings, output }) {
+    const extra = settings.find(({ name, origin }) => RELEASE_ONLY.includes(name) && origin === `--${name}`);
+    if (flags.backend !== null && extra !== undefined)
+      throw new UserError("usage", `${extra.origin} is for a release, but --backend was given`);
     const interruption = watchInterrupts(() => output.print("\n"));
     const source =
       flags.backend === null

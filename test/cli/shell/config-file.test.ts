@@ -28,8 +28,32 @@ describe("the first run", () => {
       `INFO     Created config file: ~/${DEFAULT_PATH}`,
     ]);
     expect(readFileSync(join(home.path, DEFAULT_PATH), "utf8")).toMatch(
-      /^\[DEFAULT\]\ninstances = 4\nnamespace = two\nchain_link_image = \S+\/chain-link:\d+\.\d+\.\d+\nsleep_time = 60\n\n$/,
+      /^\[DEFAULT\]\ninstances = 4\nnamespace = two\nsleep_time = 60\n\n$/,
     );
+  });
+
+  test("stores an image only if it was given", async () => {
+    using home = temporaryFolder();
+    await generate(home.path, ["--chain-link-image", "registry.example/mine:1"]);
+    expect(readFileSync(join(home.path, DEFAULT_PATH), "utf8")).toContain(
+      "\nchain_link_image = registry.example/mine:1\n",
+    );
+  });
+
+  test.each([
+    ["a deploy that fails", ["deploy", "-n", "prod"]],
+    ["a history that fails", ["history", "-n", "prod"]],
+    ["a page of another backend", ["page", "--backend", "zipkin=nonsense"]],
+  ])("of %s leaves no file", async (_, args) => {
+    using home = temporaryFolder();
+    const { exitCode } = await runCli(
+      [...args, ...(args[0] === "page" ? [] : ["--kubeconfig", "/nowhere"])],
+      {
+        env: { HOME: home.path },
+      },
+    );
+    expect(exitCode).not.toBe(0);
+    expect(existsSync(join(home.path, DEFAULT_PATH))).toBe(false);
   });
 
   test("with invalid flags creates no file", async () => {
