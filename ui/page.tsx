@@ -82,7 +82,7 @@ function Page() {
             spellcheck={false}
           />
         </form>
-        <button type="button" class="quiet" onClick={nextTheme} title="Light, dark, or as the system (d)">
+        <button type="button" class="quiet" onClick={nextTheme} title="Light, dark or system theme (d)">
           {theme.value === "auto" ? "Auto" : theme.value === "light" ? "Light" : "Dark"}
         </button>
         <button

@@ -320,7 +320,7 @@ describe("hostile labels pass every entry point of a topology", () => {
         for (const name of LABELS) await page.locator(`[data-id="${name}"]`).waitFor();
         expect(await page.locator(".fault-mark").count()).toBe(0);
         await page.locator('[data-id="constructor"]').click();
-        expect(await page.getByRole("button", { name: "Mend", exact: true }).isDisabled()).toBe(true);
+        expect(await page.getByRole("button", { name: "Clear", exact: true }).isDisabled()).toBe(true);
       }),
     TIMEOUT_MS,
   );

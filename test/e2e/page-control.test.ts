@@ -54,7 +54,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
       await node(2)
         .getByText(/2\d\d ms/)
         .waitFor();
-      await press(/^Mend all/);
+      await press(/^Clear all/);
       await untilState(({ faults }) => Object.keys(faults).length === 0);
     },
     TIMEOUT_MS,
@@ -66,7 +66,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
       await press("10 % errors in the middle");
       await node(2).getByText("errors").waitFor();
       await node(0).getByText("errors").waitFor();
-      await press(/^Mend all/);
+      await press(/^Clear all/);
       await untilState(({ faults }) => Object.keys(faults).length === 0);
     },
     TIMEOUT_MS,
@@ -80,7 +80,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
       await press("10 % errors in the middle");
       await untilState(({ faults }) => faults["chain-link-service-2"]?.errorRate === 0.1);
       await untilState(({ faults }) => faults["chain-link-service-2"]?.latencyMs === 200);
-      await press(/^Mend all/);
+      await press(/^Clear all/);
       await untilState(({ faults }) => Object.keys(faults).length === 0);
     },
     TIMEOUT_MS,
@@ -92,7 +92,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
       await press("Kill a link");
       await page.locator(".node.stopped").waitFor();
       await eventually(async () => ((await fetch(up.facts.entry)).status === 502 ? true : undefined));
-      await press(/^Mend all/);
+      await press(/^Clear all/);
       await page.locator(".node.stopped").waitFor({ state: "detached" });
       await eventually(async () => ((await fetch(up.facts.entry)).status === 200 ? true : undefined));
     },
@@ -118,7 +118,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
       await panel.getByRole("spinbutton", { name: "Errors" }).fill("5");
       await panel.getByRole("spinbutton", { name: "Errors" }).press("Enter");
       await untilState(({ faults }) => faults["chain-link-service-1"]?.latencyMs === 30);
-      await panel.getByRole("button", { name: "Mend" }).click();
+      await panel.getByRole("button", { name: "Clear" }).click();
       await untilState(({ faults }) => Object.keys(faults).length === 0);
       await page.getByRole("link", { name: "Load & faults" }).click();
       await page.getByRole("button", { name: "50", exact: true }).click();

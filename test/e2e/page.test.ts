@@ -151,11 +151,11 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await open("x.json", '[{"traceId":"<b>"}]');
         const refused = page.getByRole("alert");
         expect(await refused.textContent()).toContain(
-          "x.json holds no traces that can be shown: 1 span rejected",
+          "x.json has no traces that can be shown: 1 span rejected",
         );
         await open("x.html", "<!doctype html>");
         await page
-          .getByText("x.html holds no traces that can be shown: expected a JSON list of spans")
+          .getByText("x.html has no traces that can be shown: expected a JSON list of spans")
           .waitFor();
         expect(await refused.textContent()).toContain("found a web page or XML");
         const long = 8 * 24 * 3600 * 1000;
@@ -377,7 +377,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
 
         await page.goto(`${collector.url}/?view=traces&serviceName=${encodeURIComponent(hostile)}`);
-        await page.getByRole("heading", { name: "No traces are like this" }).waitFor();
+        await page.getByRole("heading", { name: "No matching traces" }).waitFor();
         expect(await page.locator("main img, main script").count()).toBe(0);
       }),
     TIMEOUT_MS,
@@ -524,7 +524,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.getByText("in the last second").waitFor();
         expect(new URL(page.url()).search).toBe("");
         await page.goto(`${collector.url}/?lookback=60000&endTs=${then - day}`);
-        await page.getByRole("heading", { name: "No calls in this time" }).waitFor();
+        await page.getByRole("heading", { name: "No calls in this period" }).waitFor();
       }),
     TIMEOUT_MS,
   );
@@ -547,7 +547,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.locator("a.trace:not(.head)").waitFor();
         expect(new URL(page.url()).search).toBe(`?view=traces&lookback=10000&endTs=${then + 5000}`);
         await page.getByLabel("When").selectOption("Last hour");
-        await page.getByRole("heading", { name: "No traces are like this" }).waitFor();
+        await page.getByRole("heading", { name: "No matching traces" }).waitFor();
         expect(new URL(page.url()).search).toBe("?view=traces&lookback=3600000");
       }),
     TIMEOUT_MS,

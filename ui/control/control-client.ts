@@ -62,7 +62,7 @@ export const setBackend = (backend: { readonly isDown: boolean; readonly forMs?:
 
 async function change(method: string, path: string, body?: unknown): Promise<boolean> {
   const { status, text } = await request(method, path, body);
-  controlProblem.value = status === 200 ? "" : text || "The change was not made: chain-link does not answer.";
+  controlProblem.value = status === 200 ? "" : text || "chain-link does not answer, so nothing was changed.";
   return status === 200;
 }
 

@@ -14,10 +14,10 @@ export function ControlView() {
   const state = control.value;
   if (state === null || !isAllowed.value) {
     return (
-      <Notice title="Nothing to control from here">
+      <Notice title="Nothing to control here">
         <p>
           {state === null
-            ? "Load and faults belong to a chain that 'chain-link up' runs; this collector only collects."
+            ? "Load and faults can be changed only in a chain that 'chain-link up' runs. This collector only stores spans."
             : `This page was opened ${hasToken() ? "with the token of another run" : "without the token"}. Open the address that 'chain-link up' printed, with its #token=…`}
         </p>
       </Notice>
@@ -61,7 +61,7 @@ export function ControlView() {
       {state.services.length > 0 && <h2>Links with a fault</h2>}
       {faults.length === 0 && state.services.length > 0 && (
         <p class="hint">
-          None. Use a preset, or choose a link on the <a href={linkTo({})}>graph</a>.
+          None. Use a preset, or select a link in the <a href={linkTo({})}>graph</a>.
         </p>
       )}
       <div class="fault-list">

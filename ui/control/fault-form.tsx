@@ -10,7 +10,7 @@ export function FaultForm({ link }: { readonly link: string }) {
     return (
       <section>
         <h3>Its process has ended</h3>
-        <p>Start 'chain-link up' again to have it back.</p>
+        <p>Run 'chain-link up' again to bring it back.</p>
       </section>
     );
   const numberOf = (event: Event) =>
@@ -50,7 +50,7 @@ export function FaultForm({ link }: { readonly link: string }) {
           {fault.isStopped ? "Start" : "Stop"}
         </button>
         <button type="button" class="quiet" disabled={!isSet} onClick={() => clearFault(link)}>
-          Mend
+          Clear
         </button>
       </p>
     </section>

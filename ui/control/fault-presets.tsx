@@ -21,14 +21,14 @@ export function FaultPresets() {
         <>
           <button
             type="button"
-            title={`${middle} takes 200 ms more`}
+            title={`${middle} responds 200 ms slower`}
             onClick={() => add(middle, { latencyMs: 200 })}
           >
             One slow link
           </button>
           <button
             type="button"
-            title={`${middle} answers 10 % with 500`}
+            title={`${middle} answers 10 % of its requests with 500`}
             onClick={() => add(middle, { errorRate: 0.1 })}
           >
             {formatShare(0.1)} errors in the middle
@@ -44,7 +44,7 @@ export function FaultPresets() {
       )}
       <button
         type="button"
-        title="The collector refuses spans for 10 seconds; links keep and send them later"
+        title="The collector rejects spans for 10 seconds; links queue them and send them later"
         aria-pressed={state.backend.isDown}
         onClick={() => setBackend({ isDown: true, forMs: 10_000 })}
       >
@@ -57,7 +57,7 @@ export function FaultPresets() {
           disabled={count === 0 && !state.backend.isDown}
           onClick={() => clearFaults()}
         >
-          Mend all{count > 0 ? ` (${count})` : ""}
+          Clear all{count > 0 ? ` (${count})` : ""}
         </button>
       )}
       <span class="bad" role="status">

@@ -50,7 +50,7 @@ export function LiveGraph() {
       banner={
         liveState.value === "lost" && (
           <p class="banner" role="status">
-            The collector does not answer; the numbers are old. Is chain-link still running?
+            The collector does not answer, so these numbers are out of date. Is chain-link still running?
           </p>
         )
       }
@@ -90,7 +90,7 @@ function Totals({ links }: { readonly links: number }) {
 function NoServices({ problem }: { readonly problem: string | null }) {
   if (problem !== null)
     return (
-      <Notice title="Its services cannot be shown">
+      <Notice title="The services cannot be shown">
         <p>{problem}</p>
       </Notice>
     );

@@ -128,7 +128,7 @@ function PastNode({ node, sum }: { readonly node: GraphNode; readonly sum: CallS
       <NodeName name={node.id} members={node.members.length} />
       <span class="node-facts">
         {sum.calls === 0 ? (
-          <span class="quiet-text">called by nobody</span>
+          <span class="quiet-text">no callers</span>
         ) : (
           <>
             <b>{formatCompact(sum.calls)}</b>
@@ -189,15 +189,13 @@ function Empty({ answer }: { readonly answer: Answer<readonly DependencyLink[]> 
   if (answer === null) return <p class="loading">Looking for calls …</p>;
   if (answer.kind === "problem")
     return (
-      <Notice title="Its calls cannot be shown">
+      <Notice title="The calls cannot be shown">
         <p>{answer.text}</p>
       </Notice>
     );
   return (
-    <Notice title="No calls in this time">
-      <p>
-        No span that the collector holds tells of one. Choose another time, or look at what comes in live.
-      </p>
+    <Notice title="No calls in this period">
+      <p>The collector has no span of a call in this period. Choose another period, or watch live calls.</p>
     </Notice>
   );
 }

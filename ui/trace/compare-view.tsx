@@ -36,7 +36,7 @@ export function CompareView({ ids }: { readonly ids: string }) {
         <LoadedComparison a={a} b={b} />
       ) : (
         <p class="hint">
-          Give the ids of two traces, or choose two in the{" "}
+          Enter the ids of two traces, or select two in the{" "}
           <a href={linkTo({ view: "traces" })}>list of traces</a>.
         </p>
       )}

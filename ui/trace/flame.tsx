@@ -107,7 +107,7 @@ export function Flame({ rows, range, selected, onSelect }: FlameProps) {
       </p>
       {lanes.count > MAX_LINES && (
         <p class="hint">
-          The first {MAX_LINES} lines of {lanes.count}. Show from a deeper span to see the others.
+          The first {MAX_LINES} of {lanes.count} lines. Select a deeper span and press r to see the others.
         </p>
       )}
     </section>

@@ -94,7 +94,7 @@ export function Minimap({ rows, whole, range, onRange }: MinimapProps) {
       aria-valuetext={
         isWhole ? "all of the trace" : `${formatDuration(range.from)} to ${formatDuration(range.to)}`
       }
-      title="Drag to zoom, click for all"
+      title="Drag to zoom, click to show all"
       onPointerDown={startDrag}
       onKeyDown={onKeyDown}
     >

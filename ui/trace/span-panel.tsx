@@ -35,7 +35,7 @@ export function SpanPanel({ row, traceStart, traceDuration, isRoot, onClose }: S
     ["Duration", span.duration === undefined ? undefined : formatDuration(span.duration) + share],
     ["Self time", span.duration === undefined ? undefined : formatDuration(row.selfTime)],
     ["Clock", row.shift === 0 ? undefined : `corrected by ${formatDuration(row.shift)}`],
-    ["Critical path", row.isCritical ? "yes: a slower one makes the trace slower" : "no"],
+    ["Critical path", row.isCritical ? "yes: if it were slower, so would be the trace" : "no"],
     ["Span id", span.id],
     [
       "Parent id",

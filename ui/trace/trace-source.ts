@@ -53,6 +53,6 @@ async function readTrace(traceId: string, signal: AbortSignal): Promise<Answer<T
   if (answer.status !== 404) return answer;
   return {
     ...answer,
-    text: `${answer.text}. It may still be on its way, or it was evicted to make room for newer ones.`,
+    text: `${answer.text}. It may not have arrived yet, or it was evicted to make room for newer traces.`,
   };
 }

@@ -124,7 +124,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
           {near === null
             ? canChoose
               ? "drag to narrow the search"
-              : "a click opens a trace"
+              : "click to open a trace"
             : `${shorten(near.serviceName ?? "", 24)} ${shorten(near.spanName ?? "", 24)} ${formatDuration(near.duration)}`}
         </span>
       </figcaption>

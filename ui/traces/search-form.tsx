@@ -60,7 +60,7 @@ export function SearchForm({ services, onSearch }: SearchFormProps) {
           title="Calls"
           name="remoteServiceName"
           value={value("remoteServiceName")}
-          all="Anyone"
+          all="Any service"
           options={remotes}
         />
         <label class="wide">

@@ -31,6 +31,6 @@ export async function openTraceFile(file: File): Promise<void> {
     traceFileProblem.value = read.problems.length === 0 ? "" : `${file.name}: ${read.problems.join(", ")}.`;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    traceFileProblem.value = `${file.name} holds no traces that can be shown: ${why}.`;
+    traceFileProblem.value = `${file.name} has no traces that can be shown: ${why}.`;
   }
 }

@@ -40,7 +40,7 @@ export function TraceList({ traces, order, isStale, chosen, onChoose }: TraceLis
         <span
           class="whole"
           aria-hidden="true"
-          title="Whether all spans arrived of which the answer to the request says that they were recorded"
+          title="Whether every span recorded for this request has arrived"
         >
           By the ledger
         </span>
@@ -80,7 +80,7 @@ function OrderLink({ order, title, isIt }: OrderLinkProps) {
     <a
       href={linkHere({ order: order === "started" ? undefined : order })}
       aria-current={isIt ? "true" : undefined}
-      title={order === "started" ? "The newest first" : "The largest first"}
+      title={order === "started" ? "Newest first" : "Largest first"}
     >
       {title}
       {isIt && <span aria-hidden="true"> ↓</span>}

@@ -198,8 +198,8 @@ function useListing(search: string, { isPaused, searches, isOff }: ListingOption
 function NoTraces({ isSearch }: { readonly isSearch: boolean }) {
   if (isSearch) {
     return (
-      <Notice title="No traces are like this">
-        <p>None that the collector holds meets all of the criteria above.</p>
+      <Notice title="No matching traces">
+        <p>The collector has no trace that meets all of these criteria.</p>
         <p>
           <a href={linkTo({ view: "traces" })}>Show the newest traces</a>
         </p>
@@ -210,7 +210,7 @@ function NoTraces({ isSearch }: { readonly isSearch: boolean }) {
     <Notice title="No traces yet">
       <p>Send a request through the chain, and its trace appears here. Any Zipkin client can report to</p>
       <pre>POST {new URL("api/v2/spans", location.href).href}</pre>
-      <p>Traces that started more than 24 hours ago are not listed.</p>
+      <p>The list shows traces that started within the last 24 hours.</p>
     </Notice>
   );
 }
@@ -223,7 +223,7 @@ function describeCounts(counts: CollectorCounts | null): string {
   return [
     formatCount(traces, "trace"),
     `${formatCount(spans, "span")} held`,
-    ...(lost === 0 ? [] : [`${formatCount(lost, "span")} gone to make room`]),
-    ...(sampledOutSpans === 0 ? [] : [`${formatCount(sampledOutSpans, "span")} left out by the sample rate`]),
+    ...(lost === 0 ? [] : [`${formatCount(lost, "span")} evicted`]),
+    ...(sampledOutSpans === 0 ? [] : [`${formatCount(sampledOutSpans, "span")} excluded by the sample rate`]),
   ].join(", ");
 }

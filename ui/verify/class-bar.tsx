@@ -3,21 +3,21 @@ import { formatCount, formatShare } from "../format.ts";
 
 /** In the order of the bar: what is well, what one cannot know, what is wrong. */
 const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string])[] = [
-  ["complete", "well", "every span is there, once, as it was recorded"],
-  ["not-sampled", "idle", "nobody asked for it to be recorded"],
-  ["unreached", "idle", "something before the entry answered, and no link was visited"],
+  ["complete", "well", "every span arrived exactly once, as recorded"],
+  ["not-sampled", "idle", "the request was not sampled"],
+  ["unreached", "idle", "something in front of the entry answered, so no link was called"],
   ["duplicated", "note", "a span arrived more than once"],
   [
     "unknown",
     "unknown",
     "a call or the request itself got no answer, or spans may still arrive: nobody knows what to expect",
   ],
-  ["orphaned", "odd", "a span names a parent that is not there"],
-  ["broken-context", "odd", "a callee began a trace of its own"],
-  ["unexpected", "odd", "a span that no ledger knows"],
+  ["orphaned", "odd", "a span names a parent that is missing"],
+  ["broken-context", "odd", "a callee started a trace of its own"],
+  ["unexpected", "odd", "a span that no ledger covers"],
   ["altered", "odd", "as many spans as were recorded, but not the same ones"],
-  ["wrong-service", "odd", "a span names another service than recorded it"],
-  ["wrong-parent", "odd", "a span names another parent than it was recorded with"],
+  ["wrong-service", "odd", "a span names a service that did not record it"],
+  ["wrong-parent", "odd", "a span does not name the parent it was recorded with"],
   ["partial", "lost", "some spans are missing"],
   ["not-found", "gone", "all spans are missing"],
 ];

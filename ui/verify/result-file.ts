@@ -15,7 +15,7 @@ export const fileProblem = signal("");
 export async function openFile(file: File): Promise<void> {
   const found = readResult(await file.text());
   fileProblem.value =
-    found === null ? `${file.name} is no result: open what 'chain-link verify -o json' printed.` : "";
+    found === null ? `${file.name} is not a result: open the output of 'chain-link verify -o json'.` : "";
   if (found !== null) openedFile.value = { ...found, name: file.name };
 }
 

@@ -15,8 +15,7 @@ export function TimePicture({ seconds }: { readonly seconds: VerifyResult["secon
     Math.max(1, ...bars.map((bar) => bar.requests)),
   ];
   const perBar = (last.time - first.time) / 1000 / Math.max(1, bars.length - 1);
-  const summary =
-    missing === 0 ? "nothing was lost at any time" : `at most ${formatCount(mostMissing, "span")} in one bar`;
+  const summary = missing === 0 ? "none" : `at most ${formatCount(mostMissing, "span")} in one bar`;
   return (
     <figure class="time-picture">
       <p class="hint">

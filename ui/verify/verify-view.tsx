@@ -24,7 +24,7 @@ export function VerifyView() {
           {opened !== null
             ? `From the file ${opened.name}`
             : live?.kind === "ok"
-              ? "The load of this chain, as it runs"
+              ? "Live result of the load in this chain"
               : ""}
         </span>
         <span class="gap" />
@@ -71,7 +71,7 @@ function LiveAnswer({ answer }: { readonly answer: Answer<LiveResult> | null }) 
     );
   }
   return (
-    <Notice title="No ledger is known here">
+    <Notice title="No ledger is available here">
       <p>
         Whether every span arrived is proved against the ledgers of the requests, which whoever sends them
         gets. <code>chain-link up</code> shows it here as its load runs. Of anything else, open what this
