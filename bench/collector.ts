@@ -12,7 +12,7 @@
  * - Scenario `pause`: batches of 10 MiB in all formats, with and without gzip; the longest that a look-up takes meanwhile.
  * - Asserted first: all samples of traces come back with all their spans; a search finds ten traces.
  * - Compare within one run only. The sender has a share of the processors, too, so that ratios of rates come out too small.
- * - `--write` puts the tables into docs/performance.md. Ends with 1 when a goal is missed. Linux only.
+ * - `--write` updates docs/performance.md and bench/README.md. Ends with 1 when a goal is missed. Linux only.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ import { parseArgs } from "node:util";
 import { measurePauses } from "./collector-pause.ts";
 import { CollectorProcess, hasZipkin, type Taken } from "./collector-process.ts";
 import { measureSearch } from "./collector-search.ts";
-import { describeMachine, renderTable, writePage } from "./page.ts";
+import { describeMachine, renderTable, writePages } from "./page.ts";
 import { median } from "./process.ts";
 import { type FormatName, makeBatches } from "./span-batches.ts";
 
@@ -40,18 +40,23 @@ const FORMATS: readonly FormatName[] = ["JSON", "protobuf"];
 const LOOK_UPS = 400;
 
 const goals: string[][] = [];
-const tables: string[] = [];
+const results: string[] = [];
 const parts = options.only.split(",");
 if (parts.includes("zipkin")) await compare();
 if (parts.includes("search"))
   for (const [what, ms] of await measureSearch(SPANS * 2)) judge(`search by ${what}, ms`, ms, 30);
 if (parts.includes("pause"))
   for (const [what, ms] of await measurePauses()) judge(`longest pause, ${what}, ms`, ms, 50);
-tables.push(...renderTable(["what", "found", "goal", ""], goals), "");
-tables.push(`- ${describeMachine()}; ${ROUNDS} rounds, ${SPANS} spans held.`);
-if (!hasZipkin) tables.push("- Zipkin: not there, so not measured (test/helpers/get-zipkin fetches it).");
-console.log(`\n${tables.join("\n")}`);
-if (options.write) writePage("bench:collector", tables);
+const judged = [
+  ...renderTable(["what", "found", "goal", ""], goals),
+  "",
+  `- ${describeMachine()}; ${ROUNDS} rounds, ${SPANS} spans held.`,
+  ...(hasZipkin
+    ? []
+    : ["- Zipkin is not installed, so it was not measured (test/helpers/get-zipkin fetches it)."]),
+];
+console.log(`\n${[...results, "", ...judged].join("\n")}`);
+if (options.write) writePages("bench:collector", results, judged);
 process.exitCode = goals.some((goal) => goal[3] === "MISSED") ? 1 : 0;
 
 /** Both in memory, and ours in a file. */
@@ -80,7 +85,7 @@ async function compare(): Promise<void> {
       (p99s.get(each) ?? 0).toFixed(1),
     ]);
     const heads = FORMATS.flatMap((format) => [`${format} spans/s`, "CPU s a million"]);
-    tables.push(...renderTable(["", "start ms", ...heads, "MB", "look-up p99 ms"], rows), "");
+    results.push(...renderTable(["", "start ms", ...heads, "MB", "look-up p99 ms"], rows));
     const [memory, file, zipkin] = running as [CollectorProcess, CollectorProcess, CollectorProcess?];
     for (const format of FORMATS) {
       const ratio = (a: CollectorProcess, b: CollectorProcess, field: keyof Taken) =>

@@ -10,7 +10,7 @@
  *   an empty namespace, then again without a change; the variants take turns, each in a namespace of its own.
  * - Asserted first: each variant's namespace holds the same Deployments and Services. Of one link that changed,
  *   exactly one object is sent.
- * - `--write` puts the tables into docs/performance.md.
+ * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -25,7 +25,7 @@ import { ApiProxy } from "../test/helpers/api-proxy.ts";
 import { hasLab, LAB_NOTE, startLab, stopLab } from "../test/helpers/lab.ts";
 import { startDelayProxy } from "./delay-proxy.ts";
 import { judgeDeploys, type Measurement, renderDeploys, type VariantName } from "./deploy-goals.ts";
-import { describeMachine, writePage } from "./page.ts";
+import { describeMachine, writePages } from "./page.ts";
 import { EXECUTABLE, readMemory } from "./process.ts";
 
 const { values: options } = parseArgs({
@@ -73,15 +73,14 @@ try {
     proxy.stop();
   }
   const date = new Date().toISOString().slice(0, 10);
-  const lines = [
-    ...renderDeploys(measured),
-    "",
+  const results = renderDeploys(measured);
+  const goals = [
     ...judgeDeploys(measured, changed),
     "",
     `- ${LINKS} links without pods, ${2 * LINKS + 2} objects; the lab's API server shares the machine. ${describeMachine()}, ${date}.`,
   ];
-  console.log(`\n${lines.join("\n")}`);
-  if (options.write) writePage("bench:deploy", lines);
+  console.log(`\n${[...results, "", ...goals].join("\n")}`);
+  if (options.write) writePages("bench:deploy", results, goals);
 } finally {
   for (const namespace of namespaces) {
     await lab.kubectl(["delete", "namespace", namespace, "--ignore-not-found", "--wait=false"], {

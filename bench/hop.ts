@@ -16,7 +16,7 @@
  * - `--ledger` adds what ledgers cost, from so many pairs of new chains (`ledger-share.ts`); a pair takes a minute.
  * - Asserted first: each chain answers rightly through all its processes. Afterwards: no request failed, the sink has 9
  *   spans for each sampled request of ours, and none was dropped.
- * - `--write` puts the tables into docs/performance.md.
+ * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
@@ -25,7 +25,7 @@ import { measureGrowth } from "./growth.ts";
 import { compareAtHalfRate } from "./half-rate.ts";
 import { type GoalRow, judgeGoals, TRACED } from "./hop-goals.ts";
 import { measureLedgerShare } from "./ledger-share.ts";
-import { describeMachine, renderTable, writePage } from "./page.ts";
+import { describeMachine, renderTable, writePages } from "./page.ts";
 import { PEERS, startPeer } from "./peers.ts";
 import { median, readCpuMicros, readMemory } from "./process.ts";
 import { type SpanSink, startSpanSink } from "./span-sink.ts";
@@ -94,9 +94,10 @@ try {
   notes.push(
     `- ${describeMachine()}; ${rounds} rounds of ${seconds} s each, ${new Date().toISOString().slice(0, 10)}.`,
   );
-  const lines = [...renderResults(turns), "", ...judgeGoals(turns, others), "", ...losses, ...notes];
-  console.log(`\n${lines.join("\n")}`);
-  if (options.write) writePage("bench:hop", lines);
+  const results = renderResults(turns);
+  const goals = [...judgeGoals(turns, others), "", ...losses, ...notes];
+  console.log(`\n${[...results, "", ...goals].join("\n")}`);
+  if (options.write) writePages("bench:hop", results, goals);
 } finally {
   await Promise.all(chains.map((chain) => chain.stop()));
   await sink.stop();

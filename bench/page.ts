@@ -3,18 +3,27 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 
-const PAGE = join(import.meta.dir, "../docs/performance.md");
+const USERS_PAGE = join(import.meta.dir, "../docs/performance.md");
+const DEVELOPERS_PAGE = join(import.meta.dir, "README.md");
 
-/** Replaces what stands in `docs/performance.md` between `<!-- NAME -->` and `<!-- /NAME -->`. */
-export function writePage(name: string, lines: readonly string[]): void {
-  const text = readFileSync(PAGE, "utf8");
-  const [start, end] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`];
-  const [from, to] = [text.indexOf(start), text.indexOf(end)];
-  assert.ok(from !== -1 && to > from, `${PAGE} has no place for ${name}`);
-  writeFileSync(PAGE, `${text.slice(0, from)}${start}${lines.join("\n")}\n${text.slice(to)}`);
+/**
+ * Replaces the text between `<!-- NAME -->` and `<!-- /NAME -->` on two pages: users read what was measured in
+ * `docs/performance.md`, developers read goals and notes in `bench/README.md`.
+ */
+export function writePages(name: string, measured: readonly string[], goals: readonly string[]): void {
+  replaceBlock(USERS_PAGE, name, measured);
+  replaceBlock(DEVELOPERS_PAGE, name, goals);
 }
 
-/** A table of Markdown whose columns stand below each other; numbers to the right. */
+function replaceBlock(page: string, name: string, lines: readonly string[]): void {
+  const text = readFileSync(page, "utf8");
+  const [start, end] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`];
+  const [from, to] = [text.indexOf(start), text.indexOf(end)];
+  assert.ok(from !== -1 && to > from, `${page} has no block ${name}`);
+  writeFileSync(page, `${text.slice(0, from)}${start}${lines.join("\n")}\n${text.slice(to)}`);
+}
+
+/** A Markdown table with aligned columns; numbers are right-aligned. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((cell, column) =>
     Math.max(cell.length, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -32,7 +41,7 @@ function pad(cell: string, width: number, isNumber: boolean): string {
   return isNumber ? cell.padStart(width) : cell.padEnd(width);
 }
 
-/** What a figure was measured on. */
+/** The machine and the runtime, to print below measured figures. */
 export function describeMachine(): string {
   const processors = cpus();
   const { platform, arch } = process;

@@ -10,7 +10,7 @@
  * - Metric: ns a span. All take turns; the median counts, and the median of the ratios within a round.
  * - Besides: what the ledger costs a hop: two spans hashed, a callee's ledger taken in, ours written.
  * - Asserted first: both say the same of the same spans; a ledger that is read back is the one that was written.
- * - `--write` puts the table into docs/performance.md.
+ * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
@@ -26,7 +26,7 @@ import { MACHINE_CLOCK } from "../src/link/wall-clock.ts";
 import { hashService, KIND_WORDS } from "../src/trace/ledger.ts";
 import { readProtobuf } from "../test/helpers/protobuf-reader.ts";
 import { OTEL_ENCODERS, OtelSpans, type ReadableSpan, remoteContext } from "./otel-spans.ts";
-import { describeMachine, renderTable, writePage } from "./page.ts";
+import { describeMachine, renderTable, writePages } from "./page.ts";
 import { median } from "./process.ts";
 
 const { values: options } = parseArgs({
@@ -178,14 +178,13 @@ function attributesOf(tags: Readonly<Record<string, string>>): Record<string, st
 checkSameSpans();
 const ledgerNanos = measureLedger();
 const rows = FORMATS.map(measureFormat);
-const lines = [
-  ...renderTable(["format", "ours, ns a span", "OpenTelemetry SDK, ns a span", "ratio"], rows),
-  "",
+const results = renderTable(["format", "chain-link, ns", "OpenTelemetry SDK, ns", "ratio"], rows);
+const notes = [
   `- The ledger of a hop: ${ledgerNanos.toFixed(0)} ns.`,
   `- ${describeMachine()}; @opentelemetry/sdk-trace ${manifest.devDependencies["@opentelemetry/sdk-trace"]}; ${ROUNDS} rounds of ${2 * HOPS} spans each, ${new Date().toISOString().slice(0, 10)}.`,
 ];
-console.log(lines.join("\n"));
-if (options.write) writePage("bench:span", lines);
+console.log([...results, "", ...notes].join("\n"));
+if (options.write) writePages("bench:span", results, notes);
 
 function measureFormat(name: FormatName): string[] {
   const own = new OwnSpans(name);

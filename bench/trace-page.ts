@@ -21,7 +21,7 @@ import type { Span } from "../src/trace/span.ts";
 import { hexId } from "../test/collector/spans.ts";
 import { findPageFiles } from "../test/helpers/page-files.ts";
 import { startZipkin } from "../test/helpers/zipkin-server.ts";
-import { describeMachine, renderTable, writePage } from "./page.ts";
+import { describeMachine, renderTable, writePages } from "./page.ts";
 import { median } from "./process.ts";
 
 const { values } = parseArgs({
@@ -122,8 +122,8 @@ try {
     "late Lens, %",
     "late empty, %",
   ];
-  const lines = [describeMachine(), "", ...renderTable(head, rows), "", ...goals.map((goal) => `- ${goal}`)];
-  if (values.write) writePage("bench:page", lines);
+  const judged = [...goals, `${describeMachine()}.`].map((line) => `- ${line}`);
+  if (values.write) writePages("bench:page", renderTable(head, rows), judged);
 } finally {
   await browser.close();
   await zipkin.stop();

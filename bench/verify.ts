@@ -8,7 +8,7 @@
  * - Metric: wall time of verify from its start to its end, and the most memory that it had. Sending the spans is not timed. About 120 bytes of
  *   disk for each span, in the temporary folder.
  * - Asserted first: exactly the spans that were left out are missing, by link and kind; all other traces are complete.
- * - `--write` puts the table into docs/performance.md.
+ * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -19,7 +19,7 @@ import { RunLedgerWriter } from "../src/load/run-ledger-writer.ts";
 import { newSpanId } from "../src/trace/ids.ts";
 import { newRunId, RunIds } from "../src/trace/run.ts";
 import { ledgerOf } from "../src/verify/judge/digest.ts";
-import { describeMachine, renderTable, writePage } from "./page.ts";
+import { describeMachine, renderTable, writePages } from "./page.ts";
 import { EXECUTABLE, readMemory } from "./process.ts";
 
 const { values: options } = parseArgs({
@@ -57,7 +57,11 @@ try {
   });
   assert.equal(result.traces.complete, REQUESTS - left);
   const word = (isMet: boolean) => (isMet ? "met" : "MISSED");
-  const lines = [
+  const results = renderTable(
+    ["requests", "spans", "verify, s", "memory, MB"],
+    [[String(REQUESTS), String(REQUESTS * SPANS), seconds.toFixed(1), mb.toFixed(0)]],
+  );
+  const goals = [
     ...renderTable(
       ["verify", "found", "goal", ""],
       [
@@ -70,8 +74,8 @@ try {
     `- ${left} spans left out, exactly those found. The collector: ${(readMemory(collector.pid, "VmHWM") / 1e6).toFixed(0)} MB, ${feedSeconds.toFixed(0)} s to take the spans in.`,
     `- ${describeMachine()}`,
   ];
-  console.log(lines.join("\n"));
-  if (options.write) writePage("bench:verify", lines);
+  console.log([...results, "", ...goals].join("\n"));
+  if (options.write) writePages("bench:verify", results, goals);
 } finally {
   collector.kill("SIGKILL");
   await collector.exited;
