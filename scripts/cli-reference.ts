@@ -7,18 +7,25 @@ import { environmentOf, formatFallback } from "../src/cli/shell/settings.ts";
 import { FAILURES } from "../src/http/failure.ts";
 import { ERROR_CODES } from "../src/lib/errors.ts";
 
+/** Tables and flags decide the length of lines in generated pages. */
+const GENERATED = "<!-- lint disable maximum-line-length -->";
+
 /** `docs/cli.md`, from the tables that the program itself uses. */
 export async function renderCliReference(): Promise<string> {
   const commands = await loadCommands(COMMANDS.filter(({ isHidden }) => !isHidden));
   return `${[
     "# Command line",
     "",
+    GENERATED,
+    "",
     "Written by `npm run docs` from the command tables in `src/cli/`; a test compares.",
     "",
-    "Flags may stand before or after the command. A value is taken from the command line, otherwise from the",
-    "environment, otherwise from the configuration file (only where a command has `--config-file`), otherwise it is the",
-    "default; `--info` shows which it was. A name that takes another form of value in `link` or `collector`, which run in",
-    "pods, has its variable there only. Results go to standard output, messages to standard error.",
+    "Flags may come before or after the command. For each flag, chain-link takes the first value that exists: from",
+    "the command line, the environment, the configuration file (only if the command has `--config-file`), or the",
+    "default. `--info` shows which one it took.",
+    "",
+    "Some names take another form of value in `link` and `collector`, which run in pods. The variable of such a name",
+    "applies to `link` and `collector` only. Results go to standard output, messages to standard error.",
     "",
     "| exit code | meaning |",
     "|---|---|",
@@ -41,20 +48,23 @@ export function renderErrorReference(): string {
   return `${[
     "# Errors",
     "",
-    "An error is printed on standard error: what was expected and what was found, and on the next line what to do. Each has",
-    "a stable code that scripts can match on. `-v` prints it below the error:",
+    GENERATED,
+    "",
+    "chain-link prints errors on standard error: what it expected and what it found, and on the next line what to do.",
+    "Each error has a stable code for scripts. `-v` prints the code below the error:",
     "",
     "    $ chain-link status -n shop -v",
     '    ERROR    there is no release "chain-link" in namespace "shop"',
     "             Name others with --release and --namespace.",
     "             error code: release-not-found",
     "",
-    "With `-o json` the last line of standard error is an object, and standard output stays empty unless there is a result:",
+    "With `-o json`, the last line of standard error is a JSON object, and standard output is empty unless there is a",
+    "result:",
     "",
     '    {"error":{"code":"release-not-found","message":"there is no release …","hint":"Name others with …"}}',
     "",
-    "The exit code is 2 for `usage`, otherwise 1. `verify` and dry runs end with 3 when they could not tell, and `verify` with",
-    "2 for everything else, as 1 says that spans are missing.",
+    "The exit code is 2 for `usage` and 1 for all other codes, with two exceptions. `verify` and dry runs exit with 3",
+    "when they could not tell. `verify` exits with 2 for all other errors, because 1 means that spans are missing.",
     "",
     "This page is written by `npm run docs` from `src/lib/errors.ts`; a test compares.",
     "",
@@ -69,6 +79,8 @@ export function renderFailureReference(): string {
   return `${[
     "# Why a request got no answer",
     "",
+    GENERATED,
+    "",
     "Written by `npm run docs` from `src/http/failure.ts`; a test compares. Names are stable. They appear in",
     "",
     "- the results of `load` and `verify` (`failures` and `unknownCauses` of `-o json`), and in",
@@ -76,8 +88,8 @@ export function renderFailureReference(): string {
     "- the CLIENT spans of links: `error.type` is the name, `error` the name and a message in words;",
     "- `chain_link_failed_calls_total{service,reason}` in a link's `/metrics`.",
     "",
-    "A link answers a request whose call failed with 502 (504 for `timeout`) and the message; the same words follow",
-    "`cannot send spans to` when the tracing backend cannot be reached.",
+    "When a call fails, the link answers its own request with 502 (504 for `timeout`) and the message. The same words",
+    "follow `cannot send spans to` when the link cannot reach the tracing backend.",
     "",
     "| name | meaning |",
     "|---|---|",
