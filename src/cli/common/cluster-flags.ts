@@ -2,7 +2,7 @@ import type { ApiClient } from "../../kubernetes/api/client.ts";
 import { DEFAULT_RELEASE } from "../../kubernetes/labels.ts";
 import { isNamespaceName } from "../../kubernetes/names.ts";
 import type { ReleaseStore } from "../../kubernetes/release/store.ts";
-import { checkedFlag, durationFlag, switchFlag, textFlag } from "../shell/flags.ts";
+import { checkedFlag, durationFlag, type FlagValues, switchFlag, textFlag } from "../shell/flags.ts";
 import type { Output } from "../shell/output.ts";
 
 export const RELEASE_NAME = "a release name: lower-case letters, digits and -, at most 63 characters";
@@ -38,13 +38,7 @@ export const YES_FLAG = {
   yes: switchFlag({ summary: "Do not ask for confirmation.", short: "y" }),
 } as const;
 
-export interface ClusterValues {
-  readonly release: string;
-  readonly namespace: string;
-  readonly kubeconfig: string | null;
-  readonly context: string | null;
-  readonly "request-timeout": number;
-}
+export type ClusterValues = FlagValues<typeof CLUSTER_FLAGS> & { readonly namespace: string };
 
 /**
  * Opens a client of the chosen cluster and the store of the release. The Kubernetes code is loaded here, because only

@@ -1,7 +1,7 @@
 import { type AllowedOrigins, DEFAULT_ORIGINS } from "../../collector/access.ts";
 import { isLoopback } from "../../collector/origin.ts";
 import { parseSize } from "../../lib/size.ts";
-import { durationFlag, type Flag, integerFlag, textFlag, Unfit } from "../shell/flags.ts";
+import { durationFlag, type Flag, type FlagValues, integerFlag, textFlag, Unfit } from "../shell/flags.ts";
 import type { Output } from "../shell/output.ts";
 
 /** Storage of `collector` and of `up`. */
@@ -53,12 +53,7 @@ export function tellExposure(host: string, what: string, output: Output): void {
 }
 
 /** The store options that the flags describe. */
-export function storeOptions(flags: {
-  readonly data: string | null;
-  readonly "max-spans": number;
-  readonly "max-bytes": number | null;
-  readonly retention: number | null;
-}) {
+export function storeOptions(flags: FlagValues<typeof STORE_FLAGS>) {
   return {
     file: flags.data,
     maxSpans: flags["max-spans"],

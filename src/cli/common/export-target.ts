@@ -6,16 +6,17 @@ import type { TlsOptions } from "../../http/upstream.ts";
 import type { Endpoint } from "../../lib/endpoint.ts";
 import { errorText, UserError } from "../../lib/errors.ts";
 import { DEFAULT_OTLP_URL, DEFAULT_ZIPKIN_URL } from "../../link/defaults.ts";
-import type { ExportTarget, OtlpProtocol } from "../../link/export.ts";
+import type { ExportTarget } from "../../link/export.ts";
 import { REPORTER_DEFAULTS } from "../../link/reporter.ts";
+import type { FlagValues } from "../shell/flags.ts";
 import type { Setting } from "../shell/settings.ts";
 import type { OtelVariables } from "./otel-variables.ts";
+import type { LINK_FLAGS } from "./shared-flags.ts";
 
-export interface TargetFlags {
+export type TargetFlags = Pick<FlagValues<typeof LINK_FLAGS>, "otlp-protocol"> & {
   readonly zipkin: Endpoint | null;
   readonly otlp: Endpoint | null;
-  readonly "otlp-protocol": OtlpProtocol;
-}
+};
 
 interface ChosenTarget {
   readonly target: ExportTarget;

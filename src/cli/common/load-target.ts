@@ -1,15 +1,15 @@
 import { existsSync } from "node:fs";
-import { type Endpoint, hideSecrets } from "../../lib/endpoint.ts";
+import { hideSecrets } from "../../lib/endpoint.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { CollectorThread } from "../../local/collector-thread.ts";
 import type { LocalChain } from "../../local/local-chain.ts";
-import { countDropped } from "../../local/snapshot.ts";
 import type { Topology } from "../../topology/model.ts";
-import { type Header, parseUrl, switchFlag, Unfit, urlFlag } from "../shell/flags.ts";
+import { type FlagValues, type Header, parseUrl, switchFlag, Unfit, urlFlag } from "../shell/flags.ts";
 import type { Output } from "../shell/output.ts";
 import type { Setting } from "../shell/settings.ts";
 import { wasGiven } from "./pace-flags.ts";
 import { LINK_FLAGS } from "./shared-flags.ts";
+import { areAllSent, countSpans, describeSpans, warnOfLostLinks } from "./span-summary.ts";
 import { INSTANCES_FLAG, loadTopology, SLOW_FLAG } from "./topology-input.ts";
 
 /** Flags of the links that a command starts on this machine; none of them applies to a URL. */
@@ -29,16 +29,7 @@ export const TARGET_FLAGS = {
   }),
 } as const;
 
-interface TargetValues {
-  readonly instances: number;
-  readonly slow: "on" | "off";
-  readonly zipkin: Endpoint | null;
-  readonly otlp: Endpoint | null;
-  readonly "otlp-protocol": "http/protobuf" | "http/json";
-  readonly tags: Parameters<typeof import("../../local/local-chain.ts").startLocalChain>[0]["tagSet"];
-  readonly seed: string | null;
-  readonly "in-process": boolean;
-}
+type TargetValues = FlagValues<typeof TARGET_FLAGS>;
 
 /** A target of requests. */
 export interface LoadTarget {
@@ -176,11 +167,8 @@ async function stopTarget(
 ): Promise<boolean> {
   await chain.stop();
   collector?.stop();
-  const snapshots = chain.links.map((link) => link.snapshot());
-  const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
-  const dropped = snapshots.reduce((sum, snapshot) => sum + countDropped(snapshot), 0);
-  const lost = chain.links.filter((link) => link.isLost).map(({ name }) => name);
-  if (output.isTerminal || dropped > 0) output.note(`${sent} spans sent, ${dropped || "none"} dropped`);
-  if (lost.length > 0) output.warn(`the fate of the last spans of ${lost.join(", ")} is unknown`);
-  return dropped === 0 && lost.length === 0;
+  const totals = countSpans(chain);
+  if (output.isTerminal || totals.dropped > 0) output.note(describeSpans(totals));
+  warnOfLostLinks(totals, output);
+  return areAllSent(totals);
 }

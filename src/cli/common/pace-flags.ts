@@ -1,6 +1,6 @@
 import { parseDuration } from "../../lib/duration.ts";
 import type { Rate } from "../../load/schedule.ts";
-import { type Common, durationFlag, type Flag, single, Unfit } from "../shell/flags.ts";
+import { type Common, durationFlag, type Flag, type FlagValues, single, Unfit } from "../shell/flags.ts";
 import type { Setting } from "../shell/settings.ts";
 
 const RATE = /^(\d+(?:\.\d+)?)(?:\/(s|m|h))?$/;
@@ -44,10 +44,7 @@ export const PACE_FLAGS = {
 } as const;
 
 /** The requested rate: `--rate`, unless only `--sleep-time` is on the command line. */
-export function rateOf(
-  flags: { readonly "sleep-time": number; readonly rate: Rate | null },
-  settings: readonly Setting[],
-): Rate {
+export function rateOf(flags: FlagValues<typeof PACE_FLAGS>, settings: readonly Setting[]): Rate {
   const isGiven = (name: string) => settings.some((it) => it.name === name && it.origin === `--${name}`);
   if (flags.rate !== null && (isGiven("rate") || !isGiven("sleep-time"))) return flags.rate;
   const perSecond = 1000 / Math.max(1, flags["sleep-time"]);

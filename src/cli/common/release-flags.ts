@@ -1,13 +1,14 @@
 import { DEFAULT_IMAGE } from "../../kubernetes/images.ts";
 import { DEFAULT_SLEEP_SECONDS } from "../../kubernetes/load-generator.ts";
 import { isImageReference, isNamespaceName, isStorageSize } from "../../kubernetes/names.ts";
-import type { CollectorChoice, NetworkPolicyMode, ObjectOptions } from "../../kubernetes/object.ts";
+import type { CollectorChoice, ObjectOptions } from "../../kubernetes/object.ts";
 import { hideSecrets } from "../../lib/endpoint.ts";
 import { UserError } from "../../lib/errors.ts";
 import {
   checkedFlag,
   choiceFlag,
   type Flag,
+  type FlagValues,
   integerFlag,
   parseUrl,
   switchFlag,
@@ -15,7 +16,7 @@ import {
   Unfit,
 } from "../shell/flags.ts";
 import type { Output } from "../shell/output.ts";
-import { POD_FLAGS, type PodValues, readPodSettings } from "./pod-flags.ts";
+import { POD_FLAGS, readPodSettings } from "./pod-flags.ts";
 import { INSTANCES_FLAG, SLOW_FLAG } from "./topology-input.ts";
 
 /** The desired state of a release. The first flags are the original's. */
@@ -66,6 +67,8 @@ export const RELEASE_FLAGS = {
   ...POD_FLAGS,
 } as const;
 
+export type ReleaseValues = FlagValues<typeof RELEASE_FLAGS>;
+
 function collectorFlag(): Flag<CollectorChoice> {
   return {
     summary:
@@ -86,18 +89,7 @@ function collectorFlag(): Flag<CollectorChoice> {
 }
 
 /** Converts the flags into options for building the objects. */
-export function readObjectOptions(
-  flags: PodValues & {
-    readonly namespace: string;
-    readonly "chain-link-image": string;
-    readonly "sleep-time": number;
-    readonly collector: CollectorChoice;
-    readonly "collector-storage": string | null;
-    readonly "collector-storage-class": string | null;
-    readonly "network-policy": NetworkPolicyMode;
-    readonly canary: boolean;
-  },
-): ObjectOptions {
+export function readObjectOptions(flags: Omit<ReleaseValues, "instances" | "slow">): ObjectOptions {
   const { "collector-storage": size, "collector-storage-class": storageClass } = flags;
   if (size !== null && flags.collector !== "embedded")
     throw new UserError(
@@ -126,7 +118,7 @@ export function readObjectOptions(
 /** Prints the original's first lines. */
 export function describeRelease(
   links: number,
-  flags: { readonly namespace: string; readonly "chain-link-image": string; readonly "sleep-time": number },
+  flags: Pick<ReleaseValues, "namespace" | "chain-link-image" | "sleep-time">,
   output: Output,
 ): void {
   output.info(

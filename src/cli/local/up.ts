@@ -5,13 +5,13 @@ import { UserError } from "../../lib/errors.ts";
 import type { Load } from "../../load/generator.ts";
 import type { LiveProof } from "../../local/live-proof.ts";
 import type { LocalChain } from "../../local/local-chain.ts";
-import { countDropped } from "../../local/snapshot.ts";
 import { isCall, MAX_BACKOFF_FACTOR, type Topology } from "../../topology/model.ts";
 import type { RunHeader } from "../../trace/ledger-record.ts";
 import { CORS_FLAG, STORE_FLAGS, storeOptions, tellExposure } from "../common/collector-flags.ts";
 import { describeResults, summarizeResults } from "../common/load-summary.ts";
 import { PACE_FLAGS, rateOf } from "../common/pace-flags.ts";
 import { LINK_FLAGS } from "../common/shared-flags.ts";
+import { areAllSent, countSpans, describeSpans, warnOfLostLinks } from "../common/span-summary.ts";
 import {
   INSTANCES_FLAG,
   idleWithTopology,
@@ -280,15 +280,12 @@ async function stopAll(parts: Parts): Promise<void> {
 
 /** Prints the totals of requests and spans; returns false when spans were lost or no request succeeded. */
 function describeEnd({ chain, load }: Parts, output: Output): boolean {
-  const snapshots = chain?.links.map((link) => link.snapshot()) ?? [];
-  const sent = snapshots.reduce((sum, { spansSent }) => sum + spansSent, 0);
-  const dropped = snapshots.reduce((sum, snapshot) => sum + countDropped(snapshot), 0);
+  const totals = countSpans(chain ?? { links: [] });
   if (load !== null) output.note(`\n${describeResults(summarizeResults(load.results))}`);
-  output.note(`${sent} spans sent, ${dropped === 0 ? "none" : dropped} dropped`);
-  const lost = chain?.links.filter((link) => link.isLost).map(({ name }) => name) ?? [];
-  if (lost.length > 0) output.warn(`the fate of the last spans of ${lost.join(", ")} is unknown`);
+  output.note(describeSpans(totals));
+  warnOfLostLinks(totals, output);
   const isServed = load === null || load.results.sent === 0 || load.results.succeeded > 0;
-  return dropped === 0 && lost.length === 0 && isServed;
+  return areAllSent(totals) && isServed;
 }
 
 /** Timeout of the load's requests: the longest time of the entry's calls plus its own work. */

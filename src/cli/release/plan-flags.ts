@@ -1,5 +1,5 @@
 import type { PlanOptions } from "../../kubernetes/release/plan.ts";
-import { switchFlag } from "../shell/flags.ts";
+import { type FlagValues, switchFlag } from "../shell/flags.ts";
 
 /** Whether a plan may change what others own. */
 export const PLAN_FLAGS = {
@@ -9,9 +9,6 @@ export const PLAN_FLAGS = {
   }),
 } as const;
 
-export function planOptions(flags: {
-  readonly "force-conflicts": boolean;
-  readonly "take-ownership": boolean;
-}): PlanOptions {
+export function planOptions(flags: FlagValues<typeof PLAN_FLAGS>): PlanOptions {
   return { forceConflicts: flags["force-conflicts"], takeOwnership: flags["take-ownership"] };
 }

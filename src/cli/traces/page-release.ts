@@ -2,8 +2,8 @@ import type { RemotePageOptions } from "../../collector/remote-page.ts";
 import { proxyTo } from "../../kubernetes/api/api-server-proxy.ts";
 import { readDeployed } from "../../kubernetes/release/released.ts";
 import { withMissingRights } from "../../kubernetes/release/rights.ts";
-import { UserError } from "../../lib/errors.ts";
 import { describeTopology } from "../../local/chain-control.ts";
+import { backendOutsideCluster } from "../common/backend-outside-cluster.ts";
 import { type ClusterValues, openRelease } from "../common/cluster-flags.ts";
 import type { Output } from "../shell/output.ts";
 import { describeSource } from "./page-source.ts";
@@ -20,13 +20,7 @@ export async function openReleasePage(
   const { store } = await openRelease(flags, output);
   const { topology, backend } = await withMissingRights(store, () => readDeployed(store));
   const { kind, service, url } = backend;
-  if (service === null) {
-    throw new UserError(
-      "backend-unreadable",
-      `the links send their spans to ${url || "an unknown address"}, which is not a Service of the cluster`,
-      "Use --backend to say where spans can be read from this machine.",
-    );
-  }
+  if (service === null) throw backendOutsideCluster(url);
   const proxy = proxyTo(store.client, service.namespace, { kind: "services", ...service });
   const place = `release ${store.release} in namespace ${store.namespace}, through the API server, from its ${kind === "zipkin" ? "Zipkin" : "collector"}`;
   return {

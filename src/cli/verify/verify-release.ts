@@ -7,6 +7,7 @@ import { UserError } from "../../lib/errors.ts";
 import type { CountedBackend, LinkInstance } from "../../verify/backend/counters.ts";
 import type { TraceReader } from "../../verify/backend/trace-reader.ts";
 import { ZipkinReader } from "../../verify/backend/zipkin-reader.ts";
+import { backendOutsideCluster } from "../common/backend-outside-cluster.ts";
 import { openRelease } from "../common/cluster-flags.ts";
 import type { Output } from "../shell/output.ts";
 import type { Setting } from "../shell/settings.ts";
@@ -53,13 +54,7 @@ function openBackend(
   { client }: ReleaseStore,
   { kind, service, url }: ReleasedBackend,
 ): { readonly reader: TraceReader; readonly backend: CountedBackend } {
-  if (service === null) {
-    throw new UserError(
-      "backend-unreadable",
-      `the links send their spans to ${url || "an unknown address"}, which is not a Service of the cluster`,
-      "Use --backend to say where spans can be read from this machine.",
-    );
-  }
+  if (service === null) throw backendOutsideCluster(url);
   const proxy = proxyTo(client, service.namespace, { kind: "services", ...service });
   const place = `of service ${service.name} in namespace ${service.namespace}`;
   const title = kind === "zipkin" ? "Zipkin" : "collector";
