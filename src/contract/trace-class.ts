@@ -10,6 +10,7 @@ export const TRACE_CLASSES = [
   "orphaned",
   "unknown",
   "unreached",
+  "sampled-out",
   "duplicated",
   "not-sampled",
   "complete",
@@ -17,7 +18,9 @@ export const TRACE_CLASSES = [
 
 export type TraceClass = (typeof TRACE_CLASSES)[number];
 
+const FINE: readonly TraceClass[] = ["complete", "not-sampled", "duplicated", "unreached", "sampled-out"];
+
 /** Whether nothing is wrong or unknown with traces of this class. */
 export function isFine(name: TraceClass): boolean {
-  return name === "complete" || name === "not-sampled" || name === "duplicated" || name === "unreached";
+  return FINE.includes(name);
 }

@@ -1,4 +1,4 @@
-import type { Survey } from "./platform.ts";
+import type { Expected, Survey } from "./platform.ts";
 import type { ResultHead } from "./result-head.ts";
 import type { TraceClass } from "./trace-class.ts";
 import type { UnknownCauses } from "./unknown-causes.ts";
@@ -49,10 +49,34 @@ export type LossReason =
   /** One of these two. The backend counts copies as well, or may have restarted its counters. */
   | "never_received_or_not_stored"
   /** No counters were available. */
-  | "unexplained";
+  | "unexplained"
+  | StageReason;
+
+/** Why a collector before the backend has not handed spans on. */
+export type StageReason =
+  /** Whoever sent them got a good answer, but the collector counted fewer. */
+  | "never_received"
+  /** An exporter gave them up, or its queue was full. */
+  | "export_failed"
+  /** The collector was restarted and lost what it held, or does not answer any more. */
+  | "collector_restarted"
+  | "collector_gone"
+  /** Its queue is not empty. */
+  | "in_collector_queue"
+  /** Its samplers decided not to keep them. */
+  | "sampled_out"
+  /** Its tail sampler evicted traces before it decided on them. */
+  | "sampler_overflow"
+  | "sampled_out_or_sampler_overflow"
+  /** It accepted them, and its exporters saw fewer. */
+  | "dropped_in_collector"
+  /** A receiver answered with an error, and nothing tells whether they were sent again. */
+  | "refused_by_collector";
 
 export interface Loss {
   readonly link: string | null;
+  /** The collector between links and backend, for people. @default none */
+  readonly stage?: string;
   readonly reason: LossReason;
   readonly spans: number;
 }
@@ -81,6 +105,8 @@ export interface VerifyResult extends ResultHead {
     readonly copies: number;
     readonly unexpected: number;
     readonly foreign: number;
+    /** Of the expected ones, those of traces that were sampled out as a whole. */
+    readonly sampledOut: number;
   };
   readonly links: Readonly<Record<string, LinkLoss>>;
   readonly edges: Readonly<Record<string, number>>;
@@ -92,6 +118,8 @@ export interface VerifyResult extends ResultHead {
   /** Calls without an answer from their callee in traces that are proved nevertheless, most frequent first. */
   readonly failedCalls: readonly FailedCall[];
   readonly samplingIgnoredBy: Readonly<Record<string, number>>;
+  /** What a sampling pipeline kept; `null` where it was not allowed to sample. */
+  readonly sampling: Sampling | null;
   readonly losses: readonly Loss[];
   /** `null` if no request ended while the backend was watched. */
   readonly exportLatencyMs: ExportLatency | null;
@@ -102,6 +130,29 @@ export interface VerifyResult extends ResultHead {
     readonly missing: number;
   }[];
   readonly examples: readonly ExampleResult[];
+}
+
+/** How many traces of some requests a sampling pipeline kept. */
+export interface KeptShare {
+  readonly requests: number;
+  readonly kept: number;
+}
+
+/** Requests with an answer of one kind, by latency. */
+export interface KeptGroup extends KeptShare {
+  /** `errors`: a status from 400 on, or no answer. */
+  readonly answer: "errors" | "others";
+  /** Upper bound of the latency, from the series 1, 2, 5, 10 …; `null` where the ledger does not tell. */
+  readonly upToMs: number | null;
+}
+
+/** What a sampling pipeline kept of the requests whose spans were recorded. */
+export interface Sampling extends KeptShare {
+  /** Spans of absent traces that counters prove to be lost, and not left out on purpose. They are in `spans.missing`, too. */
+  readonly lostSpans: number;
+  /** By answer and latency. */
+  readonly groups: readonly KeptGroup[];
+  readonly expected: readonly Expected[];
 }
 
 /** Time from the end of a request until its trace was seen complete. */

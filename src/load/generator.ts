@@ -177,6 +177,7 @@ export class Load implements CallOwner, Sender {
       ledger: reply === null ? null : readLedger(reply, isRepeated),
       isSampled: call.isSampled,
       isBroken,
+      latencyUs: Math.max(0, nowMs - call.dueMs) * 1000,
     });
     this.#free.push(call);
     if (this.#isStopped) this.#settle();

@@ -1,11 +1,11 @@
 import type { UserError } from "../lib/errors.ts";
 import { ResultFile } from "../lib/result-file.ts";
 import { formatRunHeader, LedgerSeal, SEALED_BYTES } from "../trace/ledger-file.ts";
-import { type LedgerRecord, type RunHeader, writeLedgerRecord } from "../trace/ledger-record.ts";
+import { type LedgerRecord, type RunHeader, writeTimedRecord } from "../trace/ledger-record.ts";
 
 /** Records are written and evicted in chunks of this size. */
 const CHUNK_RECORDS = 4096;
-/** Maximum records kept in memory to be served: 1,048,576, or 29 MB. */
+/** Maximum records kept in memory to be served: 1,048,576, or 34 MB. */
 export const KEPT_RECORDS = 256 * CHUNK_RECORDS;
 /** If the process is killed, the file lacks at most the records of this time. */
 const FLUSH_INTERVAL_MS = 1000;
@@ -66,7 +66,7 @@ export class RunLedgerWriter {
     if (at === 0) this.#beginChunk();
     const chunk = this.#chunks.at(-1);
     if (chunk !== undefined) {
-      writeLedgerRecord(chunk.view, at * SEALED_BYTES, record);
+      writeTimedRecord(chunk.view, at * SEALED_BYTES, record);
       this.#seal.seal(chunk.view, at * SEALED_BYTES, this.count);
     }
     this.count++;

@@ -1,21 +1,23 @@
-import { RECORD_BYTES, type RunHeader, writeLedgerRecord } from "./ledger-record.ts";
+import { RECORD_BYTES, type RunHeader, TIMED_BYTES, writeTimedRecord } from "./ledger-record.ts";
 import { finish, mix } from "./murmur.ts";
 
 /**
  * The ledger of a run in a file, or as a load generator serves it. Any damage to it can be detected:
  *
- *     chain-link-run 2 {"run":"9f86d081884c7d65","startMs":1764000000000,"url":"http://…"}\n
- *     record 0    24 bytes (run-ledger.ts), checksum
- *     record 1    24 bytes, checksum
+ *     chain-link-run 3 {"run":"9f86d081884c7d65","startMs":1764000000000,"url":"http://…"}\n
+ *     record 0    28 bytes (ledger-record.ts), checksum
+ *     record 1    28 bytes, checksum
  *     …
  *     end marker  a record with flag 8, whose sequence number is the number of records before it, checksum
  *
- * The checksum (4 bytes, little-endian) is MurmurHash3 x86_32 over the six words of the record, seeded with a hash of the
+ * The checksum (4 bytes, little-endian) is MurmurHash3 x86_32 over the seven words of the record, seeded with a hash of the
  * header line and the position of the record. It does not match if a bit is changed, a record is missing, moved or
  * repeated, or the record is from another ledger. A ledger without its end marker is truncated or still being written.
  */
-export const SEALED_BYTES = RECORD_BYTES + 4;
-const MAGIC = "chain-link-run 2 ";
+export const SEALED_BYTES = TIMED_BYTES + 4;
+/** Version 1 had no checksums, version 2 no latencies. */
+export const VERSION = 3;
+const MAGIC = `chain-link-run ${VERSION} `;
 /** Every version of the ledger begins with this. */
 export const ANY_MAGIC = "chain-link-run ";
 const IS_END = 8;
@@ -47,11 +49,11 @@ export class LedgerSeal {
 
   /** Seals the record at offset `at`, which is record number `index` (from 0). */
   seal(view: DataView, at: number, index: number): void {
-    view.setUint32(at + RECORD_BYTES, this.#checksum(view, at, index), true);
+    view.setUint32(at + TIMED_BYTES, this.#checksum(view, at, index), true);
   }
 
   isIntact(view: DataView, at: number, index: number): boolean {
-    return view.getUint32(at + RECORD_BYTES, true) === this.#checksum(view, at, index);
+    return view.getUint32(at + TIMED_BYTES, true) === this.#checksum(view, at, index);
   }
 
   /** The sealed end marker of a ledger with this many records. */
@@ -59,7 +61,7 @@ export class LedgerSeal {
     const bytes = new Uint8Array(SEALED_BYTES);
     const view = new DataView(bytes.buffer);
     const nothing = { endMs: 0, status: 0, ledger: null, isSampled: false, isBroken: false };
-    writeLedgerRecord(view, 0, { sequence: records, ...nothing });
+    writeTimedRecord(view, 0, { sequence: records, ...nothing });
     view.setUint8(RECORD_BYTES - 1, IS_END);
     this.seal(view, 0, records);
     return bytes;
@@ -67,7 +69,7 @@ export class LedgerSeal {
 
   #checksum(view: DataView, at: number, index: number): number {
     let state = mix(this.#key, index);
-    for (let offset = 0; offset < RECORD_BYTES; offset += 4)
+    for (let offset = 0; offset < TIMED_BYTES; offset += 4)
       state = mix(state, view.getUint32(at + offset, true));
     return finish(state);
   }

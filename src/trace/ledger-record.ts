@@ -11,8 +11,8 @@ export interface RunHeader {
 }
 
 /**
- * One request in the ledger of a run. The load generator writes {@link RECORD_BYTES} for each, in the order in which
- * requests end.
+ * One request in the ledger of a run. The load generator writes {@link TIMED_BYTES} for each, in the order in which
+ * requests end. A collector's own accounts end after the first {@link RECORD_BYTES} of them.
  *
  * | at | bytes | little-endian |
  * |---|---|---|
@@ -23,6 +23,7 @@ export interface RunHeader {
  * | 20 | 2 | status of the answer; 0: no answer |
  * | 22 | 1 | unknown, 255 for more |
  * | 23 | 1 | flags: 1 the answer had a ledger, 2 sampled, 4 the entry began a trace of its own, 8 end marker |
+ * | 24 | 4 | latency in microseconds, from when the request was due; 0: not known |
  */
 export interface LedgerRecord {
   readonly sequence: number;
@@ -36,9 +37,14 @@ export interface LedgerRecord {
   readonly isSampled: boolean;
   /** The entry answered in `traceresponse` that it began a trace other than the one sent. */
   readonly isBroken: boolean;
+  /** Microseconds from when the request was due to its end, at most 71 minutes. @default not known */
+  readonly latencyUs?: number;
 }
 
+/** A record without its latency. */
 export const RECORD_BYTES = 24;
+export const TIMED_BYTES = RECORD_BYTES + 4;
+const MAX_LATENCY_US = 0xffff_ffff;
 const MAX_UNKNOWN = 255;
 const HAS_LEDGER = 1;
 const IS_SAMPLED = 2;
@@ -61,6 +67,21 @@ export function writeLedgerRecord(view: DataView, at: number, record: LedgerReco
   view.setUint8(at + 23, flags);
 }
 
+/** Writes a record with its latency at `at`. */
+export function writeTimedRecord(view: DataView, at: number, record: LedgerRecord): void {
+  writeLedgerRecord(view, at, record);
+  // 0 would say that it is not known.
+  const latencyUs = record.latencyUs === undefined ? 0 : Math.max(1, Math.round(record.latencyUs));
+  view.setUint32(at + RECORD_BYTES, Math.min(MAX_LATENCY_US, latencyUs), true);
+}
+
+export function readTimedRecord(view: DataView, at: number): LedgerRecord {
+  const record = readRunRecord(view, at);
+  const latencyUs = view.getUint32(at + RECORD_BYTES, true);
+  return latencyUs === 0 ? record : { ...record, latencyUs };
+}
+
+/** Reads a record without its latency. */
 export function readRunRecord(view: DataView, at: number): LedgerRecord {
   const flags = view.getUint8(at + 23);
   const ledger = {

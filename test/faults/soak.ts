@@ -11,7 +11,7 @@
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { VerifyResult } from "../../src/verify/result/result.ts";
+import type { VerifyResult } from "../../src/contract/verify-result.ts";
 import { EXECUTABLE } from "../helpers/cli.ts";
 
 const { values: options } = parseArgs({
@@ -37,8 +37,8 @@ const busy = Array.from({ length: Number(options.busy) }, () =>
 );
 let isPassed = true;
 try {
-  console.log("| topology | requests | exit | classes | calls that failed | seconds | load average |");
-  console.log("|---|---|---|---|---|---|---|");
+  print("| topology | requests | exit | classes | calls that failed | seconds | load average |");
+  print("|---|---|---|---|---|---|---|");
   for (const topology of TOPOLOGIES) {
     const requests = Math.ceil(Number(options.requests) / TOPOLOGIES.length);
     const { exitCode, result, seconds, load } = await verify(topology, requests);
@@ -48,12 +48,12 @@ try {
       .map(([name, count]) => `${count} ${name}`)
       .join(", ");
     const failed = result.failedCalls.reduce((sum, { calls }) => sum + calls, 0);
-    console.log(
+    print(
       `| ${topology} | ${result.requests} | ${exitCode} | ${classes} | ${failed} | ${seconds.toFixed(0)} | ${load.toFixed(1)} |`,
     );
-    if (exitCode !== 0) console.log(JSON.stringify({ ...result, seconds: [] }, null, 1));
+    if (exitCode !== 0) print(JSON.stringify({ ...result, seconds: [] }, null, 1));
   }
-  console.log(`\n${availableParallelism()} processors, ${options.busy} busy processes beside the run.`);
+  print(`\n${availableParallelism()} processors, ${options.busy} busy processes beside the run.`);
 } finally {
   for (const child of busy) child.kill();
 }
@@ -76,4 +76,8 @@ async function verify(topology: string, requests: number) {
   const result = JSON.parse(text) as VerifyResult;
   const load = loads.reduce((sum, value) => sum + value, 0) / loads.length;
   return { exitCode, result, seconds: (performance.now() - startMs) / 1000, load };
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }

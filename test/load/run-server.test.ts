@@ -38,7 +38,7 @@ test("a run serves its ledger, metrics and health while it lasts", async () => {
   await load.done;
   const answer = await fetch(`${url}/ledger`);
   const bytes = Buffer.from(await answer.arrayBuffer());
-  expect(bytes.toString("utf8")).toStartWith(`chain-link-run 2 {"run":"${ids.runId}"`);
+  expect(bytes.toString("utf8")).toStartWith(`chain-link-run 3 {"run":"${ids.runId}"`);
   const lineBytes = bytes.indexOf(10) + 1;
   expect(bytes.length).toBe(lineBytes + 25 * SEALED_BYTES);
   expect(answer.headers.get("chain-link-records")).toBe("25");

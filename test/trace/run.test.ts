@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { formatRunHeader, parseRunHeader } from "../../src/trace/ledger-file.ts";
 import {
   type LedgerRecord,
-  RECORD_BYTES,
-  readRunRecord,
-  writeLedgerRecord,
+  readTimedRecord,
+  TIMED_BYTES,
+  writeTimedRecord,
 } from "../../src/trace/ledger-record.ts";
 import { isOfAnyRun, newRunId, RunIds } from "../../src/trace/run.ts";
 
@@ -112,14 +112,15 @@ describe("the ledger of a run", () => {
     ),
     isSampled: fc.boolean(),
     isBroken: fc.boolean(),
+    latencyUs: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
   });
 
   test("is read back as it was written", () => {
     fc.assert(
       fc.property(records, (record) => {
-        const view = new DataView(new ArrayBuffer(RECORD_BYTES * 2));
-        writeLedgerRecord(view, RECORD_BYTES, record);
-        expect(readRunRecord(view, RECORD_BYTES)).toEqual(record);
+        const view = new DataView(new ArrayBuffer(TIMED_BYTES * 2));
+        writeTimedRecord(view, TIMED_BYTES, record);
+        expect(readTimedRecord(view, TIMED_BYTES)).toEqual(record);
       }),
     );
   });
@@ -127,7 +128,13 @@ describe("the ledger of a run", () => {
   test("begins with a line that identifies the run", () => {
     const header = { run: "0123456789abcdef", startMs: 1764000000000, url: "http://localhost:8000/" };
     expect(parseRunHeader(formatRunHeader(header).trimEnd())).toEqual(header);
-    for (const line of ["", "chain-link-run 1 {}", "chain-link-run 2 {}", "chain-link-run 2 {"])
+    for (const line of [
+      "",
+      "chain-link-run 1 {}",
+      "chain-link-run 2 {}",
+      "chain-link-run 3 {}",
+      "chain-link-run 3 {",
+    ])
       expect(parseRunHeader(line)).toBeNull();
   });
 });

@@ -6,6 +6,7 @@ const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string]
   ["complete", "well", "every span arrived exactly once, as recorded"],
   ["not-sampled", "idle", "the request was not sampled"],
   ["unreached", "idle", "something in front of the entry answered, so no link was called"],
+  ["sampled-out", "idle", "no span arrived, and the pipeline may sample"],
   ["duplicated", "note", "a span arrived more than once"],
   [
     "unknown",

@@ -93,7 +93,7 @@ export const load = defineCommand({
       env: [],
     }),
     ledger: textFlag(null, {
-      summary: "Write the run's ledger for verify to this file (28 bytes per request).",
+      summary: "Write the run's ledger for verify to this file (32 bytes per request).",
       placeholder: "FILE",
       completes: "file",
       // In the pods of links, CHAIN_LINK_LEDGER is a switch.

@@ -262,6 +262,28 @@ export function nameUrlFlag(
   };
 }
 
+/** Base URLs, in order. */
+export function urlListFlag(common: Common<readonly Endpoint[]>): Flag<readonly Endpoint[]> {
+  const parse = (texts: readonly string[]) => {
+    const urls: Endpoint[] = [];
+    for (const text of texts.flatMap((it) => it.split(","))) {
+      const url = parseUrl(text.trim());
+      if (url instanceof Unfit) return url;
+      urls.push(url);
+    }
+    return urls;
+  };
+  return {
+    placeholder: "URL",
+    ...common,
+    fallback: [],
+    fallbackText: "",
+    isRepeatable: true,
+    hide: hideSecrets,
+    parse,
+  };
+}
+
 /** A comma-separated list of known words. */
 export function choicesFlag<const C extends string>(
   fallback: readonly C[],

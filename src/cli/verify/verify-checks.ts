@@ -7,10 +7,19 @@ import type { VerifyValues } from "./verify-flags.ts";
 /** Flags of one use of verify that have no effect in another. */
 const CLUSTER = ["namespace", "kubeconfig", "context", "request-timeout"];
 const ENDLESS = ["serve", "links-at"];
-const ENDING = ["run", "duration", "requests", "junit", "report", "expect"];
+const ENDING = [
+  "run",
+  "duration",
+  "requests",
+  "junit",
+  "report",
+  "expect",
+  "expect-kept",
+  "collector-metrics",
+];
 const PROOF = [
   ...["run", "since", "release", "forever", "graph", "links", "sleep-time", "rate", "duration", "sample"],
-  ...["allow-loss", "expect"],
+  ...["allow-loss", "expect", "sampled-out", "expect-kept", "collector-metrics"],
 ];
 /** Flags about sending requests. */
 const SENDING = ["sleep-time", "rate", "duration", "requests", "timeout", "sample"];
@@ -43,6 +52,8 @@ export function checkFlags(
   if (flags.run !== null && operands.length > 0) {
     throw new UserError("usage", "--run judges an earlier run, so it takes no URL or topology");
   }
+  if (flags["expect-kept"].length > 0 && flags["sampled-out"] !== "ok")
+    throw new UserError("usage", "--expect-kept needs --sampled-out ok");
   if (flags.since !== null && flags.run === null) throw new UserError("usage", "--since needs --run");
   if (flags.propagation) refuse(PROOF, "has no effect with --propagation");
   if (flags.forever) refuse(ENDING, "is for a run that ends, so it cannot be used with --forever");

@@ -15,8 +15,8 @@ export async function endVerify(result: VerifyResult, flags: VerifyValues, outpu
 }
 
 /** An unmet expectation turns success into failure; an undetermined one turns it into "could not tell". */
-function exitOf({ outcome, platform }: VerifyResult): number {
-  const expected = platform?.expected ?? [];
+function exitOf({ outcome, platform, sampling }: VerifyResult): number {
+  const expected = [...(platform?.expected ?? []), ...(sampling?.expected ?? [])];
   if (!isPassed(outcome)) return EXIT_OF[outcome];
   if (expected.some((it) => it.outcome === "not-met")) return EXIT.failed;
   return expected.some((it) => it.outcome === "could-not-tell") ? EXIT.couldNotTell : EXIT.done;

@@ -3,11 +3,13 @@ import { DEFAULT_EXAMPLES } from "../../verify/judge/tally.ts";
 import type { Allowance } from "../../verify/result/result.ts";
 import { CLUSTER_FLAGS, RELEASE_NAME } from "../common/cluster-flags.ts";
 import { expectFlag } from "../common/expect-flag.ts";
+import { expectKeptFlag } from "../common/expect-kept-flag.ts";
 import { TARGET_FLAGS } from "../common/load-target.ts";
 import { PACE_FLAGS } from "../common/pace-flags.ts";
 import { RELEASE_FLAGS } from "../common/release-flags.ts";
 import {
   checkedFlag,
+  choiceFlag,
   durationFlag,
   type FlagValues,
   integerFlag,
@@ -21,6 +23,7 @@ import {
   textFlag,
   Unfit,
   urlFlag,
+  urlListFlag,
 } from "../shell/flags.ts";
 import { outputFlag } from "../shell/global-flags.ts";
 
@@ -112,6 +115,17 @@ export const VERIFY_FLAGS = {
   expect: expectFlag({
     summary: "Spans the platform must record: 'envoy: 1 span on every edge'; may be repeated.",
     env: [],
+  }),
+  "sampled-out": choiceFlag("missing", ["missing", "ok"], {
+    summary: "What traces are of which nothing arrived: missing, or ok behind a sampling pipeline.",
+  }),
+  "expect-kept": expectKeptFlag({
+    summary:
+      "With --sampled-out ok: share that sampling must keep, such as '100% of errors'; may be repeated.",
+    env: [],
+  }),
+  "collector-metrics": urlListFlag({
+    summary: "Metrics of an OpenTelemetry Collector before the backend; may be repeated, in pipeline order.",
   }),
   examples: integerFlag(
     DEFAULT_EXAMPLES,

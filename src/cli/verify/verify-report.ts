@@ -11,6 +11,7 @@ import { formatCount } from "../../lib/count.ts";
 import { formatRounded } from "../../lib/duration.ts";
 import { joinLines } from "../../lib/visible-text.ts";
 import { describeFailedCall } from "../../verify/judge/failed-call.ts";
+import { describeLatency } from "../../verify/judge/kept-shares.ts";
 import { isPassed } from "../../verify/result/result.ts";
 import { missingBySecond } from "../../verify/result/seconds.ts";
 import { renderSparkline } from "../../verify/result/sparkline.ts";
@@ -33,7 +34,7 @@ export function renderVerifyReport(result: VerifyResult): string {
     [
       `${titleOf(result)}: ${spans.missing === 0 ? "none" : spans.missing} of ${formatCount(spans.expected, "span")} ${isCutShort ? "known to be missing" : "missing"}, ${formatCount(result.requests, "request")}`,
       ...(result.doubt === null ? [] : [result.doubt]),
-      ...renderUnmet(result.platform?.expected ?? []),
+      ...renderUnmet([...(result.platform?.expected ?? []), ...(result.sampling?.expected ?? [])]),
       `run      ${result.run}`,
       `backend  ${result.backend}`,
       `traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`,
@@ -47,6 +48,7 @@ export function renderVerifyReport(result: VerifyResult): string {
       ...(result.platform === null || result.platform.rows.length === 0
         ? []
         : [`platform ${formatCount(result.platform.tracesRead, "trace")} of ${result.requests} read`]),
+      ...renderSampling(result),
       ...(spans.copies > 0 ? [`copies   ${formatCount(spans.copies, "span")} arrived more than once`] : []),
       ...(spans.unattributed > 0
         ? [`unknown  ${formatCount(spans.unattributed, "missing span")} cannot be attributed to a link`]
@@ -70,13 +72,20 @@ export function renderVerifyReport(result: VerifyResult): string {
     ),
     result.platform?.ownTraces.map(describeOwnTraces) ?? [],
     result.platform?.expected.map(describeExpected) ?? [],
+    table(
+      [text("ANSWERS"), text("LATENCY"), ...["REQUESTS", "KEPT", "SHARE"].map(number)],
+      (result.sampling?.groups ?? []).map(({ answer, upToMs, requests, kept }) => [
+        ...[answer, describeLatency(upToMs), requests, kept, formatShare(kept / requests)],
+      ]),
+    ),
+    result.sampling?.expected.map(describeExpected) ?? [],
     result.failedCalls.map(describeFailedCall),
     table([text("SAMPLING IGNORED BY"), number("TRACES")], Object.entries(result.samplingIgnoredBy)),
     table(
       [text("LOST"), text("WHERE"), number("SPANS")],
-      result.losses.map(({ link, reason, spans: count }) => [
+      result.losses.map(({ link, stage, reason, spans: count }) => [
         reason.replaceAll("_", " "),
-        link ?? "-",
+        link ?? stage ?? "-",
         count,
       ]),
     ),
@@ -94,9 +103,25 @@ export function renderVerifyReport(result: VerifyResult): string {
 }
 
 /** Nothing passes where an expectation is not met, although every span arrived. */
-function titleOf({ outcome, platform }: VerifyResult): string {
-  const isMet = platform?.expected.every((it) => it.outcome === "met") ?? true;
+function titleOf({ outcome, platform, sampling }: VerifyResult): string {
+  const expected = [...(platform?.expected ?? []), ...(sampling?.expected ?? [])];
+  const isMet = expected.every((it) => it.outcome === "met");
   return isPassed(outcome) && !isMet ? "EXPECTATION NOT MET" : TITLES[outcome];
+}
+
+function renderSampling({ sampling, traces }: VerifyResult): string[] {
+  if (sampling === null) return [];
+  const { requests, kept, lostSpans } = sampling;
+  const absent = formatCount(traces["sampled-out"], "trace");
+  const share = requests === 0 ? "" : `${kept} of ${formatCount(requests, "trace")} kept, `;
+  return [
+    `sampled  ${share}${absent} absent as a whole`,
+    ...(lostSpans === 0
+      ? []
+      : [
+          `         ${formatCount(lostSpans, "span")} of absent traces ${lostSpans === 1 ? "was" : "were"} lost, not sampled out`,
+        ]),
+  ];
 }
 
 function renderUnmet(expected: readonly Expected[]): string[] {

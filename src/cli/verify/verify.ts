@@ -1,5 +1,7 @@
 import { formatCount } from "../../lib/count.ts";
+import { type Endpoint, fetchAs } from "../../lib/endpoint.ts";
 import type { Counters } from "../../verify/backend/counters.ts";
+import type { Stage } from "../../verify/backend/stage-counters.ts";
 import type { LoadTarget } from "../common/load-target.ts";
 import { openTarget } from "../common/load-target.ts";
 import { defineCommand } from "../shell/command.ts";
@@ -94,6 +96,10 @@ async function proveSpans(proof: Proof): Promise<number> {
     import("../../verify/result/result.ts"),
     import("../../verify/judge/call-graph.ts"),
   ]);
+  const [{ readStages, readStagesLeniently }, { doubtSampling }] = await Promise.all([
+    import("../../verify/backend/stage-counters.ts"),
+    import("../../verify/run/stage-losses.ts"),
+  ]);
   const { surveyPlatform } = await import("../../verify/run/survey.ts");
   const [
     { attributeLosses },
@@ -112,7 +118,13 @@ async function proveSpans(proof: Proof): Promise<number> {
   const { subject, topology, backend, findInstances, begin } = scene;
   const reader = linkPages(scene.reader, flags, proof.target);
   const graph = flags.graph === null ? topology : await readGraph(flags.graph);
-  const before = flags.run === null ? await readCounters(await findInstances(), backend) : null;
+  const stages = flags["collector-metrics"].map(toStage);
+  const stageNames = stages.map(({ url }, at) => `collector ${at + 1} (${new URL(url).host})`);
+  const stagesBefore = await readStages(stages);
+  const before =
+    flags.run === null
+      ? { ...(await readCounters(await findInstances(), backend)), stages: stagesBefore }
+      : null;
   signal.throwIfAborted();
   const watch = new BackendWatch(backend, before?.backend ?? null);
   const run = await begin(signal);
@@ -129,9 +141,13 @@ async function proveSpans(proof: Proof): Promise<number> {
       maxExamples: flags.examples,
       countRecorded: async () =>
         before === null ? null : countRecorded(before, await readCounters(await findInstances(), backend)),
+      isSamplingAllowed: flags["sampled-out"] === "ok",
+      keptExpectations: flags["expect-kept"],
       beforeLast: async () => {
         const counters = await readCounters(await findInstances(), backend);
-        last.counters = { ...counters, backend: await watch.read() };
+        // After the links and in pipeline order, so that no span in transit looks lost.
+        const stagesNow = await readStagesLeniently(stages);
+        last.counters = { ...counters, stages: stagesNow, backend: await watch.read() };
       },
       graph: graph === undefined ? null : graphOf(graph),
       ended: run.ended,
@@ -174,7 +190,16 @@ async function proveSpans(proof: Proof): Promise<number> {
       losses:
         last.counters === null
           ? []
-          : attributeLosses(reconciliation.tally, before, last.counters, null, reconciliation.hasForgotten),
+          : attributeLosses(
+              reconciliation.tally,
+              before,
+              last.counters,
+              null,
+              reconciliation.hasForgotten,
+              stageNames,
+            ),
+      isSamplingAllowed: flags["sampled-out"] === "ok",
+      samplingDoubt: doubtSampling(stageNames, before?.stages ?? null, last.counters?.stages ?? []),
       pageOf: (traceId) => reader.pageOf(traceId),
       cut: run.cut,
       failures: run.failures,
@@ -185,6 +210,12 @@ async function proveSpans(proof: Proof): Promise<number> {
   } finally {
     await run.close();
   }
+}
+
+/** A URL without a path is that of the metrics' server. */
+function toStage({ url, headers }: Endpoint): Stage {
+  const { pathname } = new URL(url);
+  return { url: pathname === "/" ? new URL("/metrics", url).href : url, fetch: fetchAs({ headers }) };
 }
 
 /** While requests are being sent, an interrupt stops sending. Afterwards it aborts the returned signal, which ends the wait for spans. */

@@ -1,6 +1,7 @@
 import { readBodyText } from "../../lib/bounded-body.ts";
 import { apiUrl } from "../../lib/endpoint.ts";
 import { isRecord } from "../../lib/record.ts";
+import type { StageCounters } from "./stage-counters.ts";
 import type { Fetch } from "./trace-reader.ts";
 
 /** A link's own counters at one moment. */
@@ -53,6 +54,8 @@ export interface Counters {
   /** By the id of the instance. */
   readonly links: ReadonlyMap<string, { readonly link: string; readonly counters: LinkCounters | null }>;
   readonly backend: BackendCounters | null;
+  /** Of the collectors between links and backend, in pipeline order; `null` for one that does not answer. @default none */
+  readonly stages?: readonly (StageCounters | null)[];
 }
 
 const COUNTER_TIMEOUT_MS = 3000;

@@ -27,7 +27,8 @@ interface OtlpBackend {
 const BACKENDS = {
   jaeger: {
     title: "Jaeger",
-    path: (traceId) => `/api/v3/traces/${traceId}`,
+    // Without it Jaeger merges equal spans, and copies cannot be seen.
+    path: (traceId) => `/api/v3/traces/${traceId}?raw_traces=true`,
     unwrap: (content) => content.result ?? content,
     page: (traceId) => `/trace/${traceId}`,
   },
@@ -39,7 +40,7 @@ const BACKENDS = {
   },
 } as const satisfies Readonly<Record<string, OtlpBackend>>;
 
-/** Reads backends that answer OTLP JSON, one trace at a time. Tested against recorded answers only. */
+/** Reads backends that answer OTLP JSON, one trace at a time. Tempo is tested against recorded answers only. */
 export class OtlpReader implements TraceReader {
   readonly readServices?: TraceReader["readServices"];
   readonly findTraces?: TraceReader["findTraces"];
@@ -96,6 +97,7 @@ export class OtlpReader implements TraceReader {
       "query.search_depth": String(limit),
       // Its name in older versions.
       "query.num_traces": String(limit),
+      "query.raw_traces": "true",
     });
     const parts = await this.#readAll(`/api/v3/traces?${query}`, signal);
     const found = parts.flatMap((part) => this.#decode(part));

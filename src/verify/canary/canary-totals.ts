@@ -13,6 +13,7 @@ export class CanaryTotals {
   /** Spans counted by the ledgers. */
   expected = 0;
   missing = 0;
+  sampledOut = 0;
   altered = 0;
   copies = 0;
   unexpected = 0;
@@ -48,6 +49,7 @@ export class CanaryTotals {
     for (const name of TRACE_CLASSES) this.classes[name] += tally.classes[name];
     this.expected += tally.expected;
     this.missing += tally.missing;
+    this.sampledOut += tally.sampledOut;
     this.altered += tally.altered;
     this.copies += tally.copies;
     this.unexpected += tally.unexpected;

@@ -21,6 +21,8 @@ export class Tally {
   /** Spans counted by the ledgers. */
   expected = 0;
   missing = 0;
+  /** Spans of traces that count as sampled out as a whole. */
+  sampledOut = 0;
   /** Missing spans that cannot be attributed to a link. */
   unattributed = 0;
   foreign = 0;
@@ -77,6 +79,7 @@ export class Tally {
     for (const field of [
       "expected",
       "missing",
+      "sampledOut",
       "unattributed",
       "foreign",
       "altered",
@@ -102,6 +105,7 @@ export class Tally {
     this.lastEndMs = Math.max(this.lastEndMs, endMs);
     this.expected += verdict.expected ?? 0;
     this.missing += lost;
+    if (verdict.class === "sampled-out") this.sampledOut += verdict.expected ?? 0;
     this.unattributed += verdict.unattributed;
     this.foreign += verdict.foreign;
     this.altered += verdict.altered.length;
@@ -121,7 +125,7 @@ export class Tally {
     for (const edge of verdict.brokenEdges) count(this.brokenEdges, edgeText(edge));
     for (const name of verdict.samplingIgnoredBy) count(this.samplingIgnoredBy, name);
     if (cause !== null) count(this.unknownCauses, cause);
-    const isGood = ["complete", "not-sampled", "unreached"].includes(verdict.class);
+    const isGood = ["complete", "not-sampled", "unreached", "sampled-out"].includes(verdict.class);
     if (!isGood) this.#keepExample({ traceId, verdict, cause });
   }
 

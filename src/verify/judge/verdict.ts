@@ -89,7 +89,7 @@ const NOTHING: Verdict = {
 /** Adds the class that follows from the findings; `otherwise` if there are none. */
 export function verdictOf(
   findings: Partial<Omit<Verdict, "class">>,
-  otherwise: Extract<TraceClass, "complete" | "unknown" | "not-sampled" | "unreached">,
+  otherwise: Extract<TraceClass, "complete" | "unknown" | "not-sampled" | "unreached" | "sampled-out">,
 ): Verdict {
   const verdict = { ...NOTHING, ...findings };
   const found = classOf(verdict);
@@ -102,6 +102,11 @@ export function verdictOf(
 /** Replaces a verdict given before the spans were due: missing spans may still arrive. */
 export function onTheWay({ expected, seen }: Verdict): Verdict {
   return verdictOf({ expected, seen, certainty: "counted", isOnTheWay: true }, "unknown");
+}
+
+/** Instead of a verdict on a trace of which nothing is there, where the pipeline is allowed to sample. */
+export function sampledOut({ expected, seen }: Verdict): Verdict {
+  return verdictOf({ expected, seen, certainty: "counted" }, "sampled-out");
 }
 
 /** Whether waiting can no longer change the verdict. */

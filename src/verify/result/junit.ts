@@ -27,7 +27,9 @@ export function renderJunit(result: VerifyResult): string {
         ? ""
         : `<failure message="${outcome}: ${missing} of ${formatCount(expected, "span")} ${missing === 1 ? "is" : "are"} missing"/>`;
   const whole = `    <testcase classname="verify" name="every span of run ${escapeText(result.run)} arrived">${body}</testcase>`;
-  const expectations = (result.platform?.expected ?? []).map(renderExpected);
+  const expectations = [...(result.platform?.expected ?? []), ...(result.sampling?.expected ?? [])].map(
+    renderExpected,
+  );
   return renderSuite("chain-link verify", [whole, ...cases, ...expectations]);
 }
 

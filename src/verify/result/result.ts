@@ -11,6 +11,7 @@ import type {
 import { formatCount } from "../../lib/count.ts";
 import type { Histogram } from "../../lib/histogram.ts";
 import type { CallGraph } from "../judge/call-graph.ts";
+import { type KeptShares, roundUp } from "../judge/kept-shares.ts";
 import type { Example, Tally } from "../judge/tally.ts";
 import { describeUnknown, withFailures } from "../judge/unknown-cause.ts";
 import { edgeText } from "../judge/verdict.ts";
@@ -39,18 +40,33 @@ export interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> 
   readonly platform?: Survey | null;
   /** Failed requests by kind, from the sender. @default null: only the ledger is known */
   readonly failures?: ReadonlyMap<string, number> | null;
+  /** Absent traces count as sampled out. @default false */
+  readonly isSamplingAllowed?: boolean;
+  /** Why absent traces may have been lost instead. @default null */
+  readonly samplingDoubt?: string | null;
 }
 
 /** The input of a result. */
-export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph">;
+export type Reconciled = Pick<Reconciliation, "tally" | "exportLatency" | "graph"> & {
+  readonly keptShares?: KeptShares;
+};
 
-export function resultOf({ tally, exportLatency, graph }: Reconciled, options: ResultOptions): VerifyResult {
-  const found = outcomeOf(tally, options.allowed);
+export function resultOf(
+  { tally, exportLatency, graph, keptShares }: Reconciled,
+  options: ResultOptions,
+): VerifyResult {
+  const lostSpans = countLostOfAbsent(tally, options.losses);
+  const missing = tally.missing + lostSpans;
+  const sampling =
+    options.isSamplingAllowed === true && keptShares !== undefined
+      ? { ...keptShares.total, lostSpans, groups: keptShares.list(), expected: keptShares.check() }
+      : null;
+  const found = outcomeOf({ ...totalsOf(tally), missing }, options.allowed);
   const unknownCauses = withFailures(tally.unknownCauses, options.failures ?? null);
   const doubt =
     doubtOf(found, tally, options.losses, unknownCauses) ??
     // A known loss counts even if the ledger is incomplete.
-    (isPassed(found) ? (options.cut ?? null) : null);
+    (isPassed(found) ? (options.cut ?? doubtSampled(tally, options.samplingDoubt ?? null)) : null);
   return {
     outcome: doubt === null ? found : "could-not-tell",
     doubt,
@@ -66,12 +82,13 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
     unknownCauses,
     spans: {
       expected: tally.expected,
-      missing: tally.missing,
+      missing,
       unattributed: tally.unattributed,
       altered: tally.altered,
       copies: tally.copies,
       unexpected: tally.unexpected,
       foreign: tally.foreign,
+      sampledOut: tally.sampledOut,
     },
     links: Object.fromEntries(tally.links),
     edges: Object.fromEntries(tally.edges),
@@ -80,6 +97,7 @@ export function resultOf({ tally, exportLatency, graph }: Reconciled, options: R
     platform: options.platform ?? null,
     failedCalls: tally.failedCalls.list(),
     samplingIgnoredBy: Object.fromEntries(tally.samplingIgnoredBy),
+    sampling,
     losses: options.losses,
     exportLatencyMs: latencyOf(exportLatency),
     seconds: [...tally.seconds]
@@ -110,12 +128,6 @@ function latencyOf(histogram: Histogram): ExportLatency | null {
   return { p50: ms(0.5), p90: ms(0.9), p99: ms(0.99), buckets };
 }
 
-/** Rounds up to the next of 1, 2, 5, 10, 20, 50 … */
-function roundUp(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return power * ([1, 2, 5].find((step) => step * power >= value) ?? 10);
-}
-
 function callsOf(graph: CallGraph | null): string[] {
   const calls = new Set<string>();
   for (const { name, steps } of graph?.services.values() ?? []) {
@@ -124,7 +136,25 @@ function callsOf(graph: CallGraph | null): string[] {
   return [...calls];
 }
 
-type Totals = Pick<Tally, "classes" | "traces" | "expected" | "missing">;
+type Totals = Pick<Tally, "classes" | "traces" | "expected" | "missing" | "sampledOut">;
+
+function totalsOf({ classes, traces, expected, missing, sampledOut }: Tally): Totals {
+  return { classes, traces, expected, missing, sampledOut };
+}
+
+/** Losses are attributed to missing spans first; what counters prove beyond them is missing in absent traces. */
+function countLostOfAbsent({ missing, sampledOut }: Tally, losses: readonly Loss[]): number {
+  const lost = losses.reduce((sum, { spans }) => sum + spans, 0);
+  return Math.max(0, Math.min(sampledOut, lost - missing));
+}
+
+function doubtSampled(tally: Tally, samplingDoubt: string | null): string | null {
+  const absent = tally.classes["sampled-out"];
+  if (absent === 0) return null;
+  if (tally.sampledOut === tally.expected)
+    return "the backend has no span of this run: is it the one that the links report to?";
+  return samplingDoubt;
+}
 
 export function isPassed(outcome: Outcome): boolean {
   return outcome === "complete" || outcome === "within-allowed-loss";
@@ -137,7 +167,7 @@ export function outcomeOf(totals: Totals, allowed: Allowance): Outcome {
 
 /** Copies alone are not a loss, and neither are unsampled requests. */
 export function strictOutcomeOf(
-  { classes, traces, expected, missing }: Totals,
+  { classes, traces, expected, missing, sampledOut }: Totals,
   allowed = NOTHING_ALLOWED,
 ): StrictOutcome {
   const wrong =
@@ -147,7 +177,8 @@ export function strictOutcomeOf(
     classes.unexpected +
     classes["broken-context"] +
     classes.orphaned;
-  if (missing > expected * allowed.loss || wrong > traces * allowed.loss) return "incomplete";
+  // What a sampler left out cannot make up for what was lost.
+  if (missing > (expected - sampledOut) * allowed.loss || wrong > traces * allowed.loss) return "incomplete";
   if (traces === 0 || classes.unknown > traces * allowed.unknown) return "could-not-tell";
   return "complete";
 }

@@ -1,10 +1,17 @@
 import type { Loss, LossReason } from "../../contract/verify-result.ts";
 import type { Counters, LinkCounters } from "../backend/counters.ts";
+import type { StageCounters } from "../backend/stage-counters.ts";
 import type { Tally } from "../judge/tally.ts";
+import { findStageLosses, type StageReport } from "./stage-losses.ts";
 
 const DROP_REASONS = ["queue_full", "rejected", "unavailable", "shutdown"] as const;
 
 /**
+ * Says where missing spans went, by what counters grew from `before` to `after`: first what was counted span by span (by links, then as
+ * refused by the backend), then what is only likely (a link is gone, the backend made room); never more than are missing.
+ * @param ended What counters said soon after the last request, where others followed: of what links have queued now, only what they had
+ * queued then can be missing, as queues are emptied in order
+ * @param hasForgotten The backend no longer has traces that were seen in it
  * Attributes missing spans to causes by the growth of counters from `before` to `after`: first what was
  * counted span by span (by links, then refused by the backend), then what is only likely (a link is gone, the
  * backend evicted traces). It never attributes more spans than are missing.
@@ -18,15 +25,27 @@ export function attributeLosses(
   after: Counters,
   ended: Counters | null = null,
   hasForgotten = false,
+  stageNames: readonly string[] = [],
 ): Loss[] {
   const losses: Loss[] = [];
   let open = tally.unattributed;
+  // Spans of traces that count as sampled out: what is proved to be lost beyond the missing spans is of these.
+  let absent = tally.sampledOut;
   let sent = 0;
   let isSentKnown = after.links.size > 0;
   const take = (link: string | null, reason: LossReason, available: number, missing: number) => {
     const spans = Math.max(0, Math.min(available, missing));
     if (spans > 0) losses.push({ link, reason, spans });
     return spans;
+  };
+  /** For spans that are certainly lost, and not left out on purpose. */
+  const takeLost = (link: string | null, reason: LossReason, available: number, stage?: string) => {
+    const fromOpen = Math.max(0, Math.min(available, open));
+    const fromAbsent = Math.max(0, Math.min(available - fromOpen, absent));
+    open -= fromOpen;
+    absent -= fromAbsent;
+    const spans = fromOpen + fromAbsent;
+    if (spans > 0) losses.push({ link, reason, spans, ...(stage === undefined ? {} : { stage }) });
   };
   /** Losses that were not counted, of links whose spans were lost with their process. */
   const gone: { readonly link: string; readonly reason: LossReason; readonly missing: number }[] = [];
@@ -43,7 +62,7 @@ export function attributeLosses(
         const taken = take(name, reason, count, missing);
         missing -= taken;
         // Spans that could not be attributed to any link may be this link's.
-        open -= take(name, reason, count - taken, open);
+        takeLost(name, reason, count - taken);
       }
     }
     const end = grown?.end ?? null;
@@ -55,6 +74,19 @@ export function attributeLosses(
     backend?.[key] === null || backend?.[key] === undefined
       ? null
       : backend[key] - (before?.backend?.[key] ?? 0);
+  const stages = stagesOf(before, after, isSentKnown ? sent : null, stageNames);
+  const takeAt = (isCertain: boolean) => {
+    for (const loss of stages?.losses ?? []) {
+      if (loss.isCertain !== isCertain) continue;
+      if (isCertain) takeLost(null, loss.reason, loss.spans, loss.stage);
+      else {
+        const spans = Math.max(0, Math.min(loss.spans, open));
+        open -= spans;
+        if (spans > 0) losses.push({ link: null, stage: loss.stage, reason: loss.reason, spans });
+      }
+    }
+  };
+  takeAt(true);
   const missingOfGone = gone.reduce((sum, { missing }) => sum + missing, 0);
   // Nothing else explains the remaining losses, so the refused spans are attributed to them first.
   let refused = take(null, "refused", grew("refused") ?? 0, open + missingOfGone);
@@ -66,20 +98,33 @@ export function attributeLosses(
     refused -= refusedOfIt;
     take(link, reason, missing - refusedOfIt, missing);
   }
-  open -= take(null, "evicted", grew("evicted") ?? 0, open);
-  if (backend?.restarts) open -= take(null, "backend_restarted", open, open);
-  else if (hasForgotten) open -= take(null, "backend_restarted_or_evicted", open, open);
+  takeLost(null, "evicted", grew("evicted") ?? 0);
+  if (backend?.restarts) takeLost(null, "backend_restarted", open + absent);
+  else if (hasForgotten) takeLost(null, "backend_restarted_or_evicted", open + absent);
+  takeAt(false);
   const received = grew("received");
-  if (backend && isSentKnown && received !== null) {
+  const handedOn = stages === null ? (isSentKnown ? sent : null) : stages.handedOn;
+  if (backend && handedOn !== null && received !== null) {
     const { countsCopies = false, identity = null } = backend;
     // Copies of some spans must not offset the loss of others.
     const isExact = !countsCopies && identity !== null;
     const arrived = received - (countsCopies ? tally.copies : 0);
-    if (identity !== null) open -= take(null, "never_received", sent - arrived, open);
+    if (identity !== null) open -= take(null, "never_received", handedOn - arrived, open);
     open -= take(null, isExact ? "not_stored" : "never_received_or_not_stored", open, open);
   }
   take(null, "unexplained", open, open);
   return losses;
+}
+
+function stagesOf(
+  before: Counters | null,
+  after: Counters,
+  sent: number | null,
+  names: readonly string[],
+): StageReport | null {
+  if (after.stages === undefined || after.stages.length === 0) return null;
+  const known = before?.stages?.filter((stage): stage is StageCounters => stage !== null) ?? null;
+  return findStageLosses(names, known, after.stages, sent);
 }
 
 /** What happened to one link, which may be several processes. */

@@ -1,7 +1,7 @@
 import type { RunIds } from "../../trace/run.ts";
+import { readPatiently } from "../backend/patient-reader.ts";
 import type { QueryPace } from "../backend/query-pace.ts";
 import type { TraceReader } from "../backend/trace-reader.ts";
-import { readPatiently } from "./extra-spans.ts";
 import type { FinalVerdicts } from "./final-verdicts.ts";
 
 export interface BackendMemoryOptions {

@@ -1,5 +1,6 @@
-import { pause, type QueryPace } from "../backend/query-pace.ts";
-import { isAway, type TraceReader } from "../backend/trace-reader.ts";
+import { readPatiently } from "../backend/patient-reader.ts";
+import type { QueryPace } from "../backend/query-pace.ts";
+import type { TraceReader } from "../backend/trace-reader.ts";
 import type { FinalVerdicts } from "./final-verdicts.ts";
 import { readCopies } from "./ledger-comparison.ts";
 import type { RunLedger } from "./run-ledger.ts";
@@ -15,8 +16,6 @@ export interface ExtraSpansOptions {
   readonly hasAnswered: boolean;
   readonly signal: AbortSignal;
 }
-
-const SECOND_TRIAL_MS = 2000;
 
 /**
  * Adds findings that belong to no request of the ledger: unrecorded traces, and copies that the backend did
@@ -38,19 +37,5 @@ export async function addExtraSpans(settled: FinalVerdicts, options: ExtraSpansO
   const judged = new Set(Array.from({ length: book.size }, (_, index) => book.sequence(index)));
   for (const { sequence, copies } of doubled) {
     if (judged.has(sequence)) settled.addSwallowed(sequence, copies);
-  }
-}
-
-/** Retries once, so that one late answer does not discard a long run. */
-export async function readPatiently<T>(
-  read: () => Promise<T>,
-  { hasAnswered, signal }: Pick<ExtraSpansOptions, "hasAnswered" | "signal">,
-): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!isAway(error) || !hasAnswered) throw error;
-    await pause(SECOND_TRIAL_MS, signal);
-    return read();
   }
 }

@@ -1,6 +1,7 @@
 import { Histogram } from "../../lib/histogram.ts";
 import type { LedgerRecord } from "../../trace/ledger-record.ts";
 import type { RunIds } from "../../trace/run.ts";
+import { type KeptExpectation, KeptShares } from "../judge/kept-shares.ts";
 import { Tally } from "../judge/tally.ts";
 import { causeOf } from "../judge/unknown-cause.ts";
 import type { Verdict } from "../judge/verdict.ts";
@@ -19,11 +20,14 @@ export class FinalVerdicts {
   readonly #book: RunLedger;
   readonly #ids: RunIds;
   readonly #maxExamples: number | undefined;
+  readonly #keptExpectations: readonly KeptExpectation[];
   readonly #startedAt = Date.now();
   /** The first requests whose traces were seen complete. */
   readonly earliest: LedgerRecord[] = [];
   /** Sequence numbers of requests whose traces are not complete. */
   readonly #faulty = new Set<number>();
+  /** Of requests whose spans were recorded, what is there. */
+  keptShares: KeptShares;
   #tally: Tally;
   /**
    * Whether traces are seen for the first time. After `startOver` they are not, and their latency is
@@ -31,11 +35,18 @@ export class FinalVerdicts {
    */
   #isFirst = true;
 
-  constructor(book: RunLedger, ids: RunIds, maxExamples?: number) {
+  constructor(
+    book: RunLedger,
+    ids: RunIds,
+    maxExamples?: number,
+    keptExpectations: readonly KeptExpectation[] = [],
+  ) {
     this.#book = book;
     this.#maxExamples = maxExamples;
     this.#tally = new Tally(maxExamples);
     this.#ids = ids;
+    this.#keptExpectations = keptExpectations;
+    this.keptShares = new KeptShares(keptExpectations);
   }
 
   get tally(): Tally {
@@ -46,6 +57,8 @@ export class FinalVerdicts {
   add(record: LedgerRecord, verdict: Verdict, seenAt?: number): void {
     const endedAt = this.#book.endOf(record);
     this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict, causeOf(record, verdict));
+    if (record.isSampled && (verdict.expected ?? 0) > 0)
+      this.keptShares.add(record, verdict.class !== "sampled-out" && verdict.class !== "not-found");
     if (verdict.class !== "complete") {
       this.#faulty.add(record.sequence);
       return;
@@ -63,6 +76,7 @@ export class FinalVerdicts {
   /** Discards all verdicts. */
   startOver(): void {
     this.#tally = new Tally(this.#maxExamples);
+    this.keptShares = new KeptShares(this.#keptExpectations);
     this.#faulty.clear();
     this.earliest.length = 0;
     this.#isFirst = false;

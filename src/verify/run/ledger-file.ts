@@ -1,5 +1,12 @@
 import { UserError } from "../../lib/errors.ts";
-import { ANY_MAGIC, isEndMarker, LedgerSeal, parseRunHeader, SEALED_BYTES } from "../../trace/ledger-file.ts";
+import {
+  ANY_MAGIC,
+  isEndMarker,
+  LedgerSeal,
+  parseRunHeader,
+  SEALED_BYTES,
+  VERSION,
+} from "../../trace/ledger-file.ts";
 import { RunLedger } from "./run-ledger.ts";
 
 /** The intact records of a ledger file. */
@@ -51,10 +58,10 @@ function parseHeader(bytes: Uint8Array, name: string): { line: string; book: Run
     throw new UserError("ledger-unreadable", `${name} is not the ledger of a run`, hint);
   }
   const [, version = "?"] = /^chain-link-run (\d{1,9}) /.exec(line) ?? [];
-  throw version === "1"
+  throw version !== "?" && Number(version) < VERSION
     ? new UserError(
         "ledger-unreadable",
-        `the ledger ${name} has version 1, which this version of chain-link does not read`,
+        `the ledger ${name} has version ${version}, which this version of chain-link does not read`,
         "Record the run again, or verify it with the version of chain-link that wrote it.",
       )
     : new UserError(

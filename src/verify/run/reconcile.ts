@@ -2,14 +2,16 @@ import type { Histogram } from "../../lib/histogram.ts";
 import type { LedgerRecord } from "../../trace/ledger-record.ts";
 import { RunIds } from "../../trace/run.ts";
 import type { Inquiry } from "../backend/inquiry.ts";
+import { makePatient } from "../backend/patient-reader.ts";
 import { pause, QueryPace } from "../backend/query-pace.ts";
 import { isAway, type TraceReader } from "../backend/trace-reader.ts";
 import type { CallGraph } from "../judge/call-graph.ts";
 import { judgeTrace, NOT_SAMPLED, UNREACHED, unreachedBy } from "../judge/judge.ts";
+import type { KeptExpectation, KeptShares } from "../judge/kept-shares.ts";
 import { Learning } from "../judge/learning.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import type { Tally } from "../judge/tally.ts";
-import { isFinal, onTheWay, type Verdict, verdictOf } from "../judge/verdict.ts";
+import { isFinal, onTheWay, sampledOut, type Verdict, verdictOf } from "../judge/verdict.ts";
 import { BackendMemory } from "./backend-memory.ts";
 import { addExtraSpans } from "./extra-spans.ts";
 import { FinalVerdicts } from "./final-verdicts.ts";
@@ -51,6 +53,10 @@ export interface ReconcileOptions {
   readonly learning?: Learning;
   /** Bad traces to list. @default 10 */
   readonly maxExamples?: number;
+  /** Traces of which nothing is there at the end count as sampled out. @default false */
+  readonly isSamplingAllowed?: boolean;
+  /** What the sampling has to keep. @default nothing */
+  readonly keptExpectations?: readonly KeptExpectation[];
   readonly signal: AbortSignal;
   /** Aborted: what is there once all requests have ended is judged at once, and what is not is `unknown`, as it may be on the way. */
   readonly hurry?: AbortSignal;
@@ -66,6 +72,7 @@ export interface Progress {
 
 export interface Reconciliation {
   readonly tally: Tally;
+  readonly keptShares: KeptShares;
   /** Microseconds from the end of a request until its trace was seen complete; of requests that ended while this ran. */
   readonly exportLatency: Histogram;
   /** The one that was given, or what was learned; `null` where no trace was complete. */
@@ -126,7 +133,7 @@ class Reconciler {
   constructor(options: ReconcileOptions) {
     this.#options = options;
     this.#ids = new RunIds(options.book.header.run);
-    this.#settled = new FinalVerdicts(options.book, this.#ids, options.maxExamples);
+    this.#settled = new FinalVerdicts(options.book, this.#ids, options.maxExamples, options.keptExpectations);
     const { queriesPerSecond, signal, hurry, inquiry = null, book } = options;
     this.#fullLedgers = inquiry === null ? null : new FullLedgers(inquiry, this.#ids, book.header.startMs);
     this.#wake = hurry === undefined ? signal : AbortSignal.any([signal, hurry]);
@@ -189,6 +196,7 @@ class Reconciler {
     await addExtraSpans(this.#settled, { ...findings, isWholeRun: isWholeRun?.() ?? false });
     return {
       tally: this.#settled.tally,
+      keptShares: this.#settled.keptShares,
       exportLatency: this.#settled.latency,
       graph: this.#learning.knowledge.graph,
       queries: this.#pace.queries,
@@ -254,10 +262,17 @@ class Reconciler {
     }
   }
 
+  /** A busy backend that has answered before gets more time for its last answer. */
+  #readerFor(isLast: boolean): TraceReader {
+    const { reader } = this.#options;
+    return isLast && this.#hasAnswered ? makePatient(reader) : reader;
+  }
+
   async #look(isLast: boolean): Promise<void> {
-    const { reader, signal } = this.#options;
+    const { signal } = this.#options;
+    const reader = this.#readerFor(isLast);
     const hasAccounts = reader.readAccounts !== undefined && this.#pending.length >= ACCOUNTS_FROM;
-    if (hasAccounts) await this.#compareAccounts();
+    if (hasAccounts) await this.#compareAccounts(reader);
     const pending = this.#pending;
     // What the accounts have not proved is mostly on the way, or lost: all of it is read at the end, not in each look.
     const end = hasAccounts && !isLast ? Math.min(ACCOUNTS_FROM, pending.length) : pending.length;
@@ -266,7 +281,7 @@ class Reconciler {
     let from = 0;
     try {
       for (; from < end && (isLast || !this.#isCutShort); from += reader.batchSize) {
-        await this.#readBatch(pending.slice(from, from + reader.batchSize), isLast ? left : null);
+        await this.#readBatch(reader, pending.slice(from, from + reader.batchSize), isLast ? left : null);
         if (!isLast) this.#report(null);
       }
     } finally {
@@ -279,9 +294,18 @@ class Reconciler {
     for (const trace of left) {
       const verdict = this.#judge(trace);
       const isEarly = this.#isCutShort && !isFinal(verdict);
-      this.#settled.add(trace.record, isEarly ? onTheWay(verdict) : verdict);
+      this.#settled.add(
+        trace.record,
+        isEarly ? onTheWay(verdict) : this.#allowSampling(verdict, trace.spans),
+      );
       if (!isEarly) this.#addFailedCalls(trace);
     }
+  }
+
+  /** A single span, whoever recorded it, would show that the sampler kept the trace. */
+  #allowSampling(verdict: Verdict, spans: readonly SeenSpan[]): Verdict {
+    const isAbsent = verdict.class === "not-found" && spans.length === 0;
+    return isAbsent && this.#options.isSamplingAllowed ? sampledOut(verdict) : verdict;
   }
 
   #judge({ record, spans, reached, elsewhere, isUnreached }: SeenTrace): Verdict {
@@ -301,8 +325,8 @@ class Reconciler {
   }
 
   /** What may still change stays pending, or is kept in `left`. */
-  async #readBatch(indexes: readonly number[], left: SeenTrace[] | null): Promise<void> {
-    const { book, reader, signal } = this.#options;
+  async #readBatch(reader: TraceReader, indexes: readonly number[], left: SeenTrace[] | null): Promise<void> {
+    const { book, signal } = this.#options;
     const records = indexes.map((index) => book.record(index));
     const ids = records.map(({ sequence }) => this.#ids.traceId(sequence));
     await this.#pace.turn();
@@ -377,13 +401,14 @@ class Reconciler {
   }
 
   /** Settles what the backend's own accounts prove. Not for few, as spans say more: who ignored a sampling decision. */
-  async #compareAccounts(): Promise<void> {
-    const { book, reader, signal } = this.#options;
+  async #compareAccounts(reader: TraceReader): Promise<void> {
+    const { book, signal } = this.#options;
     const isSettledAt = new Uint8Array(book.size);
     // The spans of some are read all the same: what is missing in others is named by what whole traces have taught.
     let toLearnFrom = this.#learning.wanted;
     try {
       for await (const batch of compareLedgers(book, this.#pending, reader, this.#pace, signal)) {
+        this.#hasAnswered = true;
         const seenAt = Date.now();
         for (const { index, record, isProved } of batch) {
           if (!isProved || this.#hidden.has(index) || toLearnFrom-- > 0) continue;

@@ -1,9 +1,9 @@
 import {
   type LedgerRecord,
-  RECORD_BYTES,
   type RunHeader,
-  readRunRecord,
-  writeLedgerRecord,
+  readTimedRecord,
+  TIMED_BYTES,
+  writeTimedRecord,
 } from "../../trace/ledger-record.ts";
 
 const FIRST_RECORDS = 1024;
@@ -15,7 +15,7 @@ const FIRST_RECORDS = 1024;
 export class RunLedger {
   readonly header: RunHeader;
   size = 0;
-  #view = new DataView(new ArrayBuffer(FIRST_RECORDS * RECORD_BYTES));
+  #view = new DataView(new ArrayBuffer(FIRST_RECORDS * TIMED_BYTES));
 
   constructor(header: RunHeader) {
     this.header = header;
@@ -23,18 +23,18 @@ export class RunLedger {
 
   add(record: LedgerRecord): void {
     this.#makeRoom(this.size + 1);
-    writeLedgerRecord(this.#view, this.size++ * RECORD_BYTES, record);
+    writeTimedRecord(this.#view, this.size++ * TIMED_BYTES, record);
   }
 
   /** Returns the record at `index`, in the order in which requests ended. */
   record(index: number): LedgerRecord {
     if (index >= this.size) throw new RangeError(`record ${index} of ${this.size}`);
-    return readRunRecord(this.#view, index * RECORD_BYTES);
+    return readTimedRecord(this.#view, index * TIMED_BYTES);
   }
 
   /** Returns the sequence number of the record at `index`. */
   sequence(index: number): number {
-    return this.#view.getUint32(index * RECORD_BYTES, true);
+    return this.#view.getUint32(index * TIMED_BYTES, true);
   }
 
   /** Returns the end of a request, in milliseconds since 1970. */
@@ -44,12 +44,12 @@ export class RunLedger {
 
   /** Adds all records of another ledger of this run. */
   append(other: RunLedger): void {
-    this.#addBytes(new Uint8Array(other.#view.buffer, 0, other.size * RECORD_BYTES));
+    this.#addBytes(new Uint8Array(other.#view.buffer, 0, other.size * TIMED_BYTES));
   }
 
   /** Adds the record in the {@link RECORD_BYTES} bytes at offset `at`. */
   addBytes(bytes: Uint8Array, at: number): void {
-    this.#addBytes(bytes.subarray(at, at + RECORD_BYTES));
+    this.#addBytes(bytes.subarray(at, at + TIMED_BYTES));
   }
 
   /** Returns a request with more than one record; `null` if there is none. */
@@ -70,14 +70,14 @@ export class RunLedger {
   }
 
   #addBytes(bytes: Uint8Array): void {
-    const records = bytes.length / RECORD_BYTES;
+    const records = bytes.length / TIMED_BYTES;
     this.#makeRoom(this.size + records);
-    new Uint8Array(this.#view.buffer).set(bytes, this.size * RECORD_BYTES);
+    new Uint8Array(this.#view.buffer).set(bytes, this.size * TIMED_BYTES);
     this.size += records;
   }
 
   #makeRoom(records: number): void {
-    const neededBytes = records * RECORD_BYTES;
+    const neededBytes = records * TIMED_BYTES;
     if (neededBytes <= this.#view.byteLength) return;
     const grown = new Uint8Array(Math.max(neededBytes, this.#view.byteLength * 2));
     grown.set(new Uint8Array(this.#view.buffer));

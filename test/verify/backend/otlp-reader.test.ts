@@ -149,6 +149,7 @@ test("jaeger: services are listed, and traces of one are found by the time of a 
     "query.start_time_max": "2018-12-13T14:51:01.500Z",
     "query.search_depth": "7",
     "query.num_traces": "7",
+    "query.raw_traces": "true",
   });
 });
 

@@ -5,6 +5,7 @@ import type { Loss } from "../../../src/contract/verify-result.ts";
 import { Histogram } from "../../../src/lib/histogram.ts";
 import { renderCanaryMetrics } from "../../../src/verify/canary/canary-metrics.ts";
 import { CanaryTotals } from "../../../src/verify/canary/canary-totals.ts";
+import { KeptShares } from "../../../src/verify/judge/kept-shares.ts";
 import { Tally } from "../../../src/verify/judge/tally.ts";
 import { readPrometheusText } from "../../helpers/prometheus-text.ts";
 
@@ -35,7 +36,14 @@ function exportedSeries(): Map<string, Set<string>> {
   tally.brokenEdges.set("a > b", 1);
   const losses: Loss[] = [{ link: "a", reason: "queue_full", spans: 1 }];
   account.add(
-    { tally, exportLatency: new Histogram(), graph: null, queries: 0, hasForgotten: false },
+    {
+      tally,
+      keptShares: new KeptShares(),
+      exportLatency: new Histogram(),
+      graph: null,
+      queries: 0,
+      hasForgotten: false,
+    },
     losses,
   );
   const series = new Map<string, Set<string>>();
