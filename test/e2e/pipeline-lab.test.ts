@@ -83,13 +83,13 @@ describe.skipIf(!hasLab)(`verify with a real Jaeger${JAEGER_NOTE}`, () => {
   }, 120_000);
 
   test("metrics that are no collector's end verify before anything is sent", async () => {
-    const { exitCode, stdout } = await runCli([
-      ...["verify", topology, "--collector-metrics", `${jaeger.query}/`, "-o", "json"],
+    const { exitCode, stderr } = await runCli([
+      "verify",
+      topology,
+      "--collector-metrics",
+      `${jaeger.query}/`,
     ]);
     expect(exitCode).toBe(3);
-    expect(JSON.parse(stdout).error).toMatchObject({
-      code: "backend-unreadable",
-      message: expect.stringContaining("metrics of the collector"),
-    });
+    expect(stderr).toContain("cannot read the metrics of the collector at");
   }, 60_000);
 });
