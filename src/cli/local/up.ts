@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
+import type { AllowedOrigins } from "../../collector/access.ts";
 import type { ControlDesk } from "../../collector/control-desk.ts";
 import type { Collector } from "../../collector/server.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Load } from "../../load/generator.ts";
+import type { Rate } from "../../load/schedule.ts";
 import type { LiveProof } from "../../local/live-proof.ts";
 import type { LocalChain } from "../../local/local-chain.ts";
 import { isCall, MAX_BACKOFF_FACTOR, type Topology } from "../../topology/model.ts";
@@ -21,7 +23,7 @@ import {
 } from "../common/topology-input.ts";
 import { defineCommand } from "../shell/command.ts";
 import { EXIT } from "../shell/exit.ts";
-import { durationFlag, integerFlag, switchFlag, textFlag, urlFlag } from "../shell/flags.ts";
+import { durationFlag, type FlagValues, integerFlag, switchFlag, textFlag, urlFlag } from "../shell/flags.ts";
 import { outputFlag } from "../shell/global-flags.ts";
 import { watchInterrupts } from "../shell/interrupt.ts";
 import { openBrowser } from "../shell/open-browser.ts";
@@ -100,22 +102,7 @@ export const up = defineCommand({
     // Only after reading the document: standard input may never end, and Ctrl-C must still work.
     const interruption = watchInterrupts(() => output.print("\n"));
     const parts: Parts = { collector: null, desk: null, chain: null, load: null, proof: null };
-    const isElsewhere = flags.zipkin !== null || flags.otlp !== null;
-    if (!isElsewhere) {
-      const [{ startCollector }, { ControlDesk }] = await Promise.all([
-        import("../../collector/server.ts"),
-        import("../../collector/control-desk.ts"),
-      ]);
-      parts.desk = new ControlDesk(randomBytes(TOKEN_BYTES).toString("base64url"), flags.host);
-      parts.collector = startCollector({
-        host: flags.host,
-        port: flags.port,
-        allowedOrigins: flags.cors,
-        control: parts.desk,
-        proof: () => parts.proof,
-        ...storeOptions(flags),
-      });
-    }
+    if (flags.zipkin === null && flags.otlp === null) await openCollector(parts, flags);
     const { tracer, target } = readTracing(flags, settings, output, parts.collector?.url ?? null);
     let table: InstanceType<typeof LiveTable> | null = null;
     try {
@@ -142,18 +129,11 @@ export const up = defineCommand({
       parts.chain = chain;
       tellExposure(flags.host, "send requests to the links, and read and send traces", output);
       output.detail(`${chain.links.length} links ready after ${Math.round(performance.now())} ms`);
-      if (parts.desk !== null) {
-        const { controlChain } = await import("../../local/chain-control.ts");
-        parts.desk.attach(
-          controlChain(topology, chain, () => parts.load, rateOf(flags, settings).toPerSecond),
-        );
-      }
+      await offerControl(parts, topology, rateOf(flags, settings));
       // Browsers do not send what follows #.
       const page = parts.collector && `${parts.collector.url}/#token=${parts.desk?.token}`;
       if (flags.output === "json") {
-        const links = chain.links.map(({ name, url }) => ({ name, url }));
-        const facts = { name: topology.name, page, collector: target.url, entry: chain.entryUrl, links };
-        await output.result(`${JSON.stringify(facts)}\n`);
+        await output.result(renderFacts(topology, chain, page, target.url));
       } else {
         table = new LiveTable({ output, topology, chain, page, collectorUrl: target.url });
         table.start();
@@ -162,41 +142,13 @@ export const up = defineCommand({
         output.warn("--open has no effect: there is no page, because spans are sent elsewhere");
       if (flags.open && page !== null) openBrowser(page);
       if (!flags["no-load"]) {
-        const [{ startEntryLoad }, { newRunId, RunIds }] = await Promise.all([
-          import("../common/entry-load.ts"),
-          import("../../trace/run.ts"),
-        ]);
-        const ids = new RunIds(newRunId());
-        const url = `${chain.entryUrl}/`;
-        if (parts.collector !== null) {
-          parts.proof = await startProof(
-            { run: ids.runId, startMs: Date.now(), url },
-            topology,
-            chain,
-            parts.collector,
-            parts.desk,
-          );
-        }
-        const load = startEntryLoad({
-          url,
-          ids,
-          onEnd: (record) => parts.proof?.noteEnd(record),
-          rate: rateOf(flags, settings),
-          timeoutMs: longestAnswerMs(topology),
-          seed: flags.seed,
-        });
-        parts.load = load;
-        table?.showLoad(load.results);
+        const { results } = await startUpLoad(parts, chain, topology, rateOf(flags, settings), flags.seed);
+        table?.showLoad(results);
       }
-      const ends: Promise<unknown>[] = [interruption.signal];
-      if (flags.duration !== null) ends.push(Bun.sleep(flags.duration));
-      const reason = await Promise.race(ends);
+      const limit = flags.duration === null ? [] : [Bun.sleep(flags.duration)];
+      const reason = await Promise.race([interruption.signal, ...limit]);
       table?.end();
-      const inFlight = parts.load?.results.inFlight ?? 0;
-      if (inFlight > 0)
-        output.note(`waiting for ${inFlight} requests in flight; press Ctrl-C to stop immediately`);
-      await stopAll(parts);
-      const isWhole = describeEnd(parts, output);
+      const isWhole = await finish(parts, output);
       if (reason === "SIGINT") return EXIT.interrupted;
       return isWhole ? EXIT.done : EXIT.failed;
     } catch (error) {
@@ -205,6 +157,68 @@ export const up = defineCommand({
     }
   },
 });
+
+/** Starts the collector, and the desk at which its page controls the chain. */
+async function openCollector(
+  parts: Parts,
+  flags: FlagValues<typeof STORE_FLAGS> & {
+    readonly host: string;
+    readonly port: number;
+    readonly cors: AllowedOrigins;
+  },
+): Promise<void> {
+  const [{ startCollector }, { ControlDesk }] = await Promise.all([
+    import("../../collector/server.ts"),
+    import("../../collector/control-desk.ts"),
+  ]);
+  parts.desk = new ControlDesk(randomBytes(TOKEN_BYTES).toString("base64url"), flags.host);
+  parts.collector = startCollector({
+    host: flags.host,
+    port: flags.port,
+    allowedOrigins: flags.cors,
+    control: parts.desk,
+    proof: () => parts.proof,
+    ...storeOptions(flags),
+  });
+}
+
+/** Lets the page control the chain, if there is a page. */
+async function offerControl(parts: Parts, topology: Topology, rate: Rate): Promise<void> {
+  if (parts.desk === null || parts.chain === null) return;
+  const { controlChain } = await import("../../local/chain-control.ts");
+  parts.desk.attach(controlChain(topology, parts.chain, () => parts.load, rate.toPerSecond));
+}
+
+/** Starts the load and, with a collector, the proof that its spans arrive. */
+async function startUpLoad(
+  parts: Parts,
+  chain: LocalChain,
+  topology: Topology,
+  rate: Rate,
+  seed: string | null,
+): Promise<Load> {
+  const [{ startEntryLoad }, { newRunId, RunIds }] = await Promise.all([
+    import("../common/entry-load.ts"),
+    import("../../trace/run.ts"),
+  ]);
+  const { collector, desk } = parts;
+  const ids = new RunIds(newRunId());
+  const url = `${chain.entryUrl}/`;
+  if (collector !== null) {
+    const header = { run: ids.runId, startMs: Date.now(), url };
+    parts.proof = await startProof(header, topology, chain, collector, desk);
+  }
+  const load = startEntryLoad({
+    url,
+    ids,
+    onEnd: (record) => parts.proof?.noteEnd(record),
+    rate,
+    timeoutMs: longestAnswerMs(topology),
+    seed,
+  });
+  parts.load = load;
+  return load;
+}
 
 /**
  * Refuses a flag on the command line that another setting leaves without effect. Variables may be meant for other commands.
@@ -269,6 +283,21 @@ async function startProof(
   });
   setInterval(() => proof.tick(), SECOND_MS).unref();
   return proof;
+}
+
+/** The running chain as one line of JSON. */
+function renderFacts(topology: Topology, chain: LocalChain, page: string | null, collector: string): string {
+  const links = chain.links.map(({ name, url }) => ({ name, url }));
+  return `${JSON.stringify({ name: topology.name, page, collector, entry: chain.entryUrl, links })}\n`;
+}
+
+/** Stops everything and prints the totals; resolves to false when spans were lost or no request succeeded. */
+async function finish(parts: Parts, output: Output): Promise<boolean> {
+  const inFlight = parts.load?.results.inFlight ?? 0;
+  if (inFlight > 0)
+    output.note(`waiting for ${inFlight} requests in flight; press Ctrl-C to stop immediately`);
+  await stopAll(parts);
+  return describeEnd(parts, output);
 }
 
 /** Stops the load first, so that every request is answered; the collector last, so that it gets every span. */
