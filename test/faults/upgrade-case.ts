@@ -39,6 +39,9 @@ const WIDE = "58 to 60 services";
 const chain = (links: number) => ["--instances", String(links), "--slow", "off"];
 const BASE = "front: { entry: true, calls: [a, b] }, a: { calls: [c] }";
 const graph = (more: string, base = BASE) => ({ services: `{ ${base}, ${more} }` });
+const CHAIN_ENTRY = "chain-link-service-0";
+/** A topology whose entry is called like that of a chain, so that requests can go on during the change. */
+const LIKE_CHAIN = graph("b: {}, c: {}", BASE.replace("front:", `${CHAIN_ENTRY}:`));
 const OLD = graph("b: {}, c: {}");
 const wide = (services: number) => {
   const names = Array.from({ length: services - 1 }, (_, index) => `s${index}`);
@@ -62,7 +65,7 @@ export const CASES: readonly UpgradeCase[] = [
     change,
     before,
     after,
-    entry: change === WIDE ? null : "chain-link-service-0",
+    entry: change === WIDE ? null : CHAIN_ENTRY,
   })),
   ...(
     [
@@ -86,8 +89,8 @@ export const CASES: readonly UpgradeCase[] = [
     after,
     entry: change === WIDE ? null : "front",
   })),
-  { shape: "both", change: "chain to topology", before: chain(3), after: OLD, entry: null },
-  { shape: "both", change: "topology to chain", before: OLD, after: chain(3), entry: null },
+  { shape: "both", change: "chain to topology", before: chain(3), after: LIKE_CHAIN, entry: CHAIN_ENTRY },
+  { shape: "both", change: "topology to chain", before: LIKE_CHAIN, after: chain(3), entry: CHAIN_ENTRY },
 ];
 
 /** Requests a second that are sent while a release is changed. */

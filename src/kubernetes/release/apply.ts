@@ -11,7 +11,7 @@ import { FIELD_MANAGER } from "./owned-fields.ts";
 import type { PlannedObject, Removal } from "./plan.ts";
 import { describeProblem, readApplyProblems } from "./problem.ts";
 
-/** The server refused objects though their dry run, or that of objects like them, went well. */
+/** The server refused objects although their dry run, or that of similar objects, succeeded. */
 export class ApplyFailed extends Error {
   override readonly name = "ApplyFailed";
 
@@ -23,8 +23,8 @@ export class ApplyFailed extends Error {
 }
 
 /**
- * Applies what a plan found to be new or different, kind after kind; within a kind at the same time. All refusals of
- * one kind are reported together, and end it.
+ * Applies new and changed objects of a plan, one kind after the other; objects of one kind concurrently. All refusals of
+ * one kind are reported together and end the deploy.
  */
 export async function applyPlanned(work: ReleaseOperation, objects: readonly PlannedObject[]): Promise<void> {
   for (const group of splitKinds(objects)) {
@@ -52,7 +52,7 @@ export async function applyPlanned(work: ReleaseOperation, objects: readonly Pla
   }
 }
 
-/** Deletes what is wanted no longer; the kind that is applied last goes first. */
+/** Deletes obsolete members; the kind that is applied last is deleted first. */
 export async function prune(work: ReleaseOperation, removals: readonly Removal[]): Promise<void> {
   for (const group of splitKinds(removals).toReversed()) {
     await runAll(group, async (removal) => {
@@ -63,7 +63,7 @@ export async function prune(work: ReleaseOperation, removals: readonly Removal[]
   }
 }
 
-/** Ends when all have ended: after a failure nothing of ours is under way any more. */
+/** Ends after all calls have ended, so that no request is in flight after a failure. */
 async function runAll<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
   const settled = await Promise.allSettled(items.map(run));
   const failed = settled.find((result) => result.status === "rejected");
@@ -71,8 +71,8 @@ async function runAll<T>(items: readonly T[], run: (item: T) => Promise<void>): 
 }
 
 /**
- * Deletes a member that is still the one that was planned for. A status that changed in between is no reason not to;
- * an object that left the set is.
+ * Deletes a member if it is still the object of the plan. A status that changed in between does not matter; an object
+ * that has left the set is kept.
  */
 async function deleteMember(work: ReleaseOperation, removal: Removal): Promise<void> {
   const { client, namespace } = work;
@@ -117,7 +117,7 @@ async function removeForReplacement(
   }
 }
 
-/** What others need comes first, as with kubectl and Helm; what sends requests comes last. */
+/** Objects that others need come first, as with kubectl and Helm; Pods that send requests come last. */
 const KIND_ORDER = [
   "ConfigMap",
   "PersistentVolumeClaim",
@@ -128,7 +128,7 @@ const KIND_ORDER = [
   "Pod",
 ];
 
-/** One group for each kind, in the order in which kinds are applied; within a kind as they came. */
+/** Returns one group for each kind, in the order in which kinds are applied. Within a group, the given order stays. */
 function splitKinds<T extends { readonly resource: Resource }>(items: readonly T[]): T[][] {
   const groups = Map.groupBy(items, ({ resource }) => KIND_ORDER.indexOf(resource.kind));
   return [...groups].toSorted(([a], [b]) => a - b).map(([, group]) => group);

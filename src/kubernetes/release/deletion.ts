@@ -8,14 +8,14 @@ import type { Removal } from "./plan.ts";
 import { ownerOf } from "./pod-index.ts";
 import type { ReleaseStore } from "./store.ts";
 
-/** How often is told what still ends though nothing happens. */
+/** How often terminating pods are reported while nothing changes. */
 const TELL_MS = 5_000;
-/** Objects that are named when they do not end. */
+/** Maximum number of objects named in the error. */
 const MAX_SHOWN = 10;
 
 /**
- * Waits until members that were deleted are gone, and the pods of a release, which end later than what made them.
- * @throws {UserError} `release-failed`, naming what does not end; {@link Interrupted}
+ * Waits until deleted members are gone, and the release's pods, which end later than the objects that own them.
+ * @throws {UserError} `release-failed`, naming the objects that do not end; {@link Interrupted}
  */
 export async function waitForDeletion(
   store: ReleaseStore,
@@ -25,7 +25,7 @@ export async function waitForDeletion(
   const limit = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]);
   const resources = new Set(members.map(({ resource }) => resource));
   const names = new Set(members.map(({ resource, name }) => `${resource.kind}/${name}`));
-  // Others may have our labels, too: what `generate` wrote and somebody applied.
+  // Other objects may carry our labels: manifests from `generate` that somebody applied.
   const isOurs = (pod: LiveObject) =>
     names.has(`Deployment/${ownerOf(pod)}`) ||
     names.has(`Pod/${pod.metadata.name}`) ||
@@ -77,7 +77,7 @@ function podSelector({ release }: ReleaseStore): string {
   return `app.kubernetes.io/instance=${release},app.kubernetes.io/part-of=chain-link`;
 }
 
-/** What is still there of what was deleted, with what it waits for. */
+/** Describes the deleted objects that still exist, with the reason. */
 async function listEnding(
   store: ReleaseStore,
   resources: ReadonlySet<Resource>,

@@ -4,19 +4,19 @@ import type { Action } from "./plan.ts";
 import { explainingRefusals } from "./rights.ts";
 import type { ReleaseStore } from "./store.ts";
 
-/** What a change of the cluster needs. */
+/** Everything that a change of the cluster needs. */
 export interface ReleaseOperation {
   readonly client: ApiClient;
   readonly namespace: string;
   readonly lock: ReleaseLock;
-  /** Aborted at the first Ctrl-C: what is under way is finished, nothing more is begun. */
+  /** Aborted at the first Ctrl-C: requests in flight are finished, and no new ones begin. */
   readonly stop: AbortSignal;
-  /** How long an object that is replaced may take to end. */
+  /** Maximum time for a replaced object to be deleted. */
   readonly timeoutMs: number;
   readonly report: Reporter;
 }
 
-/** Told of every step; none of it changes what is done. */
+/** Receives every step, for output only. */
 export interface Reporter {
   onNamespaceCreated(name: string): void;
   onApplied(action: Action, kind: string, name: string): void;
@@ -37,20 +37,20 @@ export interface OperationOptions {
 
 export interface RemoveOptions {
   readonly wait: boolean;
-  /** Deletes what the release would leave behind, too. */
+  /** Also deletes the storage that a release otherwise leaves. */
   readonly withStorage: boolean;
   readonly timeoutMs: number;
   readonly stop: AbortSignal;
   readonly report: Reporter & {
     onLockWait(holder: string, seconds: number): void;
-    /** Pods that still end; told again now and then, and with none when all have ended. */
+    /** Receives the pods that are still terminating, repeatedly; an empty list when all have ended. */
     onEnding(pods: readonly string[]): void;
   };
 }
 
 /**
- * Takes the release's lock. Whoever calls lets it go.
- * @throws {UserError} `release-locked`, `forbidden`; {@link Interrupted} when the user stops before we have it
+ * Takes the release's lock. The caller must release it.
+ * @throws {UserError} `release-locked`, `forbidden`; {@link Interrupted} if the user stops before the lock is taken
  */
 export async function beginOperation(
   store: ReleaseStore,
@@ -68,7 +68,7 @@ export async function beginOperation(
   throw new Interrupted();
 }
 
-/** Refuses to begin anything when we are to stop, or no longer hold the lock. */
+/** Throws if the user has stopped the operation or the lock was lost. Called before each change. */
 export async function assertCanContinue({
   stop,
   lock,

@@ -6,18 +6,18 @@ import { type Readiness, readReadiness } from "./readiness.ts";
 import type { Revision } from "./revision.ts";
 import type { Parent } from "./store.ts";
 
-/** `adopt`: it exists and was not ours. `replace`: it cannot be changed, so it is deleted and made again. */
+/** `adopt`: it exists and no release owns it. `replace`: it cannot be changed, so it is deleted and created again. */
 export type Action = "create" | "change" | "replace" | "adopt" | "unchanged";
 
 export interface PlannedObject {
   readonly action: Action;
   readonly resource: Resource;
-  /** As it is applied: with the label of its set. */
+  /** The object as it is applied, with the label of its ApplySet. */
   readonly object: KubernetesObject;
-  /** Takes fields from other managers. */
+  /** Whether to overwrite fields that other managers own. */
   readonly force: boolean;
   readonly differences: readonly Difference[];
-  /** Of the object that lives. */
+  /** The live object; `null` if there is none. */
   readonly live: LiveReference | null;
 }
 
@@ -27,7 +27,7 @@ export interface LiveReference {
   readonly readiness: Readiness;
 }
 
-/** A member that is wanted no longer. */
+/** A member that the release no longer has. */
 export interface Removal {
   readonly resource: Resource;
   readonly name: string;
@@ -35,14 +35,14 @@ export interface Removal {
   readonly resourceVersion: string;
 }
 
-/** `unknown`: we may not look, and go on. */
+/** `unknown`: we may not read namespaces, and continue. */
 export type NamespaceState = "missing" | "active" | "unknown";
 
-/** What a deploy would do. Nothing was changed to find it out. */
+/** Everything that a deploy would do. Making a plan changes nothing. */
 export interface Plan {
   readonly namespaceState: NamespaceState;
   readonly parent: Parent | null;
-  /** There is a lock: another process works on the release, or one died. */
+  /** Whether a lock exists: another process is changing the release, or one died. */
   readonly isLocked: boolean;
   /** Newest first. */
   readonly revisions: readonly Revision[];
@@ -51,9 +51,9 @@ export interface Plan {
 }
 
 export interface PlanOptions {
-  /** Takes fields that others changed. */
+  /** Overwrite fields that other managers changed. */
   readonly forceConflicts: boolean;
-  /** Takes objects that exist and are nobody's release. */
+  /** Adopt existing objects that no release owns. */
   readonly takeOwnership: boolean;
 }
 
@@ -65,12 +65,12 @@ export function hasChanges({ objects, removals, namespaceState }: Plan): boolean
   );
 }
 
-/** Whether the last revision was finished: otherwise even a plan without changes has something to finish. */
+/** Whether the last revision is deployed. Otherwise even a plan without changes must be completed. */
 export function isSettled({ revisions, parent }: Pick<Plan, "revisions" | "parent">): boolean {
   return parent !== null && revisions[0]?.status === "deployed";
 }
 
-/** As if nothing had to be done for an object. */
+/** Returns the plan of an object that needs no change. */
 export function planned(object: KubernetesObject): PlannedObject {
   return {
     action: "unchanged",
@@ -87,7 +87,7 @@ export function refer(live: LiveObject): LiveReference {
   return { uid, resourceVersion, readiness: readReadiness(live) };
 }
 
-/** Identifies an object within a namespace. */
+/** Returns `Kind/name`, which identifies an object within a namespace. */
 export function keyOf({
   kind,
   metadata,

@@ -11,14 +11,14 @@ import type { Revision } from "./revision.ts";
 import { checkRemovalRights, explainingRefusals } from "./rights.ts";
 import type { Parent, ReleaseStore } from "./store.ts";
 
-/** What removing a release would remove. */
+/** Everything that removing a release would delete. */
 export interface RemovalPlan {
   readonly members: readonly Removal[];
   readonly revisions: readonly Revision[];
   readonly parent: Parent | null;
 }
 
-/** Kinds that a release may have when no parent says it. */
+/** Kinds to look for if no parent object lists them. */
 const USUAL_KINDS: readonly string[] = MEMBER_RESOURCES.filter(({ kind }) => kind !== "Job").map(groupKindOf);
 
 /** @throws {UserError} `release-not-found`, `namespace-unusable`, `forbidden` */
@@ -53,14 +53,14 @@ function readAll(store: ReleaseStore, withStorage: boolean): Promise<RemovalPlan
 }
 
 /**
- * Removes members, then revisions, then the lock, and the parent last: as long as something is left, the same command
- * finds it. Killed at any moment, it can simply be run again.
+ * Removes members, then revisions, then the lock, and the parent last, so that the same command finds whatever is left.
+ * If it is killed at any moment, it can be run again.
  */
 export async function removeRelease(store: ReleaseStore, options: RemoveOptions): Promise<void> {
   const work = await beginOperation(store, options);
   let found: RemovalPlan;
   try {
-    // Under the lock: what was planned without it may have changed since.
+    // Read again under the lock, because the release may have changed since the plan.
     found = await readAll(store, options.withStorage);
     await prune(work, found.members);
     if (options.wait) await waitForDeletion(store, found.members, options);
@@ -75,12 +75,12 @@ export async function removeRelease(store: ReleaseStore, options: RemoveOptions)
   try {
     await store.deleteParent(found.parent);
   } catch (error) {
-    // A deploy has begun since we let go of the lock: what is there now is its.
+    // A deploy has begun since the lock was released: the parent is now its own.
     if (!hasReason(error, "Conflict")) throw error;
   }
 }
 
-/** Names of claims that a release made, and leaves behind. Who may not look is told of none. */
+/** Returns the names of the claims that a release leaves. Without the right to list claims, returns none. */
 export async function listClaims({ client, namespace, release }: ReleaseStore): Promise<string[]> {
   try {
     const selector = { labelSelector: keptSelector(release), metadataOnly: true };

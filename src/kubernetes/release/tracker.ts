@@ -9,12 +9,12 @@ import { findPodTrouble, isLackOfRoom } from "./pod-trouble.ts";
 import { findCondition, type Readiness, readReadiness } from "./readiness.ts";
 import { hasReadyAddress, ServiceBackends } from "./service-backends.ts";
 
-/** One object of a release and how far it is. */
+/** One object of a release and its readiness. */
 export interface TrackedObject {
   readonly kind: string;
   readonly name: string;
   readonly readiness: Readiness;
-  /** What its pods say, if one of them is in trouble. */
+  /** The problem of one of its pods; empty if there is none. */
   readonly trouble: string;
 }
 
@@ -22,11 +22,11 @@ export interface TrackerOptions {
   readonly client: ApiClient;
   readonly namespace: string;
   readonly release: string;
-  /** Members, as they are wanted. */
+  /** The desired members. */
   readonly objects: readonly KubernetesObject[];
-  /** Keys of those that are known to be ready, and are not looked at. */
+  /** Keys of objects that are known to be ready and need not be read. */
   readonly ready?: ReadonlySet<string>;
-  /** Told when something changed; often. */
+  /** Called after each change, which is often. */
   readonly onChange?: () => void;
 }
 
@@ -35,7 +35,7 @@ const CURRENT: Readiness = { state: "current", message: "" };
 
 /**
  * Follows the objects of a release until they are ready: Deployments and Pods by their own status, Services by their
- * EndpointSlices, all by watches. What its kind alone makes ready is not asked for.
+ * EndpointSlices, all by watches. Objects that are ready as soon as they exist are not read.
  */
 export class ReadinessTracker {
   readonly #options: TrackerOptions;
@@ -56,7 +56,7 @@ export class ReadinessTracker {
     this.#backing = new ServiceBackends(this.#objects);
     for (const object of this.#objects) {
       const key = keyOf(object);
-      // A Service is judged by its EndpointSlices, as far as pods are wanted.
+      // A Service is judged by its EndpointSlices, unless it needs no pods.
       const needsLook = ["Deployment", "Pod", "Job", "PersistentVolumeClaim"].includes(object.kind);
       this.#set(key, needsLook && options.ready?.has(key) !== true ? NOT_FOUND : CURRENT);
     }
@@ -64,7 +64,7 @@ export class ReadinessTracker {
   }
 
   /**
-   * Resolves when every object is current. Stops at once when one has failed, as waiting would not help.
+   * Resolves when every object is current. Rejects as soon as one has failed, because waiting would not help.
    * @throws {NotReady}
    */
   waitUntilReady(signal: AbortSignal): Promise<void> {
@@ -72,7 +72,7 @@ export class ReadinessTracker {
   }
 
   /**
-   * Resolves as well when what is not current lacks only room in the cluster: a node, or what is left of a quota.
+   * Also resolves if all objects that are not current only lack room in the cluster: a node, or quota.
    * @throws {NotReady}
    */
   waitUntilReadyOrFull(signal: AbortSignal): Promise<void> {
@@ -100,7 +100,7 @@ export class ReadinessTracker {
     }
   }
 
-  /** Resolves when every collection was seen once. */
+  /** Resolves when every collection was read once. */
   async look(signal: AbortSignal): Promise<void> {
     const end = new AbortController();
     const seen = Promise.withResolvers<void>();
@@ -114,7 +114,7 @@ export class ReadinessTracker {
     }
   }
 
-  /** Follows everything until the end. */
+  /** Follows everything until the signal is aborted. */
   async watch(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#follow(signal));
   }
@@ -130,24 +130,24 @@ export class ReadinessTracker {
     return this.#objects.length;
   }
 
-  /** Every object in the order in which it is applied. */
+  /** Returns all objects in the order in which they are applied. */
   list(): TrackedObject[] {
     return this.#objects.map((object) => this.#describe(object));
   }
 
-  /** Those that are not ready; what only waits for another of them stands behind it. */
+  /** Returns the objects that are not ready. Services come last, because they only wait for the others. */
   listUnready(): TrackedObject[] {
     const unready = this.#objects.filter((object) => this.#unready.has(keyOf(object)));
     const rank = ({ kind }: KubernetesObject) => (kind === "Service" ? 1 : 0);
     return unready.toSorted((a, b) => rank(a) - rank(b)).map((object) => this.#describe(object));
   }
 
-  /** The live Deployment or Pod, once it was seen. */
+  /** Returns the live Deployment or Pod if it was seen. */
   find({ kind, name }: Pick<TrackedObject, "kind" | "name">): LiveObject | undefined {
     return kind === "Pod" ? this.#pods.get(name) : this.#deployments.get(name);
   }
 
-  /** Pods of a Deployment, or the Pod itself; newest first. */
+  /** Returns the pods of a Deployment, or the Pod itself; newest first. */
   listPods({ kind, name }: Pick<TrackedObject, "kind" | "name">): LiveObject[] {
     if (kind === "Deployment") return this.#pods.listOf(name);
     const pod = kind === "Pod" ? this.#pods.get(name) : undefined;
@@ -243,7 +243,7 @@ export class ReadinessTracker {
     this.#changed();
   }
 
-  /** One whose pods wait for a node makes no progress, and may well do when a node comes. */
+  /** A Deployment whose pods wait for a node exceeds its progress deadline, but may still succeed when a node is added. */
   #judgeDeployment(name: string): void {
     const live = this.#deployments.get(name);
     if (live === undefined) return;
@@ -301,13 +301,13 @@ export class ReadinessTracker {
   }
 
   #settleIfDone(): void {
-    // Whether a Deployment has failed, its pods say, too.
+    // The pods must be known first: they also decide whether a Deployment has failed.
     const hasFailed = this.#failed.size > 0 && this.#listsMissing === 0;
     if (this.#isDone() || hasFailed) this.#settled.resolve();
   }
 }
 
-/** Objects did not become ready; the tracker knows which and why. */
+/** Some objects did not become ready; the tracker knows which and why. */
 export class NotReady extends Error {
   override readonly name = "NotReady";
 
@@ -316,7 +316,7 @@ export class NotReady extends Error {
   }
 }
 
-/** Who owns its fields is most of an object, and of no use to one that is only looked at. */
+/** `managedFields` is most of an object and is not needed to judge readiness. */
 function withoutOwners(object: LiveObject): LiveObject {
   return { ...object, metadata: { ...object.metadata, managedFields: [] } };
 }

@@ -9,12 +9,12 @@ import { ownerOf } from "./pod-index.ts";
 import type { ReleaseStore } from "./store.ts";
 import { ReadinessTracker } from "./tracker.ts";
 
-/** Until each node's kube-proxy leads to new pods; Kubernetes has no sign for that, and renews its rules once a second. */
+/** Time for each node's kube-proxy to route to new pods. Kubernetes has no sign for that; rules are renewed once a second. */
 const ROUTING_MS = 2_000;
-/** A pod of ours that is to end does so in its grace period of 30 s; one of a dead node never does. */
+/** A terminating pod of ours ends within its grace period of 30 s; one on a dead node never does. */
 const CALLERS_END_MS = 40_000;
 
-/** Everything that one deploy waits for, all within its one timeout, which begins with the first wait. */
+/** The waits of one deploy. They share one timeout, which starts with the first wait. */
 export class Waits {
   readonly #store: ReleaseStore;
   readonly #options: DeployOptions;
@@ -26,6 +26,7 @@ export class Waits {
   }
 
   /**
+   * Waits until all objects are ready.
    * @param ready Keys of objects that are known to be ready
    * @throws {NotReady} {@link Interrupted}
    */
@@ -37,8 +38,8 @@ export class Waits {
   }
 
   /**
-   * Waits until new Deployments can be called, before anything that runs already is changed to call them. What lacks
-   * room in the cluster is not waited for: the rest of the change may make that room.
+   * Waits until new Deployments can be called, before running links are changed to call them. Pods that lack room in
+   * the cluster are not waited for, because the rest of the change may make that room.
    * @throws {NotReady} {@link Interrupted}
    */
   async untilCallable(created: readonly PlannedObject[]): Promise<void> {
@@ -49,8 +50,8 @@ export class Waits {
   }
 
   /**
-   * Waits until replaced pods have ended: they go on calling what the release no longer has. Gives up silently, as
-   * nothing else depends on them.
+   * Waits until replaced pods have ended, because they keep calling services that the release no longer has. Gives up
+   * silently, because nothing else depends on them.
    */
   async untilCallersEnded(objects: readonly KubernetesObject[]): Promise<void> {
     const { client, namespace, release } = this.#store;
@@ -104,7 +105,7 @@ export class Waits {
   }
 }
 
-/** Keys of the objects that were ready when a plan was made. */
+/** Returns the keys of the objects that were ready when the plan was made. */
 export function readyKeys(objects: readonly PlannedObject[]): Set<string> {
   return new Set(
     objects.filter(({ live }) => live?.readiness.state === "current").map(({ object }) => keyOf(object)),
