@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { errorText } from "../../lib/errors.ts";
 import { isPolicy } from "../api/failure.ts";
-import { isKept } from "../api/resource.ts";
+import { isKept, RESOURCES } from "../api/resource.ts";
 import { ApiError } from "../api/status.ts";
 import { ApplyFailed, applyPlanned, prune } from "./apply.ts";
 import { groupKindOf } from "./apply-set.ts";
 import { type Deployed, DeployFailed, type DeployOptions, type Target } from "./deployment.ts";
 import { assertCanContinue, Interrupted, type ReleaseOperation } from "./operation.ts";
-import type { Plan, PlannedObject } from "./plan.ts";
+import type { Plan, PlannedObject, Removal } from "./plan.ts";
 import { listTightened, loosen } from "./policy-rollout.ts";
 import type { Revision } from "./revision.ts";
 import { explainRefusal } from "./rights.ts";
@@ -88,7 +88,14 @@ async function bringAbout(
     if (plan.removals.length + tightened.length > 0) await waits.untilCallersEnded(objects);
   }
   await narrow(work, tightened);
-  await prune(work, plan.removals);
+  // Removed links serve while they drain, and call each other by their Services.
+  const runsPods = ({ resource }: Removal) => resource === RESOURCES.deployment || resource === RESOURCES.pod;
+  await prune(work, plan.removals.filter(runsPods));
+  if (options.wait) await waits.untilRemovedEnded(plan.removals);
+  await prune(
+    work,
+    plan.removals.filter((removal) => !runsPods(removal)),
+  );
 }
 
 /** Applies policies as the release wants them. They were reported when they were loosened. */

@@ -4,7 +4,7 @@ import type { KubernetesObject } from "../object.ts";
 import { waitUntilDeleted } from "./deletion-watch.ts";
 import type { DeployOptions } from "./deployment.ts";
 import { Interrupted } from "./operation.ts";
-import { keyOf, type PlannedObject } from "./plan.ts";
+import { keyOf, type PlannedObject, type Removal } from "./plan.ts";
 import { ownerOf } from "./pod-index.ts";
 import type { ReleaseStore } from "./store.ts";
 import { ReadinessTracker } from "./tracker.ts";
@@ -54,15 +54,27 @@ export class Waits {
    * silently, because nothing else depends on them.
    */
   async untilCallersEnded(objects: readonly KubernetesObject[]): Promise<void> {
-    const { client, namespace, release } = this.#store;
-    const deployments = new Set(
-      objects.filter(({ kind }) => kind === "Deployment").map(({ metadata }) => metadata.name),
+    const names = objects.filter(({ kind }) => kind === "Deployment").map(({ metadata }) => metadata.name);
+    const deployments = new Set(names);
+    await this.#untilEnded(
+      (pod) => pod.metadata.deletionTimestamp !== undefined && deployments.has(ownerOf(pod) ?? ""),
     );
+  }
+
+  /** Waits until the pods of deleted Deployments have ended. Gives up silently, too. */
+  async untilRemovedEnded(removals: readonly Removal[]): Promise<void> {
+    const names = removals
+      .filter(({ resource }) => resource === RESOURCES.deployment)
+      .map(({ name }) => name);
+    const deployments = new Set(names);
+    if (deployments.size > 0) await this.#untilEnded((pod) => deployments.has(ownerOf(pod) ?? ""));
+  }
+
+  async #untilEnded(isWaitedFor: (pod: LiveObject) => boolean): Promise<void> {
+    const { client, namespace, release } = this.#store;
     const selector = { labelSelector: `app.kubernetes.io/instance=${release}`, metadataOnly: true };
     const pods = await client.listAll(RESOURCES.pod, namespace, selector);
-    const isCaller = (pod: LiveObject) =>
-      pod.metadata.deletionTimestamp !== undefined && deployments.has(ownerOf(pod) ?? "");
-    const ending = new Set(pods.filter(isCaller).map(({ metadata }) => metadata.uid));
+    const ending = new Set(pods.filter(isWaitedFor).map(({ metadata }) => metadata.uid));
     const limit = AbortSignal.any([this.#timeout(), AbortSignal.timeout(CALLERS_END_MS)]);
     await waitUntilDeleted(client, RESOURCES.pod, namespace, selector, ending, limit).catch(
       (error: unknown) => {
