@@ -14,7 +14,7 @@ export const GLOBAL_FLAGS = {
 /** The flag of commands that read the original's config file. */
 export const CONFIG_FILE_FLAG = {
   "config-file": textFlag(DEFAULT_CONFIG_FILE, {
-    summary: "Config file; created on the first run.",
+    summary: "Config file with instances, namespace, image and sleep time.",
     placeholder: "FILE",
     completes: "file",
   }),
