@@ -11,7 +11,7 @@ test.each([
   expect(parsePercentage(text)).toBeCloseTo(fraction, 12);
 });
 
-test.each(["", "5", "101%", "-1%", "100.1%", "%"])("%p is not a percentage", (text) => {
+test.each(["", "5", "101%", "-1%", "100.1%", "%"])("%j is not a percentage", (text) => {
   expect(parsePercentage(text)).toBeUndefined();
 });
 

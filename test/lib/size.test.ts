@@ -14,6 +14,6 @@ test.each([
   expect(parseSize(text)).toBe(bytes);
 });
 
-test.each(["", "-1", "4 KiB", "4kib", "KiB", "1e3", "4TB"])("%p is not a size", (text) => {
+test.each(["", "-1", "4 KiB", "4kib", "KiB", "1e3", "4TB"])("%j is not a size", (text) => {
   expect(parseSize(text)).toBeUndefined();
 });

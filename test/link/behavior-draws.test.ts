@@ -9,7 +9,7 @@ import {
   PLAIN_BEHAVIOUR,
 } from "../../src/topology/model.ts";
 
-/** A generator of its own, so that the test draws the same numbers everywhere (mulberry32). */
+/** A generator with a fixed algorithm (mulberry32), so that the test draws the same numbers on every machine. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -26,7 +26,7 @@ function quantilesOf(latency: Latency): (q: number) => number {
   return (q) => drawn[Math.floor(q * drawn.length)] ?? 0;
 }
 
-test("what a behavior does not use is null", () => {
+test("the prepared draws of an empty behavior are null", () => {
   const runner = prepareDraws(PLAIN_BEHAVIOUR, () => Math.random);
   expect(runner.isPlain).toBe(true);
   expect([runner.drawLatencyMs, runner.drawCpuMs, runner.drawFault, runner.drawResponseBytes]).toEqual([
@@ -141,7 +141,7 @@ describe("with the same seed a part of a behavior draws the same", () => {
     };
   };
 
-  test.each(["latency", "cpu", "errors", "response"] as const)("%s, whatever else there is", (part) => {
+  test.each(["latency", "cpu", "errors", "response"] as const)("%s, whatever its other parts are", (part) => {
     const alone = drawAll({ ...PLAIN_BEHAVIOUR, [part]: full[part] });
     expect(alone[part]).toEqual(drawAll(full)[part]);
     expect(new Set(alone[part]).size).toBeGreaterThan(5);

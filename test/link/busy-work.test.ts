@@ -8,9 +8,9 @@ function processorMs(run: () => void): number {
   return (user + system) / 1000;
 }
 
-test("work takes CPU time, and more work takes more of it", () => {
+test("work uses CPU time, and more work uses more", () => {
   doWork(1);
-  // How much, depends on what the machine did when it was measured, and does now.
+  // The exact time depends on the load of the machine, both now and when the work was calibrated.
   const [some, more] = [processorMs(() => doWork(200)), processorMs(() => doWork(1000))];
   expect(some).toBeGreaterThan(20);
   expect(more).toBeGreaterThan(some);

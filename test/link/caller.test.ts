@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Span } from "../../src/trace/span.ts";
 import { graphOf, type ServiceFields, startChain, type TestChainOptions } from "../helpers/chain.ts";
 
-/** A service outside of the chain that notes its requests and answers as a test says. */
+/** A service outside of the chain that records its requests and answers as a test tells it to. */
 interface Foreign {
   readonly url: string;
   readonly requests: {
@@ -60,7 +60,7 @@ const ok = (text: string) => () => new Response(text);
 const fail = (status: number) => () => new Response(`failed ${status}`, { status });
 
 describe("steps", () => {
-  test("are made in order, each after the answer to the previous one, and the last answer is the link's", async () => {
+  test("run in order, each after the answer to the previous one, and the link passes on the last answer", async () => {
     const events: string[] = [];
     const slow = (name: string) => async () => {
       events.push(`${name} begins`);
@@ -74,7 +74,7 @@ describe("steps", () => {
     expect(events).toEqual(["b begins", "b ends", "c begins", "c ends"]);
   });
 
-  test("make their calls concurrently, and the answer of the last call in the document is the link's", async () => {
+  test("make their calls concurrently, and the link passes on the answer to the last call in the document", async () => {
     const { promise: bothArrived, resolve } = Promise.withResolvers<void>();
     let arrived = 0;
     // Each answers only when the other has been asked.
@@ -88,7 +88,7 @@ describe("steps", () => {
     });
   });
 
-  test("a call says who its receiver is and goes to /forward with GET, also for HEAD", async () => {
+  test("make each call with GET to /forward, name the receiver, and do so for HEAD requests, too", async () => {
     await withGraph(["b"], { b: ok("x") }, async (url, { b }) => {
       await fetch(`${url}/?query=1`, { headers: { "X-Own": "1", Cookie: "a=b" } });
       await fetch(url, { method: "HEAD" });
@@ -174,7 +174,7 @@ describe("probability", () => {
     );
   });
 
-  test("of 1 is not drawn", async () => {
+  test("of 1 draws no random number", async () => {
     const random = () => {
       throw new Error("drawn");
     };
@@ -196,15 +196,15 @@ describe("retries", () => {
     return { status, count: seen.length, clients: spans.filter(({ kind }) => kind === "CLIENT") };
   };
 
-  test.each([500, 502, 503, 504, 599])("%d is tried again", async (status) => {
+  test.each([500, 502, 503, 504, 599])("follow an answer with status %d", async (status) => {
     expect(await attempts([status, 200], 1)).toMatchObject({ status: 200, count: 2 });
   });
 
-  test.each([302, 400, 404, 429])("%d is not", async (status) => {
+  test.each([302, 400, 404, 429])("do not follow an answer with status %d", async (status) => {
     expect(await attempts([status, 200], 3)).toMatchObject({ status, count: 1 });
   });
 
-  test("pass on the last attempt's answer, and each attempt has a CLIENT span that counts the earlier ones", async () => {
+  test("end with the last attempt's answer, and each attempt has a CLIENT span that counts the earlier ones", async () => {
     const { status, count, clients } = await attempts([500, 503, 504], 2);
     expect({ status, count }).toEqual({ status: 504, count: 3 });
     const tags = clients.map((span) => [
@@ -220,7 +220,7 @@ describe("retries", () => {
     expect(new Set(clients.map(({ parentId }) => parentId)).size).toBe(1);
   });
 
-  test("carry the id of their own span", async () => {
+  test("send the id of their own span", async () => {
     const ids: (string | undefined)[] = [];
     const answer = (request: Request, index: number) => {
       ids.push(request.headers.get("traceparent")?.slice(36, 52));
@@ -233,7 +233,7 @@ describe("retries", () => {
     expect(ids).toEqual(clients);
   });
 
-  test("get the whole timeout each, and also follow timeouts", async () => {
+  test("also follow timeouts, and each attempt has the whole timeout", async () => {
     const answer = (_request: Request, index: number) =>
       index === 0 ? new Promise<Response>(() => {}) : new Response("at last");
     await withGraph([{ service: "b", retries: 1, timeoutMs: 100 }], { b: answer }, async (url) => {
@@ -242,7 +242,7 @@ describe("retries", () => {
   });
 });
 
-test("a call that takes too long is a 504 that names the service", async () => {
+test("a call that times out is answered with a 504 that names the service", async () => {
   const never = () => new Promise<Response>(() => {});
   const spans = await withGraph([{ service: "b", timeoutMs: 50 }], { b: never }, async (url) => {
     const response = await fetch(url);

@@ -8,18 +8,18 @@ import { checkFailingCalls } from "../helpers/failing-calls.ts";
 const NO_FILES = { reason: "too_many_open_files", message: "too many open files" };
 const NO_PORT = { reason: "no_free_local_port", message: "no free local port" };
 
-test("no route to the host", () =>
+test("a call without a route to the host is never answered with 2xx", () =>
   checkFailingCalls({ reason: "no_route_to_host", message: "no route to host" }, "http://10.9.8.7:80"));
 
 for (const host of ["127.0.0.1", "localhost"]) {
-  test(`no file descriptor, by ${host}`, async () => {
+  test(`a call to ${host} without a free file descriptor is never answered with 2xx`, async () => {
     const files: number[] = [];
     await checkFailingCalls(NO_FILES, `http://${host}:1`, {
       prepare() {
         try {
           for (;;) files.push(openSync("/dev/null", "r"));
         } catch {
-          // None is left.
+          // All file descriptors are in use.
         }
       },
     }).finally(() => {
@@ -27,7 +27,7 @@ for (const host of ["127.0.0.1", "localhost"]) {
     });
   });
 
-  test(`no free local port, by ${host}`, async () => {
+  test(`a call to ${host} without a free local port is never answered with 2xx`, async () => {
     const server = createServer((socket) => socket.on("data", () => socket.destroy()));
     await new Promise<void>((resolve) => server.listen(8080, "127.0.0.1", resolve));
     const held: Socket<undefined>[] = [];

@@ -1,4 +1,4 @@
-/** Every kind of failure through every shape of calls: no answer of a link is a 2xx then, and its ledger is whole. */
+/** Every kind of failed call in every shape of calls: the link never answers with 2xx, and its ledger is complete. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
@@ -23,14 +23,14 @@ const CLOSED: FailureKind = { reason: "connection_reset", message: `connection c
 const RESET: FailureKind = { reason: "connection_reset", message: `connection reset ${INCOMPLETE}` };
 /** No TCP connection can be made to a multicast address: Linux has no route for it. */
 const MULTICAST = "http://224.0.0.1:80";
-/** A label of 64 characters is none: the resolver says so without asking a name server, which may be slow. */
+/** A label of 64 characters is invalid: the resolver rejects it without asking a name server, which may be slow. */
 const UNKNOWN_HOST = `http://${"x".repeat(64)}.invalid`;
 
-describe("a call that fails is never answered with 2xx:", () => {
-  test("refused", () => checkFailingCalls(REFUSED, CLOSED_PORT));
-  test("refused by a name of several addresses", () => checkFailingCalls(REFUSED, "http://localhost:1"));
-  test("an unknown name", () => checkFailingCalls(UNKNOWN_NAME, UNKNOWN_HOST));
-  test("a deadline that passes", async () => {
+describe("a link never answers with 2xx if its call", () => {
+  test("is refused", () => checkFailingCalls(REFUSED, CLOSED_PORT));
+  test("is refused by each address of a name", () => checkFailingCalls(REFUSED, "http://localhost:1"));
+  test("goes to an unknown name", () => checkFailingCalls(UNKNOWN_NAME, UNKNOWN_HOST));
+  test("times out", async () => {
     await using server = await startRawServer(() => {});
     await checkFailingCalls(
       { reason: "timeout", message: "no answer within 30 ms", status: 504 },
@@ -38,38 +38,38 @@ describe("a call that fails is never answered with 2xx:", () => {
       { timeout: "30ms" },
     );
   });
-  test.skipIf(process.platform !== "linux")("an unreachable network", () =>
+  test.skipIf(process.platform !== "linux")("goes to an unreachable network", () =>
     checkFailingCalls(UNREACHABLE, MULTICAST),
   );
 
   const half = (head: string) => `HTTP/1.1 200 OK\r\n${head}\r\n`;
   const malformed = { reason: "malformed_response" };
   for (const [what, kind, onData] of [
-    ["closed before the answer", CLOSED, (socket) => socket.end()],
-    ["reset before the answer", RESET, (socket) => socket.resetAndDestroy()],
-    ["closed within the head", CLOSED, (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-")],
-    ["closed within a body", CLOSED, (socket) => socket.end(`${half("Content-Length: 9\r\n")}half`)],
+    ["is closed before the answer", CLOSED, (socket) => socket.end()],
+    ["is reset before the answer", RESET, (socket) => socket.resetAndDestroy()],
+    ["is closed within the head", CLOSED, (socket) => socket.end("HTTP/1.1 200 OK\r\nContent-")],
+    ["is closed within the body", CLOSED, (socket) => socket.end(`${half("Content-Length: 9\r\n")}half`)],
     [
-      "closed within chunks",
+      "is closed within a chunked body",
       CLOSED,
       (socket) => socket.end(`${half("Transfer-Encoding: chunked\r\n")}4\r\nhalf\r\n`),
     ],
-    ["reset within a body without a length", RESET, (socket) => reset(socket, `${half("")}half`)],
-    ["reset within a body", RESET, (socket) => reset(socket, `${half("Content-Length: 9\r\n")}half`)],
+    ["is reset within a body without a length", RESET, (socket) => reset(socket, `${half("")}half`)],
+    ["is reset within a body", RESET, (socket) => reset(socket, `${half("Content-Length: 9\r\n")}half`)],
     [
-      "another protocol",
+      "is answered in another protocol",
       { ...malformed, message: "the first line is not that of an HTTP/1.1 message" },
       (socket) => socket.write("SSH-2.0-OpenSSH_9.6\r\n\r\n"),
     ],
     [
-      "a response that is too large",
+      "gets a response that is too large",
       { reason: "response_too_large", message: "the response is too large" },
       (socket) => socket.write(half("Content-Length: 99999999999\r\n")),
     ],
   ] as readonly (readonly [string, FailureKind, (socket: Socket) => void])[]) {
     test(what, async () => {
       await using server: RawServer = await startRawServer((socket, text) => {
-        // Not before the request is whole: a reset would drop what is not read yet.
+        // Not before the request is complete: a reset would drop the unread rest of it.
         if (text.endsWith("\r\n\r\n") || text.endsWith("xx")) onData(socket);
       });
       await checkFailingCalls(kind, server.url);
@@ -81,7 +81,7 @@ function reset(socket: Socket, text: string): void {
   socket.write(text, () => socket.resetAndDestroy());
 }
 
-describe.skipIf(Bun.which("openssl") === null)("a TLS server that is not trusted is never a 2xx:", () => {
+describe.skipIf(Bun.which("openssl") === null)("a link never answers a failed TLS call with 2xx:", () => {
   let certificates: ReturnType<typeof makeCertificates>;
   beforeAll(() => {
     certificates = makeCertificates();
@@ -179,7 +179,7 @@ describe("a link in a process of its own", () => {
   });
 });
 
-// Needs a network of its own, and few file descriptors.
+// These tests need a network namespace of their own, and few file descriptors.
 const isolated = `${import.meta.dir}/failing-calls-isolated.ts`;
 const script = `ip link set lo up && ip route add unreachable 10.9.8.7 &&
   echo '40000 40063' >/proc/sys/net/ipv4/ip_local_port_range && ulimit -n 256 &&
@@ -188,7 +188,7 @@ const canIsolate =
   Bun.which("ip") !== null &&
   Bun.spawnSync(["unshare", "-rn", "ip", "link", "set", "lo", "up"]).exitCode === 0;
 test.skipIf(!canIsolate)(
-  "no route, no free port, no file descriptor: never a 2xx",
+  "a link never answers with 2xx if its call finds no route, no free port or no file descriptor",
   async () => {
     const child = Bun.spawn(["unshare", "-rn", "sh", "-c", script, process.execPath, isolated], {
       stdout: "ignore",

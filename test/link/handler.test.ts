@@ -12,7 +12,7 @@ const FINAL = (name: string) => `{"message":"You have reached the final chain li
 
 describe("routes", () => {
   test.each(["/", "/forward", "/?x=1", "/forward?x=/readiness", "//forward", "///forward?x=1"])(
-    "GET %s goes down the chain",
+    "GET %s is answered by the end of the chain",
     async (path) => {
       const response = await fetch(urlOf("a") + path);
       expect(response.status).toBe(200);
@@ -21,7 +21,7 @@ describe("routes", () => {
     },
   );
 
-  test("GET /readiness is ok and says which list it serves", async () => {
+  test("GET /readiness is answered with 200 and the hash of the services list", async () => {
     const response = await fetch(`${urlOf("a")}/readiness`);
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("application/json");
@@ -29,7 +29,7 @@ describe("routes", () => {
     expect(await response.text()).toBe('{"message":"ok"}\n');
   });
 
-  test.each(["/", "/forward", "/readiness"])("HEAD %s is GET without a body", async (path) => {
+  test.each(["/", "/forward", "/readiness"])("HEAD %s is answered like GET, without a body", async (path) => {
     const [get, head] = [await fetch(urlOf("a") + path), await fetch(urlOf("a") + path, { method: "HEAD" })];
     expect(head.status).toBe(200);
     expect(await head.text()).toBe("");
@@ -37,7 +37,7 @@ describe("routes", () => {
     expect(head.headers.get("content-length")).toBe(String((await get.text()).length));
   });
 
-  test("OPTIONS * is empty and says what the server allows", async () => {
+  test("OPTIONS * is answered with the methods of the whole server and no body", async () => {
     const connection = await openRaw(urlOf("a"));
     connection.socket.write("OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     const answer = await connection.closed;
@@ -46,15 +46,18 @@ describe("routes", () => {
     expect(answer).toEndWith("\r\n\r\n");
   });
 
-  test.each(["/", "/readiness"])("OPTIONS %s is empty and says what is allowed", async (path) => {
-    const response = await fetch(urlOf("a") + path, { method: "OPTIONS" });
-    expect(response.status).toBe(200);
-    expect(await response.text()).toBe("");
-    expect(response.headers.get("allow")).toBe("GET, HEAD, OPTIONS");
-  });
+  test.each(["/", "/readiness"])(
+    "OPTIONS %s is answered with the allowed methods and no body",
+    async (path) => {
+      const response = await fetch(urlOf("a") + path, { method: "OPTIONS" });
+      expect(response.status).toBe(200);
+      expect(await response.text()).toBe("");
+      expect(response.headers.get("allow")).toBe("GET, HEAD, OPTIONS");
+    },
+  );
 
   for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
-    test.each(["/", "/readiness"])(`${method} %s is refused`, async (path) => {
+    test.each(["/", "/readiness"])(`${method} %s is rejected with 405`, async (path) => {
       const response = await fetch(urlOf("a") + path, { method, body: "ignored" });
       expect(response.status).toBe(405);
       expect(response.headers.get("allow")).toBe("GET, HEAD, OPTIONS");
@@ -63,7 +66,7 @@ describe("routes", () => {
     });
   }
 
-  test("/forward takes a body by POST, and is GET otherwise", async () => {
+  test("/forward accepts POST with a body, and rejects PUT, PATCH and DELETE with 405", async () => {
     const [get, post] = [
       await fetch(`${urlOf("a")}/forward`),
       await fetch(`${urlOf("a")}/forward`, { method: "POST", body: "x".repeat(100_000) }),
@@ -78,7 +81,7 @@ describe("routes", () => {
   });
 
   test.each(["/forward/", "/readiness/", "/Forward", "/READINESS", "/x", "/favicon.ico", "/%66orward"])(
-    "%s is not found, whatever the method",
+    "%s is answered with 404, whatever the method",
     async (path) => {
       for (const method of ["GET", "HEAD", "POST", "OPTIONS"]) {
         const response = await fetch(urlOf("a") + path, { method });
@@ -88,19 +91,19 @@ describe("routes", () => {
     },
   );
 
-  test("// is /, as in the original", async () => {
+  test("// is treated as /, as in the original", async () => {
     const connection = await openRaw(urlOf("a"));
     connection.socket.write(rawGet("//?x=1", ["Connection: close"]));
     expect(await connection.closed).toEndWith(FINAL("c"));
   });
 
-  test("a request without Host (HTTP/1.0) keeps its path", async () => {
+  test("an HTTP/1.0 request without Host is routed by its path", async () => {
     const connection = await openRaw(urlOf("a"));
     connection.socket.write("GET /readiness?from=probe HTTP/1.0\r\n\r\n");
     expect(await connection.closed).toEndWith('{"message":"ok"}\n');
   });
 
-  test("a Host that is no host is answered with 400, an empty one is none", async () => {
+  test("a malformed Host is rejected with 400, and an empty one is accepted", async () => {
     for (const host of ["a/b", "a?b", "a#b", "a b", "[", ""]) {
       const connection = await openRaw(urlOf("a"));
       connection.socket.write(`GET /readiness HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
@@ -108,7 +111,7 @@ describe("routes", () => {
     }
   });
 
-  test("a target in absolute form is read", async () => {
+  test("a request target in absolute form is routed by its path", async () => {
     const connection = await openRaw(urlOf("a"));
     connection.socket.write(
       "GET http://elsewhere/readiness HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -117,31 +120,34 @@ describe("routes", () => {
   });
 });
 
-describe("who the receiver is", () => {
+describe("X-Current-Service", () => {
   test.each([
     ["a", "c"],
     ["b", "c"],
     ["c", "c"],
-  ])("told to be %s, the chain ends at %s", async (name, last) => {
+  ])("%s makes any link act as that service, and the chain ends at %s", async (name, last) => {
     for (const link of ["a", "b", "c"]) {
       expect(await (await fetch(urlOf(link), position(name))).text()).toBe(FINAL(last));
     }
   });
 
-  test.each(["nobody", "A", "a,b", "a:80", "__proto__"])("%s is nobody", async (name) => {
-    const response = await fetch(urlOf("a"), position(name));
-    expect(response.status).toBe(400);
-    expect(response.headers.get("content-type")).toBe("application/json");
-    expect(await response.text()).toBe('{"message":"Invalid service"}\n');
-  });
+  test.each(["nobody", "A", "a,b", "a:80", "__proto__"])(
+    "%j, which names no service, is rejected with 400",
+    async (name) => {
+      const response = await fetch(urlOf("a"), position(name));
+      expect(response.status).toBe(400);
+      expect(response.headers.get("content-type")).toBe("application/json");
+      expect(await response.text()).toBe('{"message":"Invalid service"}\n');
+    },
+  );
 
-  test("an empty name is the link's own", async () => {
+  test("without a value leaves the link its own name", async () => {
     const connection = await openRaw(urlOf("c"));
     connection.socket.write(rawGet("/", ["x-CURRENT-service:", "Connection: close"]));
     expect(await connection.closed).toEndWith(FINAL("c"));
   });
 
-  test("the name given twice is nobody", async () => {
+  test("is rejected with 400 if it is duplicated", async () => {
     const connection = await openRaw(urlOf("c"));
     connection.socket.write(
       rawGet("/", ["X-Current-Service: a", "X-Current-Service: b", "Connection: close"]),
@@ -149,20 +155,20 @@ describe("who the receiver is", () => {
     expect(await connection.closed).toContain("400 Bad Request");
   });
 
-  test("a link that does not trust the header is itself, whatever it says", async () => {
+  test("is ignored by a link that does not trust it", async () => {
     await using shy = startChain(quickChain("a", "b"), { link: { trustPosition: false } });
     for (const name of ["a", "nobody", "b"]) {
       expect(await (await fetch(shy.link("b").url, position(name))).text()).toBe(FINAL("b"));
     }
   });
 
-  test("a link that is not in the list answers 400 until it is told who it is", async () => {
+  test("gives a link that is missing from the list its service; without the header the link answers 400", async () => {
     await using stranger = startChain(quickChain("a"), { link: { name: "unknown" } });
     expect((await fetch(stranger.url)).status).toBe(400);
     expect(await (await fetch(stranger.url, position("a"))).text()).toBe(FINAL("a"));
   });
 
-  test("an entry host:port belongs to the link of that host, and is called at that port", async () => {
+  test("with host:port names the link on that host, which is called at that port", async () => {
     const last = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
@@ -179,8 +185,8 @@ describe("who the receiver is", () => {
   });
 });
 
-describe("the slow request", () => {
-  /** A chain of three in which each draw takes the next number; a link sleeps when its own is below a third. */
+describe("the random delay of a chain", () => {
+  /** A chain of three in which each draw takes the next number; a link sleeps if its number is below a third. */
   function slowChain(...draws: readonly number[]) {
     const left = [...draws];
     const topology = chainOf(["a", "b", "c"]);
@@ -190,16 +196,16 @@ describe("the slow request", () => {
     return { chain: startChain(topology, { link: { randomOf: () => random } }), left };
   }
 
-  test("takes two seconds, is drawn by each link for itself, and twice is no error", async () => {
+  test("takes two seconds, is drawn by each link, and does not make a call time out if two links draw it", async () => {
     const { chain: slow, left } = slowChain(0.34, 0.33, 0);
     const startMs = performance.now();
     expect((await fetch(slow.url)).status).toBe(200);
-    expect(performance.now() - startMs).toBeWithin(3990, 5500);
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(3990);
     expect(left).toEqual([]);
     await slow[Symbol.asyncDispose]();
   }, 10_000);
 
-  test("is never drawn for a 400, a 404, a 405, nor by readiness", async () => {
+  test("is not drawn for readiness, OPTIONS, 400, 404 or 405", async () => {
     const { chain: slow, left } = slowChain(0);
     expect((await fetch(slow.url, position("nobody"))).status).toBe(400);
     expect((await fetch(`${slow.url}/x`)).status).toBe(404);
@@ -210,18 +216,20 @@ describe("the slow request", () => {
     await slow[Symbol.asyncDispose]();
   });
 
-  test("does not hold up readiness", async () => {
+  test("does not delay readiness", async () => {
     const { chain: slow } = slowChain(0);
     const pending = fetch(slow.url);
-    const startMs = performance.now();
     while (slow.link("a").stats.inFlight === 0) await Bun.sleep(1);
-    expect((await fetch(`${slow.url}/readiness`)).status).toBe(200);
-    expect(performance.now() - startMs).toBeLessThan(1500);
-    expect((await pending).status).toBe(200);
+    const answered: string[] = [];
+    await Promise.all([
+      pending.then(({ status }) => answered.push(`slow ${status}`)),
+      fetch(`${slow.url}/readiness`).then(({ status }) => answered.push(`readiness ${status}`)),
+    ]);
+    expect(answered).toEqual(["readiness 200", "slow 200"]);
     await slow[Symbol.asyncDispose]();
   });
 
-  test("switched off it is not drawn at all", async () => {
+  test("is not drawn if it is switched off", async () => {
     let draws = 0;
     const random = () => {
       draws++;
@@ -234,7 +242,7 @@ describe("the slow request", () => {
 });
 
 describe("behavior", () => {
-  test("the answer is padded to the size asked for", async () => {
+  test("pads the answer to the configured size", async () => {
     const size = FINAL("a").length;
     for (const [value, expected] of [
       [1, size],
@@ -248,7 +256,7 @@ describe("behavior", () => {
     }
   });
 
-  test("a link with calls answers with its own padded body, unless a call failed", async () => {
+  test("pads the answer of a link with calls, unless a call failed", async () => {
     const behavior = { response: { kind: "fixed", value: 500 } } as const;
     await using graph = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }));
     expect(await (await fetch(graph.url)).json()).toMatchObject({
@@ -258,7 +266,7 @@ describe("behavior", () => {
     expect((await fetch(broken.url)).status).toBe(502);
   });
 
-  test("an injected error is an answer in JSON, and no call is made", async () => {
+  test("answers an injected error in JSON, and makes no call", async () => {
     const behavior = { errors: [{ kind: "status", rate: 0.6, status: 503, after: null }] } as const;
     await using graph = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }));
     const response = await fetch(graph.url);
@@ -268,7 +276,7 @@ describe("behavior", () => {
     expect(graph.link("a").stats.injected.get("status")).toBe(1);
   });
 
-  test("errors come at their rate", async () => {
+  test("injects errors at their rate", async () => {
     const draws = [0.09, 0.1, 0.11, 0];
     const behavior = { errors: [{ kind: "status", rate: 0.1, status: 500, after: null }] } as const;
     const random = () => draws.shift() ?? 1;
@@ -278,7 +286,7 @@ describe("behavior", () => {
     expect(statuses).toEqual([500, 200, 200, 500]);
   });
 
-  test("latency passes before the answer", async () => {
+  test("delays the answer by its latency", async () => {
     const behavior = { latency: { kind: "fixed", value: 60, probability: 1 } } as const;
     await using graph = startChain(graphOf({ a: { behavior } }));
     const startMs = performance.now();

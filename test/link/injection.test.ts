@@ -1,4 +1,4 @@
-/** What comes in by a header that is passed on, in either direction, stays the value of that header. */
+/** Whatever arrives in a header that a link passes on, in either direction, stays the value of that header. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { quickChain, startChain } from "../helpers/chain.ts";
@@ -26,7 +26,7 @@ const GIVEN = new Set([
   ...["chain-link-ledger", "traceresponse", "chain-link-trace"],
 ]);
 
-/** Bytes that end lines, names and values, and what would be gained by it. */
+/** Bytes that end lines, names and values, and the header that an attacker would inject. */
 const hostile = fc
   .array(
     fc.constantFrom(
@@ -55,14 +55,14 @@ function namesOf(fields: readonly (readonly [string, string])[]): string[] {
   return fields.map(([name]) => name.toLowerCase());
 }
 
-/** Sends bytes and gives all that comes back until the connection ends. */
+/** Sends bytes and returns everything received until the connection ends. */
 async function ask(url: string, head: string): Promise<string> {
   const connection = await openRaw(url);
   connection.socket.write(Buffer.from(`${head}\r\n\r\n`, "latin1"));
   return connection.closed;
 }
 
-test("a header that a caller sends never becomes another header, or a request, of the call below", async () => {
+test("a header from a caller never injects another header or request into the outgoing call", async () => {
   const seen: string[] = [];
   await using callee = await startRawServer((socket, text) => {
     seen.push(text);
@@ -93,11 +93,11 @@ test("a header that a caller sends never becomes another header, or a request, o
     }),
     RUNS,
   );
-  // Not all were refused.
+  // Some requests were accepted, or the check above would prove nothing.
   expect(calls).toBeGreaterThan(RUNS.numRuns / 20);
 }, 60_000);
 
-test("a header that a callee answers with never becomes another header, or an answer, of the link above", async () => {
+test("a header from a callee never injects another header or answer into the link's answer", async () => {
   let answer = "";
   await using callee = await startRawServer((socket) => void socket.end(Buffer.from(answer, "latin1")));
   await using chain = startChain(quickChain("a", "b"), { absent: ["b"], urls: { b: callee.url } });

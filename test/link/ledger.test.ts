@@ -5,8 +5,8 @@ import { addSpan, EMPTY_LEDGER, formatLedger, LEDGER_HEADER } from "../../src/tr
 import type { Span } from "../../src/trace/span.ts";
 import { startChain } from "../helpers/chain.ts";
 
-/** The account of spans as a backend returns them. */
-function accountOf(spans: readonly Span[], unknown = 0): string {
+/** The ledger of spans as a backend returns them. */
+function ledgerOf(spans: readonly Span[], unknown = 0): string {
   const ledger = spans.reduce(
     (sum, { id, parentId = null, kind, localEndpoint }) =>
       addSpan(sum, { id, parentId, kind, serviceName: localEndpoint?.serviceName ?? "" }),
@@ -19,19 +19,19 @@ function topologyOf(services: string) {
   return parseTopology(`apiVersion: chain-link.dev/v1\nkind: Topology\nservices:\n${services}`, "t.yaml");
 }
 
-async function ledgerOf(url: string, headers: Record<string, string> = {}): Promise<string | null> {
+async function ledgerIn(url: string, headers: Record<string, string> = {}): Promise<string | null> {
   const response = await fetch(url, { headers });
   await response.text();
   return response.headers.get(LEDGER_HEADER);
 }
 
-describe("the answer's ledger matches the spans in the backend", () => {
+describe("the ledger in an answer matches the spans in the backend", () => {
   test("for a chain", async () => {
     await using chain = startChain(buildChain(5, { slow: false }));
-    const ledger = await ledgerOf(chain.url);
+    const ledger = await ledgerIn(chain.url);
     const spans = await chain.stop();
     expect(spans).toHaveLength(9);
-    expect(ledger).toBe(accountOf(spans));
+    expect(ledger).toBe(ledgerOf(spans));
   });
 
   test("for a trace that the caller began, in each form", async () => {
@@ -42,8 +42,8 @@ describe("the answer's ledger matches the spans in the backend", () => {
       { "x-b3-traceid": "0000000000000000a3ce929d0e0e4736", "x-b3-spanid": "00f067aa0ba902b7" },
     ] as Record<string, string>[]) {
       await using chain = startChain(buildChain(3, { slow: false }));
-      const ledger = await ledgerOf(chain.url, headers);
-      expect(ledger).toBe(accountOf(await chain.stop()));
+      const ledger = await ledgerIn(chain.url, headers);
+      expect(ledger).toBe(ledgerOf(await chain.stop()));
     }
   });
 
@@ -62,38 +62,37 @@ describe("the answer's ledger matches the spans in the backend", () => {
     expect(
       spans.filter(({ kind, localEndpoint }) => kind === "SERVER" && localEndpoint?.serviceName === "d"),
     ).toHaveLength(3);
-    expect(response.headers.get(LEDGER_HEADER)).toBe(accountOf(spans));
+    expect(response.headers.get(LEDGER_HEADER)).toBe(ledgerOf(spans));
   });
 
-  test("for 400, 404 and 405", async () => {
+  test("for requests that are rejected with 400, 404 or 405", async () => {
     await using chain = startChain(buildChain(2, { slow: false }));
     const ledgers = [
-      await ledgerOf(chain.url, { "X-Current-Service": "nobody" }),
-      await ledgerOf(`${chain.url}/nope`),
+      await ledgerIn(chain.url, { "X-Current-Service": "nobody" }),
+      await ledgerIn(`${chain.url}/nope`),
       await fetch(chain.url, { method: "DELETE" }).then(({ headers }) => headers.get(LEDGER_HEADER)),
     ];
     const spans = await chain.stop();
-    const accounts = spans.map((span) => accountOf([span]));
-    expect(ledgers).toEqual(accounts);
+    expect(ledgers).toEqual(spans.map((span) => ledgerOf([span])));
   });
 });
 
 describe("a ledger counts as unknown", () => {
-  test("a callee that is down", async () => {
+  test("the spans of a callee that is down", async () => {
     await using chain = startChain(buildChain(2, { slow: false }), { absent: ["chain-link-service-1"] });
-    const ledger = await ledgerOf(chain.url);
-    expect(ledger).toBe(accountOf(await chain.stop(), 1));
+    const ledger = await ledgerIn(chain.url);
+    expect(ledger).toBe(ledgerOf(await chain.stop(), 1));
   });
 
-  test("each attempt at a callee that does not answer in time", async () => {
+  test("the spans of each attempt that timed out", async () => {
     const topology = topologyOf(
       `  a: { entry: true, calls: [{ service: b, timeout: 30ms, retries: 2 }] }\n  b: { latency: 200ms }\n`,
     );
     await using chain = startChain(topology);
-    const ledger = await ledgerOf(chain.url);
+    const ledger = await ledgerIn(chain.url);
     const spans = await chain.stop();
     expect(ledger).toBe(
-      accountOf(
+      ledgerOf(
         spans.filter(({ localEndpoint }) => localEndpoint?.serviceName === "a"),
         3,
       ),
@@ -102,8 +101,8 @@ describe("a ledger counts as unknown", () => {
 
   test.each([
     ["without a ledger", null],
-    ["with something else in its place", "many"],
-  ])("a foreign callee %s", async (_title, value) => {
+    ["with a malformed ledger", "many"],
+  ])("the spans of a foreign callee that answers %s", async (_title, value) => {
     const headers: Record<string, string> = value === null ? {} : { [LEDGER_HEADER]: value };
     using foreign = Bun.serve({
       hostname: "127.0.0.1",
@@ -114,20 +113,20 @@ describe("a ledger counts as unknown", () => {
       absent: ["chain-link-service-1"],
       urls: { "chain-link-service-1": `http://127.0.0.1:${foreign.port}` },
     });
-    const ledger = await ledgerOf(chain.url);
-    expect(ledger).toBe(accountOf(await chain.stop(), 1));
+    const ledger = await ledgerIn(chain.url);
+    expect(ledger).toBe(ledgerOf(await chain.stop(), 1));
   });
 
-  test("a callee that lost the context: its ledger is left out, and the caller counts the broken edge", async () => {
+  test("the spans of a callee that lost the context, whose ledger is left out, and the caller counts the broken edge", async () => {
     await using behind = startChain(buildChain(1, { slow: false }));
     using proxy = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => fetch(behind.url) });
     await using chain = startChain(buildChain(2, { slow: false }), {
       absent: ["chain-link-service-1"],
       urls: { "chain-link-service-1": `http://127.0.0.1:${proxy.port}` },
     });
-    const ledger = await ledgerOf(chain.url);
+    const ledger = await ledgerIn(chain.url);
     const metrics = await (await fetch(`${chain.url}/metrics`)).text();
-    expect(ledger).toBe(accountOf(await chain.stop(), 1));
+    expect(ledger).toBe(ledgerOf(await chain.stop(), 1));
     expect(metrics).toContain('chain_link_broken_contexts_total{service="chain-link-service-1"} 1');
   });
 });
@@ -135,18 +134,18 @@ describe("a ledger counts as unknown", () => {
 test("the ledger of an unsampled request is empty", async () => {
   await using chain = startChain(buildChain(3, { slow: false }));
   const flags = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00" };
-  expect(await ledgerOf(chain.url, flags)).toBe("0-0000000000000000");
+  expect(await ledgerIn(chain.url, flags)).toBe("0-0000000000000000");
   expect(await chain.stop()).toEqual([]);
 });
 
 test("readiness and metrics have no ledger, because they record no span", async () => {
   await using chain = startChain(buildChain(1, { slow: false }));
-  expect(await ledgerOf(`${chain.url}/readiness`)).toBeNull();
-  expect(await ledgerOf(`${chain.url}/metrics`)).toBeNull();
+  expect(await ledgerIn(`${chain.url}/readiness`)).toBeNull();
+  expect(await ledgerIn(`${chain.url}/metrics`)).toBeNull();
 });
 
 test("a link without ledgers answers without one, and records the same spans", async () => {
   const chain = startChain(buildChain(3, { slow: false }), { link: { hasLedger: false } });
-  expect(await ledgerOf(chain.url)).toBeNull();
+  expect(await ledgerIn(chain.url)).toBeNull();
   expect(await chain.stop()).toHaveLength(5);
 });

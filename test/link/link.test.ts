@@ -9,7 +9,10 @@ import { type LinkProcess, startLinkProcess } from "../helpers/link-process.ts";
 import { openRaw, rawGet } from "../helpers/raw-http.ts";
 import { startBackend } from "../helpers/zipkin-backend.ts";
 
-/** A service that answers when it is told to. */
+/** Longer than any test may take. */
+const HOUR_MS = 3_600_000;
+
+/** A service that answers only once a test calls `answer`. */
 function startPatient() {
   const { promise: release, resolve } = Promise.withResolvers<void>();
   let asked = 0;
@@ -69,14 +72,15 @@ describe("stopping a link", () => {
     await stopped;
   });
 
-  test("does not take longer than the grace period, and answers requests in flight, with their spans", async () => {
+  test("waits for the grace period and then answers requests in flight with 502, with their spans", async () => {
     await using patient = startPatient();
     await using chain = startChain(quickChain("a", "b"), { absent: ["b"], urls: { b: patient.url } });
     const pending = fetch(chain.url);
     await patient.isAsked();
     const startMs = performance.now();
-    await chain.link("a").stop({ drainMs: 60_000, graceMs: 300 });
-    expect(performance.now() - startMs).toBeWithin(200, 5000);
+    // The grace period also ends the drain, which alone would outlast this test.
+    await chain.link("a").stop({ drainMs: HOUR_MS, graceMs: 300 });
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(200);
     const response = await pending;
     expect(response.status).toBe(502);
     expect(response.headers.get("chain-link-ledger")).toMatch(/^2-[0-9a-f]{16}-1$/);
@@ -88,7 +92,7 @@ describe("stopping a link", () => {
   });
 
   test("also records the span of a request whose caller has disconnected", async () => {
-    const behavior = { latency: { kind: "fixed", value: 3_600_000, probability: 1 } } as const;
+    const behavior = { latency: { kind: "fixed", value: HOUR_MS, probability: 1 } } as const;
     await using chain = startChain(graphOf({ a: { behavior } }));
     const { stats } = chain.link("a");
     const connections = [await openRaw(chain.url), await openRaw(chain.url)];
@@ -112,7 +116,7 @@ describe("stopping a link", () => {
       {
         a: {
           calls: [
-            // Tests draw half of the longest.
+            // Tests draw half of the maximum backoff.
             { service: "b", retries: 1, retry: { ...PLAIN_CALL.retry, backoffMs: 2400 } },
           ],
         },
@@ -120,7 +124,7 @@ describe("stopping a link", () => {
       },
     ],
     [
-      "a place in line",
+      "a place in the queue",
       {
         a: {
           behavior: {
@@ -131,7 +135,7 @@ describe("stopping a link", () => {
       },
     ],
   ] as [string, Record<string, ServiceFields>][])(
-    "%s that ends after the link has no effect",
+    "makes %s that ends after the link harmless",
     async (_, services) => {
       await using chain = startChain(graphOf(services), { absent: ["b"] });
       const { stats, reporter } = chain.link("a");
@@ -151,16 +155,15 @@ describe("stopping a link", () => {
     },
   );
 
-  test("twice has the same effect as once", async () => {
+  test("twice has the effect of the first call", async () => {
     await using chain = startChain(quickChain("a"));
     await fetch(chain.url);
     const link = chain.link("a");
-    const startMs = performance.now();
+    // The second call would outlast this test if its own drain counted.
     await Promise.all([
       link.stop({ drainMs: 0, graceMs: 2000 }),
-      link.stop({ drainMs: 60_000, graceMs: 100_000 }),
+      link.stop({ drainMs: HOUR_MS, graceMs: HOUR_MS }),
     ]);
-    expect(performance.now() - startMs).toBeLessThan(2000);
     expect(link.reporter.sent).toBe(1);
   });
 });
@@ -186,31 +189,32 @@ function startLarge() {
   return { url: `http://127.0.0.1:${server.port}` };
 }
 
-describe("a useless backend", () => {
+describe("a backend that", () => {
   test.each([
     ["refuses connections", null],
     ["answers 500", () => new Response(null, { status: 500 })],
     ["hangs", () => new Promise<Response>(() => {})],
-  ] as const)("%s: requests flow as ever, and every span is counted", async (_what, react) => {
-    await using backend = startBackend(react === null ? {} : { react });
-    const url = react === null ? CLOSED_PORT : backend.url;
-    await using chain = startChain(quickChain("a", "b"), { link: { target: { kind: "zipkin", url } } });
-    const startMs = performance.now();
-    for (let count = 0; count < 50; count++) expect((await fetch(chain.url)).status).toBe(200);
-    expect(performance.now() - startMs).toBeLessThan(3000);
-    await Promise.all([...chain.links.values()].map((link) => link.stop({ drainMs: 0, graceMs: 200 })));
-    for (const [name, spans] of [
-      ["a", 100],
-      ["b", 50],
-    ] as const) {
-      const { sent, dropped, queued } = chain.link(name).reporter;
-      expect(Object.values(dropped).reduce((sum, count) => sum + count, sent + queued)).toBe(spans);
-      expect(sent).toBe(0);
-    }
-  });
+  ] as const)(
+    "%s does not keep requests from being answered, and every span is counted",
+    async (_what, react) => {
+      await using backend = startBackend(react === null ? {} : { react });
+      const url = react === null ? CLOSED_PORT : backend.url;
+      await using chain = startChain(quickChain("a", "b"), { link: { target: { kind: "zipkin", url } } });
+      for (let count = 0; count < 50; count++) expect((await fetch(chain.url)).status).toBe(200);
+      await Promise.all([...chain.links.values()].map((link) => link.stop({ drainMs: 0, graceMs: 200 })));
+      for (const [name, spans] of [
+        ["a", 100],
+        ["b", 50],
+      ] as const) {
+        const { sent, dropped, queued } = chain.link(name).reporter;
+        expect(Object.values(dropped).reduce((sum, count) => sum + count, sent + queued)).toBe(spans);
+        expect(sent).toBe(0);
+      }
+    },
+  );
 });
 
-test("a busy port is a user error", async () => {
+test("a port that is in use is a user error", async () => {
   await using chain = startChain(quickChain("a"));
   const port = Number(new URL(chain.url).port);
   const start = () => startChain(quickChain("b"), { link: { port, portFlag: "--base-port" } });
@@ -219,7 +223,7 @@ test("a busy port is a user error", async () => {
 });
 
 describe("the executable", () => {
-  /** Link `a` of a chain of two whose `b` is somewhere else. */
+  /** Link `a` of a chain of two; `b` is at the given URL. */
   async function startA(b: string, zipkin: string, ...args: readonly string[]): Promise<LinkProcess> {
     const folder = temporaryFolder();
     const path = join(folder.path, "services.json");
@@ -243,7 +247,7 @@ describe("the executable", () => {
       return response.status === 503 ? response : undefined;
     });
     expect(await unready.json()).toEqual({ message: "shutting down" });
-    // Requests are served as long as callers may not know it yet.
+    // The link still serves requests: callers may not have noticed the readiness yet.
     expect((await fetch(`${link.url}/metrics`)).status).toBe(200);
     patient.answer();
     expect(await (await pending).text()).toBe("at last");
@@ -278,7 +282,7 @@ describe("the executable", () => {
   test.each([
     ["SIGTERM", 143],
     ["SIGINT", 130],
-  ] as const)("a second %s ends at once", async (signal, exitCode) => {
+  ] as const)("exits immediately on a second %s", async (signal, exitCode) => {
     await using patient = startPatient();
     await using link = await startA(patient.url, CLOSED_PORT, "--drain", "20s");
     const pending = fetch(link.url).catch(() => "cut");
@@ -290,7 +294,7 @@ describe("the executable", () => {
     expect(await pending).toBe("cut");
   });
 
-  test("reports spans that cannot be sent as lost, and does not wait for them", async () => {
+  test("counts spans that it cannot send as dropped when it stops", async () => {
     await using link = await startA(CLOSED_PORT, CLOSED_PORT, "--grace", "500ms");
     await fetch(link.url);
     link.kill("SIGTERM");
@@ -312,8 +316,8 @@ describe("the executable", () => {
     ["missing", null, "does not exist"],
     ["not JSON", "a\nb", "found no JSON"],
     ["not a list", "{}", "found an object"],
-    ["doubled", '["a", "a"]', 'found "a" twice'],
-  ])("a services file that is %s is an error without a stack trace", async (_what, content, message) => {
+    ["duplicated", '["a", "a"]', 'found "a" twice'],
+  ])("reports a services file that is %s without a stack trace", async (_what, content, message) => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     if (content !== null) writeFileSync(path, content);

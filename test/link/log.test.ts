@@ -18,8 +18,8 @@ function newLog(options: Partial<LinkLogOptions> = {}) {
   return { log, lines, accessLines };
 }
 
-describe("lines", () => {
-  test("text has the level padded to eight", () => {
+describe("log lines", () => {
+  test("in text begin with the level, padded to eight characters", () => {
     const { log, lines } = newLog();
     log.info("one");
     log.warn("two");
@@ -27,7 +27,7 @@ describe("lines", () => {
     expect(lines).toEqual(["INFO     one", "WARNING  two", "ERROR    three"]);
   });
 
-  test("JSON has time, level, service and message", () => {
+  test("in JSON have time, level, service and message", () => {
     const { log, lines } = newLog({ format: "json" });
     log.warn('with "quotes"\nand a line feed');
     expect(lines.length).toBe(1);
@@ -40,7 +40,7 @@ describe("lines", () => {
     });
   });
 
-  test("text spells out foreign control characters", () => {
+  test("in text escape control characters in messages", () => {
     const { log, lines } = newLog();
     log.info("a\x1b[31mb\r\nINFO     c\x9b\u202e");
     expect(lines).toEqual(["INFO     a^[[31mb\\r\\nINFO     c\\u009b\\u202e"]);
@@ -52,7 +52,7 @@ describe("lines", () => {
     ["warn", 2],
     ["error", 1],
     ["off", 0],
-  ] as const)("level %s writes %d of debug, info, warn and error", (level, count) => {
+  ] as const)("at level %s are written for %d of debug, info, warn and error", (level, count) => {
     const { log, lines } = newLog({ level });
     log.debug("w");
     log.info("x");
@@ -91,7 +91,7 @@ describe("many requests", () => {
 });
 
 describe("a chain", () => {
-  test("writes the original's lines, each once", async () => {
+  test("writes each line of the original once", async () => {
     const draws = [0.75, 0.25];
     await using chain = startChain(chainOf(["a", "b"]), {
       link: {
@@ -122,7 +122,7 @@ describe("a chain", () => {
   });
   const lines: string[] = [];
 
-  test("writes one access line in JSON for each request, if asked to; readiness is none", async () => {
+  test("with an access log writes one JSON line for each request except readiness", async () => {
     const accessLines: string[] = [];
     await using chain = startChain(chainOf(["a", "b"], { slow: false }), {
       link: {
@@ -156,7 +156,7 @@ describe("a chain", () => {
     ]);
   });
 
-  test("writes no access line unless asked to", () => {
+  test("writes no access line by default", () => {
     const { log, accessLines } = newLog();
     log.access({ method: "GET", path: "/", status: 200, durationMs: 1, traceId: "0" });
     expect(accessLines).toEqual([]);

@@ -50,7 +50,7 @@ test("every metric is zero before the first request", async () => {
   });
 });
 
-test("every request is counted once, by status and by time; readiness and scrapes are not", async () => {
+test("every request except readiness and scrapes is counted once, by status and by duration", async () => {
   const behavior = { latency: { kind: "fixed", value: 30, probability: 1 } } as const;
   await using chain = startChain(graphOf({ a: { calls: ["b"] }, b: { behavior } }));
   for (let count = 0; count < 3; count++) await fetch(chain.url);
@@ -59,7 +59,7 @@ test("every request is counted once, by status and by time; readiness and scrape
   await fetch(chain.url, { headers: { "X-Current-Service": "nobody" } });
   await fetch(`${chain.url}/readiness`);
   await scrape(chain, "a");
-  // The backend has them a moment before the link knows it.
+  // The backend has the spans a moment before the link counts them as sent.
   while (chain.link("a").reporter.queued > 0) await Bun.sleep(1);
   const metrics = await scrape(chain, "a");
   expect(valuesOf(metrics.get("chain_link_requests_total"))).toEqual({ 200: 3, 400: 1, 404: 1, 405: 1 });
@@ -69,12 +69,12 @@ test("every request is counted once, by status and by time; readiness and scrape
   expect(bucket("10")).toBe(6);
   expect(bucket("+Inf")).toBe(6);
   const sum = duration.find(({ name }) => name.endsWith("_sum"))?.value ?? 0;
-  expect(sum).toBeWithin(0.089, 5);
+  expect(sum).toBeGreaterThanOrEqual(0.089);
   expect(valuesOf(metrics.get("chain_link_spans_sent_total"))).toEqual({ "": 9 });
   expect(valuesOf(metrics.get("chain_link_spans_queued"))).toEqual({ "": 0 });
 });
 
-test("requests in flight are a gauge, and injected errors are counted separately", async () => {
+test("requests in flight have a gauge, and injected errors have a counter", async () => {
   const draws = [0, 1, 1];
   const behavior = { errors: [{ kind: "status", rate: 0.5, status: 503, after: null }] } as const;
   const { promise: release, resolve } = Promise.withResolvers<void>();

@@ -36,7 +36,7 @@ async function metricOf(chain: TestChain, line: string): Promise<boolean> {
 describe("a request that the topology resets", () => {
   const behavior = failing({ kind: "reset", rate: 1, after: null });
 
-  test("ends in a reset without a byte, a span that says so, and a counter", async () => {
+  test("ends with a connection reset before the first byte, a span with the cause, and a counter", async () => {
     await using chain = startChain(graphOf({ a: { behavior } }));
     const { socket, text } = await openRaw(chain.url);
     const code = new Promise((resolve) => {
@@ -60,11 +60,11 @@ describe("a request that the topology resets", () => {
     expect(span?.tags).not.toHaveProperty("http.status_code");
   });
 
-  test("is a failed call for its caller: 502, and unknown in the ledger", async () => {
+  test("makes its caller answer 502 and count its spans as unknown in the ledger", async () => {
     await using chain = startChain(graphOf({ a: { calls: ["b"] }, b: { behavior } }));
     const response = await fetch(chain.url);
     expect(response.status).toBe(502);
-    // A GET on a kept connection is sent twice, on a new one once: both count.
+    // A GET on a reused connection is sent twice, and on a new one once; each attempt counts.
     expect(response.headers.get("chain-link-ledger")).toMatch(/^2-[0-9a-f]{16}-[12]$/);
     const client = (await chain.stop()).find(({ kind }) => kind === "CLIENT");
     expect(client?.tags?.["error.type"]).toBe("connection_reset");
@@ -74,8 +74,8 @@ describe("a request that the topology resets", () => {
 describe("a request that is never answered", () => {
   const behavior = failing({ kind: "silence", rate: 1, after: null });
 
-  test.each(["closes", "ends its side", "resets"] as const)(
-    "ends when the caller %s, with a span and a counter",
+  test.each(["closes", "half-closes", "resets"] as const)(
+    "ends with a span and a counter when the caller %s",
     async (how) => {
       await using chain = startChain(graphOf({ a: { behavior } }));
       const { stats } = chain.link("a");
@@ -106,7 +106,7 @@ describe("a request that is never answered", () => {
     expect(await chain.stop()).toHaveLength(3);
   });
 
-  test("does not hold up the end of the link", async () => {
+  test("does not delay the stop of the link", async () => {
     await using chain = startChain(graphOf({ a: { behavior } }));
     const connections = await Promise.all(Array.from({ length: 5 }, () => openRaw(chain.url)));
     for (const { socket } of connections) {
@@ -133,8 +133,8 @@ test("an error with `after` does not wait for the latency", async () => {
   expect(span?.tags).toMatchObject({ "http.status_code": "503", "chain_link.cause": "status" });
 });
 
-describe("concurrency", () => {
-  /** A callee that answers when it is told to. */
+describe("a concurrency limit", () => {
+  /** A callee that answers only when a test tells it to. */
   async function startSlow() {
     const { promise, resolve } = Promise.withResolvers<void>();
     const server = startServer({ host: "127.0.0.1", port: 0 }, (exchange) => {
@@ -143,7 +143,7 @@ describe("concurrency", () => {
     return { url: `http://127.0.0.1:${server.port}`, answer: resolve, stop: () => server.close() };
   }
 
-  test("serves up to its limit, queues up to its limit, and answers 503 to others", async () => {
+  test("serves and queues as many requests as configured, and answers others with 503", async () => {
     const slow = await startSlow();
     const behavior: Partial<Behavior> = { concurrency: { limit: 3, queue: 2, waitMs: null } };
     await using chain = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }), {
@@ -163,14 +163,14 @@ describe("concurrency", () => {
     expect(await refused?.json()).toEqual({ message: "overloaded: the queue is full", service: "a" });
     expect(refused?.headers.get("chain-link-ledger")).toMatch(/^1-/);
     await settled(chain, "a");
-    // All places are free again.
+    // Every slot is free again.
     expect(statusesOf(await Promise.all(Array.from({ length: 5 }, () => fetch(chain.url))))).toEqual([
       200, 200, 200, 200, 200,
     ]);
     await slow.stop();
   });
 
-  test("answers 503 to a request that waited for too long, and does not leak its place", async () => {
+  test("answers 503 to a request that waited too long, and does not leak its slot", async () => {
     const slow = await startSlow();
     const behavior: Partial<Behavior> = { concurrency: { limit: 1, queue: 10, waitMs: 30 } };
     await using chain = startChain(graphOf({ a: { behavior, calls: ["b"] }, b: {} }), {
@@ -191,7 +191,7 @@ describe("concurrency", () => {
     await slow.stop();
   });
 
-  test("gets its places back after failures of all kinds and disconnected callers", async () => {
+  test("frees its slots after failures of all kinds and after callers disconnect", async () => {
     const behavior: Partial<Behavior> = {
       concurrency: { limit: 2, queue: 100, waitMs: null },
       memory: { heldBytes: 0, requestBytes: 100_000 },
@@ -243,7 +243,7 @@ test("a token bucket matches its definition", () => {
   expect(bucket.retryAfterSeconds).toBe(1);
 });
 
-test("a request that ended in the queue passes its place on when admitted", async () => {
+test("a queued request that has already ended passes its slot on when it is admitted", async () => {
   const graph = graphOf({ a: { behavior: { concurrency: { limit: 1, queue: 9, waitMs: null } } } });
   const role = rolesOf(graph, () => () => 0.5).find("a") as Role;
   const conduct = new PreparedBehavior(role, 0);
@@ -261,7 +261,7 @@ test("a request that ended in the queue passes its place on when admitted", asyn
   expect(stats.queued).toBe(0);
 });
 
-test("a starting link is not ready, answers 503, and then serves", async () => {
+test("a starting link is not ready and answers 503 until its startup time has passed", async () => {
   await using chain = startChain(graphOf({ a: { behavior: { startupMs: 2500 } } }));
   const readiness = await fetch(`${chain.url}/readiness`);
   expect([readiness.status, await readiness.json()]).toEqual([503, { message: "starting" }]);
@@ -283,8 +283,8 @@ test("a slow start makes the first requests slower", async () => {
   expect(span?.duration).toBeGreaterThan(95_000);
 });
 
-describe("sizes", () => {
-  test("a request's body makes the call a POST, of the size that was drawn", async () => {
+describe("a size", () => {
+  test("of a request makes the call a POST with a body of the drawn size", async () => {
     const request = { kind: "uniform", min: 1000, max: 200_000 } as const;
     const sizes: number[] = [];
     const methods = new Set<string>();
@@ -308,7 +308,7 @@ describe("sizes", () => {
     await callee.close();
   });
 
-  test("can be the maximum between links", async () => {
+  test("of the maximum passes between links", async () => {
     const request = { kind: "fixed", value: 2 ** 24 } as const;
     const behavior: Partial<Behavior> = { response: { kind: "fixed", value: 2 ** 26 } };
     const call = { service: "b", request, timeoutMs: 60_000 };
@@ -318,7 +318,7 @@ describe("sizes", () => {
     expect((await response.arrayBuffer()).byteLength).toBe(2 ** 26);
   });
 
-  test("answers have the sizes that were drawn, and are JSON", async () => {
+  test("of an answer is the drawn one, and the answer is JSON", async () => {
     const draws = [0.1, 0.5, 0.9];
     const behavior: Partial<Behavior> = { response: { kind: "uniform", min: 0, max: 100_000 } };
     await using chain = startChain(graphOf({ a: { behavior } }), {
@@ -334,7 +334,7 @@ describe("sizes", () => {
   });
 });
 
-test("sleeps run between calls, and concurrently with them", async () => {
+test("a sleep runs between calls, or concurrently with them", async () => {
   const sleep = { sleep: { kind: "fixed", value: 40 } } as const;
   await using chain = startChain(graphOf({ a: { calls: ["b", sleep, ["b", sleep], sleep] }, b: {} }));
   expect((await fetch(chain.url)).status).toBe(200);
@@ -347,7 +347,7 @@ test("sleeps run between calls, and concurrently with them", async () => {
   expect(spans).toHaveLength(5);
 });
 
-test("a link with only sleeps answers by itself", async () => {
+test("a link whose steps are all sleeps gives the final answer", async () => {
   const sleep = { sleep: { kind: "fixed", value: 1 } } as const;
   await using chain = startChain(graphOf({ a: { calls: [sleep, [sleep, sleep]] } }));
   expect(await (await fetch(chain.url)).json()).toEqual({
@@ -356,7 +356,7 @@ test("a link with only sleeps answers by itself", async () => {
 });
 
 describe("retries", () => {
-  /** Answers with the given statuses in turn, the last one for ever. */
+  /** Answers with the given statuses in turn, and keeps repeating the last one. */
   function startCallee(statuses: number[]) {
     let count = 0;
     const server = startServer({ host: "127.0.0.1", port: 0 }, (exchange) => {
@@ -378,7 +378,7 @@ describe("retries", () => {
     return startChain(graphOf({ a: { calls: [call] }, b: {} }), { absent: ["b"], urls: { b: url } });
   }
 
-  test("are made only on the conditions of the call", async () => {
+  test("follow only the failures that the call names", async () => {
     for (const [on, statuses, expected] of [
       [["5xx"], [503, 200], 200],
       [["timeout"], [503, 200], 503],
@@ -393,7 +393,7 @@ describe("retries", () => {
     }
   });
 
-  test("wait for their backoff, which is drawn and doubles", async () => {
+  test("wait for a random backoff that doubles", async () => {
     const callee = startCallee([500, 500, 500, 200]);
     await using chain = calling(callee.url, 3, { backoffMs: 40 });
     expect((await fetch(chain.url)).status).toBe(200);
@@ -409,11 +409,11 @@ describe("retries", () => {
     await callee.close();
   });
 
-  test("of a callee that is down stay within their budget, without a storm", async () => {
+  test("of a callee that is down stay within their budget", async () => {
     const callee = startCallee([503]);
     await using chain = calling(callee.url, 3, { budget: { ratio: 0.2, minPerSecond: 0 } });
     for (let count = 0; count < 200; count++) expect((await fetch(chain.url)).status).toBe(503);
-    // Without a budget there were 800. Seconds that leave the window take their calls with them.
+    // Without a budget there would be 800 requests. Older seconds leave the window together with their calls.
     expect(callee.count).toBeWithin(200, 241);
     const { stats } = chain.link("a");
     expect(stats.retries.get("b")).toBe(callee.count - 200);
@@ -429,7 +429,7 @@ describe("retries", () => {
     const topology = graphOf({ a: { calls: [[call, call]] }, b: {} });
     await using chain = startChain(topology, { absent: ["b"], urls: { b: callee.url } });
     expect((await fetch(chain.url)).status).toBe(503);
-    // Two requests allow one retry; of one alone there were none.
+    // Two requests allow one retry; a single request would allow none.
     expect(callee.count).toBe(3);
     await callee.close();
   });
@@ -468,7 +468,7 @@ describe("the same seed", () => {
     return answers;
   };
 
-  test("gives the same errors, sizes and calls, whatever else the service does", async () => {
+  test("draws the same errors, sizes and calls, whatever else the service does", async () => {
     const first = await answersOf({}, "seed");
     expect(new Set(first).size).toBeGreaterThan(10);
     expect(await answersOf({}, "seed")).toEqual(first);
@@ -508,7 +508,7 @@ test("faults of all kinds do not leak open files", async () => {
   expect([...statuses].sort()).toEqual([200, 502, 503, 504]);
   await settled(chain, "a");
   await settled(chain, "b");
-  // Kept connections: 30 from here to a, and 30 from a to b, both ends of each.
+  // Idle connections: 30 from here to a and 30 from a to b, with both ends of each in this process.
   await eventually(() => (countFiles() <= before + 120 ? true : undefined));
   const spans = await chain.stop();
   expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(301);
@@ -518,7 +518,7 @@ test("faults of all kinds do not leak open files", async () => {
   );
 });
 
-test("more memory than available is refused before any is allocated", async () => {
+test("a service that needs more memory than available is refused before any is allocated", async () => {
   const bytes = 2 ** 50;
   expect(() =>
     startChain(graphOf({ a: { behavior: { memory: { heldBytes: bytes, requestBytes: 0 } } } })),
@@ -543,7 +543,7 @@ test("a request with hours of CPU work neither blocks other requests nor the shu
   expect((await pending).status).toBe(503);
 });
 
-test("a link of its own process exits with 0 and sends all spans, even if requests are never answered", async () => {
+test("a link in a process of its own exits with 0 and sends all spans, even if requests are never answered", async () => {
   const backend = startBackend();
   using folder = temporaryFolder();
   const file = join(folder.path, "t.yaml");

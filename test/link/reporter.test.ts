@@ -19,7 +19,7 @@ const SOURCE = { serviceName: "a", port: 3000 };
 const RESOURCE = { attributes: { "service.name": "a" }, scope: { name: "chain-link", version: "1" } };
 const NONE: Record<DropReason, number> = { queue_full: 0, rejected: 0, unavailable: 0, shutdown: 0 };
 
-/** Of each reporter: what it is given is rendered for it. */
+/** The span format of each reporter; spans are rendered in it before they are added. */
 const formats = new WeakMap<Reporter, SpanFormat>();
 
 function newReporter(target: ExportTarget | string, limits: Partial<ReporterLimits> = {}) {
@@ -71,7 +71,7 @@ function lossOf(reporter: Reporter): number {
   return Object.values(reporter.dropped).reduce((sum, count) => sum + count, 0);
 }
 
-/** The first answers as given, then acceptance. */
+/** Gives these answers first, and accepts everything after them. */
 function answers(...first: readonly (() => Response)[]): Reaction {
   return (_delivery, index) => (first[index] ?? accept)();
 }
@@ -110,7 +110,7 @@ describe("batches", () => {
     expect(backend.deliveries.length).toBe(3);
   });
 
-  test("are full under a steady stream, however fast the backend is", async () => {
+  test("fill up under a steady stream, however fast the backend is", async () => {
     await using backend = startBackend();
     const { reporter } = newReporter(backend.url, { delayMs: 60_000, batchSize: 50 });
     for (let count = 0; count < 500; count++) {
@@ -152,7 +152,7 @@ describe("batches", () => {
     await using backend = startBackend({
       async react(_delivery, index) {
         underWay++;
-        // The first one is alone: that it fails is known before others leave.
+        // The first batch is alone: its failure is known before others are sent.
         if (index > 0 && !isBack) most = Math.max(most, underWay);
         await Bun.sleep(5);
         underWay--;
@@ -171,8 +171,8 @@ describe("batches", () => {
   });
 });
 
-describe("a backend that fails for a while", () => {
-  test.each([429, 500, 502, 503, 504])("after %d the same batch is sent again", async (code) => {
+describe("after a transient failure", () => {
+  test.each([429, 500, 502, 503, 504])("with status %d the same batch is sent again", async (code) => {
     await using backend = startBackend({ react: answers(status(code), status(code)) });
     const { reporter } = newReporter(backend.url);
     addAll(reporter, newSpans(3));
@@ -219,7 +219,7 @@ describe("a backend that fails for a while", () => {
   });
 
   test.each(["soon", "-5", "", "Thu, 01 Jan 1970 00:00:00 GMT"])(
-    "Retry-After: %j is as none",
+    "Retry-After: %j is ignored",
     async (text) => {
       await using backend = startBackend({ react: answers(status(503, { "Retry-After": text })) });
       const { reporter } = newReporter(backend.url);
@@ -231,7 +231,7 @@ describe("a backend that fails for a while", () => {
   );
 
   test.skipIf(Bun.which("openssl") === null)(
-    "the warning names what is wrong with the connection",
+    "the warning names the cause of a failed connection",
     async () => {
       const { cert, key } = makeCertificates().selfSigned;
       const tls = { cert, key };
@@ -291,7 +291,7 @@ describe("a backend that fails for a while", () => {
     expect(lines[0]).toEndWith("no answer within 50 ms");
   });
 
-  test("a batch that grew too old is dropped as unavailable, and the next one tried", async () => {
+  test("a batch that grew too old is dropped as unavailable, and the next one is sent", async () => {
     await using backend = startBackend({ react: status(503) });
     const { reporter } = newReporter(backend.url, { batchSize: 4, giveUpMs: 60 });
     addAll(reporter, newSpans(4));
@@ -319,9 +319,9 @@ describe("a backend that fails for a while", () => {
   });
 });
 
-describe("a backend that refuses", () => {
+describe("a permanent failure:", () => {
   test.each([400, 401, 403, 404, 413])(
-    "%d drops the batch as rejected, without another try",
+    "status %d drops the batch as rejected, without a retry",
     async (code) => {
       await using backend = startBackend({ react: answers(status(code)) });
       const { reporter, lines } = newReporter(backend.url, { batchSize: 3 });
@@ -345,7 +345,7 @@ describe("a backend that refuses", () => {
     expect(reporter.sent).toBe(0);
   });
 
-  test("500 is final for OTLP, but transient for Zipkin", async () => {
+  test("status 500 is permanent for OTLP, but transient for Zipkin", async () => {
     await using backend = startBackend({ react: status(500) });
     const target = { kind: "otlp", url: backend.url, protocol: "http/json", headers: {} } as const;
     const { reporter } = newReporter(target);
@@ -373,7 +373,7 @@ describe("a backend that refuses", () => {
 });
 
 describe("OTLP", () => {
-  test("goes to /v1/traces with the headers given", async () => {
+  test("is sent to /v1/traces with the configured headers", async () => {
     await using backend = startBackend({ react: () => new Response(null) });
     const headers = { "X-Api-Key": "secret" };
     for (const protocol of ["http/json", "http/protobuf"] as const) {
@@ -390,7 +390,7 @@ describe("OTLP", () => {
     expect(backend.deliveries.map((it) => it.headers.get("x-api-key"))).toEqual(["secret", "secret"]);
   });
 
-  test("a base URL with a path gets the standard path after it, and an exact URL does not", async () => {
+  test("is sent to the standard path below a base URL, and to an exact URL as it is", async () => {
     await using backend = startBackend();
     for (const isExact of [false, true]) {
       const url = `${backend.url}/own/path`;
@@ -439,26 +439,25 @@ describe("the shutdown", () => {
     addAll(reporter, newSpans(1));
     await backend.waitForDeliveries(1);
     await Bun.sleep(20);
-    const startMs = performance.now();
+    // The pause of 20 s is longer than the grace period, after which the span would count as dropped.
     await reporter.close(5000);
-    expect(performance.now() - startMs).toBeLessThan(2000);
     expect(reporter.sent).toBe(1);
   });
 
   test.each([
     ["refuses connections", null],
-    ["is never able", status(503)],
+    ["keeps answering 503", status(503)],
     ["hangs", () => new Promise<Response>(() => {})],
   ] as const)(
-    "with a backend that %s comes within the grace period, and counts what is lost",
+    "with a backend that %s ends with the grace period, and counts the rest as dropped",
     async (_what, react) => {
       await using backend = startBackend(react === null ? {} : { react });
-      const { reporter } = newReporter(react === null ? CLOSED_PORT : backend.url, { batchSize: 10 });
+      // Anything but the grace period would outlast this test.
+      const limits = { batchSize: 10, timeoutMs: 3_600_000, backoffMs: 3_600_000 };
+      const { reporter } = newReporter(react === null ? CLOSED_PORT : backend.url, limits);
       addAll(reporter, newSpans(35));
       if (react !== null) await backend.waitForDeliveries(1);
-      const startMs = performance.now();
       await reporter.close(200);
-      expect(performance.now() - startMs).toBeLessThan(1000);
       expect(reporter.sent).toBe(0);
       expect(reporter.dropped).toEqual({ ...NONE, shutdown: 35 });
       expect(reporter.queued).toBe(0);
@@ -541,14 +540,14 @@ test("whatever the backend does, every span is counted exactly once, and spans c
           await Bun.sleep(0);
         }
       };
-      // The end may come while spans are still recorded.
+      // The reporter may be closed while spans are still recorded.
       const feeding = feed();
       await Bun.sleep(bursts.length % 3);
       await reporter.close(graceMs);
       await feeding;
       expect(reporter.queued).toBe(0);
       expect(reporter.sent + lossOf(reporter)).toBe(recorded);
-      // What was accepted too late to be heard is counted as lost, never the other way round.
+      // Spans accepted after the reporter gave up on the answer count as dropped; the reverse never happens.
       expect(new Set(backend.spans.map(({ id }) => id)).size).toBeGreaterThanOrEqual(reporter.sent);
     }),
     { numRuns: 60 },

@@ -1,9 +1,9 @@
 import { test } from "bun:test";
 import { checkContext } from "../fuzz/context-check.ts";
 
-/** More of the same: `bun test/fuzz/http.ts`. */
+/** `bun test/fuzz/http.ts` runs the same check for longer. */
 const SEEDS = 5000;
 
-test("whatever headers come in, the context read in place is the one that the plain reading gives", () => {
+test("the context read in place equals that of the plain parser, whatever the headers", () => {
   for (let seed = 1; seed <= SEEDS; seed++) checkContext(seed);
 });

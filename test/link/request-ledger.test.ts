@@ -40,7 +40,7 @@ function spanIdOf(digits: string): SpanId {
   return id;
 }
 
-test("a new id equals its digits", () => {
+test("a new id and its digits have the same value", () => {
   const digits = Buffer.from(".".repeat(18));
   const id = new SpanId();
   id.renew(digits, 1);
@@ -74,7 +74,7 @@ test("spans and ledgers add up as in the plain implementation", () => {
   );
 });
 
-test("a malformed ledger is rejected, as by the plain implementation, and changes nothing", () => {
+test("a malformed ledger is rejected as in the plain implementation, and changes nothing", () => {
   const altered = fc
     .tuple(ledgers, fc.nat({ max: 40 }), fc.constantFrom("", "-", "0", "A", "z", " ", "é", "--"))
     .map(([ledger, at, text]) => {

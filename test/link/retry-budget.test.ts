@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { RetryBudget, RetryWindow } from "../../src/link/retry-budget.ts";
 
-test("retries are a share of the requests", () => {
+test("the number of retries is at most a share of the requests", () => {
   const budget = new RetryBudget({ ratio: 0.2, minPerSecond: 0 }, new RetryWindow());
   let retries = 0;
   for (let call = 0; call < 1000; call++) {

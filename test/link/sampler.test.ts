@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { ratioSampler } from "../../src/link/sampler.ts";
 import { randomWord } from "../../src/trace/ids.ts";
 
-test("a ratio keeps its share of traces, the same ones everywhere", () => {
+test("a ratio sampler keeps its share of traces, and always the same ones", () => {
   const half = ratioSampler(0.5);
   const ids = Array.from({ length: 4000 }, () => [randomWord(), randomWord()] as const);
   const keptBy = (ratio: number) => {

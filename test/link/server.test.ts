@@ -32,16 +32,21 @@ async function expectServing(): Promise<void> {
   expect(await response.text()).toBe('{"message":"You have reached the final chain link a"}\n');
 }
 
+/** Proves that earlier answers did not wait for these connections to end. */
+function expectOpen(connections: readonly RawConnection[]): void {
+  expect(connections.filter(({ socket }) => socket.readyState !== "open")).toHaveLength(0);
+}
+
 const canCountFiles = process.platform === "linux";
 
 function openFiles(): number {
   return readdirSync(`/proc/${link.pid}/fd`).length;
 }
 
-/** What the link may open for itself meanwhile, for example to send spans. */
+/** Files that the link may open by itself meanwhile, for example to send spans. */
 const OWN_FILES = 5;
 
-/** Runs what opens connections to the link, and waits until it has closed them all. */
+/** Runs a function that opens connections to the link, and waits until the link has closed them all. */
 async function leavingNothingOpen(run: () => Promise<void>): Promise<void> {
   await expectServing();
   const before = canCountFiles ? openFiles() : 0;
@@ -50,14 +55,14 @@ async function leavingNothingOpen(run: () => Promise<void>): Promise<void> {
   if (canCountFiles) await eventually(() => (openFiles() <= before + OWN_FILES ? true : undefined));
 }
 
-describe("malformed requests are rejected, and others are served:", () => {
+describe("a malformed request is rejected while others are served:", () => {
   const REFUSED: Record<string, string> = {
-    "no HTTP": "hello\r\n\r\n",
+    "text that is not HTTP": "hello\r\n\r\n",
     "binary noise": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "no version": "GET /\r\n\r\n",
-    "a version of tomorrow": "GET / HTTP/3.0\r\nHost: a\r\n\r\n",
+    "an unknown version": "GET / HTTP/3.0\r\nHost: a\r\n\r\n",
     "HTTP/2 without TLS": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "a method that is no word": "G@T / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a method with a special character": "G@T / HTTP/1.1\r\nHost: a\r\n\r\n",
     "no Host": "GET / HTTP/1.1\r\n\r\n",
     "a header without colon": "GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n",
     "a header name with a space": "GET / HTTP/1.1\r\nHost: a\r\nX Y: 1\r\n\r\n",
@@ -65,7 +70,7 @@ describe("malformed requests are rejected, and others are served:", () => {
     "NUL in a header": "GET / HTTP/1.1\r\nHost: a\r\nX-Current-Service: a\0b\r\n\r\n",
     "a bare CR in a header": "GET / HTTP/1.1\r\nHost: a\r\nX-Current-Service: a\rb\r\n\r\n",
     "a negative length": "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-    "a length and chunks":
+    "both a length and chunks":
       "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
     "1 MB in one header": `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(1e6)}\r\n\r\n`,
     "1 MB in many headers": `GET / HTTP/1.1\r\nHost: a\r\n${"X-Filler: 123456\r\n".repeat(60_000)}\r\n`,
@@ -75,7 +80,7 @@ describe("malformed requests are rejected, and others are served:", () => {
   test.each(Object.keys(REFUSED))("%s", async (what) => {
     await leavingNothingOpen(async () => {
       const status = await statusOf(link.url, Buffer.from(REFUSED[what] ?? "", "latin1"));
-      // A server may also close without a word.
+      // A server may also close without an answer.
       if (status !== null) expect(status).toBeWithin(400, 506);
     });
   });
@@ -90,7 +95,7 @@ describe("malformed requests are rejected, and others are served:", () => {
   });
 });
 
-describe("requests that take their time", () => {
+describe("on a slow connection", () => {
   test("a request in pieces of one byte is answered", async () => {
     const connection = await openRaw(link.url);
     connection.socket.setNoDelay(true);
@@ -102,7 +107,7 @@ describe("requests that take their time", () => {
     connection.socket.destroy();
   });
 
-  test("a body that never ends is refused, and others served", async () => {
+  test("an endless body is rejected with 413, while others are served", async () => {
     await leavingNothingOpen(async () => {
       const connection = await openRaw(link.url);
       connection.socket.write(rawGet("/", ["Transfer-Encoding: chunked"]));
@@ -121,7 +126,7 @@ describe("requests that take their time", () => {
     });
   });
 
-  test("an announced body that never arrives does not block others", async () => {
+  test("a missing body does not block others", async () => {
     await leavingNothingOpen(async () => {
       const connection = await openRaw(link.url);
       connection.socket.write(`${rawGet("/", ["Content-Length: 1000"])}abc`);
@@ -130,16 +135,15 @@ describe("requests that take their time", () => {
     });
   });
 
-  test("half a request does not block others, and its connection is closed after a while", async () => {
+  test("half a request does not block others", async () => {
     const slow = await Promise.all(Array.from({ length: 200 }, () => openRaw(link.url)));
     for (const { socket } of slow) socket.write("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
-    const startMs = performance.now();
     for (let count = 0; count < 20; count++) await expectServing();
-    expect(performance.now() - startMs).toBeLessThan(2000);
+    expectOpen(slow);
     for (const { socket } of slow) socket.destroy();
   });
 
-  test("what follows on the same connection is answered in order", async () => {
+  test("pipelined requests are answered in order", async () => {
     const connection = await openRaw(link.url);
     for (const path of ["/readiness", "/", "/nowhere", "/readiness"]) connection.socket.write(rawGet(path));
     const text = await connection.waitFor(/(?:HTTP\/1\.1 .*){4}"ok"\}\n$/s);
@@ -162,13 +166,13 @@ test("connections that are reset at any moment leak nothing", async () => {
   });
 });
 
-/** Files that this process may have open, by the operating system's word. */
+/** The operating system's limit of open files for this process. */
 function fileLimit(): number {
   const limits = canCountFiles ? readFileSync("/proc/self/limits", "utf8") : "";
   return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? 256);
 }
 
-/** A connection on which one request was answered. One that brings nothing the kernel may keep for itself. */
+/** A connection on which one request was answered. Before its first bytes the kernel may hide it from the server. */
 async function openUsed(): Promise<RawConnection> {
   const connection = await openRaw(link.url);
   connection.socket.write(rawGet("/readiness"));
@@ -179,7 +183,7 @@ async function openUsed(): Promise<RawConnection> {
 const IDLE = Math.min(10_000, fileLimit() - 1000);
 
 test.skipIf(IDLE < 1000)(
-  `${IDLE} idle connections do not hinder others, and go as they came`,
+  `${IDLE} idle connections do not block others, and are closed when their clients leave`,
   async () => {
     await leavingNothingOpen(async () => {
       const connections: RawConnection[] = [];
@@ -188,16 +192,15 @@ test.skipIf(IDLE < 1000)(
         connections.push(...(await Promise.all(Array.from({ length: more }, openUsed))));
       }
       if (canCountFiles) expect(openFiles()).toBeGreaterThan(IDLE);
-      const startMs = performance.now();
       for (let count = 0; count < 20; count++) await expectServing();
-      expect(performance.now() - startMs).toBeLessThan(3000);
+      expectOpen(connections);
       for (const { socket } of connections) socket.destroy();
     });
   },
   30_000,
 );
 
-test("after all that, every span that was recorded is accounted for", async () => {
+test("every span recorded during the tests above has reached the backend when the link exits", async () => {
   const metrics = await (await fetch(`${link.url}/metrics`)).text();
   const requests = [...metrics.matchAll(/^chain_link_requests_total\{.*\} (\d+)$/gm)];
   const recorded = requests.reduce((sum, [, count]) => sum + Number(count), 0);
@@ -206,7 +209,7 @@ test("after all that, every span that was recorded is accounted for", async () =
   expect(backend.spans.length).toBe(recorded);
 });
 
-test("a connection that stays idle after an answer is closed; one that waits for its answer is not", async () => {
+test("an idle connection is closed after its timeout, but not one whose request is in flight", async () => {
   const server = startServer({ host: "127.0.0.1", port: 0, limits: { idleTimeoutMs: 1000 } });
   server.serve(
     answerWith(async ({ path }) => {

@@ -25,8 +25,8 @@ function failureOf(content: string | null): UserError {
   throw new Error("it was read");
 }
 
-describe("reading", () => {
-  test("a list of names and host:port entries, in order", () => {
+describe("reading the services file", () => {
+  test("returns its names and host:port entries in order", () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, ' ["chain-link-service-0", "b:8001", "c.ns.svc", "10.0.0.1:65535", "X_1"]\n');
@@ -35,11 +35,11 @@ describe("reading", () => {
     ]);
   });
 
-  test("a file that is missing", () => {
+  test("fails if it is missing", () => {
     expect(failureOf(null).message).toEndWith("does not exist");
   });
 
-  test("a folder in its place", () => {
+  test("fails if it is a folder", () => {
     using folder = temporaryFolder();
     expect(() => readServicesFile(folder.path)).toThrow("cannot be read");
   });
@@ -71,7 +71,7 @@ describe("reading", () => {
   });
 });
 
-/** A watched file and what was heard of it. */
+/** A watched file, with the lists and problems that were reported. */
 function watchFile(path: string) {
   const lists: string[][] = [];
   const problems: string[] = [];
@@ -97,8 +97,8 @@ function writeConfigMap(folder: string, generation: number, services: readonly s
   else rmSync(join(folder, `..2026_01_01_00_00_0${generation - 1}.000000000`), { recursive: true });
 }
 
-describe("watching", () => {
-  test("a file that is rewritten", async () => {
+describe("watching the services file", () => {
+  test("reports a file that is rewritten", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a"]');
@@ -107,7 +107,7 @@ describe("watching", () => {
     expect(await watched.nextList()).toEqual(["a", "b"]);
   });
 
-  test("a file that is replaced by another", async () => {
+  test("reports a file that is replaced by another", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a"]');
@@ -120,7 +120,7 @@ describe("watching", () => {
     expect(watched.problems).toEqual([]);
   });
 
-  test("a ConfigMap volume, again and again", async () => {
+  test("reports each change of a ConfigMap volume", async () => {
     using folder = temporaryFolder();
     writeConfigMap(folder.path, 1, ["a"]);
     using watched = watchFile(join(folder.path, "services.json"));
@@ -131,7 +131,7 @@ describe("watching", () => {
     expect(watched.problems).toEqual([]);
   });
 
-  test("a change between the reading and the watching is not missed", async () => {
+  test("reports a change made between the first read and the start of watching", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a", "b"]');
@@ -146,7 +146,7 @@ describe("watching", () => {
     watcher.close();
   });
 
-  test("bad content is reported once and changes nothing; good content is taken again", async () => {
+  test("reports invalid content once, and reports the next valid list", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a"]');
@@ -166,7 +166,7 @@ describe("watching", () => {
     expect(watched.problems).toEqual([]);
   });
 
-  test("the same list in another format is not a change", async () => {
+  test("does not report the same list in another format", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a","b"]');
@@ -176,7 +176,7 @@ describe("watching", () => {
     expect(watched.lists).toEqual([]);
   });
 
-  test("constant activity in the folder does not hide a change", async () => {
+  test("reports a change in spite of constant activity in the folder", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a"]');
@@ -189,7 +189,7 @@ describe("watching", () => {
   });
 });
 
-describe("a link", () => {
+describe("a link with a services file", () => {
   const open = (path: string, lines: string[] = [], instances: number | null = null, name = "a"): Link =>
     startLink({
       name,
@@ -216,7 +216,7 @@ describe("a link", () => {
     });
   const stop = (link: Link) => link.stop({ drainMs: 0, graceMs: 1000 });
 
-  test("takes a changed list without a restart, and says so in readiness and log", async () => {
+  test("loads a changed list without a restart, and shows it in readiness and log", async () => {
     using folder = temporaryFolder();
     writeConfigMap(folder.path, 1, ["a"]);
     const lines: string[] = [];
@@ -227,7 +227,7 @@ describe("a link", () => {
     writeConfigMap(folder.path, 2, ["a", "b"]);
     const wanted = hashServices(["a", "b"]);
     await eventually(async () => ((await hash()) === wanted ? true : undefined));
-    // Now b is called, where nobody is.
+    // Now the link calls b, where no server listens.
     expect((await fetch(link.url)).status).toBe(502);
     expect(lines.filter((line) => line.includes("new services"))).toEqual([
       "INFO     new services: ['a']",
@@ -236,7 +236,7 @@ describe("a link", () => {
     await stop(link);
   });
 
-  test("that a new list leaves out goes on as before: deploy shortens a chain before it removes the rest", async () => {
+  test("keeps serving with its old list if a new list leaves it out, because deploy shortens a chain before it removes links", async () => {
     using folder = temporaryFolder();
     writeConfigMap(folder.path, 1, ["b", "a"]);
     const lines: string[] = [];
@@ -245,12 +245,12 @@ describe("a link", () => {
     await eventually(() => lines.find((line) => line.includes("which keeps its previous list")));
     expect((await fetch(link.url)).status).toBe(200);
     writeConfigMap(folder.path, 3, ["a", "b"]);
-    // Now it is asked to call b, where nobody is.
+    // Now the link calls b, where no server listens.
     await eventually(async () => ((await fetch(link.url)).status === 502 ? true : undefined));
     await stop(link);
   });
 
-  test("of a longer chain serves before the list names it, and goes by the list from then on", async () => {
+  test("and the chain's length serves before the list names it, and follows the list from then on", async () => {
     using folder = temporaryFolder();
     const [first, second, third] = ["chain-link-service-0", "chain-link-service-1", "chain-link-service-2"];
     writeConfigMap(folder.path, 1, [first ?? ""]);
@@ -263,7 +263,7 @@ describe("a link", () => {
     await stop(link);
   });
 
-  test("without the chain's length refuses a list that does not name it, as the original does", async () => {
+  test("and no length answers 400 if the list does not name it, as the original does", async () => {
     using folder = temporaryFolder();
     writeConfigMap(folder.path, 1, ["b"]);
     const link = open(join(folder.path, "services.json"));
@@ -271,7 +271,7 @@ describe("a link", () => {
     await stop(link);
   });
 
-  test("keeps its list when the new one is bad, and logs an error", async () => {
+  test("keeps its list if the new one is invalid, and logs an error", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "services.json");
     writeFileSync(path, '["a"]');
@@ -286,7 +286,7 @@ describe("a link", () => {
     await stop(link);
   });
 
-  test("does not start with a bad file", () => {
+  test("does not start if the file is missing", () => {
     using folder = temporaryFolder();
     expect(() => open(join(folder.path, "nothing.json"))).toThrow(UserError);
   });

@@ -58,7 +58,7 @@ function encode(format: SpanFormat, batch: readonly Span[]): Uint8Array {
 const batches = fc.array(spans, { minLength: 1, maxLength: 5 });
 
 describe("spans written as bytes", () => {
-  test("in Zipkin's JSON read back as they were", () => {
+  test("in Zipkin's JSON are read back equal", () => {
     const whole = fc.array(
       fc.tuple(spans, remote, flags).map((parts): Span => Object.assign({}, ...parts)),
       { minLength: 1, maxLength: 5 },
@@ -70,12 +70,12 @@ describe("spans written as bytes", () => {
     );
   });
 
-  test("an IPv4 address of a socket for both is written as one", () => {
+  test("have the IPv4 address of a peer on a dual-stack socket", () => {
     const peer = new ZipkinFormat(SOURCE).renderPeer({ address: "::ffff:10.0.0.1", port: 5 });
     expect(Buffer.from(peer).toString()).toBe(',"remoteEndpoint":{"ipv4":"10.0.0.1","port":5}}');
   });
 
-  test("in OTLP's JSON are what the plain encoder makes of them", () => {
+  test("in OTLP's JSON equal those of the plain encoder", () => {
     fc.assert(
       fc.property(batches, (batch) => {
         const bytes = encode(new OtlpJsonFormat(RESOURCE), batch);
@@ -86,7 +86,7 @@ describe("spans written as bytes", () => {
     );
   });
 
-  test("in OTLP's protobuf say what the plain encoder says", () => {
+  test("in OTLP's protobuf have the same fields as those of the plain encoder", () => {
     fc.assert(
       fc.property(batches, (batch) => {
         const bytes = encode(new OtlpProtobufFormat(RESOURCE), batch);

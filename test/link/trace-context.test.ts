@@ -77,7 +77,7 @@ function expectRestart(call: Sent): void {
   expect(call.tracestate).toEqual([]);
 }
 
-describe("3.2.2.3 trace-id: an invalid one makes the header void", () => {
+describe("3.2.2.3 an invalid trace-id makes the header void", () => {
   test.each([
     ["zeros", "0".repeat(32)],
     ["upper case", TRACE.toUpperCase()],
@@ -89,7 +89,7 @@ describe("3.2.2.3 trace-id: an invalid one makes the header void", () => {
   });
 });
 
-describe("3.2.2.4 parent-id: an invalid one makes the header void", () => {
+describe("3.2.2.4 an invalid parent-id makes the header void", () => {
   test.each([
     ["zeros", "0".repeat(16)],
     ["upper case", PARENT.toUpperCase()],
@@ -101,13 +101,13 @@ describe("3.2.2.4 parent-id: an invalid one makes the header void", () => {
   });
 });
 
-describe("3.2.2.5.2 random-trace-id flag", () => {
-  test.each(["02", "03"])("set in %s, it is set in every outgoing traceparent", async (flags) => {
+describe("3.2.2.5.2 the random-trace-id flag", () => {
+  test.each(["02", "03"])("that is set in %s is set in every outgoing traceparent", async (flags) => {
     const { calls } = await callsFor(w3c(`00-${TRACE}-${PARENT}-${flags}`));
     expect(calls.map((call) => [call.traceId, call.flags])).toEqual(Array(3).fill([TRACE, flags]));
   });
 
-  test.each(["00", "01"])("unset in %s, it is unset in every outgoing traceparent", async (flags) => {
+  test.each(["00", "01"])("that is unset in %s is unset in every outgoing traceparent", async (flags) => {
     const { calls } = await callsFor(w3c(`00-${TRACE}-${PARENT}-${flags}`));
     expect(calls.map((call) => [call.traceId, call.flags])).toEqual(Array(3).fill([TRACE, flags]));
   });
@@ -117,18 +117,18 @@ describe("3.2.2.5.2 random-trace-id flag", () => {
     ["03", "tracestate: foo=1"],
     ["02", `b3: ${TRACE}-${PARENT}-0`],
     ["03", `X-B3-TraceId: ${TRACE}`],
-  ])("flags %s pass beside %s, too", async (flags, line) => {
+  ])("in flags %s is also kept beside %s", async (flags, line) => {
     expect((await callFor(w3c(`00-${TRACE}-${PARENT}-${flags}`), line)).flags).toBe(flags);
   });
 
-  test("a trace that begins here has it, in the calls and in the answer", async () => {
+  test("is set for a new trace, in its calls and in the answer", async () => {
     const { calls, answer } = await callsFor();
     expect(calls.map(({ flags }) => flags)).toEqual(["03", "03", "03"]);
     expect(answer).toMatch(/\r\ntraceresponse: 00-[0-9a-f]{32}--03\r\n/);
     expect((await callFor(w3c(`00-${"0".repeat(32)}-${PARENT}-00`))).flags).toBe("03");
   });
 
-  test("the last 7 bytes of ids that begin here are uniform", async () => {
+  test("is justified: the last 7 bytes of new trace ids are uniform", async () => {
     const bytes = new Map<number, number>();
     const requests = 300;
     for (let i = 0; i < requests; i++) {
@@ -139,11 +139,11 @@ describe("3.2.2.5.2 random-trace-id flag", () => {
     const expected = (requests * 7) / 16;
     const chiSquare = [...bytes.values()].reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
     expect(bytes.size).toBe(16);
-    // 15 degrees of freedom: above 60 once in 10 million times.
+    // 15 degrees of freedom: a value above 60 occurs once in 10 million runs.
     expect(chiSquare).toBeLessThan(60);
   });
 
-  test("section 8.3: a trace id that came as B3, perhaps shorter, has the flag unset in W3C", async () => {
+  test("is unset for a trace id that came as B3, perhaps with 64 bits (section 8.3)", async () => {
     for (const traceId of [TRACE, TRACE.slice(16)]) {
       const call = await callFor(w3c("malformed"), `b3: ${traceId}-${PARENT}-1`);
       expect(call.traceId).toBe(traceId.padStart(32, "0"));
@@ -169,7 +169,7 @@ describe("3.2.2.5.3 other flags are zero on outgoing requests", () => {
 
 describe("3.2.4 versioning of traceparent", () => {
   test.each(["", "-", "-what-the-future-will-be-like", "-00-01"])(
-    "a later version followed by %j goes on as version 00",
+    "a later version followed by %j continues as version 00",
     async (rest) => {
       for (const version of ["01", "cc", "fe"]) {
         const call = await callFor(w3c(`${version}-${TRACE}-${PARENT}-01${rest}`));
@@ -208,12 +208,12 @@ describe("3.2.4 versioning of traceparent", () => {
     }
   });
 
-  test("blanks around the value do not belong to it", async () => {
+  test("blanks around the value are ignored", async () => {
     for (const value of [`\t ${VALID}`, `${VALID} \t`])
       expect((await callFor(w3c(value))).traceId).toBe(TRACE);
   });
 
-  test("the name of the header is taken in any case", async () => {
+  test("the header name is case-insensitive", async () => {
     for (const name of ["traceparent", "TraceParent", "TRACEPARENT"])
       expect((await callFor(`${name}: ${VALID}`)).traceId).toBe(TRACE);
     for (const name of ["trace-parent", "trace.parent"]) expectRestart(await callFor(`${name}: ${VALID}`));
@@ -221,7 +221,7 @@ describe("3.2.4 versioning of traceparent", () => {
 });
 
 describe("3.3 tracestate belongs to a traceparent", () => {
-  test("4.2 without a traceparent it is discarded", async () => {
+  test("4.2 a tracestate without a traceparent is discarded", async () => {
     expect((await callFor(state("foo=1"))).tracestate).toEqual([]);
     expect((await callFor(state("foo=1"), `b3: ${TRACE}-${PARENT}-1`, w3c("x"))).tracestate).toEqual([]);
   });
@@ -234,7 +234,7 @@ describe("3.3 tracestate belongs to a traceparent", () => {
     ["a byte beyond ASCII", "foo=\x80"],
     ["600 letters", "a".repeat(600)],
     ["40 members", "a=1,".repeat(40)],
-  ])("one that cannot be parsed, with %s, leaves the traceparent in force", async (_what, value) => {
+  ])("a malformed tracestate with %s is discarded, and the traceparent is kept", async (_what, value) => {
     const call = await callFor(w3c(VALID), state(value));
     expect([call.traceId, call.flags, call.tracestate]).toEqual([TRACE, "01", []]);
   });
@@ -243,13 +243,13 @@ describe("3.3 tracestate belongs to a traceparent", () => {
 describe("3.3.2 tracestate field values", () => {
   const sent = async (...values: string[]) => (await callFor(w3c(VALID), ...values.map(state))).tracestate;
 
-  test("several header lines are combined in their order, into one", async () => {
+  test("several header lines are combined into one, in their order", async () => {
     expect(await sent("foo=1,bar=2", "rojo=1,congo=2", "baz=3")).toEqual([
       "foo=1,bar=2,rojo=1,congo=2,baz=3",
     ]);
   });
 
-  test("an empty one is accepted and not sent on", async () => {
+  test("an empty value is accepted and not sent on", async () => {
     for (const values of [[""], [" \t"], [","], [" , ,", ""]]) {
       expect(await sent(...values)).toEqual([]);
       expect((await callFor(w3c(VALID), ...values.map(state))).traceId).toBe(TRACE);
@@ -258,20 +258,20 @@ describe("3.3.2 tracestate field values", () => {
       expect(await sent(...values)).toEqual(["foo=1"]);
   });
 
-  test("the name of the header is taken in any case", async () => {
+  test("the header name is case-insensitive", async () => {
     for (const name of ["TraceState", "TRACESTATE"])
       expect((await callFor(w3c(VALID), `${name}: foo=1`)).tracestate).toEqual(["foo=1"]);
     for (const name of ["trace-state", "trace.state"])
       expect((await callFor(w3c(VALID), `${name}: foo=1`)).tracestate).toEqual([]);
   });
 
-  test("3.3.2.1 blanks around members do not belong to them", async () => {
+  test("3.3.2.1 blanks around members are ignored", async () => {
     expect(await sent("foo=1 \t , \t bar=2, \t baz=3")).toEqual(["foo=1,bar=2,baz=3"]);
   });
 
   const members = (count: number) => Array.from({ length: count }, (_, i) => `k${i}=${i}`);
 
-  test("3.3.2.1 a list of 32 members passes, one of 33 is discarded; empty ones do not count", async () => {
+  test("3.3.2.1 a list of 32 members is sent on and one of 33 is discarded; empty members do not count", async () => {
     expect(await sent(members(32).join())).toEqual([members(32).join()]);
     expect(await sent(members(20).join(), members(12).join())).toEqual([
       `${members(20).join()},${members(12).join()}`,
@@ -281,7 +281,7 @@ describe("3.3.2 tracestate field values", () => {
     expect(await sent(members(20).join(), members(13).join())).toEqual([]);
   });
 
-  test("3.3.2.2.1 a key of up to 256 characters passes, which begins with a small letter or a digit", async () => {
+  test("3.3.2.2.1 a key of up to 256 characters that begins with a lower-case letter or a digit is sent on", async () => {
     for (const key of [
       "a",
       "0",
@@ -326,7 +326,7 @@ describe("3.3.2 tracestate field values", () => {
 });
 
 describe("3.3.3 combined header value", () => {
-  test("3.3.3.1 at least 512 characters are propagated, whole", async () => {
+  test("3.3.3.1 a value of at least 512 characters is sent on unchanged", async () => {
     const value = Array.from({ length: 4 }, (_, i) => `k${i}=${"v".repeat(124)}`).join();
     expect(value.length).toBeGreaterThan(508);
     expect((await callFor(w3c(VALID), state(value))).tracestate).toEqual([value]);
@@ -334,13 +334,13 @@ describe("3.3.3 combined header value", () => {
     expect((await callFor(w3c(VALID), state(long))).tracestate).toEqual([long]);
   });
 
-  test("a key that is there twice is passed on, once or as it came", async () => {
+  test("a duplicate key is sent on, either once or unchanged", async () => {
     expect((await callFor(w3c(VALID), state("foo=1,foo=2"))).tracestate.join()).toContain("foo=");
   });
 });
 
 describe("3.4 mutating the traceparent field", () => {
-  test("it is sent on with a parent-id of its own for each call, sampled or not", async () => {
+  test("each call has a parent-id of its own, sampled or not", async () => {
     for (const flags of ["00", "01", "02", "03"]) {
       const { calls } = await callsFor(w3c(`00-${TRACE}-${PARENT}-${flags}`));
       for (const call of calls) {
@@ -360,7 +360,7 @@ describe("3.4 mutating the traceparent field", () => {
 });
 
 describe("3.5 mutating the tracestate field", () => {
-  test("it is sent on with its members in their order", async () => {
+  test("the members are sent on in their order", async () => {
     const { calls } = await callsFor(w3c(VALID), state("z=1,a=2,m=3"));
     for (const { tracestate } of calls) expect(tracestate).toEqual(["z=1,a=2,m=3"]);
   });

@@ -8,7 +8,7 @@ const TRACE = "463ac35c9f6413ad48485a3953bb6124";
 const PARENT = "a2fb4a1d1a96d312";
 const FIVE = ["a", "b", "c", "d", "e"];
 
-/** From the root down, each span the child of the one before; fails when they are no such line. */
+/** The spans from the root down, each the child of the one before; fails if they are not such a line. */
 function lineOf(spans: readonly Span[]): Span[] {
   const line: Span[] = [];
   const ids = new Set(spans.map(({ id }) => id));
@@ -36,7 +36,7 @@ async function traceOf(headers: Record<string, string>, options: TestChainOption
   return { response, spans: await chain.stop() };
 }
 
-/** What the link `a` sends to the service it calls when it gets these headers. */
+/** The headers that link `a` sends to its callee when a request has these headers. */
 async function sentOn(headers: Record<string, string>, options: TestChainOptions["link"] = {}) {
   let received: Record<string, string> = {};
   const callee = Bun.serve({
@@ -60,8 +60,8 @@ async function sentOn(headers: Record<string, string>, options: TestChainOptions
   return { received, spans, server, client };
 }
 
-describe("a chain of five", () => {
-  test("makes nine spans in one unbroken line of parents", async () => {
+describe("in a chain of five", () => {
+  test("one request makes nine spans, each the child of the one before", async () => {
     const { spans } = await traceOf({});
     const line = lineOf(spans);
     expect(line.map(({ kind, name, localEndpoint }) => [localEndpoint?.serviceName, kind, name])).toEqual([
@@ -83,7 +83,7 @@ describe("a chain of five", () => {
     for (const span of spans) expect(span.debug).toBeUndefined();
   });
 
-  test("each span lies in time within its parent", async () => {
+  test("each span begins and ends within its parent", async () => {
     const line = lineOf((await traceOf({})).spans);
     expect(Math.abs((line[0]?.timestamp ?? 0) / 1000 - Date.now())).toBeLessThan(10_000);
     for (const [index, span] of line.entries()) {
@@ -96,7 +96,7 @@ describe("a chain of five", () => {
     }
   });
 
-  test("the entry asked at /forward is named so", async () => {
+  test("a SERVER span is named after the path, also at the entry", async () => {
     await using chain = startChain(quickChain("a"));
     await fetch(`${chain.url}/forward?x=1`);
     await fetch(`${chain.url}//`);
@@ -104,14 +104,14 @@ describe("a chain of five", () => {
     expect((await chain.stop()).map(({ name }) => name)).toEqual(["/forward", "/"]);
   });
 
-  test("service names are the links' own, in small letters, whatever position they are told", async () => {
+  test("a span has the link's own service name in lower case, whatever X-Current-Service says", async () => {
     await using chain = startChain(quickChain("Alpha", "b"));
     await fetch(chain.url, { headers: { "X-Current-Service": "b" } });
     expect((await chain.stop()).map(({ localEndpoint }) => localEndpoint?.serviceName)).toEqual(["alpha"]);
   });
 });
 
-describe("tags", () => {
+describe("a span", () => {
   const tagsOf = async (tagSet: "minimal" | "default" | "full") => {
     await using chain = startChain(quickChain("a", "b"), { link: { tagSet } });
     await fetch(`${chain.url}/?x=1`, { headers: { "User-Agent": "tester/1", Host: "shop:8080" } });
@@ -121,7 +121,7 @@ describe("tags", () => {
     return { server, client, port, ownPort: new URL(chain.url).port };
   };
 
-  test("minimal: the original's four", async () => {
+  test("has the four tags of the original with the tag set minimal", async () => {
     const { server, client, port } = await tagsOf("minimal");
     expect(server?.tags).toEqual({
       "http.method": "GET",
@@ -136,7 +136,7 @@ describe("tags", () => {
     });
   });
 
-  test("default: and OpenTelemetry's", async () => {
+  test("also has OpenTelemetry's tags with the tag set default", async () => {
     const { server, client, port } = await tagsOf("default");
     expect(server?.tags).toEqual({
       "http.method": "GET",
@@ -160,7 +160,7 @@ describe("tags", () => {
     });
   });
 
-  test("full: and all others of the original", async () => {
+  test("also has all other tags of the original with the tag set full", async () => {
     const { server, client, ownPort } = await tagsOf("full");
     expect(server?.tags).toMatchObject({
       "http.scheme": "http",
@@ -186,14 +186,14 @@ describe("tags", () => {
     expect(client?.tags).toMatchObject(common);
   });
 
-  test("endpoints: the link's port, its peer's address, its callee's name", async () => {
+  test("names the link's port, and as its peer the caller's address or the callee's name", async () => {
     const { server, client, ownPort } = await tagsOf("minimal");
     expect(server?.localEndpoint).toEqual({ serviceName: "a", port: Number(ownPort) });
     expect(server?.remoteEndpoint).toEqual({ ipv4: "127.0.0.1", port: expect.any(Number) });
     expect(client?.remoteEndpoint).toEqual({ serviceName: "b" });
   });
 
-  test("a callee at the default port has that port", async () => {
+  test("of a call to the default port has port 80", async () => {
     const { client } = await sentOn({}, { resolve: () => "http://no-such-service.invalid" });
     expect(client?.tags).toMatchObject({
       "server.address": "no-such-service.invalid",
@@ -201,7 +201,7 @@ describe("tags", () => {
     });
   });
 
-  test("400 is no error of the SERVER; what has no route is named by its method", async () => {
+  test("of a rejected SERVER request has no error tag, and without a route is named after the method", async () => {
     await using chain = startChain(quickChain("a"));
     await fetch(chain.url, { headers: { "X-Current-Service": "nobody" } });
     await fetch(`${chain.url}/nowhere`);
@@ -218,7 +218,7 @@ describe("tags", () => {
   });
 });
 
-test("a whole URL as target names the server instead of Host", async () => {
+test("has the server of an absolute request target instead of Host", async () => {
   for (const tagSet of ["default", "full"] as const) {
     await using chain = startChain(quickChain("a"), { link: { tagSet } });
     const connection = await openRaw(chain.url);
@@ -239,13 +239,13 @@ describe("sampling", () => {
     { "X-B3-Sampled": "0" },
   ];
 
-  test.each(UNSAMPLED)("%j makes no span in any link", async (headers) => {
+  test.each(UNSAMPLED)("%j prevents spans in every link", async (headers) => {
     const { spans, response } = await traceOf(headers);
     expect(response.status).toBe(200);
     expect(spans).toEqual([]);
   });
 
-  test.each(UNSAMPLED)("%j says no to the next link, too", async (headers) => {
+  test.each(UNSAMPLED)("%j is passed on as not sampled", async (headers) => {
     const { received } = await sentOn(headers);
     if ("traceparent" in headers) expect(received.traceparent).toEndWith("-00");
     else if ("b3" in headers) expect(received.b3).toMatch(/^[0-9a-f]{32}-[0-9a-f]{16}-0/);
@@ -260,28 +260,28 @@ describe("sampling", () => {
     { traceparent: `00-${TRACE}-${PARENT}-01`, "X-B3-Flags": "1" },
   ];
 
-  test.each(DEBUG)("%j marks every span, whatever the sampler says", async (headers) => {
+  test.each(DEBUG)("%j sets the debug flag of every span, whatever the sampler decides", async (headers) => {
     const { spans } = await traceOf(headers, { link: { sampler: () => false } });
     expect(spans.length).toBe(9);
     for (const span of spans) expect(span.debug).toBe(true);
   });
 
-  test("the sampler decides where the caller did not, and where there is none", async () => {
+  test("the sampler decides without a context or without a decision in it", async () => {
     const never = { link: { sampler: () => false } };
     expect((await traceOf({}, never)).spans).toEqual([]);
     expect((await traceOf({ b3: `${TRACE}-${PARENT}` }, never)).spans).toEqual([]);
     expect((await traceOf({ traceparent: `00-${TRACE}-${PARENT}-01` }, never)).spans.length).toBe(9);
   });
 
-  test("the decision of the first link holds for all", async () => {
+  test("the decision of the first link is passed on", async () => {
     const { received, spans } = await sentOn({}, { sampler: () => false });
     expect(received.traceparent).toEndWith("-02");
     expect(spans).toEqual([]);
   });
 });
 
-describe("context in, context out", () => {
-  test("W3C: the same trace, the CLIENT span as parent, the SERVER span below the caller", async () => {
+describe("a request with", () => {
+  test("W3C headers continues the trace: the caller is the SERVER span's parent, the CLIENT span the callee's", async () => {
     const { received, server, client } = await sentOn({
       traceparent: `00-${TRACE}-${PARENT}-01`,
       tracestate: "vendor=opaque",
@@ -293,14 +293,14 @@ describe("context in, context out", () => {
     expect(received).not.toContainAnyKeys(["b3", "x-b3-traceid"]);
   });
 
-  test("B3 single", async () => {
+  test("the B3 single header continues the trace in that format", async () => {
     const { received, server, client } = await sentOn({ b3: `${TRACE}-${PARENT}-1` });
     expect(server).toMatchObject({ traceId: TRACE, parentId: PARENT });
     expect(received.b3).toBe(`${TRACE}-${client?.id}-1-${server?.id}`);
     expect(received).not.toContainAnyKeys(["traceparent", "x-b3-traceid"]);
   });
 
-  test("B3 multi", async () => {
+  test("the B3 multi headers continues the trace in that format", async () => {
     const { received, server, client } = await sentOn({
       "X-B3-TraceId": TRACE,
       "X-B3-SpanId": PARENT,
@@ -317,7 +317,7 @@ describe("context in, context out", () => {
     expect(received).not.toContainAnyKeys(["traceparent", "b3"]);
   });
 
-  test("all forms at once leave as one context", async () => {
+  test("contradicting formats makes calls with the same context in all of them", async () => {
     const { received, client } = await sentOn({
       traceparent: `00-${TRACE}-${PARENT}-01`,
       b3: "0",
@@ -332,13 +332,13 @@ describe("context in, context out", () => {
     expect(received["x-b3-sampled"]).toBe("1");
   });
 
-  test("unsampled, the ids of the caller go on under a span of their own", async () => {
+  test("an unsampled context makes calls with that trace id and a new parent id", async () => {
     const { received } = await sentOn({ traceparent: `00-${TRACE}-${PARENT}-00` });
     expect(received.traceparent).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-00$`));
     expect(received.traceparent).not.toContain(PARENT);
   });
 
-  test("a trace id of 64 bits stays so in spans and in B3", async () => {
+  test("a trace id of 64 bits keeps it in spans and in B3", async () => {
     const short = TRACE.slice(16);
     const { received, server } = await sentOn({ b3: `${short}-${PARENT}-1` });
     expect(server?.traceId).toBe(short);
@@ -358,7 +358,7 @@ describe("context in, context out", () => {
     expect(response.headers.get("traceresponse")).toBe(`00-${root?.traceId}--03`);
   });
 
-  test("nothing in: what is configured leaves", async () => {
+  test("no context makes calls with the configured formats", async () => {
     const { received } = await sentOn({}, { propagators: ["b3multi", "b3"] });
     expect(received).toContainAllKeys([
       ...["x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "b3"],
@@ -366,20 +366,20 @@ describe("context in, context out", () => {
     ]);
   });
 
-  test("baggage and x-request-id pass as they came", async () => {
+  test("baggage and x-request-id passes them on unchanged", async () => {
     const { received } = await sentOn({ baggage: "a=1,b=%20", "X-Request-Id": "42" });
     expect(received).toMatchObject({ baggage: "a=1,b=%20", "x-request-id": "42" });
   });
 
-  test("the trace of the caller is that of the whole chain", async () => {
+  test("the context of a caller has all spans of the chain in that trace", async () => {
     const { spans } = await traceOf({ traceparent: `00-${TRACE}-${PARENT}-01`, tracestate: "a=1" });
     expect(lineOf(spans)[0]?.parentId).toBe(PARENT);
     expect(spans.every(({ traceId }) => traceId === TRACE)).toBe(true);
   });
 });
 
-describe("a load generator, which records no span", () => {
-  test("names the low half of the trace id as parent: the link's span is the root", async () => {
+describe("a parent id that equals the low half of the trace id", () => {
+  test("makes the link's span the root if the trace id is that of a run, because a load generator records no span", async () => {
     for (const tracestate of [{}, { tracestate: "a=1" }]) {
       const id = new RunIds("463ac35c9f6413ad").traceId(3);
       const { spans, response } = await traceOf({
@@ -393,34 +393,34 @@ describe("a load generator, which records no span", () => {
     }
   });
 
-  test("is told from Brave, whose root spans have such ids and are parents as any other", async () => {
+  test("is a normal parent with other trace ids, because Brave's root spans have such ids", async () => {
     for (const tracestate of [{}, { tracestate: "a=1" }]) {
       const { spans } = await traceOf({ traceparent: `00-${TRACE}-${TRACE.slice(16)}-01`, ...tracestate });
       expect(lineOf(spans)[0]?.parentId).toBe(TRACE.slice(16));
     }
   });
 
-  test("in B3, where Zipkin's tracers number the root span so, it is a parent as any other", async () => {
+  test("is a normal parent in B3, because root spans of Zipkin's tracers have such ids", async () => {
     const { server } = await sentOn({ b3: `${TRACE}-${TRACE.slice(16)}-1` });
     expect(server?.parentId).toBe(TRACE.slice(16));
   });
 });
 
 describe("traceresponse", () => {
-  test("is given by the link that began the trace, sampled or not", async () => {
+  test("is set by the link that began the trace, sampled or not", async () => {
     const { spans, response } = await traceOf({});
     expect(response.headers.get("traceresponse")).toBe(`00-${spans[0]?.traceId}--03`);
     const unsampled = await traceOf({}, { link: { sampler: () => false } });
     expect(unsampled.response.headers.get("traceresponse")).toMatch(/^00-[0-9a-f]{32}--02$/);
   });
 
-  test("is not given by others, nor on answers that the chain passes on", async () => {
+  test("is not set for a trace that a caller began", async () => {
     const { response } = await traceOf({ traceparent: `00-${TRACE}-${PARENT}-01` });
     expect(response.headers.get("traceresponse")).toBeNull();
   });
 });
 
-test("the spans of a call graph are one tree whose branches hang below the SERVER span", async () => {
+test("the spans of a call graph form one tree in which CLIENT spans are children of the SERVER span", async () => {
   await using chain = startChain(
     graphOf({ a: { calls: ["b", ["c", "d"]] }, b: { calls: ["d"] }, c: {}, d: {} }),
   );
@@ -440,7 +440,7 @@ test("the spans of a call graph are one tree whose branches hang below the SERVE
   expect(edges.sort()).toEqual(["a-b", "a-c", "a-d", "b-d"]);
 });
 
-test("a request that asks for it is shown with its context by each link, and by nobody else", async () => {
+test("SERVER spans have the context headers of a request as tags only if the request asks for it", async () => {
   const traceparent = `00-${TRACE}-${PARENT}-01`;
   const headers = { traceparent, tracestate: "a=1,b=2", baggage: "k=v", "x-request-id": "r" };
   const asked = await traceOf({ ...headers, "chain-link-capture": "1" });

@@ -11,7 +11,7 @@ interface Outcome {
   readonly spans: readonly Span[];
 }
 
-/** Asks `a` of the chain a, b, c, whose c is at `url`. */
+/** Sends a request to `a` of the chain a, b, c, whose c is at `url`. */
 async function askThrough(url: string): Promise<Outcome> {
   await using chain = startChain(quickChain("a", "b", "c"), { absent: ["c"], urls: { c: url } });
   const response = await fetch(chain.url, { redirect: "manual", decompress: false });
@@ -19,7 +19,7 @@ async function askThrough(url: string): Promise<Outcome> {
   return { response, body, spans: await chain.stop() };
 }
 
-/** What comes when the last link of the chain writes these bytes to whoever asks. */
+/** The outcome if the last link of the chain is a raw server with this handler. */
 async function askRaw(onData: (socket: Socket, text: string) => void): Promise<Outcome> {
   await using server = await startRawServer(onData);
   return await askThrough(server.url);
@@ -57,12 +57,12 @@ function expectFailure({ response, body, spans }: Outcome, status: number, reaso
 
 const STATUS = "the status is not a number from 100 to 599, or was not requested";
 
-describe("a call that fails", () => {
-  test("refused is 502", async () => {
+describe("a link answers with 502 if its call", () => {
+  test("is refused", async () => {
     expectFailure(await askThrough(CLOSED_PORT), 502, "connection_refused", "connection refused");
   });
 
-  test("to a name that nobody knows is 502", async () => {
+  test("goes to an unknown name", async () => {
     const outcome = await askThrough("http://no-such-service.invalid");
     expectFailure(outcome, 502, "name_not_resolved", "name not resolved: no such host");
   });
@@ -70,18 +70,18 @@ describe("a call that fails", () => {
   const CUT = "connection closed before the response was complete";
   const RESET = "connection reset before the response was complete";
 
-  test("closed before an answer is 502", async () => {
+  test("is closed before an answer", async () => {
     expectFailure(await askRaw((socket) => socket.end()), 502, "connection_reset", CUT);
     expectFailure(await askRaw((socket) => socket.resetAndDestroy()), 502, "connection_reset", RESET);
   });
 
-  test("cut in the middle of a body is 502", async () => {
+  test("is cut off in the middle of a body", async () => {
     const half = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf";
     const outcome = await askRaw((socket) => socket.write(half, () => socket.resetAndDestroy()));
     expectFailure(outcome, 502, "connection_reset", RESET);
   });
 
-  test("cut in the middle of chunks is 502", async () => {
+  test("is cut off in the middle of a chunked body", async () => {
     const half = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     expectFailure(await askRaw((socket) => socket.end(half)), 502, "connection_reset", CUT);
   });
@@ -89,12 +89,12 @@ describe("a call that fails", () => {
   test.each([
     ["another protocol", "SSH-2.0-OpenSSH_9.6\r\n\r\n", "the first line is not that of an HTTP/1.1 message"],
     [
-      "a length that is none",
+      "a malformed length",
       "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
       "Content-Length is not one decimal number",
     ],
     [
-      "a chunk size that is none",
+      "a malformed chunk size",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
       "the chunks of the body are malformed",
     ],
@@ -104,16 +104,16 @@ describe("a call that fails", () => {
       "HTTP/1.1 200 OK\r\nContent-Type: a\0b\r\nContent-Length: 0\r\n\r\n",
       "a header value contains a control character",
     ],
-  ])("answered with %s is 502", async (_what, bytes, message) => {
+  ])("is answered with %s", async (_what, bytes, message) => {
     expectFailure(await askRaw((socket) => socket.write(bytes)), 502, "malformed_response", message);
   });
 
-  test.each([99, 600, 999])("answered with status %d, which nobody could pass on, is 502", async (status) => {
+  test.each([99, 600, 999])("is answered with status %d, which no link could pass on", async (status) => {
     const answer = rawAnswer(status, "abc").replace(` ${status} `, ` ${String(status).padStart(3, "0")} `);
     expectFailure(await askRaw((socket) => socket.write(answer)), 502, "malformed_response", STATUS);
   });
 
-  test("answered without end is 502, and does not fill the memory", async () => {
+  test("is answered with an endless body, which does not fill the memory", async () => {
     const chunk = `100000\r\n${"x".repeat(0x100000)}\r\n`;
     const outcome = await askRaw((socket) => {
       socket.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -126,7 +126,7 @@ describe("a call that fails", () => {
     expectFailure(outcome, 502, "response_too_large", "the response is too large");
   });
 
-  test("announced as too long is 502 at once", async () => {
+  test("is answered with a Content-Length above the limit", async () => {
     const outcome = await askRaw((socket) =>
       socket.write("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nabc"),
     );
@@ -134,7 +134,7 @@ describe("a call that fails", () => {
   });
 });
 
-describe("an answer passes through unchanged:", () => {
+describe("a link passes on", () => {
   const passes = async (answer: Response, expectedBody: Uint8Array) => {
     const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => answer });
     const outcome = await askThrough(`http://127.0.0.1:${server.port}`);
@@ -144,20 +144,20 @@ describe("an answer passes through unchanged:", () => {
   };
   const ALL_BYTES = Uint8Array.from({ length: 70_000 }, (_, index) => index % 256);
 
-  test("binary", async () => {
+  test("a binary answer unchanged", async () => {
     const headers = { "Content-Type": "application/octet-stream" };
     const response = await passes(new Response(ALL_BYTES, { headers }), ALL_BYTES);
     expect(response.headers.get("content-type")).toBe("application/octet-stream");
   });
 
-  test("text with its character set", async () => {
+  test("the character set of an answer", async () => {
     const bytes = Uint8Array.of(0xe9, 0x0a);
     const headers = { "Content-Type": "text/plain; charset=latin1" };
     const response = await passes(new Response(bytes, { headers }), bytes);
     expect(response.headers.get("content-type")).toBe("text/plain; charset=latin1");
   });
 
-  test("compressed, with the header that says so", async () => {
+  test("a compressed answer with its Content-Encoding", async () => {
     const bytes = new Uint8Array(gzipSync('{"message":"compressed"}'));
     const headers = { "Content-Type": "application/json", "Content-Encoding": "gzip" };
     const response = await passes(new Response(bytes, { headers }), bytes);
@@ -165,18 +165,18 @@ describe("an answer passes through unchanged:", () => {
     expect(response.headers.get("content-type")).toBe("application/json");
   });
 
-  test("of no type", async () => {
+  test("an answer without a Content-Type", async () => {
     const untyped = await askRaw((socket) => socket.write(rawAnswer(200, "abc")));
     expect(untyped.body).toEqual(new TextEncoder().encode("abc"));
     expect(untyped.response.headers.get("content-type")).toBeNull();
   });
 
-  test("without body", async () => {
+  test("an answer without a body", async () => {
     expect((await passes(new Response(null, { status: 204 }), new Uint8Array())).status).toBe(204);
     expect((await passes(new Response(null, { status: 304 }), new Uint8Array())).status).toBe(304);
   });
 
-  test("an error of somebody else", async () => {
+  test("an error answer unchanged", async () => {
     const headers = { "Content-Type": "text/html" };
     const body = "<h1>teapot</h1>";
     const response = await passes(
@@ -187,14 +187,14 @@ describe("an answer passes through unchanged:", () => {
     expect(response.headers.get("content-type")).toBe("text/html");
   });
 
-  test("chunks, and a body that ends with the connection", async () => {
+  test("a chunked body, and a body that ends with the connection", async () => {
     const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
     const abcde = new TextEncoder().encode("abcde");
     expect((await askRaw((socket) => socket.write(chunked))).body).toEqual(abcde);
     expect((await askRaw((socket) => socket.end("HTTP/1.0 200 OK\r\n\r\nabcde"))).body).toEqual(abcde);
   });
 
-  test("other headers stay behind", async () => {
+  test("no other headers", async () => {
     const headers = { "Set-Cookie": "a=b", "X-Secret": "1", Connection: "close" };
     const response = await passes(new Response("x", { headers }), new TextEncoder().encode("x"));
     for (const name of ["set-cookie", "x-secret", "connection"])
@@ -202,7 +202,7 @@ describe("an answer passes through unchanged:", () => {
   });
 });
 
-test("a connection that the callee closed while it was idle costs no error", async () => {
+test("an idle connection that the callee closed causes no error", async () => {
   await using server = await startRawServer((socket) => {
     socket.write(rawAnswer(200, "ok"));
     setTimeout(() => socket.end(), 5);

@@ -20,7 +20,7 @@ const spans = (count: number) => ({ count, high: 0xffffffff, low: count });
 describe("a log of visits", () => {
   const TRACE = words(7, 7);
 
-  test("gives back what was recorded below a span, as often as it was", () => {
+  test("finds every visit below a span", () => {
     const log = new VisitLog(8);
     log.add(0, TRACE, words(1, 2), spans(3), 10);
     log.add(0, TRACE, words(1, 3), spans(4), 11);
@@ -32,7 +32,7 @@ describe("a log of visits", () => {
     expect(log.coveredMs(20)).toBeNull();
   });
 
-  test("gives back what was recorded in a trace, whatever was named as parent", () => {
+  test("finds every visit of a trace, whatever its parent", () => {
     const log = new VisitLog(8);
     log.add(0, TRACE, words(1, 2), spans(3), 10);
     log.add(0, words(7, 8), words(1, 3), spans(4), 11);
@@ -44,23 +44,23 @@ describe("a log of visits", () => {
     ]);
   });
 
-  test("tells the links of a process apart", () => {
+  test("keeps the visits of each link of a process apart", () => {
     const log = new VisitLog(8);
     const links = [log.addLink(), log.addLink()];
     for (const link of links) log.add(link, TRACE, words(1, 2), spans(link), 10);
     expect(links.map((link) => log.find(link, [TRACE]).map(({ number }) => number))).toEqual([[0], [1]]);
   });
 
-  test("forgets the oldest, and says how far back it goes", () => {
+  test("evicts the oldest visits, and returns the time that it covers", () => {
     const log = new VisitLog(4);
     for (let visit = 0; visit < 6; visit++) log.add(0, TRACE, words(0, visit), spans(visit), 100 * visit);
     const found = log.find(0, [words(0, 1), words(0, 2), words(0, 5)]);
     expect(found.map(({ parentAt }) => parentAt)).toEqual([1, 2]);
-    // The oldest that is there ended at 200.
+    // The oldest visit in the log ended at 200.
     expect(log.coveredMs(1000)).toBe(800);
   });
 
-  test("knows ages after more milliseconds than 32 bits hold", () => {
+  test("computes ages of times above 32 bits of milliseconds", () => {
     const log = new VisitLog(1);
     for (const endMs of [2 ** 32 - 50, 2 ** 32 - 10]) log.add(0, TRACE, words(0, 1), spans(1), endMs);
     expect(log.coveredMs(2 ** 32 + 30)).toBe(40);
@@ -76,7 +76,7 @@ describe("GET /ledger of a link", () => {
     return { status: response.status, answer: (await response.json()) as VisitAnswer };
   };
 
-  test("tells for each call what its callee itself recorded", async () => {
+  test("returns the ledger of each call as its callee recorded it", async () => {
     chain = startChain(graphOf({ a: { calls: ["b", ["c", "d"]] }, b: { calls: ["d"] }, c: {}, d: {} }));
     const trace = "463ac35c9f6413ad48485a3953bb6124";
     await fetch(chain.url, { headers: { traceparent: `00-${trace}-${newSpanId()}-01` } });
@@ -98,12 +98,12 @@ describe("GET /ledger of a link", () => {
     expect(visited).toBe(5);
   });
 
-  test("names visits that have not ended, and leaves out what nobody recorded", async () => {
+  test("lists visits in flight as pending, and leaves out unknown ids", async () => {
     chain = startChain(
       graphOf({ a: { behavior: { latency: { kind: "fixed", value: 2500, probability: 1 } } } }),
     );
     const gone = new AbortController();
-    // Tests of one process share a log.
+    // All tests of one process share a log.
     const [parent, other] = [newSpanId(), newSpanId()];
     const traceparent = `00-463ac35c9f6413ad48485a3953bb6124-${parent}-01`;
     const request = fetch(chain.url, { headers: { traceparent }, signal: gone.signal });
@@ -120,7 +120,7 @@ describe("GET /ledger of a link", () => {
     expect(answer.visits).toHaveLength(1);
   });
 
-  test("refuses a malformed list of ids", async () => {
+  test("rejects a malformed list of ids with 400", async () => {
     chain = startChain(graphOf({ a: {} }));
     for (const ids of [["x"], ["00000000000000AB"], Array<string>(201).fill("00000000000000ab")])
       expect((await ask("a", ids)).status).toBe(400);

@@ -43,7 +43,7 @@ test("the wall clock does not follow jitter", () => {
   expect(clock.toMicros(2000) - clock.toMicros(1999)).toBe(1000);
 });
 
-test("a reading during which the process was interrupted is ignored", () => {
+test("a reading is ignored if the process was interrupted during it", () => {
   const { pass, state } = fakeClocks();
   pass(0);
   state.pauseMs = 30;
@@ -51,6 +51,6 @@ test("a reading during which the process was interrupted is ignored", () => {
   expect(before).toBe(1_700_000_001_100_000);
 });
 
-test("the machine's clock is close to Date.now", () => {
+test("the wall clock of the machine agrees with Date.now", () => {
   expect(Math.abs(MACHINE_CLOCK.toMicros(performance.now()) / 1000 - Date.now())).toBeLessThan(50);
 });
