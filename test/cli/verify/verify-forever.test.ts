@@ -69,8 +69,11 @@ describe("verify --forever", () => {
       [["--forever", "--rate", "1..5/10s", "http://localhost:1"], "a ramp ends"],
       [["--forever", "--release", "shop"], "--forever needs a URL or a topology"],
       [["--namespace", "shop", "http://localhost:1"], "--namespace needs --release"],
-      [["--release", "shop", "http://localhost:1"], "--release was given, so verify takes no URL or topology"],
-      [["--release", "shop", "--instances", "3"], "--instances is for links that are started"],
+      [
+        ["--release", "shop", "http://localhost:1"],
+        "--release was given, so verify takes no URL or topology",
+      ],
+      [["--release", "shop", "--instances", "3"], "--instances applies to links that are started"],
       [["--since", "5m", "http://localhost:1"], "--since needs --run"],
     ] as const) {
       const { exitCode, stderr } = await runCli(["verify", ...args]);
