@@ -221,22 +221,22 @@ function measureLedger(): number {
   const hash = hashService(SERVICE);
   const [client, server, parent] = [new SpanId(), new SpanId(), new SpanId()];
   for (const one of [client, server, parent]) one.renew(ids, CLIENT as number);
-  const account = new RequestLedger();
+  const ledger = new RequestLedger();
   const out = new ByteWriter();
   const hop = () => {
-    account.clear();
-    account.takeIn(below, 0, below.length);
-    account.addSpan(client, server, KIND_WORDS.CLIENT as number, hash);
-    account.addSpan(server, parent, KIND_WORDS.SERVER as number, hash);
+    ledger.clear();
+    ledger.takeIn(below, 0, below.length);
+    ledger.addSpan(client, server, KIND_WORDS.CLIENT as number, hash);
+    ledger.addSpan(server, parent, KIND_WORDS.SERVER as number, hash);
     out.length = 0;
-    account.write(out);
+    ledger.write(out);
   };
   hop();
   const written = new RequestLedger();
   assert.ok(written.takeIn(out.bytes, 0, out.length));
   assert.deepEqual(
     [written.count, written.high >>> 0, written.low >>> 0],
-    [9, account.high >>> 0, account.low >>> 0],
+    [9, ledger.high >>> 0, ledger.low >>> 0],
   );
   const found = Array.from({ length: ROUNDS + 2 }, () => 2 * time(hop));
   return median(found.slice(2));

@@ -100,7 +100,7 @@ function nameOf(link: number): string {
 async function feed(url: string, ledgerFile: string): Promise<number> {
   const ids = new RunIds(newRunId());
   const header = { run: ids.runId, startMs: Date.now(), url: "http://localhost" };
-  const account = new RunLedgerWriter({ header, file: ledgerFile, isKept: false });
+  const writer = new RunLedgerWriter({ header, file: ledgerFile, isKept: false });
   let left = 0;
   let next = 0;
   const connection = async () => {
@@ -110,7 +110,7 @@ async function feed(url: string, ledgerFile: string): Promise<number> {
       const traces: string[] = [];
       for (let sequence = from; sequence < next; sequence++) {
         const { spans, ledger } = makeTrace(ids.traceId(sequence));
-        account.add({ sequence, endMs: sequence, status: 200, ledger, isSampled: true, isBroken: false });
+        writer.add({ sequence, endMs: sequence, status: 200, ledger, isSampled: true, isBroken: false });
         // The last link's.
         if (sequence % Math.floor(REQUESTS / LEFT_OUT) === 0 && left < LEFT_OUT) {
           spans.pop();
@@ -123,12 +123,12 @@ async function feed(url: string, ledgerFile: string): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, connection));
-  account.end();
-  account.close();
+  writer.end();
+  writer.close();
   return left;
 }
 
-/** The spans of a request as JSON, and their account. */
+/** The spans of a request as JSON, and its ledger. */
 function makeTrace(traceId: string) {
   const spans: string[] = [];
   const accounted: Parameters<typeof ledgerOf>[0] extends Iterable<infer T> ? T[] : never = [];

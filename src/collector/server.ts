@@ -28,7 +28,7 @@ export interface CollectorOptions extends SpanStoreOptions {
   readonly isSearchable?: boolean | undefined;
   /** The window of a query that gives none, milliseconds. @default DEFAULT_LOOKBACK_MS */
   readonly lookbackMs?: number | undefined;
-  /** Accounts of the requests whose spans come in. @default none is known */
+  /** Ledgers of the requests whose spans arrive. @default no ledgers */
   readonly proof?: (() => RunProof | null) | undefined;
   /** Pages of which other origins may use it. @default DEFAULT_ORIGINS */
   readonly allowedOrigins?: AllowedOrigins | undefined;

@@ -1,4 +1,4 @@
-import { hasObeyed, visibleText } from "../lib/visible-text.ts";
+import { hasControls, visibleText } from "../lib/visible-text.ts";
 import type { Plain } from "./object.ts";
 
 /** Renders a value that fits on the line of its key: a scalar, an empty list or an empty mapping. */
@@ -28,7 +28,7 @@ const NEEDS_ESCAPES_BESIDES_JSON = /[\ufeff\ufffe\uffff]/g;
 
 /** Characters that are written as escapes. */
 function needsEscapes(text: string): boolean {
-  return NEEDS_ESCAPES.test(text) || hasObeyed(text);
+  return NEEDS_ESCAPES.test(text) || hasControls(text);
 }
 
 /** JSON escapes are valid in YAML. */

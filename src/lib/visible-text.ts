@@ -8,7 +8,7 @@ const CONTROL = new RegExp(`[${CONTROLS}]`);
 const EVERY_CONTROL = new RegExp(`[${CONTROLS}]`, "g");
 
 /** Whether the text contains a character that a terminal would interpret. */
-export function hasObeyed(text: string): boolean {
+export function hasControls(text: string): boolean {
   return CONTROL.test(text);
 }
 
@@ -18,7 +18,7 @@ export function hasObeyed(text: string): boolean {
  * All others become `\u009b` and the like: JSON has no raw C0 controls, so its meaning does not change.
  */
 export function visibleText(text: string): string {
-  return hasObeyed(text) ? text.replace(EVERY_CONTROL, spellOut) : text;
+  return hasControls(text) ? text.replace(EVERY_CONTROL, spellOut) : text;
 }
 
 /** Like {@link visibleText}, but on one line: a line feed becomes `\n`. */

@@ -12,7 +12,7 @@ export interface RunHeader {
 
 /**
  * One request in the ledger of a run. The load generator writes {@link TIMED_BYTES} for each, in the order in which
- * requests end. A collector's own accounts end after the first {@link RECORD_BYTES} of them.
+ * requests end. A collector's own ledgers end after the first {@link RECORD_BYTES} of them.
  *
  * | at | bytes | little-endian |
  * |---|---|---|

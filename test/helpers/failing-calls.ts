@@ -164,12 +164,12 @@ export function expectWholeLedgers(
 ): void {
   for (const { what, failed, traceId, ledger } of answers) {
     const own = spans.filter((span) => span.traceId === traceId);
-    const account = own.reduce(
+    const recorded = own.reduce(
       (sum, { id, parentId = null, kind, localEndpoint }) =>
         addSpan(sum, { id, parentId, kind, serviceName: localEndpoint?.serviceName ?? "" }),
       EMPTY_LEDGER,
     );
-    expect([what, ledger]).toEqual([what, formatLedger({ ...account, unknown: failed })]);
+    expect([what, ledger]).toEqual([what, formatLedger({ ...recorded, unknown: failed })]);
     const named = own.filter(
       ({ kind, tags }) => kind === "CLIENT" && tags?.["http.status_code"] === undefined,
     );

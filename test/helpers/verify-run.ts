@@ -46,7 +46,7 @@ export interface VerifyRunOptions {
 export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult> {
   const { url, backend, links = new Map(), perSecond = 300 } = options;
   const ids = new RunIds(newRunId());
-  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
+  const ledger = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
   const reader = new ZipkinReader(backend.url, backend.kind === "zipkin" ? "Zipkin" : "collector");
   const before = await readCounters(instancesOf(links), backend);
   const watch = new BackendWatch(backend, before.backend);
@@ -68,13 +68,13 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     ids,
     sampleShare: options.sampleShare ?? 1,
     randomOf: () => Math.random,
-    onEnd: (record) => book.add(record),
+    onEnd: (record) => ledger.add(record),
   });
   const ended = load.done.then(() => options.onSent?.());
   if (options.isSentFirst) await ended;
   const last: { counters: Counters | null } = { counters: null };
   const reconciliation = await reconcile({
-    book,
+    ledger,
     reader,
     countRestarts: () => watch.countRestarts(),
     countRecorded: async () => countRecorded(before, await readCounters(instancesOf(links), backend)),
@@ -91,7 +91,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
   watch.end();
   const known = reconciliation.graph?.services.keys();
   const platform = await surveyPlatform({
-    book,
+    ledger,
     reader,
     services: known === undefined ? null : new Set(known),
     endMs: reconciliation.tally.lastEndMs,
@@ -107,7 +107,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     subject: null,
     run: ids.runId,
     url,
-    startedMs: book.header.startMs,
+    startedMs: ledger.header.startMs,
     backend: reader.name,
     allowed: { loss: 0, unknown: 0 },
     losses:

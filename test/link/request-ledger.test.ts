@@ -23,15 +23,15 @@ const ledgers: fc.Arbitrary<Ledger> = fc.record({
 });
 const ids = fc.tuple(word, word).map((words) => words.map((it) => it.toString(16).padStart(8, "0")).join(""));
 
-function textOf(account: RequestLedger): string {
+function textOf(ledger: RequestLedger): string {
   const out = new ByteWriter(0);
-  account.write(out);
+  ledger.write(out);
   return out.take().toString();
 }
 
-function takeIn(account: RequestLedger, text: string): boolean {
+function takeIn(ledger: RequestLedger, text: string): boolean {
   const bytes = Buffer.from(`x${text}y`, "latin1");
-  return account.takeIn(bytes, 1, bytes.length - 1);
+  return ledger.takeIn(bytes, 1, bytes.length - 1);
 }
 
 function spanIdOf(digits: string): SpanId {
@@ -57,19 +57,19 @@ test("spans and ledgers add up as in the plain implementation", () => {
   });
   fc.assert(
     fc.property(fc.array(spans), fc.array(ledgers, { maxLength: 1 }), (added, below) => {
-      const account = new RequestLedger();
+      const ledger = new RequestLedger();
       let plain = EMPTY_LEDGER;
       for (const span of added) {
         const parent = span.parentId === null ? NO_SPAN : spanIdOf(span.parentId);
         const service = hashService(span.serviceName);
-        account.addSpan(spanIdOf(span.id), parent, KIND_WORDS[span.kind] ?? 0, service);
+        ledger.addSpan(spanIdOf(span.id), parent, KIND_WORDS[span.kind] ?? 0, service);
         plain = addSpan(plain, span);
       }
-      for (const ledger of below) {
-        expect(takeIn(account, formatLedger(ledger))).toBeTrue();
-        plain = addLedger(plain, ledger);
+      for (const other of below) {
+        expect(takeIn(ledger, formatLedger(other))).toBeTrue();
+        plain = addLedger(plain, other);
       }
-      expect(textOf(account)).toBe(formatLedger(plain));
+      expect(textOf(ledger)).toBe(formatLedger(plain));
     }),
   );
 });
@@ -83,11 +83,11 @@ test("a malformed ledger is rejected as in the plain implementation, and changes
     });
   fc.assert(
     fc.property(fc.oneof(altered, fc.string({ unit: "binary-ascii" })), (text) => {
-      const account = new RequestLedger();
-      const isTaken = takeIn(account, text);
+      const ledger = new RequestLedger();
+      const isTaken = takeIn(ledger, text);
       const plain = parseLedger(text);
       expect(isTaken).toBe(plain !== null);
-      expect(textOf(account)).toBe(formatLedger(plain ?? EMPTY_LEDGER));
+      expect(textOf(ledger)).toBe(formatLedger(plain ?? EMPTY_LEDGER));
     }),
     { numRuns: 2000 },
   );

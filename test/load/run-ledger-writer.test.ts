@@ -15,10 +15,10 @@ function recordOf(sequence: number): LedgerRecord {
 
 /** What a reader gets of a file's bytes. */
 function parse(bytes: Buffer, first = 0) {
-  const { book, cut } = parseLedger(bytes, "run", first);
+  const { ledger, cut } = parseLedger(bytes, "run", first);
   return {
-    header: book.header,
-    records: Array.from({ length: book.size }, (_, index) => book.record(index)),
+    header: ledger.header,
+    records: Array.from({ length: ledger.size }, (_, index) => ledger.record(index)),
     isEnded: cut === null,
   };
 }
@@ -26,13 +26,13 @@ function parse(bytes: Buffer, first = 0) {
 test.each([0, 1, 4095, 4096, 4097, 20_000])("a file has all of %i records", (count) => {
   using folder = temporaryFolder();
   const file = join(folder.path, "run");
-  const account = new RunLedgerWriter({ header: HEADER, file, isKept: count % 2 === 0 });
+  const ledger = new RunLedgerWriter({ header: HEADER, file, isKept: count % 2 === 0 });
   for (let i = 0; i < count; i++) {
-    account.add(recordOf(i));
-    if (i % 1500 === 0) account.flush();
+    ledger.add(recordOf(i));
+    if (i % 1500 === 0) ledger.flush();
   }
-  account.end();
-  account.close();
+  ledger.end();
+  ledger.close();
   const { header, records, isEnded } = parse(readFileSync(file));
   expect(isEnded).toBe(true);
   expect(header).toEqual(HEADER);
@@ -42,34 +42,34 @@ test.each([0, 1, 4095, 4096, 4097, 20_000])("a file has all of %i records", (cou
 test("a file can be read while it grows", () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "run");
-  const account = new RunLedgerWriter({ header: HEADER, file, isKept: false });
-  for (let i = 0; i < 100; i++) account.add(recordOf(i));
-  account.flush();
+  const ledger = new RunLedgerWriter({ header: HEADER, file, isKept: false });
+  for (let i = 0; i < 100; i++) ledger.add(recordOf(i));
+  ledger.flush();
   expect(parse(readFileSync(file)).records.length).toBe(100);
-  account.close();
+  ledger.close();
 });
 
 describe("the ledger in memory", () => {
   test("equals the file's bytes, or those from a record on", () => {
-    const account = new RunLedgerWriter({ header: HEADER, file: null, isKept: true });
-    for (let i = 0; i < 10_000; i++) account.add(recordOf(i));
-    expect(parse(account.read()).records.length).toBe(10_000);
-    expect(parse(account.read(9_998), 9_998).records).toEqual([recordOf(9998), recordOf(9999)]);
-    expect(parse(account.read(10_000), 10_000)).toEqual({ header: HEADER, records: [], isEnded: false });
-    account.end();
-    expect(parse(account.read(1e9), 10_000)).toEqual({ header: HEADER, records: [], isEnded: true });
-    account.close();
+    const ledger = new RunLedgerWriter({ header: HEADER, file: null, isKept: true });
+    for (let i = 0; i < 10_000; i++) ledger.add(recordOf(i));
+    expect(parse(ledger.read()).records.length).toBe(10_000);
+    expect(parse(ledger.read(9_998), 9_998).records).toEqual([recordOf(9998), recordOf(9999)]);
+    expect(parse(ledger.read(10_000), 10_000)).toEqual({ header: HEADER, records: [], isEnded: false });
+    ledger.end();
+    expect(parse(ledger.read(1e9), 10_000)).toEqual({ header: HEADER, records: [], isEnded: true });
+    ledger.close();
   });
 
   test("is bounded: the oldest records are evicted, and the first remaining one is known", () => {
-    const account = new RunLedgerWriter({ header: HEADER, file: null, isKept: true });
-    for (let i = 0; i < KEPT_RECORDS + 5000; i++) account.add(recordOf(i));
-    expect(account.count).toBe(KEPT_RECORDS + 5000);
-    const { records } = parse(account.read(), account.firstKept);
-    expect(records[0]?.sequence).toBe(account.firstKept);
+    const ledger = new RunLedgerWriter({ header: HEADER, file: null, isKept: true });
+    for (let i = 0; i < KEPT_RECORDS + 5000; i++) ledger.add(recordOf(i));
+    expect(ledger.count).toBe(KEPT_RECORDS + 5000);
+    const { records } = parse(ledger.read(), ledger.firstKept);
+    expect(records[0]?.sequence).toBe(ledger.firstKept);
     expect(records.at(-1)?.sequence).toBe(KEPT_RECORDS + 4999);
-    expect(account.firstKept).toBeWithin(5000, 5000 + 4096);
-    account.close();
+    expect(ledger.firstKept).toBeWithin(5000, 5000 + 4096);
+    ledger.close();
   });
 });
 

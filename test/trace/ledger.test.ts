@@ -26,7 +26,7 @@ const span: fc.Arbitrary<LedgerSpan> = fc.record({
   serviceName: fc.string({ maxLength: 20 }),
 });
 
-function account(spans: readonly LedgerSpan[]): Ledger {
+function ledgerOf(spans: readonly LedgerSpan[]): Ledger {
   return spans.reduce((sum, one) => addSpan(sum, one), EMPTY_LEDGER);
 }
 
@@ -37,7 +37,7 @@ describe("the ledger agrees with an independent implementation", () => {
     ["ffffffffffffffff", "0000000000000001", undefined, "zürich", "4b7c28a6f2773fdd"],
     ["0123456789abcdef", "0123456789abcdee", "PRODUCER", "", "d8eb0dd49ef0ce51"],
   ])("%s under %s, %s of %j", (spanId, parentId, kind, serviceName, digest) => {
-    expect(formatLedger(account([{ id: spanId, parentId, kind, serviceName }]))).toBe(`1-${digest}`);
+    expect(formatLedger(ledgerOf([{ id: spanId, parentId, kind, serviceName }]))).toBe(`1-${digest}`);
   });
 });
 
@@ -45,9 +45,9 @@ test("the order and grouping of spans do not change the ledger", () => {
   fc.assert(
     fc.property(fc.array(span, { maxLength: 30 }), fc.nat(), (spans, cut) => {
       const at = spans.length === 0 ? 0 : cut % spans.length;
-      const whole = account(spans);
-      expect(account(spans.toReversed())).toEqual(whole);
-      expect(addLedger(account(spans.slice(0, at)), account(spans.slice(at)))).toEqual(whole);
+      const whole = ledgerOf(spans);
+      expect(ledgerOf(spans.toReversed())).toEqual(whole);
+      expect(addLedger(ledgerOf(spans.slice(0, at)), ledgerOf(spans.slice(at)))).toEqual(whole);
     }),
   );
 });
@@ -55,11 +55,11 @@ test("the order and grouping of spans do not change the ledger", () => {
 test("a lost, duplicated or altered span changes the ledger", () => {
   fc.assert(
     fc.property(fc.array(span, { minLength: 1, maxLength: 9 }), span, fc.nat(), (spans, other, pick) => {
-      const whole = formatLedger(account(spans));
+      const whole = formatLedger(ledgerOf(spans));
       const at = pick % spans.length;
       const one = spans[at] ?? other;
-      expect(formatLedger(account(spans.toSpliced(at, 1)))).not.toBe(whole);
-      expect(formatLedger(account([...spans, one]))).not.toBe(whole);
+      expect(formatLedger(ledgerOf(spans.toSpliced(at, 1)))).not.toBe(whole);
+      expect(formatLedger(ledgerOf([...spans, one]))).not.toBe(whole);
       for (const altered of [
         { ...one, id: other.id },
         { ...one, parentId: one.parentId === null ? other.id : null },
@@ -73,7 +73,7 @@ test("a lost, duplicated or altered span changes the ledger", () => {
           altered.serviceName === one.serviceName
         )
           continue;
-        expect(formatLedger(account(spans.toSpliced(at, 1, altered)))).not.toBe(whole);
+        expect(formatLedger(ledgerOf(spans.toSpliced(at, 1, altered)))).not.toBe(whole);
       }
     }),
   );
@@ -81,7 +81,7 @@ test("a lost, duplicated or altered span changes the ledger", () => {
 
 test("the case of a service name does not matter, because backends store it in lower case", () => {
   const one = { id: "00000000000000ff", parentId: null, kind: "SERVER", serviceName: "Shop-A" };
-  expect(account([one])).toEqual(account([{ ...one, serviceName: "shop-a" }]));
+  expect(ledgerOf([one])).toEqual(ledgerOf([{ ...one, serviceName: "shop-a" }]));
 });
 
 test("a formatted ledger is parsed back", () => {

@@ -147,7 +147,7 @@ export const load = defineCommand({
     const interrupted = new AbortController();
     void interruption.signal.then(() => interrupted.abort());
     let running: Load | null = null;
-    let account: RunLedgerWriter | null = null;
+    let ledger: RunLedgerWriter | null = null;
     let server: { close(): Promise<void> } | null = null;
     try {
       const ids = new RunIds(flags.run ?? newRunId());
@@ -155,9 +155,9 @@ export const load = defineCommand({
       if (flags.ledger !== null || flags.serve !== null) {
         const { RunLedgerWriter } = await import("../../load/run-ledger-writer.ts");
         const header = { run: ids.runId, startMs: runStartMs, url: target.url };
-        account = new RunLedgerWriter({ header, file: flags.ledger, isKept: flags.serve !== null });
+        ledger = new RunLedgerWriter({ header, file: flags.ledger, isKept: flags.serve !== null });
       }
-      if (flags.serve !== null && account !== null) {
+      if (flags.serve !== null && ledger !== null) {
         const [{ startRunServer }, { describeRejection }] = await Promise.all([
           import("../../load/run-server.ts"),
           import("../../http/rejections.ts"),
@@ -165,7 +165,7 @@ export const load = defineCommand({
         const started = startRunServer({
           ...flags.serve,
           load: () => running,
-          ledger: account,
+          ledger,
           onRejection: (rejection) => output.detail(describeRejection(rejection)),
         });
         server = started;
@@ -180,7 +180,7 @@ export const load = defineCommand({
           signal: interrupted.signal,
         });
       }
-      const kept = account;
+      const kept = ledger;
       running = startLoad({
         runStartMs,
         url: target.url,
@@ -202,14 +202,14 @@ export const load = defineCommand({
       if (output.isTerminal && target.page !== null) output.note(`traces at ${target.page} during the run`);
       const line = new LoadLine(output, running);
       const ends: Promise<unknown>[] = [interruption.signal, running.done];
-      if (account !== null) ends.push(account.failed);
+      if (ledger !== null) ends.push(ledger.failed);
       const reason = await Promise.race(ends).finally(() => line.end());
       if (reason !== undefined && running.results.inFlight > 0)
         output.note(
           `waiting for ${running.results.inFlight} requests in flight; press Ctrl-C to stop immediately`,
         );
       await running.stop(reason === "SIGTERM" ? LAST_ANSWERS_MS : undefined);
-      account?.end();
+      ledger?.end();
       const result = summary.summarizeResults(running.results, !isClosed);
       const [{ renderHgrm }, { describeDoubts, renderReport }] = await Promise.all([
         import("../../load/hgrm.ts"),
@@ -243,7 +243,7 @@ export const load = defineCommand({
       await target.stop();
       throw error;
     } finally {
-      account?.close();
+      ledger?.close();
       await server?.close();
     }
   },

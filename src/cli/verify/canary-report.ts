@@ -6,34 +6,34 @@ import { renderTable } from "../shell/table.ts";
 import { TITLES } from "./verify-report.ts";
 
 /** Renders everything that a canary found, when it stops. */
-export function renderCanaryEnd(account: CanaryTotals, outcome: Outcome, form: "table" | "json"): string {
-  const losses = [...account.losses.values()];
-  const { windows, exportLatency } = account;
+export function renderCanaryEnd(totals: CanaryTotals, outcome: Outcome, form: "table" | "json"): string {
+  const losses = [...totals.losses.values()];
+  const { windows, exportLatency } = totals;
   const ms = (quantile: number) => Number((exportLatency.quantile(quantile) / 1000).toFixed(1));
   const exportLatencyMs = exportLatency.count === 0 ? null : { p50: ms(0.5), p90: ms(0.9), p99: ms(0.99) };
   if (form === "json") {
     const result = {
       outcome,
-      requests: account.traces,
-      traces: account.classes,
+      requests: totals.traces,
+      traces: totals.classes,
       spans: {
-        expected: account.expected,
-        missing: account.missing,
-        altered: account.altered,
-        copies: account.copies,
-        unexpected: account.unexpected,
+        expected: totals.expected,
+        missing: totals.missing,
+        altered: totals.altered,
+        copies: totals.copies,
+        unexpected: totals.unexpected,
       },
       losses,
-      brokenContexts: Object.fromEntries(account.brokenEdges),
+      brokenContexts: Object.fromEntries(totals.brokenEdges),
       exportLatencyMs,
-      windows: { ...windows, skipped: account.skippedWindows },
-      unjudged: account.unjudged,
+      windows: { ...windows, skipped: totals.skippedWindows },
+      unjudged: totals.unjudged,
     };
     return `${JSON.stringify(result)}\n`;
   }
-  const traces = Object.entries(account.classes).filter(([, count]) => count > 0);
+  const traces = Object.entries(totals.classes).filter(([, count]) => count > 0);
   const lines = [
-    `${TITLES[outcome]}: ${account.missing || "none"} of ${formatCount(account.expected, "span")} missing, ${formatCount(account.traces, "request")}`,
+    `${TITLES[outcome]}: ${totals.missing || "none"} of ${formatCount(totals.expected, "span")} missing, ${formatCount(totals.traces, "request")}`,
     `windows  ${windows.complete} complete, ${windows.incomplete} incomplete, ${windows["could-not-tell"]} undetermined`,
     ...(traces.length > 0
       ? [`traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`]
@@ -43,11 +43,11 @@ export function renderCanaryEnd(account: CanaryTotals, outcome: Outcome, form: "
       : [
           `export   p50 ${exportLatencyMs.p50} ms, p90 ${exportLatencyMs.p90} ms, p99 ${exportLatencyMs.p99} ms after the request`,
         ]),
-    ...(account.unjudged > 0
-      ? [`unjudged ${formatCount(account.unjudged, "request")} right before the stop`]
+    ...(totals.unjudged > 0
+      ? [`unjudged ${formatCount(totals.unjudged, "request")} right before the stop`]
       : []),
-    ...(account.skippedWindows > 0
-      ? [`skipped  ${account.skippedWindows} windows, because the backend responds too slowly`]
+    ...(totals.skippedWindows > 0
+      ? [`skipped  ${totals.skippedWindows} windows, because the backend responds too slowly`]
       : []),
     ...(losses.length === 0
       ? []

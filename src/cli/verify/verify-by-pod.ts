@@ -68,11 +68,11 @@ export async function sendByPod({
     output.detail(`requests are sent by Pod ${pod.name}`);
     await pod.waitUntilRunning(signal);
     const source = { name: pod.name, ...pod.proxy };
-    const { book, aheadMs } = await readLedger(source, 0, signal);
-    const { header } = book;
+    const { ledger, aheadMs } = await readLedger(source, 0, signal);
+    const { header } = ledger;
     // Converts the ledger's times to the local clock, because they are compared with when traces are seen.
     const judged = new RunLedger({ ...header, startMs: header.startMs - aheadMs });
-    judged.append(book);
+    judged.append(ledger);
     return follow(source, judged, pod);
   } catch (error) {
     await pod.delete();
@@ -80,17 +80,17 @@ export async function sendByPod({
   }
 }
 
-function follow(source: LedgerSource, book: RunLedger, pod: LoadPod): JudgedRun {
+function follow(source: LedgerSource, ledger: RunLedger, pod: LoadPod): JudgedRun {
   let missed = 0;
   const stop = new AbortController();
   let isWhole = true;
   const readToEnd = async () => {
     for (;;) {
       const isLast = stop.signal.aborted;
-      const part = await readLedger(source, book.size);
+      const part = await readLedger(source, ledger.size);
       missed = part.missed;
-      if (part.firstKept > book.size || part.isOver === null) throw lostLedger(pod.name, part.isOver);
-      book.append(part.book);
+      if (part.firstKept > ledger.size || part.isOver === null) throw lostLedger(pod.name, part.isOver);
+      ledger.append(part.ledger);
       if (part.isOver) return;
       if (isLast) {
         // Otherwise the Pod would keep sending. Its requests in flight are in no ledger.
@@ -104,11 +104,11 @@ function follow(source: LedgerSource, book: RunLedger, pod: LoadPod): JudgedRun 
   // `reconcile` handles a rejection; this only avoids an unhandled one before that.
   ended.catch(() => {});
   return {
-    book,
+    ledger,
     isWhole: () => isWhole,
     ended,
     stop: async () => stop.abort(),
-    sent: () => book.size,
+    sent: () => ledger.size,
     close: () => pod.delete(),
     missed: () => missed,
     cut: null,

@@ -39,10 +39,10 @@ export async function verifyForever(options: Forever): Promise<number> {
   const { flags, settings, output, target, graph, backend, reader, signal } = options;
   const { fromPerSecond: perSecond, rampMs } = rateOf(flags, settings);
   if (rampMs > 0) throw new UserError("usage", "--rate: a ramp ends, so it cannot be used with --forever");
-  const account = new CanaryTotals();
+  const totals = new CanaryTotals();
   const links = [...instancesOf(target.links), ...instancesAt(flags.links)];
   const onRejection = (rejection: Rejection) => output.detail(describeRejection(rejection));
-  const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, account, onRejection });
+  const server = flags.serve === null ? null : startCanaryServer({ ...flags.serve, totals, onRejection });
   const where = server === null ? "" : `, metrics on http://${flags.serve?.host}:${server.port}/metrics`;
   output.note(`verifying ${target.url} with ${reader.name} until interrupted${where}`);
   const log = new WindowLog(output);
@@ -57,7 +57,7 @@ export async function verifyForever(options: Forever): Promise<number> {
     backend,
     maxWaitMs: flags["max-wait"],
     queriesPerSecond: flags["query-rate"],
-    account,
+    totals,
     onWindow: (report) => log.tell(report),
   });
   try {
@@ -65,8 +65,8 @@ export async function verifyForever(options: Forever): Promise<number> {
   } finally {
     await server?.close();
   }
-  const outcome = outcomeOf(account, allowanceOf(flags));
-  await output.result(renderCanaryEnd(account, outcome, flags.output));
+  const outcome = outcomeOf(totals, allowanceOf(flags));
+  await output.result(renderCanaryEnd(totals, outcome, flags.output));
   return EXIT_OF[outcome];
 }
 

@@ -15,7 +15,7 @@ export interface LedgerSource {
 
 /** The records of a run's ledger from some record on, as far as the run has got. */
 export interface LedgerPart {
-  readonly book: RunLedger;
+  readonly ledger: RunLedger;
   /** The first record that is still stored. */
   readonly firstKept: number;
   /** `null` for an older load generator, which does not say. */
@@ -46,7 +46,7 @@ export async function readLedger(
     const firstKept = Number(headers.get("chain-link-first-record") ?? 0);
     const first = Math.min(records, Math.max(firstKept, from));
     return {
-      book: parseLedger(await response.bytes(), name, first).book,
+      ledger: parseLedger(await response.bytes(), name, first).ledger,
       firstKept,
       isOver: state === null ? null : state === "over",
       missed: Number(headers.get("chain-link-missed") ?? 0),
@@ -64,16 +64,16 @@ export async function readLedger(
  * Reads the ledger of a run: all records, or those of requests that ended in the last `sinceMs`.
  * @throws {UserError} `ledger-unreadable`
  */
-export async function readAccount(source: LedgerSource, sinceMs: number | null): Promise<LedgerPart> {
+export async function readLedgerSince(source: LedgerSource, sinceMs: number | null): Promise<LedgerPart> {
   const part = await readLedger(source, 0);
-  const { book, firstKept, aheadMs } = part;
+  const { ledger, firstKept, aheadMs } = part;
   const fromMs = sinceMs === null ? Number.NEGATIVE_INFINITY : Date.now() + aheadMs - sinceMs;
-  if (firstKept > 0 && (book.size === 0 || book.endOf(book.record(0)) >= fromMs)) {
+  if (firstKept > 0 && (ledger.size === 0 || ledger.endOf(ledger.record(0)) >= fromMs)) {
     throw new UserError(
       "ledger-unreadable",
       `the load generator ${source.name} evicted the first ${firstKept} records of its run`,
       "It stores the last million. Use --since to judge recent requests, or a file that 'load --ledger' writes.",
     );
   }
-  return sinceMs === null ? part : { ...part, book: book.since(fromMs) };
+  return sinceMs === null ? part : { ...part, ledger: ledger.since(fromMs) };
 }

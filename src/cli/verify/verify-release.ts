@@ -14,7 +14,7 @@ import type { Setting } from "../shell/settings.ts";
 import { openReader, reach } from "./verify-backend.ts";
 import { sendByPod } from "./verify-by-pod.ts";
 import type { VerifyValues } from "./verify-flags.ts";
-import { type LedgerSource, readAccount, readLedger } from "./verify-ledger.ts";
+import { type LedgerSource, readLedger, readLedgerSince } from "./verify-ledger.ts";
 import { type JudgedRun, judgeLedger } from "./verify-run.ts";
 import type { Scene } from "./verify-scene.ts";
 
@@ -91,7 +91,7 @@ async function openReleasedRun(
       source,
       // Reads only the header: there are no records after the last possible one.
       run: await readLedger(source, 0xffffffff).then(
-        ({ book }) => book.header.run,
+        ({ ledger }) => ledger.header.run,
         (error: unknown) => error as UserError,
       ),
     })),
@@ -113,6 +113,6 @@ function sourceOf(name: string, { url, fetch }: ApiServerProxy): LedgerSource {
 }
 
 async function judge(source: LedgerSource, sinceMs: number | null): Promise<JudgedRun> {
-  const { book, isOver } = await readAccount(source, sinceMs);
-  return judgeLedger(book, isOver === true && sinceMs === null);
+  const { ledger, isOver } = await readLedgerSince(source, sinceMs);
+  return judgeLedger(ledger, isOver === true && sinceMs === null);
 }

@@ -10,11 +10,11 @@ import { rateOf } from "../common/pace-flags.ts";
 import { parseUrl, Unfit } from "../shell/flags.ts";
 import type { Setting } from "../shell/settings.ts";
 import type { VerifyValues } from "./verify-flags.ts";
-import { readAccount } from "./verify-ledger.ts";
+import { readLedgerSince } from "./verify-ledger.ts";
 
 /** A run to judge, which may still be in progress. */
 export interface JudgedRun {
-  readonly book: RunLedger;
+  readonly ledger: RunLedger;
   /** Whether the ledger has every request of the run once it has ended. */
   isWhole(): boolean;
   /** Resolves when the run sends no more requests. */
@@ -42,7 +42,7 @@ export function sendRun(
   settings: readonly Setting[],
 ): JudgedRun {
   const ids = new RunIds(newRunId());
-  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
+  const ledger = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
   const load = startLoad({
     pace: { kind: "open", rate: rateOf(flags, settings), arrivals: "constant" },
     timeoutMs: flags.timeout,
@@ -57,10 +57,10 @@ export function sendRun(
     warmUpMs: 0,
     ids,
     randomOf: randomSource(null),
-    onEnd: (record) => book.add(record),
+    onEnd: (record) => ledger.add(record),
   });
   return {
-    book,
+    ledger,
     isWhole: () => true,
     ended: load.done,
     stop: () => load.stop(),
@@ -83,25 +83,25 @@ export async function openRun(from: string, sinceMs: number | null): Promise<Jud
     if (server instanceof Unfit)
       throw new UserError("usage", `--run: expected ${server.expected}, found ${hideSecrets(from)}`);
     const { url } = server;
-    const { book, isOver } = await readAccount({ name: url, url, fetch: fetchAs(server) }, sinceMs);
-    return judgeLedger(book, isOver === true && sinceMs === null);
+    const { ledger, isOver } = await readLedgerSince({ name: url, url, fetch: fetchAs(server) }, sinceMs);
+    return judgeLedger(ledger, isOver === true && sinceMs === null);
   }
-  const { book, cut } = await readFile(from);
+  const { ledger, cut } = await readFile(from);
   return sinceMs === null
-    ? judgeLedger(book, cut === null, cut)
-    : judgeLedger(book.since(Date.now() - sinceMs), false);
+    ? judgeLedger(ledger, cut === null, cut)
+    : judgeLedger(ledger.since(Date.now() - sinceMs), false);
 }
 
 /** Wraps the ledger of a run that has ended. */
-export function judgeLedger(book: RunLedger, isWhole: boolean, cut: string | null = null): JudgedRun {
+export function judgeLedger(ledger: RunLedger, isWhole: boolean, cut: string | null = null): JudgedRun {
   const nothing = async () => {};
   return {
-    book,
+    ledger,
     isWhole: () => isWhole,
     ended: Promise.resolve(),
     stop: nothing,
     close: nothing,
-    sent: () => book.size,
+    sent: () => ledger.size,
     missed: () => 0,
     cut,
     failures: null,

@@ -133,7 +133,7 @@ async function proveSpans(proof: Proof): Promise<number> {
   try {
     const last: { counters: Counters | null } = { counters: null };
     const reconciliation = await reconcile({
-      book: run.book,
+      ledger: run.ledger,
       isWholeRun: () => run.isWhole(),
       reader,
       countRestarts: () => watch.countRestarts(),
@@ -167,10 +167,10 @@ async function proveSpans(proof: Proof): Promise<number> {
       output.warn(`the rate was not reached: ${formatCount(missed, "request")} ${were} due but never sent`);
     }
     if (run.cut !== null) output.warn(run.cut);
-    const { header } = run.book;
+    const { header } = run.ledger;
     const known = reconciliation.graph?.services.keys();
     const platform = await surveyPlatform({
-      book: run.book,
+      ledger: run.ledger,
       reader,
       services: known === undefined ? null : new Set(known),
       endMs: reconciliation.tally.lastEndMs,

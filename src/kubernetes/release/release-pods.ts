@@ -15,7 +15,7 @@ export interface ReleasePod {
   readonly proxy: ApiServerProxy;
 }
 
-/** Those that may serve the account of a run: the load generator, and what sends for a verification at this time. */
+/** Pods that may serve the ledger of a run: the load generator, and one that currently sends requests for a verification. */
 export async function findLedgerPods(store: ReleaseStore): Promise<ReleasePod[]> {
   const lists = await Promise.all([
     findPods(

@@ -25,20 +25,20 @@ export async function readPatiently<T>(
 /** The part of a reader that judging traces takes, which reads patiently. For a last look, after which nothing is asked again. */
 export function makePatient(
   reader: TraceReader,
-): Pick<TraceReader, "batchSize" | "read" | "readAccounts" | "name" | "pageOf"> {
+): Pick<TraceReader, "batchSize" | "read" | "readLedgers" | "name" | "pageOf"> {
   const patient = <T>(read: () => Promise<T>, signal: AbortSignal) =>
     readPatiently(read, { hasAnswered: true, signal });
-  const { readAccounts } = reader;
+  const { readLedgers } = reader;
   return {
     name: reader.name,
     batchSize: reader.batchSize,
     pageOf: (traceId) => reader.pageOf(traceId),
     read: (ids, signal) => patient(() => reader.read(ids, signal), signal),
-    ...(readAccounts === undefined
+    ...(readLedgers === undefined
       ? {}
       : {
-          readAccounts: (run, from, limit, signal) =>
-            patient(async () => (await reader.readAccounts?.(run, from, limit, signal)) ?? null, signal),
+          readLedgers: (run, from, limit, signal) =>
+            patient(async () => (await reader.readLedgers?.(run, from, limit, signal)) ?? null, signal),
         }),
   };
 }

@@ -17,7 +17,7 @@ export interface TraceReader {
    * Records of `run-ledger.ts`, computed from what is stored, for requests of a run from the number `from` on, in their order. `null` where
    * the backend cannot do that.
    */
-  readAccounts?(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null>;
+  readLedgers?(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null>;
   /** Such records, with nothing but the number of copies as `unknown`, for requests with spans that came more than once and were kept once. */
   readCopies?(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null>;
   /** The names, in lower case, of all services that the backend knows; absent where it cannot be asked. */

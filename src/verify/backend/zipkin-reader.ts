@@ -34,7 +34,7 @@ export class ZipkinReader implements TraceReader {
   readonly #base: string;
   /** Whether the server lacks `traceMany`, so that each trace needs its own query. */
   #hasMany = true;
-  #hasAccounts: boolean;
+  #hasLedgers: boolean;
 
   readonly #through: ZipkinPassage | null;
 
@@ -42,7 +42,7 @@ export class ZipkinReader implements TraceReader {
   constructor(url: string, kind: "Zipkin" | "collector" = "Zipkin", through: ZipkinPassage | null = null) {
     this.name = `${kind} ${through?.place ?? `at ${url}`}`;
     this.#base = url;
-    this.#hasAccounts = kind === "collector";
+    this.#hasLedgers = kind === "collector";
     this.#through = through;
   }
 
@@ -81,7 +81,7 @@ export class ZipkinReader implements TraceReader {
     return text === null ? null : this.#group(this.#decodeLists(text), traceIds);
   }
 
-  readAccounts(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null> {
+  readLedgers(run: string, from: number, limit: number, signal: AbortSignal): Promise<DataView | null> {
     return this.#readRecords(`${run}/ledger?from=${from}&limit=${limit}`, signal);
   }
 
@@ -91,10 +91,10 @@ export class ZipkinReader implements TraceReader {
 
   /** Only the embedded collector supports this. */
   async #readRecords(query: string, signal: AbortSignal): Promise<DataView | null> {
-    if (!this.#hasAccounts) return null;
+    if (!this.#hasLedgers) return null;
     const url = this.#urlOf(`/api/runs/${query}`);
     const bytes = await getBytes(this.name, url, signal, this.#through?.fetch);
-    if (bytes === null) this.#hasAccounts = false;
+    if (bytes === null) this.#hasLedgers = false;
     return bytes === null ? null : new DataView(bytes.buffer);
   }
 

@@ -14,8 +14,8 @@ const PREFIX = "chain_link_verify";
  * Renders a canary's totals in Prometheus text format. Every class and outcome is present from the start, so
  * that rates begin at 0.
  */
-export function renderCanaryMetrics(account: CanaryTotals): string {
-  const { classes, windows, lastMs } = account;
+export function renderCanaryMetrics(totals: CanaryTotals): string {
+  const { classes, windows, lastMs } = totals;
   return new PrometheusText()
     .counter(
       `${PREFIX}_traces_total`,
@@ -25,23 +25,23 @@ export function renderCanaryMetrics(account: CanaryTotals): string {
         TRACE_CLASSES.map((name) => [name, classes[name]] as const),
       ),
     )
-    .counter(`${PREFIX}_spans_expected_total`, "Spans recorded for judged requests.", account.expected)
+    .counter(`${PREFIX}_spans_expected_total`, "Spans recorded for judged requests.", totals.expected)
     .counter(
       `${PREFIX}_spans_missing_total`,
       "Expected spans that did not arrive, by link and reason.",
-      Array.from(account.losses.values(), ({ link, reason, spans }) => [{ link, reason }, spans] as const),
+      Array.from(totals.losses.values(), ({ link, reason, spans }) => [{ link, reason }, spans] as const),
     )
     .counter(
       `${PREFIX}_spans_altered_total`,
       "Spans with another parent, service or kind than recorded.",
-      account.altered,
+      totals.altered,
     )
-    .counter(`${PREFIX}_spans_copied_total`, "Additional copies of spans.", account.copies)
-    .counter(`${PREFIX}_spans_unexpected_total`, "Spans of links that are in no ledger.", account.unexpected)
+    .counter(`${PREFIX}_spans_copied_total`, "Additional copies of spans.", totals.copies)
+    .counter(`${PREFIX}_spans_unexpected_total`, "Spans of links that are in no ledger.", totals.unexpected)
     .counter(
       `${PREFIX}_broken_contexts_total`,
       "Traces whose context was lost, by edge.",
-      byLabel("edge", account.brokenEdges),
+      byLabel("edge", totals.brokenEdges),
     )
     .counter(
       `${PREFIX}_windows_total`,
@@ -51,14 +51,14 @@ export function renderCanaryMetrics(account: CanaryTotals): string {
         OUTCOMES.map((outcome) => [outcome, windows[outcome]] as const),
       ),
     )
-    .gauge(`${PREFIX}_windows_open`, "Windows that are not judged yet.", account.openWindows)
+    .gauge(`${PREFIX}_windows_open`, "Windows that are not judged yet.", totals.openWindows)
     .counter(
       `${PREFIX}_windows_skipped_total`,
       "Windows without requests, because too many were open.",
-      account.skippedWindows,
+      totals.skippedWindows,
     )
-    .counter(`${PREFIX}_backend_failures_total`, "Failed attempts to read the backend.", account.failedReads)
-    .gauge(`${PREFIX}_up`, "Whether the last window could be judged.", Number(!account.isBlind))
+    .counter(`${PREFIX}_backend_failures_total`, "Failed attempts to read the backend.", totals.failedReads)
+    .gauge(`${PREFIX}_up`, "Whether the last window could be judged.", Number(!totals.isBlind))
     .gauge(
       `${PREFIX}_last_success_timestamp_seconds`,
       "When a window was last complete; 0: never.",
@@ -72,7 +72,7 @@ export function renderCanaryMetrics(account: CanaryTotals): string {
     .histogram(
       `${PREFIX}_export_latency_seconds`,
       "From the end of a request until its trace was complete; bucket bounds are accurate to 6 %.",
-      account.exportLatency,
+      totals.exportLatency,
       BUCKETS_S,
     )
     .toString();

@@ -12,7 +12,7 @@ export interface CanaryServerOptions {
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
-  readonly account: CanaryTotals;
+  readonly totals: CanaryTotals;
   /** Called for each malformed request. */
   readonly onRejection?: (rejection: Rejection) => void;
 }
@@ -24,11 +24,11 @@ const TEXT = ["Content-Type", PROMETHEUS_TYPE] as const;
  * could be judged; missing spans do not make a canary unready).
  * @throws {UserError} `port-busy`
  */
-export function startCanaryServer({ host, port, account, onRejection }: CanaryServerOptions): Server {
+export function startCanaryServer({ host, port, totals, onRejection }: CanaryServerOptions): Server {
   try {
     const server = startServer(
       { host, port, onRejection },
-      answerReads((request) => answer(request, account, server.rejections)),
+      answerReads((request) => answer(request, totals, server.rejections)),
     );
     return server;
   } catch (error) {
@@ -36,16 +36,16 @@ export function startCanaryServer({ host, port, account, onRejection }: CanarySe
   }
 }
 
-function answer({ path }: Exchange, account: CanaryTotals, rejections: Rejections): Answer {
+function answer({ path }: Exchange, totals: CanaryTotals, rejections: Rejections): Answer {
   const text = (status: number, body: string) => ({ status, headers: [TEXT], body });
   switch (path) {
     case "/metrics":
-      return text(200, renderCanaryMetrics(account) + rejections.renderMetric());
+      return text(200, renderCanaryMetrics(totals) + rejections.renderMetric());
     case "/health":
       return text(200, "ok\n");
     case "/readiness":
-      if (account.lastOutcome === null) return text(503, "no window has been judged yet\n");
-      if (account.lastOutcome === "could-not-tell") return text(503, "the last window could not be judged\n");
+      if (totals.lastOutcome === null) return text(503, "no window has been judged yet\n");
+      if (totals.lastOutcome === "could-not-tell") return text(503, "the last window could not be judged\n");
       return text(200, "ok\n");
     default:
       return text(404, "expected /metrics, /health or /readiness\n");

@@ -14,7 +14,7 @@ import type { CanaryTotals } from "./canary-totals.ts";
 
 /** The requests of one window, which form a run of their own. */
 export interface Sending {
-  readonly book: RunLedger;
+  readonly ledger: RunLedger;
   /** Resolves when the last request was answered. */
   readonly ended: Promise<unknown>;
   stop(): Promise<unknown>;
@@ -37,7 +37,7 @@ export interface CanaryOptions {
   /** Spans that have not arrived this long after the last request of their window are missing. */
   readonly maxWaitMs: number;
   readonly queriesPerSecond: number;
-  readonly account: CanaryTotals;
+  readonly totals: CanaryTotals;
   /** Called with the result of every window, including those that could not be judged. */
   readonly onWindow?: (report: WindowReport) => void;
 }
@@ -91,18 +91,18 @@ export class Canary {
 
   /** Resolves when `stop` is aborted and all windows are judged or given up. */
   async run(stop: AbortSignal): Promise<void> {
-    const { requestsPerSecond, windowMs, timeoutMs, maxWaitMs, account } = this.#options;
+    const { requestsPerSecond, windowMs, timeoutMs, maxWaitMs, totals } = this.#options;
     let timer: Timer | undefined;
     const onStop = () => {
       timer = setTimeout(() => this.#end.abort(new Error("the canary ends")), LAST_MS);
     };
     stop.addEventListener("abort", onStop, { once: true });
     for (let dueMs = performance.now(); !stop.aborted; ) {
-      const lengthMs = account.isBlind ? windowMs * BLIND_SHARE : windowMs;
+      const lengthMs = totals.isBlind ? windowMs * BLIND_SHARE : windowMs;
       const mostOpen = Math.ceil((timeoutMs + maxWaitMs) / lengthMs) + SPARE_WINDOWS;
       const requests = Math.max(1, Math.round((requestsPerSecond * lengthMs) / 1000));
       // The backend is too slow for this rate. Skip a window instead of letting ever more wait.
-      if (this.#open.size >= mostOpen) account.skippedWindows++;
+      if (this.#open.size >= mostOpen) totals.skippedWindows++;
       else this.#begin(requests, stop);
       // After the machine slept, do not catch up.
       dueMs = Math.max(dueMs + (requests / requestsPerSecond) * 1000, performance.now());
@@ -114,42 +114,42 @@ export class Canary {
   }
 
   #begin(requests: number, stop: AbortSignal): void {
-    const { account, send } = this.#options;
+    const { totals, send } = this.#options;
     void this.#counters.keepUp();
     const startedMs = performance.now();
     const sending = send(requests);
     const onStop = () => void sending.stop();
     stop.addEventListener("abort", onStop, { once: true });
-    account.openWindows++;
+    totals.openWindows++;
     const judged = this.#judge(sending, startedMs)
       .catch((error: unknown) => {
         if (!this.#end.signal.aborted) throw error;
-        account.unjudged += sending.book.size;
+        totals.unjudged += sending.ledger.size;
       })
       .finally(() => {
         stop.removeEventListener("abort", onStop);
-        account.openWindows--;
+        totals.openWindows--;
         this.#open.delete(judged);
       });
     this.#open.add(judged);
   }
 
-  async #judge({ book, ended }: Sending, startedMs: number): Promise<void> {
-    const { account, graph, onWindow } = this.#options;
+  async #judge({ ledger, ended }: Sending, startedMs: number): Promise<void> {
+    const { totals, graph, onWindow } = this.#options;
     let endedMs = startedMs;
     void ended.then(() => {
       endedMs = performance.now();
       return this.#counters.keepUp();
     });
-    const { reconciliation, problem } = await this.#reconcile(book, ended);
+    const { reconciliation, problem } = await this.#reconcile(ledger, ended);
     if (reconciliation === null) {
-      account.addUntold(book.size);
+      totals.addUntold(ledger.size);
       onWindow?.({ reconciliation, problem, losses: [] });
       return;
     }
     const { tally } = reconciliation;
     const losses = tally.missing === 0 ? [] : await this.#attribute(reconciliation, startedMs, endedMs);
-    account.add(reconciliation, losses);
+    totals.add(reconciliation, losses);
     // The graph may change over weeks, so learn it again while all is well.
     if (graph === null && tally.missing === 0 && this.#learning.wanted === 0)
       this.#learning = new Learning(null);
@@ -166,8 +166,8 @@ export class Canary {
   }
 
   /** Retries an unreadable backend until the time is over, because it may have the spans nevertheless. */
-  async #reconcile(book: RunLedger, ended: Promise<unknown>) {
-    const { graph, reader, maxWaitMs, account } = this.#options;
+  async #reconcile(ledger: RunLedger, ended: Promise<unknown>) {
+    const { graph, reader, maxWaitMs, totals } = this.#options;
     const restartsBefore = this.#watch.restarts;
     let deadlineMs = Number.POSITIVE_INFINITY;
     void ended.then(() => {
@@ -177,7 +177,7 @@ export class Canary {
       try {
         const leftMs = deadlineMs - performance.now();
         const reconciliation = await reconcile({
-          book,
+          ledger,
           reader,
           graph,
           learning: this.#learning,
@@ -194,7 +194,7 @@ export class Canary {
         return { reconciliation, problem: null };
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
-        account.failedReads++;
+        totals.failedReads++;
         if (performance.now() >= deadlineMs) return { reconciliation: null, problem: errorText(error) };
       }
       await pause(Math.max(0, Math.min(RETRY_MS, deadlineMs - performance.now())), this.#end.signal);

@@ -25,12 +25,12 @@ export interface Knowledge extends Ownership {
 /** The record's part that is judged. */
 export type JudgedRecord = Pick<LedgerRecord, "ledger" | "isSampled" | "isBroken">;
 
-/** Puts one trace in its class: what the request's account says against the spans that a backend has. Pure. */
-export function judgeTrace(account: JudgedRecord, spans: readonly SeenSpan[], knowledge: Knowledge): Verdict {
-  const { ledger } = account;
+/** Classifies one trace by comparing the request's ledger with the spans that a backend has. Pure. */
+export function judgeTrace(record: JudgedRecord, spans: readonly SeenSpan[], knowledge: Knowledge): Verdict {
+  const { ledger } = record;
   const { ours, foreign, copies, alternatives } = sortSpans(spans, knowledge, ledger);
   const found = { seen: ours.length, copies, foreign: foreign.length };
-  if (account.isBroken) {
+  if (record.isBroken) {
     const edge = { from: null, to: knowledge.graph?.entry ?? "the entry" };
     return verdictOf({ ...found, brokenEdges: [edge] }, "unknown");
   }
@@ -38,7 +38,7 @@ export function judgeTrace(account: JudgedRecord, spans: readonly SeenSpan[], kn
   const common = { ...found, expected: ledger.count, brokenEdges: knowledge.brokenEdges ?? [] };
   for (const choice of choices(ours, alternatives)) {
     if (isSameLedger(ledgerOf(choice), ledger) && ledger.unknown === 0) {
-      return judgeProved(account, new TraceView(choice, foreign), common, knowledge);
+      return judgeProved(record, new TraceView(choice, foreign), common, knowledge);
     }
   }
   const view = new TraceView(ours, foreign);
@@ -59,21 +59,21 @@ function* choices(
 }
 
 /** Every span of ours is there, as it was recorded. What is left to say is what the ledger does not account for. */
-function judgeProved(account: JudgedRecord, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
+function judgeProved(record: JudgedRecord, view: TraceView, common: Common, knowledge: Knowledge): Verdict {
   // Asked to, the entry has decided otherwise.
-  if (common.expected === 0 && account.isSampled)
+  if (common.expected === 0 && record.isSampled)
     return verdictOf(
       { ...common, samplingIgnoredBy: [knowledge.graph?.entry ?? "the entry"] },
       "not-sampled",
     );
   const orphans = [...view.absentParents().values()].flat();
   // An unsampled request names no span that exists as parent: who records nevertheless hangs in the air.
-  const falseRoots = account.isSampled ? findFalseRoots(view, knowledge) : null;
+  const falseRoots = record.isSampled ? findFalseRoots(view, knowledge) : null;
   // They did record what they were asked to, though not below the call.
   const loose = new Set(
     [...orphans, ...(falseRoots?.altered ?? []).map(({ span }) => span)].map((it) => it.serviceName),
   );
-  const samplingIgnoredBy = account.isSampled
+  const samplingIgnoredBy = record.isSampled
     ? view.ours
         .filter((span) => isUnanswered(view, span, knowledge))
         .flatMap(({ remote }) => (remote === null || loose.has(remote) ? [] : [remote]))
@@ -81,12 +81,12 @@ function judgeProved(account: JudgedRecord, view: TraceView, common: Common, kno
   const findings = {
     ...common,
     seen: view.ours.length,
-    orphans: account.isSampled ? orphans : [],
+    orphans: record.isSampled ? orphans : [],
     samplingIgnoredBy: [...new Set(samplingIgnoredBy)],
     ...falseRoots,
     brokenEdges: [...common.brokenEdges, ...(falseRoots?.brokenEdges ?? brokenEdgesOf(view.ours))],
   };
-  return verdictOf(findings, account.isSampled || view.ours.length > 0 ? "complete" : "not-sampled");
+  return verdictOf(findings, record.isSampled || view.ours.length > 0 ? "complete" : "not-sampled");
 }
 
 /**

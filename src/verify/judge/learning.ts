@@ -15,7 +15,7 @@ export class Learning {
   readonly #learner = new GraphLearner();
   /** Services that are no links wherever they were seen. */
   readonly #foreign = new Set<string>();
-  /** Those that are links, as the account of some trace proves. */
+  /** Services that are links, as the ledger of some trace proves. */
   readonly #links = new Set<string>();
   /** Origins of spans that look foreign, and are proved to be links'. */
   readonly #stripped = new Set<string>();

@@ -74,8 +74,8 @@ function findOurs(sure: readonly SeenSpan[], origins: Origins, ledger: Ledger): 
   const masks = names.length > MAX_ORIGINS ? [0, all] : Array.from({ length: all + 1 }, (_, mask) => mask);
   for (const mask of masks) {
     const isIn = (_: unknown, index: number) => (mask & (1 << index)) !== 0;
-    const account = parts.filter(isIn).reduce(sum, base);
-    if (isSameLedger(account, ledger)) return new Set(names.filter(isIn));
+    const total = parts.filter(isIn).reduce(sum, base);
+    if (isSameLedger(total, ledger)) return new Set(names.filter(isIn));
   }
   return null;
 }

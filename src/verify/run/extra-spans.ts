@@ -7,7 +7,7 @@ import type { RunLedger } from "./run-ledger.ts";
 import { findUnrecordedTraces } from "./unrecorded-traces.ts";
 
 export interface ExtraSpansOptions {
-  readonly book: RunLedger;
+  readonly ledger: RunLedger;
   readonly reader: TraceReader;
   readonly pace: QueryPace;
   /** Whether the ledger covers all requests of the run; only then unrecorded traces are searched for. */
@@ -23,18 +23,21 @@ export interface ExtraSpansOptions {
  * @throws {UserError} `backend-unreadable`
  */
 export async function addExtraSpans(settled: FinalVerdicts, options: ExtraSpansOptions): Promise<void> {
-  const { book, reader, pace, isWholeRun, signal } = options;
+  const { ledger, reader, pace, isWholeRun, signal } = options;
   if (isWholeRun) {
     const strays = await readPatiently(
-      () => Array.fromAsync(findUnrecordedTraces(book, reader, pace, signal)),
+      () => Array.fromAsync(findUnrecordedTraces(ledger, reader, pace, signal)),
       options,
     );
     for (const { traceId, spans } of strays) settled.tally.addStray(traceId, spans);
   }
-  const doubled = await readPatiently(() => Array.fromAsync(readCopies(book, reader, pace, signal)), options);
+  const doubled = await readPatiently(
+    () => Array.fromAsync(readCopies(ledger, reader, pace, signal)),
+    options,
+  );
   if (doubled.length === 0) return;
   // The backend's counts cover the whole run, even if only a part of it is judged.
-  const judged = new Set(Array.from({ length: book.size }, (_, index) => book.sequence(index)));
+  const judged = new Set(Array.from({ length: ledger.size }, (_, index) => ledger.sequence(index)));
   for (const { sequence, copies } of doubled) {
     if (judged.has(sequence)) settled.addSwallowed(sequence, copies);
   }

@@ -17,7 +17,7 @@ export class FinalVerdicts {
    * the run of verify.
    */
   readonly latency = new Histogram();
-  readonly #book: RunLedger;
+  readonly #ledger: RunLedger;
   readonly #ids: RunIds;
   readonly #maxExamples: number | undefined;
   readonly #keptExpectations: readonly KeptExpectation[];
@@ -36,12 +36,12 @@ export class FinalVerdicts {
   #isFirst = true;
 
   constructor(
-    book: RunLedger,
+    ledger: RunLedger,
     ids: RunIds,
     maxExamples?: number,
     keptExpectations: readonly KeptExpectation[] = [],
   ) {
-    this.#book = book;
+    this.#ledger = ledger;
     this.#maxExamples = maxExamples;
     this.#tally = new Tally(maxExamples);
     this.#ids = ids;
@@ -55,7 +55,7 @@ export class FinalVerdicts {
 
   /** @param seenAt when the spans were seen, in milliseconds since 1970; absent if none were read */
   add(record: LedgerRecord, verdict: Verdict, seenAt?: number): void {
-    const endedAt = this.#book.endOf(record);
+    const endedAt = this.#ledger.endOf(record);
     this.#tally.add(this.#ids.traceId(record.sequence), endedAt, verdict, causeOf(record, verdict));
     if (record.isSampled && (verdict.expected ?? 0) > 0)
       this.keptShares.add(record, verdict.class !== "sampled-out" && verdict.class !== "not-found");

@@ -9,7 +9,7 @@ import { type Edge, edgeText } from "../judge/verdict.ts";
 
 /** A request whose answer brought no whole ledger, and what is there of its trace. */
 export interface OpenRequest {
-  /** In the book. */
+  /** Its place in the run's ledger. */
   readonly index: number;
   readonly record: LedgerRecord;
   /** Nothing more that comes could show who calls whom. */
@@ -76,7 +76,7 @@ export class FullLedgers {
   readonly #inquiry: Inquiry;
   readonly #ids: RunIds;
   readonly #startMs: number;
-  /** By place in the book; of which links know nothing any more: `never`. */
+  /** By place in the run's ledger; `never` if links have forgotten the request. */
   readonly #found = new Map<number, Found>();
   readonly #seenEdges = new Set<string>();
   #hasSeenEntry = false;
@@ -93,7 +93,7 @@ export class FullLedgers {
   }
 
   /**
-   * By place in the book: what is known in full, what may be known `later`, and of what links know nothing any more.
+   * By place in the run's ledger: the ledgers known in full, those that may be known `later`, and those that links have forgotten.
    * @param isLast Whether nobody asks again
    */
   async find(

@@ -24,27 +24,27 @@ export interface ComparedRequest {
  * none.
  */
 export async function* compareLedgers(
-  book: RunLedger,
+  ledger: RunLedger,
   indexes: readonly number[],
   reader: TraceReader,
   pace: QueryPace,
   signal: AbortSignal,
 ): AsyncGenerator<readonly ComparedRequest[]> {
-  const order = Uint32Array.from(indexes).sort((a, b) => book.sequence(a) - book.sequence(b));
+  const order = Uint32Array.from(indexes).sort((a, b) => ledger.sequence(a) - ledger.sequence(b));
   for (let at = 0; at < order.length; ) {
-    const from = book.sequence(order[at] as number);
+    const from = ledger.sequence(order[at] as number);
     let last = from;
     for (let next = at; next < order.length; next++) {
-      const sequence = book.sequence(order[next] as number);
+      const sequence = ledger.sequence(order[next] as number);
       if (sequence >= from + AT_ONCE) break;
       last = sequence;
     }
     await pace.turn();
-    const view = (await reader.readAccounts?.(book.header.run, from, last - from + 1, signal)) ?? NOTHING;
+    const view = (await reader.readLedgers?.(ledger.header.run, from, last - from + 1, signal)) ?? NOTHING;
     const compared: ComparedRequest[] = [];
     for (let offset = 0; at < order.length; at++) {
       const index = order[at] as number;
-      const record = book.record(index);
+      const record = ledger.record(index);
       if (record.sequence > last) break;
       while (offset < view.byteLength && sequenceAt(view, offset) < record.sequence) offset += RECORD_BYTES;
       const isThere = offset < view.byteLength && sequenceAt(view, offset) === record.sequence;
@@ -60,22 +60,22 @@ export async function* compareLedgers(
  * them.
  */
 export async function* readCopies(
-  book: RunLedger,
+  ledger: RunLedger,
   reader: TraceReader,
   pace: QueryPace,
   signal: AbortSignal,
 ): AsyncGenerator<{ readonly sequence: number; readonly copies: number }> {
   let end = 0;
-  for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
+  for (let index = 0; index < ledger.size; index++) end = Math.max(end, ledger.sequence(index) + 1);
   for (let from = 0; from < end; from += COPIES_AT_ONCE) {
     await pace.turn();
     // The cost of the query is the number of trace ids.
     const limit = Math.min(COPIES_AT_ONCE, end - from);
-    const view = await reader.readCopies?.(book.header.run, from, limit, signal);
+    const view = await reader.readCopies?.(ledger.header.run, from, limit, signal);
     if (!view) return;
     for (let offset = 0; offset < view.byteLength; offset += RECORD_BYTES) {
-      const { sequence, ledger } = readRunRecord(view, offset);
-      yield { sequence, copies: ledger?.unknown ?? 0 };
+      const stored = readRunRecord(view, offset);
+      yield { sequence: stored.sequence, copies: stored.ledger?.unknown ?? 0 };
     }
   }
 }

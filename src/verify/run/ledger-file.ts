@@ -11,7 +11,7 @@ import { RunLedger } from "./run-ledger.ts";
 
 /** The intact records of a ledger file. */
 export interface LedgerFile {
-  readonly book: RunLedger;
+  readonly ledger: RunLedger;
   /** Why requests may be missing from the file; `null` if it has an end marker. */
   readonly cut: string | null;
 }
@@ -26,33 +26,33 @@ const MAX_HEADER_BYTES = 65_536;
  * @throws {UserError} `ledger-unreadable` unless each record is the one that was written there
  */
 export function parseLedger(bytes: Uint8Array, name: string, first = 0): LedgerFile {
-  const { line, book } = parseHeader(bytes, name);
+  const { line, ledger } = parseHeader(bytes, name);
   const seal = new LedgerSeal(line);
   const start = Buffer.byteLength(line) + 1;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = start; at + SEALED_BYTES <= bytes.length; at += SEALED_BYTES) {
-    const index = first + book.size;
+    const index = first + ledger.size;
     if (!seal.isIntact(view, at, index))
       throw isJoined(bytes, at) ? joined(name, index) : damaged(name, index);
     if (!isEndMarker(view, at)) {
-      book.addBytes(bytes, at);
+      ledger.addBytes(bytes, at);
       continue;
     }
     if (at + SEALED_BYTES < bytes.length) throw joined(name, index);
-    assertDistinct(book, name);
-    return { book, cut: null };
+    assertDistinct(ledger, name);
+    return { ledger, cut: null };
   }
   const rest = (bytes.length - start) % SEALED_BYTES;
-  if (rest > 0 && isJoined(bytes, bytes.length - rest)) throw joined(name, first + book.size);
-  assertDistinct(book, name);
-  return { book, cut: describeCut(name, first + book.size, rest) };
+  if (rest > 0 && isJoined(bytes, bytes.length - rest)) throw joined(name, first + ledger.size);
+  assertDistinct(ledger, name);
+  return { ledger, cut: describeCut(name, first + ledger.size, rest) };
 }
 
-function parseHeader(bytes: Uint8Array, name: string): { line: string; book: RunLedger } {
+function parseHeader(bytes: Uint8Array, name: string): { line: string; ledger: RunLedger } {
   const end = bytes.subarray(0, MAX_HEADER_BYTES).indexOf(LINE_FEED);
   const line = end < 0 ? "" : new TextDecoder().decode(bytes.subarray(0, end));
   const header = parseRunHeader(line);
-  if (header !== null && Buffer.byteLength(line) === end) return { line, book: new RunLedger(header) };
+  if (header !== null && Buffer.byteLength(line) === end) return { line, ledger: new RunLedger(header) };
   if (!startsWith(bytes, 0, ANY_MAGIC)) {
     const hint = "'chain-link load --ledger FILE' writes one.";
     throw new UserError("ledger-unreadable", `${name} is not the ledger of a run`, hint);
@@ -97,8 +97,8 @@ function startsWith(bytes: Uint8Array, at: number, text: string): boolean {
   return Buffer.from(bytes.subarray(at, at + text.length)).toString("latin1") === text;
 }
 
-function assertDistinct(book: RunLedger, name: string): void {
-  const repeated = book.findRepeated();
+function assertDistinct(ledger: RunLedger, name: string): void {
+  const repeated = ledger.findRepeated();
   if (repeated === null) return;
   const message = `the ledger ${name} has more than one record for request ${repeated}`;
   throw new UserError("ledger-unreadable", message, REPEAT);

@@ -7,7 +7,7 @@ import { edgeText } from "../judge/verdict.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
 export interface OwnTracesOptions {
-  readonly book: RunLedger;
+  readonly ledger: RunLedger;
   readonly reader: TraceReader;
   readonly platform: Platform;
   /** End of the last request, in milliseconds since 1970. */
@@ -33,14 +33,14 @@ const MOST = 0.9;
  * the proxy does so as well, so the edge and the number must both fit.
  */
 export async function findOwnTraces(options: OwnTracesOptions): Promise<OwnTraces[]> {
-  const { book, reader, platform, ours, services, pace, signal } = options;
-  if (reader.readServices === undefined || reader.findTraces === undefined || book.size === 0) return [];
+  const { ledger, reader, platform, ours, services, pace, signal } = options;
+  if (reader.readServices === undefined || reader.findTraces === undefined || ledger.size === 0) return [];
   const known = new Set([...(services ?? []), ...ours.map(({ serviceName }) => serviceName)]);
   for (const { service } of platform.rows) known.add(service);
   await pace.turn();
   const others = (await reader.readServices(signal)).filter((name) => name !== "" && !known.has(name));
-  const ids = new RunIds(book.header.run);
-  const fromMs = book.header.startMs - MARGIN_MS;
+  const ids = new RunIds(ledger.header.run);
+  const fromMs = ledger.header.startMs - MARGIN_MS;
   const toMs = options.endMs + MARGIN_MS;
   const found: OwnTraces[] = [];
   for (const service of others.slice(0, MAX_SERVICES)) {
@@ -55,7 +55,7 @@ export async function findOwnTraces(options: OwnTracesOptions): Promise<OwnTrace
     if (own.length === 0) continue;
     const edge = commonEdge(own, ours);
     const perTrace = edge === null ? 0 : (platform.calls[edge] ?? 0) / Math.max(1, platform.tracesRead);
-    const calls = edge === null ? null : Math.round(perTrace * book.size);
+    const calls = edge === null ? null : Math.round(perTrace * ledger.size);
     const isLimited = traces.size >= MAX_TRACES;
     const isAsMany = calls !== null && own.length >= calls * MOST && own.length * MOST <= calls;
     found.push({

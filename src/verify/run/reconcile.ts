@@ -29,13 +29,13 @@ import type { RunLedger } from "./run-ledger.ts";
 import { readSingly, type SeenTrace } from "./single-reading.ts";
 
 export interface ReconcileOptions {
-  readonly book: RunLedger;
+  readonly ledger: RunLedger;
   readonly reader: TraceReader;
   /** `null`: learned from the traces that are proved complete. */
   readonly graph: CallGraph | null;
-  /** Resolves when no more requests are added to the book. */
+  /** Resolves when no more requests are added to the ledger. */
   readonly ended: Promise<unknown>;
-  /** Whether all requests of the run are in the book then: traces that it does not know are looked for. @default false */
+  /** Whether the ledger then has all requests of the run, so that traces missing in it are searched for. @default false */
   readonly isWholeRun?: () => boolean;
   /** How often the backend was started again so far; `null` while it cannot be told. @default () => null */
   readonly countRestarts?: () => Promise<number | null>;
@@ -93,8 +93,8 @@ const LATE_MS = 5000;
 const NO_LEDGERS: ReadonlyMap<number, FullLedger | NoLedger> = new Map();
 /** The answer brought all that there is to know. */
 const NO_LEDGER = "none";
-/** Pending traces from which on accounts are compared instead of spans. */
-const ACCOUNTS_FROM = 2000;
+/** Number of pending traces from which the backend's own ledgers are compared instead of spans. */
+const LEDGERS_FROM = 2000;
 
 /**
  * Asks the backend again and again for the traces that are not complete yet, less and less often while nothing new comes, until
@@ -116,7 +116,7 @@ class Reconciler {
   readonly #wake: AbortSignal;
   #pending: number[] = [];
   readonly #overdue = new LateTraces();
-  /** No more requests are added to the book. */
+  /** No more requests are added to the ledger. */
   #isEnded = false;
   #taken = 0;
   #hasAnswered = false;
@@ -132,10 +132,15 @@ class Reconciler {
 
   constructor(options: ReconcileOptions) {
     this.#options = options;
-    this.#ids = new RunIds(options.book.header.run);
-    this.#settled = new FinalVerdicts(options.book, this.#ids, options.maxExamples, options.keptExpectations);
-    const { queriesPerSecond, signal, hurry, inquiry = null, book } = options;
-    this.#fullLedgers = inquiry === null ? null : new FullLedgers(inquiry, this.#ids, book.header.startMs);
+    this.#ids = new RunIds(options.ledger.header.run);
+    this.#settled = new FinalVerdicts(
+      options.ledger,
+      this.#ids,
+      options.maxExamples,
+      options.keptExpectations,
+    );
+    const { queriesPerSecond, signal, hurry, inquiry = null, ledger } = options;
+    this.#fullLedgers = inquiry === null ? null : new FullLedgers(inquiry, this.#ids, ledger.header.startMs);
     this.#wake = hurry === undefined ? signal : AbortSignal.any([signal, hurry]);
     this.#pace =
       typeof queriesPerSecond === "number" ? new QueryPace(queriesPerSecond, signal) : queriesPerSecond;
@@ -191,8 +196,8 @@ class Reconciler {
           : Math.min(pauseMs, Math.max(0, deadline - performance.now()));
       await this.#pause(waitMs);
     }
-    const { book, reader, isWholeRun, signal } = this.#options;
-    const findings = { book, reader, pace: this.#pace, signal, hasAnswered: this.#hasAnswered };
+    const { ledger, reader, isWholeRun, signal } = this.#options;
+    const findings = { ledger, reader, pace: this.#pace, signal, hasAnswered: this.#hasAnswered };
     await addExtraSpans(this.#settled, { ...findings, isWholeRun: isWholeRun?.() ?? false });
     return {
       tally: this.#settled.tally,
@@ -216,17 +221,17 @@ class Reconciler {
   }
 
   get #isAllSettled(): boolean {
-    return this.#pending.length + this.#overdue.size === 0 && this.#taken === this.#options.book.size;
+    return this.#pending.length + this.#overdue.size === 0 && this.#taken === this.#options.ledger.size;
   }
 
   /** Whether links were visited more often than answers and spans tell. Such requests are then judged by what links remember. */
   async #findHiddenVisits(): Promise<boolean> {
-    const { book, inquiry, countRecorded } = this.#options;
+    const { ledger, inquiry, countRecorded } = this.#options;
     if (!inquiry || this.#hasLookedForHidden || this.#isCutShort) return false;
     this.#hasLookedForHidden = true;
     const recorded = (await countRecorded?.()) ?? null;
     if (recorded !== null && recorded <= this.#settled.tally.expected) return false;
-    for (const index of await findHiddenVisits(book, this.#ids, inquiry))
+    for (const index of await findHiddenVisits(ledger, this.#ids, inquiry))
       if (!this.#asked.has(index)) this.#hidden.add(index);
     return this.#hidden.size > 0;
   }
@@ -241,14 +246,14 @@ class Reconciler {
 
   /** Requests that ended since; those that nobody can judge are judged at once. */
   #takeNew(): void {
-    const { book } = this.#options;
-    for (; this.#taken < book.size; this.#taken++) {
-      const record = book.record(this.#taken);
-      const { ledger, isSampled, isBroken } = record;
+    const { ledger } = this.#options;
+    for (; this.#taken < ledger.size; this.#taken++) {
+      const record = ledger.record(this.#taken);
+      const { ledger: recorded, isSampled, isBroken } = record;
       const canAsk = this.#fullLedgers !== null && isSampled && !isBroken;
-      if (isBroken || (ledger === null && !canAsk)) {
+      if (isBroken || (recorded === null && !canAsk)) {
         this.#settled.add(record, judgeTrace(record, [], this.#learning.knowledge));
-      } else if (!isSampled && ledger?.count === 0) this.#settled.add(record, NOT_SAMPLED);
+      } else if (!isSampled && recorded?.count === 0) this.#settled.add(record, NOT_SAMPLED);
       else this.#pending.push(this.#taken);
     }
   }
@@ -271,11 +276,11 @@ class Reconciler {
   async #look(isLast: boolean): Promise<void> {
     const { signal } = this.#options;
     const reader = this.#readerFor(isLast);
-    const hasAccounts = reader.readAccounts !== undefined && this.#pending.length >= ACCOUNTS_FROM;
-    if (hasAccounts) await this.#compareAccounts(reader);
+    const hasLedgers = reader.readLedgers !== undefined && this.#pending.length >= LEDGERS_FROM;
+    if (hasLedgers) await this.#compareLedgers(reader);
     const pending = this.#pending;
-    // What the accounts have not proved is mostly on the way, or lost: all of it is read at the end, not in each look.
-    const end = hasAccounts && !isLast ? Math.min(ACCOUNTS_FROM, pending.length) : pending.length;
+    // Traces that the ledgers do not prove are mostly in flight or lost: all of them are read only in the last look.
+    const end = hasLedgers && !isLast ? Math.min(LEDGERS_FROM, pending.length) : pending.length;
     const left: SeenTrace[] = [];
     this.#pending = [];
     let from = 0;
@@ -326,8 +331,8 @@ class Reconciler {
 
   /** What may still change stays pending, or is kept in `left`. */
   async #readBatch(reader: TraceReader, indexes: readonly number[], left: SeenTrace[] | null): Promise<void> {
-    const { book, signal } = this.#options;
-    const records = indexes.map((index) => book.record(index));
+    const { ledger, signal } = this.#options;
+    const records = indexes.map((index) => ledger.record(index));
     const ids = records.map(({ sequence }) => this.#ids.traceId(sequence));
     await this.#pace.turn();
     const traces = await reader.read(ids, signal);
@@ -336,7 +341,7 @@ class Reconciler {
     const read = records.map((record, at) => {
       const index = indexes[at] as number;
       const spans = this.#overdue.recall(index, traces.get(ids[at] as string) ?? []);
-      return { index, record, spans, isLate: this.#isEnded && seenAt - book.endOf(record) > LATE_MS };
+      return { index, record, spans, isLate: this.#isEnded && seenAt - ledger.endOf(record) > LATE_MS };
     });
     const found = await this.#findFullLedgers(read, left !== null);
     for (const { index, record: answered, spans } of read) {
@@ -393,21 +398,21 @@ class Reconciler {
   }
 
   #postpone(index: number, record: LedgerRecord, spans: readonly SeenSpan[]): void {
-    const { book, maxWaitMs } = this.#options;
-    const ageMs = Date.now() - book.endOf(record);
+    const { ledger, maxWaitMs } = this.#options;
+    const ageMs = Date.now() - ledger.endOf(record);
     this.#overdue.remember(index, spans);
     if (this.#isEnded || ageMs <= maxWaitMs) this.#pending.push(index);
     else this.#overdue.add(index, ageMs);
   }
 
-  /** Settles what the backend's own accounts prove. Not for few, as spans say more: who ignored a sampling decision. */
-  async #compareAccounts(reader: TraceReader): Promise<void> {
-    const { book, signal } = this.#options;
-    const isSettledAt = new Uint8Array(book.size);
+  /** Settles the traces that the backend's own ledgers prove. Few traces are read instead: spans also show who ignored a sampling decision. */
+  async #compareLedgers(reader: TraceReader): Promise<void> {
+    const { ledger, signal } = this.#options;
+    const isSettledAt = new Uint8Array(ledger.size);
     // The spans of some are read all the same: what is missing in others is named by what whole traces have taught.
     let toLearnFrom = this.#learning.wanted;
     try {
-      for await (const batch of compareLedgers(book, this.#pending, reader, this.#pace, signal)) {
+      for await (const batch of compareLedgers(ledger, this.#pending, reader, this.#pace, signal)) {
         this.#hasAnswered = true;
         const seenAt = Date.now();
         for (const { index, record, isProved } of batch) {
@@ -424,9 +429,9 @@ class Reconciler {
   }
 
   #report(deadline: number | null): void {
-    const { book, onProgress } = this.#options;
+    const { ledger, onProgress } = this.#options;
     const leftMs = deadline === null ? null : Math.max(0, deadline - performance.now());
-    onProgress?.({ requests: book.size, settled: this.#settled.tally.traces, leftMs });
+    onProgress?.({ requests: ledger.size, settled: this.#settled.tally.traces, leftMs });
   }
 }
 

@@ -61,12 +61,12 @@ export class RunLedger {
 
   /** Returns the requests that ended at or after `ms` (milliseconds since 1970). */
   since(ms: number): RunLedger {
-    const book = new RunLedger(this.header);
+    const ledger = new RunLedger(this.header);
     for (let index = 0; index < this.size; index++) {
       const record = this.record(index);
-      if (this.endOf(record) >= ms) book.add(record);
+      if (this.endOf(record) >= ms) ledger.add(record);
     }
-    return book;
+    return ledger;
   }
 
   #addBytes(bytes: Uint8Array): void {

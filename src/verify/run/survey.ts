@@ -10,7 +10,7 @@ import { findOwnTraces, type OwnTracesOptions } from "./own-traces.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
 export interface SurveyOptions {
-  readonly book: RunLedger;
+  readonly ledger: RunLedger;
   readonly reader: TraceReader;
   /** Names of our links; `null` if unknown. */
   readonly services: ReadonlySet<string> | null;
@@ -47,7 +47,7 @@ const QUIET_MS = 6000;
  */
 export async function surveyPlatform(options: SurveyOptions): Promise<Survey> {
   const {
-    book,
+    ledger,
     reader,
     services,
     expectations,
@@ -65,7 +65,16 @@ export async function surveyPlatform(options: SurveyOptions): Promise<Survey> {
     for (;;) {
       const { platform, ours } = await readSample(options, pace);
       const expected = expectations.map((it) => checkExpectation(it, platform));
-      const ownTraces = await readOwnTraces({ book, reader, platform, ours, services, endMs, pace, signal });
+      const ownTraces = await readOwnTraces({
+        ledger,
+        reader,
+        platform,
+        ours,
+        services,
+        endMs,
+        pace,
+        signal,
+      });
       const nowMs = performance.now();
       const count = ownTraces.reduce((sum, { traces }) => sum + traces, 0);
       if (count !== last) quietSinceMs = nowMs;
@@ -98,21 +107,21 @@ async function readOwnTraces(options: OwnTracesOptions): Promise<OwnTraces[]> {
   }
 }
 
-async function readSample({ book, reader, services, signal }: SurveyOptions, pace: QueryPace) {
-  const ids = new RunIds(book.header.run);
+async function readSample({ ledger, reader, services, signal }: SurveyOptions, pace: QueryPace) {
+  const ids = new RunIds(ledger.header.run);
   const tally = new PlatformTally();
   const ours: SeenSpan[] = [];
-  const sample = sampleOf(book);
+  const sample = sampleOf(ledger);
   const ownership: Ownership = { services, foreign: new Set(), isMarked: true };
   for (let from = 0; from < sample.length; from += reader.batchSize) {
-    const records = sample.slice(from, from + reader.batchSize).map((index) => book.record(index));
+    const records = sample.slice(from, from + reader.batchSize).map((index) => ledger.record(index));
     await pace.turn();
     const traces = await reader.read(
       records.map(({ sequence }) => ids.traceId(sequence)),
       signal,
     );
-    for (const { sequence, ledger } of records) {
-      const sorted = sortSpans(traces.get(ids.traceId(sequence)) ?? [], ownership, ledger);
+    for (const record of records) {
+      const sorted = sortSpans(traces.get(ids.traceId(record.sequence)) ?? [], ownership, record.ledger);
       tally.add(sorted.ours, sorted.foreign);
       ours.push(...sorted.ours);
     }
@@ -121,9 +130,9 @@ async function readSample({ book, reader, services, signal }: SurveyOptions, pac
 }
 
 /** Ledger indexes of sampled requests. */
-function sampleOf(book: RunLedger): number[] {
-  const indexes = spread(book.size, MAX_TRACES).filter((index) => book.record(index).isSampled);
-  const spans = indexes.reduce((sum, index) => sum + (book.record(index).ledger?.count ?? 0), 0);
+function sampleOf(ledger: RunLedger): number[] {
+  const indexes = spread(ledger.size, MAX_TRACES).filter((index) => ledger.record(index).isSampled);
+  const spans = indexes.reduce((sum, index) => sum + (ledger.record(index).ledger?.count ?? 0), 0);
   const perTrace = spans / Math.max(1, indexes.length);
   const kept = spread(indexes.length, Math.ceil(MAX_SPANS / Math.max(1, perTrace)));
   return kept.map((at) => indexes[at] as number);

@@ -19,13 +19,13 @@ const MAX_BATCHES = 100;
  * because requests in flight are not recorded yet.
  */
 export async function* findUnrecordedTraces(
-  book: RunLedger,
+  ledger: RunLedger,
   reader: TraceReader,
   pace: QueryPace,
   signal: AbortSignal,
 ): AsyncGenerator<UnrecordedTrace> {
-  const ids = new RunIds(book.header.run);
-  const numbers = unknownNumbers(book);
+  const ids = new RunIds(ledger.header.run);
+  const numbers = unknownNumbers(ledger);
   for (let batch = 0; batch < MAX_BATCHES; batch++) {
     const asked = Array.from({ length: reader.batchSize }, () => numbers.next().value);
     await pace.turn();
@@ -45,13 +45,13 @@ interface UnknownNumber {
 }
 
 /** Infinite. */
-function* unknownNumbers(book: RunLedger): Generator<UnknownNumber, never> {
+function* unknownNumbers(ledger: RunLedger): Generator<UnknownNumber, never> {
   let end = 0;
-  for (let index = 0; index < book.size; index++) end = Math.max(end, book.sequence(index) + 1);
+  for (let index = 0; index < ledger.size; index++) end = Math.max(end, ledger.sequence(index) + 1);
   // A run that lost so many records that its numbers are far apart would take too long.
-  if (end <= MAX_SPREAD * Math.max(book.size, MAX_SPREAD)) {
+  if (end <= MAX_SPREAD * Math.max(ledger.size, MAX_SPREAD)) {
     const isKnown = new Uint8Array(end);
-    for (let index = 0; index < book.size; index++) isKnown[book.sequence(index)] = 1;
+    for (let index = 0; index < ledger.size; index++) isKnown[ledger.sequence(index)] = 1;
     for (const [sequence, known] of isKnown.entries()) if (known === 0) yield { sequence, isBehind: false };
   }
   for (let sequence = end; ; sequence++) yield { sequence, isBehind: true };

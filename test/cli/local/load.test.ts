@@ -159,9 +159,9 @@ describe("the ledger of a run", () => {
     const file = join(folder.path, "run.ledger");
     const flags = ["--requests", "3", "--rate", "50/s", "--wait-for-target", "10s", "--ledger", file];
     expect((await runCli(["load", `http://127.0.0.1:${server.port}`, ...flags])).exitCode).toBe(0);
-    const { book } = parseLedger(readFileSync(file), file);
-    expect(book.endOf(book.record(0))).toBeGreaterThanOrEqual(begun + 500);
-    expect(book.endOf(book.record(2))).toBeLessThanOrEqual(Date.now());
+    const { ledger } = parseLedger(readFileSync(file), file);
+    expect(ledger.endOf(ledger.record(0))).toBeGreaterThanOrEqual(begun + 500);
+    expect(ledger.endOf(ledger.record(2))).toBeLessThanOrEqual(Date.now());
   });
 
   test("has a record for each request that matches the link's spans", async () => {
@@ -171,14 +171,14 @@ describe("the ledger of a run", () => {
     const flags = ["--rate", "200/s", "--requests", "60", "--sample", "50%", "--seed", "1", "--ledger", file];
     const { exitCode, stdout } = await runCli(["load", chain.url, "-o", "json", ...flags]);
     expect(exitCode).toBe(0);
-    const { book, cut } = parseLedger(readFileSync(file), file);
+    const { ledger, cut } = parseLedger(readFileSync(file), file);
     expect(cut).toBeNull();
-    expect(book.header.run).toBe(JSON.parse(stdout).run);
-    const records = Array.from({ length: 60 }, (_, i) => book.record(i));
-    expect(book.size).toBe(60);
+    expect(ledger.header.run).toBe(JSON.parse(stdout).run);
+    const records = Array.from({ length: 60 }, (_, i) => ledger.record(i));
+    expect(ledger.size).toBe(60);
     expect(new Set(records.map(({ sequence }) => sequence)).size).toBe(60);
     const spans = await chain.stop();
-    const ids = new RunIds(book.header.run);
+    const ids = new RunIds(ledger.header.run);
     for (const { sequence, ledger, isSampled, status } of records) {
       const own = spans.filter(({ traceId }) => traceId === ids.traceId(sequence));
       expect({ status, count: ledger?.count }).toEqual({ status: 200, count: isSampled ? 5 : 0 });

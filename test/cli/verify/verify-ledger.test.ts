@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { readAccount, readLedger } from "../../../src/cli/verify/verify-ledger.ts";
+import { readLedger, readLedgerSince } from "../../../src/cli/verify/verify-ledger.ts";
 import { KEPT_RECORDS, RunLedgerWriter } from "../../../src/load/run-ledger-writer.ts";
 import { startRunServer } from "../../../src/load/run-server.ts";
 import type { LedgerRecord } from "../../../src/trace/ledger-record.ts";
@@ -35,26 +35,26 @@ test("a ledger is read from some record on, with the state of its run", async ()
   const part = await readLedger(it.source, 7);
   expect(part).toMatchObject({ firstKept: 0, isOver: false, missed: 0 });
   expect(Math.abs(part.aheadMs)).toBeLessThan(60_000);
-  expect(part.book.size).toBe(3);
-  expect(part.book.sequence(0)).toBe(7);
-  const book = (await readLedger(it.source, 0)).book;
-  book.append((await readLedger(it.source, 8)).book);
-  expect([book.size, book.sequence(11)]).toEqual([12, 9]);
+  expect(part.ledger.size).toBe(3);
+  expect(part.ledger.sequence(0)).toBe(7);
+  const ledger = (await readLedger(it.source, 0)).ledger;
+  ledger.append((await readLedger(it.source, 8)).ledger);
+  expect([ledger.size, ledger.sequence(11)]).toEqual([12, 9]);
 });
 
 test("--since judges only recent requests", async () => {
   await using it = serve(3600);
-  expect((await readAccount(it.source, null)).book.size).toBe(3600);
-  const { book } = await readAccount(it.source, 60_500);
-  expect(book.size).toBeWithin(55, 61);
-  expect(book.sequence(book.size - 1)).toBe(3599);
+  expect((await readLedgerSince(it.source, null)).ledger.size).toBe(3600);
+  const { ledger } = await readLedgerSince(it.source, 60_500);
+  expect(ledger.size).toBeWithin(55, 61);
+  expect(ledger.sequence(ledger.size - 1)).toBe(3599);
 });
 
 test("a ledger whose first records were evicted is complete only for later requests", async () => {
   await using it = serve(KEPT_RECORDS + 1);
-  await expect(readAccount(it.source, null)).rejects.toThrow("evicted the first 4096 records");
-  expect((await readAccount(it.source, 60_500)).book.size).toBeWithin(50, 61);
-  await expect(readAccount(it.source, 2 ** 40)).rejects.toThrow("evicted the first");
+  await expect(readLedgerSince(it.source, null)).rejects.toThrow("evicted the first 4096 records");
+  expect((await readLedgerSince(it.source, 60_500)).ledger.size).toBeWithin(50, 61);
+  await expect(readLedgerSince(it.source, 2 ** 40)).rejects.toThrow("evicted the first");
 }, 30_000);
 
 test("a run ID without --release, and a release without a cluster, are errors: exit 3", async () => {

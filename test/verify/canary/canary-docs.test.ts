@@ -31,11 +31,11 @@ function read(name: string): string {
 
 /** Every series that a canary has, with the names of its labels. */
 function exportedSeries(): Map<string, Set<string>> {
-  const account = new CanaryTotals();
+  const totals = new CanaryTotals();
   const tally = new Tally();
   tally.brokenEdges.set("a > b", 1);
   const losses: Loss[] = [{ link: "a", reason: "queue_full", spans: 1 }];
-  account.add(
+  totals.add(
     {
       tally,
       keptShares: new KeptShares(),
@@ -47,7 +47,7 @@ function exportedSeries(): Map<string, Set<string>> {
     losses,
   );
   const series = new Map<string, Set<string>>();
-  for (const { samples } of readPrometheusText(renderCanaryMetrics(account)).values()) {
+  for (const { samples } of readPrometheusText(renderCanaryMetrics(totals)).values()) {
     for (const { name, labels } of samples) series.set(name, new Set(Object.keys(labels)));
   }
   return series;

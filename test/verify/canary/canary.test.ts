@@ -32,8 +32,8 @@ function startCanary(options: Partial<CanaryOptions> = {}) {
       reporter: { ...REPORTER_DEFAULTS, delayMs: 20 },
     },
   });
-  const account = new CanaryTotals();
-  const server = startCanaryServer({ host: "127.0.0.1", port: 0, account });
+  const totals = new CanaryTotals();
+  const server = startCanaryServer({ host: "127.0.0.1", port: 0, totals });
   const stop = new AbortController();
   const reports: WindowReport[] = [];
   const canary = new Canary({
@@ -47,7 +47,7 @@ function startCanary(options: Partial<CanaryOptions> = {}) {
     backend: { kind: "collector", url: collector.url },
     maxWaitMs: 60_000,
     queriesPerSecond: 200,
-    account,
+    totals,
     onWindow: (report) => reports.push(report),
     ...options,
   });
@@ -56,7 +56,7 @@ function startCanary(options: Partial<CanaryOptions> = {}) {
     chain,
     proxy,
     collector,
-    account,
+    totals,
     reports,
     url: `http://127.0.0.1:${server.port}`,
     async end() {
@@ -76,7 +76,7 @@ function startCanary(options: Partial<CanaryOptions> = {}) {
 
 function sendWindow(url: string, requests: number) {
   const ids = new RunIds(newRunId());
-  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
+  const ledger = new RunLedger({ run: ids.runId, startMs: Date.now(), url });
   const load = startLoad({
     url: `${url}/`,
     method: "GET",
@@ -91,9 +91,9 @@ function sendWindow(url: string, requests: number) {
     ids,
     sampleShare: 1,
     randomOf: () => Math.random,
-    onEnd: (record) => book.add(record),
+    onEnd: (record) => ledger.add(record),
   });
-  return { book, ended: load.done, stop: () => load.stop() };
+  return { ledger, ended: load.done, stop: () => load.stop() };
 }
 
 async function scrape(url: string) {
@@ -129,10 +129,10 @@ test("windows are judged one after the other; it is ready when the first was", a
   await using it = startCanary();
   expect((await fetch(`${it.url}/readiness`)).status).toBe(503);
   expect((await fetch(`${it.url}/health`)).status).toBe(200);
-  await eventually(async () => (it.account.windows.complete >= 3 ? true : undefined), WAIT_MS);
+  await eventually(async () => (it.totals.windows.complete >= 3 ? true : undefined), WAIT_MS);
   expect((await fetch(`${it.url}/readiness`)).status).toBe(200);
   await it.end();
-  expect(it.account.windows.incomplete + it.account.windows["could-not-tell"]).toBe(0);
+  expect(it.totals.windows.incomplete + it.totals.windows["could-not-tell"]).toBe(0);
   const value = await scrape(it.url);
   const judged = value("traces_total", { class: "complete" }) ?? 0;
   expect(judged).toBeGreaterThan(2 * REQUESTS);
@@ -145,7 +145,7 @@ test("windows are judged one after the other; it is ready when the first was", a
 
 test("spans that do not arrive are counted as their link's, with the reason, as long as they do not", async () => {
   await using it = startCanary({ maxWaitMs: 3000 });
-  await eventually(async () => (it.account.windows.complete >= 2 ? true : undefined), WAIT_MS);
+  await eventually(async () => (it.totals.windows.complete >= 2 ? true : undefined), WAIT_MS);
   it.proxy.edit = (spans) => spans.filter(({ localEndpoint }) => localEndpoint?.serviceName !== "b");
   const labels = { link: "b", reason: "never_received" };
   const missing = await eventually(
@@ -154,10 +154,10 @@ test("spans that do not arrive are counted as their link's, with the reason, as 
   );
   expect(missing).toBeGreaterThan(0);
   expect((await scrape(it.url))("traces_total", { class: "partial" })).toBeGreaterThan(0);
-  expect(it.account.classes["not-found"]).toBe(0);
+  expect(it.totals.classes["not-found"]).toBe(0);
   it.proxy.edit = (spans) => spans;
-  const { complete } = it.account.windows;
-  await eventually(async () => (it.account.windows.complete >= complete + 5 ? true : undefined), WAIT_MS);
+  const { complete } = it.totals.windows;
+  await eventually(async () => (it.totals.windows.complete >= complete + 5 ? true : undefined), WAIT_MS);
   expect((await fetch(`${it.url}/readiness`)).status).toBe(200);
 }, 120_000);
 
@@ -166,14 +166,14 @@ test("while the backend cannot be read nothing is complete and nothing is missin
   gate.isDown = true;
   await using it = startCanary({ reader: new ZipkinReader(gate.url), maxWaitMs: 400 });
   gate.target = it.collector.url;
-  await eventually(async () => (it.account.windows["could-not-tell"] >= 2 ? true : undefined), WAIT_MS);
-  expect(it.account.classes).toMatchObject({ complete: 0, partial: 0, "not-found": 0 });
-  expect(it.account.classes.unknown).toBeGreaterThanOrEqual(2);
+  await eventually(async () => (it.totals.windows["could-not-tell"] >= 2 ? true : undefined), WAIT_MS);
+  expect(it.totals.classes).toMatchObject({ complete: 0, partial: 0, "not-found": 0 });
+  expect(it.totals.classes.unknown).toBeGreaterThanOrEqual(2);
   expect((await fetch(`${it.url}/readiness`)).status).toBe(503);
   expect((await scrape(it.url))("up")).toBe(0);
   expect(it.reports[0]?.problem).toContain("503 down");
   gate.isDown = false;
-  await eventually(async () => (it.account.lastOutcome === "complete" ? true : undefined), WAIT_MS);
+  await eventually(async () => (it.totals.lastOutcome === "complete" ? true : undefined), WAIT_MS);
   expect((await scrape(it.url))("up")).toBe(1);
 }, 120_000);
 
@@ -181,13 +181,13 @@ test("a backend that is away for less than the time that is waited costs no verd
   await using gate = startGate();
   await using it = startCanary({ reader: new ZipkinReader(gate.url) });
   gate.target = it.collector.url;
-  await eventually(async () => (it.account.windows.complete >= 1 ? true : undefined), WAIT_MS);
+  await eventually(async () => (it.totals.windows.complete >= 1 ? true : undefined), WAIT_MS);
   gate.isDown = true;
-  await eventually(async () => (it.account.failedReads > 0 ? true : undefined), WAIT_MS);
-  const { complete } = it.account.windows;
+  await eventually(async () => (it.totals.failedReads > 0 ? true : undefined), WAIT_MS);
+  const { complete } = it.totals.windows;
   gate.isDown = false;
-  await eventually(async () => (it.account.windows.complete >= complete + 5 ? true : undefined), WAIT_MS);
-  expect(it.account.windows).toMatchObject({ incomplete: 0, "could-not-tell": 0 });
+  await eventually(async () => (it.totals.windows.complete >= complete + 5 ? true : undefined), WAIT_MS);
+  expect(it.totals.windows).toMatchObject({ incomplete: 0, "could-not-tell": 0 });
 }, 120_000);
 
 test("a backend that is too slow for the rate makes windows fewer, never more that wait", async () => {
@@ -199,18 +199,18 @@ test("a backend that is too slow for the rate makes windows fewer, never more th
     timeoutMs: 50,
     maxWaitMs: 50,
   });
-  await eventually(async () => (it.account.skippedWindows > 20 ? true : undefined), WAIT_MS);
+  await eventually(async () => (it.totals.skippedWindows > 20 ? true : undefined), WAIT_MS);
   // Each for 100 ms at most, and a window each millisecond as long as nothing could be told.
-  expect(it.account.openWindows).toBe(110);
+  expect(it.totals.openWindows).toBe(110);
   await it.end();
-  expect(it.account.openWindows).toBe(0);
-  expect(it.account.unjudged).toBeGreaterThan(0);
+  expect(it.totals.openWindows).toBe(0);
+  expect(it.totals.unjudged).toBeGreaterThan(0);
 }, 120_000);
 
 test("names that come from traces are quoted", () => {
-  const account = new CanaryTotals();
-  account.brokenEdges.set('a"\\\n > b', 1);
-  const { samples } = readPrometheusText(renderCanaryMetrics(account)).get(
+  const totals = new CanaryTotals();
+  totals.brokenEdges.set('a"\\\n > b', 1);
+  const { samples } = readPrometheusText(renderCanaryMetrics(totals)).get(
     "chain_link_verify_broken_contexts_total",
   ) ?? {
     samples: [],
@@ -223,7 +223,7 @@ test("HEAD is GET without a body, and malformed requests are counted and told", 
   const server = startCanaryServer({
     host: "127.0.0.1",
     port: 0,
-    account: new CanaryTotals(),
+    totals: new CanaryTotals(),
     onRejection: ({ reason }) => told.push(reason),
   });
   const url = `http://127.0.0.1:${server.port}`;

@@ -40,7 +40,7 @@ function knowledgeOf(graph: CallGraph): Knowledge {
 const KNOWN = knowledgeOf(TREE);
 const NOBODY: Knowledge = { graph: null, services: null, foreign: new Set() };
 
-function account(ledger: Ledger) {
+function recordOf(ledger: Ledger) {
   return { ledger, isSampled: true, isBroken: false };
 }
 
@@ -79,7 +79,7 @@ describe("a trace that is whole", () => {
       const { spans, ledger } = simulateTrace(TREE, random, { error: 0.2, timeout: 0 });
       const shuffled = spans.toSorted(() => random() - 0.5);
       for (const knowledge of [KNOWN, NOBODY]) {
-        const verdict = judgeTrace(account(ledger), shuffled, knowledge);
+        const verdict = judgeTrace(recordOf(ledger), shuffled, knowledge);
         expect(verdict).toMatchObject({ class: "complete", certainty: "proved", missing: [], altered: [] });
       }
     });
@@ -91,7 +91,7 @@ describe("a trace that is whole", () => {
       const { spans, ledger } = simulateTrace(TREE, random, { error: 0.1, timeout: 0.1 });
       if (ledger.unknown === 0) return;
       cut++;
-      const verdict = judgeTrace(account(ledger), spans, KNOWN);
+      const verdict = judgeTrace(recordOf(ledger), spans, KNOWN);
       expect(verdict).toMatchObject({ class: "unknown", missing: [], unattributed: 0, altered: [] });
     });
     expect(cut).toBeGreaterThan(ROUNDS / 5);
@@ -105,7 +105,7 @@ describe("a trace that is whole", () => {
       if (ledger.unknown === 0) return;
       if (ledger.unknown > 1) several++;
       for (const knowledge of [KNOWN, NOBODY]) {
-        const verdict = judgeTrace(account(ledger), spans, knowledge);
+        const verdict = judgeTrace(recordOf(ledger), spans, knowledge);
         expect(verdict).toMatchObject({ class: "unknown", missing: [], unexpected: [], altered: [] });
       }
     });
@@ -122,7 +122,7 @@ describe("a trace that is whole", () => {
         .map((span) => (span.kind === "CLIENT" ? { ...span, status } : span));
       const ledger = { ...ledgerOf(seen), unknown: 1 };
       // Something before the callee may have answered by itself.
-      const judge = (trace: readonly SeenSpan[]) => judgeTrace(account(ledger), trace, knowledgeOf(graph));
+      const judge = (trace: readonly SeenSpan[]) => judgeTrace(recordOf(ledger), trace, knowledgeOf(graph));
       expect(judge(seen)).toMatchObject({ class: "unknown", missing: [], brokenEdges: [] });
       const said = seen.map((span) => (span.kind === "CLIENT" ? { ...span, isContextBroken: true } : span));
       expect(judge(said)).toMatchObject({ class: "broken-context", missing: [] });
@@ -148,7 +148,7 @@ services:
       (all) => all.length === 3 && all[0]?.serviceName === "b" && all[0].status === 500,
     );
     const seen = spans.filter(({ parentId }) => parentId === null);
-    const said = judgeTrace(account(ledger), seen, knowledgeOf(disturbed));
+    const said = judgeTrace(recordOf(ledger), seen, knowledgeOf(disturbed));
     for (const { link, edge } of said.missing) expect([link, edge?.to]).not.toContain("d");
     expect(said.missing.length + said.unattributed).toBe(2);
   });
@@ -159,10 +159,10 @@ services:
     const gateway = { ...server, id: "00000000000000aa", serviceName: "gateway" };
     const moved = spans.map((span) => (span === server ? { ...span, parentId: gateway.id } : span));
     const ledger = ledgerOf(moved);
-    const verdict = judgeTrace(account(ledger), [...moved, gateway], KNOWN);
+    const verdict = judgeTrace(recordOf(ledger), [...moved, gateway], KNOWN);
     expect(verdict).toMatchObject({ class: "complete", foreign: 1, orphans: [] });
     // The gateway's own span went elsewhere: all of ours is there, but the trace hangs in the air.
-    expect(judgeTrace(account(ledger), moved, KNOWN)).toMatchObject({ class: "orphaned", missing: [] });
+    expect(judgeTrace(recordOf(ledger), moved, KNOWN)).toMatchObject({ class: "orphaned", missing: [] });
   });
 });
 
@@ -176,7 +176,7 @@ describe("spans that were lost", () => {
       const wanted = Math.min(1 + Math.floor(random() * 3), spans.length);
       while (lost.size < wanted) lost.add(pick(spans, random));
       const seen = spans.filter((span) => !lost.has(span));
-      const verdict = judgeTrace(account(ledger), seen, KNOWN);
+      const verdict = judgeTrace(recordOf(ledger), seen, KNOWN);
       expect(verdict.class).toBe(seen.length === 0 ? "not-found" : "partial");
       expect(verdict.missing.length + verdict.unattributed).toBe(lost.size);
       const truth = countBy([...lost].map(({ kind, serviceName }) => `${kind} ${serviceName}`));
@@ -199,7 +199,7 @@ describe("spans that were lost", () => {
       const { spans, ledger } = simulateTrace(graph, random, SURE);
       const lost = new Set(spans.filter(() => random() < 0.2));
       const seen = spans.filter((span) => !lost.has(span));
-      const verdict = judgeTrace(account(ledger), seen, knowledgeOf(graph));
+      const verdict = judgeTrace(recordOf(ledger), seen, knowledgeOf(graph));
       expect(verdict.missing).toHaveLength(lost.size);
       expect(verdict.unattributed).toBe(0);
     });
@@ -208,7 +208,7 @@ describe("spans that were lost", () => {
   test("are all counted when a whole trace of a chain of 1,000 is gone", () => {
     const graph = graphOf(buildChain(1000));
     const { ledger } = simulateTrace(graph, randomSource("long")("x"), SURE);
-    const verdict = judgeTrace(account(ledger), [], knowledgeOf(graph));
+    const verdict = judgeTrace(recordOf(ledger), [], knowledgeOf(graph));
     expect(verdict.class).toBe("not-found");
     expect(verdict.missing.length + verdict.unattributed).toBe(1999);
   });
@@ -222,11 +222,11 @@ describe("spans that were lost", () => {
     const leaf = spans.find(({ kind, serviceName }) => kind === "SERVER" && serviceName.endsWith("4"));
     const seen = spans.filter((span) => span !== leaf);
     const knowledge = { ...NOBODY, graph: learner.graph() };
-    const verdict = judgeTrace(account(ledger), seen, knowledge);
+    const verdict = judgeTrace(recordOf(ledger), seen, knowledge);
     expect(verdict.missing.map(({ link, kind }) => [link, kind])).toEqual([
       ["chain-link-service-4", "SERVER"],
     ]);
-    expect(judgeTrace(account(ledger), seen, NOBODY)).toMatchObject({ class: "partial", unattributed: 1 });
+    expect(judgeTrace(recordOf(ledger), seen, NOBODY)).toMatchObject({ class: "partial", unattributed: 1 });
   });
 
   test("of a callee that is called twice, and seen so, are not taken for those of another", () => {
@@ -253,7 +253,7 @@ services:
       const { spans, ledger } = simulateTrace(graph, random, SURE);
       const call = spans.find(({ remote }) => remote === "b") as SeenSpan;
       const seen = spans.filter((span) => span !== call && span.parentId !== call.id);
-      const verdict = judgeTrace(account(ledger), seen, knowledge);
+      const verdict = judgeTrace(recordOf(ledger), seen, knowledge);
       expect(verdict.missing.length + verdict.unattributed).toBe(2);
       for (const { edge } of verdict.missing) expect(edge?.to).toBe("b");
       named += verdict.missing.length;
@@ -290,7 +290,7 @@ describe("spans that were altered", () => {
             return parentId !== span.parentId || kind !== span.kind || serviceName !== span.serviceName;
           });
           if (truth.length === 0) return;
-          const verdict = judgeTrace(account(ledger), seen, KNOWN);
+          const verdict = judgeTrace(recordOf(ledger), seen, KNOWN);
           expect(verdict.class).toBe(field === "parent" ? "wrong-parent" : "wrong-service");
           expect(verdict.certainty).toBe("proved");
           expect(verdict.missing).toEqual([]);
@@ -312,19 +312,19 @@ describe("the other classes", () => {
   const withoutAds = spans.filter(({ parentId }) => parentId !== call.id);
 
   test("equal copies are duplicated, the trace is whole otherwise", () => {
-    const verdict = judgeTrace(account(ledger), [...spans, one], KNOWN);
+    const verdict = judgeTrace(recordOf(ledger), [...spans, one], KNOWN);
     expect(verdict).toMatchObject({ class: "duplicated", copies: [one], missing: [] });
   });
 
   test("of two copies that differ, the recorded one is known by the digest", () => {
     const wrong = { ...one, parentId: "00000000000000ff" };
-    const verdict = judgeTrace(account(ledger), [wrong, ...spans], KNOWN);
+    const verdict = judgeTrace(recordOf(ledger), [wrong, ...spans], KNOWN);
     expect(verdict).toMatchObject({ class: "duplicated", certainty: "proved", missing: [] });
   });
 
   test("a span of our links that no ledger knows is unexpected, and the others are proved", () => {
     const extra = { ...one, id: "00000000000000ee", parentId: one.id };
-    const verdict = judgeTrace(account(ledger), [...spans, extra], KNOWN);
+    const verdict = judgeTrace(recordOf(ledger), [...spans, extra], KNOWN);
     expect(verdict).toMatchObject({ class: "unexpected", certainty: "proved", unexpected: [extra] });
   });
 
@@ -332,7 +332,7 @@ describe("the other classes", () => {
     const said = withoutAds.map((span) =>
       span.kind === "CLIENT" && span.remote === "ads" ? { ...span, isContextBroken: true } : span,
     );
-    const verdict = judgeTrace(account({ ...ledgerOf(said), unknown: 1 }), said, KNOWN);
+    const verdict = judgeTrace(recordOf({ ...ledgerOf(said), unknown: 1 }), said, KNOWN);
     const brokenEdges = [{ from: "frontend", to: "ads" }];
     expect(verdict).toMatchObject({ class: "broken-context", brokenEdges });
   });
@@ -352,12 +352,12 @@ describe("the other classes", () => {
   });
 
   test("a link that recorded nothing though it was asked to is named, and nothing is called lost", () => {
-    const verdict = judgeTrace(account(ledgerOf(withoutAds)), withoutAds, KNOWN);
+    const verdict = judgeTrace(recordOf(ledgerOf(withoutAds)), withoutAds, KNOWN);
     expect(verdict).toMatchObject({ class: "complete", samplingIgnoredBy: ["ads"] });
   });
 
   test("an entry that recorded nothing though it was asked to is named, and nothing is complete", () => {
-    const verdict = judgeTrace(account(ledgerOf([])), [], KNOWN);
+    const verdict = judgeTrace(recordOf(ledgerOf([])), [], KNOWN);
     expect(verdict).toMatchObject({ class: "not-sampled", samplingIgnoredBy: ["frontend"] });
   });
 
@@ -394,7 +394,7 @@ describe("a link that took itself for the root", () => {
       [second, third],
     ] as const) {
       const { spans, ledger } = cutOff(to, CHAIN);
-      const verdict = judgeTrace(account(ledger), spans, knowledgeOf(CHAIN));
+      const verdict = judgeTrace(recordOf(ledger), spans, knowledgeOf(CHAIN));
       expect(verdict).toMatchObject({ class: "wrong-parent", certainty: "proved", samplingIgnoredBy: [] });
       const call = spans.find(({ kind, serviceName }) => kind === "CLIENT" && serviceName === from);
       expect(verdict.altered).toMatchObject([{ field: "parent", was: call?.id, is: null }]);
@@ -404,7 +404,7 @@ describe("a link that took itself for the root", () => {
 
   test("is told without a graph, too: the first span of the trace is its root", () => {
     const { spans, ledger } = cutOff(third, CHAIN);
-    const verdict = judgeTrace(account(ledger), spans, NOBODY);
+    const verdict = judgeTrace(recordOf(ledger), spans, NOBODY);
     expect(verdict.class).toBe("wrong-parent");
     expect(verdict.altered.map(({ span }) => span.serviceName)).toEqual([third]);
   });
@@ -422,7 +422,7 @@ describe("a trace with as many spans as were recorded, but other ones", () => {
     const { spans, ledger } = whole();
     const at = spans.findIndex((span) => span.kind === kind && span.parentId !== null);
     const verdict = judgeTrace(
-      account(ledger),
+      recordOf(ledger),
       spans.with(at, renamed(spans[at] as SeenSpan)),
       knowledgeOf(CHAIN),
     );
@@ -433,7 +433,7 @@ describe("a trace with as many spans as were recorded, but other ones", () => {
     const { spans, ledger } = whole();
     const other = simulateTrace(CHAIN, randomSource("another")("test"), SURE).spans;
     for (let at = 1; at < spans.length; at++) {
-      const verdict = judgeTrace(account(ledger), spans.with(at, other[at] as SeenSpan), knowledgeOf(CHAIN));
+      const verdict = judgeTrace(recordOf(ledger), spans.with(at, other[at] as SeenSpan), knowledgeOf(CHAIN));
       expect(verdict.class).toBe("altered");
     }
   });
@@ -443,6 +443,6 @@ describe("a trace with as many spans as were recorded, but other ones", () => {
     const changed = spans.map((span, at) =>
       at > 0 && at < 6 ? { ...span, parentId: spans.at(-at)?.id ?? null } : span,
     );
-    expect(judgeTrace(account(ledger), changed, knowledgeOf(CHAIN)).class).toBe("altered");
+    expect(judgeTrace(recordOf(ledger), changed, knowledgeOf(CHAIN)).class).toBe("altered");
   });
 });

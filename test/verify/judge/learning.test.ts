@@ -41,7 +41,7 @@ test("a link that stands in a gateway's place in one trace is a link in all othe
   const learning = new Learning(null);
   const whole = called();
   expect(learning.judge(record(whole), whole).class).toBe("complete");
-  // `x` is asked first, and passes on to `a`, whose account does not know of it.
+  // The request arrives at `x`, which passes it on to `a`, whose ledger does not include `x`.
   const gateway = span("x", "SERVER", null);
   const behind = { ...span("a", "SERVER", null), parentId: gateway.id };
   expect(learning.judge(record([behind]), [gateway, behind])).toMatchObject({

@@ -4,20 +4,20 @@ import type { CallGraph, GraphCall } from "../../../src/verify/judge/call-graph.
 import { ledgerOf } from "../../../src/verify/judge/digest.ts";
 import type { SeenSpan } from "../../../src/verify/judge/seen-span.ts";
 
-/** What a request makes of spans in a graph, and its account: an oracle that knows what really happened. */
+/** The spans that a request makes in a graph, and its ledger: an oracle that knows what really happened. */
 export interface SimulatedTrace {
   readonly spans: SeenSpan[];
   readonly ledger: Ledger;
 }
 
 export interface Chances {
-  /** That a service with errors answers with one. */
+  /** Probability that a service with errors answers with one. */
   readonly error: number;
-  /** That a call gets no answer. */
+  /** Probability that a call gets no answer. */
   readonly timeout: number;
-  /** That an answer has no account. @default 0 */
+  /** Probability that an answer has no ledger. @default 0 */
   readonly stripped?: number;
-  /** That a request is sent twice: the first one is served, and nobody hears of it. @default 0 */
+  /** Probability that a request is sent twice: the first one is served, but its answer is lost. @default 0 */
   readonly repeated?: number;
 }
 

@@ -18,10 +18,10 @@ const START = BYTES.indexOf(10) + 1;
 const OTHER = ledgerBytes({ ...HEADER, run: "9f86d081884c7d66" }, RECORDS.slice(0, 5));
 
 test("a ledger with its end marker is read back whole", () => {
-  const { book, cut } = parseLedger(BYTES, "run");
+  const { ledger, cut } = parseLedger(BYTES, "run");
   expect(cut).toBeNull();
-  expect(Array.from({ length: book.size }, (_, index) => book.record(index))).toEqual(RECORDS);
-  expect(parseLedger(ledgerBytes(HEADER, []), "run")).toMatchObject({ cut: null, book: { size: 0 } });
+  expect(Array.from({ length: ledger.size }, (_, index) => ledger.record(index))).toEqual(RECORDS);
+  expect(parseLedger(ledgerBytes(HEADER, []), "run")).toMatchObject({ cut: null, ledger: { size: 0 } });
 });
 
 describe("a damaged ledger is refused:", () => {
@@ -78,9 +78,9 @@ test("ledgers that were joined are told, wherever the first one ends", () => {
 
 test("a ledger that was cut says where, and keeps its whole records", () => {
   for (let end = START; end < BYTES.length; end++) {
-    const { book, cut } = parseLedger(BYTES.subarray(0, end), "run");
+    const { ledger, cut } = parseLedger(BYTES.subarray(0, end), "run");
     const records = Math.floor((end - START) / SEALED_BYTES);
-    expect(book.size).toBe(records);
+    expect(ledger.size).toBe(records);
     expect(cut).toContain(
       (end - START) % SEALED_BYTES > 0
         ? `ends inside record ${records + 1}`

@@ -17,7 +17,7 @@ const REQUESTS = 2500;
 
 async function setUp(edit: (span: Span, sequence: number) => Span[]) {
   const ids = new RunIds(newRunId());
-  const book = new RunLedger({ run: ids.runId, startMs: Date.now(), url: "http://localhost" });
+  const ledger = new RunLedger({ run: ids.runId, startMs: Date.now(), url: "http://localhost" });
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
   const stored: Span[] = [];
   // In any order, as requests end.
@@ -32,8 +32,8 @@ async function setUp(edit: (span: Span, sequence: number) => Span[]) {
       localEndpoint: { serviceName: "chain-link-service-0" },
       tags: { "http.status_code": "200" },
     };
-    const ledger = ledgerOf([toSeenSpan(span)]);
-    book.add({ sequence, endMs: 0, status: 200, ledger, isSampled: true, isBroken: false });
+    const record = { sequence, endMs: 0, status: 200, ledger: ledgerOf([toSeenSpan(span)]) };
+    ledger.add({ ...record, isSampled: true, isBroken: false });
     stored.push(...edit(span, sequence));
   }
   const late: Span = { ...(stored[0] as Span), traceId: ids.traceId(REQUESTS), id: newSpanId() };
@@ -41,17 +41,17 @@ async function setUp(edit: (span: Span, sequence: number) => Span[]) {
     const body = JSON.stringify(stored.slice(from, from + 500));
     await fetch(`${collector.url}/api/v2/spans`, { method: "POST", body });
   }
-  return { book, collector, late };
+  return { ledger, collector, late };
 }
 
 for (const kind of ["collector", "Zipkin"] as const) {
   test(`a long run is judged by ${kind === "collector" ? "the collector's accounts" : "its spans"}: losses and copies exactly`, async () => {
-    const { book, collector } = await setUp((span, sequence) => {
+    const { ledger, collector } = await setUp((span, sequence) => {
       if (sequence % 500 === 3) return [];
       return sequence % 500 === 4 ? [span, span] : [span];
     });
     const { tally, queries } = await reconcile({
-      book,
+      ledger,
       reader: new ZipkinReader(collector.url, kind),
       graph: graphOf(buildChain(1)),
       ended: Promise.resolve(),
@@ -72,26 +72,26 @@ for (const kind of ["collector", "Zipkin"] as const) {
 }
 
 test("without a topology, whole traces teach what is missing in others, though the accounts alone would prove them", async () => {
-  const { book, collector } = await setUp((span, sequence) => (sequence % 500 === 3 ? [] : [span]));
-  const { tally } = await reconcile({ ...plainOptions(collector.url), book });
+  const { ledger, collector } = await setUp((span, sequence) => (sequence % 500 === 3 ? [] : [span]));
+  const { tally } = await reconcile({ ...plainOptions(collector.url), ledger });
   expect(tally).toMatchObject({ missing: 5, unattributed: 0 });
   expect(tally.links.get("chain-link-service-0")).toMatchObject({ server: 5 });
   await collector.stop();
 });
 
 test("traces of a run that its account does not know are unexpected, in between and behind its end", async () => {
-  const { book, collector } = await setUp((span) => [span]);
+  const { ledger, collector } = await setUp((span) => [span]);
   // As a load that was killed leaves its account.
-  const cut = new RunLedger(book.header);
-  for (let index = 0; index < book.size; index++) {
-    const record = book.record(index);
+  const cut = new RunLedger(ledger.header);
+  for (let index = 0; index < ledger.size; index++) {
+    const record = ledger.record(index);
     if (record.sequence !== 700 && record.sequence < REQUESTS - 300) cut.add(record);
   }
-  const { tally } = await reconcile({ ...plainOptions(collector.url), book: cut, isWholeRun: () => true });
+  const { tally } = await reconcile({ ...plainOptions(collector.url), ledger: cut, isWholeRun: () => true });
   expect(tally.classes).toMatchObject({ complete: REQUESTS - 301, unexpected: 301 });
   expect(tally).toMatchObject({ requests: REQUESTS - 301, unexpected: 301, missing: 0 });
   // Of a load that goes on there are always such.
-  const still = await reconcile({ ...plainOptions(collector.url), book: cut });
+  const still = await reconcile({ ...plainOptions(collector.url), ledger: cut });
   expect(still.tally.classes).toMatchObject({ complete: REQUESTS - 301, unexpected: 0 });
   await collector.stop();
 });
@@ -108,11 +108,11 @@ function plainOptions(url: string) {
 }
 
 /** A run that goes on: `run` ends when `end` is called; `until` resolves when so many traces are settled before that. */
-function begin(book: RunLedger, reader: TraceReader, maxWaitMs: number) {
+function begin(ledger: RunLedger, reader: TraceReader, maxWaitMs: number) {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   let settled = 0;
   const run = reconcile({
-    book,
+    ledger,
     reader,
     graph: graphOf(buildChain(1)),
     ended,
@@ -128,11 +128,11 @@ function begin(book: RunLedger, reader: TraceReader, maxWaitMs: number) {
 }
 
 /** Another request, which ends now. */
-function oneMore(book: RunLedger, spans: readonly Span[]): number {
+function oneMore(ledger: RunLedger, spans: readonly Span[]): number {
   const now = Date.now();
-  const endMs = now - book.header.startMs;
-  const ledger = ledgerOf(spans.map(toSeenSpan));
-  book.add({ sequence: REQUESTS, endMs, status: 200, ledger, isSampled: true, isBroken: false });
+  const endMs = now - ledger.header.startMs;
+  const record = { sequence: REQUESTS, endMs, status: 200, ledger: ledgerOf(spans.map(toSeenSpan)) };
+  ledger.add({ ...record, isSampled: true, isBroken: false });
   return now;
 }
 
@@ -141,9 +141,9 @@ function post(url: string, spans: readonly Span[]): Promise<Response> {
 }
 
 test("what comes long after --max-wait is found while others are still sent", async () => {
-  const { book, collector, late } = await setUp((span) => [span]);
-  const { run, end, until } = begin(book, new ZipkinReader(collector.url, "Zipkin"), 50);
-  oneMore(book, [late]);
+  const { ledger, collector, late } = await setUp((span) => [span]);
+  const { run, end, until } = begin(ledger, new ZipkinReader(collector.url, "Zipkin"), 50);
+  oneMore(ledger, [late]);
   await until(REQUESTS);
   await Bun.sleep(500);
   await post(collector.url, [late]);
@@ -173,11 +173,11 @@ class Forgetful extends ZipkinReader {
 }
 
 test("what was there before the backend made room for others is not lost", async () => {
-  const { book, collector, late } = await setUp((span) => [span]);
+  const { ledger, collector, late } = await setUp((span) => [span]);
   const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
   const reader = new Forgetful(collector.url, late.traceId, 3);
-  const { run, end } = begin(book, reader, 50);
-  oneMore(book, [late, lost]);
+  const { run, end } = begin(ledger, reader, 50);
+  oneMore(ledger, [late, lost]);
   await post(collector.url, [late]);
   await eventually(() => (reader.looks > 3 ? true : undefined));
   end();
@@ -186,33 +186,33 @@ test("what was there before the backend made room for others is not lost", async
 });
 
 test("what was there while others were awaited is not lost, whoever made room for whom", async () => {
-  const { book, collector, late } = await setUp((span) => [span]);
+  const { ledger, collector, late } = await setUp((span) => [span]);
   const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
   const reader = new Forgetful(collector.url, late.traceId, 1);
-  oneMore(book, [late, lost]);
+  oneMore(ledger, [late, lost]);
   await post(collector.url, [late]);
   const options = { ...plainOptions(collector.url), graph: graphOf(buildChain(1)), maxWaitMs: 1000 };
-  const { tally } = await reconcile({ ...options, book, reader });
+  const { tally } = await reconcile({ ...options, ledger, reader });
   expect(reader.looks).toBeGreaterThan(1);
   expect(tally).toMatchObject({ missing: 1, expected: REQUESTS + 2 });
   await collector.stop();
 });
 
 test("copies of requests that are not judged count for none of those that are", async () => {
-  const { book, collector } = await setUp((span, sequence) => (sequence < 100 ? [span, span] : [span]));
-  const late = new RunLedger(book.header);
-  for (let index = 0; index < book.size; index++) {
-    const record = book.record(index);
+  const { ledger, collector } = await setUp((span, sequence) => (sequence < 100 ? [span, span] : [span]));
+  const late = new RunLedger(ledger.header);
+  for (let index = 0; index < ledger.size; index++) {
+    const record = ledger.record(index);
     if (record.sequence >= 90) late.add(record);
   }
-  const { tally } = await reconcile({ ...plainOptions(collector.url), book: late });
+  const { tally } = await reconcile({ ...plainOptions(collector.url), ledger: late });
   expect(tally.classes).toMatchObject({ complete: REQUESTS - 100, duplicated: 10 });
   expect(tally.copies).toBe(10);
   await collector.stop();
 });
 
 test("what a backend leaves out of a long answer is asked for by itself before it is called lost", async () => {
-  const { book, collector } = await setUp((span, sequence) => (sequence === 3 ? [] : [span]));
+  const { ledger, collector } = await setUp((span, sequence) => (sequence === 3 ? [] : [span]));
   class Capped extends ZipkinReader {
     override async read(ids: readonly string[], signal: AbortSignal) {
       return new Map([...(await super.read(ids, signal))].slice(0, 100));
@@ -220,7 +220,7 @@ test("what a backend leaves out of a long answer is asked for by itself before i
   }
   const options = { ...plainOptions(collector.url), graph: graphOf(buildChain(1)) };
   const reader = new Capped(collector.url, "Zipkin");
-  const { tally } = await reconcile({ ...options, book, reader });
+  const { tally } = await reconcile({ ...options, ledger, reader });
   expect(tally.classes).toMatchObject({ complete: REQUESTS - 1, "not-found": 1 });
   await collector.stop();
 });
@@ -243,7 +243,7 @@ test("a backend that keeps the low half of trace ids alone is read all the same"
 });
 
 test("what is lost is asked for less and less often", async () => {
-  const { book, collector, late } = await setUp((span) => [span]);
+  const { ledger, collector, late } = await setUp((span) => [span]);
   const looks: number[] = [];
   class Watched extends ZipkinReader {
     override read(ids: readonly string[], signal: AbortSignal) {
@@ -251,8 +251,8 @@ test("what is lost is asked for less and less often", async () => {
       return super.read(ids, signal);
     }
   }
-  const { run, end } = begin(book, new Watched(collector.url, "Zipkin"), 0);
-  const endedAt = oneMore(book, [late]);
+  const { run, end } = begin(ledger, new Watched(collector.url, "Zipkin"), 0);
+  const endedAt = oneMore(ledger, [late]);
   await eventually(() => (looks.length > 2 ? true : undefined));
   end();
   const [, before = 0, after = 0] = looks.map((at) => at - endedAt);
