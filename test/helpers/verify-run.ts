@@ -36,6 +36,8 @@ export interface VerifyRunOptions {
   /** What the platform is expected to record. @default nothing */
   readonly expect?: readonly string[];
   readonly links?: ReadonlyMap<string, string>;
+  /** Bad traces to list. @default 10 */
+  readonly maxExamples?: number;
   /** Looks for nothing before all was sent. @default false */
   readonly isSentFirst?: boolean;
   /** Called when the last request was answered. The time that is waited begins when it resolves. */
@@ -86,6 +88,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     ended,
     maxWaitMs: options.maxWaitMs ?? 2000,
     queriesPerSecond: 200,
+    ...(options.maxExamples === undefined ? {} : { maxExamples: options.maxExamples }),
     signal: new AbortController().signal,
   });
   watch.end();

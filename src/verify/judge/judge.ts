@@ -4,6 +4,7 @@ import { findAlterations } from "./alterations.ts";
 import type { CallGraph } from "./call-graph.ts";
 import { type Completion, completeTrace, IMPOSSIBLE } from "./completion.ts";
 import { isSameLedger, ledgerOf, xor } from "./digest.ts";
+import { nameByLinks, type RecordedSpans } from "./recorded-spans.ts";
 import type { SeenSpan } from "./seen-span.ts";
 import { type Ownership, sortSpans } from "./sorted-spans.ts";
 import { TraceView } from "./trace-view.ts";
@@ -18,6 +19,8 @@ export interface Knowledge extends Ownership {
   readonly maxRepairs?: number;
   /** Spans below which some link was visited. @default not known */
   readonly reached?: ReadonlySet<string>;
+  /** What each link says it recorded for the trace. @default not known */
+  readonly recorded?: ReadonlyMap<string, RecordedSpans> | null;
   /** Edges on which links say that the context broke. @default none */
   readonly brokenEdges?: readonly Edge[];
 }
@@ -184,21 +187,24 @@ function judgeDiffering(
   knowledge: Knowledge,
 ): Verdict {
   const lost = ledger.count - view.ours.length;
-  if (view.ours.length + foreign.length === 0) {
-    const completion = complete(ledger, view, knowledge);
-    return verdictOf(
-      isTold(completion)
-        ? { ...common, ...completion, certainty: "deduced" }
-        : { ...common, unattributed: lost, certainty: "counted" },
-      "unknown",
+  const nameAll = (found: Completion | typeof IMPOSSIBLE | null, count: number) =>
+    nameByLinks(
+      isTold(found) ? found : { missing: [], unattributed: count, isProved: false },
+      view.ours,
+      knowledge.recorded ?? null,
+      count,
     );
+  if (view.ours.length + foreign.length === 0) {
+    const completion = nameAll(complete(ledger, view, knowledge), lost);
+    const certainty = completion.unattributed < lost ? "deduced" : "counted";
+    return verdictOf({ ...common, ...completion, certainty }, "unknown");
   }
   const residual = xor(ledger, ledgerOf(view.ours));
   const services = servicesOf(view, knowledge);
   const repaired = findAlterations(view, foreign, services, residual, lost, knowledge.maxRepairs);
   if (repaired !== null) return verdictOf({ ...common, ...repaired, seen: ledger.count }, "unknown");
   if (lost > 0) {
-    const completion = completeOrCount(ledger, view, knowledge, lost);
+    const completion = nameAll(completeOrCount(ledger, view, knowledge, lost), lost);
     const { missing, unattributed } = completion;
     const certainty = completion.isProved ? "proved" : unattributed === 0 ? "deduced" : "counted";
     return verdictOf({ ...common, missing, unattributed, certainty }, "unknown");

@@ -48,7 +48,7 @@ export class Learning {
   judge(
     record: LedgerRecord,
     spans: readonly SeenSpan[],
-    told: Pick<Knowledge, "reached" | "brokenEdges"> = {},
+    told: Pick<Knowledge, "reached" | "recorded" | "brokenEdges"> = {},
   ): Verdict {
     const knowledge = { ...this.knowledge, ...told };
     const verdict = judgeTrace(record, spans, knowledge);

@@ -3,6 +3,7 @@ import type { LedgerRecord } from "../../trace/ledger-record.ts";
 import type { RunIds } from "../../trace/run.ts";
 import type { Inquiry, LinkVisit, Question, Remembered } from "../backend/inquiry.ts";
 import { ledgerOf, xor } from "../judge/digest.ts";
+import type { RecordedSpans } from "../judge/recorded-spans.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import { isCut, TraceView } from "../judge/trace-view.ts";
 import { type Edge, edgeText } from "../judge/verdict.ts";
@@ -23,6 +24,8 @@ export interface FullLedger {
   readonly record: LedgerRecord;
   /** Calls, and foreign spans, below which a link was visited. */
   readonly reached: ReadonlySet<string>;
+  /** What each link says it recorded; `null` if a link did not give its name. */
+  readonly recorded: ReadonlyMap<string, RecordedSpans> | null;
   /** No link was visited. */
   readonly isUnreached: boolean;
   /** What the answer claims beyond the visits of the trace; `null`: nothing. */
@@ -233,7 +236,7 @@ export class FullLedgers {
     // Without an answer it may have been on its way to the entry.
     if (isUnreached && (record.status === 0 || spans.length > 0)) return "never";
     if (isAnyLoose) for (const { id } of spans) if (!elsewhere?.calls.has(id)) reached.add(id);
-    return { record: { ...record, ledger }, reached, isUnreached, elsewhere };
+    return { record: { ...record, ledger }, reached, recorded: countByLink(visits), isUnreached, elsewhere };
   }
 }
 
@@ -304,6 +307,18 @@ function findShort(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): re
 /** The ledger of all spans that the visits recorded. */
 export function sumOfVisits(visits: readonly LinkVisit[]): Ledger {
   return visits.reduce((sum, { ledger }) => addLedger(sum, ledger), EMPTY_LEDGER);
+}
+
+/** Each visit that recorded anything recorded one SERVER span; the others are of its calls. */
+function countByLink(visits: readonly LinkVisit[]): ReadonlyMap<string, RecordedSpans> | null {
+  const counts = new Map<string, RecordedSpans>();
+  for (const { service, ledger } of visits) {
+    if (service === null) return null;
+    if (ledger.count === 0) continue;
+    const { server, client } = counts.get(service) ?? { server: 0, client: 0 };
+    counts.set(service, { server: server + 1, client: client + ledger.count - 1 });
+  }
+  return counts;
 }
 
 /** The ids, and those of all spans above them. */

@@ -313,10 +313,11 @@ class Reconciler {
     return isAbsent && this.#options.isSamplingAllowed ? sampledOut(verdict) : verdict;
   }
 
-  #judge({ record, spans, reached, elsewhere, isUnreached }: SeenTrace): Verdict {
+  #judge({ record, spans, reached, recorded, elsewhere, isUnreached }: SeenTrace): Verdict {
     const brokenEdges = elsewhere === null || this.#isFromCache(elsewhere) ? [] : elsewhere.edges;
     if (isUnreached) return brokenEdges.length === 0 ? UNREACHED : unreachedBy(brokenEdges);
-    return this.#learning.judge(record, spans, reached === null ? { brokenEdges } : { brokenEdges, reached });
+    const told = { brokenEdges, recorded };
+    return this.#learning.judge(record, spans, reached === null ? told : { ...told, reached });
   }
 
   #isFromCache(elsewhere: Elsewhere): boolean {
@@ -347,10 +348,10 @@ class Reconciler {
     for (const { index, record: answered, spans } of read) {
       const full = found.get(index) ?? NO_LEDGER;
       if (typeof full === "object") this.#asked.add(index);
-      const { record, isUnreached, reached, elsewhere } =
+      const { record, isUnreached, reached, recorded, elsewhere } =
         typeof full === "object"
           ? full
-          : { record: answered, isUnreached: false, reached: null, elsewhere: null };
+          : { record: answered, isUnreached: false, reached: null, recorded: null, elsewhere: null };
       if (full === "later" && left === null) {
         this.#postpone(index, record, spans);
         continue;
@@ -364,7 +365,7 @@ class Reconciler {
         this.#postpone(index, record, spans);
         continue;
       }
-      const trace = { record, spans, reached, elsewhere, isUnreached };
+      const trace = { record, spans, reached, recorded, elsewhere, isUnreached };
       const verdict = this.#judge(trace);
       if (isFinal(verdict)) {
         this.#settled.add(record, verdict, seenAt);

@@ -2,6 +2,7 @@ import type { LedgerRecord } from "../../trace/ledger-record.ts";
 import type { RunIds } from "../../trace/run.ts";
 import type { QueryPace } from "../backend/query-pace.ts";
 import type { TraceReader } from "../backend/trace-reader.ts";
+import type { RecordedSpans } from "../judge/recorded-spans.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import type { Elsewhere } from "./full-ledgers.ts";
 
@@ -11,6 +12,8 @@ export interface SeenTrace {
   spans: readonly SeenSpan[];
   /** Of these, the ones below which some link was visited; `null` where that is not known. */
   reached: ReadonlySet<string> | null;
+  /** What each link says it recorded; `null` if that is not known. */
+  readonly recorded: ReadonlyMap<string, RecordedSpans> | null;
   /** What the answer claims beyond the visits of the trace. */
   readonly elsewhere: Elsewhere | null;
   /** No link was visited in the trace. */

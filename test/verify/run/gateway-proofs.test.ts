@@ -145,7 +145,8 @@ for (const topology of [CHAIN, null]) {
       const result = await it.verify({ topology: topology === null ? null : pair });
       expect(dropped).toBe(REQUESTS);
       expect(summaryOf(result)).toMatchObject({ outcome: "incomplete", traces: { partial: REQUESTS } });
-      expect(result.spans.missing).toBe(REQUESTS);
+      expect(result.spans).toMatchObject({ missing: REQUESTS, unattributed: 0 });
+      expect(result.links).toEqual({ b: { server: REQUESTS, client: 0, altered: 0, copies: 0 } });
     });
 
     test("requests that a rate limit refuses are named, and nothing is missing", async () => {

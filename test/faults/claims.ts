@@ -1,0 +1,41 @@
+import type { VerifyResult } from "../../src/contract/verify-result.ts";
+import type { Span } from "../../src/trace/span.ts";
+
+/** One statement for each fault that a result reports, so that it can be compared with what was injected. */
+export function claimsOf(result: VerifyResult): string[] {
+  const claims = result.examples.flatMap(({ traceId, findings }) =>
+    findings.flatMap((finding) => {
+      const claim = toClaim(finding);
+      return claim === null ? [] : `${traceId} ${claim}`;
+    }),
+  );
+  for (const { edge, reason, calls } of result.failedCalls)
+    claims.push(...repeat(`${edge} ${reason}`, calls));
+  claims.push(...repeat(COPY, result.spans.copies));
+  return claims;
+}
+
+/** The collector stores a copied span once and counts its copies by trace, so no claim names the span. */
+export const COPY = "copy";
+
+export function missing({ traceId, kind, localEndpoint }: Span): string {
+  return `${traceId} misses ${kind} of ${localEndpoint?.serviceName}`;
+}
+
+export function altered(span: Span, field: "parent" | "service" | "kind"): string {
+  return `${span.traceId} ${field} of span ${span.id}`;
+}
+
+export function repeat(claim: string, count: number): string[] {
+  return Array.from({ length: count }, () => claim);
+}
+
+/** Removes what a finding says beyond the fault itself. Spans that cannot be identified are no claim. */
+function toClaim(finding: string): string | null {
+  if (finding.includes("cannot be identified") || finding.includes("arrived more than once")) return null;
+  const [claim = finding] =
+    /^misses (SERVER|CLIENT) of \S+/.exec(finding) ??
+    /^(parent|kind|service) of span \w+/.exec(finding) ??
+    [];
+  return claim;
+}
