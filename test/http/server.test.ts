@@ -564,7 +564,7 @@ test("a stop closes idle connections, answers requests in flight with Connection
   expect(answer.split("done").length).toBe(2);
   await stopped;
   expect(server.connections).toBe(0);
-  expect(RawCaller.connect(server.port)).rejects.toThrow();
+  await expect(RawCaller.connect(server.port)).rejects.toThrow();
 });
 
 test("a close ends requests in flight immediately", async () => {

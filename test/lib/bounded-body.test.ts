@@ -16,12 +16,12 @@ test("an answer within the limit is read whole", async () => {
 
 test("an answer that declares too much is not read", async () => {
   respond = () => new Response(new Uint8Array(1001));
-  expect(readBody(await get(), 1000)).rejects.toThrow(AnswerTooLargeError);
+  await expect(readBody(await get(), 1000)).rejects.toThrow(AnswerTooLargeError);
 });
 
 test("an answer that inflates to too much is abandoned", async () => {
   respond = () => new Response(gzipSync(new Uint8Array(1e6)), { headers: { "Content-Encoding": "gzip" } });
-  expect(readBody(await get(), 100_000)).rejects.toThrow(AnswerTooLargeError);
+  await expect(readBody(await get(), 100_000)).rejects.toThrow(AnswerTooLargeError);
 });
 
 test("an answer without an end is abandoned, and its connection is closed", async () => {
@@ -36,6 +36,6 @@ test("an answer without an end is abandoned, and its connection is closed", asyn
         cancel: () => resolve(),
       }),
     );
-  expect(readBody(await get(), 10_000)).rejects.toThrow("the answer is larger than");
+  await expect(readBody(await get(), 10_000)).rejects.toThrow("the answer is larger than");
   await canceled;
 });

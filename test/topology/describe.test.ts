@@ -38,7 +38,7 @@ test("the description of a plain service has no lines", () => {
   expect(describeBehavior(PLAIN_BEHAVIOUR)).toEqual([]);
 });
 
-test("the slow request of a chain is described", () => {
+test("the description of a chain includes its random delay", () => {
   const slow = { probability: 0.2, delayMs: 2000 };
   expect(describeBehavior({ ...PLAIN_BEHAVIOUR, slow })).toEqual(["waits 2000 ms for 20 % of requests"]);
 });

@@ -114,7 +114,7 @@ services:
     expect(convert(text)).toMatchObject({ services: { a: { response: "0" } } });
   });
 
-  test("gets a remark about each call that would exceed the default timeout, which isotope does not have", () => {
+  test("gets a warning about each call that would exceed the default timeout, which isotope does not have", () => {
     const text = `services:
 - { name: a, isEntrypoint: true, script: [[{ call: b }, { call: c }]] }
 - { name: b, script: [{ sleep: 2s }, { call: c }] }
@@ -144,7 +144,7 @@ services:
     expect(lossesOf(text)).toHaveLength(1);
   });
 
-  test("without an entry gets the only service that no other calls as its entry", () => {
+  test("without an entry gets as its entry the only service that no other service calls", () => {
     const text = "services: [{ name: a, script: [{ call: b }] }, { name: b }]\n";
     expect(convert(text)).toMatchObject({ services: { a: { entry: true }, b: {} } });
     expect(lossesOf(text)).toEqual([

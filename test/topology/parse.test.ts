@@ -82,7 +82,7 @@ describe("a document without problems", () => {
     }
   });
 
-  test("gives a call 3 s for every link below", () => {
+  test("gives a call a timeout of 3 s for every link below it", () => {
     const { services } = parseTopology(
       `${HEAD}services:\n  a: { entry: true, calls: [b, d] }\n  b: { calls: [c] }\n  c: { calls: [d] }\n  d:\n`,
       "t.yaml",
@@ -417,7 +417,7 @@ services:
     const found = problemsOf(`${HEAD}services:\n  a: { entry: true, ${text} }\n`);
     const own = found.map((line) => line.replace(/^t.yaml:4:\d+: services\.a\./, ""));
     expect(own).toContain(problem);
-    // The call to itself is a cycle as well.
+    // The call to itself is also a cycle.
     expect(own.filter((line) => !line.includes("without cycles"))).toHaveLength(1);
   });
 
@@ -464,7 +464,7 @@ services:
       }),
       { numRuns: 2000 },
     );
-    // Enough of the documents are valid.
+    // The check is worthless unless enough of the documents are valid.
     expect(isPrepared.length).toBeGreaterThan(20);
   });
 

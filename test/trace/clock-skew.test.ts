@@ -58,7 +58,7 @@ function shopAndPay(skew: number): Span[] {
 }
 
 describe("a clock shift", () => {
-  test("leaves a consumer with a correct clock alone, and list and trace show the same duration", () => {
+  test("does not move a consumer with a correct clock, and list and trace show the same duration", () => {
     const spans = messaging as Span[];
     expect(modelTrace(spans).duration).toBe(20_500);
     expect([...modelTrace(spans).skews]).toEqual([["pay", 3_000_000]]);
@@ -72,7 +72,7 @@ describe("a clock shift", () => {
       span(4, 3, PAY, undefined, 2100 + skew, 2200 + skew),
       span(5, 3, "pay@", "CLIENT", 2300 + skew, 4300 + skew),
       span(6, 5, DB, "SERVER", 2800, 3800),
-      // Later, and by a message, but the same instance.
+      // This span is later and received by a message, but of the same instance.
       span(7, 1, PAY, "CONSUMER", 8000 + skew, 8500 + skew),
     ];
     expect(shiftsOf(spans)).toEqual({ 1: 0, 2: 0, 3: -skew, 4: -skew, 5: -skew, 6: 0, 7: -skew });
@@ -107,11 +107,11 @@ describe("a clock shift", () => {
     expect(shiftsOf(pods)).toMatchObject({ 3: 0, 5: -LATE });
   });
 
-  test("of an instance is a single one that fits all its calls", () => {
+  test("is the same for all calls of an instance", () => {
     const spans = [
       span(1, null, SHOP, "SERVER", 0, 9000),
       span(2, 1, SHOP, "CLIENT", 1000, 3000),
-      // A long way back first, and a very short one next: only one shift fits both.
+      // The first answer takes long and the second is fast: only one shift fits both.
       span(3, 2, PAY, "SERVER", 1100 - LATE, 1900 - LATE),
       span(4, 1, SHOP, "CLIENT", 4000, 5000),
       span(5, 4, PAY, "SERVER", 4010 - LATE, 4990 - LATE),
@@ -152,7 +152,7 @@ describe("a clock shift", () => {
     expect(Object.values(shiftsOf(spans)).every((shift) => shift === 0)).toBe(true);
   });
 
-  test("is a separate one for each instance whose clock is off", () => {
+  test("is separate for each instance whose clock is off", () => {
     const spans = [
       ...shopAndPay(-LATE),
       span(4, 3, PAY, "CLIENT", 2500 - LATE, 4500 - LATE),
@@ -201,14 +201,14 @@ describe("a clock shift", () => {
   });
 });
 
-describe("a clock shift is not proved", () => {
+describe("no clock shift is applied", () => {
   const isUnmoved = (...spans: Span[]) => {
     const root = span(1, null, SHOP, "SERVER", 0, 9000);
     expect(Object.values(shiftsOf([root, ...spans])).filter((shift) => shift !== 0)).toEqual([]);
     expect(summarizeTrace([root, ...spans]).duration).toBe(modelTrace([root, ...spans]).duration);
   };
 
-  test("by a message that is received before, during or long after its sending", () => {
+  test("for a message that is received before, during or long after its sending", () => {
     for (const from of [-LATE, 2000, LATE])
       isUnmoved(
         span(2, 1, SHOP, "PRODUCER", 1000, 6000),
@@ -217,37 +217,37 @@ describe("a clock shift is not proved", () => {
       );
   });
 
-  test("by a one-way call, in which one side has no duration", () => {
+  test("for a one-way call, in which one side has no duration", () => {
     const { duration: _, ...oneWay } = span(2, 1, SHOP, "CLIENT", 1000, 1001);
     isUnmoved(oneWay, span(3, 2, PAY, "SERVER", 500, 4000));
     const { duration: __, ...unfinished } = span(3, 2, PAY, "SERVER", 500, 501);
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 6000), unfinished);
   });
 
-  test("by a server that ends after its client, or whose client gave up", () => {
+  test("for a server that ends after its client, or whose client gave up", () => {
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000), span(3, 2, PAY, "SERVER", 1500, 8000));
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 5000), span(3, 2, PAY, "SERVER", 4000, 6000));
     const gaveUp = { tags: { error: "timeout" } };
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000, gaveUp), span(3, 2, PAY, "SERVER", 2500, 2900));
   });
 
-  test("by local children that start before their parent or outlive it, or by servers below servers", () => {
+  test("for local children that start before their parent or outlive it, or for servers below servers", () => {
     isUnmoved(span(2, 1, SHOP, undefined, -500, 20_000), span(3, 1, PAY, undefined, -LATE, 5));
     isUnmoved(span(2, 1, PAY, "SERVER", -LATE, 5 - LATE), span(3, 1, DB, "SERVER", LATE, LATE + 5));
   });
 
-  test("by calls within one instance or one host", () => {
+  test("for calls within one instance or one host", () => {
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000), span(3, 2, SHOP, "SERVER", 500, 700));
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000), span(3, 2, "pay@10.0.0.1", "SERVER", 500, 700));
     isUnmoved(span(2, 1, "shop@", "CLIENT", 1000, 2000), span(3, 2, "shop@", "SERVER", 500, 700));
   });
 
-  test("by 2 µs of rounding", () => {
+  test("for 2 µs of rounding", () => {
     isUnmoved(span(2, 1, SHOP, "CLIENT", 1000, 2000), span(3, 2, PAY, "SERVER", 998, 2001));
   });
 });
 
-test("on random call trees with clocks that are off, calls fit after correction and correct clocks do not move", () => {
+test("after correction of random call trees, every call fits and correct clocks have not moved", () => {
   fc.assert(
     fc.property(fc.infiniteStream(fc.nat(1 << 20)), fc.integer({ min: 2, max: 12 }), (random, hosts) => {
       const draw = (below: number) => (random.next().value as number) % below;

@@ -65,7 +65,7 @@ describe("W3C", () => {
     }
   });
 
-  test("headers of a later version are read as far as they are known", () => {
+  test("headers of a later version are read up to the known fields", () => {
     expect(extract({ traceparent: `cc-${TRACE}-${SPAN}-01-what-the-future-holds` }).traceId).toBe(TRACE);
     expect(extract({ traceparent: `cc-${TRACE}-${SPAN}-01` }).traceId).toBe(TRACE);
   });

@@ -27,7 +27,7 @@ function decode(text: string): ReturnType<typeof join> | "refused" {
   }
 }
 
-/** With keys in any order, unknown names and malformed ids. */
+/** Requests with keys in any order, unknown names and malformed ids. */
 const text = fc.constantFrom("a", "B", "service.name", "é", "");
 const attributes = fc.array(fc.record({ key: text, value: fc.record({ stringValue: text }) }), {
   maxLength: 2,
@@ -65,7 +65,7 @@ const request = fc.record({
 });
 
 describe("OTLP JSON in slices", () => {
-  test("has the same spans as in one piece", () => {
+  test("has the same spans as JSON parsed as a whole", () => {
     fc.assert(
       fc.property(request, fc.constantFrom(undefined, 1), (it, space) => {
         const small = decode(JSON.stringify(it));
@@ -75,7 +75,7 @@ describe("OTLP JSON in slices", () => {
     );
   });
 
-  test("is refused if it is refused in one piece", () => {
+  test("is refused if JSON parsed as a whole is refused", () => {
     const places = fc.tuple(fc.nat(), fc.constantFrom(...'[]{},:"\\ 1tn'), fc.nat(1));
     fc.assert(
       fc.property(request, places, (it, [place, character, removed]) => {
@@ -90,9 +90,9 @@ describe("OTLP JSON in slices", () => {
   });
 
   test.each([
-    ["a list that is null and more", '{"resourceSpans":null\\}'],
-    ["a key that is there twice, first with what is no JSON", '{"resourceSpans":[tru],"resourceSpans":[]}'],
-  ])("%s is refused in both", (_, damaged) => {
+    ["null followed by garbage in place of a list", '{"resourceSpans":null\\}'],
+    ["a duplicate key whose first value is malformed", '{"resourceSpans":[tru],"resourceSpans":[]}'],
+  ])("with %s is refused in both ways", (_, damaged) => {
     expect(decode(damaged)).toBe("refused");
     expect(decode(damaged.replace("{", `{"padding":"${PADDING}",`))).toBe("refused");
   });

@@ -17,7 +17,7 @@ const endpoints = fc.record(
   { requiredKeys: [] },
 );
 const kinds = fc.constantFrom<SpanKind | undefined>("CLIENT", "SERVER", "PRODUCER", "CONSUMER", undefined);
-/** Tags that themselves describe an endpoint. */
+/** Tags that describe an endpoint by themselves. */
 const tags = fc.dictionary(
   fc.constantFrom("http.method", "server.port", "network.peer.port", "network.local.port", "net.peer.port"),
   fc.constantFrom("GET", "80", "0", "65536", ""),
@@ -100,7 +100,7 @@ test.each<[SpanKind | undefined, Record<string, string | number>, object | undef
   ["CLIENT", { "network.peer.address": "/tmp/my.sock" }, { serviceName: "/tmp/my.sock" }],
   ["CLIENT", { "server.address": "10.0.0.1", "network.peer.address": "10.0.0.2" }, { ipv4: "10.0.0.1" }],
   ["CLIENT", { "server.port": 80, "network.peer.port": 3128 }, { port: 3128 }],
-  // In a server's span these are its own.
+  // In a SERVER span these describe the server itself.
   ["SERVER", { "server.address": "a", "server.port": 80, "net.peer.name": "x" }, undefined],
   ["SERVER", { "network.peer.address": "/tmp/my.sock" }, undefined],
   [

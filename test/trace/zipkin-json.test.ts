@@ -27,19 +27,22 @@ function refusalOf(fields: Record<string, unknown>): string {
   return refusal(JSON.stringify([{ ...IDS, ...fields }]));
 }
 
-describe("batches", () => {
+describe("batches:", () => {
   test("an empty body and an empty list are batches without spans", () => {
     expect(decodeZipkinJson("")).toEqual([]);
     expect(decodeZipkinJson(new Uint8Array())).toEqual([]);
     expect(decodeZipkinJson("[]")).toEqual([]);
   });
 
-  test.each(["{}", " []", "hello", "\ufeff[]", "null"])("%j does not begin as a list", (text) => {
-    expect(refusal(new TextEncoder().encode(text))).toBe("Expected a JSON_V2 encoded list");
-  });
+  test.each(["{}", " []", "hello", "\ufeff[]", "null"])(
+    "%j is refused because it does not begin as a list",
+    (text) => {
+      expect(refusal(new TextEncoder().encode(text))).toBe("Expected a JSON_V2 encoded list");
+    },
+  );
 
   test.each(["[", "[{}", '[{"traceId":"1","id":"1"},]', '[{"traceId":"1","id":"1"}] x', '["\\x"]'])(
-    "%j is not JSON",
+    "%j is refused as malformed JSON",
     (text) => {
       expect(refusal(text)).toEndWith(" reading List<Span> from json");
     },
@@ -49,14 +52,14 @@ describe("batches", () => {
     expect(refusal(text)).toMatch(/^Expected an object .* at \$\[0\] reading List<Span> from json$/);
   });
 
-  test("with a malformed span are refused with its place in the message", () => {
+  test("a batch with a malformed span is refused with its place in the message", () => {
     const batch = JSON.stringify([IDS, { ...IDS, tags: { a: null } }]);
     expect(refusal(batch)).toBe(
       "Expected a string but found null at $[1].tags.a reading List<Span> from json",
     );
   });
 
-  test("of JSON v1 are refused by name", () => {
+  test("a batch of JSON v1 is refused as such", () => {
     const v1 = "Expected a JSON_V2 encoded list, but received: JSON_V1";
     expect(refusalOf({ binaryAnnotations: [] })).toBe(v1);
     const annotation = { timestamp: 1, value: "sr", endpoint: { serviceName: "a" } };

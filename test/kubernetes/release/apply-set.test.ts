@@ -8,13 +8,13 @@ import {
   readParent,
 } from "../../../src/kubernetes/release/apply-set.ts";
 
-describe("the set of a release", () => {
+describe("the apply set of a release", () => {
   test("has the id that kubectl computes", () => {
     const parent = { name: "my-set", namespace: "test", kind: "Secret", group: "" };
     expect(applySetId(parent)).toBe("applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1");
   });
 
-  test("names its kinds sorted, each once, the core group without a dot", () => {
+  test("lists its kinds once each and sorted, those of the core group without a group", () => {
     const kinds = [
       groupKindOf({ apiVersion: "v1", kind: "Service" }),
       groupKindOf({ apiVersion: "apps/v1", kind: "Deployment" }),
@@ -35,28 +35,28 @@ describe("the set of a release", () => {
 
   test.each([
     [
-      "another tool's",
+      "the parent of another tool",
       { annotations: { "applyset.kubernetes.io/tooling": "kubectl/v1.34" } },
       "kubectl/v1.34",
     ],
-    ["one without tooling", { annotations: {} }, "found none"],
+    ["a parent without tooling", { annotations: {} }, "found none"],
     [
-      "one whose id is another's",
+      "a parent with the id of another set",
       { labels: { "applyset.kubernetes.io/id": "applyset-x-v1" } },
       "applyset-x-v1",
     ],
-  ])("refuses %s parent", (_, change, found) => {
+  ])("rejects %s", (_, change, found) => {
     const { metadata } = buildParent("shop", "demo", []);
     expect(() => readParent("shop", { ...metadata, ...change })).toThrow(found);
   });
 
-  test("refuses a parent without kinds: nobody could tell what is in the set", () => {
+  test("rejects a parent without kinds, because its members cannot be found", () => {
     const { metadata } = buildParent("shop", "demo", []);
     const { "applyset.kubernetes.io/contains-group-kinds": _, ...annotations } = metadata.annotations ?? {};
     expect(() => readParent("shop", { ...metadata, annotations })).toThrow("contains-group-kinds");
   });
 
-  test("refuses an object that says it is in a set already", () => {
+  test("rejects an object that is already labeled as part of a set", () => {
     const object = {
       apiVersion: "v1",
       kind: "Service",

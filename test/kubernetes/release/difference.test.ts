@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { findDifferences } from "../../../src/kubernetes/release/difference.ts";
 import { liveObject } from "./live.ts";
 
-test("differences name fields as people do, and leave out what the server writes", () => {
+test("differences have readable paths, and leave out fields that the server sets", () => {
   const before = liveObject("Deployment", {
     metadata: { generation: 1, labels: { "app.kubernetes.io/name": "a" } },
     spec: {

@@ -18,7 +18,7 @@ const spec = (...names: readonly string[]) => ({
   "f:spec": Object.fromEntries(names.map((name) => [`f:${name}`, {}])),
 });
 
-test("fields of former managers become ours, those of others stay theirs", () => {
+test("the fields of former managers become ours, and other managers keep theirs", () => {
   const status = entry("kubectl-create", "Update", { "f:status": {} }, "status");
   const edited = entry("kubectl-edit", "Update", spec("c"));
   const merged = mergeFormer([
@@ -30,13 +30,13 @@ test("fields of former managers become ours, those of others stay theirs", () =>
   expect(merged).toEqual([edited, status, entry("chain-link", "Apply", spec("a", "b", "d"))]);
 });
 
-test("our own entry is kept and widened", () => {
+test("our existing entry also gets the fields of former managers", () => {
   const ours = { ...entry("chain-link", "Apply", spec("a")), time: "2026-11-30T00:00:00Z" };
   const merged = mergeFormer([entry("kubectl", "Apply", spec("b")), ours]);
   expect(merged).toEqual([{ ...ours, fieldsV1: spec("a", "b") }]);
 });
 
-test("kubectl's record of what it applied last is inherited by nobody, as client-go has it", () => {
+test("the annotation last-applied-configuration is not taken over, as in client-go", () => {
   const annotations = (...names: readonly string[]) => ({
     "f:metadata": {
       "f:annotations": { ".": {}, ...Object.fromEntries(names.map((name) => [`f:${name}`, {}])) },
@@ -49,7 +49,7 @@ test("kubectl's record of what it applied last is inherited by nobody, as client
   expect(inherited(last)).toEqual({});
 });
 
-test("only managers of whole objects are former ones", () => {
+test("only managers that applied a whole object count as former managers", () => {
   const has = (...entries: readonly ManagedFields[]) =>
     hasFormerManager(liveObject("Service", { metadata: { managedFields: entries } }));
   expect(has(entry("kubectl-client-side-apply", "Update", {}))).toBe(true);

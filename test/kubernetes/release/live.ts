@@ -1,6 +1,6 @@
 import type { LiveObject } from "../../../src/kubernetes/api/live-object.ts";
 
-/** An object as an API server would give it; tests say what matters to them. */
+/** An object as an API server returns it; a test passes only the fields that matter to it. */
 export function liveObject(
   kind: string,
   parts: {

@@ -19,7 +19,7 @@ const WANTED: KubernetesObject = {
   },
 };
 
-/** As the API server records it: lists by their keys, the selector as a whole. */
+/** Ownership as the API server records it: lists by their keys, and the selector as a whole. */
 const OWNED = {
   "f:metadata": { "f:labels": { "f:app": {} } },
   "f:spec": {
@@ -47,7 +47,7 @@ interface Spec {
   template: { spec: { containers: Record<string, unknown>[]; volumes: object[] } };
 }
 
-/** Defaults and a container that somebody else added stand beside what we own. */
+/** A live object with defaults, and a container from another manager, besides our fields. */
 function live(change: (spec: Spec) => void = () => {}, owned: object = OWNED) {
   const spec: Spec = {
     replicas: 1,
@@ -72,8 +72,8 @@ function live(change: (spec: Spec) => void = () => {}, owned: object = OWNED) {
   return liveObject("Deployment", { metadata: { labels: { app: "x", other: "y" }, managedFields }, spec });
 }
 
-describe("an object is as it was applied", () => {
-  test("with defaults, and what others added, beside our fields", () => {
+describe("an object counts as applied", () => {
+  test("if only defaults and fields of other managers were added", () => {
     expect(isApplied(WANTED, live())).toBe(true);
   });
 
@@ -83,36 +83,36 @@ describe("an object is as it was applied", () => {
       "a value in a list differs",
       (spec: Spec) => void Object.assign(spec.template.spec.containers[1] ?? {}, { image: "i:2" }),
     ],
-    ["an item is gone", (spec: Spec) => void spec.template.spec.containers.pop()],
+    ["a list item is missing", (spec: Spec) => void spec.template.spec.containers.pop()],
     [
-      "something was added to what we own as a whole",
+      "a field was added to an object that we own as a whole",
       (spec: Spec) => void Object.assign(spec, { selector: { matchLabels: { app: "x", b: "c" } } }),
     ],
     [
-      "something was put into what we want to be empty",
+      "a field was added to an object that we applied empty",
       (spec: Spec) =>
         void Object.assign(spec.template.spec.volumes[0] ?? {}, { emptyDir: { medium: "Memory" } }),
     ],
-  ])("but not when %s", (_, change) => {
+  ])("but not if %s", (_, change) => {
     expect(isApplied(WANTED, live(change))).toBe(false);
   });
 
-  test("but not when we own a field that is wanted no longer", () => {
+  test("but not if we own a field that is no longer desired", () => {
     const { replicas: _, ...spec } = WANTED.spec as { replicas: number };
     expect(isApplied({ ...WANTED, spec }, live())).toBe(false);
   });
 
-  test("but not when another owns a field of ours, though its value is the same", () => {
+  test("but not if another manager owns one of our fields, even with the same value", () => {
     const { "f:replicas": _, ...spec } = OWNED["f:spec"];
     expect(isApplied(WANTED, live(undefined, { ...OWNED, "f:spec": spec }))).toBe(false);
   });
 
-  test("but not when it was never applied", () => {
+  test("but not if it was never applied", () => {
     expect(isApplied(WANTED, liveObject("Deployment", { spec: WANTED.spec as object }))).toBe(false);
   });
 });
 
-test("who scaled a Deployment is found by the subresource; other managers are named once", () => {
+test("the manager that scaled a Deployment is found by the subresource, and each manager is listed once", () => {
   const scale = { "f:spec": { "f:replicas": {} } };
   const managedFields = [
     { manager: "kubectl", operation: "Update", subresource: "scale", fieldsV1: scale },

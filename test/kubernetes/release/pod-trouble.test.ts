@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { countRestarts, findPodTrouble } from "../../../src/kubernetes/release/pod-trouble.ts";
 import { liveObject } from "./live.ts";
 
-/** A pod whose only container is in this state. */
+/** A pod whose only container has this status. */
 function podWith(container: object, more: object = {}) {
   return liveObject("Pod", {
     status: { phase: "Running", containerStatuses: [{ name: "link", ...container }], ...more },
@@ -17,7 +17,7 @@ const NO_NODE = {
   message: "0/1 nodes are available",
 };
 
-describe("the trouble of a pod", () => {
+describe("the reported trouble of a pod", () => {
   test.each([
     [
       "whose image cannot be pulled",
@@ -35,7 +35,7 @@ describe("the trouble of a pod", () => {
       { container: "link", isPrevious: true },
     ],
     [
-      "that took too much memory",
+      "that exceeded its memory limit",
       podWith({
         state: { waiting: { reason: "CrashLoopBackOff" } },
         lastState: { terminated: { exitCode: 137, reason: "OOMKilled" } },
@@ -44,7 +44,7 @@ describe("the trouble of a pod", () => {
       { container: "link", isPrevious: true },
     ],
     [
-      "that just crashed",
+      "that has just crashed",
       podWith({ state: CRASHED }),
       "the container ended with exit code 1",
       { container: "link", isPrevious: false },
@@ -56,7 +56,7 @@ describe("the trouble of a pod", () => {
       { container: "link", isPrevious: false },
     ],
     [
-      "that no node takes",
+      "that cannot be scheduled",
       liveObject("Pod", { status: { phase: "Pending", conditions: [NO_NODE] } }),
       "Unschedulable: 0/1 nodes are available",
       null,
@@ -87,13 +87,13 @@ describe("the trouble of a pod", () => {
   test.each([
     ["starts", { ready: false, state: { waiting: { reason: "ContainerCreating" } } }],
     ["is ready", { ready: true, state: { running: {} } }],
-    ["did its work", { ready: false, state: { terminated: { exitCode: 0, reason: "Completed" } } }],
-  ])("is none while it %s", (_, container) => {
+    ["has completed", { ready: false, state: { terminated: { exitCode: 0, reason: "Completed" } } }],
+  ])("is null while its container %s", (_, container) => {
     expect(findPodTrouble(podWith(container))).toBeNull();
   });
 });
 
-test("restarts of all containers count", () => {
+test("the restart count of a pod is the sum over its containers", () => {
   const containerStatuses = [{ name: "a", restartCount: 2 }, { name: "b" }, { name: "c", restartCount: 3 }];
   expect(countRestarts(liveObject("Pod", { status: { containerStatuses } }))).toBe(5);
 });

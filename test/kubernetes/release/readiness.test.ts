@@ -23,22 +23,42 @@ function deployment(status: object, metadata: object = {}) {
 
 describe("a Deployment", () => {
   test.each([
-    ["that has what it wants is current", DONE, "current", ""],
-    ["nobody looked at", {}, "in-progress", "nobody"],
-    ["whose change was not looked at", { ...DONE, observedGeneration: 1 }, "in-progress", "not yet"],
-    ["with too few pods", { ...DONE, replicas: 1 }, "in-progress", "1 of 2 pods made"],
-    ["with pods of before", { ...DONE, updatedReplicas: 1 }, "in-progress", "new version"],
-    ["with too many pods", { ...DONE, replicas: 3 }, "in-progress", "still end"],
+    ["whose desired and live state match is current", DONE, "current", ""],
+    ["that no controller has observed is in progress", {}, "in-progress", "nobody"],
     [
-      "with a pod that is not available",
+      "whose change was not observed yet is in progress",
+      { ...DONE, observedGeneration: 1 },
+      "in-progress",
+      "not yet",
+    ],
+    ["with too few pods is in progress", { ...DONE, replicas: 1 }, "in-progress", "1 of 2 pods made"],
+    [
+      "with pods of the old version is in progress",
+      { ...DONE, updatedReplicas: 1 },
+      "in-progress",
+      "new version",
+    ],
+    ["with too many pods is in progress", { ...DONE, replicas: 3 }, "in-progress", "still end"],
+    [
+      "with a pod that is not available is in progress",
       { ...DONE, availableReplicas: 1 },
       "in-progress",
       "1 of 2 pods available",
     ],
-    ["with a pod that is not ready", { ...DONE, readyReplicas: 1 }, "in-progress", "1 of 2 pods ready"],
-    ["that is not available", { ...DONE, conditions: [PROGRESSED] }, "in-progress", "not available"],
     [
-      "whose new version is not available",
+      "with a pod that is not ready is in progress",
+      { ...DONE, readyReplicas: 1 },
+      "in-progress",
+      "1 of 2 pods ready",
+    ],
+    [
+      "that is not available is in progress",
+      { ...DONE, conditions: [PROGRESSED] },
+      "in-progress",
+      "not available",
+    ],
+    [
+      "whose new version is not available is in progress",
       { ...DONE, conditions: [AVAILABLE, { ...PROGRESSED, reason: "ReplicaSetUpdated" }] },
       "in-progress",
       "new version",
@@ -55,13 +75,13 @@ describe("a Deployment", () => {
     expect(found.message).toContain(message);
   });
 
-  test("that is being deleted is terminating, whatever else it says", () => {
+  test("that is being deleted is terminating, whatever its status", () => {
     expect(readReadiness(deployment(DONE, { deletionTimestamp: "2026-11-23T10:00:30Z" })).state).toBe(
       "terminating",
     );
   });
 
-  test("of no replicas is current once its controller has seen it", () => {
+  test("with 0 replicas is current once its controller has observed it", () => {
     const status = { observedGeneration: 1, conditions: [AVAILABLE, PROGRESSED] };
     const object = liveObject("Deployment", { metadata: { generation: 1 }, spec: { replicas: 0 }, status });
     expect(readReadiness(object).state).toBe("current");
@@ -80,14 +100,18 @@ describe("a Pod", () => {
 
   test.each([
     ["that runs and is ready is current", { phase: "Running", conditions: [READY] }, "current"],
-    ["that runs and is not ready is not", { phase: "Running" }, "in-progress"],
+    ["that runs and is not ready is in progress", { phase: "Running" }, "in-progress"],
     ["that keeps crashing has failed", { phase: "Running", containerStatuses: CRASHING }, "failed"],
     ["that succeeded is current", { phase: "Succeeded" }, "current"],
     ["that failed has failed", { phase: "Failed" }, "failed"],
     ["that starts is in progress", { phase: "Pending" }, "in-progress"],
-    ["that no node takes waits for one", { phase: "Pending", conditions: [UNSCHEDULABLE] }, "in-progress"],
     [
-      "that no node takes as its claim is not there has failed",
+      "that cannot be scheduled is in progress",
+      { phase: "Pending", conditions: [UNSCHEDULABLE] },
+      "in-progress",
+    ],
+    [
+      "that cannot be scheduled because its volume claim is missing has failed",
       {
         phase: "Pending",
         conditions: [{ ...UNSCHEDULABLE, message: '0/1 nodes: persistentvolumeclaim "a" not found' }],
@@ -99,7 +123,7 @@ describe("a Pod", () => {
   });
 });
 
-test("other kinds go by their condition Ready, and are current without one", () => {
+test("other kinds follow their condition Ready, and are current without it", () => {
   const condition = (status: string) => ({ status: { conditions: [{ type: "Ready", status }] } });
   expect(readReadiness(liveObject("Gateway", condition("False"))).state).toBe("in-progress");
   expect(readReadiness(liveObject("Gateway", condition("True"))).state).toBe("current");

@@ -10,7 +10,7 @@ import { graphOf } from "../../../src/verify/judge/call-graph.ts";
 
 const SHOP = readFileSync(new URL("../../fixtures/kubernetes/shop.yaml", import.meta.url), "utf8");
 
-/** As a revision's Secret gives it back. */
+/** A revision as it is read back from its Secret. */
 function release(topology: Topology, options: Partial<ObjectOptions> = {}) {
   const objects = buildObjects(topology, { namespace: "demo", ...options });
   return {
@@ -28,7 +28,7 @@ function shapeOf(topology: Topology) {
   return { entry, services: JSON.parse(JSON.stringify([...services.values()])) };
 }
 
-describe("what a revision's objects say of what runs", () => {
+describe("the objects of a revision", () => {
   test.each([
     ["a chain", buildChain(5)],
     ["a chain of one", buildChain(1)],
@@ -40,11 +40,11 @@ describe("what a revision's objects say of what runs", () => {
         "test",
       ),
     ],
-  ])("its graph, of %s", (_name, topology) => {
+  ])("contain the graph of %s", (_name, topology) => {
     expect(shapeOf(readReleased(release(topology)).topology)).toEqual(shapeOf(topology));
   });
 
-  test("its image and its own backend", () => {
+  test("contain the image and the deployed backend", () => {
     const { image, backend } = readReleased(release(buildChain(2), { image: "example/link:7" }));
     expect(image).toBe("example/link:7");
     const service = { namespace: "demo", name: "zipkin-service", port: 80 };
@@ -64,12 +64,12 @@ describe("what a revision's objects say of what runs", () => {
     ["http://zipkin.example.com", null],
     ["http://10.0.0.1:9411", null],
     ["http://zipkin.tracing/under/a/path", null],
-  ])("a backend of others, %s, is reached where it is a Service", (url, service) => {
+  ])("contain the existing backend %s, with its Service if it is one in the cluster", (url, service) => {
     const { backend } = readReleased(release(buildChain(2), { collector: { url } }));
     expect(backend).toEqual({ kind: "zipkin", service, url });
   });
 
-  test("objects that are none of a topology are refused", () => {
+  test("are rejected if those of a topology are missing", () => {
     const { objects, ...rest } = release(buildChain(2));
     for (const kind of ["Deployment", "Pod"]) {
       const without = { ...rest, objects: objects.filter((object) => object.kind !== kind) };

@@ -30,11 +30,11 @@ function stored(change: object = {}): LiveObject {
 }
 
 describe("a revision", () => {
-  test("comes back from its Secret as it was", () => {
+  test("is read back from its Secret unchanged", () => {
     expect(readContent(stored(), "shop")).toEqual(JSON.parse(JSON.stringify(CONTENT)));
   });
 
-  test("is described by its metadata alone", () => {
+  test("is described by the metadata of its Secret, without the content", () => {
     expect(readRevision(stored())).toMatchObject({
       number: 7,
       name: "chain-link.shop.v7",
@@ -44,7 +44,7 @@ describe("a revision", () => {
     });
   });
 
-  test("counts as interrupted if somebody gave it an unknown status", () => {
+  test("with an unknown status counts as interrupted", () => {
     const { metadata } = stored();
     const labels = { ...metadata.labels, "chain-link.dev/status": "fine" };
     expect(readRevision({ metadata: { ...metadata, labels } })?.status).toBe("interrupted");
@@ -56,18 +56,18 @@ describe("a revision", () => {
   });
 
   test.each([
-    ["emptied", {}, "cannot be read"],
-    ["overwritten", { revision: Buffer.from("hello").toString("base64") }, "cannot be read"],
+    ["is empty", {}, "cannot be read"],
+    ["was overwritten", { revision: Buffer.from("hello").toString("base64") }, "cannot be read"],
     [
-      "replaced by another's",
+      "holds another revision",
       { revision: (buildRevision({ ...CONTENT, revision: 6 }, "t").data as Record<string, string>).revision },
       "holds revision 6",
     ],
-  ])("that somebody %s is refused", (_, data, found) => {
+  ])("is rejected if its Secret %s", (_, data, found) => {
     expect(() => readContent(stored({ data }), "shop")).toThrow(found);
   });
 
-  test("of 1,000 links takes a small part of what a Secret holds", () => {
+  test("of 1,000 links takes less than 100 kB of a Secret", () => {
     const objects = buildObjects(buildChain(1000), { namespace: "demo" });
     const { data } = buildRevision({ ...CONTENT, objects }, "t");
     expect(Buffer.from((data as Record<string, string>).revision ?? "", "base64").length).toBeLessThan(
@@ -75,7 +75,7 @@ describe("a revision", () => {
     );
   });
 
-  test("that no Secret could hold is refused before anything is applied", () => {
+  test("that is too large for a Secret is rejected when it is built", () => {
     const noise = Buffer.from(
       Array.from(
         { length: 1_500_000 },
@@ -90,7 +90,7 @@ describe("a revision", () => {
 });
 
 describe("the size of a revision", () => {
-  /** Annotations that do not compress, of so many bytes in base64. */
+  /** Objects with an incompressible annotation of this size in base64. */
   const objectsOf = (sizeBytes: number) => {
     const { objects } = CONTENT;
     const [first, ...others] = objects;
@@ -103,14 +103,14 @@ describe("the size of a revision", () => {
     return [{ ...first, metadata: { ...first.metadata, annotations: { noise: text } } }, ...others];
   };
 
-  test("may be whatever fits into a Secret once it is compressed", () => {
-    // Hexadecimal digits of random bytes shrink to a little more than those bytes.
+  test("may be anything that fits into a Secret after compression", () => {
+    // Hexadecimal digits of random bytes compress to slightly more than those bytes.
     expect(() => assertRevisionFits(objectsOf(700 * 1024))).not.toThrow();
     const repeated = Array.from({ length: 2000 }, () => CONTENT.objects).flat();
     expect(() => assertRevisionFits(repeated)).not.toThrow();
   });
 
-  test("is refused above the limit of a Secret, with both sizes", () => {
+  test("above the limit of a Secret is rejected with both sizes", () => {
     const objects = objectsOf(1100 * 1024);
     expect(() => assertRevisionFits(objects)).toThrow(
       /takes \d{7} bytes; the Secret that records a revision holds at most 1048576/,

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { load } from "js-yaml";
 import { REQUIRED_RULES } from "../../../src/kubernetes/release/rights.ts";
 
-test("the documented Role has exactly the rights that are asked for", () => {
+test("the documented Role has exactly the rights that chain-link needs", () => {
   const page = readFileSync(new URL("../../../docs/kubernetes.md", import.meta.url), "utf8");
   const [, text = ""] = /```yaml\n(apiVersion: rbac[\s\S]*?)```/.exec(page) ?? [];
   const { rules } = load(text) as { rules: unknown };

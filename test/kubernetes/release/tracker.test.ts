@@ -65,7 +65,7 @@ async function withTracker(
   }
 }
 
-test("a Deployment whose pods wait for a node is waited for past its progress deadline", () =>
+test("the tracker keeps waiting for a Deployment with unschedulable pods after its progress deadline", () =>
   withTracker({ deployments: [STUCK], pods: [UNPLACED] }, async (tracker) => {
     const limit = AbortSignal.timeout(300);
     await expect(tracker.waitUntilReady(limit)).rejects.toThrow(NotReady);
@@ -78,14 +78,14 @@ test("a Deployment whose pods wait for a node is waited for past its progress de
     ]);
   }));
 
-test("what lacks only room does not hold up the rest of a change", () =>
+test("the tracker does not wait for unschedulable pods where the rest of a change may go on", () =>
   withTracker({ deployments: [STUCK], pods: [UNPLACED] }, async (tracker) => {
     const never = new AbortController().signal;
     await tracker.waitUntilReadyOrFull(never);
     expect(tracker.readyCount).toBe(0);
   }));
 
-test("a Deployment past its progress deadline for another reason ends the wait at once", () =>
+test("the tracker fails immediately for a Deployment that exceeded its progress deadline for another reason", () =>
   withTracker({ deployments: [STUCK], pods: [CRASHED] }, async (tracker) => {
     const never = new AbortController().signal;
     await expect(tracker.waitUntilReady(never)).rejects.toThrow("1 of 1 objects are not ready");

@@ -10,7 +10,7 @@ const QUESTION = {
   sinceMs: 0,
 };
 
-describe("what links remember of a trace", () => {
+describe("an inquiry about a trace", () => {
   let chain: TestChain;
   beforeAll(() => {
     chain = startChain(graphOf({ a: { calls: ["b"] }, b: {} }));
@@ -19,7 +19,7 @@ describe("what links remember of a trace", () => {
   afterAll(() => chain[Symbol.asyncDispose]());
   const instanceOf = (link: string, id = link): LinkInstance => ({ id, link, url: chain.link(link).url });
 
-  test("is each visit of the trace once, though a link has two addresses", async () => {
+  test("returns each visit once, even if a link has two addresses", async () => {
     const headers = { traceparent: `00-463ac35c9f6413ad${TRACE_LOW}-00000000000000aa-01` };
     await (await fetch(chain.url, { headers })).text();
     const inquiry = new Inquiry(async () => [instanceOf("a"), instanceOf("a", "again"), instanceOf("b")]);
@@ -30,7 +30,7 @@ describe("what links remember of a trace", () => {
     ]);
   });
 
-  test("is forgotten where a link is gone that was there before, as a pod that was removed", async () => {
+  test("reports a service as forgotten if one of its instances, such as a pod, was removed during the run", async () => {
     let instances = [instanceOf("a"), instanceOf("b"), instanceOf("b", "removed")];
     const inquiry = new Inquiry(async () => instances);
     const before = await inquiry.ask([QUESTION]);
@@ -45,7 +45,7 @@ describe("what links remember of a trace", () => {
     expect(later?.memoryOf("b")).toBe("whole");
   });
 
-  test("is silent where a link does not answer, and forgotten where there is none", async () => {
+  test("reports a link that does not answer as silent, and a service without links as forgotten", async () => {
     const closed = { id: "c", link: "c", url: "http://127.0.0.1:1" };
     const [found] = await new Inquiry(async () => [instanceOf("a"), closed]).ask([QUESTION]);
     expect([found?.memoryOf("a"), found?.memoryOf("c"), found?.memoryOf("d"), found?.memoryOf(null)]).toEqual(

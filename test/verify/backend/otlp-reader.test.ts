@@ -98,14 +98,14 @@ for (const [kind, path, answer] of [
   ["jaeger", "/api/v3/traces/", JAEGER],
   ["tempo", "/api/v2/traces/", TEMPO],
 ] as const) {
-  test(`${kind}: the documented answer is read, an absent trace is absent, another's spans are not ours`, async () => {
+  test(`${kind}: the documented answer is read; a missing trace and spans of other traces are left out`, async () => {
     await using server = serve({ [path + TRACE]: answer });
     const reader = new OtlpReader(kind, `http://127.0.0.1:${server.port}`);
     const traces = await reader.read([TRACE, "2".repeat(32)], signal);
     expect([...traces]).toEqual([[TRACE, [EXPECTED]]]);
   });
 
-  test(`${kind}: a web page, an error and half an answer are said to be that`, async () => {
+  test(`${kind}: the error names an unusable answer: a web page, a status, broken JSON or other traces`, async () => {
     const bad = {
       "a web page": new Response("<html>", { headers: { "Content-Type": "text/html" } }),
       "503 busy": new Response("busy", { status: 503 }),
@@ -123,7 +123,7 @@ for (const [kind, path, answer] of [
   });
 }
 
-test("jaeger: services are listed, and traces of one are found by the time of a run", async () => {
+test("jaeger: services are listed, and traces of a service are found within a time range", async () => {
   const asked: URL[] = [];
   await using server = Bun.serve({
     hostname: "127.0.0.1",
@@ -153,12 +153,12 @@ test("jaeger: services are listed, and traces of one are found by the time of a 
   });
 });
 
-test("tempo is not searched", () => {
+test("tempo: the reader cannot list services or search traces", () => {
   const reader = new OtlpReader("tempo", "http://127.0.0.1:1");
   expect([reader.readServices, reader.findTraces]).toEqual([undefined, undefined]);
 });
 
-test("jaeger: found traces that are streamed, one a line, are read as well", async () => {
+test("jaeger: an answer that streams one result per line is read", async () => {
   const other = JSON.stringify(JAEGER).replaceAll(TRACE, "3".repeat(32));
   await using server = Bun.serve({
     hostname: "127.0.0.1",

@@ -29,7 +29,7 @@ function read(name: string): string {
   return readFileSync(new URL(`../../../docs/canary/${name}`, import.meta.url), "utf8");
 }
 
-/** Every series that a canary has, with the names of its labels. */
+/** Every series of a canary, with the names of its labels. */
 function exportedSeries(): Map<string, Set<string>> {
   const totals = new CanaryTotals();
   const tally = new Tally();
@@ -57,7 +57,7 @@ const SERIES = exportedSeries();
 const rules = (load(read("alerts.yaml")) as Rules).groups.flatMap((group) => group.rules);
 const dashboard = JSON.parse(read("dashboard.json")) as Dashboard;
 
-describe("what docs/canary asks for", () => {
+describe("docs/canary", () => {
   const expressions = [
     ...rules.map(({ alert, expr }) => [alert, expr] as const),
     ...dashboard.panels.flatMap(({ id, targets }) =>
@@ -68,7 +68,7 @@ describe("what docs/canary asks for", () => {
     ),
   ];
 
-  test.each(expressions)("%s names series that a canary has, and their labels", (_name, expr) => {
+  test.each(expressions)("%s uses only existing series and labels", (_name, expr) => {
     const names = expr.match(/chain_link_\w+/g) ?? [];
     expect(names.filter((name) => !SERIES.has(name))).toEqual([]);
     const known = new Set(["namespace", ...names.flatMap((name) => [...(SERIES.get(name) ?? [])])]);
@@ -77,7 +77,7 @@ describe("what docs/canary asks for", () => {
     expect([...asked, ...matched].filter((label) => !known.has(label))).toEqual([]);
   });
 
-  test("every series is on the dashboard or behind an alert", () => {
+  test("uses every series on the dashboard or in an alert", () => {
     const text = expressions.map(([, expr]) => expr).join("\n");
     const unused = [...SERIES.keys()].filter(
       (name) => !text.includes(name.replace(/_(bucket|sum|count)$/, "")),
@@ -85,7 +85,7 @@ describe("what docs/canary asks for", () => {
     expect(unused).toEqual([]);
   });
 
-  test("each alert says what it means, with labels that it has", () => {
+  test("describes each alert with labels that the alert has", () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
     for (const { expr, annotations } of rules) {
       const text = `${annotations.summary} ${annotations.description}`;

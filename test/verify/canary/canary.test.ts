@@ -18,7 +18,7 @@ import { readPrometheusText } from "../../helpers/prometheus-text.ts";
 import { statusOf } from "../../helpers/raw-http.ts";
 
 const REQUESTS = 4;
-/** A machine that is busy answers late; nothing here is about that. */
+/** Generous, because a busy machine answers late, which no test here is about. */
 const TIMEOUT_MS = 30_000;
 const WAIT_MS = 60_000;
 
@@ -107,7 +107,7 @@ async function scrape(url: string) {
     )?.value;
 }
 
-/** Stands before a backend and answers 503 while it is down. */
+/** A proxy before a backend that answers 503 while it is down. */
 function startGate() {
   const gate = { target: "", isDown: false };
   const server = Bun.serve({
@@ -125,7 +125,7 @@ function startGate() {
   });
 }
 
-test("windows are judged one after the other; it is ready when the first was", async () => {
+test("a canary is ready once it has judged its first window, and goes on to judge more", async () => {
   await using it = startCanary();
   expect((await fetch(`${it.url}/readiness`)).status).toBe(503);
   expect((await fetch(`${it.url}/health`)).status).toBe(200);
@@ -143,7 +143,7 @@ test("windows are judged one after the other; it is ready when the first was", a
   expect(value("last_success_timestamp_seconds")).toBeGreaterThan(1e9);
 }, 120_000);
 
-test("spans that do not arrive are counted as their link's, with the reason, as long as they do not", async () => {
+test("missing spans are counted by link and reason until they arrive again", async () => {
   await using it = startCanary({ maxWaitMs: 3000 });
   await eventually(async () => (it.totals.windows.complete >= 2 ? true : undefined), WAIT_MS);
   it.proxy.edit = (spans) => spans.filter(({ localEndpoint }) => localEndpoint?.serviceName !== "b");
@@ -161,7 +161,7 @@ test("spans that do not arrive are counted as their link's, with the reason, as 
   expect((await fetch(`${it.url}/readiness`)).status).toBe(200);
 }, 120_000);
 
-test("while the backend cannot be read nothing is complete and nothing is missing: it cannot be told", async () => {
+test("a window counts as could-not-tell while the backend cannot be read", async () => {
   await using gate = startGate();
   gate.isDown = true;
   await using it = startCanary({ reader: new ZipkinReader(gate.url), maxWaitMs: 400 });
@@ -177,7 +177,7 @@ test("while the backend cannot be read nothing is complete and nothing is missin
   expect((await scrape(it.url))("up")).toBe(1);
 }, 120_000);
 
-test("a backend that is away for less than the time that is waited costs no verdict", async () => {
+test("a backend outage shorter than the maximum wait does not spoil a window", async () => {
   await using gate = startGate();
   await using it = startCanary({ reader: new ZipkinReader(gate.url) });
   gate.target = it.collector.url;
@@ -190,7 +190,7 @@ test("a backend that is away for less than the time that is waited costs no verd
   expect(it.totals.windows).toMatchObject({ incomplete: 0, "could-not-tell": 0 });
 }, 120_000);
 
-test("a backend that is too slow for the rate makes windows fewer, never more that wait", async () => {
+test("windows are skipped, and the number of open windows is bounded, if the backend is too slow", async () => {
   await using gate = Bun.serve({ port: 0, fetch: () => new Promise<Response>(() => {}) });
   await using it = startCanary({
     reader: new ZipkinReader(`http://127.0.0.1:${gate.port}`),
@@ -200,14 +200,14 @@ test("a backend that is too slow for the rate makes windows fewer, never more th
     maxWaitMs: 50,
   });
   await eventually(async () => (it.totals.skippedWindows > 20 ? true : undefined), WAIT_MS);
-  // Each for 100 ms at most, and a window each millisecond as long as nothing could be told.
+  // A window stays open for at most 100 ms, and while nothing can be told a new one starts each millisecond.
   expect(it.totals.openWindows).toBe(110);
   await it.end();
   expect(it.totals.openWindows).toBe(0);
   expect(it.totals.unjudged).toBeGreaterThan(0);
 }, 120_000);
 
-test("names that come from traces are quoted", () => {
+test("names from traces are escaped in metrics", () => {
   const totals = new CanaryTotals();
   totals.brokenEdges.set('a"\\\n > b', 1);
   const { samples } = readPrometheusText(renderCanaryMetrics(totals)).get(
@@ -218,7 +218,7 @@ test("names that come from traces are quoted", () => {
   expect(samples).toHaveLength(1);
 });
 
-test("HEAD is GET without a body, and malformed requests are counted and told", async () => {
+test("the canary's server answers HEAD like GET, and counts and reports malformed requests", async () => {
   const told: string[] = [];
   const server = startCanaryServer({
     host: "127.0.0.1",

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { parseTopology } from "../../../src/topology/parse.ts";
 import { graphOf } from "../../../src/verify/judge/call-graph.ts";
 
-test("a service may answer by itself with what its behaviors say, and with nothing else", () => {
+test("a service's own errors are the statuses that its behaviors can produce", () => {
   const { services } = graphOf(
     parseTopology(
       `apiVersion: chain-link.dev/v1

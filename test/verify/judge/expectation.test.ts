@@ -71,7 +71,7 @@ function span(fields: Partial<SeenSpan>): SeenSpan {
   return { ...plain, startUs: 0, endUs: 100, ...fields };
 }
 
-/** A request of `a`, which calls `b` twice, each time with so many spans of an agent that reports as `b`. */
+/** A request of `a`, which calls `b` twice, each call with this number of spans of an agent that reports as `b`. */
 function platformOf(requests: readonly (readonly number[])[]): Platform {
   const tally = new PlatformTally();
   for (const counts of requests) {
@@ -90,8 +90,8 @@ function platformOf(requests: readonly (readonly number[])[]): Platform {
   return tally.result();
 }
 
-describe("what the platform recorded", () => {
-  test("is counted by call, and time that several spans cover counts once", () => {
+describe("the spans that a platform recorded", () => {
+  test("are counted by call, and time that several spans cover counts once", () => {
     const { rows, calls, tracesRead } = platformOf([[2, 2], [2, 0], [0, 0], [1]]);
     expect(tracesRead).toBe(4);
     expect(calls).toEqual({ "a > b": 7, "> a": 4, "in a": 4 });
@@ -114,14 +114,14 @@ describe("what the platform recorded", () => {
     ["ebpf: 1 span on b > c", "could-not-tell"],
   ];
   for (const [text, outcome] of outcomes) {
-    test(`where each call has two spans, '${text}' is ${outcome}`, () => {
+    test(`make '${text}' ${outcome} if each call has two spans`, () => {
       expect(checkExpectation(parseExpectation(text), platformOf([[2, 2], [2]])).outcome as string).toBe(
         outcome,
       );
     });
   }
 
-  test("a share is compared with that of calls", () => {
+  test("are compared with an expected share of the calls", () => {
     const platform = platformOf([[1], [1], [1], [0]]);
     const check = (share: string) =>
       checkExpectation(parseExpectation(`b: 1 span on a > b in ${share}`), platform);

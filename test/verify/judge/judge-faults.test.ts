@@ -7,7 +7,7 @@ import type { SeenSpan } from "../../../src/verify/judge/seen-span.ts";
 import type { Verdict } from "../../../src/verify/judge/verdict.ts";
 import { simulateTrace } from "./simulated-trace.ts";
 
-/** Raise it for a proof at length: `VERIFY_FAULT_ROUNDS=100000`. */
+/** Raise it for a longer proof: `VERIFY_FAULT_ROUNDS=100000`. */
 const ROUNDS = Number(process.env.VERIFY_FAULT_ROUNDS ?? 2000);
 
 const GRAPH = graphOf(
@@ -29,11 +29,11 @@ services:
   ),
 );
 
-/** What was done to a trace between its links and the one who judges. */
+/** The faults that a trace suffered between its links and the judge. */
 interface Damage {
   readonly seen: SeenSpan[];
   readonly lost: ReadonlySet<SeenSpan>;
-  /** As recorded, with what became of it. */
+  /** The recorded span, with its altered form. */
   readonly altered: ReadonlyMap<SeenSpan, SeenSpan>;
   readonly copies: number;
 }
@@ -43,7 +43,7 @@ function damage(spans: readonly SeenSpan[], random: Random): Damage {
   const altered = new Map<SeenSpan, SeenSpan>();
   const seen: SeenSpan[] = [];
   let copies = 0;
-  // Traces of all kinds: whole ones, those with one fault, those with many.
+  // Traces of all kinds: complete ones, some with one fault, some with many.
   const chance = [0, 0.02, 0.1, 0.4][Math.floor(random() * 4)] as number;
   const kinds = 1 + Math.floor(random() * 7);
   for (const span of spans) {
@@ -92,7 +92,7 @@ function learned(): CallGraph | null {
 const GIVEN: Knowledge = { graph: GRAPH, services: new Set(GRAPH.services.keys()), foreign: new Set() };
 const KNOWLEDGE: Readonly<Record<string, Knowledge>> = {
   "the topology": GIVEN,
-  "a graph that was learned": { graph: learned(), services: null, foreign: new Set() },
+  "a learned graph": { graph: learned(), services: null, foreign: new Set() },
   nothing: { graph: null, services: null, foreign: new Set() },
 };
 
@@ -105,18 +105,18 @@ function check(
 ): void {
   const isHurt = lost.size + altered.size > 0;
   const isGood = ["complete", "duplicated"].includes(verdict.class);
-  // Never a false "complete" …
+  // The verdict is never a false "complete" …
   if (isGood && !isCut) expect(isHurt).toBe(false);
-  // … and nobody is accused where nothing happened.
+  // … and no link is accused without a fault.
   if (!isHurt) {
     expect(verdict).toMatchObject({ missing: [], unattributed: 0, altered: [], unexpected: [] });
     expect(isGood).toBe(!isCut);
   }
-  // Lost spans beside altered ones may look like others that were lost, so long as no digest and no topology says otherwise;
-  // and an altered parent like the id of one that was lost, where no digest does.
+  // Without a digest or a topology, lost spans beside altered ones may look like other lost spans; without a digest, an
+  // altered parent may look like the id of a lost span.
   const isMixed = lost.size > 0 && altered.size > 0 && verdict.certainty !== "proved";
   if (isMixed && !isGiven) return;
-  // What is said to be missing is not there as it was recorded.
+  // A span reported as missing did not arrive as it was recorded.
   const gone = [...lost, ...altered.keys()];
   expect(verdict.missing.length + verdict.unattributed).toBeLessThanOrEqual(gone.length);
   for (const { id, link, kind } of verdict.missing) {
@@ -129,7 +129,7 @@ function check(
       expect(`${kind} ${link} ${Math.min(said, real)}`).toBe(`${kind} ${link} ${said}`);
     }
   }
-  // What is said to be altered was altered, from what is said.
+  // A span reported as altered was altered, and had the reported value before.
   for (const { span, field, was } of verdict.altered) {
     const original = spans.find((it) => it.id === span.id);
     expect(original !== undefined && altered.has(original)).toBe(true);
@@ -143,7 +143,7 @@ function check(
 }
 
 for (const [name, knowledge] of Object.entries(KNOWLEDGE)) {
-  test(`whatever happens to a trace, nothing false is said of it; known is ${name}`, () => {
+  test(`no verdict on a trace with random faults is false if the judge knows ${name}`, () => {
     for (let round = 0; round < ROUNDS; round++) {
       const random = randomSource(`${name} ${round}`)("test");
       const timeout = random() < 0.2 ? 0.1 : 0;

@@ -9,7 +9,7 @@ import { judgeTrace, type Knowledge } from "../../../src/verify/judge/judge.ts";
 import type { SeenSpan } from "../../../src/verify/judge/seen-span.ts";
 import { simulateTrace } from "./simulated-trace.ts";
 
-/** Fan-out, retries, errors, a service that two others call, a call that is made by chance. */
+/** A graph with fan-out, retries, errors, a service that two others call, and a call with a probability. */
 const TREE = graphOf(
   parseTopology(
     `apiVersion: chain-link.dev/v1
@@ -64,17 +64,17 @@ function eachRound(name: string, body: (random: Random) => void): void {
   }
 }
 
-/** The first trace that is so. */
+/** The first simulated trace whose spans match. */
 function simulateUntil(graph: CallGraph, isWanted: (spans: readonly SeenSpan[]) => boolean) {
   for (let round = 0; round < 1000; round++) {
     const trace = simulateTrace(graph, randomSource(`until ${round}`)("test"), { error: 0.5, timeout: 0 });
     if (isWanted(trace.spans)) return trace;
   }
-  throw new Error("no trace is so");
+  throw new Error("no trace matches");
 }
 
-describe("a trace that is whole", () => {
-  test("is complete, with errors, retries and calls left to chance, whatever the order of its spans", () => {
+describe("a trace without faults", () => {
+  test("is complete with errors, retries and random calls, whatever the order of its spans", () => {
     eachRound("whole", (random) => {
       const { spans, ledger } = simulateTrace(TREE, random, { error: 0.2, timeout: 0 });
       const shuffled = spans.toSorted(() => random() - 0.5);
@@ -85,7 +85,7 @@ describe("a trace that is whole", () => {
     });
   });
 
-  test("is unknown where a call got no answer, and nothing is called lost, whether what is below arrived or not", () => {
+  test("is unknown if a call got no answer, and no span counts as missing", () => {
     let cut = 0;
     eachRound("cut", (random) => {
       const { spans, ledger } = simulateTrace(TREE, random, { error: 0.1, timeout: 0.1 });
@@ -97,7 +97,7 @@ describe("a trace that is whole", () => {
     expect(cut).toBeGreaterThan(ROUNDS / 5);
   });
 
-  test("is unknown where requests were sent twice or answers had no account, however many: none of it is unexpected", () => {
+  test("is unknown if requests were sent twice or answers had no ledger, and no span is unexpected", () => {
     let several = 0;
     eachRound("parts", (random) => {
       const chances = { error: 0.2, timeout: 0.03, stripped: 0.1, repeated: 0.15 };
@@ -113,7 +113,7 @@ describe("a trace that is whole", () => {
   });
 
   test.each([200, 404, 500])(
-    "a call that was answered %d and without a ledger is broken where its callee said so, and otherwise unknown",
+    "with a call answered %d without a ledger has a broken context if the callee says so, and is otherwise unknown",
     (status) => {
       const graph = graphOf(buildChain(2));
       const { spans } = simulateTrace(graph, randomSource("x")("x"), SURE);
@@ -121,7 +121,7 @@ describe("a trace that is whole", () => {
         .filter(({ serviceName }) => serviceName === graph.entry)
         .map((span) => (span.kind === "CLIENT" ? { ...span, status } : span));
       const ledger = { ...ledgerOf(seen), unknown: 1 };
-      // Something before the callee may have answered by itself.
+      // A proxy before the callee may have answered by itself.
       const judge = (trace: readonly SeenSpan[]) => judgeTrace(recordOf(ledger), trace, knowledgeOf(graph));
       expect(judge(seen)).toMatchObject({ class: "unknown", missing: [], brokenEdges: [] });
       const said = seen.map((span) => (span.kind === "CLIENT" ? { ...span, isContextBroken: true } : span));
@@ -129,7 +129,7 @@ describe("a trace that is whole", () => {
     },
   );
 
-  test("a link that was told to fail makes others neither call nor lose", () => {
+  test("with a fault injected into a link has missing spans only on the calls that were made", () => {
     const topology = parseTopology(
       `apiVersion: chain-link.dev/v1
 kind: Topology
@@ -153,7 +153,7 @@ services:
     expect(said.missing.length + said.unattributed).toBe(2);
   });
 
-  test("is seen through foreign spans in between", () => {
+  test("is complete with foreign spans between its own", () => {
     const { spans } = simulateTrace(TREE, randomSource("x")("x"), SURE);
     const server = spans.find(({ kind, parentId }) => kind === "SERVER" && parentId !== null) as SeenSpan;
     const gateway = { ...server, id: "00000000000000aa", serviceName: "gateway" };
@@ -161,13 +161,13 @@ services:
     const ledger = ledgerOf(moved);
     const verdict = judgeTrace(recordOf(ledger), [...moved, gateway], KNOWN);
     expect(verdict).toMatchObject({ class: "complete", foreign: 1, orphans: [] });
-    // The gateway's own span went elsewhere: all of ours is there, but the trace hangs in the air.
+    // The gateway's own span went to another backend: none of our spans is missing, but one has no parent.
     expect(judgeTrace(recordOf(ledger), moved, KNOWN)).toMatchObject({ class: "orphaned", missing: [] });
   });
 });
 
-describe("spans that were lost", () => {
-  test("are named by link and kind where only one way fits; otherwise none is accused that is not lost", () => {
+describe("lost spans", () => {
+  test("are attributed to link and kind if only one explanation fits; no other span is accused", () => {
     let exact = 0;
     let total = 0;
     eachRound("lost", (random) => {
@@ -193,7 +193,7 @@ describe("spans that were lost", () => {
     expect(exact / total).toBeGreaterThan(0.95);
   });
 
-  test("are all named in a chain without chance", () => {
+  test("are all attributed in a chain without random calls", () => {
     const graph = graphOf(buildChain(8));
     eachRound("sure", (random) => {
       const { spans, ledger } = simulateTrace(graph, random, SURE);
@@ -205,7 +205,7 @@ describe("spans that were lost", () => {
     });
   });
 
-  test("are all counted when a whole trace of a chain of 1,000 is gone", () => {
+  test("are all counted if the whole trace of a chain of 1,000 is missing", () => {
     const graph = graphOf(buildChain(1000));
     const { ledger } = simulateTrace(graph, randomSource("long")("x"), SURE);
     const verdict = judgeTrace(recordOf(ledger), [], knowledgeOf(graph));
@@ -213,7 +213,7 @@ describe("spans that were lost", () => {
     expect(verdict.missing.length + verdict.unattributed).toBe(1999);
   });
 
-  test("are named by what was learned from whole traces where nobody gives a graph", () => {
+  test("are attributed with a graph learned from complete traces", () => {
     const learner = new GraphLearner();
     const random = randomSource("learn")("x");
     const graph = graphOf(buildChain(5));
@@ -229,7 +229,7 @@ describe("spans that were lost", () => {
     expect(judgeTrace(recordOf(ledger), seen, NOBODY)).toMatchObject({ class: "partial", unattributed: 1 });
   });
 
-  test("of a callee that is called twice, and seen so, are not taken for those of another", () => {
+  test("of a callee that is called twice are not attributed to another callee", () => {
     const graph = graphOf(
       parseTopology(
         `apiVersion: chain-link.dev/v1
@@ -262,7 +262,7 @@ services:
   });
 });
 
-describe("spans that were altered", () => {
+describe("altered spans", () => {
   type Alter = (span: SeenSpan, others: readonly SeenSpan[], random: Random) => SeenSpan;
   const alterations: Readonly<Record<string, Alter>> = {
     parent: (span, others, random) => ({
@@ -277,7 +277,7 @@ describe("spans that were altered", () => {
   };
   for (const [field, alter] of Object.entries(alterations)) {
     for (const count of [1, 2]) {
-      test(`are exactly those, with what they were: ${field} of ${count}`, () => {
+      test(`are all found with their former ${field}: ${count} of a trace`, () => {
         eachRound(`${field} ${count}`, (random) => {
           const { spans, ledger } = simulateTrace(TREE, random, { error: 0.1, timeout: 0 });
           const chosen = new Set<SeenSpan>();
@@ -311,24 +311,24 @@ describe("the other classes", () => {
   const call = spans.find(({ kind, remote }) => kind === "CLIENT" && remote === "ads") as SeenSpan;
   const withoutAds = spans.filter(({ parentId }) => parentId !== call.id);
 
-  test("equal copies are duplicated, the trace is whole otherwise", () => {
+  test("a trace with equal copies of a span is duplicated", () => {
     const verdict = judgeTrace(recordOf(ledger), [...spans, one], KNOWN);
     expect(verdict).toMatchObject({ class: "duplicated", copies: [one], missing: [] });
   });
 
-  test("of two copies that differ, the recorded one is known by the digest", () => {
+  test("a trace with a span and its altered copy is duplicated, because the digest shows which one was recorded", () => {
     const wrong = { ...one, parentId: "00000000000000ff" };
     const verdict = judgeTrace(recordOf(ledger), [wrong, ...spans], KNOWN);
     expect(verdict).toMatchObject({ class: "duplicated", certainty: "proved", missing: [] });
   });
 
-  test("a span of our links that no ledger knows is unexpected, and the others are proved", () => {
+  test("a span of a link that is in no ledger is unexpected, and the others are proved", () => {
     const extra = { ...one, id: "00000000000000ee", parentId: one.id };
     const verdict = judgeTrace(recordOf(ledger), [...spans, extra], KNOWN);
     expect(verdict).toMatchObject({ class: "unexpected", certainty: "proved", unexpected: [extra] });
   });
 
-  test("a call whose callee said that it began another trace is a broken context of its edge", () => {
+  test("a callee that says it began another trace has broken the context on its edge", () => {
     const said = withoutAds.map((span) =>
       span.kind === "CLIENT" && span.remote === "ads" ? { ...span, isContextBroken: true } : span,
     );
@@ -337,7 +337,7 @@ describe("the other classes", () => {
     expect(verdict).toMatchObject({ class: "broken-context", brokenEdges });
   });
 
-  test("an entry that began a trace of its own is a broken context of the first edge", () => {
+  test("an entry that began a trace of its own has broken the context on the first edge", () => {
     const brokenEdges = [{ from: null, to: "frontend" }];
     expect(judgeTrace({ ledger, isSampled: true, isBroken: true }, [], KNOWN)).toMatchObject({
       class: "broken-context",
@@ -345,29 +345,29 @@ describe("the other classes", () => {
     });
   });
 
-  test("without a ledger nothing is said to be complete", () => {
+  test("a trace without a ledger is unknown", () => {
     expect(judgeTrace({ ledger: null, isSampled: true, isBroken: false }, spans, KNOWN).class).toBe(
       "unknown",
     );
   });
 
-  test("a link that recorded nothing though it was asked to is named, and nothing is called lost", () => {
+  test("a link that ignored a positive sampling decision is named, and no span counts as missing", () => {
     const verdict = judgeTrace(recordOf(ledgerOf(withoutAds)), withoutAds, KNOWN);
     expect(verdict).toMatchObject({ class: "complete", samplingIgnoredBy: ["ads"] });
   });
 
-  test("an entry that recorded nothing though it was asked to is named, and nothing is complete", () => {
+  test("an entry that ignored a positive sampling decision is named, and the trace is not sampled", () => {
     const verdict = judgeTrace(recordOf(ledgerOf([])), [], KNOWN);
     expect(verdict).toMatchObject({ class: "not-sampled", samplingIgnoredBy: ["frontend"] });
   });
 
-  test("a link that recorded though it was asked not to is named", () => {
+  test("a link that ignored a negative sampling decision is named", () => {
     const ads = spans.filter(({ serviceName, kind }) => serviceName === "ads" && kind === "SERVER");
     const verdict = judgeTrace({ ledger: ledgerOf(ads), isSampled: false, isBroken: false }, ads, KNOWN);
     expect(verdict).toMatchObject({ class: "complete", samplingIgnoredBy: ["ads"] });
   });
 
-  test("a request that is not sampled, and of which nothing is there, is no loss", () => {
+  test("an unsampled request without spans is not sampled", () => {
     const none = { count: 0, high: 0, low: 0, unknown: 0 };
     expect(judgeTrace({ ledger: none, isSampled: false, isBroken: false }, [], KNOWN).class).toBe(
       "not-sampled",
@@ -375,8 +375,8 @@ describe("the other classes", () => {
   });
 });
 
-describe("a link that took itself for the root", () => {
-  /** As recorded by `service`, whose request named a parent that only a load generator sends. */
+describe("a link that wrongly recorded itself as the root", () => {
+  /** The spans if `service` received a parent id that only a load generator sends. */
   function cutOff(service: string, graph: CallGraph) {
     const { spans } = simulateTrace(graph, randomSource("root")("test"), SURE);
     const changed = spans.map((span) =>
@@ -388,7 +388,7 @@ describe("a link that took itself for the root", () => {
   const CHAIN = graphOf(buildChain(3));
   const [first = "", second = "", third = ""] = [...CHAIN.services.keys()];
 
-  test("makes the trace wrong on its edge, though its ledger agrees with its spans", () => {
+  test("makes the trace wrong-parent on its edge, although its ledger matches its spans", () => {
     for (const [from, to] of [
       [first, second],
       [second, third],
@@ -402,7 +402,7 @@ describe("a link that took itself for the root", () => {
     }
   });
 
-  test("is told without a graph, too: the first span of the trace is its root", () => {
+  test("is found without a graph, too, because the first span of the trace is its root", () => {
     const { spans, ledger } = cutOff(third, CHAIN);
     const verdict = judgeTrace(recordOf(ledger), spans, NOBODY);
     expect(verdict.class).toBe("wrong-parent");
@@ -410,7 +410,7 @@ describe("a link that took itself for the root", () => {
   });
 });
 
-describe("a trace with as many spans as were recorded, but other ones", () => {
+describe("a trace with the recorded number of spans, but not the recorded ones,", () => {
   const CHAIN = graphOf(buildChain(5));
   const whole = () => simulateTrace(CHAIN, randomSource("other")("test"), SURE);
   const renamed = (span: SeenSpan): SeenSpan => ({
@@ -418,7 +418,7 @@ describe("a trace with as many spans as were recorded, but other ones", () => {
     id: span.id.replace(/^./, (digit) => (digit === "0" ? "1" : "0")),
   });
 
-  test.each(["SERVER", "CLIENT"] as const)("is altered when the id of one %s span is another", (kind) => {
+  test.each(["SERVER", "CLIENT"] as const)("is altered if one %s span has another id", (kind) => {
     const { spans, ledger } = whole();
     const at = spans.findIndex((span) => span.kind === kind && span.parentId !== null);
     const verdict = judgeTrace(
@@ -429,7 +429,7 @@ describe("a trace with as many spans as were recorded, but other ones", () => {
     expect(verdict).toMatchObject({ class: "altered", missing: [], unattributed: 0 });
   });
 
-  test("is altered when a span of another trace stands in for one of its own", () => {
+  test("is altered if a span of another trace replaces one of its own", () => {
     const { spans, ledger } = whole();
     const other = simulateTrace(CHAIN, randomSource("another")("test"), SURE).spans;
     for (let at = 1; at < spans.length; at++) {
@@ -438,7 +438,7 @@ describe("a trace with as many spans as were recorded, but other ones", () => {
     }
   });
 
-  test("is altered when so many parents are others that nobody can say which", () => {
+  test("is altered if too many spans have another parent to tell which ones", () => {
     const { spans, ledger } = whole();
     const changed = spans.map((span, at) =>
       at > 0 && at < 6 ? { ...span, parentId: spans.at(-at)?.id ?? null } : span,

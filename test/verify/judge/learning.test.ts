@@ -37,7 +37,7 @@ function called() {
   return [root, call, span("x", "SERVER", call.id)];
 }
 
-test("a link that stands in a gateway's place in one trace is a link in all others", () => {
+test("a service known as a link stays one after a trace in which it looks like a gateway", () => {
   const learning = new Learning(null);
   const whole = called();
   expect(learning.judge(record(whole), whole).class).toBe("complete");
@@ -57,7 +57,7 @@ test("a link that stands in a gateway's place in one trace is a link in all othe
   }
 });
 
-test("also when it was a gateway first", () => {
+test("a service that first looked like a gateway is a link once a ledger proves it", () => {
   const learning = new Learning(null);
   const gateway = span("x", "SERVER", null);
   const behind = { ...span("a", "SERVER", null), parentId: gateway.id };

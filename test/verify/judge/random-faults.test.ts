@@ -7,7 +7,7 @@ import { eventually } from "../../helpers/cli.ts";
 import { startFaultProxy } from "../../helpers/fault-proxy.ts";
 import { verifyRun } from "../../helpers/verify-run.ts";
 
-/** Raise it for a proof at length: `VERIFY_FAULT_RUNS=2000`. */
+/** Raise it for a longer proof: `VERIFY_FAULT_RUNS=2000`. */
 const RUNS = Number(process.env.VERIFY_FAULT_RUNS ?? 10);
 const REQUESTS = 40;
 
@@ -25,7 +25,7 @@ const TREE = graphOf({
 });
 const NAMES = [...TREE.services.keys()];
 
-/** What the proxy has done to spans: the truth. */
+/** The faults that the proxy applied to spans; results are compared with them. */
 class Faults {
   readonly lost: Span[] = [];
   readonly altered: Span[] = [];
@@ -90,7 +90,7 @@ async function proveRun(seed: string): Promise<void> {
   proxy.delayMs = random() < 0.3 ? random() * 300 : 0;
   const result = await verifyRun({
     ...{ url: chain.url, topology, requests: REQUESTS },
-    // Judged when all was sent, or while more is.
+    // The run is judged after its last request, or while requests are still sent.
     ...(isLive ? { perSecond: 40, maxWaitMs: 500 } : { perSecond: 1000, maxWaitMs: 0, isSentFirst: true }),
     backend: { kind: "collector", url: collector.url },
     links: new Map([...chain.links].map(([name, { url }]) => [name, url])),
@@ -103,7 +103,7 @@ async function proveRun(seed: string): Promise<void> {
   const { lost, altered, copies } = faults;
   const hurt = new Set([...lost, ...altered].map(({ traceId }) => traceId)).size;
   const { traces, spans, links } = result;
-  // Never a false "complete", and no trace is accused to which nothing was done.
+  // No trace is falsely "complete", and no trace is accused without a fault.
   expect(traces.complete + traces.duplicated).toBe(REQUESTS - hurt);
   if (hurt > 0) expect(result.outcome).not.toBe("complete");
   expect(spans.copies).toBe(copies);
@@ -125,7 +125,7 @@ async function proveRun(seed: string): Promise<void> {
   }
 }
 
-test("drops, copies, alterations, a killed link and a slow way at random: what is said is true", async () => {
+test("results are true with random drops, copies, alterations, delays and a killed link", async () => {
   const first = Number(process.env.VERIFY_FAULT_SEED ?? Date.now());
   for (let run = 0; run < RUNS; run++) {
     const seed = `${first + run}`;

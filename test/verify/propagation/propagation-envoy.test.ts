@@ -13,7 +13,7 @@ beforeAll(() => {
 });
 afterAll(() => collector.stop());
 
-/** What is wrong with the forms that pass a real Envoy before one of three links: `form: state`, by edge. */
+/** The forms that a real Envoy before one of three links does not keep: `form: state`, by edge. */
 async function findWrong(before: "a" | "c", options: EnvoyOptions) {
   const between = { url: "" };
   await using chain = startChain(quickChain("a", "b", "c"), {
@@ -44,23 +44,23 @@ async function findWrong(before: "a" | "c", options: EnvoyOptions) {
 }
 
 const EDGES = ["(verify) > a", "a > b", "b > c"];
-/** Envoy's OpenTelemetry tracer reads W3C context alone, and begins a trace for every other form. */
+/** Envoy's OpenTelemetry tracer reads only W3C context, and begins a new trace for every other form. */
 const ONLY_B3 = ["", " 64 bit", " debug", " not sampled", " undecided"].flatMap((end) =>
   ["b3 single", "b3 multi"].map((form) => `${form}${end}`),
 );
 
-describe.skipIf(!hasEnvoy)("every form of trace context is judged behind a real Envoy", () => {
+describe.skipIf(!hasEnvoy)("a real Envoy", () => {
   for (const before of ["a", "c"] as const) {
     const edge = before === "a" ? "(verify) > a" : "b > c";
 
-    test(`without a tracer, before ${before}: all are kept`, async () => {
+    test(`without a tracer before ${before} keeps every form of trace context`, async () => {
       expect(await findWrong(before, {})).toEqual({ outcome: "kept", edges: EDGES, wrong: {} });
     });
 
     for (const hasUpstreamSpan of [false, true]) {
       const spans = hasUpstreamSpan ? "two spans" : "one span";
 
-      test(`with a Zipkin tracer and ${spans}, before ${before}: nothing is unknown`, async () => {
+      test(`with a Zipkin tracer and ${spans} before ${before} changes only B3 forms on its edge`, async () => {
         const { edges, outcome, wrong } = await findWrong(before, { tracer: "zipkin", hasUpstreamSpan });
         expect(edges).toEqual(EDGES);
         expect(outcome).toBe("broken");
@@ -70,7 +70,7 @@ describe.skipIf(!hasEnvoy)("every form of trace context is judged behind a real 
         expect(wrong[edge]?.filter((it) => it.startsWith("w3c"))).toEqual([]);
       });
 
-      test(`with an OpenTelemetry tracer and ${spans}, before ${before}: B3 is broken on its edge`, async () => {
+      test(`with an OpenTelemetry tracer and ${spans} before ${before} breaks B3 on its edge`, async () => {
         const { edges, outcome, wrong } = await findWrong(before, {
           tracer: "opentelemetry",
           hasUpstreamSpan,
@@ -79,7 +79,7 @@ describe.skipIf(!hasEnvoy)("every form of trace context is judged behind a real 
         expect(outcome).toBe("broken");
         expect(Object.keys(wrong)).toEqual([edge]);
         for (const form of ONLY_B3) expect(wrong[edge]).toContain(`${form}: broken`);
-        // tracestate, baggage and x-request-id pass; Envoy writes the flags anew.
+        // Envoy passes on tracestate, baggage and x-request-id, but rewrites the flags.
         const ofW3c = wrong[edge]?.filter((it) => it.startsWith("w3c"));
         expect(ofW3c).toEqual(["w3c random: changed"]);
       });

@@ -10,7 +10,7 @@ import { startFaultProxy, startHeaderProxy } from "../../helpers/fault-proxy.ts"
 
 setDefaultTimeout(60_000);
 
-/** `form: edge state` of all that is neither kept nor unused. */
+/** `form: edge state` of every form that is neither kept nor unused. */
 function findingsOf(result: PropagationResult): string[] {
   return result.forms.flatMap(({ form, edges }) =>
     Object.entries(edges)
@@ -19,14 +19,14 @@ function findingsOf(result: PropagationResult): string[] {
   );
 }
 
-describe("forms of trace context through a chain of three", () => {
+describe("in a chain of three", () => {
   let collector: ReturnType<typeof startCollector>;
   beforeAll(() => {
     collector = startCollector({ host: "127.0.0.1", port: 0 });
   });
   afterAll(() => collector.stop());
 
-  /** With a proxy before one of the links; `entry` stands between us and the first. */
+  /** Verifies with a proxy before one of the links; `entry` is the one between the test and the first link. */
   async function run(
     before: "entry" | "c",
     toRequest: (headers: Headers) => void,
@@ -54,7 +54,7 @@ describe("forms of trace context through a chain of three", () => {
     });
   }
 
-  test("through a proxy that changes nothing every form is kept on every edge", async () => {
+  test("a proxy that changes nothing keeps every form on every edge", async () => {
     const result = await run("c", () => {});
     expect(findingsOf(result)).toEqual([]);
     expect(result).toMatchObject({ outcome: "kept", edges: ["(verify) > a", "a > b", "b > c"] });
@@ -63,7 +63,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(result.requests).toBe(2 * result.forms.length);
   });
 
-  test("a proxy that strips one form breaks exactly the requests that have no other, at exactly its edge", async () => {
+  test("a proxy that strips B3 breaks the forms without another format, only on its edge", async () => {
     const result = await run("c", (headers) => headers.delete("b3"));
     expect(result.outcome).toBe("broken");
     const broken = findingsOf(result);
@@ -82,9 +82,9 @@ describe("forms of trace context through a chain of three", () => {
     );
   });
 
-  test("what travels beside the trace is followed, too: tracestate, baggage and x-request-id", async () => {
+  test("a proxy that changes tracestate, baggage or x-request-id is reported on its edge", async () => {
     const result = await run("c", (headers) => {
-      // Its own member in front, as a vendor does, and the last ones gone, as where there is too little room.
+      // It adds a member at the front, as vendors do, and drops the last ones, as if for lack of space.
       const states = headers.get("tracestate")?.split(",").slice(0, 30) ?? [];
       if (states.length > 0) headers.set("tracestate", ["mesh=1", ...states].join(","));
       headers.delete("baggage");
@@ -97,7 +97,7 @@ describe("forms of trace context through a chain of three", () => {
     ]);
   });
 
-  test("a proxy that clears or sets the random flag of a trace id changes exactly the forms that show it", async () => {
+  test("a proxy that clears or sets the random flag changes only the forms with W3C flags", async () => {
     const rewrite = (from: RegExp, to: string) => (headers: Headers) => {
       const value = headers.get("traceparent");
       if (value !== null) headers.set("traceparent", value.replace(from, to));
@@ -110,7 +110,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(findingsOf(set)).toContain("mixed: b > c changed, traceparent gained the random flag");
   });
 
-  test("members that a proxy adds take nothing away", async () => {
+  test("a proxy that adds members to tracestate and baggage keeps every form", async () => {
     const result = await run("c", (headers) => {
       for (const name of ["tracestate", "baggage"]) {
         const value = headers.get(name);
@@ -120,7 +120,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(findingsOf(result)).toEqual([]);
   });
 
-  test("before a link that does not show what came in nothing is claimed", async () => {
+  test("a link that does not record its incoming headers makes the result could-not-tell", async () => {
     const result = await run("c", (headers) => headers.delete("chain-link-capture"));
     const found = findingsOf(result);
     expect(found).toContain("w3c full baggage: b > c unknown, the link does not show what came in");
@@ -128,7 +128,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(result.outcome).toBe("could-not-tell");
   });
 
-  test("a proxy that forgets the debug flag changes the debug forms at its edge", async () => {
+  test("a proxy that drops the debug flag changes the debug form on its edge", async () => {
     const result = await run("c", (headers) => {
       headers.set("b3", (headers.get("b3") ?? "").replace(/-d(?=-|$)/, "-1"));
       if (headers.get("b3") === "") headers.delete("b3");
@@ -136,7 +136,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(findingsOf(result)).toEqual(["b3 single debug: b > c changed, the debug flag is lost"]);
   });
 
-  test("a proxy that turns the decision over changes it at its edge", async () => {
+  test("a proxy that inverts the sampling decision is reported on its edge", async () => {
     const flip = (headers: Headers) => {
       const sampled = headers.get("x-b3-sampled");
       if (sampled !== null) headers.set("x-b3-sampled", sampled === "1" ? "0" : "1");
@@ -149,7 +149,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(found.filter((it) => !it.includes(" b > c "))).toEqual([]);
   });
 
-  test("a proxy that puts another parent in changes the forms that it does so to", async () => {
+  test("a proxy that changes the parent in B3 multi headers changes only those forms", async () => {
     const result = await run("c", (headers) => {
       if (headers.has("x-b3-spanid")) headers.set("x-b3-spanid", "00000000000000ff");
     });
@@ -159,7 +159,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(found.every((it) => it.includes(": b > c changed"))).toBe(true);
   });
 
-  test("spans that are lost on their way to the backend accuse no edge", async () => {
+  test("spans lost on their way to the backend make a form unknown instead of broken", async () => {
     await using losing = startFaultProxy(collector.url);
     losing.edit = (spans) => spans.filter((it) => it.localEndpoint?.serviceName !== "c");
     const result = await run("c", () => {}, losing.url);
@@ -169,7 +169,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(found.every((it) => it.endsWith(": b > c unknown, spans are missing"))).toBe(true);
   });
 
-  test("spans of a proxy in between are no edge and break none", async () => {
+  test("a proxy that records spans of its own adds no edge and breaks none", async () => {
     const span = (headers: Headers) => {
       const [, traceId, parentId, flags] = (headers.get("traceparent") ?? "").split("-");
       if (traceId === undefined || flags !== "01") return;
@@ -187,7 +187,7 @@ describe("forms of trace context through a chain of three", () => {
     expect(result.edges).toEqual(["(verify) > a", "a > b", "b > c"]);
   });
 
-  test("before the entry: a stripped form is broken there, and the rest of the way is still followed", async () => {
+  test("a proxy before the entry that strips W3C headers is reported on the first edge only", async () => {
     const result = await run("entry", (headers) => headers.delete("traceparent"));
     const found = findingsOf(result);
     expect(found).toContain("w3c: (verify) > a broken, the entry began another trace");
@@ -199,7 +199,7 @@ describe("forms of trace context through a chain of three", () => {
   });
 });
 
-describe("what cannot be told", () => {
+describe("the outcome of a form", () => {
   const [probe] = newProbes();
   if (probe === undefined) throw new Error("no forms");
   const nothing: Observation = { probe, status: 200, ledger: null, begun: null, traces: new Map() };
@@ -213,7 +213,7 @@ describe("what cannot be told", () => {
       judgedMs: 0,
     }).outcome;
 
-  test("no answer, an answer without a ledger, and spans that did not arrive are no proof of anything", () => {
+  test("is could-not-tell without an answer, without a ledger, or with missing spans", () => {
     expect(outcomeOf({ ...nothing, status: null })).toBe("could-not-tell");
     expect(outcomeOf(nothing)).toBe("could-not-tell");
     expect(outcomeOf({ ...nothing, ledger: { count: 3, high: 1, low: 2, unknown: 1 } })).toBe(
@@ -221,11 +221,11 @@ describe("what cannot be told", () => {
     );
   });
 
-  test("a form that is refused is broken", () => {
+  test("is broken if the request is rejected", () => {
     expect(outcomeOf({ ...nothing, status: 431 })).toBe("broken");
   });
 
-  test("each form stays within the limits that everybody has to pass on", () => {
+  test("does not depend on optional limits: tracestate and baggage have the largest size that every proxy must support", () => {
     const headers = newProbes().flatMap((it) => Object.entries(it.headers));
     const textOf = (name: string) => headers.find(([key]) => key === name)?.[1] ?? "";
     expect(textOf("tracestate").length).toBe(512);

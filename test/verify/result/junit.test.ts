@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { escapeText, renderPropagationJunit } from "../../../src/verify/result/junit.ts";
 import { renderReportPage } from "../../../src/verify/result/report-page.ts";
 
-/** What an XML parser of somebody else's reads: the names and messages of the cases. */
+/** The names and messages of the test cases as an independent XML parser reads them. */
 async function parse(xml: string): Promise<{ name: string; message: string }[]> {
   const script = `
 import json, sys
@@ -16,7 +16,7 @@ print(json.dumps([{"name": it.get("name"), "message": it[0].get("message")} for 
   return JSON.parse(await child.stdout.text());
 }
 
-/** Every character of the basic plane, halves of pairs too, and some beyond it. */
+/** Every character of the basic plane, including surrogates, and some beyond it. */
 const EVERYTHING = `${Array.from({ length: 0x1_0000 }, (_, code) => String.fromCharCode(code)).join("")}🦄\u{10ffff}`;
 
 function resultOf(text: string) {
@@ -35,7 +35,7 @@ function resultOf(text: string) {
 }
 
 test.skipIf(Bun.which("python3") === null)(
-  "a JUnit file with any text is XML, and keeps all that XML can hold",
+  "a JUnit file is valid XML with any text, and keeps every character that XML allows",
   async () => {
     const [one] = await parse(
       renderPropagationJunit(resultOf("🦄 <é> & \"'\u001b[31m\u0000\u202e\ufffe \ud800")),
@@ -46,11 +46,11 @@ test.skipIf(Bun.which("python3") === null)(
   },
 );
 
-test("escaped text has no character that XML 1.0 cannot hold", () => {
+test("escaped text has only characters that XML 1.0 allows", () => {
   expect(escapeText(EVERYTHING)).toMatch(/^[\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]*$/u);
 });
 
-test("no text ends the report's script or title", async () => {
+test("no text can close the script or title element of the report page", async () => {
   const text = "</script><script>alert(1)</script></title><!--<script>";
   const html = await renderReportPage(resultOf(text));
   expect(html.match(/<script/g)).toHaveLength(2);

@@ -26,7 +26,7 @@ function missing(name: string, spans: number): Tally {
   return tally;
 }
 
-test("what the processes of one link dropped is added up", () => {
+test("the counters of all processes of a link are added up", () => {
   const before = countersOf({ a: link("cart", 10, { unavailable: 5 }), b: link("cart", 10) });
   const after = countersOf({
     a: link("cart", 20, { unavailable: 7 }),
@@ -38,7 +38,7 @@ test("what the processes of one link dropped is added up", () => {
   ]);
 });
 
-test("spans of a process that is not there any more went with it", () => {
+test("a process that disappeared is blamed for the spans that no counter explains", () => {
   const before = countersOf({ a: link("cart", 10), b: link("cart", 10) });
   const gone = countersOf({ b: link("cart", 20, { queue_full: 1 }) });
   expect(attributeLosses(missing("cart", 3), before, gone)).toEqual([
@@ -47,7 +47,7 @@ test("spans of a process that is not there any more went with it", () => {
   ]);
 });
 
-test("where another process answers than before, the link was started again, or several replicas answer: its counters are held against nobody", () => {
+test("another process at the same address means a restart or several replicas, and its counters blame nobody", () => {
   const either = [{ link: "cart", reason: "restarted_or_several_replicas", spans: 3 }] as const;
   const fallen = countersOf({ a: link("cart", 2, { queue_full: 1 }) });
   expect(attributeLosses(missing("cart", 3), countersOf({ a: link("cart", 10) }), fallen)).toEqual([
@@ -58,7 +58,7 @@ test("where another process answers than before, the link was started again, or 
   expect(attributeLosses(missing("cart", 3), old, young)).toEqual([...either]);
 });
 
-test("a process that was started before the one it seems to follow is a second replica: none is accused", () => {
+test("a second process that is older than the first is a replica, and neither is blamed", () => {
   const backend = { received: 100, refused: 0, evicted: null };
   const young = countersOf({ a: link("cart", 500, {}, 0, 2000) }, { ...backend, received: 0 });
   const old = countersOf({ a: link("cart", 10, { queue_full: 90 }, 7, 1000) }, backend);
@@ -67,7 +67,7 @@ test("a process that was started before the one it seems to follow is a second r
   ]);
 });
 
-test("what a backend counted as refused is better proved than that spans went with a link, and that better than room that was made", () => {
+test("spans that the backend refused are explained first, then those of a disappeared link, then evicted ones", () => {
   const before = countersOf(
     { a: link("cart", 10), b: link("shop", 10) },
     { received: 20, refused: 1, evicted: 5 },
@@ -80,7 +80,7 @@ test("what a backend counted as refused is better proved than that spans went wi
     { link: "cart", reason: "link_gone", spans: 3 },
   ]);
   expect(attributeLosses(tally, before, after(9))).toEqual([{ link: null, reason: "refused", spans: 5 }]);
-  // Of another link, of which nothing else is known: they are first of the refused ones.
+  // Nothing else explains the spans of the other link, so the refused ones are attributed to them first.
   tally.links.set("shop", { server: 1, client: 0, altered: 0, copies: 0 });
   expect(attributeLosses(tally, before, after(2))).toEqual([
     { link: null, reason: "refused", spans: 2 },
@@ -94,7 +94,7 @@ test("what a backend counted as refused is better proved than that spans went wi
   ]);
 });
 
-test("a process that answered neither before nor after is not accused", () => {
+test("a process that never answered is not blamed", () => {
   const silent = { link: "cart", counters: null };
   const losses = attributeLosses(missing("cart", 3), countersOf({ a: silent }), countersOf({ a: silent }));
   expect(losses).toEqual([{ link: null, reason: "unexplained", spans: 3 }]);
@@ -107,7 +107,7 @@ test("a process that answered neither before nor after is not accused", () => {
   expect(told).toEqual([{ link: null, reason: "unexplained", spans: 3 }]);
 });
 
-test("an address that another link has now says nothing about the one that had it", () => {
+test("the counters of a link say nothing about the link that had its address before", () => {
   const before = countersOf({ a: link("cart", 1000) });
   const after = countersOf({ a: link("shop", 5, { rejected: 2 }) });
   expect(attributeLosses(missing("cart", 3), before, after)).toEqual([
@@ -115,7 +115,7 @@ test("an address that another link has now says nothing about the one that had i
   ]);
 });
 
-test("what links have queued for requests that came later is not on its way for those that are judged", () => {
+test("spans queued for later requests do not count as in flight for the judged ones", () => {
   const before = countersOf({ a: link("cart", 10) });
   const ended = countersOf({ a: link("cart", 20, {}, 10) });
   const busy = countersOf({ a: link("cart", 500, {}, 10) });
@@ -130,10 +130,10 @@ test("what links have queued for requests that came later is not on its way for 
   ]);
 });
 
-test("copies that a backend counts do not stand in for spans that were lost", () => {
+test("copies in the backend's count of received spans do not hide lost spans", () => {
   const zipkin = { refused: 0, evicted: null, identity: "today", countsCopies: true };
   const before = countersOf({ a: link("cart", 0) }, { ...zipkin, received: 0 });
-  // 100 were sent; 20 of them were lost on the way, and 20 others came twice.
+  // 100 spans were sent; 20 of them were lost in transit, and 20 others arrived twice.
   const after = countersOf({ a: link("cart", 100) }, { ...zipkin, received: 100 });
   expect(attributeLosses(missing("cart", 20), before, after)).toEqual([
     { link: null, reason: "never_received_or_not_stored", spans: 20 },
@@ -149,7 +149,7 @@ test("copies that a backend counts do not stand in for spans that were lost", ()
   ]);
 });
 
-test("a backend that does not tell which process it is may count anew: what it lacks has one of two reasons", () => {
+test("spans missing in a backend without an identity have two possible reasons, because it may have restarted", () => {
   const backend = { refused: 0, evicted: null };
   const before = countersOf({ a: link("cart", 0) }, { ...backend, received: 0 });
   const after = countersOf({ a: link("cart", 100) }, { ...backend, received: 80 });

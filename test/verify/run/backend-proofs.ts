@@ -8,14 +8,14 @@ import { eventually } from "../../helpers/cli.ts";
 import { type FaultProxy, startFaultProxy, startHeaderProxy } from "../../helpers/fault-proxy.ts";
 import { type VerifyRunOptions, verifyRun } from "../../helpers/verify-run.ts";
 
-// A test that times out kills the backend process too, and with it all tests that follow.
+// A test that times out also kills the backend process, so all tests after it would fail.
 setDefaultTimeout(240_000);
 
 /** Requests per test. Raise it for a longer proof: `VERIFY_REQUESTS=100000`. */
 const REQUESTS = Number(process.env.VERIFY_REQUESTS ?? 300);
 const FAULTS = 12;
 
-/** Fan-out, retries, 1 % error answers. */
+/** A graph with fan-out, retries and 1 % error answers. */
 const TREE = graphOf({
   front: { calls: ["catalog", ["reviews", "ads"], { service: "checkout", retries: 2 }] },
   catalog: { calls: ["store"] },
@@ -57,7 +57,7 @@ function place(backend: BackendUnderTest, topology: Topology, link: Partial<Link
         ...options,
         onSent: async () => {
           await options?.onSent?.();
-          // A backend that was away for 10 s is tried again after 10 s at the latest.
+          // After an outage of 10 s a link retries within 10 s.
           await eventually(
             async () =>
               [...chain.links.values()].every(({ reporter }) => reporter.queued === 0) ? true : undefined,
@@ -72,7 +72,7 @@ function place(backend: BackendUnderTest, topology: Topology, link: Partial<Link
   };
 }
 
-/** Chooses so many of all spans that come by, at random, but none of a trace twice where `isOncePerTrace` says so. */
+/** Chooses `wanted` of the spans that pass at random, but at most one of a trace with `isOncePerTrace`. */
 function chooser(wanted: number, isOncePerTrace = false) {
   const chosen: Span[] = [];
   const traces = new Set<string>();
@@ -105,16 +105,16 @@ function onlyLosses(links: Readonly<Record<string, { server: number; client: num
   );
 }
 
-/** Proves that verify finds exactly what was done to the spans on their way to the backend that `start` gives. */
+/** Proves that verify finds exactly the faults that spans suffer on their way to the backend that `start` returns. */
 export function proveOn(name: string, start: () => Promise<BackendUnderTest>): void {
-  describe(`on ${name}`, () => {
+  describe(`with ${name},`, () => {
     let backend: BackendUnderTest;
     beforeAll(async () => {
       backend = await start();
     }, 240_000);
     afterAll(async () => backend?.stop());
 
-    test("nothing is wrong: all are complete, with or without a topology", async () => {
+    test("a run without faults is complete, with or without a topology", async () => {
       for (const topology of [TREE, null]) {
         await using it = place(backend, TREE);
         const result = await it.verify({ topology });
@@ -123,7 +123,7 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       }
     });
 
-    test("random spans dropped on the way are exactly those, by link and kind", async () => {
+    test("randomly dropped spans are missing by link and kind", async () => {
       await using it = place(backend, TREE);
       const { chosen, isChosen } = chooser(FAULTS);
       it.proxy.edit = (spans) => spans.filter((span) => !isChosen(span));
@@ -136,7 +136,7 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       expect(result.traces.complete).toBe(REQUESTS - traces);
     });
 
-    test("as many dropped as doubled: the totals balance, the drops are found", async () => {
+    test("dropped spans are missing even if as many others are duplicated", async () => {
       await using it = place(backend, TREE);
       const dropped = chooser(FAULTS);
       const doubled = chooser(FAULTS);
@@ -152,7 +152,7 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
     });
 
     for (const field of ["parent", "service", "kind"] as const) {
-      test(`spans with an altered ${field} are exactly those`, async () => {
+      test(`exactly the spans with an altered ${field} are reported`, async () => {
         await using it = place(backend, TREE);
         const { chosen, isChosen } = chooser(FAULTS, true);
         const alter = (span: Span): Span => {
@@ -177,7 +177,7 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       });
     }
 
-    test("a stripped context is broken at exactly that edge", async () => {
+    test("a proxy that strips the context has broken it on its edge", async () => {
       const names = ["a", "b", "c"];
       let chain: TestChain | undefined;
       await using stripping = startHeaderProxy(
@@ -195,7 +195,7 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       expect(result.spans.missing).toBe(0);
     });
 
-    test("a link that records against the decision is named; a plain proxy in between disturbs nothing", async () => {
+    test("a link that ignores a negative sampling decision is named", async () => {
       let chain: TestChain | undefined;
       await using flipping = startHeaderProxy(
         () => chain?.link("b").url ?? "",
@@ -205,14 +205,14 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
         resolve: (service) => (service === "b" ? flipping.url : chain?.link(service).url),
       });
       chain = it.chain;
-      // So large that none chosen of so many is out of the question: a run without a span proves nothing, and says so.
+      // Large enough that some requests are sampled: a run without any span ends as could-not-tell.
       const result = await it.verify({ sampleShare: 0.1 });
       expect(result.outcome).toBe("complete");
       expect(Object.keys(result.samplingIgnoredBy)).toEqual(["b"]);
       expect(result.spans.missing).toBe(0);
     });
 
-    test("clocks that differ by minutes between hosts change nothing", async () => {
+    test("clocks that differ by minutes between hosts do not change the result", async () => {
       for (const topology of [TREE, null]) {
         await using it = place(backend, TREE);
         const { chosen, isChosen } = chooser(FAULTS);
@@ -232,15 +232,15 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       }
     });
 
-    test("a share of requests that is not sampled is no loss", async () => {
+    test("unsampled requests do not count as lost", async () => {
       await using it = place(backend, TREE);
-      // So large that none chosen of so many is out of the question: a run without a span proves nothing, and says so.
+      // Large enough that some requests are sampled: a run without any span ends as could-not-tell.
       const result = await it.verify({ sampleShare: 0.1 });
       expect(result).toMatchObject({ outcome: "complete", samplingIgnoredBy: {}, spans: { missing: 0 } });
       expect(result.traces["not-sampled"]).toBeGreaterThan(REQUESTS / 2);
     });
 
-    test("batches answered 202 and forgotten were never received, and as many as the proxy counted", async () => {
+    test("batches that a proxy accepted and dropped were never received, in the number that it counted", async () => {
       await using it = place(backend, quickChain("a", "b", "c"));
       let batches = 0;
       it.proxy.edit = (spans) => (++batches % 3 === 0 ? null : spans);
@@ -250,7 +250,7 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       expect(result.losses).toEqual([{ link: null, reason: "never_received", spans: it.proxy.forgotten }]);
     });
 
-    test.concurrent("a backend that is down for 10 seconds loses nothing", async () => {
+    test.concurrent("an outage of the backend for 10 seconds loses no span", async () => {
       await using it = place(backend, quickChain("a", "b"), {
         reporter: { ...REPORTER_DEFAULTS, delayMs: 10, backoffMs: 50 },
       });
@@ -262,7 +262,7 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       expect(result).toMatchObject({ outcome: "complete", traces: { complete: 100 } });
     }, 60_000);
 
-    test.concurrent("spans that are 20 seconds late are not called lost before the time is over", async () => {
+    test.concurrent("spans that are 20 seconds late do not count as lost within the maximum wait", async () => {
       await using it = place(backend, quickChain("a", "b"));
       it.proxy.delayMs = 20_000;
       const result = await it.verify({ requests: 50, maxWaitMs: 60_000 });
@@ -270,7 +270,7 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       expect(result.exportLatencyMs?.p50).toBeGreaterThan(19_000);
     }, 60_000);
 
-    test("what a queue that is too small lost is that link's, in its own numbers", async () => {
+    test("spans dropped by a full queue are attributed to their link, in the numbers of its own counters", async () => {
       await using it = place(backend, quickChain("a", "b"), {
         reporter: { ...REPORTER_DEFAULTS, delayMs: 10, backoffMs: 50, queueSize: 40, batchSize: 20 },
       });
@@ -288,9 +288,9 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       expect(Object.fromEntries(said.map(({ link, spans }) => [link, spans]))).toEqual(dropped);
     });
 
-    test("the spans of a link that is gone are that link's, and nobody else is accused", async () => {
+    test("the spans of a link that disappeared are attributed to it and to no other link", async () => {
       await using it = place(backend, quickChain("a", "b", "c"));
-      // As a killed process does: it answers requests, but its last spans never leave.
+      // As with a killed process: it answered requests, but its last spans were never sent.
       it.proxy.edit = (spans) => spans.filter(({ localEndpoint }) => localEndpoint?.serviceName !== "b");
       const links = new Map([...it.chain.links].map(([link, { url }]) => [link, url]));
       const metricsOfB = Bun.serve({ port: 0, fetch: () => fetch(`${links.get("b")}/metrics`) });

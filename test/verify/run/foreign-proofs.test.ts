@@ -17,7 +17,7 @@ beforeAll(() => {
 });
 afterAll(() => collector.stop());
 
-/** A chain in which calls to `b` go through what stands before it. */
+/** A chain in which calls to `b` go through a proxy. */
 async function through<T>(
   open: (target: string) => Promise<{ readonly url: string } & AsyncDisposable>,
   use: (chain: TestChain) => Promise<T>,
@@ -52,7 +52,7 @@ function prove(chain: TestChain, topology: typeof TOPOLOGY | null, { maxWaitMs }
 }
 
 describe("a gateway with spans of its own between two links", () => {
-  /** Its SERVER span is the call's child, its CLIENT span the callee's parent. */
+  /** A gateway whose SERVER span is a child of the call, and whose CLIENT span is the callee's parent. */
   async function openGateway(target: string, isReporting: boolean) {
     const sent: Promise<unknown>[] = [];
     const proxy = startHeaderProxy(
@@ -84,7 +84,7 @@ describe("a gateway with spans of its own between two links", () => {
   }
 
   for (const topology of [TOPOLOGY, null]) {
-    test(`its spans are foreign, all of ours are proved ${topology === null ? "without" : "with"} a topology`, async () => {
+    test(`leaves a run complete, and its spans are foreign, ${topology === null ? "without" : "with"} a topology`, async () => {
       const result = await through(
         (target) => openGateway(target, true),
         (chain) => prove(chain, topology),
@@ -94,7 +94,7 @@ describe("a gateway with spans of its own between two links", () => {
     });
   }
 
-  test("where they go somewhere else traces hang in the air: orphaned, and nothing of ours is missing", async () => {
+  test("makes traces orphaned if its spans go to another backend, but no span is missing", async () => {
     const result = await through(
       (target) => openGateway(target, false),
       (chain) => prove(chain, TOPOLOGY, FAULTY),
@@ -104,12 +104,12 @@ describe("a gateway with spans of its own between two links", () => {
 });
 
 describe.skipIf(!hasNginx)("a real nginx between two links", () => {
-  test("disturbs nothing as a plain proxy", async () => {
+  test("leaves a run complete as a plain proxy", async () => {
     const result = await through(startNginx, (chain) => prove(chain, TOPOLOGY));
     expect(result).toMatchObject({ outcome: "complete", traces: { complete: 100 }, spans: { foreign: 0 } });
   });
 
-  test("that removes traceparent has broken the context at its edge", async () => {
+  test("that removes traceparent has broken the context on its edge", async () => {
     const result = await through(
       (target) => startNginx(target, 'proxy_set_header traceparent "";'),
       (chain) => prove(chain, TOPOLOGY, FAULTY),
@@ -118,7 +118,7 @@ describe.skipIf(!hasNginx)("a real nginx between two links", () => {
     expect(result.spans.missing).toBe(0);
   });
 
-  test("is found out by the forms of context: what it refuses, and what it was told to strip", async () => {
+  test("is reported for the forms of context that it rejects, and for the tracestate that it strips", async () => {
     const result = await through(
       (target) => startNginx(target, 'proxy_set_header tracestate "";'),
       (chain) =>
@@ -140,7 +140,7 @@ describe.skipIf(!hasNginx)("a real nginx between two links", () => {
     );
     expect(found).toEqual([
       "w3c full tracestate: a > b changed, tracestate is stripped",
-      // It takes header lines of 8 KiB at most.
+      // nginx accepts header lines of at most 8 KiB.
       "w3c full baggage: a > b broken, the callee did not go on with the trace",
     ]);
   });
@@ -157,7 +157,7 @@ describe("a proxy that names the low half of the trace id as parent", () => {
     );
 
   for (const topology of [TOPOLOGY, null]) {
-    test(`makes all traces wrong on its edge, ${topology === null ? "without" : "with"} a topology`, async () => {
+    test(`makes all traces wrong-parent on its edge, ${topology === null ? "without" : "with"} a topology`, async () => {
       const result = await through(open, (chain) => prove(chain, topology, FAULTY));
       expect(result).toMatchObject({
         outcome: "incomplete",

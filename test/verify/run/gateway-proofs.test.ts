@@ -20,7 +20,7 @@ afterAll(() => collector.stop());
 interface Meshed {
   readonly chain: TestChain;
   readonly proxy: FaultProxy;
-  /** What calls to b go to; set before the first request. */
+  /** Target of calls to b; set before the first request. */
   gatewayUrl: string | null;
   verify(options?: Partial<VerifyRunOptions>): ReturnType<typeof verifyRun>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -58,7 +58,7 @@ function startMeshed(topology: Topology = CHAIN): Meshed {
   return it;
 }
 
-/** What the tests look at. */
+/** The parts of a result that the tests check. */
 function summaryOf({
   outcome,
   traces,
@@ -87,7 +87,7 @@ for (const topology of [CHAIN, null]) {
     const CACHE: NginxOptions = { http: "proxy_cache_path {folder}/cache keys_zone=all:1m;" };
     const CACHED = "proxy_cache all; proxy_cache_valid 200 1m; proxy_cache_lock on;";
 
-    test("answers from a cache are named, and nothing is missing", async () => {
+    test("answers from a cache are reported, and no span is missing", async () => {
       await using it = startMeshed();
       await using nginx = await startNginx(it.chain.link("b").url, CACHED, CACHE);
       it.gatewayUrl = nginx.url;
@@ -149,7 +149,7 @@ for (const topology of [CHAIN, null]) {
       expect(result.links).toEqual({ b: { server: REQUESTS, client: 0, altered: 0, copies: 0 } });
     });
 
-    test("requests that a rate limit refuses are named, and nothing is missing", async () => {
+    test("requests that a rate limit rejects are reported, and no span is missing", async () => {
       await using it = startMeshed();
       const zone = {
         http: "limit_req_zone $binary_remote_addr zone=all:1m rate=20r/s; limit_req_status 429;",
@@ -163,7 +163,7 @@ for (const topology of [CHAIN, null]) {
       ]);
     });
 
-    test("a route that it does not know is named, and nothing is missing", async () => {
+    test("requests on a route that nginx does not know leave a run complete", async () => {
       await using it = startMeshed();
       await using nginx = await startNginx(
         it.chain.link("b").url,
@@ -195,7 +195,7 @@ for (const topology of [CHAIN, null]) {
       ["another trace id", false],
       ["a trace of its own", true],
     ] as const) {
-      test(`that puts ${what} on some requests breaks the context of those, and nothing is missing`, async () => {
+      test(`that puts ${what} on some requests breaks their context, and no span is missing`, async () => {
         const result = await behind((headers, request) => {
           if (request % 3 !== 0) return;
           const [, , parent] = (headers.get("traceparent") ?? "").split("-");
@@ -210,7 +210,7 @@ for (const topology of [CHAIN, null]) {
       });
     }
 
-    test("that strips the context, and every sign of it from answers, breaks the context", async () => {
+    test("that strips the context from requests, and its headers from answers, breaks the context", async () => {
       const result = await behind(
         (headers) => headers.delete("traceparent"),
         (headers) => {

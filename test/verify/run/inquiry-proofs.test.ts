@@ -23,7 +23,7 @@ interface Place {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A topology whose spans go through a fault proxy, and calls to `b` through what `before` answers itself, if anything. */
+/** A topology whose spans go through a fault proxy, and calls to `b` through a gateway; `before` tells what it does. */
 function place(topology: Topology, before: Before | null = null): Place {
   const proxy = startFaultProxy(collector.url);
   let gateway: { readonly url: string; stop(): Promise<void> } | null = null;
@@ -57,17 +57,17 @@ function place(topology: Topology, before: Before | null = null): Place {
   };
 }
 
-/** What something between two links does with a request; `undefined`: it passes it on. */
+/** What a gateway between two links does with a request; `undefined` passes it on. */
 type Before = (request: number) => Response | Partial<Disturbed> | undefined;
 
 interface Disturbed {
   /** The request is sent twice, one after the other. */
   readonly isRepeated: boolean;
-  /** How late the answer is passed on. */
+  /** Delay before the answer is passed on. */
   readonly delayMs: number;
-  /** How late the request is passed on, whether or not its caller still waits. */
+  /** Delay before the request is passed on, whether or not its caller still waits. */
   readonly heldMs: number;
-  /** What the callee is told that its parent is. */
+  /** The parent id that the callee receives. */
   readonly parentId: string;
 }
 
@@ -95,7 +95,7 @@ function startGateway(target: string, before: Before) {
   return { url: `http://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
 }
 
-/** b answers a third of its requests too late, with what it calls itself. */
+/** `b` answers a third of its requests too late, after its own calls. */
 const SLOW = graphOf({
   a: { calls: ["d", { service: "b", timeoutMs: 100, retries: 3 }] },
   b: { calls: ["c"], behavior: { latency: { kind: "fixed", value: 250, probability: 0.3 } } },
@@ -105,7 +105,7 @@ const SLOW = graphOf({
 const CHAIN = graphOf({ a: { calls: ["b"] }, b: { calls: ["c"] }, c: {} });
 
 describe("calls that time out and are retried", () => {
-  test("leave a run complete, and are told with their number", async () => {
+  test("leave a run complete, and are reported with their number", async () => {
     await using it = place(SLOW);
     const result = await it.verify();
     expect(result).toMatchObject({ outcome: "complete", spans: { missing: 0, unexpected: 0 } });
@@ -122,12 +122,12 @@ describe("calls that time out and are retried", () => {
     expect(result).toMatchObject({ outcome: "complete", spans: { missing: 0 } });
   });
 
-  test("hide no loss: each SERVER span of theirs that is dropped is missing", async () => {
+  test("hide no loss: each of their SERVER spans that is dropped is missing", async () => {
     await using it = place(SLOW);
     let dropped = 0;
     it.proxy.edit = (spans) =>
       spans.filter((span) => {
-        // Also of visits whose answers nobody heard, which are in no answer's ledger.
+        // This includes visits whose answers were lost, which are in no answer's ledger.
         const isDropped = span.kind === "SERVER" && Number.parseInt(span.id.slice(-2), 16) < 13;
         if (isDropped) dropped++;
         return !isDropped;
@@ -139,7 +139,7 @@ describe("calls that time out and are retried", () => {
     expect(result.traces.unknown).toBe(0);
   });
 
-  test("are told where the answer was late on its way only", async () => {
+  test("are reported if only the answer was delayed in transit", async () => {
     await using it = place(
       graphOf({ a: { calls: [{ service: "b", timeoutMs: 100, retries: 2 }] }, b: { calls: ["c"] }, c: {} }),
       (request) => (request % 4 === 1 ? { delayMs: 250 } : undefined),
@@ -150,7 +150,7 @@ describe("calls that time out and are retried", () => {
   });
 });
 
-describe("lost spans that nothing in a trace points at are missing all the same", () => {
+describe("lost spans that no other span of the trace refers to are missing:", () => {
   /** A call that succeeds beside one that times out. */
   const BESIDE = graphOf({
     a: { calls: ["b", { service: "d", timeoutMs: 100, retries: 2 }] },
@@ -175,7 +175,7 @@ describe("lost spans that nothing in a trace points at are missing all the same"
   const serverOf = (service: string) => (span: Span) =>
     span.kind === "SERVER" && span.localEndpoint?.serviceName === service;
 
-  test("those of both sides of a call, with what is below it there", async () => {
+  test("those of both sides of a call whose callee's children arrived", async () => {
     await using it = place(BESIDE);
     const dropped = dropping(
       it.proxy,
@@ -187,7 +187,7 @@ describe("lost spans that nothing in a trace points at are missing all the same"
     expect(result.edges).toEqual({ "a > b": dropped.count });
   });
 
-  test("those of calls that named another parent than others on the same edge", async () => {
+  test("those of calls whose parent id a gateway changed", async () => {
     await using it = place(RETRIED, (request) => (request % 3 === 0 ? { parentId: newSpanId() } : undefined));
     it.chain.link("b").applyFault({ latencyMs: 150, errorRate: 0 });
     const dropped = dropping(it.proxy, serverOf("b"));
@@ -197,7 +197,7 @@ describe("lost spans that nothing in a trace points at are missing all the same"
     expect(Object.keys(result.edges)).toEqual(["a > b"]);
   });
 
-  test("those of requests that something passed on long after their caller had given up", async () => {
+  test("those of requests that a gateway passed on long after their caller had given up", async () => {
     await using it = place(RETRIED, (request) => (request % 3 === 0 ? { heldMs: 900 } : undefined));
     const dropped = dropping(it.proxy, serverOf("b"));
     const result = await it.verify();
@@ -209,7 +209,7 @@ describe("lost spans that nothing in a trace points at are missing all the same"
 
 describe("a gateway that answers some requests of an edge itself", () => {
   for (const status of [200, 401, 404, 429, 503]) {
-    test(`with ${status} leaves a run complete, and is named`, async () => {
+    test(`with ${status} leaves a run complete, and is reported`, async () => {
       await using it = place(CHAIN, (request) =>
         request % 10 === 3 ? new Response("by the gateway", { status }) : undefined,
       );
@@ -221,7 +221,7 @@ describe("a gateway that answers some requests of an edge itself", () => {
     });
   }
 
-  test("before the entry makes requests that reached no link", async () => {
+  test("before the entry makes those requests unreached", async () => {
     await using it = place(CHAIN);
     const gateway = startGateway(it.chain.url, (request) =>
       request % 10 === 3 ? new Response("by the gateway", { status: 429 }) : undefined,
@@ -240,18 +240,18 @@ test("a gateway that sends some requests twice leaves a run complete", async () 
   await using it = place(CHAIN, (request) => (request % 5 === 3 ? { isRepeated: true } : undefined));
   const result = await it.verify();
   expect(result).toMatchObject({ outcome: "complete", traces: { complete: REQUESTS } });
-  // Twenty requests made three spans more than the others.
+  // Twenty requests made three more spans than the others.
   expect(result.spans).toMatchObject({ expected: 560, missing: 0, unexpected: 0 });
 });
 
-test("a request that the load generator gave up is proved by what the links remember of it", async () => {
+test("a request that timed out in the load generator is proved by the ledgers that the links remember", async () => {
   await using it = place(SLOW);
   const result = await it.verify({ timeoutMs: 80 });
   expect(result.traces["not-found"] + result.traces.partial).toBe(0);
   expect(result.traces.complete).toBeGreaterThan(REQUESTS * 0.9);
 });
 
-test("without links that can be asked, such traces are unknown, as before", async () => {
+test("the traces of calls that timed out are unknown if no link can be asked for its ledgers", async () => {
   await using it = place(SLOW);
   const result = await it.verify({ links: new Map() });
   expect(result.outcome).toBe("could-not-tell");

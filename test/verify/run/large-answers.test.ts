@@ -3,7 +3,7 @@ import type { Span } from "../../../src/trace/span.ts";
 import { ZipkinReader } from "../../../src/verify/backend/zipkin-reader.ts";
 import { hexId } from "../../collector/spans.ts";
 
-/** Each trace is this large: three of them are more than is read at a time. */
+/** Size of each trace: three of them exceed the limit of one answer. */
 const TRACE_BYTES = 12 * 1024 * 1024;
 let bytesOf = (_id: string) => TRACE_BYTES;
 let largestAnswer = 0;
@@ -24,15 +24,15 @@ afterAll(() => server.stop(true));
 const reader = new ZipkinReader(server.url.href.replace(/\/$/, ""));
 const ids = [1, 2, 3, 4, 5].map((index) => `00000000000000aa${hexId(index)}`);
 
-test("traces that are too large to be read at a time are read in smaller groups, none left out", async () => {
+test("traces that are too large for one answer are all read in smaller groups", async () => {
   const found = await reader.read(ids, AbortSignal.timeout(60_000));
   expect([...found.keys()].sort()).toEqual(ids);
   expect(largestAnswer).toBe(5);
 });
 
-test("a single trace that is too large is a backend that cannot be read, and the size is said", () => {
+test("a single trace above the limit makes the backend unreadable, and the error names the limit", async () => {
   bytesOf = () => 33 * 1024 * 1024;
-  expect(reader.read(ids.slice(0, 1), AbortSignal.timeout(60_000))).rejects.toMatchObject({
+  await expect(reader.read(ids.slice(0, 1), AbortSignal.timeout(60_000))).rejects.toMatchObject({
     code: "backend-unreadable",
     message: expect.stringContaining("the answer is larger than 32 MiB"),
   });

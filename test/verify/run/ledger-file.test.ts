@@ -24,8 +24,8 @@ test("a ledger with its end marker is read back whole", () => {
   expect(parseLedger(ledgerBytes(HEADER, []), "run")).toMatchObject({ cut: null, ledger: { size: 0 } });
 });
 
-describe("a damaged ledger is refused:", () => {
-  test("any one bit that is flipped, wherever it is", () => {
+describe("a damaged ledger is rejected:", () => {
+  test("one with any single flipped bit", () => {
     for (let bit = 0; bit < BYTES.length * 8; bit++) {
       const bytes = Buffer.from(BYTES);
       bytes[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
@@ -35,7 +35,7 @@ describe("a damaged ledger is refused:", () => {
     }
   });
 
-  test("records that are exchanged, left out, repeated, or of another ledger", () => {
+  test("one with records that are swapped, left out, repeated, or from another ledger", () => {
     const record = (index: number, of = BYTES) => {
       const start = of.indexOf(10) + 1;
       return of.subarray(start + index * SEALED_BYTES, start + (index + 1) * SEALED_BYTES);
@@ -50,7 +50,7 @@ describe("a damaged ledger is refused:", () => {
       expect(() => parseLedger(Buffer.concat(parts), "run")).toThrow("does not match its checksum");
   });
 
-  test("any change of any bytes is noticed", () => {
+  test("one with any other bytes changed", () => {
     fc.assert(
       fc.property(fc.nat(BYTES.length - 1), fc.uint8Array({ minLength: 1, maxLength: 64 }), (at, patch) => {
         const bytes = Buffer.from(BYTES);
@@ -61,13 +61,13 @@ describe("a damaged ledger is refused:", () => {
     );
   });
 
-  test("two records of one request, each with the checksum of its place", () => {
+  test("one with two records of the same request, each with a valid checksum", () => {
     const bytes = ledgerBytes(HEADER, [...RECORDS, recordOf(7)]);
     expect(() => parseLedger(bytes, "run")).toThrow("the ledger run has more than one record for request 7");
   });
 });
 
-test("ledgers that were joined are told, wherever the first one ends", () => {
+test("joined ledgers are rejected, wherever the first one ends", () => {
   for (const end of [BYTES.length, START + SEALED_BYTES, START + SEALED_BYTES - 5, START + 1]) {
     for (const next of [OTHER, BYTES]) {
       const joined = Buffer.concat([BYTES.subarray(0, end), next]);
@@ -76,7 +76,7 @@ test("ledgers that were joined are told, wherever the first one ends", () => {
   }
 });
 
-test("a ledger that was cut says where, and keeps its whole records", () => {
+test("a truncated ledger keeps its complete records, and the warning says where it ends", () => {
   for (let end = START; end < BYTES.length; end++) {
     const { ledger, cut } = parseLedger(BYTES.subarray(0, end), "run");
     const records = Math.floor((end - START) / SEALED_BYTES);
@@ -91,7 +91,7 @@ test("a ledger that was cut says where, and keeps its whole records", () => {
     expect(() => parseLedger(BYTES.subarray(0, end), "run")).toThrow(/is not the ledger of a run|is damaged/);
 });
 
-test("a ledger of version 1 is named as such", () => {
+test("a ledger of version 1 is rejected with its version", () => {
   const bytes = Buffer.concat([
     Buffer.from(`chain-link-run 1 ${JSON.stringify(HEADER)}\n`),
     Buffer.alloc(24),

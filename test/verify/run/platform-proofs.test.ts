@@ -51,7 +51,7 @@ async function proveBehind(
 
 describe.skipIf(!hasEnvoy)("a real Envoy between two links", () => {
   for (const topology of [TOPOLOGY, null]) {
-    test(`with an OpenTelemetry tracer has its spans on its edge, ${topology === null ? "without" : "with"} a topology`, async () => {
+    test(`with an OpenTelemetry tracer is reported with its spans on its edge, ${topology === null ? "without" : "with"} a topology`, async () => {
       const { outcome, platform } = await proveBehind(
         "b",
         { tracer: "opentelemetry", hasUpstreamSpan: true },
@@ -77,7 +77,7 @@ describe.skipIf(!hasEnvoy)("a real Envoy between two links", () => {
     });
   }
 
-  test("with a tracer that reads only B3 is found out: it records traces of its own, on its edge", async () => {
+  test("with a tracer that reads only B3 is reported to record traces of its own on its edge", async () => {
     const service = { serviceName: "envoy-b3" };
     const { outcome, platform } = await proveBehind("b", { tracer: "zipkin", ...service });
     expect(outcome).toBe("complete");
@@ -87,14 +87,14 @@ describe.skipIf(!hasEnvoy)("a real Envoy between two links", () => {
     ]);
   });
 
-  test("is not accused where other traffic passed through it as well", async () => {
+  test("is not blamed for traces of its own if other traffic also passed through it", async () => {
     const { platform } = await proveBehind("b", { tracer: "zipkin", serviceName: "envoy-shared" }, {}, 20);
     expect(platform?.ownTraces.filter(({ service }) => service === "envoy-shared")).toMatchObject([
       { traces: 80, edge: "a > b", calls: 60, isOfRun: false },
     ]);
   });
 
-  test("without a tracer leaves nothing to tell", async () => {
+  test("without a tracer adds no rows to the result", async () => {
     const { outcome, platform } = await proveBehind("b", { tracer: "none" });
     expect(outcome).toBe("complete");
     expect(platform?.rows).toEqual([]);
@@ -102,7 +102,7 @@ describe.skipIf(!hasEnvoy)("a real Envoy between two links", () => {
 });
 
 describe.skipIf(!hasEnvoy)("a real Envoy before the entry", () => {
-  test("has its spans at the entry, and nothing is orphaned", async () => {
+  test("is reported with its spans at the entry, and the run is complete", async () => {
     const { outcome, platform } = await proveBehind(
       "a",
       { tracer: "opentelemetry", serviceName: "gateway" },
@@ -115,7 +115,7 @@ describe.skipIf(!hasEnvoy)("a real Envoy before the entry", () => {
     expect(platform?.expected.map((it) => it.outcome)).toEqual(["met", "met"]);
   });
 
-  test("is said to record traces of its own where it reads only B3", async () => {
+  test("is reported to record traces of its own if it reads only B3", async () => {
     const { platform } = await proveBehind("a", { tracer: "zipkin", serviceName: "ingress-b3" });
     expect(platform?.ownTraces.filter(({ service }) => service === "ingress-b3")).toMatchObject([
       { traces: 60, edge: "> a", isOfRun: true },
@@ -123,8 +123,8 @@ describe.skipIf(!hasEnvoy)("a real Envoy before the entry", () => {
   });
 });
 
-describe.skipIf(!hasEnvoy)("what is expected of a platform", () => {
-  test("is not met where an edge lacks spans, and the edge is named", async () => {
+describe.skipIf(!hasEnvoy)("an expectation of a platform", () => {
+  test("is not met if an edge lacks spans, and the edge is named", async () => {
     const { outcome, platform } = await proveBehind(
       "b",
       { tracer: "opentelemetry" },

@@ -16,14 +16,14 @@ import {
 
 setDefaultTimeout(240_000);
 
-test("a link that is killed under load has lost its last spans, and nobody else is accused", async () => {
+test("a link that is killed under load is the only one blamed for its last spans", async () => {
   const collector = await startCollectorProcess();
   await using proxy = startFaultProxy(collector.url);
   await using links = await startLinks(proxy.url);
   const sentByB = () => proxy.passed.filter(({ localEndpoint }) => localEndpoint?.serviceName === "b").length;
   const killed = (async () => {
     await eventually(() => (proxy.received > 600 ? true : undefined), 60_000);
-    // Between two of its batches: right behind one it would have nothing to lose.
+    // Kill it between two of its batches: right after one it would have no spans to lose.
     const before = sentByB();
     await eventually(() => (sentByB() > before ? true : undefined));
     await Bun.sleep(300);
@@ -44,13 +44,13 @@ test("a link that is killed under load has lost its last spans, and nobody else 
   expect(result.outcome).toBe("incomplete");
   expect(result.spans).toMatchObject({ missing: lost, unattributed: 0, altered: 0, copies: 0 });
   expect(Object.keys(result.links)).toEqual(["b"]);
-  // It is there again, at the same address: whether that is a second replica cannot be seen from here.
+  // It runs again at the same address, where verify cannot tell it from a second replica.
   expect(result.losses).toEqual([{ link: "b", reason: "restarted_or_several_replicas", spans: lost }]);
   collector.signal("SIGTERM");
   await collector.exited;
 });
 
-/** Spans that are missing of those requests that went through the whole chain. */
+/** Number of spans missing from requests that passed through the whole chain. */
 function lostOf(passed: readonly Span[]): number {
   let lost = 0;
   for (const spans of Map.groupBy(passed, ({ traceId }) => traceId).values()) {
@@ -60,8 +60,8 @@ function lostOf(passed: readonly Span[]): number {
   return lost;
 }
 
-describe("a backend that is killed under load and started again", () => {
-  test("has everything that it took, where it keeps it in a file", async () => {
+describe("a backend that is killed under load and restarted", () => {
+  test("loses no accepted span if it stores them in a file", async () => {
     using folder = temporaryFolder();
     const { result, dropped } = await killUnderLoad(
       await startCollectorBackend(["--data", join(folder.path, "spans.db")]),
@@ -73,7 +73,7 @@ describe("a backend that is killed under load and started again", () => {
   const SHORT = { requests: 400, maxWaitMs: 10_000 };
 
   test.each([1, 1000])(
-    "has forgotten what it had, at whatever moment it is killed: after %i spans",
+    "is blamed for its spans if it stores them in memory and is killed after %i of them",
     async (spans) => {
       const { result, before, dropped } = await killUnderLoad(await startCollectorBackend(), {
         ...SHORT,
@@ -86,15 +86,15 @@ describe("a backend that is killed under load and started again", () => {
     },
   );
 
-  test("has forgotten what it had, though it does not say when it was started", async () => {
-    // Zipkin's API has no time of start where a proxy takes it away, and this collector gives none there.
+  test("is blamed for its spans if it does not report its start time", async () => {
+    // Zipkin's API has no start time, for example behind a proxy; the collector omits it in that mode.
     const { result, before, dropped } = await killUnderLoad(await startCollectorBackend([], "zipkin"), {
       ...SHORT,
       spansBefore: 1000,
     });
     expect(result.outcome).toBe("incomplete");
     expect(result.spans.missing).toBe(before + dropped);
-    // Its counters may have fallen, or not, when they are read again.
+    // Its counters may be lower or higher than before when they are read again.
     expect(result.losses.some(({ reason }) => reason.startsWith("backend_restarted"))).toBe(true);
   });
 

@@ -20,7 +20,7 @@ async function setUp(edit: (span: Span, sequence: number) => Span[]) {
   const ledger = new RunLedger({ run: ids.runId, startMs: Date.now(), url: "http://localhost" });
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
   const stored: Span[] = [];
-  // In any order, as requests end.
+  // In another order than they were sent, as requests end.
   for (const sequence of Array.from({ length: REQUESTS }, (_, i) => (i * 7) % REQUESTS)) {
     const span: Span = {
       traceId: ids.traceId(sequence),
@@ -45,7 +45,7 @@ async function setUp(edit: (span: Span, sequence: number) => Span[]) {
 }
 
 for (const kind of ["collector", "Zipkin"] as const) {
-  test(`a long run is judged by ${kind === "collector" ? "the collector's accounts" : "its spans"}: losses and copies exactly`, async () => {
+  test(`${kind === "collector" ? "comparing ledgers with the collector" : "reading spans from Zipkin"} finds the exact losses and copies of a long run`, async () => {
     const { ledger, collector } = await setUp((span, sequence) => {
       if (sequence % 500 === 3) return [];
       return sequence % 500 === 4 ? [span, span] : [span];
@@ -65,13 +65,13 @@ for (const kind of ["collector", "Zipkin"] as const) {
     expect(tally).toMatchObject({ missing: 5, unattributed: 0, expected: REQUESTS });
     expect(tally.links.get("chain-link-service-0")).toMatchObject({ server: 5, client: 0 });
     expect(tally.copies).toBe(duplicated);
-    // A comparison or two, the one batch of spans that differ, and each of the lost by itself; or all in batches.
+    // One or two comparisons, one batch of the spans that differ, and one query for each lost trace.
     if (kind === "collector") expect(queries).toBeLessThan(13);
     await collector.stop();
   });
 }
 
-test("without a topology, whole traces teach what is missing in others, though the accounts alone would prove them", async () => {
+test("without a topology, complete traces are read to learn the graph that attributes missing spans", async () => {
   const { ledger, collector } = await setUp((span, sequence) => (sequence % 500 === 3 ? [] : [span]));
   const { tally } = await reconcile({ ...plainOptions(collector.url), ledger });
   expect(tally).toMatchObject({ missing: 5, unattributed: 0 });
@@ -79,9 +79,9 @@ test("without a topology, whole traces teach what is missing in others, though t
   await collector.stop();
 });
 
-test("traces of a run that its account does not know are unexpected, in between and behind its end", async () => {
+test("traces of a run that are missing in its ledger are unexpected, in the middle and after its end", async () => {
   const { ledger, collector } = await setUp((span) => [span]);
-  // As a load that was killed leaves its account.
+  // A load that was killed leaves such a ledger.
   const cut = new RunLedger(ledger.header);
   for (let index = 0; index < ledger.size; index++) {
     const record = ledger.record(index);
@@ -90,7 +90,7 @@ test("traces of a run that its account does not know are unexpected, in between 
   const { tally } = await reconcile({ ...plainOptions(collector.url), ledger: cut, isWholeRun: () => true });
   expect(tally.classes).toMatchObject({ complete: REQUESTS - 301, unexpected: 301 });
   expect(tally).toMatchObject({ requests: REQUESTS - 301, unexpected: 301, missing: 0 });
-  // Of a load that goes on there are always such.
+  // While a load is running, its ledger always lacks some requests.
   const still = await reconcile({ ...plainOptions(collector.url), ledger: cut });
   expect(still.tally.classes).toMatchObject({ complete: REQUESTS - 301, unexpected: 0 });
   await collector.stop();
@@ -107,7 +107,7 @@ function plainOptions(url: string) {
   };
 }
 
-/** A run that goes on: `run` ends when `end` is called; `until` resolves when so many traces are settled before that. */
+/** A run that lasts until `end` is called; `until` resolves once this number of traces is settled. */
 function begin(ledger: RunLedger, reader: TraceReader, maxWaitMs: number) {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   let settled = 0;
@@ -127,7 +127,7 @@ function begin(ledger: RunLedger, reader: TraceReader, maxWaitMs: number) {
   return { run, end, until };
 }
 
-/** Another request, which ends now. */
+/** Adds another request, which ends now. */
 function oneMore(ledger: RunLedger, spans: readonly Span[]): number {
   const now = Date.now();
   const endMs = now - ledger.header.startMs;
@@ -140,7 +140,7 @@ function post(url: string, spans: readonly Span[]): Promise<Response> {
   return fetch(`${url}/api/v2/spans`, { method: "POST", body: JSON.stringify(spans) });
 }
 
-test("what comes long after --max-wait is found while others are still sent", async () => {
+test("spans that arrive long after --max-wait are found while requests are still sent", async () => {
   const { ledger, collector, late } = await setUp((span) => [span]);
   const { run, end, until } = begin(ledger, new ZipkinReader(collector.url, "Zipkin"), 50);
   oneMore(ledger, [late]);
@@ -153,7 +153,7 @@ test("what comes long after --max-wait is found while others are still sent", as
   await collector.stop();
 });
 
-/** A backend that lets go of one trace after some looks at it. */
+/** A backend that evicts one trace after it was read `keptFor` times. */
 class Forgetful extends ZipkinReader {
   looks = 0;
 
@@ -172,7 +172,7 @@ class Forgetful extends ZipkinReader {
   }
 }
 
-test("what was there before the backend made room for others is not lost", async () => {
+test("spans that were read before the backend evicted them are not missing", async () => {
   const { ledger, collector, late } = await setUp((span) => [span]);
   const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
   const reader = new Forgetful(collector.url, late.traceId, 3);
@@ -185,7 +185,7 @@ test("what was there before the backend made room for others is not lost", async
   await collector.stop();
 });
 
-test("what was there while others were awaited is not lost, whoever made room for whom", async () => {
+test("spans that were read while others were awaited are not missing if the backend evicts them", async () => {
   const { ledger, collector, late } = await setUp((span) => [span]);
   const lost = { ...late, id: newSpanId(), parentId: late.id, kind: "CLIENT" as const };
   const reader = new Forgetful(collector.url, late.traceId, 1);
@@ -198,7 +198,7 @@ test("what was there while others were awaited is not lost, whoever made room fo
   await collector.stop();
 });
 
-test("copies of requests that are not judged count for none of those that are", async () => {
+test("copies of spans of other requests are not counted", async () => {
   const { ledger, collector } = await setUp((span, sequence) => (sequence < 100 ? [span, span] : [span]));
   const late = new RunLedger(ledger.header);
   for (let index = 0; index < ledger.size; index++) {
@@ -211,7 +211,7 @@ test("copies of requests that are not judged count for none of those that are", 
   await collector.stop();
 });
 
-test("what a backend leaves out of a long answer is asked for by itself before it is called lost", async () => {
+test("a trace that a backend leaves out of a long answer is read again by itself before it counts as lost", async () => {
   const { ledger, collector } = await setUp((span, sequence) => (sequence === 3 ? [] : [span]));
   class Capped extends ZipkinReader {
     override async read(ids: readonly string[], signal: AbortSignal) {
@@ -225,7 +225,7 @@ test("what a backend leaves out of a long answer is asked for by itself before i
   await collector.stop();
 });
 
-test("a backend that keeps the low half of trace ids alone is read all the same", async () => {
+test("traces are found in a backend that stores only the low half of trace ids", async () => {
   const ids = new RunIds(newRunId());
   const traceId = ids.traceId(0);
   const span = {
@@ -242,7 +242,7 @@ test("a backend that keeps the low half of trace ids alone is read all the same"
   expect(traces.get(ids.traceId(1))).toBeUndefined();
 });
 
-test("what is lost is asked for less and less often", async () => {
+test("a lost trace is read at growing intervals", async () => {
   const { ledger, collector, late } = await setUp((span) => [span]);
   const looks: number[] = [];
   class Watched extends ZipkinReader {
@@ -256,7 +256,7 @@ test("what is lost is asked for less and less often", async () => {
   await eventually(() => (looks.length > 2 ? true : undefined));
   end();
   const [, before = 0, after = 0] = looks.map((at) => at - endedAt);
-  // A millisecond is what the clocks leave open.
+  // One millisecond of tolerance, because clocks are read in whole milliseconds.
   expect(after).toBeGreaterThanOrEqual(before * 2 - 1);
   expect((await run).tally.classes).toMatchObject({ "not-found": 1 });
   await collector.stop();

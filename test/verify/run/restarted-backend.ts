@@ -17,9 +17,9 @@ const DOCUMENT = `{ "apiVersion": "chain-link.dev/v1", "kind": "Topology", "meta
 
 /** The links of a chain, each a process of its own. */
 export interface Links {
-  /** By name, the entry first. */
+  /** URLs by name, the entry first. */
   readonly urls: ReadonlyMap<string, string>;
-  /** Kills a link and starts it again on the same port. */
+  /** Kills a link and restarts it on the same port. */
   restart(name: string): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -55,7 +55,7 @@ export async function startLinks(zipkin: string): Promise<Links> {
 export interface Backend {
   readonly kind: "zipkin" | "collector";
   readonly url: string;
-  /** Kills it and starts it again on the same port. */
+  /** Kills it and restarts it on the same port. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -98,8 +98,8 @@ export async function startZipkinBackend(): Promise<Backend> {
 }
 
 /**
- * Kills the backend once it has taken `spansBefore` spans of a run, starts it again, and judges the run. `before` counts
- * the spans that it had taken when it was killed, `dropped` those that never got through to it.
+ * Kills the backend once it has accepted `spansBefore` spans of a run, restarts it, and judges the run. `before` counts
+ * the spans that it had accepted when it was killed, `dropped` those that never reached it.
  */
 export async function killUnderLoad(
   backend: Backend,
@@ -128,14 +128,14 @@ export async function killUnderLoad(
   return { result, before, dropped: 5 * requests - proxy.passed.length };
 }
 
-/** Tests that a restarted backend which keeps spans in memory is blamed for the spans that it lost. */
+/** Tests that a restarted backend that stores spans in memory is blamed for the spans that it lost. */
 export function testForgottenSpans(name: string, start: () => Promise<Backend>): void {
-  test(`${name} that is killed under load is blamed for the spans that it lost, and no link is`, async () => {
+  test(`${name} that is killed under load is blamed for the spans that it lost, and no link is blamed`, async () => {
     const { result, before, dropped } = await killUnderLoad(await start());
     expect(before).toBeGreaterThan(600);
     expect(result.outcome).toBe("incomplete");
     expect(result.spans.missing).toBe(before + dropped);
-    // A Zipkin that takes more than a minute to start comes too late for the first batches that waited for it.
+    // If Zipkin takes more than a minute to start, the links have already dropped the first batches.
     const others = result.losses.filter(({ reason }) => reason !== "unavailable");
     expect(others).toEqual([{ link: null, reason: "backend_restarted", spans: before }]);
   });

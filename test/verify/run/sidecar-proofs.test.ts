@@ -21,11 +21,11 @@ afterAll(() => collector.stop());
 interface SidecarOptions {
   readonly exportTo?: string;
   readonly tagSet?: TagSet;
-  /** Of the spans that sidecars record. */
+  /** Tags of the spans that sidecars record. */
   readonly tags?: Readonly<Record<string, string>>;
 }
 
-/** A chain in which a sidecar stands before each link, and reports one span of each call under the link's own name. */
+/** A chain with a sidecar before each link that reports one span of each call under the link's own name. */
 async function startMeshed({ exportTo = collector.url, tagSet = "default", tags }: SidecarOptions = {}) {
   const sent: Promise<unknown>[] = [];
   const sidecars = new Map<string, ReturnType<typeof startHeaderProxy>>();
@@ -78,10 +78,10 @@ const MARKS: Readonly<Record<string, SidecarOptions>> = {
   "between links with all tags": { tagSet: "full", tags: { "otel.scope.name": "nginx" } },
 };
 
-describe("a sidecar before each link, also the entry, that reports under the link's own name", () => {
+describe("a sidecar before each link that reports under the link's own name", () => {
   for (const [mark, options] of Object.entries(MARKS)) {
     for (const topology of [TOPOLOGY, null]) {
-      test(`${mark} confuses nothing, ${topology === null ? "without" : "with"} a topology`, async () => {
+      test(`${mark} leaves a run complete, ${topology === null ? "without" : "with"} a topology`, async () => {
         await using mesh = await startMeshed(options);
         const result = await prove(mesh.url, topology);
         expect(result).toMatchObject({ outcome: "complete", traces: { complete: 60 }, losses: [] });
@@ -94,7 +94,7 @@ describe("a sidecar before each link, also the entry, that reports under the lin
     }
   }
 
-  test("stands in for no span that is lost: those of the link are named", async () => {
+  test("does not hide lost spans of the link", async () => {
     await using losing = startFaultProxy(collector.url);
     losing.edit = (spans) => spans.filter((it) => !isServerOf(it, "c"));
     await using mesh = await startMeshed({ exportTo: losing.url });
@@ -103,7 +103,7 @@ describe("a sidecar before each link, also the entry, that reports under the lin
     expect(result.links).toEqual({ c: { server: 60, client: 0, altered: 0, copies: 0 } });
   });
 
-  test("a backend that drops the tags of links does not make them foreign", async () => {
+  test("is not assumed if a backend drops the tags of links: their spans are not foreign", async () => {
     await using stripping = startFaultProxy(collector.url);
     stripping.edit = (spans) => spans.map(({ tags: _, ...span }) => span);
     await using chain = startChain(TOPOLOGY, { link: { target: { kind: "zipkin", url: stripping.url } } });
@@ -122,8 +122,8 @@ function isServerOf({ kind, localEndpoint }: Span, service: string): boolean {
   return kind === "SERVER" && localEndpoint?.serviceName === service;
 }
 
-describe.skipIf(!hasEnvoy)("a real Envoy that reports under the name of the link behind it", () => {
-  test("is no link", async () => {
+describe.skipIf(!hasEnvoy)("a real Envoy that reports under the name of its link", () => {
+  test("has foreign spans, and the run is complete", async () => {
     const between = { url: "" };
     await using chain = startChain(TOPOLOGY, {
       link: {
