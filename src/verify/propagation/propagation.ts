@@ -45,6 +45,12 @@ export function isSettled(observation: Observation): boolean {
   return isSameLedger(ledgerOf(ours), ledger) || findForeignServices(spans, ledger) !== null;
 }
 
+/** Whether a span of a link names a parent that has not arrived: a platform's span may still come. */
+export function awaitsParent(observation: Observation): boolean {
+  const sent = observation.begun === null ? observation.probe.parentId : null;
+  return treeOf(observation).roots.some(({ parentId }) => parentId !== null && parentId !== sent);
+}
+
 /** Every service may be a link, so what recorded a span tells which spans are a platform's. */
 const ANY_SERVICE: Ownership = { services: null, foreign: new Set() };
 
