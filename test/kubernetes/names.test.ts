@@ -47,10 +47,9 @@ describe("an image", () => {
     expect(isImageReference(image)).toBe(false);
   });
 
-  test("is validated in linear time", () => {
-    const startMs = performance.now();
+  test("is validated without backtracking", () => {
+    // A pattern that backtracks would not return within the timeout of any test.
     expect(isImageReference(`${"a-".repeat(100_000)}!`)).toBe(false);
     expect(isImageReference(`${"a.".repeat(120)}!`)).toBe(false);
-    expect(performance.now() - startMs).toBeLessThan(500);
   });
 });

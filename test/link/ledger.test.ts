@@ -117,7 +117,7 @@ describe("a ledger counts as unknown", () => {
     expect(ledger).toBe(ledgerOf(await chain.stop(), 1));
   });
 
-  test("the spans of a callee that lost the context, whose ledger is left out, and the caller counts the broken edge", async () => {
+  test("the spans of a callee that lost the context, and its caller counts the broken edge", async () => {
     await using behind = startChain(buildChain(1, { slow: false }));
     using proxy = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => fetch(behind.url) });
     await using chain = startChain(buildChain(2, { slow: false }), {

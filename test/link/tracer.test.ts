@@ -293,14 +293,14 @@ describe("a request with", () => {
     expect(received).not.toContainAnyKeys(["b3", "x-b3-traceid"]);
   });
 
-  test("the B3 single header continues the trace in that format", async () => {
+  test("the B3 single header continues the trace and makes calls with it", async () => {
     const { received, server, client } = await sentOn({ b3: `${TRACE}-${PARENT}-1` });
     expect(server).toMatchObject({ traceId: TRACE, parentId: PARENT });
     expect(received.b3).toBe(`${TRACE}-${client?.id}-1-${server?.id}`);
     expect(received).not.toContainAnyKeys(["traceparent", "x-b3-traceid"]);
   });
 
-  test("the B3 multi headers continues the trace in that format", async () => {
+  test("the B3 multi headers continues the trace and makes calls with them", async () => {
     const { received, server, client } = await sentOn({
       "X-B3-TraceId": TRACE,
       "X-B3-SpanId": PARENT,

@@ -245,15 +245,15 @@ test.skipIf(process.platform !== "linux")(
   30_000,
 );
 
-test("Ctrl-C during the start stops up", async () => {
+test("Ctrl-C during the start stops up before its links are up", async () => {
   const child = Bun.spawn([EXECUTABLE, "up", "--instances", "100", "--processes", "--port", "0"], {
-    stderr: "pipe",
+    stderr: "ignore",
+    stdout: "pipe",
   });
   await Bun.sleep(500);
-  const startMs = performance.now();
   child.kill("SIGINT");
   expect(await child.exited).toBe(130);
-  expect(performance.now() - startMs).toBeLessThan(4000);
+  expect(await child.stdout.text()).toBe("");
 }, 30_000);
 
 test("an invalid topology starts nothing", async () => {

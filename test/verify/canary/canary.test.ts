@@ -200,7 +200,7 @@ test("windows are skipped, and the number of open windows is bounded, if the bac
     maxWaitMs: 50,
   });
   await eventually(async () => (it.totals.skippedWindows > 20 ? true : undefined), WAIT_MS);
-  // A window stays open for at most 100 ms, and while nothing can be told a new one starts each millisecond.
+  // A window stays open for at most 100 ms, and while no window can be judged a new one starts each millisecond.
   expect(it.totals.openWindows).toBe(110);
   await it.end();
   expect(it.totals.openWindows).toBe(0);
