@@ -8,11 +8,15 @@ import {
   checkAsked,
   type Fetch,
   getText,
+  notThere,
   type TraceReader,
   type TraceSearch,
   unreadable,
 } from "./trace-reader.ts";
 
+/** Tempo cuts a trace above its size limit: https://grafana.com/docs/tempo/latest/api_docs/#query-v2 */
+const PARTIAL: readonly unknown[] = ["PARTIAL", 1];
+const JAEGER_SERVICES = "/api/v3/services";
 /** These backends are asked for one trace at a time. */
 const IDS_AT_ONCE = 16;
 
@@ -72,6 +76,7 @@ export class OtlpReader implements TraceReader {
         if (spans.length > 0) traces.set(traceId, spans);
       }),
     );
+    if (traces.size === 0) await this.#assertPresent(signal);
     return traces;
   }
 
@@ -80,8 +85,14 @@ export class OtlpReader implements TraceReader {
     return page === null ? null : apiUrl(this.#base, this.#kind, page);
   }
 
+  /** A 404 says that a trace is absent only if the backend itself says so. Tempo has no path that gateways always route. */
+  async #assertPresent(signal: AbortSignal): Promise<void> {
+    if (this.#kind === "jaeger" && (await this.#readJson(JAEGER_SERVICES, signal)) === null)
+      throw notThere(this.name);
+  }
+
   async #readServices(signal: AbortSignal): Promise<readonly string[]> {
-    const content = await this.#readJson("/api/v3/services", signal);
+    const content = await this.#readJson(JAEGER_SERVICES, signal);
     const names = content?.services;
     return Array.isArray(names) ? names.map((name) => String(name).toLowerCase()) : [];
   }
@@ -141,6 +152,14 @@ export class OtlpReader implements TraceReader {
   async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpan[]> {
     const content = await this.#readJson(this.#backend.path(traceId), signal);
     if (content === null) return [];
+    if (PARTIAL.includes(content.status)) {
+      const why = typeof content.message === "string" && content.message !== "" ? `: ${content.message}` : "";
+      throw unreadable(
+        this.name,
+        `it returns only a part of trace ${traceId} (status PARTIAL${why})`,
+        undefined,
+      );
+    }
     const found = this.#decode(content);
     checkAsked(
       this.name,

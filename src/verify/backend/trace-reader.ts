@@ -48,6 +48,15 @@ export type Fetch = (
   init: { readonly headers?: Record<string, string>; readonly signal: AbortSignal },
 ) => Promise<Response>;
 
+/** How ingresses and gateways answer for paths that they do not route: a web page, ingress-nginx, Traefik. */
+const ROUTER_404 = /^\s*(<|default backend|404 page not found)/i;
+const NOT_THERE = "something before it answers 404";
+
+/** The error for a backend that does not have a path which every backend of its kind has. */
+export function notThere(name: string): UserError {
+  return unreadable(name, NOT_THERE, undefined);
+}
+
 /** Waiting longer helps nobody: the next poll asks again. */
 const READ_TIMEOUT_MS = 30_000;
 
@@ -95,7 +104,10 @@ export async function getBytes(
     signal.throwIfAborted();
     throw fail(errorText(error), error);
   }
-  if (response.status === 404) return null;
+  if (response.status === 404) {
+    if (ROUTER_404.test(new TextDecoder().decode(bytes.subarray(0, 200)))) throw fail(NOT_THERE);
+    return null;
+  }
   if (response.ok) return bytes;
   throw fail(`${response.status} ${new TextDecoder().decode(bytes).slice(0, 200).trim()}`);
 }

@@ -10,6 +10,7 @@ import {
   getText,
   isTooLarge,
   lowHalf,
+  notThere,
   type TraceReader,
   type TraceSearch,
   unreadable,
@@ -34,6 +35,7 @@ export class ZipkinReader implements TraceReader {
   readonly #base: string;
   /** Whether the server lacks `traceMany`, so that each trace needs its own query. */
   #hasMany = true;
+  #hasAnsweredMany = false;
   #hasLedgers: boolean;
 
   readonly #through: ZipkinPassage | null;
@@ -53,7 +55,11 @@ export class ZipkinReader implements TraceReader {
     if (traceIds.length > 1 && this.#hasMany) {
       try {
         const found = await this.#readMany(traceIds, signal);
-        if (found !== null) return found;
+        if (found !== null) {
+          this.#hasAnsweredMany = true;
+          return found;
+        }
+        if (this.#hasAnsweredMany) throw notThere(this.name);
         this.#hasMany = false;
       } catch (error) {
         if (!isTooLarge(error)) throw error;
@@ -66,11 +72,14 @@ export class ZipkinReader implements TraceReader {
       }
     }
     const found: SeenSpanOf[] = [];
+    let areAllAbsent = true;
     for (let from = 0; from < traceIds.length; from += SINGLE_QUERIES) {
       const ids = traceIds.slice(from, from + SINGLE_QUERIES);
       const lists = await Promise.all(ids.map((id) => this.#readOne(id, signal)));
-      found.push(...lists.flat());
+      found.push(...lists.flatMap((list) => list ?? []));
+      areAllAbsent &&= lists.every((list) => list === null);
     }
+    if (areAllAbsent) await this.#assertPresent(signal);
     return this.#group(found, traceIds);
   }
 
@@ -104,6 +113,12 @@ export class ZipkinReader implements TraceReader {
     return names.map((name) => String(name).toLowerCase());
   }
 
+  /** A 404 says that a trace is absent only if the backend itself says so. */
+  async #assertPresent(signal: AbortSignal): Promise<void> {
+    const url = this.#urlOf("/api/v2/services");
+    if ((await getText(this.name, url, signal, this.#through?.fetch)) === null) throw notThere(this.name);
+  }
+
   async findTraces(
     { service, fromMs, toMs, limit }: TraceSearch,
     signal: AbortSignal,
@@ -132,10 +147,11 @@ export class ZipkinReader implements TraceReader {
     return url.replace("/zipkin/zipkin/", "/zipkin/");
   }
 
-  async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpanOf[]> {
+  /** Returns `null` for 404. */
+  async #readOne(traceId: string, signal: AbortSignal): Promise<SeenSpanOf[] | null> {
     const url = this.#urlOf(`/api/v2/trace/${traceId}`);
     const text = await getText(this.name, url, signal, this.#through?.fetch);
-    return text === null ? [] : this.#decode(text);
+    return text === null ? null : this.#decode(text);
   }
 
   #urlOf(path: string): string {

@@ -88,6 +88,28 @@ describe("an unreliable backend is exit 3, and nothing is called complete or los
     expect({ exitCode, result }).toEqual({ exitCode: 3, result: null });
   });
 
+  for (const [what, body] of [
+    ["a web page", "<html><h1>404 Not Found</h1>"],
+    ["ingress-nginx", "default backend - 404"],
+    ["Envoy, which sends no body", ""],
+  ] as const)
+    test(`404 from a gateway after good responses: ${what}`, async () => {
+      let asked = 0;
+      await using backend = startBackend(async (real) =>
+        asked++ === 0 ? Response.json(await real()) : new Response(body, { status: 404 }),
+      );
+      const { exitCode, stderr, result } = await verify(backend.url);
+      expect(stderr).toContain("cannot be read: something before it answers 404");
+      expect({ exitCode, result }).toEqual({ exitCode: 3, result: null });
+    });
+
+  test("404 from a gateway to each query", async () => {
+    await using backend = startBackend(() => new Response(null, { status: 404 }));
+    const { exitCode, stderr, result } = await verify(backend.url);
+    expect(stderr).toContain("cannot be read: something before it answers 404");
+    expect({ exitCode, result }).toEqual({ exitCode: 3, result: null });
+  });
+
   test("a truncated response", async () => {
     const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n";
     const half = Bun.listen({

@@ -123,6 +123,23 @@ for (const [kind, path, answer] of [
   });
 }
 
+test("tempo: a trace that is cut at the size limit is not taken for a whole one", async () => {
+  for (const status of ["PARTIAL", 1]) {
+    const partial = { ...TEMPO, status, message: "trace exceeds max size (max bytes: 50000)" };
+    await using server = serve({ [`/api/v2/traces/${TRACE}`]: partial });
+    const reader = new OtlpReader("tempo", `http://127.0.0.1:${server.port}`);
+    await expect(reader.read([TRACE], signal)).rejects.toThrow(
+      `it returns only a part of trace ${TRACE} (status PARTIAL: trace exceeds max size (max bytes: 50000))`,
+    );
+  }
+});
+
+test("jaeger: 404 from something before it does not make traces absent", async () => {
+  await using server = serve({});
+  const reader = new OtlpReader("jaeger", `http://127.0.0.1:${server.port}`);
+  await expect(reader.read([TRACE], signal)).rejects.toThrow("something before it answers 404");
+});
+
 test("jaeger: services are listed, and traces of a service are found within a time range", async () => {
   const asked: URL[] = [];
   await using server = Bun.serve({
