@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { ApiClient } from "../../src/kubernetes/api/client.ts";
 import { openCluster } from "../../src/kubernetes/api/kubeconfig.ts";
 import { runCli, temporaryFolder } from "../helpers/cli.ts";
+import { describeLab } from "../helpers/describe-lab.ts";
 import { buildLabImage } from "../helpers/image.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { LAB_START_MS } from "../helpers/lab.ts";
 
 const STEP_MS = 120_000;
 const NAME = `credentials-${process.pid}`;
@@ -15,14 +16,12 @@ const EXPIRED = join(import.meta.dir, "../fixtures/kubernetes/expired-server.pem
 
 type Entry = Record<string, unknown>;
 
-describe.skipIf(!hasLab)(`who we are to a real API server${LAB_NOTE}`, () => {
+describeLab("who we are to a real API server", (lab) => {
   const folder = temporaryFolder();
-  let lab: Lab;
   let cluster: Entry;
   let admin: Entry;
 
   beforeAll(async () => {
-    lab = await startLab();
     const config = JSON.parse((await lab.kubectl(["config", "view", "--raw", "-o", "json"])).stdout);
     cluster = config.clusters[0].cluster;
     admin = config.users[0].user;
@@ -34,7 +33,6 @@ describe.skipIf(!hasLab)(`who we are to a real API server${LAB_NOTE}`, () => {
     await lab.kubectl(["delete", "namespace", NAME, "--wait=false"], { mayFail: true });
     await lab.kubectl(["delete", "csr", NAME, "--ignore-not-found"], { mayFail: true });
     folder[Symbol.dispose]();
-    await stopLab();
   }, LAB_START_MS);
 
   test(

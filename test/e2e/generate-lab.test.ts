@@ -10,7 +10,8 @@ import { renderYaml } from "../../src/kubernetes/yaml.ts";
 import { buildChain } from "../../src/topology/chain.ts";
 import type { Topology } from "../../src/topology/model.ts";
 import { parseTopology } from "../../src/topology/parse.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { describeLab } from "../helpers/describe-lab.ts";
+import { LAB_START_MS } from "../helpers/lab.ts";
 
 const SHOP = new URL("../fixtures/kubernetes/shop.yaml", import.meta.url);
 
@@ -23,19 +24,16 @@ const CASES: readonly { title: string; namespace: string; topology: Topology }[]
   },
 ];
 
-describe.skipIf(!hasLab)(`generated manifests on a real API server${LAB_NOTE}`, () => {
-  let lab: Lab;
+describeLab("generated manifests on a real API server", (lab) => {
   let top: string;
 
   beforeAll(async () => {
-    lab = await startLab();
     top = mkdtempSync(join(tmpdir(), "generate-lab-"));
     for (const { namespace } of CASES) await createRestrictedNamespace(namespace);
   }, LAB_START_MS);
 
   afterAll(async () => {
     for (const { namespace } of CASES) await remove(namespace, "--wait=false");
-    await stopLab();
     rmSync(top, { recursive: true, force: true });
   }, LAB_START_MS);
 

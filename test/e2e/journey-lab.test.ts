@@ -3,8 +3,9 @@ import { VERSION } from "../../src/lib/version.ts";
 import type { Span } from "../../src/trace/span.ts";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
 import { createDeployer } from "../helpers/deployer.ts";
+import { describeLab } from "../helpers/describe-lab.ts";
 import { buildLabImage } from "../helpers/image.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { LAB_START_MS } from "../helpers/lab.ts";
 import { ReleaseBench } from "../helpers/release.ts";
 import { expectChainTrace } from "../helpers/trace.ts";
 
@@ -12,16 +13,14 @@ import { expectChainTrace } from "../helpers/trace.ts";
 const STEP_MS = 300_000;
 const WAIT = ["--timeout", "4m"];
 
-describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
-  let lab: Lab;
+describeLab("our image in pods", (lab) => {
   let image: string;
   const folder = temporaryFolder();
   const namespaces: ReleaseBench[] = [];
 
   beforeAll(async () => {
-    lab = await startLab();
     image = await buildLabImage();
-  }, LAB_START_MS + STEP_MS);
+  }, STEP_MS);
 
   afterAll(async () => {
     for (const bench of namespaces) {
@@ -29,7 +28,6 @@ describe.skipIf(!hasLab)(`our image in pods${LAB_NOTE}`, () => {
       bench[Symbol.dispose]();
     }
     folder[Symbol.dispose]();
-    await stopLab();
   }, LAB_START_MS);
 
   describe("the whole journey, under the profile restricted, with the rights of the documented Role", () => {

@@ -1,33 +1,31 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { LiveSecond } from "../../src/contract/live.ts";
 import type { TopologyAnswer } from "../../src/contract/topology-answer.ts";
 import type { TraceSummary } from "../../src/contract/trace-summary.ts";
 import { EXECUTABLE, eventually, temporaryFolder } from "../helpers/cli.ts";
 import { createDeployer } from "../helpers/deployer.ts";
+import { describeLab } from "../helpers/describe-lab.ts";
 import { buildLabImage } from "../helpers/image.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { LAB_START_MS } from "../helpers/lab.ts";
 import { ReleaseBench } from "../helpers/release.ts";
 
 const STEP_MS = 300_000;
 const NAMESPACE = "page-lab";
 
-describe.skipIf(!hasLab)(`the page of a release${LAB_NOTE}`, () => {
+describeLab("the page of a release", (lab) => {
   const folder = temporaryFolder();
-  let lab: Lab;
   let bench: ReleaseBench;
 
   beforeAll(async () => {
-    lab = await startLab();
     await lab.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s"]);
     await lab.kubectl(["create", "namespace", NAMESPACE]);
     bench = new ReleaseBench(lab, NAMESPACE, await createDeployer(lab, NAMESPACE, folder.path));
-  }, LAB_START_MS + STEP_MS);
+  }, STEP_MS);
 
   afterAll(async () => {
     await bench?.removeNamespace("--wait=false");
     bench?.[Symbol.dispose]();
     folder[Symbol.dispose]();
-    await stopLab();
   }, LAB_START_MS);
 
   test.each(["embedded", "zipkin"])(

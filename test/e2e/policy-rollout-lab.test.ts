@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { ApiClient } from "../../src/kubernetes/api/client.ts";
 import { openCluster } from "../../src/kubernetes/api/kubeconfig.ts";
 import { RESOURCES } from "../../src/kubernetes/api/resource.ts";
 import { TestNamespace } from "../faults/test-namespace.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { describeLab } from "../helpers/describe-lab.ts";
+import { LAB_START_MS } from "../helpers/lab.ts";
 import { PAUSE_IMAGE, ReleaseBench } from "../helpers/release.ts";
 
 const FLAGS = ["--chain-link-image", PAUSE_IMAGE, "--collector", "http://zipkin.elsewhere"];
@@ -11,13 +12,11 @@ const BEFORE = "front: { entry: true, calls: [middle, back] }, middle: { calls: 
 /** `front` no longer calls `back`, but `middle` does, so that the policy of `back` remains. */
 const AFTER = "front: { entry: true, calls: [middle] }, middle: { calls: [back] }, back: {}";
 
-describe.skipIf(!hasLab)(`NetworkPolicies of an upgrade${LAB_NOTE}`, () => {
-  let lab: Lab;
+describeLab("NetworkPolicies of an upgrade", (lab) => {
   let client: ApiClient;
   let namespace: TestNamespace;
 
   beforeAll(async () => {
-    lab = await startLab();
     client = new ApiClient(openCluster({ file: lab.kubeconfig, context: null, environment: {} }));
     namespace = await TestNamespace.create(client, `policy-rollout-${process.pid}`);
     await namespace.addEndpoints(["front", "middle", "back"]);
@@ -25,7 +24,6 @@ describe.skipIf(!hasLab)(`NetworkPolicies of an upgrade${LAB_NOTE}`, () => {
 
   afterAll(async () => {
     await namespace.remove();
-    await stopLab();
   }, LAB_START_MS);
 
   const deploy = (bench: ReleaseBench, services: string, ...more: readonly string[]) => {

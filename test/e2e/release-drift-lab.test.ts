@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { eventually, runCli } from "../helpers/cli.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
-import { emptyTopology, PAUSE_IMAGE, type ReleaseBench, ReleaseBenches } from "../helpers/release.ts";
+import { describeReleases } from "../helpers/describe-lab.ts";
+import { emptyTopology, PAUSE_IMAGE, type ReleaseBench } from "../helpers/release.ts";
 
 /** Both shapes of a release: what is deployed, and the Deployment of one of its links. */
 const SHAPES = [
@@ -11,19 +11,8 @@ const SHAPES = [
 const IMAGE = ["--chain-link-image", PAUSE_IMAGE];
 const DEPLOY = [...IMAGE, "--wait=false", "-o", "json"];
 
-describe.skipIf(!hasLab)(`a release that others have changed${LAB_NOTE}`, () => {
-  let lab: Lab;
-  let benches: ReleaseBenches;
-
-  beforeAll(async () => {
-    benches = new ReleaseBenches(await startLab());
-    lab = benches.lab;
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    await benches.remove();
-    await stopLab();
-  }, LAB_START_MS);
+describeReleases("a release that others have changed", (benches) => {
+  const { lab } = benches;
 
   const replicasOf = async (bench: ReleaseBench, deployment: string): Promise<number> =>
     (await lab.query("get", "deployment", deployment, "-n", bench.namespace)).spec.replicas;

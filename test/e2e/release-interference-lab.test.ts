@@ -1,10 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { ApiClient } from "../../src/kubernetes/api/client.ts";
 import { openCluster } from "../../src/kubernetes/api/kubeconfig.ts";
 import { TestNamespace } from "../faults/test-namespace.ts";
 import { eventually } from "../helpers/cli.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
-import { emptyTopology, PAUSE_IMAGE, ReleaseBench, ReleaseBenches } from "../helpers/release.ts";
+import { describeReleases } from "../helpers/describe-lab.ts";
+import { emptyTopology, PAUSE_IMAGE, ReleaseBench } from "../helpers/release.ts";
 
 const FLAGS = ["--chain-link-image", PAUSE_IMAGE, "--collector", "http://zipkin.elsewhere"];
 const STEP_MS = 180_000;
@@ -14,19 +14,8 @@ function document(bench: ReleaseBench, content: string): string {
 }
 
 /** The table "Interference" of docs/release-faults.md; what it takes a whole cluster for is in release-outage-lab.test.ts. */
-describe.skipIf(!hasLab)(`a release and what else is in its cluster${LAB_NOTE}`, () => {
-  let lab: Lab;
-  let benches: ReleaseBenches;
-
-  beforeAll(async () => {
-    benches = new ReleaseBenches(await startLab());
-    lab = benches.lab;
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    await benches.remove();
-    await stopLab();
-  }, LAB_START_MS);
+describeReleases("a release and what else is in its cluster", (benches) => {
+  const { lab } = benches;
 
   async function open(title: string): Promise<ReleaseBench> {
     const bench = benches.open(`interference-${title}`);

@@ -1,22 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
-import { PAUSE_IMAGE, ReleaseBenches } from "../helpers/release.ts";
+import { expect, test } from "bun:test";
+import { describeReleases } from "../helpers/describe-lab.ts";
+import { PAUSE_IMAGE } from "../helpers/release.ts";
 
 const CHAIN = ["--chain-link-image", PAUSE_IMAGE, "--wait=false"];
 
-describe.skipIf(!hasLab)(`releases and what others do to their objects${LAB_NOTE}`, () => {
-  let lab: Lab;
-  let benches: ReleaseBenches;
-
-  beforeAll(async () => {
-    benches = new ReleaseBenches(await startLab());
-    lab = benches.lab;
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    await benches.remove();
-    await stopLab();
-  }, LAB_START_MS);
+describeReleases("releases and what others do to their objects", (benches) => {
+  const { lab } = benches;
 
   test("what kubectl changed is named with its manager; a scaled Deployment is left alone", async () => {
     const bench = benches.open("release-conflicts");

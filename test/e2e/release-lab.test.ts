@@ -1,22 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
-import { emptyTopology, PAUSE_IMAGE, ReleaseBenches } from "../helpers/release.ts";
+import { expect, test } from "bun:test";
+import { describeReleases } from "../helpers/describe-lab.ts";
+import { emptyTopology, PAUSE_IMAGE } from "../helpers/release.ts";
 
 const CHAIN = ["--chain-link-image", PAUSE_IMAGE, "--wait=false"];
 
-describe.skipIf(!hasLab)(`releases on a real API server${LAB_NOTE}`, () => {
-  let lab: Lab;
-  let benches: ReleaseBenches;
-
-  beforeAll(async () => {
-    benches = new ReleaseBenches(await startLab());
-    lab = benches.lab;
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    await benches.remove();
-    await stopLab();
-  }, LAB_START_MS);
+describeReleases("releases on a real API server", (benches) => {
+  const { lab } = benches;
 
   test("a chain is installed, made longer and shorter, rolled back and deleted", async () => {
     const bench = benches.open("release-journey");

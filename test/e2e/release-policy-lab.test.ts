@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { eventually } from "../helpers/cli.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
-import { emptyTopology, PAUSE_IMAGE, type ReleaseBench, ReleaseBenches } from "../helpers/release.ts";
+import { describeReleases } from "../helpers/describe-lab.ts";
+import { LAB_START_MS } from "../helpers/lab.ts";
+import { emptyTopology, PAUSE_IMAGE, type ReleaseBench } from "../helpers/release.ts";
 import { type Webhook, Webhooks } from "../helpers/webhooks.ts";
 
 const IMAGE = ["--chain-link-image", PAUSE_IMAGE];
@@ -18,21 +19,16 @@ function emptyChain(links: number): string {
   return `{ apiVersion: chain-link.dev/v1, kind: Topology, chain: ${links}, defaults: { replicas: 0 } }`;
 }
 
-describe.skipIf(!hasLab)(`a release that the cluster's policies meet${LAB_NOTE}`, () => {
-  let lab: Lab;
-  let benches: ReleaseBenches;
+describeReleases("a release that the cluster's policies meet", (benches) => {
+  const { lab } = benches;
   let webhooks: Webhooks;
 
   beforeAll(async () => {
-    benches = new ReleaseBenches(await startLab());
-    lab = benches.lab;
     webhooks = await Webhooks.start(lab);
   }, LAB_START_MS);
 
   afterAll(async () => {
     await webhooks.stop();
-    await benches.remove();
-    await stopLab();
   }, LAB_START_MS);
 
   describe.each(SHAPES)("%s", (_, shape, service) => {

@@ -1,27 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { REQUIRED_RULES } from "../../src/kubernetes/release/rights.ts";
 import { ApiProxy } from "../helpers/api-proxy.ts";
 import { EXECUTABLE, temporaryFolder } from "../helpers/cli.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
-import { emptyTopology, PAUSE_IMAGE, ReleaseBench, ReleaseBenches } from "../helpers/release.ts";
+import { describeReleases } from "../helpers/describe-lab.ts";
+import { emptyTopology, PAUSE_IMAGE, ReleaseBench } from "../helpers/release.ts";
 
 const CHAIN = ["--chain-link-image", PAUSE_IMAGE, "--wait=false"];
 
-describe.skipIf(!hasLab)(`releases that something stands in the way of${LAB_NOTE}`, () => {
-  let lab: Lab;
-  let benches: ReleaseBenches;
-
-  beforeAll(async () => {
-    benches = new ReleaseBenches(await startLab());
-    lab = benches.lab;
-  }, LAB_START_MS);
-
-  afterAll(async () => {
-    await benches.remove();
-    await stopLab();
-  }, LAB_START_MS);
+describeReleases("releases that something stands in the way of", (benches) => {
+  const { lab } = benches;
 
   describe("with the rights of the documented Role and no more", () => {
     test.each([true, false])(

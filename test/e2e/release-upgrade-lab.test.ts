@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { CASES, runCase } from "../faults/upgrade-case.ts";
+import { describeReleases } from "../helpers/describe-lab.ts";
 import { buildLabImage } from "../helpers/image.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, startLab, stopLab } from "../helpers/lab.ts";
-import { type ReleaseBench, ReleaseBenches } from "../helpers/release.ts";
+import type { ReleaseBench } from "../helpers/release.ts";
 
 /** Pods start and end in seconds each; a machine may be busy. */
 const STEP_MS = 300_000;
@@ -15,19 +15,12 @@ const SAMPLE = ["chain", "topology"].map((shape) => {
   return cases[Number(Bun.hash(`${SEED} ${shape}`) % BigInt(cases.length))];
 });
 
-describe.skipIf(!hasLab)(`a release that is upgraded under load, sample of ${SEED}${LAB_NOTE}`, () => {
-  let benches: ReleaseBenches;
+describeReleases(`a release that is upgraded under load, sample of ${SEED}`, (benches) => {
   let image: string;
 
   beforeAll(async () => {
-    benches = new ReleaseBenches(await startLab());
     image = await buildLabImage();
-  }, LAB_START_MS + STEP_MS);
-
-  afterAll(async () => {
-    await benches.remove();
-    await stopLab();
-  }, LAB_START_MS);
+  }, STEP_MS);
 
   test.concurrent.each(
     SAMPLE.flatMap((it) => (it === undefined ? [] : [[it.shape, it.change, it] as const])),

@@ -1,38 +1,36 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
+import { describeLab } from "../helpers/describe-lab.ts";
 import { buildLabImage } from "../helpers/image.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { LAB_START_MS } from "../helpers/lab.ts";
 import { ReleaseBench } from "../helpers/release.ts";
 
 /** Pods start and end in seconds each; a machine may be busy. */
 const STEP_MS = 300_000;
 
-describe.skipIf(!hasLab)(`the collector's volume${LAB_NOTE}`, () => {
+describeLab("the collector's volume", (lab) => {
   const namespace = `storage-${process.pid}`;
   /** The cluster makes no volumes: the one there is has a class of its own. */
   const storageClass = `storage-${process.pid}`;
   const storage = ["--collector-storage", "64Mi", "--collector-storage-class", storageClass];
   const folder = temporaryFolder();
-  let lab: Lab;
   let bench: ReleaseBench;
   let image: string;
   let traceId: string;
 
   beforeAll(async () => {
-    lab = await startLab();
     image = await buildLabImage();
     bench = new ReleaseBench(lab, namespace);
     const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
     await create({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels } });
     await create(localVolume(storageClass, folder.path));
-  }, LAB_START_MS + STEP_MS);
+  }, STEP_MS);
 
   afterAll(async () => {
     await bench.removeNamespace("--wait=false");
     await lab.kubectl(["delete", "persistentvolume", storageClass, "--wait=false", "--ignore-not-found"]);
     bench[Symbol.dispose]();
     folder[Symbol.dispose]();
-    await stopLab();
   }, LAB_START_MS);
 
   test(

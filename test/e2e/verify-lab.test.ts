@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { eventually, temporaryFolder } from "../helpers/cli.ts";
 import { createDeployer, documentedRules } from "../helpers/deployer.ts";
+import { describeLab } from "../helpers/describe-lab.ts";
 import { buildLabImage } from "../helpers/image.ts";
-import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
+import { LAB_START_MS } from "../helpers/lab.ts";
 import { readPrometheusText, type Sample } from "../helpers/prometheus-text.ts";
 import { ReleaseBench } from "../helpers/release.ts";
 
@@ -10,27 +11,24 @@ import { ReleaseBench } from "../helpers/release.ts";
 const STEP_MS = 300_000;
 const NAMESPACE = "verify-lab";
 
-describe.skipIf(!hasLab)(`a release is verified in its cluster${LAB_NOTE}`, () => {
+describeLab("a release is verified in its cluster", (lab) => {
   const folder = temporaryFolder();
-  let lab: Lab;
   let image: string;
   let bench: ReleaseBench;
 
   beforeAll(async () => {
-    lab = await startLab();
     image = await buildLabImage();
     await lab.kubectl(["delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s"]);
     const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE, labels } };
     await lab.kubectl(["create", "-f", "-"], { input: JSON.stringify(namespace) });
     bench = new ReleaseBench(lab, NAMESPACE, await createDeployer(lab, NAMESPACE, folder.path));
-  }, LAB_START_MS + STEP_MS);
+  }, STEP_MS);
 
   afterAll(async () => {
     await bench?.removeNamespace("--wait=false");
     bench?.[Symbol.dispose]();
     folder[Symbol.dispose]();
-    await stopLab();
   }, LAB_START_MS);
 
   const deploy = (...more: readonly string[]) =>
