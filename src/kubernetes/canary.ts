@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
+import { LINK_PORT } from "../lib/default-address.ts";
 import type { Topology } from "../topology/model.ts";
 import { CONTAINER_SECURITY, POD_HARDENING, POD_SECURITY, PROGRESS_DEADLINE_SECONDS } from "./hardening.ts";
 import { DEFAULT_IMAGE, imagePullPolicy } from "./images.ts";
 import { memberLabels } from "./labels.ts";
-import { LINK_PORT } from "./link.ts";
 import type { CollectorChoice, KubernetesObject, ObjectOptions } from "./object.ts";
 import { renderServiceEntry } from "./service-entry.ts";
 import { MAX_LIST_BYTES } from "./services-config-map.ts";

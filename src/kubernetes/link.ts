@@ -1,3 +1,4 @@
+import { LINK_PORT } from "../lib/default-address.ts";
 import type { Behavior, Service } from "../topology/model.ts";
 import {
   CONTAINER_SECURITY,
@@ -11,9 +12,6 @@ import { DEFAULT_IMAGE, imagePullPolicy } from "./images.ts";
 import { memberLabels } from "./labels.ts";
 import type { KubernetesObject, Labels, ObjectOptions, Plain } from "./object.ts";
 import { SERVICES_LIST } from "./services-config-map.ts";
-
-/** Container port. The Service listens on 80. */
-export const LINK_PORT = 8000;
 
 /** How one link appears in Kubernetes. */
 export interface LinkPlace {

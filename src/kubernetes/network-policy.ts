@@ -1,11 +1,13 @@
 // https://kubernetes.io/docs/concepts/services-networking/network-policies/
+
+import { LINK_PORT, ZIPKIN_PORT } from "../lib/default-address.ts";
 import { isCall, type Topology } from "../topology/model.ts";
 import { CANARY, CANARY_PORT, CANARY_SELECTOR } from "./canary.ts";
 import { memberLabels } from "./labels.ts";
-import { LINK_PORT, type LinkPlace } from "./link.ts";
+import type { LinkPlace } from "./link.ts";
 import { LOAD_GENERATOR, LOAD_GENERATOR_PORT, LOAD_GENERATOR_SELECTOR } from "./load-generator.ts";
 import type { KubernetesObject, Labels, ObjectOptions, Plain } from "./object.ts";
-import { ZIPKIN_PORT, ZIPKIN_SELECTOR, ZIPKIN_SERVICE } from "./zipkin.ts";
+import { ZIPKIN_SELECTOR, ZIPKIN_SERVICE } from "./zipkin.ts";
 
 /**
  * Builds one NetworkPolicy each for every link, for Zipkin and for the load generator, named like its Service or Pod. A link

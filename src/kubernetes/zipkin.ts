@@ -1,3 +1,4 @@
+import { ZIPKIN_PORT } from "../lib/default-address.ts";
 import {
   ONE_AT_A_TIME,
   STORAGE_GROUP,
@@ -20,8 +21,6 @@ import type { CollectorStorage, KubernetesObject, ObjectOptions, Plain } from ".
 export const ZIPKIN_DEPLOYMENT = "zipkin-deployment";
 export const ZIPKIN_SERVICE = "zipkin-service";
 
-/** Container port. The Service listens on 80. */
-export const ZIPKIN_PORT = 9411;
 export const ZIPKIN_SELECTOR = Object.freeze({ app: "chain-link", instance: "zipkin" });
 
 /** Builds Zipkin, or our own collector under Zipkin's object names. */

@@ -1,3 +1,5 @@
+import { ZIPKIN_URL } from "./default-address.ts";
+
 /**
  * A server that a user named with a URL. Only `headers` hold its credentials, so `url` can be printed, logged and stored
  * anywhere. See docs/decisions/0033-base-urls-and-credentials.md.
@@ -9,7 +11,7 @@ export interface Endpoint {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const HTTP_URL = "an http or https URL such as http://localhost:9411";
+const HTTP_URL = `an http or https URL such as ${ZIPKIN_URL}`;
 
 /**
  * Parses an http or https URL. A user and a password become Basic authentication (RFC 7617, UTF-8).

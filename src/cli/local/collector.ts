@@ -1,3 +1,4 @@
+import { ZIPKIN_PORT } from "../../lib/default-address.ts";
 import { CORS_FLAG, STORE_FLAGS, storeOptions, tellExposure } from "../common/collector-flags.ts";
 import { defineCommand } from "../shell/command.ts";
 import { EXIT } from "../shell/exit.ts";
@@ -21,7 +22,7 @@ export const collector = defineCommand({
   flags: {
     host: textFlag("127.0.0.1", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
     port: integerFlag(
-      9411,
+      ZIPKIN_PORT,
       { min: 0, max: MAX_PORT },
       {
         summary: "Port of the API and the page; 0 picks a free port.",

@@ -1,3 +1,4 @@
+import { LINK_PORT } from "../../lib/default-address.ts";
 import { type Endpoint, hideSecrets } from "../../lib/endpoint.ts";
 import { randomSource } from "../../lib/random.ts";
 import { DEFAULT_SERVICES_FILE, DEFAULT_ZIPKIN_URL } from "../../link/defaults.ts";
@@ -47,7 +48,7 @@ export const link = defineCommand({
     host: textFlag("0.0.0.0", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
     // A Service named chain-link would set CHAIN_LINK_PORT; the original's variable has no prefix.
     port: integerFlag(
-      8000,
+      LINK_PORT,
       { min: 0, max: 65_535 },
       { summary: "Port to listen on; 0 picks a free port.", placeholder: "PORT", env: ["PORT"] },
     ),

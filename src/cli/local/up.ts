@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { AllowedOrigins } from "../../collector/access.ts";
 import type { ControlDesk } from "../../collector/control-desk.ts";
 import type { Collector } from "../../collector/server.ts";
+import { ZIPKIN_PORT } from "../../lib/default-address.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Load } from "../../load/generator.ts";
 import type { Rate } from "../../load/schedule.ts";
@@ -51,7 +52,7 @@ export const up = defineCommand({
     instances: INSTANCES_FLAG,
     host: textFlag("127.0.0.1", { summary: "Address to listen on.", placeholder: "ADDRESS" }),
     port: integerFlag(
-      9411,
+      ZIPKIN_PORT,
       { min: 0, max: 65_535 },
       {
         summary: "Port of the collector and its page; 0 picks a free port.",

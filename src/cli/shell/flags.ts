@@ -1,3 +1,4 @@
+import { ZIPKIN_URL } from "../../lib/default-address.ts";
 import { parseDuration } from "../../lib/duration.ts";
 import { type Endpoint, hideSecrets, parseEndpoint } from "../../lib/endpoint.ts";
 import { formatPercentage, parsePercentage } from "../../lib/percentage.ts";
@@ -170,7 +171,7 @@ export function kindUrlFlag<const K extends string>(
     const kind = kinds.find((it) => it === name);
     const endpoint = parseUrl(rest);
     const names = kinds.map((it) => `${it}=`).join(" or ");
-    if (kind === undefined) return new Unfit(`${names} and a URL, such as zipkin=http://localhost:9411`);
+    if (kind === undefined) return new Unfit(`${names} and a URL, such as zipkin=${ZIPKIN_URL}`);
     if (endpoint instanceof Unfit) return new Unfit(`${kind}= and ${endpoint.expected}`);
     return { kind, ...endpoint };
   };

@@ -1,3 +1,4 @@
+import { ZIPKIN_URL } from "../../lib/default-address.ts";
 import type { Endpoint } from "../../lib/endpoint.ts";
 import { defineCommand } from "../shell/command.ts";
 import { EXIT } from "../shell/exit.ts";
@@ -29,11 +30,11 @@ export const traces = defineCommand({
   flags: {
     from: urlFlag({
       summary: "Collector or Zipkin to export from.",
-      fallbackText: "http://127.0.0.1:9411",
+      fallbackText: ZIPKIN_URL,
     }),
     to: urlFlag({
       summary: "Collector, Zipkin or OTLP/HTTP receiver to import into.",
-      fallbackText: "http://127.0.0.1:9411",
+      fallbackText: ZIPKIN_URL,
     }),
     format: choiceFlag("zipkin", ["zipkin", "otlp"], {
       summary: "File format to write: zipkin (a JSON list) or otlp (JSON lines).",
@@ -102,7 +103,7 @@ export const traces = defineCommand({
   },
 });
 
-const DEFAULT: Endpoint = { url: "http://127.0.0.1:9411", headers: {} };
+const DEFAULT: Endpoint = { url: ZIPKIN_URL, headers: {} };
 
 /** Reports the result for every span; resolves to the exit code. */
 async function reportImport({ file, name, sent }: Imported, output: Output): Promise<number> {

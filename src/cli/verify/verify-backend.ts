@@ -1,15 +1,14 @@
+import { ZIPKIN_URL } from "../../lib/default-address.ts";
 import { type Endpoint, fetchAs } from "../../lib/endpoint.ts";
 import type { CountedBackend, LinkInstance } from "../../verify/backend/counters.ts";
 import type { TraceReader } from "../../verify/backend/trace-reader.ts";
 import type { LoadTarget } from "../common/load-target.ts";
 import { type Backend, PAGE_ID, type VerifyValues } from "./verify-flags.ts";
 
-const DEFAULT_ZIPKIN = "http://localhost:9411";
-
 /** The backend to read spans from without `--backend`. */
 export function defaultBackend(target: LoadTarget | null, zipkin: Endpoint | null): CountedBackend {
   if (target?.collector) return { kind: "collector", url: target.collector };
-  return zipkin === null ? { kind: "zipkin", url: DEFAULT_ZIPKIN } : reach({ kind: "zipkin", ...zipkin });
+  return zipkin === null ? { kind: "zipkin", url: ZIPKIN_URL } : reach({ kind: "zipkin", ...zipkin });
 }
 
 /** The backend that `--backend` names. */

@@ -1,4 +1,5 @@
 import { isNamespaceName } from "../../kubernetes/names.ts";
+import { ZIPKIN_URL } from "../../lib/default-address.ts";
 import { DEFAULT_EXAMPLES } from "../../verify/judge/tally.ts";
 import type { Allowance } from "../../verify/result/result.ts";
 import { CLUSTER_FLAGS, RELEASE_NAME } from "../common/cluster-flags.ts";
@@ -72,7 +73,7 @@ export const VERIFY_FLAGS = {
   serve: listenFlag({ summary: "With --forever: serve /metrics for Prometheus, /health and /readiness." }),
   backend: kindUrlFlag(BACKENDS, {
     summary: "Backend to read spans from.",
-    fallbackText: "the collector that was started, or zipkin=http://localhost:9411",
+    fallbackText: `the collector that was started, or zipkin=${ZIPKIN_URL}`,
   }),
   "backend-page": checkedFlag(null, isPageUrl, "a URL that contains {traceId}, without user and password", {
     summary: "URL of a trace's page, for example in Grafana, with {traceId} for its ID.",

@@ -1,6 +1,6 @@
+import { LINK_PORT } from "../../lib/default-address.ts";
 import { type ApiServerProxy, proxyTo } from "../api/api-server-proxy.ts";
 import { RESOURCES } from "../api/resource.ts";
-import { LINK_PORT } from "../link.ts";
 import { LOAD_GENERATOR, LOAD_GENERATOR_PORT } from "../load-generator.ts";
 import { VERIFY_LABEL } from "./load-pod.ts";
 import type { ReleaseStore } from "./store.ts";
