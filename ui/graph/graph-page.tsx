@@ -4,7 +4,8 @@ import { formatCount } from "../format.ts";
 import { address, linkHere, navigate } from "../shell/address.ts";
 import { Icon } from "../shell/icon.tsx";
 import { type Period, PeriodFields, readPeriod } from "../shell/period.tsx";
-import { Drawing, type NodeLooks } from "./drawing.tsx";
+import { Drawing } from "./drawing.tsx";
+import type { NodeLooks } from "./drawing-props.ts";
 import { collapseByPrefix, type Graph, type GraphNode } from "./graph-model.ts";
 
 /** From here on services with the same beginning are one node, unless one wants to see them all. */
@@ -54,37 +55,13 @@ export function GraphPage(props: GraphPageProps) {
       <div class="graph-main">
         <h1 class="sr-only">Services and their calls</h1>
         <div class="bar-of-tools">
-          {!isEmpty && (
-            <label class="find">
-              <Icon name="search" />
-              <input
-                type="search"
-                id="find"
-                placeholder="Find a link"
-                aria-label="Find a link"
-                value={search}
-                onInput={(event) => setSearch(event.currentTarget.value)}
-                onKeyDown={(event) => {
-                  const [found] = matches ?? [];
-                  if (event.key === "Enter" && found !== undefined) select(found);
-                }}
-              />
-            </label>
-          )}
+          {!isEmpty && <FindField search={search} matches={matches} onInput={setSearch} onFind={select} />}
           <PeriodForm period={period} />
           {matches !== null && <span class="status">{formatCount(matches.size, "link")} found</span>}
           <span class="status totals">{totals}</span>
           <span class="gap" />
           {!isEmpty && (
-            <a
-              class="chip"
-              href={linkHere({ group: isGrouped ? "none" : "prefix", link: undefined, open: undefined })}
-              aria-current={isGrouped ? "true" : undefined}
-            >
-              {isGrouped
-                ? `Grouped by prefix: ${graph.nodes.length} of ${whole.nodes.length}`
-                : "Group by prefix"}
-            </a>
+            <GroupChip isGrouped={isGrouped} shown={graph.nodes.length} all={whole.nodes.length} />
           )}
         </div>
         {presets}
@@ -104,6 +81,46 @@ export function GraphPage(props: GraphPageProps) {
       </div>
       {panelNode !== undefined && renderPanel(panelNode, () => select(undefined))}
     </section>
+  );
+}
+
+interface FindFieldProps {
+  readonly search: string;
+  readonly matches: ReadonlySet<string> | null;
+  readonly onInput: (search: string) => void;
+  /** Receives the first match when Enter is pressed. */
+  readonly onFind: (id: string) => void;
+}
+
+function FindField({ search, matches, onInput, onFind }: FindFieldProps) {
+  return (
+    <label class="find">
+      <Icon name="search" />
+      <input
+        type="search"
+        id="find"
+        placeholder="Find a link"
+        aria-label="Find a link"
+        value={search}
+        onInput={(event) => onInput(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          const [found] = matches ?? [];
+          if (event.key === "Enter" && found !== undefined) onFind(found);
+        }}
+      />
+    </label>
+  );
+}
+
+function GroupChip({ isGrouped, shown, all }: { isGrouped: boolean; shown: number; all: number }) {
+  return (
+    <a
+      class="chip"
+      href={linkHere({ group: isGrouped ? "none" : "prefix", link: undefined, open: undefined })}
+      aria-current={isGrouped ? "true" : undefined}
+    >
+      {isGrouped ? `Grouped by prefix: ${shown} of ${all}` : "Group by prefix"}
+    </a>
   );
 }
 

@@ -28,17 +28,9 @@ export function useZoom(box: RefObject<HTMLDivElement | null>, layout: Layout) {
   const isMoved = useRef(false);
 
   const fit = () => {
-    const element = box.current;
-    if (element === null) return;
-    const width = element.clientWidth - MARGIN_PX - RIGHT_MARGIN_PX;
-    const height = element.clientHeight - 2 * MARGIN_PX;
-    const scale = Math.max(MIN_SCALE, Math.min(1, width / layout.width, height / layout.height));
+    if (box.current === null) return;
     isMoved.current = false;
-    setTransform({
-      scale,
-      x: MARGIN_PX + (width - layout.width * scale) / 2,
-      y: MARGIN_PX + (height - layout.height * scale) / 2,
-    });
+    setTransform(wholeOf(layout, box.current));
   };
   const zoomAt = (factor: number, at: Point) => {
     isMoved.current = true;
@@ -60,17 +52,7 @@ export function useZoom(box: RefObject<HTMLDivElement | null>, layout: Layout) {
   const center = (point: Point) => {
     const element = box.current;
     if (element === null) return;
-    setTransform((old) => {
-      const [x, y] = [old.x + point.x * old.scale, old.y + point.y * old.scale];
-      const isInSight = x > 90 && y > 40 && x < element.clientWidth - 90 && y < element.clientHeight - 40;
-      if (isInSight && old.scale > 0.4) return old;
-      const scale = Math.max(old.scale, 0.7);
-      return {
-        scale,
-        x: element.clientWidth / 2 - point.x * scale,
-        y: element.clientHeight / 2 - point.y * scale,
-      };
-    });
+    setTransform((old) => broughtIntoSight(old, point, element));
   };
 
   useEffect(() => {
@@ -84,6 +66,49 @@ export function useZoom(box: RefObject<HTMLDivElement | null>, layout: Layout) {
     return () => observer.disconnect();
   }, [layout]);
 
+  useWheelAndDrag(box, {
+    zoomAt,
+    moveBy: (dx, dy) => {
+      isMoved.current = true;
+      setTransform((old) => ({ ...old, x: old.x + dx, y: old.y + dy }));
+    },
+  });
+
+  return { transform, fit, zoomBy: (factor: number) => zoomAt(factor, middle()), panBy, center };
+}
+
+/** Fits the whole layout into the box. */
+function wholeOf(layout: Layout, box: HTMLElement): Transform {
+  const width = box.clientWidth - MARGIN_PX - RIGHT_MARGIN_PX;
+  const height = box.clientHeight - 2 * MARGIN_PX;
+  const scale = Math.max(MIN_SCALE, Math.min(1, width / layout.width, height / layout.height));
+  return {
+    scale,
+    x: MARGIN_PX + (width - layout.width * scale) / 2,
+    y: MARGIN_PX + (height - layout.height * scale) / 2,
+  };
+}
+
+/** Centers a point unless it is well in sight already. */
+function broughtIntoSight(old: Transform, point: Point, box: HTMLElement): Transform {
+  const [x, y] = [old.x + point.x * old.scale, old.y + point.y * old.scale];
+  const isInSight = x > 90 && y > 40 && x < box.clientWidth - 90 && y < box.clientHeight - 40;
+  if (isInSight && old.scale > 0.4) return old;
+  const scale = Math.max(old.scale, 0.7);
+  return {
+    scale,
+    x: box.clientWidth / 2 - point.x * scale,
+    y: box.clientHeight / 2 - point.y * scale,
+  };
+}
+
+interface Gestures {
+  readonly zoomAt: (factor: number, at: Point) => void;
+  readonly moveBy: (dx: number, dy: number) => void;
+}
+
+/** The listeners are added once; both gestures only use state setters and refs, which never change. */
+function useWheelAndDrag(box: RefObject<HTMLDivElement | null>, { zoomAt, moveBy }: Gestures): void {
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
@@ -92,22 +117,7 @@ export function useZoom(box: RefObject<HTMLDivElement | null>, layout: Layout) {
       const { left, top } = element.getBoundingClientRect();
       zoomAt(Math.exp(-event.deltaY * 0.0015), { x: event.clientX - left, y: event.clientY - top });
     };
-    const onDown = (event: PointerEvent) => {
-      if (event.button !== 0 || (event.target as Element).closest("button") !== null) return;
-      let [x, y] = [event.clientX, event.clientY];
-      const onMove = (moved: PointerEvent) => {
-        const [dx, dy] = [moved.clientX - x, moved.clientY - y];
-        [x, y] = [moved.clientX, moved.clientY];
-        isMoved.current = true;
-        setTransform((old) => ({ ...old, x: old.x + dx, y: old.y + dy }));
-      };
-      const onUp = () => {
-        removeEventListener("pointermove", onMove);
-        removeEventListener("pointerup", onUp);
-      };
-      addEventListener("pointermove", onMove);
-      addEventListener("pointerup", onUp);
-    };
+    const onDown = (event: PointerEvent) => followDrag(event, moveBy);
     element.addEventListener("wheel", onWheel, { passive: false });
     element.addEventListener("pointerdown", onDown);
     return () => {
@@ -115,6 +125,21 @@ export function useZoom(box: RefObject<HTMLDivElement | null>, layout: Layout) {
       element.removeEventListener("pointerdown", onDown);
     };
   }, []);
+}
 
-  return { transform, fit, zoomBy: (factor: number) => zoomAt(factor, middle()), panBy, center };
+/** Reports each movement of a drag until the button is released. A drag that begins on a button is a click. */
+function followDrag(event: PointerEvent, moveBy: Gestures["moveBy"]): void {
+  if (event.button !== 0 || (event.target as Element).closest("button") !== null) return;
+  let [x, y] = [event.clientX, event.clientY];
+  const onMove = (moved: PointerEvent) => {
+    const [dx, dy] = [moved.clientX - x, moved.clientY - y];
+    [x, y] = [moved.clientX, moved.clientY];
+    moveBy(dx, dy);
+  };
+  const onUp = () => {
+    removeEventListener("pointermove", onMove);
+    removeEventListener("pointerup", onUp);
+  };
+  addEventListener("pointermove", onMove);
+  addEventListener("pointerup", onUp);
 }
