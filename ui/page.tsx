@@ -40,61 +40,9 @@ function Page() {
     d: nextTheme,
     "/": () => document.querySelector<HTMLElement>("#find, #trace-id")?.focus(),
   });
-  const tab = (name: string, href: string, title: string) => (
-    <a
-      href={href}
-      aria-current={
-        name === view || (name === "traces" && (view === "trace" || view === "compare")) ? "page" : undefined
-      }
-    >
-      {title}
-    </a>
-  );
   return (
     <>
-      <header class="top">
-        <a class="brand" href="./">
-          <img src="icon.svg" alt="" width="24" height="24" />
-          chain-link
-        </a>
-        <nav aria-label="Views">
-          {tab("graph", "./", "Graph")}
-          {tab("traces", linkTo({ view: "traces" }), "Traces")}
-          {tab("verify", linkTo({ view: "verify" }), "Verify")}
-          {control.value !== null && tab("control", linkTo({ view: "control" }), "Load & faults")}
-        </nav>
-        <span class="gap" />
-        <form
-          class="open-trace"
-          onSubmit={(event) => {
-            event.preventDefault();
-            const wanted = String(new FormData(event.currentTarget).get("trace")).trim();
-            if (wanted) navigate(linkTo({ trace: wanted }));
-          }}
-        >
-          <input
-            id="trace-id"
-            name="trace"
-            type="search"
-            placeholder="Trace id"
-            aria-label="Trace id"
-            autocomplete="off"
-            spellcheck={false}
-          />
-        </form>
-        <button type="button" class="quiet" onClick={nextTheme} title="Light, dark or system theme (d)">
-          {theme.value === "auto" ? "Auto" : theme.value === "light" ? "Light" : "Dark"}
-        </button>
-        <button
-          type="button"
-          class="quiet keys"
-          onClick={() => setHelpOpen(true)}
-          aria-label="Keys"
-          title="Keys (?)"
-        >
-          ?
-        </button>
-      </header>
+      <Header view={view} onHelp={() => setHelpOpen(true)} />
       {ABOUT !== "" && <p class="about">{ABOUT}</p>}
       <main id="main" class={`view-${view}`}>
         {view === "graph" && <GraphView />}
@@ -106,6 +54,69 @@ function Page() {
       </main>
       <Help isOpen={isHelpOpen} onClose={() => setHelpOpen(false)} />
     </>
+  );
+}
+
+interface HeaderProps {
+  readonly view: string;
+  readonly onHelp: () => void;
+}
+
+function Header({ view, onHelp }: HeaderProps) {
+  const tab = (name: string, href: string, title: string) => (
+    <a
+      href={href}
+      aria-current={
+        name === view || (name === "traces" && (view === "trace" || view === "compare")) ? "page" : undefined
+      }
+    >
+      {title}
+    </a>
+  );
+  return (
+    <header class="top">
+      <a class="brand" href="./">
+        <img src="icon.svg" alt="" width="24" height="24" />
+        chain-link
+      </a>
+      <nav aria-label="Views">
+        {tab("graph", "./", "Graph")}
+        {tab("traces", linkTo({ view: "traces" }), "Traces")}
+        {tab("verify", linkTo({ view: "verify" }), "Verify")}
+        {control.value !== null && tab("control", linkTo({ view: "control" }), "Load & faults")}
+      </nav>
+      <span class="gap" />
+      <OpenTrace />
+      <button type="button" class="quiet" onClick={nextTheme} title="Light, dark or system theme (d)">
+        {theme.value === "auto" ? "Auto" : theme.value === "light" ? "Light" : "Dark"}
+      </button>
+      <button type="button" class="quiet keys" onClick={onHelp} aria-label="Keys" title="Keys (?)">
+        ?
+      </button>
+    </header>
+  );
+}
+
+function OpenTrace() {
+  return (
+    <form
+      class="open-trace"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const wanted = String(new FormData(event.currentTarget).get("trace")).trim();
+        if (wanted) navigate(linkTo({ trace: wanted }));
+      }}
+    >
+      <input
+        id="trace-id"
+        name="trace"
+        type="search"
+        placeholder="Trace id"
+        aria-label="Trace id"
+        autocomplete="off"
+        spellcheck={false}
+      />
+    </form>
   );
 }
 

@@ -12,47 +12,12 @@ const MAX_RATE = 2000;
 /** The rate, the faults, and what they do: spans and errors of the last minutes with a mark at each change. */
 export function ControlView() {
   const state = control.value;
-  if (state === null || !isAllowed.value) {
-    return (
-      <Notice title="Nothing to control here">
-        <p>
-          {state === null
-            ? "Load and faults can be changed only in a chain that 'chain-link up' runs. This collector only stores spans."
-            : `This page was opened ${hasToken() ? "with the token of another run" : "without the token"}. Open the address that 'chain-link up' printed, with its #token=…`}
-        </p>
-      </Notice>
-    );
-  }
+  if (state === null || !isAllowed.value) return <NotAllowed isRunning={state !== null} />;
   const faults = Object.keys(state.faults);
   return (
     <section class="control-page">
       <h1>Load and faults</h1>
-      {state.load !== null && (
-        <form class="rate" key={state.load.ratePerSecond} onSubmit={(event) => event.preventDefault()}>
-          <label>
-            Requests a second
-            <input
-              type="number"
-              name="rate"
-              min="0.1"
-              max={MAX_RATE}
-              step="any"
-              value={state.load.ratePerSecond}
-              onChange={(event) => setRate(Number(event.currentTarget.value))}
-            />
-          </label>
-          {[1, 10, 50, 100, 200].map((rate) => (
-            <button
-              type="button"
-              key={rate}
-              aria-pressed={state.load?.ratePerSecond === rate}
-              onClick={() => setRate(rate)}
-            >
-              {rate}
-            </button>
-          ))}
-        </form>
-      )}
+      {state.load !== null && <RateForm ratePerSecond={state.load.ratePerSecond} />}
       <FaultPresets />
       <p class="bad" role="status">
         {controlProblem.value}
@@ -74,6 +39,50 @@ export function ControlView() {
           </div>
         ))}
       </div>
+      <Changes />
+    </section>
+  );
+}
+
+function NotAllowed({ isRunning }: { readonly isRunning: boolean }) {
+  return (
+    <Notice title="Nothing to control here">
+      <p>
+        {isRunning
+          ? `This page was opened ${hasToken() ? "with the token of another run" : "without the token"}. Open the address that 'chain-link up' printed, with its #token=…`
+          : "Load and faults can be changed only in a chain that 'chain-link up' runs. This collector only stores spans."}
+      </p>
+    </Notice>
+  );
+}
+
+function RateForm({ ratePerSecond }: { readonly ratePerSecond: number }) {
+  return (
+    <form class="rate" key={ratePerSecond} onSubmit={(event) => event.preventDefault()}>
+      <label>
+        Requests a second
+        <input
+          type="number"
+          name="rate"
+          min="0.1"
+          max={MAX_RATE}
+          step="any"
+          value={ratePerSecond}
+          onChange={(event) => setRate(Number(event.currentTarget.value))}
+        />
+      </label>
+      {[1, 10, 50, 100, 200].map((rate) => (
+        <button type="button" key={rate} aria-pressed={ratePerSecond === rate} onClick={() => setRate(rate)}>
+          {rate}
+        </button>
+      ))}
+    </form>
+  );
+}
+
+function Changes() {
+  return (
+    <>
       {marks.value.length > 0 && <h2>Changes</h2>}
       <ol class="plain-list marks">
         {[...marks.value].reverse().map((mark) => (
@@ -82,7 +91,7 @@ export function ControlView() {
           </li>
         ))}
       </ol>
-    </section>
+    </>
   );
 }
 

@@ -35,49 +35,13 @@ export function TimeChart({ title, times, lines, format, heightPx = 110 }: TimeC
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const grid = { stroke: cssColor("--line"), width: 1 };
-    const axis = {
-      stroke: cssColor("--ink-soft"),
-      font: "11px system-ui, sans-serif",
-      grid,
-      ticks: { show: false },
-    };
     const built = new uPlot(
-      {
-        width: Math.max(element.clientWidth, 100),
-        height: heightPx,
-        legend: { show: false },
-        cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
-        // The last time stands half beside the chart.
-        padding: [8, 28, 0, 0],
-        scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.15, 1e-6)] } },
-        axes: [
-          {
-            ...axis,
-            size: 22,
-            space: 70,
-            grid: { show: false },
-            values: (_chart, splits) => splits.map((split) => formatClock(split * 1000)),
-          },
-          {
-            ...axis,
-            size: 58,
-            space: 28,
-            values: (_chart, splits) => splits.map((split) => latest.current.format(split)),
-          },
-        ],
-        series: [
-          {},
-          ...lines.map((line) => ({
-            label: line.title,
-            stroke: cssColor(line.color),
-            width: 1.5,
-            points: { show: false },
-            ...(line.dash && { dash: [...line.dash] }),
-          })),
-        ],
-        hooks: { draw: [drawMarks] },
-      },
+      optionsOf({
+        widthPx: Math.max(element.clientWidth, 100),
+        heightPx,
+        lines,
+        format: (value) => latest.current.format(value),
+      }),
       latest.current.data,
       element,
     );
@@ -122,6 +86,58 @@ export function TimeChart({ title, times, lines, format, heightPx = 110 }: TimeC
       />
     </figure>
   );
+}
+
+interface ChartOptions {
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly lines: readonly Line[];
+  readonly format: (value: number) => string;
+}
+
+function optionsOf({ widthPx, heightPx, lines, format }: ChartOptions): uPlot.Options {
+  const grid = { stroke: cssColor("--line"), width: 1 };
+  const axis = {
+    stroke: cssColor("--ink-soft"),
+    font: "11px system-ui, sans-serif",
+    grid,
+    ticks: { show: false },
+  };
+  return {
+    width: widthPx,
+    height: heightPx,
+    legend: { show: false },
+    cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
+    // The last time stands half beside the chart.
+    padding: [8, 28, 0, 0],
+    scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.15, 1e-6)] } },
+    axes: [
+      {
+        ...axis,
+        size: 22,
+        space: 70,
+        grid: { show: false },
+        values: (_chart, splits) => splits.map((split) => formatClock(split * 1000)),
+      },
+      {
+        ...axis,
+        size: 58,
+        space: 28,
+        values: (_chart, splits) => splits.map((split) => format(split)),
+      },
+    ],
+    series: [
+      {},
+      ...lines.map((line) => ({
+        label: line.title,
+        stroke: cssColor(line.color),
+        width: 1.5,
+        points: { show: false },
+        ...(line.dash && { dash: [...line.dash] }),
+      })),
+    ],
+    hooks: { draw: [drawMarks] },
+  };
 }
 
 function drawMarks(chart: uPlot): void {

@@ -30,6 +30,11 @@ const COLUMNS: readonly Column[] = [
   { title: "Status", key: "status", of: statusOf },
 ];
 
+interface Sort {
+  readonly key: string;
+  readonly isDown: boolean;
+}
+
 /** Of the column, without its padding. */
 const STATUS_PX = 84;
 /** With the gap after it. */
@@ -39,15 +44,8 @@ const HEAD_PX = 31;
 
 /** The spans as a table that sorts by any column. */
 export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
-  const [sort, setSort] = useState({ key: "start", isDown: false });
-  const sorted = useMemo(() => {
-    const of = COLUMNS.find(({ key }) => key === sort.key)?.of ?? (() => 0);
-    const sign = sort.isDown ? -1 : 1;
-    return [...rows].sort((a, b) => {
-      const [x, y] = [of(a), of(b)];
-      return (x < y ? -1 : x > y ? 1 : a.index - b.index) * sign;
-    });
-  }, [rows, sort]);
+  const [sort, setSort] = useState<Sort>({ key: "start", isDown: false });
+  const sorted = useMemo(() => sortRows(rows, sort), [rows, sort]);
   const place = selected === undefined ? -1 : sorted.indexOf(selected);
   const { box, from, to, heightPx } = useVirtualRows(sorted.length, { place, headPx: HEAD_PX });
   const [servicePx, namePx] = [useWidth(box, "th.service"), useWidth(box, "th.name")];
@@ -61,33 +59,7 @@ export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reached by keyboard
     <section class="span-table" ref={box} tabIndex={0} aria-label="Spans as a table">
       <table aria-rowcount={sorted.length + 1}>
-        <thead>
-          <tr>
-            {COLUMNS.map(({ title, key }) => (
-              <th
-                key={key}
-                scope="col"
-                class={key}
-                aria-sort={sort.key === key ? (sort.isDown ? "descending" : "ascending") : "none"}
-              >
-                <button
-                  type="button"
-                  onClick={() =>
-                    setSort({
-                      key,
-                      isDown: sort.key === key ? !sort.isDown : key === "duration" || key === "self",
-                    })
-                  }
-                >
-                  <span>{title}</span>
-                  <span class="arrow" aria-hidden="true">
-                    {sort.key === key ? (sort.isDown ? "↓" : "↑") : ""}
-                  </span>
-                </button>
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head sort={sort} onSort={setSort} />
         <tbody>
           {above > 0 && <tr style={{ height: `${above}px` }} />}
           {sorted.slice(from, to).map((row, offset) => (
@@ -121,6 +93,49 @@ export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
       </table>
     </section>
   );
+}
+
+interface HeadProps {
+  readonly sort: Sort;
+  readonly onSort: (sort: Sort) => void;
+}
+
+function Head({ sort, onSort }: HeadProps) {
+  return (
+    <thead>
+      <tr>
+        {COLUMNS.map(({ title, key }) => (
+          <th
+            key={key}
+            scope="col"
+            class={key}
+            aria-sort={sort.key === key ? (sort.isDown ? "descending" : "ascending") : "none"}
+          >
+            <button type="button" onClick={() => onSort(nextSort(sort, key))}>
+              <span>{title}</span>
+              <span class="arrow" aria-hidden="true">
+                {sort.key === key ? (sort.isDown ? "↓" : "↑") : ""}
+              </span>
+            </button>
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
+/** Reverses the order of a column that is sorted already. Times begin with the longest. */
+function nextSort(sort: Sort, key: string): Sort {
+  return { key, isDown: sort.key === key ? !sort.isDown : key === "duration" || key === "self" };
+}
+
+function sortRows(rows: readonly TraceRow[], sort: Sort): TraceRow[] {
+  const of = COLUMNS.find(({ key }) => key === sort.key)?.of ?? (() => 0);
+  const sign = sort.isDown ? -1 : 1;
+  return [...rows].sort((a, b) => {
+    const [x, y] = [of(a), of(b)];
+    return (x < y ? -1 : x > y ? 1 : a.index - b.index) * sign;
+  });
 }
 
 function statusOf({ span, isError }: TraceRow): string {

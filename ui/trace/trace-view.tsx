@@ -1,19 +1,17 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { formatCount, formatDuration, formatTime } from "../format.ts";
 import { address, linkHere, linkTo, navigate } from "../shell/address.ts";
 import { Icon } from "../shell/icon.tsx";
 import { useKeys } from "../shell/keys.ts";
 import { Notice } from "../shell/notice.tsx";
 import { shorten } from "../shell/short-name.ts";
-import { isFromFile } from "../traces/trace-file.ts";
 import { wayBack } from "../traces/way-back.ts";
 import { Flame } from "./flame.tsx";
 import { Minimap } from "./minimap.tsx";
-import { ProofMark } from "./proof-mark.tsx";
 import { SpanPanel } from "./span-panel.tsx";
 import { SpanTable } from "./span-table.tsx";
+import { TraceHead } from "./trace-head.tsx";
 import { keyOf, type Range, subtreeOf, type Trace, type TraceRow } from "./trace-model.ts";
-import { useProof, useTrace } from "./trace-source.ts";
+import { useTrace } from "./trace-source.ts";
 import { Waterfall } from "./waterfall.tsx";
 
 const FORMS = [
@@ -21,6 +19,7 @@ const FORMS = [
   ["table", "Table"],
   ["flame", "Flame"],
 ] as const;
+type Form = (typeof FORMS)[number][0];
 
 export function TraceView({ traceId }: { readonly traceId: string }) {
   const [attempt, setAttempt] = useState(0);
@@ -68,7 +67,8 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
     if (!next.delete(row.index) && row.descendants > 0) next.add(row.index);
     setCollapsed(next);
   };
-  const collapseAll = () => {
+  const collapseOrExpand = () => {
+    if (collapsed.size > 0) return setCollapsed(new Set());
     const parents = inside.filter((row) => row.descendants > 0 && row.depth > (root?.depth ?? 0));
     setCollapsed(new Set(parents.map((row) => row.index)));
   };
@@ -90,7 +90,7 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
     t: () => navigate(linkHere({ view: "table" }), "replace"),
     f: () => navigate(linkHere({ view: "flame" }), "replace"),
     r: () => selected && navigate(linkHere({ root: keyOf(selected), range: undefined })),
-    c: () => (collapsed.size > 0 ? setCollapsed(new Set()) : collapseAll()),
+    c: collapseOrExpand,
     p: () => select(nextOnPath(visible, selected)),
     e: () => select(nextError(visible, selected)),
   });
@@ -99,39 +99,13 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
     <article class={`trace-page${selected ? " with-panel" : ""}`}>
       <div class="trace-main">
         <TraceHead trace={trace} />
-        <div class="bar-of-tools">
-          <nav class="segments" aria-label="Form of the trace">
-            {FORMS.map(([key, title]) => (
-              <a
-                key={key}
-                href={linkHere({ view: key === "waterfall" ? undefined : key })}
-                aria-current={key === form ? "true" : undefined}
-              >
-                {title}
-              </a>
-            ))}
-          </nav>
-          {root !== undefined && (
-            <a class="chip" href={linkHere({ root: undefined, range: undefined })}>
-              from {shorten(root.service, 20)} {shorten(root.span.name ?? "", 20)} <Icon name="close" />
-            </a>
-          )}
-          <span class="gap" />
-          {form === "waterfall" && (
-            <>
-              <button type="button" class="quiet" onClick={() => select(nextOnPath(visible, selected))}>
-                <i class="path-mark" /> Critical path
-              </button>
-              <button
-                type="button"
-                class="quiet"
-                onClick={() => (collapsed.size > 0 ? setCollapsed(new Set()) : collapseAll())}
-              >
-                {collapsed.size > 0 ? "Expand all" : "Collapse all"}
-              </button>
-            </>
-          )}
-        </div>
+        <Toolbar
+          form={form}
+          root={root}
+          isCollapsed={collapsed.size > 0}
+          onNextOnPath={() => select(nextOnPath(visible, selected))}
+          onCollapse={collapseOrExpand}
+        />
         {form !== "table" && <Minimap rows={inside} whole={whole} range={range} onRange={setRange} />}
         {form === "waterfall" && (
           <Waterfall
@@ -158,63 +132,46 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
   );
 }
 
-/** Two or three lines, also on a phone. The panel of the span has all of it. */
-const TITLE_CHARACTERS = 100;
+interface ToolbarProps {
+  readonly form: Form;
+  readonly root: TraceRow | undefined;
+  readonly isCollapsed: boolean;
+  readonly onNextOnPath: () => void;
+  readonly onCollapse: () => void;
+}
 
-function TraceHead({ trace }: { readonly trace: Trace }) {
-  const first = trace.rows[0];
-  const proof = useProof(trace.traceId);
-  const skews = [...trace.skews].map(([service, micros]) => `${service} by ${formatDuration(micros)}`);
+/** Switches the form, and has the tools of the waterfall. */
+function Toolbar({ form, root, isCollapsed, onNextOnPath, onCollapse }: ToolbarProps) {
   return (
-    <header class="trace-head">
-      <h1 title={first?.span.name}>
-        {first?.service ?? "unknown service"}{" "}
-        <span class="name">{shorten(first?.span.name ?? "", TITLE_CHARACTERS)}</span>
-      </h1>
-      <ul class="facts">
-        <li>{trace.start === 0 ? "no timestamps" : formatTime(trace.start)}</li>
-        <li>
-          <b>{formatDuration(trace.duration)}</b>
-        </li>
-        <li>{formatCount(trace.rows.length, "span")}</li>
-        <li>{formatCount(trace.services.length, "service")}</li>
-        <li class={trace.errors > 0 ? "bad" : ""}>{formatCount(trace.errors, "error")}</li>
-        {proof !== null && (
-          <li>
-            <ProofMark proof={proof} />
-          </li>
-        )}
-        {trace.orphans > 0 && (
-          <li class="bad">
-            {formatCount(trace.orphans, "span")} without the parent they name: spans are missing
-          </li>
-        )}
-        {skews.length > 0 && (
-          <li class="note" title={skews.join("\n")}>
-            <Icon name="clock" /> clocks corrected: {skews.slice(0, 2).join(", ")}
-            {skews.length > 2 ? ` and ${skews.length - 2} more` : ""}
-          </li>
-        )}
-        {proof?.findings.map((finding) => (
-          <li class="bad" key={finding}>
-            {finding}
-          </li>
+    <div class="bar-of-tools">
+      <nav class="segments" aria-label="Form of the trace">
+        {FORMS.map(([key, title]) => (
+          <a
+            key={key}
+            href={linkHere({ view: key === "waterfall" ? undefined : key })}
+            aria-current={key === form ? "true" : undefined}
+          >
+            {title}
+          </a>
         ))}
-        <li class="id">
-          <code>{trace.traceId}</code>
-        </li>
-        {!isFromFile(trace.traceId) && (
-          <li>
-            <a href={`api/v2/trace/${trace.traceId}`} download={`${trace.traceId}.json`}>
-              JSON
-            </a>
-          </li>
-        )}
-        <li>
-          <a href={linkTo({ compare: `${trace.traceId},` })}>Compare</a>
-        </li>
-      </ul>
-    </header>
+      </nav>
+      {root !== undefined && (
+        <a class="chip" href={linkHere({ root: undefined, range: undefined })}>
+          from {shorten(root.service, 20)} {shorten(root.span.name ?? "", 20)} <Icon name="close" />
+        </a>
+      )}
+      <span class="gap" />
+      {form === "waterfall" && (
+        <>
+          <button type="button" class="quiet" onClick={onNextOnPath}>
+            <i class="path-mark" /> Critical path
+          </button>
+          <button type="button" class="quiet" onClick={onCollapse}>
+            {isCollapsed ? "Expand all" : "Collapse all"}
+          </button>
+        </>
+      )}
+    </div>
   );
 }
 

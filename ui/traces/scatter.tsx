@@ -8,8 +8,16 @@ import { cssColor, paintVersion } from "../shell/theme.ts";
 
 export interface ScatterProps {
   readonly traces: readonly TraceSummary[];
-  /** A part was chosen by dragging: milliseconds since 1970, and microseconds. `null`: none can be. */
-  readonly onChoose: ((part: { fromMs: number; toMs: number; min: number; max: number }) => void) | null;
+  /** Called when a part was chosen by dragging; `null` if parts cannot be chosen. */
+  readonly onChoose: ((part: Part) => void) | null;
+}
+
+/** A part of the chart: times in milliseconds since 1970, durations in microseconds. */
+interface Part {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly min: number;
+  readonly max: number;
 }
 
 const HEIGHT_PX = 150;
@@ -30,17 +38,6 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const axis = {
-      stroke: cssColor("--ink-soft"),
-      font: "11px system-ui, sans-serif",
-      grid: { stroke: cssColor("--line"), width: 1 },
-      ticks: { show: false },
-    };
-    const dots = (color: string, size: number) => ({
-      stroke: color,
-      paths: () => null,
-      points: { show: true, size, stroke: color, fill: color, width: 0 },
-    });
     let isDragged = false;
     const built = new uPlot(
       {
@@ -56,36 +53,16 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
           drag: { x: canChoose, y: canChoose, setScale: false, dist: 6 },
         },
         scales: { y: { distr: 3, range: (_chart, min, max) => decades(min, max) } },
-        axes: [
-          {
-            ...axis,
-            size: 22,
-            space: 90,
-            grid: { show: false },
-            values: (_chart, splits, _axis, _space, step) => splits.map((time) => formatTick(time, step)),
-          },
-          {
-            ...axis,
-            size: 72,
-            space: 24,
-            splits: (_chart, _axis, min, max) => powersOfTen(min, max),
-            values: (_chart, splits) => splits.map((it) => (it === null ? "" : formatDuration(it))),
-          },
-        ],
+        axes: axesOf(),
         series: [{}, dots(cssColor("--series-1"), 6), dots(cssColor("--error"), 8)],
         hooks: {
           setCursor: [(plot) => setNear(nearest(plot, latest.current.sorted))],
           setSelect: [
             (plot) => {
-              const { left, top, width, height } = plot.select;
+              const { width, height } = plot.select;
               isDragged = width > 0 || height > 0;
               if (!isDragged) return;
-              latest.current.onChoose?.({
-                fromMs: plot.posToVal(left, "x") * 1000,
-                toMs: plot.posToVal(left + Math.max(width, 1), "x") * 1000,
-                max: plot.posToVal(top, "y"),
-                min: plot.posToVal(top + Math.max(height, 1), "y"),
-              });
+              latest.current.onChoose?.(selectionOf(plot));
               plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
             },
           ],
@@ -112,22 +89,7 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
   useEffect(() => chart.current?.setData(data), [traces]);
   return (
     <figure class={`chart scatter${near ? " can-open" : ""}`}>
-      <figcaption>
-        <b>Duration over time</b>
-        <span class="legend">
-          <i class="key series-1" /> trace
-        </span>
-        <span class="legend">
-          <i class="key error" /> with errors
-        </span>
-        <span class="legend near">
-          {near === null
-            ? canChoose
-              ? "drag to narrow the search"
-              : "click to open a trace"
-            : `${shorten(near.serviceName ?? "", 24)} ${shorten(near.spanName ?? "", 24)} ${formatDuration(near.duration)}`}
-        </span>
-      </figcaption>
+      <Caption near={near} canChoose={canChoose} />
       <div
         ref={box}
         class="plot"
@@ -137,6 +99,71 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
       />
     </figure>
   );
+}
+
+function Caption({ near, canChoose }: { near: TraceSummary | null; canChoose: boolean }) {
+  return (
+    <figcaption>
+      <b>Duration over time</b>
+      <span class="legend">
+        <i class="key series-1" /> trace
+      </span>
+      <span class="legend">
+        <i class="key error" /> with errors
+      </span>
+      <span class="legend near">
+        {near === null
+          ? canChoose
+            ? "drag to narrow the search"
+            : "click to open a trace"
+          : `${shorten(near.serviceName ?? "", 24)} ${shorten(near.spanName ?? "", 24)} ${formatDuration(near.duration)}`}
+      </span>
+    </figcaption>
+  );
+}
+
+function axesOf(): uPlot.Axis[] {
+  const axis = {
+    stroke: cssColor("--ink-soft"),
+    font: "11px system-ui, sans-serif",
+    grid: { stroke: cssColor("--line"), width: 1 },
+    ticks: { show: false },
+  };
+  return [
+    {
+      ...axis,
+      size: 22,
+      space: 90,
+      grid: { show: false },
+      values: (_chart, splits, _axis, _space, step) => splits.map((time) => formatTick(time, step)),
+    },
+    {
+      ...axis,
+      size: 72,
+      space: 24,
+      splits: (_chart, _axis, min, max) => powersOfTen(min, max),
+      values: (_chart, splits) => splits.map((it) => (it === null ? "" : formatDuration(it))),
+    },
+  ];
+}
+
+function dots(color: string, size: number): uPlot.Series {
+  return {
+    stroke: color,
+    paths: () => null,
+    points: { show: true, size, stroke: color, fill: color, width: 0 },
+  };
+}
+
+/** The part of the chart that was dragged over. */
+function selectionOf(plot: uPlot): Part {
+  const { left, top, width, height } = plot.select;
+  return {
+    fromMs: plot.posToVal(left, "x") * 1000,
+    toMs: plot.posToVal(left + Math.max(width, 1), "x") * 1000,
+    max: plot.posToVal(top, "y"),
+    min: plot.posToVal(top + Math.max(height, 1), "y"),
+  };
 }
 
 function dataOf(sorted: readonly TraceSummary[]): uPlot.AlignedData {

@@ -21,24 +21,8 @@ export function SearchForm({ services, onSearch }: SearchFormProps) {
   const [names, remotes] = useNamesOf(service);
   const value = (name: string) => query.get(name) ?? "";
   const apply = (form: HTMLFormElement) => {
-    const data = new FormData(form);
-    const given = Object.fromEntries([...data].map(([name, text]) => [name, String(text).trim()]));
-    const { minDuration = "", maxDuration = "", after: _after, before: _before, ...rest } = given;
     onSearch();
-    navigate(
-      linkTo({
-        view: "traces",
-        ...rest,
-        spanName: given.serviceName === service ? given.spanName : "",
-        remoteServiceName: given.serviceName === service ? given.remoteServiceName : "",
-        minDuration: microsOf(minDuration),
-        maxDuration: microsOf(maxDuration),
-        lookback: undefined,
-        ...readPeriod(data),
-        limit: given.limit === String(DEFAULT_LIMIT) ? "" : given.limit,
-        order: query.get("order"),
-      }),
-    );
+    navigate(addressOf(form, service));
   };
   return (
     <search>
@@ -73,44 +57,63 @@ export function SearchForm({ services, onSearch }: SearchFormProps) {
             autocomplete="off"
           />
         </label>
-        <label>
-          Duration from
-          <input
-            name="minDuration"
-            defaultValue={shown(value("minDuration"))}
-            placeholder="0 ms"
-            size={7}
-            autocomplete="off"
-          />
-        </label>
-        <label>
-          Duration to
-          <input
-            name="maxDuration"
-            defaultValue={shown(value("maxDuration"))}
-            placeholder="any"
-            size={7}
-            autocomplete="off"
-          />
-        </label>
+        <DurationField title="Duration from" name="minDuration" hint="0 ms" micros={value("minDuration")} />
+        <DurationField title="Duration to" name="maxDuration" hint="any" micros={value("maxDuration")} />
         <PeriodFields period={periodOf(query)} standard={DEFAULT_LOOKBACK_MS} />
-        <label>
-          At most
-          <select name="limit">
-            {[10, 20, 50, 100, 250, 1000].map((limit) => (
-              <option
-                key={limit}
-                value={limit}
-                selected={limit === (Number(value("limit")) || DEFAULT_LIMIT)}
-              >
-                {limit}
-              </option>
-            ))}
-          </select>
-        </label>
+        <LimitField limit={Number(value("limit")) || DEFAULT_LIMIT} />
         <button type="submit">Search</button>
       </form>
     </search>
+  );
+}
+
+/** The span and the called service are dropped when another service is chosen than `service`. */
+function addressOf(form: HTMLFormElement, service: string): string {
+  const data = new FormData(form);
+  const given = Object.fromEntries([...data].map(([name, text]) => [name, String(text).trim()]));
+  const { minDuration = "", maxDuration = "", after: _after, before: _before, ...rest } = given;
+  return linkTo({
+    view: "traces",
+    ...rest,
+    spanName: given.serviceName === service ? given.spanName : "",
+    remoteServiceName: given.serviceName === service ? given.remoteServiceName : "",
+    minDuration: microsOf(minDuration),
+    maxDuration: microsOf(maxDuration),
+    lookback: undefined,
+    ...readPeriod(data),
+    limit: given.limit === String(DEFAULT_LIMIT) ? "" : given.limit,
+    order: address.value.get("order"),
+  });
+}
+
+interface DurationFieldProps {
+  readonly title: string;
+  readonly name: string;
+  readonly hint: string;
+  readonly micros: string;
+}
+
+function DurationField({ title, name, hint, micros }: DurationFieldProps) {
+  return (
+    <label>
+      {title}
+      <input name={name} defaultValue={shown(micros)} placeholder={hint} size={7} autocomplete="off" />
+    </label>
+  );
+}
+
+function LimitField({ limit: chosen }: { readonly limit: number }) {
+  return (
+    <label>
+      At most
+      <select name="limit">
+        {[10, 20, 50, 100, 250, 1000].map((limit) => (
+          <option key={limit} value={limit} selected={limit === chosen}>
+            {limit}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

@@ -58,50 +58,21 @@ export function TracesView() {
   const order = orderOf(query);
   const traces = useMemo(() => inOrder(found, order), [found, order]);
   useKeys({
-    j: () => moveBy(1),
-    k: () => moveBy(-1),
+    j: () => moveFocus(traces, 1),
+    k: () => moveFocus(traces, -1),
     " ": () => setPaused(!isPaused),
   });
-  // By the trace, not by its row: new ones come above it.
-  const moveBy = (rows: number) => {
-    const links = [...document.querySelectorAll<HTMLElement>("a.trace")];
-    const focused = links.indexOf(document.activeElement as HTMLElement);
-    const from = focused === -1 ? traces.findIndex(({ traceId }) => traceId === wayBack.traceId) : focused;
-    links[Math.max(0, Math.min(links.length - 1, from + rows))]?.focus();
-  };
   const choose = (id: string) =>
     setChosen(chosen.includes(id) ? chosen.filter((other) => other !== id) : [...chosen, id].slice(-2));
   return (
     <section class="traces-page">
-      <div class="title-line">
-        <h1>Traces</h1>
-        <span class="status" role="status">
-          {opened !== null
-            ? `${formatCount(opened.traces.size, "trace")} from the file ${opened.name}`
-            : answer?.kind === "problem"
-              ? answer.text
-              : describeCounts(listing?.counts ?? null)}
-        </span>
-        <span class="gap" />
-        {chosen.length > 0 && (
-          <a
-            class="chip strong"
-            href={linkTo({ compare: `${chosen.join(",")}${chosen.length < 2 ? "," : ""}` })}
-          >
-            {chosen.length < 2 ? "Choose another to compare" : "Compare the two"}
-          </a>
-        )}
-        {opened === null ? (
-          <button type="button" class="quiet" onClick={() => setPaused(!isPaused)}>
-            {isPaused ? "Resume" : "Pause"}
-          </button>
-        ) : (
-          <button type="button" class="quiet" onClick={() => (traceFile.value = null)}>
-            Close the file
-          </button>
-        )}
-        <FileButton label="Open a file …" accept={TRACE_FILES} onFile={openTraceFile} />
-      </div>
+      <TitleLine
+        status={statusOf(opened, answer, listing)}
+        isFile={opened !== null}
+        isPaused={isPaused}
+        chosen={chosen}
+        onPause={() => setPaused(!isPaused)}
+      />
       {traceFileProblem.value !== "" && (
         <p class="problem" role="alert">
           {traceFileProblem.value}
@@ -128,15 +99,78 @@ export function TracesView() {
             chosen={chosen}
             onChoose={choose}
           />
-          {opened === null && traces.length >= (Number(query.get("limit")) || DEFAULT_LIMIT) && (
-            <a class="more" href={linkHere({ limit: (Number(query.get("limit")) || DEFAULT_LIMIT) * 4 })}>
-              Show more
-            </a>
-          )}
+          {opened === null && <ShowMore shown={traces.length} />}
         </>
       )}
     </section>
   );
+}
+
+/** Continues from the trace, not from its row: new traces appear above it. */
+function moveFocus(traces: readonly TraceSummary[], rows: number): void {
+  const links = [...document.querySelectorAll<HTMLElement>("a.trace")];
+  const focused = links.indexOf(document.activeElement as HTMLElement);
+  const from = focused === -1 ? traces.findIndex(({ traceId }) => traceId === wayBack.traceId) : focused;
+  links[Math.max(0, Math.min(links.length - 1, from + rows))]?.focus();
+}
+
+interface TitleLineProps {
+  readonly status: string;
+  /** The traces come from a file, not from the collector. */
+  readonly isFile: boolean;
+  readonly isPaused: boolean;
+  /** Ids of the traces to compare, two at most. */
+  readonly chosen: readonly string[];
+  readonly onPause: () => void;
+}
+
+function TitleLine({ status, isFile, isPaused, chosen, onPause }: TitleLineProps) {
+  return (
+    <div class="title-line">
+      <h1>Traces</h1>
+      <span class="status" role="status">
+        {status}
+      </span>
+      <span class="gap" />
+      {chosen.length > 0 && (
+        <a
+          class="chip strong"
+          href={linkTo({ compare: `${chosen.join(",")}${chosen.length < 2 ? "," : ""}` })}
+        >
+          {chosen.length < 2 ? "Choose another to compare" : "Compare the two"}
+        </a>
+      )}
+      {isFile ? (
+        <button type="button" class="quiet" onClick={() => (traceFile.value = null)}>
+          Close the file
+        </button>
+      ) : (
+        <button type="button" class="quiet" onClick={onPause}>
+          {isPaused ? "Resume" : "Pause"}
+        </button>
+      )}
+      <FileButton label="Open a file …" accept={TRACE_FILES} onFile={openTraceFile} />
+    </div>
+  );
+}
+
+function ShowMore({ shown }: { readonly shown: number }) {
+  const limit = Number(address.value.get("limit")) || DEFAULT_LIMIT;
+  if (shown < limit) return null;
+  return (
+    <a class="more" href={linkHere({ limit: limit * 4 })}>
+      Show more
+    </a>
+  );
+}
+
+function statusOf(
+  opened: typeof traceFile.value,
+  answer: Answer<Listing> | null,
+  listing: Listing | null,
+): string {
+  if (opened !== null) return `${formatCount(opened.traces.size, "trace")} from the file ${opened.name}`;
+  return answer?.kind === "problem" ? answer.text : describeCounts(listing?.counts ?? null);
 }
 
 function searchOf(query: URLSearchParams): string {
