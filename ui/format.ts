@@ -1,15 +1,12 @@
+export { formatGroupedCount as formatCount } from "../src/lib/count.ts";
 export { formatRounded as formatDuration } from "../src/lib/duration.ts";
+export { formatShare } from "../src/lib/share.ts";
 
 /** The time of day, with the date when that is not today. */
 export function formatTime(micros: number): string {
   const date = new Date(micros / 1000);
   const time = `${formatClock(date.getTime())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
   return date.toDateString() === new Date().toDateString() ? time : `${formatDay(date)} ${time}`;
-}
-
-/** `12 spans`, `1 span`. */
-export function formatCount(count: number, noun: string): string {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
@@ -23,15 +20,6 @@ export function formatCompact(count: number): string {
 export function formatRate(perSecond: number): string {
   if (perSecond >= 1000) return `${(perSecond / 1000).toFixed(perSecond >= 10_000 ? 0 : 1)}k/s`;
   return `${perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond) : perSecond.toFixed(1)}/s`;
-}
-
-/** `3 %`, `0.4 %`; never `0 %` for what is not nothing, nor `100 %` for what is not all. */
-export function formatShare(share: number): string {
-  if (share === 0 || share === 1) return `${share * 100} %`;
-  const percent = share * 100;
-  if (percent < 0.1) return "< 0.1 %";
-  if (percent > 99.9) return "> 99.9 %";
-  return `${percent < 10 || percent > 99 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
 /** `07:53:10`. */

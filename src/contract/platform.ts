@@ -42,13 +42,6 @@ export function spansPerCall({ callsBySpans }: PlatformRow): string {
   return least === most ? String(least) : `${least} to ${most}`;
 }
 
-/** Formats a share as `99.4 %`. Only a complete share is shown as 100 %, and only an empty one as 0 %. */
-export function formatShare(share: number): string {
-  const rounded = Math.round(share * 1000) / 10;
-  if (share > 0 && share < 1) return `${Math.min(99.9, Math.max(0.1, rounded))} %`;
-  return `${rounded} %`;
-}
-
 /** The outcome of one expectation. */
 export interface Expected {
   readonly expectation: string;

@@ -1,11 +1,6 @@
 import type { Survey } from "../../src/contract/platform.ts";
-import {
-  describeExpected,
-  describeOwnTraces,
-  formatShare,
-  spansPerCall,
-} from "../../src/contract/platform.ts";
-import { formatCount } from "../format.ts";
+import { describeExpected, describeOwnTraces, spansPerCall } from "../../src/contract/platform.ts";
+import { formatCount, formatShare } from "../format.ts";
 
 /** What proxies, gateways and agents recorded on the calls between links. */
 export function PlatformFacts({ platform }: { readonly platform: Survey }) {

@@ -1,14 +1,9 @@
-import {
-  describeExpected,
-  describeOwnTraces,
-  type Expected,
-  formatShare,
-  spansPerCall,
-} from "../../contract/platform.ts";
+import { describeExpected, describeOwnTraces, type Expected, spansPerCall } from "../../contract/platform.ts";
 import { describeCauses, ON_THE_WAY } from "../../contract/unknown-causes.ts";
 import type { ExportLatency, VerifyResult } from "../../contract/verify-result.ts";
 import { formatCount } from "../../lib/count.ts";
 import { formatRounded } from "../../lib/duration.ts";
+import { formatShare } from "../../lib/share.ts";
 import { joinLines } from "../../lib/visible-text.ts";
 import { describeFailedCall } from "../../verify/judge/failed-call.ts";
 import { describeLatency } from "../../verify/judge/kept-shares.ts";

@@ -1,6 +1,6 @@
-import type { Expected } from "../../contract/platform.ts";
-import { formatShare, type Platform, type PlatformRow } from "../../contract/platform.ts";
+import type { Expected, Platform, PlatformRow } from "../../contract/platform.ts";
 import { parsePercentage } from "../../lib/percentage.ts";
+import { formatShare } from "../../lib/share.ts";
 
 /** One expectation of the platform's spans. docs/verify-your-mesh.md has the grammar. */
 export interface Expectation {

@@ -1,7 +1,8 @@
-import { type Expected, formatShare } from "../../contract/platform.ts";
+import type { Expected } from "../../contract/platform.ts";
 import type { KeptGroup, KeptShare } from "../../contract/verify-result.ts";
 import { formatDuration, parseDuration } from "../../lib/duration.ts";
 import { parsePercentage } from "../../lib/percentage.ts";
+import { formatShare } from "../../lib/share.ts";
 import type { LedgerRecord } from "../../trace/ledger-record.ts";
 
 /** What the sampling of a pipeline has to keep. The grammar is in docs/verify-your-mesh.md. */
