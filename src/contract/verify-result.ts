@@ -93,6 +93,8 @@ export interface VerifyResult extends ResultHead {
   /** Why the outcome is `could-not-tell`; otherwise `null`. */
   readonly doubt: string | null;
   readonly run: string;
+  /** What else must be known about the traces, in sentences; absent if there is nothing. */
+  readonly notes?: readonly string[];
   readonly requests: number;
   readonly traces: Readonly<Record<TraceClass, number>>;
   /** Number of `unknown` traces by cause. */

@@ -112,6 +112,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     url,
     startedMs: ledger.header.startMs,
     backend: reader.name,
+    hasCutIds: reader.hasCutIds,
     allowed: { loss: 0, unknown: 0 },
     losses:
       last.counters === null

@@ -32,6 +32,7 @@ export function renderVerifyReport(result: VerifyResult): string {
       ...renderUnmet([...(result.platform?.expected ?? []), ...(result.sampling?.expected ?? [])]),
       `run      ${result.run}`,
       `backend  ${result.backend}`,
+      ...(result.notes ?? []).map((note) => `note     ${note}`),
       `traces   ${traces.map(([name, count]) => `${count} ${name}`).join(", ")}`,
       ...(causes === null || causes === result.doubt ? [] : [`unknown  ${causes}`]),
       ...(exportLatencyMs === null

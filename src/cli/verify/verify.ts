@@ -186,6 +186,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       url: header.url,
       startedMs: header.startMs,
       backend: reader.name,
+      hasCutIds: reader.hasCutIds,
       allowed: allowanceOf(flags),
       losses:
         last.counters === null

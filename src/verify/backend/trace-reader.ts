@@ -29,6 +29,8 @@ export interface TraceReader {
   readonly findTraces?:
     | ((search: TraceSearch, signal: AbortSignal) => Promise<ReadonlyMap<string, readonly SeenSpan[]>>)
     | undefined;
+  /** Whether traces were found by the low half of their ids only. @default false */
+  readonly hasCutIds?: boolean;
   /** The backend's own page of a trace; `null` where it has none that is known. */
   pageOf(traceId: string): string | null;
 }

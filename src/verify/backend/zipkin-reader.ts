@@ -32,6 +32,8 @@ export interface ZipkinPassage {
 export class ZipkinReader implements TraceReader {
   readonly batchSize = IDS_PER_QUERY;
   readonly name: string;
+  hasCutIds = false;
+  #hasFound = false;
   readonly #base: string;
   /** Whether the server lacks `traceMany`, so that each trace needs its own query. */
   #hasMany = true;
@@ -48,7 +50,26 @@ export class ZipkinReader implements TraceReader {
     this.#through = through;
   }
 
+  /**
+   * Until a trace is found, also asks for the low half of each id: something on the way may have cut the ids to
+   * 64 bits, and a Zipkin with strict trace ids then does not find them by the whole id.
+   */
   async read(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]>> {
+    const found = await this.#readIds(traceIds, signal);
+    this.#hasFound ||= found.size > 0;
+    const left = traceIds.filter((id) => !found.has(id));
+    if (left.length === 0 || (this.#hasFound && !this.hasCutIds)) return found;
+    const wholeIds = new Map(left.map((id) => [lowHalf(id), id]));
+    for (const [id, spans] of await this.#readIds([...wholeIds.keys()], signal)) {
+      const traceId = wholeIds.get(lowHalf(id));
+      if (traceId === undefined) continue;
+      found.set(traceId, spans);
+      this.hasCutIds = true;
+    }
+    return found;
+  }
+
+  async #readIds(traceIds: readonly string[], signal: AbortSignal): Promise<Map<string, SeenSpan[]>> {
     const [first] = traceIds;
     if (first === undefined) return new Map();
     // traceMany rejects a single id.
@@ -65,8 +86,8 @@ export class ZipkinReader implements TraceReader {
         if (!isTooLarge(error)) throw error;
         const middle = traceIds.length >> 1;
         const halves = [
-          await this.read(traceIds.slice(0, middle), signal),
-          await this.read(traceIds.slice(middle), signal),
+          await this.#readIds(traceIds.slice(0, middle), signal),
+          await this.#readIds(traceIds.slice(middle), signal),
         ];
         return new Map(halves.flatMap((half) => [...half]));
       }

@@ -25,6 +25,8 @@ export interface Allowance {
   readonly unknown: number;
 }
 
+const CUT_IDS =
+  "trace IDs were cut to 64 bits on their way to the backend: it has the traces under the last 16 digits of their IDs";
 const NOTHING_ALLOWED: Allowance = { loss: 0, unknown: 0 };
 
 export interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> {
@@ -33,6 +35,8 @@ export interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> 
   readonly judgedMs?: number;
   readonly allowed: Allowance;
   readonly losses: readonly Loss[];
+  /** Traces were found by the low half of their ids only. @default false */
+  readonly hasCutIds?: boolean | undefined;
   readonly pageOf: (traceId: string) => string | null;
   /** Why the ledger may lack requests of the run. @default null: it is complete */
   readonly cut?: string | null;
@@ -74,6 +78,7 @@ export function resultOf(
     url: options.url,
     backend: options.backend,
     run: options.run,
+    ...(options.hasCutIds ? { notes: [CUT_IDS] } : {}),
     startedMs: options.startedMs,
     endedMs: Math.max(options.startedMs, tally.lastEndMs),
     judgedMs: options.judgedMs ?? Date.now(),

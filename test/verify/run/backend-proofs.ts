@@ -212,6 +212,19 @@ export function proveOn(name: string, start: () => Promise<BackendUnderTest>): v
       expect(result.spans.missing).toBe(0);
     });
 
+    test("trace ids that are cut to 64 bits on their way lose nothing, and verify says that they are cut", async () => {
+      await using it = place(backend, TREE);
+      const { chosen, isChosen } = chooser(FAULTS);
+      it.proxy.edit = (spans) =>
+        spans
+          .filter((span) => !isChosen(span))
+          .map((span) => ({ ...span, traceId: span.traceId.slice(-16) }));
+      const result = await it.verify();
+      expect(result.notes).toEqual([expect.stringContaining("trace IDs were cut to 64 bits")]);
+      expect(result.spans).toMatchObject({ missing: chosen.length, unexpected: 0, altered: 0 });
+      expect(onlyLosses(result.links)).toEqual(countByLink(chosen));
+    });
+
     test("clocks that differ by minutes between hosts do not change the result", async () => {
       for (const topology of [TREE, null]) {
         await using it = place(backend, TREE);
