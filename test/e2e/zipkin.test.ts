@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { startCollector } from "../../src/collector/server.ts";
+import { ZipkinReader } from "../../src/verify/backend/zipkin-reader.ts";
 import { describeZipkinContract } from "../collector/zipkin-contract.ts";
 import { describeZipkinDetails } from "../collector/zipkin-details-contract.ts";
 import { describeDifferences } from "../collector/zipkin-differential.ts";
@@ -8,6 +9,7 @@ import { describeLens } from "../collector/zipkin-lens.ts";
 import { eventually, runCli, startUp } from "../helpers/cli.ts";
 import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
+import { describeTraceReader, zipkinBackend } from "../verify/backend/reader-contract.ts";
 
 // A machine may be busy, and when one of its tests takes too long the runner ends this Zipkin, too.
 setDefaultTimeout(120_000);
@@ -113,6 +115,11 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
     });
 
     // What the embedded collector is held to, held against the original.
+    describeTraceReader(
+      "ZipkinReader with a real Zipkin",
+      () => zipkinBackend({ url: zipkin.url, stop: async () => {} }),
+      (url) => new ZipkinReader(url),
+    );
     describeZipkinContract("a real Zipkin", () => zipkin.url);
     describeZipkinDetails("a real Zipkin", () => zipkin.url);
 
