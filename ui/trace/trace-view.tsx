@@ -6,6 +6,7 @@ import { Notice } from "../shell/notice.tsx";
 import { shorten } from "../shell/short-name.ts";
 import { wayBack } from "../traces/way-back.ts";
 import { Flame } from "./flame.tsx";
+import { useFolding } from "./folding.ts";
 import { Minimap } from "./minimap.tsx";
 import { SpanPanel } from "./span-panel.tsx";
 import { SpanTable } from "./span-table.tsx";
@@ -48,37 +49,16 @@ export function TraceView({ traceId }: { readonly traceId: string }) {
 function LoadedTrace({ trace }: { readonly trace: Trace }) {
   const query = address.value;
   const form = FORMS.find(([key]) => key === query.get("view"))?.[0] ?? "waterfall";
-  const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set());
   const root = findRow(trace, query.get("root"));
   const selected = findRow(trace, query.get("span"));
   const inside = useMemo(() => (root === undefined ? trace.rows : subtreeOf(trace, root)), [trace, root]);
-  const visible = useMemo(() => hideCollapsed(inside, collapsed), [inside, collapsed]);
+  const { visible, collapsed, toggle, collapseOrExpand } = useFolding(inside, root?.depth ?? 0);
   const whole = useMemo(() => extentOf(inside, trace), [inside, trace]);
   const range = readRange(query.get("range"), whole);
 
-  useEffect(() => {
-    const first = trace.rows[0];
-    document.title = `${first?.service ?? "trace"} ${shorten(first?.span.name ?? "", 100)} · chain-link`;
-  }, [trace]);
-
+  useTitle(trace);
   const select = (row: TraceRow | undefined) => navigate(linkHere({ span: row && keyOf(row) }), "replace");
-  const toggle = (row: TraceRow) => {
-    const next = new Set(collapsed);
-    if (!next.delete(row.index) && row.descendants > 0) next.add(row.index);
-    setCollapsed(next);
-  };
-  const collapseOrExpand = () => {
-    if (collapsed.size > 0) return setCollapsed(new Set());
-    const parents = inside.filter((row) => row.descendants > 0 && row.depth > (root?.depth ?? 0));
-    setCollapsed(new Set(parents.map((row) => row.index)));
-  };
-  const setRange = (next: Range) => {
-    const isWhole = next.from <= whole.from && next.to >= whole.to;
-    navigate(
-      linkHere({ range: isWhole ? undefined : `${Math.round(next.from)}-${Math.round(next.to)}` }),
-      "replace",
-    );
-  };
+  const setRange = (next: Range) => navigate(linkHere({ range: textOf(next, whole) }), "replace");
   useKeys({
     Escape: () => {
       if (selected !== undefined) select(undefined);
@@ -132,6 +112,13 @@ function LoadedTrace({ trace }: { readonly trace: Trace }) {
   );
 }
 
+function useTitle(trace: Trace): void {
+  useEffect(() => {
+    const first = trace.rows[0];
+    document.title = `${first?.service ?? "trace"} ${shorten(first?.span.name ?? "", 100)} · chain-link`;
+  }, [trace]);
+}
+
 interface ToolbarProps {
   readonly form: Form;
   readonly root: TraceRow | undefined;
@@ -179,18 +166,6 @@ function findRow(trace: Trace, key: string | null): TraceRow | undefined {
   return key === null ? undefined : trace.rows.find((row) => keyOf(row) === key);
 }
 
-function hideCollapsed(rows: readonly TraceRow[], collapsed: ReadonlySet<number>): readonly TraceRow[] {
-  if (collapsed.size === 0) return rows;
-  const visible: TraceRow[] = [];
-  let hiddenTo = -1;
-  for (const row of rows) {
-    if (row.index <= hiddenTo) continue;
-    visible.push(row);
-    if (collapsed.has(row.index)) hiddenTo = row.index + row.descendants;
-  }
-  return visible;
-}
-
 function extentOf(rows: readonly TraceRow[], trace: Trace): Range {
   if (rows === trace.rows) return { from: 0, to: trace.duration };
   let [from, to] = [Number.POSITIVE_INFINITY, 0];
@@ -200,6 +175,12 @@ function extentOf(rows: readonly TraceRow[], trace: Trace): Range {
     to = Math.max(to, row.start + row.duration);
   }
   return to > 0 ? { from, to } : { from: 0, to: trace.duration };
+}
+
+/** The range as the address has it; the whole trace needs no text. */
+function textOf(range: Range, whole: Range): string | undefined {
+  const isWhole = range.from <= whole.from && range.to >= whole.to;
+  return isWhole ? undefined : `${Math.round(range.from)}-${Math.round(range.to)}`;
 }
 
 function readRange(text: string | null, whole: Range): Range {

@@ -38,43 +38,11 @@ export function Scatter({ traces, onChoose }: ScatterProps) {
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
-    let isDragged = false;
-    const built = new uPlot(
-      {
-        width: Math.max(element.clientWidth, 100),
-        height: HEIGHT_PX,
-        legend: { show: false },
-        // The last time stands half beside the chart.
-        padding: [10, 40, 0, 0],
-        cursor: {
-          x: false,
-          y: false,
-          points: { show: false },
-          drag: { x: canChoose, y: canChoose, setScale: false, dist: 6 },
-        },
-        scales: { y: { distr: 3, range: (_chart, min, max) => decades(min, max) } },
-        axes: axesOf(),
-        series: [{}, dots(cssColor("--series-1"), 6), dots(cssColor("--error"), 8)],
-        hooks: {
-          setCursor: [(plot) => setNear(nearest(plot, latest.current.sorted))],
-          setSelect: [
-            (plot) => {
-              const { width, height } = plot.select;
-              isDragged = width > 0 || height > 0;
-              if (!isDragged) return;
-              latest.current.onChoose?.(selectionOf(plot));
-              plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-            },
-          ],
-        },
-      },
-      dataOf(latest.current.sorted),
-      element,
-    );
-    built.over.addEventListener("click", () => {
-      const trace = isDragged ? null : nearest(built, latest.current.sorted);
-      isDragged = false;
-      if (trace !== null) navigate(linkTo({ trace: trace.traceId }));
+    const built = createChart(element, {
+      canChoose,
+      tracesNow: () => latest.current.sorted,
+      onNear: setNear,
+      onChoose: (part) => latest.current.onChoose?.(part),
     });
     chart.current = built;
     const observer = new ResizeObserver(() =>
@@ -120,6 +88,56 @@ function Caption({ near, canChoose }: { near: TraceSummary | null; canChoose: bo
       </span>
     </figcaption>
   );
+}
+
+interface ChartOptions {
+  readonly canChoose: boolean;
+  /** The traces that the chart shows at the moment, ordered by time. */
+  readonly tracesNow: () => readonly TraceSummary[];
+  readonly onNear: (trace: TraceSummary | null) => void;
+  readonly onChoose: (part: Part) => void;
+}
+
+function createChart(element: HTMLElement, { canChoose, tracesNow, onNear, onChoose }: ChartOptions): uPlot {
+  let isDragged = false;
+  const built = new uPlot(
+    {
+      width: Math.max(element.clientWidth, 100),
+      height: HEIGHT_PX,
+      legend: { show: false },
+      // The last time stands half beside the chart.
+      padding: [10, 40, 0, 0],
+      cursor: {
+        x: false,
+        y: false,
+        points: { show: false },
+        drag: { x: canChoose, y: canChoose, setScale: false, dist: 6 },
+      },
+      scales: { y: { distr: 3, range: (_chart, min, max) => decades(min, max) } },
+      axes: axesOf(),
+      series: [{}, dots(cssColor("--series-1"), 6), dots(cssColor("--error"), 8)],
+      hooks: {
+        setCursor: [(plot) => onNear(nearest(plot, tracesNow()))],
+        setSelect: [
+          (plot) => {
+            const { width, height } = plot.select;
+            isDragged = width > 0 || height > 0;
+            if (!isDragged) return;
+            onChoose(selectionOf(plot));
+            plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          },
+        ],
+      },
+    },
+    dataOf(tracesNow()),
+    element,
+  );
+  built.over.addEventListener("click", () => {
+    const trace = isDragged ? null : nearest(built, tracesNow());
+    isDragged = false;
+    if (trace !== null) navigate(linkTo({ trace: trace.traceId }));
+  });
+  return built;
 }
 
 function axesOf(): uPlot.Axis[] {
