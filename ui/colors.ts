@@ -1,15 +1,15 @@
-/** How many service colors `shell/colors.css` has: `--service-0` and on. */
+/** Number of service colors in `shell/colors.css`: `--service-0` and so on. */
 export const SERVICE_COLORS = 12;
 
-/** One with which no two services of a document in `examples/` are alike. */
+/** A seed with which no two services of any document in `examples/` share a color. */
 const SEED = 4;
 
 const colors = new Map<string, number>();
 
 /**
- * The number of a service's color. It follows from the name alone, so that a service looks the same in every view, tab
- * and file, whatever appeared before it. Two services may be alike; names that end in a number get the colors in turn,
- * so that neighbors in a chain are not.
+ * The number of a service's color. It depends on the name alone, so that a service looks the same in every
+ * view, tab and file, whatever appeared before it. Two services may share a color. Names that end in a number
+ * get the colors in turn, so that neighbors in a chain differ.
  */
 export function colorOf(name: string): number {
   let color = colors.get(name);
@@ -20,7 +20,7 @@ export function colorOf(name: string): number {
   return color;
 }
 
-/** FNV-1a of what stands before the number, plus the number. */
+/** FNV-1a of the text before the number, plus the number. */
 function hashName(name: string): number {
   const [, prefix = name, digits = ""] = /^(.*?)(\d{0,9})$/s.exec(name) ?? [];
   let hash = SEED;
@@ -30,7 +30,7 @@ function hashName(name: string): number {
   return ((hash ^ (hash >>> 15)) >>> 0) + Number(digits);
 }
 
-/** A class that sets `--color` to the service's color. */
+/** The CSS class that sets `--color` to the service's color. */
 export function colorClass(name: string): string {
   return `color-${colorOf(name)}`;
 }

@@ -2,7 +2,7 @@ export { formatGroupedCount as formatCount } from "../src/lib/count.ts";
 export { formatRounded as formatDuration } from "../src/lib/duration.ts";
 export { formatShare } from "../src/lib/share.ts";
 
-/** The time of day, with the date when that is not today. */
+/** The time of day, with the date unless it is today. */
 export function formatTime(micros: number): string {
   const date = new Date(micros / 1000);
   const time = `${formatClock(date.getTime())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
@@ -11,12 +11,12 @@ export function formatTime(micros: number): string {
 
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
-/** `950`, `12.3k`, `4M`: where there is little room. */
+/** A short form for narrow places: `950`, `12.3k`, `4M`. */
 export function formatCompact(count: number): string {
   return COMPACT.format(count).replace("K", "k");
 }
 
-/** Requests a second: `0.4/s`, `12/s`, `1.2k/s`. */
+/** Requests per second: `0.4/s`, `12/s`, `1.2k/s`. */
 export function formatRate(perSecond: number): string {
   if (perSecond >= 1000) return `${(perSecond / 1000).toFixed(perSecond >= 10_000 ? 0 : 1)}k/s`;
   return `${perSecond >= 10 || Number.isInteger(perSecond) ? Math.round(perSecond) : perSecond.toFixed(1)}/s`;
@@ -27,7 +27,7 @@ export function formatClock(ms: number): string {
   return new Date(ms).toTimeString().slice(0, 8);
 }
 
-/** `2026-11-28 07:53:10 GMT+1`, as the clocks of the reader show it. */
+/** `2026-11-28 07:53:10 GMT+1`, in the reader's time zone. */
 export function formatMoment(ms: number): string {
   const date = new Date(ms);
   const zone = ZONE.formatToParts(date).find(({ type }) => type === "timeZoneName")?.value ?? "";

@@ -1,4 +1,4 @@
-/** What the decoder of spans takes from Node; the bundler has it for browsers. */
+/** The part of `node:net` that the span decoder uses. The bundler provides it in browsers. */
 declare module "node:net" {
   export function isIP(text: string): number;
   export function isIPv4(text: string): boolean;

@@ -12,8 +12,9 @@ import { CompareView } from "./trace/compare-view.tsx";
 import { TraceView } from "./trace/trace-view.tsx";
 import { TracesView } from "./traces/traces-view.tsx";
 
-// Views that a trace does not need are files of their own: charts and the graph's layout are half of the page's script. The
-// server has the browser load the one of the address beside the page, by the name that its file has here.
+// Views that a trace does not need are separate files: charts and the graph layout are half of the page's
+// script. The server tells the browser to load the file of the requested view together with the page. It
+// finds that file by the name used here.
 const GraphView = lazy(() => import("./graph/graph-view.tsx").then((it) => it.GraphView), {
   title: "The graph",
 });
@@ -24,7 +25,7 @@ const ControlView = lazy(() => import("./control/control-view.tsx").then((it) =>
   title: "This view",
 });
 
-/** What is shown, where that is not this process's own. */
+/** Describes the data when it does not come from this process. */
 const ABOUT = document.querySelector<HTMLMetaElement>('meta[name="about"]')?.content ?? "";
 
 function Page() {
@@ -128,7 +129,7 @@ if (root !== null) {
   root.replaceChildren();
   render(<Page />, root);
 }
-// After the first frame: what the view itself reads comes first.
+// After the first frame, so that the requests of the view itself go first.
 requestAnimationFrame(() =>
   setTimeout(() => {
     followLive();

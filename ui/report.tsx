@@ -4,7 +4,7 @@ import { PropagationTable } from "./verify/propagation-table.tsx";
 import { readResult } from "./verify/result-file.ts";
 import { VerifyResultView } from "./verify/verify-result.tsx";
 
-// The page of `verify --report`: the verify view and the result in one file, which asks nobody for anything.
+// The page of `verify --report`: the verify view and the result in one file that sends no requests.
 const found = readResult(document.querySelector("#result")?.textContent ?? "");
 const root = document.querySelector("#page");
 watchTheme();

@@ -6,24 +6,24 @@ import { readJson } from "../shell/request.ts";
 const KEY = "chain-link-token";
 const REFRESH_MS = 1000;
 
-/** `null`: this collector controls nothing. */
+/** `null` if this collector controls no chain. */
 export const control = signal<ControlState | null>(null);
-/** Why the last change was not made. */
+/** Why the last change was refused; empty if it was made. */
 export const controlProblem = signal("");
 
 const NO_MARKS: readonly Mark[] = [];
 export const marks = computed(() => control.value?.marks ?? NO_MARKS);
 export const isAllowed = computed(() => control.value?.isAllowed === true);
 
-/** Unknown until it is needed: the first look into the storage takes some milliseconds. */
+/** Read on first use: the first access to the session storage takes some milliseconds. */
 let token: string | undefined;
 
-/** Whether there is a token, which may be that of an earlier run. */
+/** Whether the tab has a token. It may belong to an earlier run. */
 export function hasToken(): boolean {
   return readToken() !== "";
 }
 
-/** Moves the token from the address, where it comes after `#`, into the storage of this tab. */
+/** Moves the token from the fragment of the address into the session storage. */
 export function takeToken(): void {
   const given = /^#token=([\w-]+)$/.exec(location.hash)?.[1];
   if (given === undefined) return;
@@ -31,7 +31,7 @@ export function takeToken(): void {
   try {
     sessionStorage.setItem(KEY, given);
   } catch {
-    // Without storage it lasts as long as the page.
+    // Without storage the token lasts until the page is closed.
   }
   history.replaceState(null, "", location.pathname + location.search);
 }
@@ -45,7 +45,10 @@ function readToken(): string {
   return token;
 }
 
-/** Asks every second what is the case, as others may change it too; not at all where there is nothing to control. */
+/**
+ * Polls the state every second, because other clients may change it. Stops if the collector controls no
+ * chain.
+ */
 export async function followControl(): Promise<void> {
   const answer = document.hidden && control.peek() !== null ? null : await request("GET", "");
   if (answer !== null && answer.status === 404) return;
@@ -66,7 +69,7 @@ async function change(method: string, path: string, body?: unknown): Promise<boo
   return status === 200;
 }
 
-/** Every answer that is not a refusal is the state after it. */
+/** Sends a request. Every successful response carries the new state. */
 async function request(
   method: string,
   path: string,
@@ -90,7 +93,7 @@ async function request(
   }
 }
 
-/** `null` where it is not known. */
+/** The topology; `null` if it is unknown. */
 export const topology = signal<TopologyAnswer | null>(null);
 
 export async function readTopology(): Promise<void> {

@@ -9,7 +9,10 @@ import { FaultPresets } from "./fault-presets.tsx";
 
 const MAX_RATE = 2000;
 
-/** The rate, the faults, and what they do: spans and errors of the last minutes with a mark at each change. */
+/**
+ * Controls for the rate and the faults, and their effects: requests, errors and spans of the last minutes,
+ * with a mark at each change.
+ */
 export function ControlView() {
   const state = control.value;
   if (state === null || !isAllowed.value) return <NotAllowed isRunning={state !== null} />;

@@ -1,7 +1,7 @@
 import { ownValue } from "../../src/lib/record.ts";
 import { clearFault, control, setFault } from "./control-client.ts";
 
-/** Latency, errors and stop of one link. */
+/** Sets the latency, the error rate and the stop of one link. */
 export function FaultForm({ link }: { readonly link: string }) {
   const known = ownValue(control.value?.faults, link);
   const fault = known ?? {};

@@ -3,14 +3,17 @@ import { ownValue } from "../../src/lib/record.ts";
 import { formatClock, formatShare } from "../format.ts";
 import { clearFaults, control, controlProblem, setBackend, setFault } from "./control-client.ts";
 
-/** What each preset does to which link: the one in the middle, where callers and callees can be seen to suffer. */
+/**
+ * Presets of faults. They act on the link in the middle, so that the effect on callers and callees is
+ * visible.
+ */
 export function FaultPresets() {
   const state = control.value;
   if (state === null) return null;
   const { services } = state;
   const middle = services[Math.floor(services.length / 2)] ?? "";
   const last = services.at(-1) ?? "";
-  // What is set already stays.
+  // Faults that are already set stay.
   const add = (link: string, fault: LinkFaultJson) =>
     setFault(link, { ...ownValue(state.faults, link), ...fault });
   const count = Object.keys(state.faults).length;

@@ -2,9 +2,9 @@ import { type Namer, shorten } from "../shell/short-name.ts";
 import type { DrawingProps } from "./drawing-props.ts";
 import type { Layout, Point } from "./picture.ts";
 
-/** Links that are named where no text can be read: the worst ones. */
+/** When the text in nodes is too small to read, this many of the worst links are named. */
 const MAX_CALLOUTS = 12;
-/** About so wide are most. */
+/** Approximate width of most callouts. */
 const CALLOUT_WIDTH = 150;
 const CALLOUT_CHARACTERS = 24;
 
@@ -14,7 +14,7 @@ interface CalloutsProps extends DrawingProps {
   readonly transform: { readonly x: number; readonly y: number; readonly scale: number };
 }
 
-/** Names of the worst links, and of what was found, in a size that can be read. */
+/** Readable names of the worst links and of the search results, over a graph too small for text. */
 export function Callouts({ graph, namer, matches, selectedId, callout, layout, transform }: CalloutsProps) {
   const wanted = graph.nodes
     .map((node) => ({ node, ...callout(node) }))

@@ -4,8 +4,8 @@ import type { Period } from "../shell/period.tsx";
 import { type Answer, readJson } from "../shell/request.ts";
 
 /**
- * Who called whom in a part of time, and how often. A period without an end lasts until now by the server's clock: the
- * browser's may be another.
+ * Reads which service called which, and how often, in a period. A period without an end lasts until now by
+ * the server's clock, because the browser's clock may differ.
  */
 export function readDependencies(
   { lookback, endTs }: Period,

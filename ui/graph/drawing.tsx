@@ -12,7 +12,7 @@ import { Nodes } from "./nodes.tsx";
 import type { Layout, Point } from "./picture.ts";
 import { ARROWS, useZoom } from "./zoom.ts";
 
-/** A graph to move, zoom and walk along. What its nodes and edges say is given. */
+/** A graph that can be panned, zoomed and walked by keyboard. The caller decides what nodes and edges show. */
 export function Drawing(props: DrawingProps) {
   const { graph, selectedId, matches, onSelect } = props;
   const box = useRef<HTMLDivElement>(null);
@@ -54,7 +54,7 @@ export function Drawing(props: DrawingProps) {
   );
 }
 
-/** Width divided by height of the drawing, as it was at first. */
+/** Initial aspect ratio of the drawing: width divided by height. */
 function useAspect(box: RefObject<HTMLDivElement | null>): number {
   const [aspect, setAspect] = useState(1.8);
   useEffect(() => {

@@ -4,7 +4,7 @@ import type { TopologyAnswer } from "../../src/contract/topology-answer.ts";
 import { edgeKey } from "../shell/edge-key.ts";
 
 export interface GraphNode {
-  /** A service's name, or the common beginning of those that it stands for. */
+  /** The name of a service, or the common prefix of the services in a group. */
   readonly id: string;
   readonly members: readonly string[];
 }
@@ -12,7 +12,7 @@ export interface GraphNode {
 export interface GraphEdge {
   readonly from: string;
   readonly to: string;
-  /** Edges between services that it stands for. */
+  /** The edges between services that this edge represents. */
   readonly members: readonly (readonly [from: string, to: string])[];
 }
 
@@ -21,7 +21,7 @@ export interface Graph {
   readonly edges: readonly GraphEdge[];
 }
 
-/** Everything that is known to call or to be called: from the document, from traces, from the last minutes. */
+/** Collects every known service and call: from the topology document, from traces, and from the last minutes. */
 export function collectGraph(
   topology: TopologyAnswer | null,
   dependencies: readonly Pick<DependencyLink, "parent" | "child">[],
@@ -36,7 +36,8 @@ export function collectGraph(
   for (const service of topology?.services ?? [])
     for (const call of service.calls) connect(service.name, call.service);
   for (const service of topology?.services ?? []) names.add(service.name);
-  // Where the spans of a link have not arrived yet, its caller seems to call its callees; the document knows better.
+  // Until the spans of a link arrive, its caller seems to call its callees directly. The document overrides
+  // that.
   const described = new Set(topology?.services.map(({ name }) => name));
   const isImpossible = (from: string, to: string) =>
     described.has(from) && described.has(to) && !edges.has(edgeKey(from, to));
@@ -53,14 +54,17 @@ export function collectGraph(
 
 const BY_NAME = new Intl.Collator("en", { numeric: true });
 
-/** The same graph in the order of the document, then by name, so that it is drawn alike however it became known. */
+/**
+ * Sorts by the order in the document, then by name, so that the drawing does not depend on the order of
+ * discovery.
+ */
 export function sortGraph({ nodes, edges }: Graph, topology: TopologyAnswer | null): Graph {
   const services = topology?.services ?? [];
   const places = new Map(services.map(({ name }, place) => [name, place]));
   const callPlaces = new Map(
     services.flatMap(({ name, calls }) => calls.map((call, place) => [edgeKey(name, call.service), place])),
   );
-  // Of two that the document does not know, the difference is NaN.
+  // For two services that the document lacks, the difference is NaN, so the name decides.
   const compare = (a: string, b: string) =>
     (places.get(a) ?? Infinity) - (places.get(b) ?? Infinity) || BY_NAME.compare(a, b);
   const placeOf = ({ from, to }: GraphEdge) => callPlaces.get(edgeKey(from, to)) ?? Infinity;
@@ -72,14 +76,15 @@ export function sortGraph({ nodes, edges }: Graph, topology: TopologyAnswer | nu
   };
 }
 
-/** Groups that a picture can show at once. */
+/** Number of groups that fit into one drawing. */
 const MAX_GROUPS = 60;
-/** A number of services in which one still finds one's way. */
+/** Number of services in a group that a reader can still survey. */
 const MAX_IN_GROUP = 50;
 
 /**
- * Services with the same beginning become one node, `beginning-*`, unless that node is among `open`. Beginnings end at a `-`, `.`
- * or `/`: the longest ones that make few enough groups. Numbered services of one beginning go by the hundred or the like.
+ * Collapses services with the same prefix into one node, `prefix-*`, unless that node is in `open`. Prefixes
+ * end at `-`, `.` or `/`, and are as long as {@link MAX_GROUPS} allows. Many numbered services with one
+ * prefix are grouped by tens, hundreds or thousands.
  */
 export function collapseByPrefix(graph: Graph, open: ReadonlySet<string>): Graph {
   const groupOf = chooseGroups(graph.nodes.map(({ id }) => id));
@@ -128,20 +133,21 @@ function chooseGroups(names: readonly string[]): (name: string) => string {
   };
 }
 
-/** A name with all after so many of its parts left out. */
+/** Keeps the first `parts` parts of a name: `shop-*` for one part of `shop-cart`. */
 export function prefixOf(name: string, parts: number): string {
   const all = partsOf(name);
   return all.length <= parts ? name : `${all.slice(0, parts).join("")}*`;
 }
 
-/** Each with the sign that ends it. */
+/** Splits a name into parts. Each part keeps the separator that ends it. */
 function partsOf(name: string): string[] {
   return name.match(/[^-./]+[-./]?|[-./]/g) ?? [name];
 }
 
 /**
- * The tens, hundreds or thousands that a name's number is in, so that there are some tens of groups; the group where it has none.
- * @param count one more than the highest number: not every number need have a service
+ * The tens, hundreds or thousands that the number of a name falls into, chosen so that there are some tens of
+ * groups. A name without a number keeps its group.
+ * @param count one more than the highest number, as numbers may be skipped
  */
 function rangeOf(name: string, group: string, count: number): string {
   const number = numberOf(name, group);
@@ -151,7 +157,7 @@ function rangeOf(name: string, group: string, count: number): string {
   return `${group.replace(/\*$/, "")}${from}…${from + step - 1}`;
 }
 
-/** What stands behind the beginning, if that is a number; otherwise NaN. */
+/** The number after the prefix; NaN if the rest is not a number. */
 function numberOf(name: string, group: string): number {
   const digits = name.slice(group.replace(/\*$/, "").length);
   return /^\d{1,9}$/.test(digits) ? Number(digits) : Number.NaN;

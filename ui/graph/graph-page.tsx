@@ -8,25 +8,25 @@ import { Drawing } from "./drawing.tsx";
 import type { NodeLooks } from "./drawing-props.ts";
 import { collapseByPrefix, type Graph, type GraphNode } from "./graph-model.ts";
 
-/** From here on services with the same beginning are one node, unless one wants to see them all. */
+/** From this many services on, services with the same prefix are grouped by default. */
 const GROUPED_FROM = 150;
 
 interface GraphPageProps extends NodeLooks {
-  /** Ungrouped. */
+  /** The graph before grouping. */
   readonly whole: Graph;
-  /** What is shown, unless it is live. */
+  /** The period shown; `undefined` for the live graph. */
   readonly period: Period | undefined;
-  /** In a few words, beside the tools. */
+  /** A few words beside the tools. */
   readonly totals: ComponentChildren;
-  /** Below the tools. */
+  /** Content below the tools. */
   readonly presets?: ComponentChildren;
   readonly banner?: ComponentChildren;
-  /** Instead of a graph without nodes. */
+  /** Shown instead of a graph without nodes. */
   readonly empty: ComponentChildren;
   readonly renderPanel: (node: GraphNode, onClose: () => void) => ComponentChildren;
 }
 
-/** A graph with what it takes to find one's way in it. */
+/** A graph with search, grouping, a choice of the period, and a panel for the selected node. */
 export function GraphPage(props: GraphPageProps) {
   const { whole, period, totals, presets, banner, empty, renderPanel, ...looks } = props;
   const query = address.value;
@@ -147,7 +147,7 @@ function PeriodForm({ period }: { readonly period: Period | undefined }) {
   );
 }
 
-/** `null` when nothing is searched for. */
+/** Finds the nodes that match the search; `null` without a search. */
 function findMatches(graph: Graph, search: string): ReadonlySet<string> | null {
   const wanted = search.trim().toLowerCase();
   if (wanted === "") return null;

@@ -2,7 +2,7 @@ import type { Recent } from "../shell/live.ts";
 
 export type Health = "idle" | "well" | "ailing" | "failing";
 
-/** How a link or an edge is seen; what has no number is said by a class alone. */
+/** How an edge is drawn. Without a number, the label is empty and only the class tells its state. */
 export interface EdgeLook {
   readonly className: string;
   readonly widthPx: number;
@@ -13,25 +13,25 @@ export function healthOf(live: Recent | undefined): Health {
   return live === undefined || live.perSecond === 0 ? "idle" : healthOfErrors(live.errorShare);
 }
 
-/** Of what had any requests. */
+/** Health by the share of errors, for links that had requests. */
 export function healthOfErrors(share: number): Health {
   if (share >= 0.05) return "failing";
   return share > 0 ? "ailing" : "well";
 }
 
-/** Of a line, by requests a second. */
+/** Width of a line in pixels, by requests per second. */
 export function widthOf(live: Recent | undefined): number {
   if (live === undefined || live.perSecond === 0) return 1;
   return Math.min(4, 1.25 + Math.log10(1 + live.perSecond) * 0.8);
 }
 
-/** On a scale of decades, from 0.1 ms to 10 s. */
+/** The median latency on a logarithmic scale, as a share from 0.1 ms to 10 s. */
 export function latencyShare(live: Recent | undefined): number {
   if (live === undefined || live.p50 <= 0) return 0;
   return Math.max(0.02, Math.min(1, (Math.log10(live.p50) - 2) / 5));
 }
 
-/** Of those that a group stands for. */
+/** Combines the numbers of the members of a group. */
 export function sumOf(list: readonly (Recent | undefined)[]): Recent | undefined {
   const given = list.filter((one) => one !== undefined);
   if (given.length < 2) return given[0];

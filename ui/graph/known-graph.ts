@@ -12,11 +12,14 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 interface KnownGraph {
   readonly graph: Graph;
   readonly isLoading: boolean;
-  /** Why it is not known who called whom. */
+  /** Why the calls could not be read; `null` if they were. */
   readonly problem: string | null;
 }
 
-/** All that was ever seen. The same object until something is new in it, so that it is not laid out each second. */
+/**
+ * Every service and call seen so far. The object stays the same until something new appears, so that
+ * the graph is not laid out every second.
+ */
 export function useKnownGraph(): KnownGraph {
   const answer = useDependencies();
   const dependencies = answer?.kind === "ok" ? answer.value : [];
@@ -34,7 +37,7 @@ export function useKnownGraph(): KnownGraph {
   return {
     graph: known.current,
     isLoading: answer === null,
-    // Some collectors have no such query.
+    // Some collectors do not support this query.
     problem: answer?.kind === "problem" && answer.status !== 404 ? answer.text : null,
   };
 }

@@ -2,13 +2,13 @@ import type { Graph } from "./graph-model.ts";
 import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./picture.ts";
 
 const [STEP_X, STEP_Y] = [NODE_WIDTH + 24, NODE_HEIGHT + 14];
-/** Between one rank and the next, and where they stand below each other. */
+/** Gap between two ranks: side by side, and one below the other. */
 const [RANK_GAP, UPRIGHT_GAP] = [130, 60];
 
 /**
- * Many links as a map that fills the picture: the ranks of callers and callees are blocks beside each other, in a picture that is
- * higher than wide below each other, and a block has as many columns, or rows, as it needs. Who is called by the same stands
- * together.
+ * Lays out many links as a map that fills the drawing. Each rank of callers and callees is a block with as
+ * many columns as it needs. Blocks are placed side by side, or one below the other if the drawing is higher
+ * than wide. Links with the same caller are placed together.
  */
 export function layOutMap(graph: Graph, aspect: number): Layout {
   const ranks = rankNodes(graph);
@@ -40,7 +40,7 @@ export function layOutMap(graph: Graph, aspect: number): Layout {
   return { nodes: places, edges, ...size, isMap: true };
 }
 
-/** Each as far to the right as the longest way to it; calls that close a circle do not count. */
+/** Assigns each node the length of the longest path to it as its rank. Calls that close a cycle are ignored. */
 export function rankNodes({ nodes, edges }: Graph): string[][] {
   const callees = new Map<string, string[]>(nodes.map(({ id }) => [id, []]));
   const callers = new Map<string, number>(nodes.map(({ id }) => [id, 0]));
@@ -54,7 +54,7 @@ export function rankNodes({ nodes, edges }: Graph): string[][] {
   const ready = nodes.map(({ id }) => id).filter((id) => left.get(id) === 0);
   const pending = new Set(nodes.map(({ id }) => id));
   while (pending.size > 0) {
-    // A circle that nobody outside calls is opened at its first.
+    // A cycle without a caller outside it is broken at its first node.
     const id = ready.shift() ?? ([...pending][0] as string);
     if (!pending.delete(id)) continue;
     order.push(id);
@@ -68,7 +68,7 @@ export function rankNodes({ nodes, edges }: Graph): string[][] {
     }
   }
   const blocks: string[][] = [];
-  // In the order in which callers are, so that their callees stand together.
+  // In the order of the callers, so that callees of one caller are placed together.
   for (const id of order) {
     const rank = ranks.get(id) ?? 0;
     while (blocks.length <= rank) blocks.push([]);
@@ -78,14 +78,14 @@ export function rankNodes({ nodes, edges }: Graph): string[][] {
 }
 
 interface Steps {
-  /** Length of the picture by its breadth. */
+  /** Length of the drawing divided by its breadth. */
   readonly ratio: number;
   readonly along: number;
   readonly across: number;
   readonly gap: number;
 }
 
-/** The breadth, in nodes, with which length and breadth come nearest to the picture's. */
+/** The breadth, in nodes, that comes closest to the ratio of the drawing. */
 function chooseMost(sizes: readonly number[], { ratio, along, across, gap }: Steps): number {
   let [best, least] = [1, Number.POSITIVE_INFINITY];
   for (let most = 1; most <= Math.max(...sizes); most++) {
@@ -97,7 +97,7 @@ function chooseMost(sizes: readonly number[], { ratio, along, across, gap }: Ste
   return best;
 }
 
-/** From the foot of a node to the head of one below it. */
+/** A curve from the bottom of a node to the top of a node below it. */
 function curveDown(a: Point, b: Point): Layout["edges"][number] {
   const [from, to] = [a.y + NODE_HEIGHT / 2, b.y - NODE_HEIGHT / 2];
   const bend = Math.max(30, Math.abs(to - from) / 2);

@@ -5,18 +5,24 @@ import { type Layout, NODE_HEIGHT, NODE_WIDTH, type Point } from "./picture.ts";
 
 const GAP_X = 74;
 const GAP_Y = 26;
-/** How far the control points of an arc are below what it joins: it reaches three quarters of it. */
+/** Distance of an arc's control points below the nodes it joins. The arc reaches three quarters of it. */
 const ARC_HEIGHT = 60;
-/** From here on it is a map: layers would be a line of hundreds, and dagre takes a second. */
+/**
+ * From this many nodes on, the layout is a map: layers would hold hundreds in a line, and dagre takes a
+ * second.
+ */
 const MAP_FROM = 80;
-/** From here on, and on a phone, links stand as in a map if layers would be drawn this much smaller. */
+/** From this many nodes on, and always on a phone, a map is used if layers would be drawn this much smaller. */
 const [MAYBE_MAP_FROM, MAX_SHRINK] = [25, 1.4];
-/** With more lines between them, dagre draws links far apart to lead all lines around them. */
+/** With more edges per node, dagre places links far apart to lead all edges around them. */
 const MAX_EDGES_PER_NODE = 3;
 
-/** Callers to the left of whom they call. A chain goes in rows, to and fro, as it would be a line nobody can read. */
+/**
+ * Places callers left of their callees. A chain runs in rows, alternating in direction, because a single
+ * line would be too small to read.
+ */
 export function layOut(graph: Graph, aspect: number): Layout {
-  // Of so few that one line is not long, except on a phone.
+  // A chain this short fits on one line, except on a phone.
   const isShort = graph.nodes.length < 5 && aspect >= 1;
   const chain = isShort ? null : chainOrder(graph);
   if (chain !== null) return layOutChain(graph, chain, aspect);
@@ -29,7 +35,7 @@ export function layOut(graph: Graph, aspect: number): Layout {
   return scaleOf(map, aspect) > scaleOf(layers, aspect) * MAX_SHRINK ? map : layers;
 }
 
-/** How large a layout is drawn in a picture of one pixel's height. */
+/** The scale at which a layout fits into a drawing with a height of 1. */
 function scaleOf({ width, height }: Layout, aspect: number): number {
   return Math.min(aspect / width, 1 / height);
 }
@@ -71,7 +77,7 @@ function layOutChain(graph: Graph, order: readonly string[], aspect: number): La
   };
 }
 
-/** From one side of a node to the near side of its neighbor in a row, or in the row below. */
+/** A line from a node to the near side of its neighbor in the same row or in the row below. */
 function straight(a: Point, b: Point): { path: string; label: Point } {
   if (a.y === b.y) {
     const sign = Math.sign(b.x - a.x);
@@ -92,7 +98,8 @@ function layOutLayers(graph: Graph): Layout {
     ranker: "network-simplex",
   });
   layers.setDefaultEdgeLabel(() => ({}));
-  // dagre keeps nodes in plain objects, where a service called `__proto__` would change every object of the page.
+  // dagre keeps nodes in plain objects, where a service named `__proto__` would change every object of the
+  // page.
   const keys = new Map(graph.nodes.map(({ id }, index) => [id, `n${index}`]));
   const keyOf = (id: string) => keys.get(id) as string;
   for (const key of keys.values()) layers.setNode(key, { width: NODE_WIDTH, height: NODE_HEIGHT });
@@ -117,10 +124,14 @@ function layOutLayers(graph: Graph): Layout {
   return { nodes, edges, width, height: height + (isRound ? ARC_HEIGHT : 0) };
 }
 
-/** A call to a caller, or to itself: an arc below both, which is nobody's way from left to right. */
+/**
+ * An arc below both nodes, for a call to a caller or to the service itself. No edge from left to right runs
+ * there.
+ */
 function backBelow(from: Point, to: Point): { path: string; label: Point } {
   const foot = NODE_HEIGHT / 2;
-  // Of a call to itself, one after the other; else where the arcs that come do not meet those that go.
+  // The ends of an arc to the same node lie side by side. Otherwise, incoming arcs end apart from outgoing
+  // ones.
   const [startX, endX] = [from.x + NODE_WIDTH / 4, to.x - (from === to ? 0 : NODE_WIDTH / 4)];
   const [startY, endY] = [from.y + foot, to.y + foot];
   const lowest = Math.max(startY, endY) + ARC_HEIGHT;
@@ -130,7 +141,10 @@ function backBelow(from: Point, to: Point): { path: string; label: Point } {
   };
 }
 
-/** dagre's lines leave a node wherever they cross its border; ours leave on the right and arrive on the left. */
+/**
+ * Moves the ends of a line: dagre's lines leave a node wherever they cross its border, ours leave on the
+ * right and arrive on the left.
+ */
 function fromSideToSide(points: readonly Point[], from: Point, to: Point): Point[] {
   const right = { x: from.x + NODE_WIDTH / 2, y: from.y };
   const left = { x: to.x - NODE_WIDTH / 2, y: to.y };
@@ -138,7 +152,7 @@ function fromSideToSide(points: readonly Point[], from: Point, to: Point): Point
   return [right, ...(between.length > 1 ? between : []), left];
 }
 
-/** Smooth, level where it leaves and arrives. */
+/** A smooth path, horizontal at both ends. */
 function curveThrough(points: readonly Point[]): string {
   const [first, ...rest] = points;
   if (first === undefined) return "";
@@ -154,9 +168,9 @@ function curveThrough(points: readonly Point[]): string {
 }
 
 function labelPlace(points: readonly Point[]): Point {
-  // Near the callee, where lines that left together have parted.
+  // Near the callee, where lines from one caller have separated.
   const [b, a] = [points.at(-1), points.at(-2)];
   const [ax, ay, bx, by] = [a?.x ?? 0, a?.y ?? 0, b?.x ?? 0, b?.y ?? 0];
-  // On the side from which the line does not come.
+  // On the side away from the line.
   return { x: bx - Math.min(26, (bx - ax) / 2), y: ay < by ? by + 15 : by - 7 };
 }

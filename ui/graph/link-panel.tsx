@@ -15,7 +15,7 @@ interface LinkPanelProps {
   readonly onClose: () => void;
 }
 
-/** One link: its numbers over time, what it does, whom it calls, its latest traces. */
+/** One link: its numbers over time, its behavior, its calls, and its latest traces. */
 export function LinkPanel({ node, graph, numbers, onClose }: LinkPanelProps) {
   const [name = node.id] = node.members;
   const isGroup = node.members.length > 1;

@@ -15,7 +15,7 @@ import { useKnownGraph } from "./known-graph.ts";
 import { LinkPanel } from "./link-panel.tsx";
 import { NodeName } from "./node-name.tsx";
 
-/** All that is known of, with the numbers of the last seconds. */
+/** The graph of all known services, with the numbers of the last seconds. */
 export function LiveGraph() {
   const { graph: whole, isLoading, problem } = useKnownGraph();
   const all = seconds.value;
@@ -58,7 +58,7 @@ export function LiveGraph() {
   );
 }
 
-/** The worst that is known of any that a node stands for. */
+/** The worst state among the members of a node. */
 function stateOf({ members }: GraphNode): "runs" | "stopped" | "has ended" {
   if (members.some((name) => control.value?.gone.includes(name))) return "has ended";
   return members.some((name) => ownValue(control.value?.faults, name)?.isStopped) ? "stopped" : "runs";

@@ -7,22 +7,22 @@ import { NODE_HEIGHT, NODE_WIDTH } from "./picture.ts";
 
 /** Below this scale nodes show a small name and no numbers. */
 export const FAR_SCALE = 0.42;
-/** Below this one names are larger, and stand alone. */
+/** Below this scale names are larger, and nothing else is shown. */
 export const MID_SCALE = 0.7;
-/** Below this one there is no room for names either. */
+/** Below this scale there is no room for names either. */
 const BLIND_SCALE = 0.26;
-/** On the screen, of names from afar. */
+/** Size of names on the screen below {@link FAR_SCALE}. */
 const FAR_FONT_PX = 10;
-/** Of names at less than full size, as in `graph.css`. */
+/** Size of names below {@link MID_SCALE}, as in `graph.css`. */
 const MID_FONT_PX = 20;
 const [PADDING_PX, FAR_PADDING_PX, BORDER_PX] = [24, 16, 2];
 
-/** How names are written in a picture. */
+/** How names are written in a drawing. */
 export interface NameStyle {
   readonly namer: Namer;
-  /** Pixels of the drawing. */
+  /** In pixels of the drawing, before it is scaled. */
   readonly fontPx: number;
-  /** In which a name may go on. */
+  /** Number of lines that a name may take. */
   readonly lines: number;
   readonly widthPx: number;
 }
@@ -47,16 +47,16 @@ interface NodeNameProps {
   readonly name: string;
   /** How many services the node stands for. */
   readonly members?: number;
-  /** A fault is set. */
+  /** A fault is set on the link. */
   readonly hasFault?: boolean;
 }
 
-/** The name of a node, as much of it as there is room for. */
+/** The name of a node, shortened to the room there is. */
 export function NodeName({ name, members = 1, hasFault = false }: NodeNameProps) {
   const { namer, fontPx, lines, widthPx } = useContext(NameStyleContext);
   const font = fontOf(fontPx, 600);
   const marks = (members > 1 ? 18 + 7 * String(members).length : 0) + (hasFault ? 34 : 0);
-  // Where a name breaks, a part of the line is left.
+  // At a line break, part of the line stays empty.
   const px = lines > 1 ? (widthPx - 1.2 * fontPx) * lines - marks : widthPx - marks;
   const whole = fitText(name, px, font);
   return (

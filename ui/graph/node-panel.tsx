@@ -15,7 +15,7 @@ interface NodePanelProps {
   readonly children: ComponentChildren;
 }
 
-/** Beside the graph: what is known of one node. */
+/** The panel beside the graph: everything known about one node. */
 export function NodePanel({ node, onClose, children }: NodePanelProps) {
   return (
     <aside class={`panel ${colorClass(node.members[0] ?? node.id)}`} aria-label={`About ${node.id}`}>
@@ -31,7 +31,7 @@ export function NodePanel({ node, onClose, children }: NodePanelProps) {
   );
 }
 
-/** The services that a group stands for. */
+/** The services in a group. */
 export function Members({ names }: { readonly names: readonly string[] }) {
   return (
     <section>

@@ -14,7 +14,7 @@ import { healthOfErrors } from "./health.ts";
 import { NodeName } from "./node-name.tsx";
 import { LatestTraces, Members, type NeighborCells, Neighbors, NodePanel } from "./node-panel.tsx";
 
-/** Who called whom in a part of time, how often, and how much of it failed. */
+/** The graph of a past period: its calls, how many there were, and how many failed. */
 export function PastGraph({ period }: { readonly period: Period }) {
   const answer = useCalls(period);
   const links = answer?.kind === "ok" ? answer.value : NO_LINKS;
@@ -46,7 +46,7 @@ export function PastGraph({ period }: { readonly period: Period }) {
 
 const NO_LINKS: readonly DependencyLink[] = [];
 
-/** Asked for once: what is past does not change, and what is new is seen live. */
+/** Read once, because the past does not change. */
 function useCalls({ lookback, endTs }: Period): Answer<readonly DependencyLink[]> | null {
   const [answer, setAnswer] = useState<Answer<readonly DependencyLink[]> | null>(null);
   useEffect(() => {
@@ -65,7 +65,7 @@ interface CallSum {
   readonly errors: number;
 }
 
-/** Calls by edge and by callee, added up for groups. */
+/** Adds up calls by edge and by callee, also for groups. */
 class PastCalls {
   readonly all: CallSum;
   readonly #edges = new Map<string, CallSum>();
@@ -108,7 +108,7 @@ function healthOf(sum: CallSum) {
   return sum.calls === 0 ? "idle" : healthOfErrors(shareOf(sum));
 }
 
-/** Of a line, by calls: a million is the widest. */
+/** Width of a line in pixels, by calls; widest at a million. */
 function widthOf({ calls }: CallSum): number {
   return Math.min(4, 1.25 + Math.log10(1 + calls) * 0.45);
 }

@@ -7,12 +7,12 @@ export interface Point {
 }
 
 export interface Layout {
-  /** Middle of each node. */
+  /** Center of each node. */
   readonly nodes: ReadonlyMap<string, Point>;
-  /** An SVG path for each edge, in the order of the graph's, and the place of its label. */
+  /** An SVG path and a label position for each edge, in the order of the graph's edges. */
   readonly edges: readonly { readonly path: string; readonly label: Point }[];
   readonly width: number;
   readonly height: number;
-  /** So many nodes that edges would hide them. */
+  /** There are so many nodes that edges would hide them. */
   readonly isMap?: boolean;
 }

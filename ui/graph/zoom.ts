@@ -9,12 +9,12 @@ interface Transform {
 }
 
 const MARGIN_PX = 28;
-/** The buttons stand there. */
+/** Room for the zoom buttons. */
 const RIGHT_MARGIN_PX = 52;
 const [MIN_SCALE, MAX_SCALE] = [0.02, 2];
 const PAN_PX = 80;
 
-/** Directions of the arrow keys. */
+/** The directions of the arrow keys. */
 export const ARROWS: Readonly<Record<string, { readonly dx: number; readonly dy: number }>> = {
   ArrowLeft: { dx: -1, dy: 0 },
   ArrowRight: { dx: 1, dy: 0 },
@@ -22,7 +22,7 @@ export const ARROWS: Readonly<Record<string, { readonly dx: number; readonly dy:
   ArrowDown: { dx: 0, dy: 1 },
 };
 
-/** Moves and scales a drawing by wheel, drag and key; it begins with all of it in sight. */
+/** Pans and zooms a drawing by wheel, drag and key. At first the whole drawing is in sight. */
 export function useZoom(box: RefObject<HTMLDivElement | null>, layout: Layout) {
   const [transform, setTransform] = useState<Transform>({ x: 0, y: 0, scale: 1 });
   const isMoved = useRef(false);
@@ -48,7 +48,7 @@ export function useZoom(box: RefObject<HTMLDivElement | null>, layout: Layout) {
     const { dx, dy } = ARROWS[key] ?? { dx: 0, dy: 0 };
     setTransform((old) => ({ ...old, x: old.x - dx * PAN_PX, y: old.y - dy * PAN_PX }));
   };
-  /** Brings a point into sight, if it is not. */
+  /** Brings a point into sight unless it is there already. */
   const center = (point: Point) => {
     const element = box.current;
     if (element === null) return;

@@ -1,15 +1,16 @@
 import { signal } from "@preact/signals";
 import { viewOf } from "../../src/contract/page-view.ts";
 
-// The address is the page's state, all of it in the query: `?trace=ID` is one trace, `?view=traces&…` a search.
-// Links are plain links with relative addresses, so that tabs, bookmarks and a proxy's path prefix all work.
+// The query of the address is the whole state of the page: `?trace=ID` is one trace, `?view=traces&…` a
+// search.
+// Links are plain links with relative addresses, so that tabs, bookmarks and the path prefix of a proxy work.
 
-/** The query of the address, as it is now. */
+/** The current query of the address. */
 export const address = signal(new URLSearchParams(location.search));
 
 type Parameters = Readonly<Record<string, string | number | undefined | null>>;
 
-/** A link's `href`. Parameters that are empty are left out. */
+/** The `href` of a link. Empty parameters are left out. */
 export function linkTo(parameters: Parameters): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
@@ -19,12 +20,12 @@ export function linkTo(parameters: Parameters): string {
   return text === "" ? "./" : `?${text}`;
 }
 
-/** The present address with some parameters changed; `undefined` takes one out. */
+/** The current address with some parameters changed; `undefined` removes one. */
 export function linkHere(changes: Parameters): string {
   return linkTo({ ...Object.fromEntries(address.value), ...changes });
 }
 
-/** Goes there without loading the page anew. `replace` leaves no step in the history. */
+/** Changes the address without reloading the page. `replace` adds no entry to the history. */
 export function navigate(href: string, how: "push" | "replace" = "push"): void {
   const url = new URL(href, location.href);
   if (how === "push") history.pushState(null, "", url);
@@ -32,7 +33,7 @@ export function navigate(href: string, how: "push" | "replace" = "push"): void {
   address.value = url.searchParams;
 }
 
-/** Follows plain clicks on links to the page itself; all others are the browser's. */
+/** Handles plain clicks on links to the page itself and leaves all others to the browser. */
 export function followLinks(): void {
   addEventListener("popstate", () => {
     address.value = new URLSearchParams(location.search);

@@ -1,4 +1,4 @@
-/** A text of which only a part is seen; all of it is there for who searches the page or has it read out. */
+/** Shows a shortened text but keeps the whole text for page search and screen readers. */
 export function CutText({ text, shown }: { readonly text: string; readonly shown: string }) {
   if (text === shown) return <>{text}</>;
   return (

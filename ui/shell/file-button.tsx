@@ -1,11 +1,11 @@
 interface FileButtonProps {
   readonly label: string;
-  /** Extensions and media types that the browser's dialog offers. */
+  /** Extensions and media types that the browser's file dialog offers. */
   readonly accept: string;
   readonly onFile: (file: File) => unknown;
 }
 
-/** Asks for a file; the same one may be given again. */
+/** A button that asks for a file. The same file may be chosen twice in a row. */
 export function FileButton({ label, accept, onFile }: FileButtonProps) {
   return (
     <label class="chip file">
