@@ -146,6 +146,7 @@ export function describeTraceReader(
         return Array.from(found ?? [], ([id, spans]) => [id, spans.length]);
       };
       expect(await find({})).toEqual([[early, 1]]);
+      expect(await find({ fromMs: START_MS - 15_000, toMs: START_MS - 5000 })).toEqual([[late, 1]]);
       expect((await find({ toMs: START_MS - 5000 })).sort()).toEqual(
         [
           [early, 1],
