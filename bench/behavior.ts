@@ -22,14 +22,14 @@ const WAITS_MS = [0.1, 0.5, 1, 1.5, 2, 5, 20];
 const WORK_MS = [0.1, 0.3, 1, 10];
 
 for (const others of [0, OTHERS]) {
-  console.log(`waiting, ${others} others under way: how late, µs`);
+  console.log(`waiting, ${others} others in flight: delay, µs`);
   for (const ms of WAITS_MS) {
     const before = process.cpuUsage();
     const late = await measureWaits(ms, others);
     const { user, system } = process.cpuUsage(before);
     assert.ok(late.every((micros) => micros >= 0));
     const p99 = late.toSorted((a, b) => a - b)[Math.floor(late.length * 0.99)] ?? 0;
-    const cost = others > 0 ? "" : `, ${((user + system) / ROUNDS).toFixed(0)} µs of processor time each`;
+    const cost = others > 0 ? "" : `, ${((user + system) / ROUNDS).toFixed(0)} µs of CPU time per wait`;
     console.log(`  ${ms} ms: median ${median(late).toFixed(0)}, p99 ${p99.toFixed(0)}${cost}`);
   }
 }

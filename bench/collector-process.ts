@@ -102,7 +102,7 @@ export class CollectorProcess {
       isOver = true;
       await done;
       const rate = (next / requests.length) * (spans / ((performance.now() - startMs) / 1000));
-      assert.ok(rate > spansPerSecond * 0.9, `${this.name} took ${rate} of ${spansPerSecond} spans/s`);
+      assert.ok(rate > spansPerSecond * 0.9, `${this.name} accepted ${rate} of ${spansPerSecond} spans/s`);
     };
   }
 

@@ -20,13 +20,13 @@ export async function measureSearch(spans: number): Promise<[what: string, ms: n
     for (let sent = 0; sent < spans; sent += spans / 10)
       await collector.take(makeBatches("protobuf", spans / 10));
     const queries = {
-      "a service that all have": "serviceName=chain-link-service-3",
-      "a service that ten have": "serviceName=rare",
-      "a tag that all have": "annotationQuery=http.status_code%3D200",
-      "a tag that ten have": "annotationQuery=color%3Dmauve",
-      "service and tag that ten have": "serviceName=rare&annotationQuery=color%3Dmauve",
-      "a duration that all have": "minDuration=1",
-      "a duration that ten have": `minDuration=${SLOW_MICROS}`,
+      "a service of all traces": "serviceName=chain-link-service-3",
+      "a service of ten traces": "serviceName=rare",
+      "a tag of all traces": "annotationQuery=http.status_code%3D200",
+      "a tag of ten traces": "annotationQuery=color%3Dmauve",
+      "service and tag of ten traces": "serviceName=rare&annotationQuery=color%3Dmauve",
+      "a duration of all traces": "minDuration=1",
+      "a duration of ten traces": `minDuration=${SLOW_MICROS}`,
     };
     const found: [string, number][] = [];
     for (const [what, query] of Object.entries(queries)) {

@@ -84,8 +84,8 @@ async function compare(): Promise<void> {
       ((resident.get(each) ?? 0) / 1e6).toFixed(0),
       (p99s.get(each) ?? 0).toFixed(1),
     ]);
-    const heads = FORMATS.flatMap((format) => [`${format} spans/s`, "CPU s a million"]);
-    results.push(...renderTable(["", "start ms", ...heads, "MB", "look-up p99 ms"], rows));
+    const heads = FORMATS.flatMap((format) => [`${format} spans/s`, "CPU s per million"]);
+    results.push(...renderTable(["", "start ms", ...heads, "MB", "lookup p99 ms"], rows));
     const [memory, file, zipkin] = running as [CollectorProcess, CollectorProcess, CollectorProcess?];
     for (const format of FORMATS) {
       const ratio = (a: CollectorProcess, b: CollectorProcess, field: keyof Taken) =>
@@ -93,14 +93,14 @@ async function compare(): Promise<void> {
       judge(`${format} spans/s in a file / in memory`, ratio(file, memory, "spansPerSecond"), 0.5, true);
       if (zipkin === undefined) continue;
       judge(`${format} spans/s / Zipkin's`, ratio(memory, zipkin, "spansPerSecond"), 3, true);
-      judge(`${format} CPU a span / Zipkin's`, ratio(memory, zipkin, "cpuSecondsPerMillion"), 0.33);
+      judge(`${format} CPU per span / Zipkin's`, ratio(memory, zipkin, "cpuSecondsPerMillion"), 0.33);
     }
     if (zipkin === undefined) return;
     const part = (values: Map<CollectorProcess, number>) =>
       (values.get(memory) ?? 0) / (values.get(zipkin) ?? 1);
     judge(`memory with ${SPANS} spans / Zipkin's`, part(resident), 0.4);
     judge("start / Zipkin's", memory.startMs / zipkin.startMs, 0.05);
-    judge("look-up p99 at half rate / Zipkin's", part(p99s), 1);
+    judge("lookup p99 at half rate / Zipkin's", part(p99s), 1);
   } finally {
     for (const each of running) await each.stop();
     rmSync(folder, { recursive: true });
@@ -118,7 +118,7 @@ async function takeTurns(running: readonly CollectorProcess[]): Promise<Map<stri
         const found = await each.take(batches);
         const { spansPerSecond, cpuSecondsPerMillion } = found;
         console.log(
-          `round ${round} ${each.name} ${format}: ${spansPerSecond.toFixed(0)} spans/s, ${cpuSecondsPerMillion.toFixed(1)} CPU s a million`,
+          `round ${round} ${each.name} ${format}: ${spansPerSecond.toFixed(0)} spans/s, ${cpuSecondsPerMillion.toFixed(1)} CPU s per million`,
         );
         const key = `${each.name} ${format}`;
         if (round > 0) taken.set(key, [...(taken.get(key) ?? []), found]);
@@ -149,12 +149,12 @@ async function lookUp(target: CollectorProcess, spansPerSecond: number): Promise
 }
 
 function judge(what: string, found: number, goal: number, isAtLeast = false): void {
-  const holds = isAtLeast ? found >= goal : found <= goal;
+  const isMet = isAtLeast ? found >= goal : found <= goal;
   const digits = goal >= 10 ? 1 : goal < 0.1 ? 3 : 2;
   goals.push([
     what,
     found.toFixed(digits),
     `at ${isAtLeast ? "least" : "most"} ${goal}`,
-    holds ? "holds" : "MISSED",
+    isMet ? "met" : "MISSED",
   ]);
 }

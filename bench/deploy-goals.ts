@@ -69,7 +69,7 @@ export function judgeDeploys(measured: readonly Measurement[], changed: number |
     judge(`again, ${site}: requests`, again.requests ?? Number.NaN, MAX_REQUESTS, 0);
   }
   const own = measured.filter(({ name }) => name === "deploy").map(({ peakBytes }) => peakBytes);
-  if (own.length > 0) judge("MB at most", Math.max(...own) / 1e6, MAX_BYTES / 1e6, 0);
+  if (own.length > 0) judge("peak MB", Math.max(...own) / 1e6, MAX_BYTES / 1e6, 0);
   if (changed !== null) judge("one link changed: objects sent", changed, 1, 0);
   return renderTable(["goal", "found", "asked", ""], rows);
 }

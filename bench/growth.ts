@@ -35,7 +35,7 @@ export async function measureGrowth(sink: SpanSink): Promise<{ goal: GoalRow; no
     );
     const ratio = (found[1]?.bytes ?? Number.NaN) / (found[0]?.bytes ?? Number.NaN);
     return {
-      goal: judgeAtMost("MB of a link after 1,000,000 requests / after 10,000", ratio, MOST),
+      goal: judgeAtMost("MB per link after 1,000,000 requests / after 10,000", ratio, MOST),
       note: `- Memory of a link of a new chain: ${texts.join(", ")}.`,
     };
   } finally {

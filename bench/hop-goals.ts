@@ -15,7 +15,7 @@ export const TRACED = "traced 100 %";
 const FLOOR = "raw sockets";
 const UNTRACED = "untraced";
 const LABELS: Readonly<Partial<Record<keyof Turn, string>>> = {
-  hopMicros: "CPU a hop",
+  hopMicros: "CPU per hop",
   requestsPerSecond: "requests/s",
   p99Ms: "p99",
 };
@@ -58,7 +58,7 @@ export function judgeGoals(turns: ReadonlyMap<string, Turns>, others: readonly G
   if (memory.length > 0) {
     const most = Math.max(...memory);
     rows.push([
-      `MB of a link, ${TRACED}`,
+      `MB per link, ${TRACED}`,
       "",
       (most / 1e6).toFixed(0),
       `at most ${MEMORY_BYTES / 1e6}`,

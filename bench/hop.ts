@@ -122,7 +122,7 @@ async function startAll(): Promise<void> {
   for (const name of PEERS) {
     if (!isWanted(name)) continue;
     const peer = await startPeer(name, sink);
-    if (peer === null) notes.push(`- ${name}: not there, so not measured.`);
+    if (peer === null) notes.push(`- ${name}: not installed, so not measured.`);
     else {
       chains.push(peer.chain);
       if (peer.version !== "") notes.push(`- ${name}: version ${peer.version}.`);
@@ -143,7 +143,7 @@ function bestRate(turns: Turns | undefined): number {
 function describeMemory({ name, pids }: Chain): string {
   const megabytes = (field: "Pss" | "RssAnon") =>
     (median(pids.map((pid) => readMemory(pid, field))) / 1e6).toFixed(0);
-  return `- Memory of a link, ${name}, when shared pages are divided among those that share them (PSS): ${megabytes("Pss")} MB; its own alone: ${megabytes("RssAnon")} MB.`;
+  return `- Memory of a link, ${name}, with shared pages divided among the processes that share them (PSS): ${megabytes("Pss")} MB; private pages only: ${megabytes("RssAnon")} MB.`;
 }
 
 function isWanted(name: string): boolean {
@@ -161,7 +161,7 @@ async function measureAll(): Promise<ReadonlyMap<string, Turns>> {
         const ofChain = all.get(chain.name) ?? new Map<number, Turn[]>();
         ofChain.set(count, [...(ofChain.get(count) ?? []), turn]);
         all.set(chain.name, ofChain);
-        console.log(`c=${count} ${chain.name}: ${turn.hopMicros.toFixed(1)} µs a hop`);
+        console.log(`c=${count} ${chain.name}: ${turn.hopMicros.toFixed(1)} µs per hop`);
       }
     }
   }
@@ -200,7 +200,7 @@ function renderResults(turns: ReadonlyMap<string, Turns>): string[] {
     }),
   );
   return renderTable(
-    ["c", "chain of 5", "CPU µs a hop", "requests/s", "p50 ms", "p99 ms", "MB a link"],
+    ["c", "chain of 5", "CPU µs per hop", "requests/s", "p50 ms", "p99 ms", "MB per link"],
     rows,
   );
 }
@@ -213,12 +213,12 @@ async function checkSpans(): Promise<string[]> {
     const { sent, dropped } = await chain.spans();
     const requests = await chain.requests();
     assert.equal(dropped, 0, `${chain.name}: spans were dropped`);
-    assert.equal(counts.spans, sent, `${chain.name}: the links sent ${sent} spans, ${counts.spans} came`);
+    assert.equal(counts.spans, sent, `${chain.name}: the links sent ${sent} spans, ${counts.spans} arrived`);
     const variant = VARIANTS.find(({ name }) => name === chain.name);
     if (variant?.sampled === 1) assert.equal(counts.spans, requests * SPANS_A_REQUEST, chain.name);
     else assert.equal(counts.spans % SPANS_A_REQUEST, 0, `${chain.name}: ${counts.spans} spans`);
     if (variant?.sampled === 0) assert.equal(counts.spans, 0, chain.name);
-    const each = counts.spans === 0 ? "" : `, ${(counts.bytes / counts.spans).toFixed(0)} bytes a span`;
+    const each = counts.spans === 0 ? "" : `, ${(counts.bytes / counts.spans).toFixed(0)} bytes per span`;
     lines.push(`- ${chain.name}: ${requests} requests, ${counts.spans} spans arrived, none dropped${each}.`);
   }
   return lines;

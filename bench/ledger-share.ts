@@ -31,7 +31,7 @@ export async function measureLedgerShare(
   const found = [...ratios].map(([count, values]) => ({ count, ...average(values) }));
   return {
     goals: found.map(({ count, mean }) =>
-      judgeAtMost("CPU a hop, traced 100 % / without ledgers", mean, MOST, count),
+      judgeAtMost("CPU per hop, traced 100 % / without ledgers", mean, MOST, count),
     ),
     note: `- Ledgers, ${pairs} pairs of new chains: ${found
       .map(({ count, mean, error }) => `c=${count} ${mean.toFixed(3)} ± ${(ERRORS * error).toFixed(3)}`)

@@ -46,7 +46,7 @@ async function main(): Promise<void> {
     const url = `http://${HOST}:${new TextDecoder().decode(value).trim()}`;
     await assertCounts(url);
     const { rows, best } = await compareClosed(url, seconds, rounds);
-    const heads = ["c", "closed loop", "requests a core second", "µs each", "requests/s", "to wrk", "goal"];
+    const heads = ["c", "closed loop", "requests per core second", "µs each", "requests/s", "to wrk", "goal"];
     const results = renderTable(
       heads.slice(0, -1),
       rows.map((row) => row.slice(0, -1)),
@@ -143,10 +143,10 @@ async function measureStall(): Promise<string> {
     ...[`http://${HOST}:${server.port}`, "--rate", "200/s", "--duration", "5s", "--connections", "1"],
   ]);
   assert.equal(requests, 1000);
-  assert.ok(latencyMs.p90 > 400 && latencyMs.max > 900, "the stall was left out");
+  assert.ok(latencyMs.p90 > 400 && latencyMs.max > 900, "the stall is missing from the latencies");
   return (
     `- A stall of 1 s in 5: p90 ${latencyMs.p90} ms (500 expected), max ${latencyMs.max} ms (1,000 expected); ` +
-    "counted from when it was sent, p90 would be below 10 ms."
+    "counted from the actual send, p90 would be below 10 ms."
   );
 }
 

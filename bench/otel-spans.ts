@@ -75,6 +75,6 @@ export const OTEL_ENCODERS = {
 };
 
 function filled(bytes: Uint8Array | undefined): Uint8Array {
-  if (bytes === undefined) throw new Error("the serializer gave nothing");
+  if (bytes === undefined) throw new Error("the serializer returned nothing");
   return bytes;
 }

@@ -32,4 +32,4 @@ for (let round = 0; round < ROUNDS; round++) {
 const firstMs = times[0] ?? 0;
 console.log(`${SERVICES} services, ${(text.length / 1e6).toFixed(2)} MB of YAML`);
 console.log(`first ${firstMs.toFixed(0)} ms, median ${median(times).toFixed(0)} ms`);
-console.log(`goal of ${GOAL_MS} ms ${firstMs < GOAL_MS ? "holds" : "EXCEEDED"}`);
+console.log(`goal of ${GOAL_MS} ms ${firstMs < GOAL_MS ? "met" : "MISSED"}`);

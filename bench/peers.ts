@@ -125,7 +125,7 @@ async function startFakeService(name: string, program: string | null, sink: Span
   return checked(chain, "", async () => {
     let answer: Answer | undefined = (await (await fetch(chain.url)).json()) as Answer;
     for (let index = 0; index < LINKS; index++) {
-      assert.ok(answer, `no answer of link ${index}`);
+      assert.ok(answer, `no answer from link ${index}`);
       answer = Object.values(answer.upstream_calls ?? {})[0];
     }
     assert.equal(answer, undefined);

@@ -15,7 +15,7 @@ for (const links of [10, 100, 1000]) {
   const found = await measure(links, []);
   const each = (found.residentBytes - base.residentBytes) / (links - 1);
   console.log(
-    `${String(links).padEnd(4)} links, in one process   ${mb(found.residentBytes)} in all, ${(each / 1024).toFixed(0)} KiB a link`,
+    `${String(links).padEnd(4)} links, in one process   ${mb(found.residentBytes)} in all, ${(each / 1024).toFixed(0)} KiB per link`,
   );
 }
 const processes = await measure(10, ["--processes"]);

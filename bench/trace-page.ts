@@ -96,10 +96,10 @@ try {
     console.log(row.join("  "));
     if (size === 20_000) {
       say(
-        `A trace of 20,000 spans opens in ${openMs(ours).toFixed(0)} ms (goal ${OPEN_GOAL_MS}): ${meets(openMs(ours) < OPEN_GOAL_MS)}.`,
+        `A trace of 20,000 spans opens in ${openMs(ours).toFixed(0)} ms (goal: ${OPEN_GOAL_MS}): ${meets(openMs(ours) < OPEN_GOAL_MS)}.`,
       );
       say(
-        `${late(ours).toFixed(1)} % of its frames are late while it scrolls, ${late(empty).toFixed(1)} % of an empty box's (goal no more): ${meets(late(ours) - late(empty) < 0.05)}.`,
+        `${late(ours).toFixed(1)} % of its frames are late while it scrolls, ${late(empty).toFixed(1)} % of an empty box's (goal: no more): ${meets(late(ours) - late(empty) < 0.05)}.`,
       );
     }
   }
@@ -107,10 +107,12 @@ try {
   for (let round = 0; round < Number(values.rounds); round++)
     paints.push(await firstPaint(`${collector.url}/?view=traces`));
   say(
-    `First paint after ${median(paints).toFixed(0)} ms (goal ${PAINT_GOAL_MS}): ${meets(median(paints) < PAINT_GOAL_MS)}.`,
+    `First paint after ${median(paints).toFixed(0)} ms (goal: ${PAINT_GOAL_MS}): ${meets(median(paints) < PAINT_GOAL_MS)}.`,
   );
   const bytes = await pageBytes(collector.url);
-  say(`The page has ${(bytes / 1000).toFixed(0)} kB, gzipped (goal 150): ${meets(bytes < SIZE_GOAL_BYTES)}.`);
+  say(
+    `The page has ${(bytes / 1000).toFixed(0)} kB, gzipped (goal: 150): ${meets(bytes < SIZE_GOAL_BYTES)}.`,
+  );
   const head = [
     "spans",
     "ours, ms",

@@ -71,7 +71,7 @@ try {
     ),
     "",
     `- ${REQUESTS} requests, ${REQUESTS * SPANS} spans.`,
-    `- ${left} spans left out, exactly those found. The collector: ${(readMemory(collector.pid, "VmHWM") / 1e6).toFixed(0)} MB, ${feedSeconds.toFixed(0)} s to take the spans in.`,
+    `- ${left} spans left out, exactly those found. Collector: ${(readMemory(collector.pid, "VmHWM") / 1e6).toFixed(0)} MB, ${feedSeconds.toFixed(0)} s to ingest the spans.`,
     `- ${describeMachine()}`,
   ];
   console.log([...results, "", ...goals].join("\n"));
