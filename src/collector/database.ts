@@ -21,7 +21,7 @@ export class StoreFullError extends Error {
 }
 
 /** A part to write. */
-export interface PartRow {
+interface PartRow {
   /** Greater than all earlier ids: appending costs half of inserting in between. */
   readonly id: number;
   readonly spans: Uint8Array;

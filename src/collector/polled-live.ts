@@ -7,7 +7,7 @@ const POLL_MS = 2000;
 /** Spans reach a backend a second or two after they end. */
 const DELAY_MS = 5000;
 /** Maximum traces per query. If there are more in these seconds, the numbers cover only this many. */
-export const POLLED_TRACES = 200;
+const POLLED_TRACES = 200;
 const TIMEOUT_MS = 10_000;
 
 /** Derives numbers per second from a backend that has none: polls its newest traces while there are listeners. */

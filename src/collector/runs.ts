@@ -8,7 +8,7 @@ import type { TraceStore } from "./store.ts";
 import { readWholeNumber } from "./trace-query.ts";
 
 /** A run of the load generator, according to the stored spans. */
-export interface RunSummary {
+interface RunSummary {
   /** 16 hex digits: the first half of the ids of its traces. */
   readonly run: string;
   readonly traces: number;

@@ -1,5 +1,5 @@
 /** The sort key of traces. */
-export interface Sortable {
+interface Sortable {
   /** Microseconds since 1970. */
   readonly start: number;
   readonly id: string;

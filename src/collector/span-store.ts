@@ -22,7 +22,7 @@ import { matchesTrace } from "./trace-match.ts";
 // The memory part is rebuilt from the rows when a file is opened. It changes only after a commit, so that a
 // failed commit leaves nothing to undo.
 
-export const DEFAULT_MAX_SPANS = 1_000_000;
+const DEFAULT_MAX_SPANS = 1_000_000;
 
 /** A link's span takes about 90 bytes. */
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;

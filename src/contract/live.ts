@@ -25,7 +25,7 @@ export interface LiveNumbers {
 }
 
 /** From SERVER spans, whether or not they have a parent. */
-export interface LiveService extends LiveNumbers {
+interface LiveService extends LiveNumbers {
   readonly name: string;
 }
 
@@ -34,12 +34,12 @@ export interface LiveService extends LiveNumbers {
  * parent, whose service would have to be looked up in the store for each span, and may come later; a call whose CLIENT
  * span is missing or names nobody counts for its service, and in `GET /api/v2/dependencies`, but for no edge.
  */
-export interface LiveEdge extends LiveNumbers {
+interface LiveEdge extends LiveNumbers {
   readonly from: string;
   readonly to: string;
 }
 
-export interface LiveSpans {
+interface LiveSpans {
   readonly accepted: number;
   readonly dropped: number;
   readonly held: number;

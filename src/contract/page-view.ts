@@ -1,5 +1,5 @@
 /** The views of the page. The query of the address says which one is shown. */
-export type PageView = "graph" | "traces" | "trace" | "compare" | "control" | "verify";
+type PageView = "graph" | "traces" | "trace" | "compare" | "control" | "verify";
 
 export function viewOf(query: URLSearchParams): PageView {
   if (query.get("trace")?.trim()) return "trace";

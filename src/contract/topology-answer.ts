@@ -1,5 +1,5 @@
 /** A service in the answer of `GET /api/topology`. */
-export interface TopologyService {
+interface TopologyService {
   readonly name: string;
   readonly calls: readonly { readonly service: string; readonly probability: number }[];
   /** Lines for people. */

@@ -149,7 +149,7 @@ export interface KeptGroup extends KeptShare {
 }
 
 /** What a sampling pipeline kept of the requests whose spans were recorded. */
-export interface Sampling extends KeptShare {
+interface Sampling extends KeptShare {
   /** Spans of absent traces that counters prove to be lost, and not left out on purpose. They are in `spans.missing`, too. */
   readonly lostSpans: number;
   /** By answer and latency. */

@@ -3,7 +3,7 @@ import { parseSize } from "../lib/size.ts";
 import { memberLabels } from "./labels.ts";
 import type { CollectorStorage, KubernetesObject, ObjectOptions } from "./object.ts";
 
-export const COLLECTOR_CLAIM = "collector-storage";
+const COLLECTOR_CLAIM = "collector-storage";
 
 const FOLDER = "/var/lib/chain-link";
 

@@ -18,7 +18,7 @@ import { errorCode, errorText, UserError } from "../lib/errors.ts";
 import { enterFolder, removeEntered } from "./enter-folder.ts";
 import { type ManifestFile, type Provenance, readProvenance } from "./manifest-file.ts";
 
-export interface WrittenManifests {
+interface WrittenManifests {
   readonly written: number;
   /** Names of files from an earlier run that are not in the new set. */
   readonly removed: readonly string[];

@@ -40,7 +40,7 @@ export interface CollectorStorage {
   readonly storageClass: string | null;
 }
 
-export type NetworkPolicyMode = "none" | "edges";
+type NetworkPolicyMode = "none" | "edges";
 
 /** Everything besides the topology that determines its objects. */
 export interface ObjectOptions {

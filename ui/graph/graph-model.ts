@@ -134,7 +134,7 @@ function chooseGroups(names: readonly string[]): (name: string) => string {
 }
 
 /** Keeps the first `parts` parts of a name: `shop-*` for one part of `shop-cart`. */
-export function prefixOf(name: string, parts: number): string {
+function prefixOf(name: string, parts: number): string {
   const all = partsOf(name);
   return all.length <= parts ? name : `${all.slice(0, parts).join("")}*`;
 }

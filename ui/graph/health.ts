@@ -1,6 +1,6 @@
 import type { Recent } from "../shell/live.ts";
 
-export type Health = "idle" | "well" | "ailing" | "failing";
+type Health = "idle" | "well" | "ailing" | "failing";
 
 /** How an edge is drawn. Without a number, the label is empty and only the class tells its state. */
 export interface EdgeLook {

@@ -18,7 +18,7 @@ const MID_FONT_PX = 20;
 const [PADDING_PX, FAR_PADDING_PX, BORDER_PX] = [24, 16, 2];
 
 /** How names are written in a drawing. */
-export interface NameStyle {
+interface NameStyle {
   readonly namer: Namer;
   /** In pixels of the drawing, before it is scaled. */
   readonly fontPx: number;

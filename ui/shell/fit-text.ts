@@ -73,7 +73,7 @@ function sizeOf(font: string): number {
 }
 
 /** What a line shows of a service and a name. */
-export interface ShownNames {
+interface ShownNames {
   readonly service: string;
   readonly name: string;
 }

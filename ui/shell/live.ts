@@ -7,7 +7,7 @@ export const KEPT_SECONDS = 300;
 /** Over how many seconds the numbers on the graph are taken, so that they can be read. */
 const RECENT_SECONDS = 2;
 
-export type LiveState = "connecting" | "open" | "lost";
+type LiveState = "connecting" | "open" | "lost";
 
 /** Oldest first. */
 export const seconds = signal<readonly LiveSecond[]>([]);

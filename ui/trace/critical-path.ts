@@ -1,5 +1,5 @@
 /** What the path is found by. Times in microseconds. */
-export interface PathRow {
+interface PathRow {
   readonly index: number;
   /** Index of the parent's row, which comes before this one; -1 for a root. */
   readonly parent: number;

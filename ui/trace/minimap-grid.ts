@@ -18,7 +18,7 @@ export interface MinimapGrid {
   readonly failing: Int32Array;
 }
 
-export interface MinimapLine {
+interface MinimapLine {
   /** Whose spans have more than half of the line's time; `null`: nobody's. */
   readonly service: string | null;
   /** All spans of the line have an error. */

@@ -86,7 +86,7 @@ export function chooseTarget(
 }
 
 /** The variable whose URL is used as is; the others are base URLs and get a path. */
-export const EXACT_VARIABLE = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+const EXACT_VARIABLE = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
 const PLATFORM_RANK = 1;
 

@@ -8,7 +8,7 @@ import { chooseTarget, type TargetFlags } from "./export-target.ts";
 import { type Environment, OtelVariables } from "./otel-variables.ts";
 
 /** How links record spans and where they send them. */
-export interface Tracing {
+interface Tracing {
   readonly tracer: TracerSettings;
   readonly target: ExportTarget;
 }

@@ -27,7 +27,7 @@ export const POD_FLAGS = {
   "run-as-user": userFlag(),
 } as const;
 
-export type PodValues = FlagValues<typeof POD_FLAGS>;
+type PodValues = FlagValues<typeof POD_FLAGS>;
 
 export function readPodSettings(flags: PodValues): PodSettings {
   return {

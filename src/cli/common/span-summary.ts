@@ -4,7 +4,7 @@ import { countDropped } from "../../local/snapshot.ts";
 import type { Output } from "../shell/output.ts";
 
 /** Totals of the spans of links that have stopped. */
-export interface SpanTotals {
+interface SpanTotals {
   readonly sent: number;
   readonly dropped: number;
   /** Links whose last spans nobody can account for. */

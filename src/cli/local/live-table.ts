@@ -5,7 +5,7 @@ import type { Topology } from "../../topology/model.ts";
 import type { Output } from "../shell/output.ts";
 import { type Column, renderTable } from "../shell/table.ts";
 
-export interface LiveTableOptions {
+interface LiveTableOptions {
   readonly output: Output;
   readonly topology: Topology;
   readonly chain: LocalChain;

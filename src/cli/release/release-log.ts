@@ -21,7 +21,7 @@ const LOG_EVERY_MS = 10_000;
 const MAX_ROWS = 12;
 
 /** What a deploy changed, for `-o json`. */
-export interface ReleaseCounts {
+interface ReleaseCounts {
   created: number;
   updated: number;
   unchanged: number;

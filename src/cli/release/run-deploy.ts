@@ -7,7 +7,7 @@ import { EXIT } from "../shell/exit.ts";
 import { watchInterrupts } from "../shell/interrupt.ts";
 import type { Output } from "../shell/output.ts";
 
-export interface DeployRun {
+interface DeployRun {
   readonly client: ApiClient;
   readonly store: ReleaseStore;
   readonly flags: PlanOptions & {

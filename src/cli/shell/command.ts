@@ -3,7 +3,7 @@ import type { Output } from "./output.ts";
 import type { Setting } from "./settings.ts";
 
 /** The arguments of a command's `run`. */
-export interface Invocation<F extends FlagTable = FlagTable> {
+interface Invocation<F extends FlagTable = FlagTable> {
   readonly flags: FlagValues<F>;
   /** Words after the command that are not flags. */
   readonly operands: readonly string[];
@@ -22,7 +22,7 @@ export interface CommandUse {
 }
 
 /** A command's flags, operands and action. */
-export interface CommandBody<F extends FlagTable = FlagTable> {
+interface CommandBody<F extends FlagTable = FlagTable> {
   readonly examples: readonly { readonly line: string; readonly says: string }[];
   /** Words that the command accepts after its name. */
   readonly operands?: {

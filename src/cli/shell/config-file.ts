@@ -5,7 +5,7 @@ import { errorCode, errorText, UserError } from "../../lib/errors.ts";
 import { findNearest } from "../../lib/suggestion.ts";
 
 /** The contents of a config file: values by key, as written. */
-export interface ConfigFile {
+interface ConfigFile {
   readonly values: ReadonlyMap<string, string>;
   /** Unknown keys, each with the nearest known one. */
   readonly unknownKeys: readonly {
@@ -16,7 +16,7 @@ export interface ConfigFile {
 }
 
 /** Known keys, in file order. */
-export const CONFIG_KEYS = ["instances", "namespace", "chain_link_image", "sleep_time"] as const;
+const CONFIG_KEYS = ["instances", "namespace", "chain_link_image", "sleep_time"] as const;
 
 /** Replaces a leading `~` with the home folder. */
 export function expandHome(path: string): string {

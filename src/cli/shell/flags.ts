@@ -232,7 +232,7 @@ export function listenFlag(common: Common<ListenAddress | null>): Flag<ListenAdd
   return single<ListenAddress | null>(null, parse, { placeholder: "[ADDRESS:]PORT", ...common });
 }
 
-export interface ListenAddress {
+interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }

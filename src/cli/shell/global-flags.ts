@@ -1,7 +1,7 @@
 import { choiceFlag, switchFlag, textFlag } from "./flags.ts";
 
 /** Path of the original's config file. */
-export const DEFAULT_CONFIG_FILE = "~/.config/chain-link/chain-link-cli.conf";
+const DEFAULT_CONFIG_FILE = "~/.config/chain-link/chain-link-cli.conf";
 
 /** Flags that every command takes, before or after the command's name. */
 export const GLOBAL_FLAGS = {

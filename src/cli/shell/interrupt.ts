@@ -1,7 +1,7 @@
 import { EXIT } from "./exit.ts";
 
 /** The signal that asks a long-running command to stop. */
-export interface Interruption {
+interface Interruption {
   /** Resolves at the first signal. */
   readonly signal: Promise<"SIGINT" | "SIGTERM">;
 }

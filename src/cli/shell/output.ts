@@ -19,7 +19,7 @@ const STYLES = {
   cyan: "\x1b[36m",
 };
 
-export type Style = keyof typeof STYLES;
+type Style = keyof typeof STYLES;
 
 /**
  * Until text is written, a private-use character stands for each of our own escape sequences, which distinguishes them from

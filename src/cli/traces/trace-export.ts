@@ -6,7 +6,7 @@ import type { Output } from "../shell/output.ts";
 import { TraceBackend } from "./trace-backend.ts";
 import { readTraceWindows } from "./trace-windows.ts";
 
-export interface ExportOptions {
+interface ExportOptions {
   readonly from: Endpoint;
   readonly service: string | null;
   readonly query: string | null;

@@ -14,7 +14,7 @@ import type { VerifyValues } from "./verify-flags.ts";
 import { type LedgerSource, readLedger } from "./verify-ledger.ts";
 import { DEFAULT_DURATION_MS, type JudgedRun } from "./verify-run.ts";
 
-export interface ByPod {
+interface ByPod {
   readonly store: ReleaseStore;
   readonly released: Released;
   readonly flags: VerifyValues;

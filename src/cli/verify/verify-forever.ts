@@ -20,7 +20,7 @@ import { EXIT_OF } from "./verify-ending.ts";
 import { allowanceOf, type VerifyValues } from "./verify-flags.ts";
 import { sendRun } from "./verify-run.ts";
 
-export interface Forever {
+interface Forever {
   readonly flags: VerifyValues;
   readonly settings: readonly Setting[];
   readonly output: Output;

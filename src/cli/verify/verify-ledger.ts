@@ -14,7 +14,7 @@ export interface LedgerSource {
 }
 
 /** The records of a run's ledger from some record on, as far as the run has got. */
-export interface LedgerPart {
+interface LedgerPart {
   readonly ledger: RunLedger;
   /** The first record that is still stored. */
   readonly firstKept: number;

@@ -5,7 +5,7 @@ import { type Resource, resourcePath } from "./resource.ts";
 import { hasReason, isNotFound } from "./status.ts";
 import { JSON_TYPE, Transport } from "./transport.ts";
 
-export interface ApplyOptions {
+interface ApplyOptions {
   readonly manager: string;
   readonly force?: boolean;
   readonly dryRun?: boolean;
@@ -19,7 +19,7 @@ export interface ListOptions {
 }
 
 /** What a list returns besides its objects. */
-export interface ListEnd {
+interface ListEnd {
   /** Where a watch can start. */
   readonly resourceVersion: string;
 }

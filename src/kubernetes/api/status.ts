@@ -2,7 +2,7 @@
 import { UserError } from "../../lib/errors.ts";
 import { isRecord } from "../../lib/record.ts";
 
-export interface StatusCause {
+interface StatusCause {
   readonly reason: string;
   readonly message: string;
   /** For a conflict: path of the field that another manager owns. */

@@ -13,7 +13,7 @@ const NAMESPACES = "applyset.kubernetes.io/additional-namespaces";
 export const PARENT_MANAGER = "chain-link-applyset";
 
 /** An object that can be the parent of a set. `group` is empty for the core group. */
-export interface ParentReference {
+interface ParentReference {
   readonly name: string;
   readonly namespace: string;
   readonly kind: string;

@@ -12,7 +12,7 @@ import { AUTOSCALER } from "./scaling.ts";
 import type { ReleaseStore } from "./store.ts";
 import { ReadinessTracker, type TrackedObject } from "./tracker.ts";
 
-export interface Inspection {
+interface Inspection {
   readonly inputs: RevisionInputs;
   /** In the order in which they are applied. */
   readonly objects: readonly TrackedObject[];

@@ -8,7 +8,7 @@ import { FIELD_MANAGER } from "./owned-fields.ts";
 import { findPodTrouble } from "./pod-trouble.ts";
 import type { ReleaseStore } from "./store.ts";
 
-export interface LoadPodOptions {
+interface LoadPodOptions {
   /** 16 hex digits; the Pod has them in its name. */
   readonly run: string;
   readonly entry: string;

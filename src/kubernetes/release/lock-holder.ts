@@ -3,7 +3,7 @@ import { hostname, userInfo } from "node:os";
 import { isRecord } from "../../lib/record.ts";
 
 /** A process that holds a lock, described so that another process of the same machine can tell whether it lives. */
-export interface LockHolder {
+interface LockHolder {
   readonly user: string;
   readonly host: string;
   /** Changes with each start of the machine; empty where the system does not say. */

@@ -16,7 +16,7 @@ const DURATION_SECONDS = 15;
 const RENEW_MS = 5_000;
 const HOLDER_ANNOTATION = "chain-link.dev/holder";
 
-export interface LockOptions {
+interface LockOptions {
   /** Ends the wait for another's sign of life. */
   readonly stop?: AbortSignal;
   /** Told when another holds it, before one duration is waited for a sign of life. */

@@ -28,7 +28,7 @@ export class Interrupted extends Error {
   override readonly name = "Interrupted";
 }
 
-export interface OperationOptions {
+interface OperationOptions {
   readonly timeoutMs: number;
   /** Aborted at the first Ctrl-C. */
   readonly stop: AbortSignal;

@@ -21,7 +21,7 @@ export interface PlannedObject {
   readonly live: LiveReference | null;
 }
 
-export interface LiveReference {
+interface LiveReference {
   readonly uid: string;
   readonly resourceVersion: string;
   readonly readiness: Readiness;

@@ -15,7 +15,7 @@ interface ContainerState {
 }
 
 /** What keeps a pod from being ready. */
-export interface PodTrouble {
+interface PodTrouble {
   /** One line: `ImagePullBackOff: Back-off pulling image "…"`. */
   readonly text: string;
   /** Container whose log may tell more, and whether it is the log of the one that ended. */

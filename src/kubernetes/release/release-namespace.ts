@@ -11,7 +11,7 @@ import { terminating } from "./rights.ts";
 import { noRelease, type ReleaseStore } from "./store.ts";
 
 /** Annotation of a Namespace that a release made; only such a one is ever deleted. */
-export const CREATED_BY = "chain-link.dev/created-by";
+const CREATED_BY = "chain-link.dev/created-by";
 
 /** @throws {UserError} `namespace-unusable` when it is being deleted */
 export async function readNamespace({ client, namespace }: ReleaseStore): Promise<NamespaceState> {
@@ -88,7 +88,7 @@ export async function missingRelease(store: ReleaseStore): Promise<UserError> {
 }
 
 /** Returns `null` also if we may not read namespaces. */
-export async function findNamespace({ client, namespace }: ReleaseStore): Promise<LiveObject | null> {
+async function findNamespace({ client, namespace }: ReleaseStore): Promise<LiveObject | null> {
   try {
     return await client.find(RESOURCES.namespace, null, namespace);
   } catch (error) {

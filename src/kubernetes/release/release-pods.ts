@@ -6,7 +6,7 @@ import { VERIFY_LABEL } from "./load-pod.ts";
 import type { ReleaseStore } from "./store.ts";
 
 /** One running pod of a release, and the way to the port that it serves. */
-export interface ReleasePod {
+interface ReleasePod {
   readonly name: string;
   /** Another one when its container was started again. */
   readonly process: string;

@@ -12,7 +12,7 @@ import { checkRemovalRights, explainingRefusals } from "./rights.ts";
 import type { Parent, ReleaseStore } from "./store.ts";
 
 /** Everything that removing a release would delete. */
-export interface RemovalPlan {
+interface RemovalPlan {
   readonly members: readonly Removal[];
   readonly revisions: readonly Revision[];
   readonly parent: Parent | null;

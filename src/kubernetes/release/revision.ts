@@ -43,7 +43,7 @@ export interface RevisionContent {
 }
 
 export const RELEASE_LABEL = "chain-link.dev/release";
-export const REVISION_LABEL = "chain-link.dev/revision";
+const REVISION_LABEL = "chain-link.dev/revision";
 export const STATUS_LABEL = "chain-link.dev/status";
 export const REASON_ANNOTATION = "chain-link.dev/reason";
 const INPUTS_ANNOTATION = "chain-link.dev/inputs";
@@ -58,7 +58,7 @@ const SPARE_BYTES = 16 * 1024;
 
 const STATUSES: readonly RevisionStatus[] = ["pending", "deployed", "superseded", "failed", "interrupted"];
 
-export function revisionName(release: string, revision: number): string {
+function revisionName(release: string, revision: number): string {
   return `chain-link.${release}.v${revision}`;
 }
 

@@ -4,7 +4,7 @@ import type { ApiClient } from "../api/client.ts";
 import { ApiError } from "../api/status.ts";
 
 /** One rule of a Role. `docs/kubernetes.md` shows these very rules. */
-export interface Rule {
+interface Rule {
   readonly group: string;
   readonly resources: readonly string[];
   readonly verbs: readonly string[];
@@ -82,7 +82,7 @@ interface MissingRight {
   readonly verbs: readonly string[];
 }
 
-export async function findMissingRights(client: ApiClient, namespace: string): Promise<MissingRight[]> {
+async function findMissingRights(client: ApiClient, namespace: string): Promise<MissingRight[]> {
   const review = await client.json<{ status?: { incomplete?: boolean; resourceRules?: unknown[] } }>({
     method: "POST",
     path: "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",

@@ -18,7 +18,7 @@ export function leaveScaled(object: KubernetesObject, live: LiveObject): Kuberne
 }
 
 /** What the last revision asked for, by {@link keyOf}. */
-export type PriorReplicas = ReadonlyMap<string, unknown>;
+type PriorReplicas = ReadonlyMap<string, unknown>;
 
 /** Whether the number that somebody scaled to has to go, as the user asks for another one than last time. */
 export function isRescaled(

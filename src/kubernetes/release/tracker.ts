@@ -18,7 +18,7 @@ export interface TrackedObject {
   readonly trouble: string;
 }
 
-export interface TrackerOptions {
+interface TrackerOptions {
   readonly client: ApiClient;
   readonly namespace: string;
   readonly release: string;

@@ -22,7 +22,7 @@ const IDS_PER_QUERY = 110;
 const SINGLE_QUERIES = 16;
 
 /** How a backend is reached. */
-export interface ZipkinPassage {
+interface ZipkinPassage {
   /** Description of its location, if a browser cannot open its URL. */
   readonly place?: string;
   readonly fetch: Fetch;

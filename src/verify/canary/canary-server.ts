@@ -8,7 +8,7 @@ import { PROMETHEUS_TYPE } from "../../lib/prometheus.ts";
 import { renderCanaryMetrics } from "./canary-metrics.ts";
 import type { CanaryTotals } from "./canary-totals.ts";
 
-export interface CanaryServerOptions {
+interface CanaryServerOptions {
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;

@@ -26,7 +26,7 @@ export interface Knowledge extends Ownership {
 }
 
 /** The record's part that is judged. */
-export type JudgedRecord = Pick<LedgerRecord, "ledger" | "isSampled" | "isBroken">;
+type JudgedRecord = Pick<LedgerRecord, "ledger" | "isSampled" | "isBroken">;
 
 /** Classifies one trace by comparing the request's ledger with the spans that a backend has. Pure. */
 export function judgeTrace(record: JudgedRecord, spans: readonly SeenSpan[], knowledge: Knowledge): Verdict {

@@ -17,7 +17,7 @@ export interface Ownership {
   readonly isMarked?: boolean;
 }
 
-export interface SortedSpans {
+interface SortedSpans {
   /** Spans of our links, without copies. */
   readonly ours: readonly SeenSpan[];
   readonly foreign: readonly SeenSpan[];

@@ -7,7 +7,7 @@ import { isCut, type TraceView } from "./trace-view.ts";
 const MAX_TRIES = 50_000;
 
 /** The spans of a trace that no ledger covers. */
-export interface UnaccountedSpans {
+interface UnaccountedSpans {
   readonly spans: ReadonlySet<SeenSpan>;
   /** Whether the trace matches the ledger without these spans, which proves it. */
   readonly isProved: boolean;

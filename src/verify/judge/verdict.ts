@@ -34,7 +34,7 @@ export interface AlteredSpan {
  * How certain the findings are: `proved` by the ledger's digest, `deduced` as the only possibility under the
  * topology and the ledger's count, or only `counted`.
  */
-export type Certainty = "proved" | "deduced" | "counted";
+type Certainty = "proved" | "deduced" | "counted";
 
 export interface Verdict {
   readonly class: TraceClass;

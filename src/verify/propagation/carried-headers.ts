@@ -5,7 +5,7 @@ import type { Probe } from "./propagation-forms.ts";
 type Headers = ReadonlyMap<CapturedHeader, string>;
 
 /** What a request carried beside its trace, as a caller had it and as the callee got it. */
-export interface CarriedHeaders {
+interface CarriedHeaders {
   readonly probe: Probe;
   /** `null`: a caller that does not show it. */
   readonly before: Headers | null;

@@ -4,7 +4,7 @@ import { CAPTURE_HEADER, type CapturedHeader } from "../../trace/capture.ts";
 import { newSpanId, newTraceId } from "../../trace/ids.ts";
 
 /** What a request asks about being recorded; `open` leaves it to the entry. */
-export type Decision = "sampled" | "not-sampled" | "open";
+type Decision = "sampled" | "not-sampled" | "open";
 
 /** One request in one form. Trace ids have 32 digits. */
 export interface Probe {

@@ -6,7 +6,7 @@ import type { SeenSpan } from "../judge/seen-span.ts";
 import { awaitsParent, isSettled, judgePropagation, type Observation, traceIdsOf } from "./propagation.ts";
 import { newProbes, type Probe } from "./propagation-forms.ts";
 
-export interface PropagationOptions {
+interface PropagationOptions {
   /** What was named, in words; `null` for a URL alone. */
   readonly subject: string | null;
   readonly url: string;

@@ -29,7 +29,7 @@ const CUT_IDS =
   "trace IDs were cut to 64 bits on their way to the backend: it has the traces under the last 16 digits of their IDs";
 const NOTHING_ALLOWED: Allowance = { loss: 0, unknown: 0 };
 
-export interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> {
+interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> {
   readonly run: string;
   /** @default now */
   readonly judgedMs?: number;

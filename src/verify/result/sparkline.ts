@@ -11,7 +11,7 @@ export function renderSparkline(values: readonly number[], width = 60): string {
 }
 
 /** Adds up neighboring values so that at most `width` remain. */
-export function groupValues(values: readonly number[], width: number): number[] {
+function groupValues(values: readonly number[], width: number): number[] {
   const perCell = Math.max(1, Math.ceil(values.length / width));
   const cells: number[] = [];
   for (let from = 0; from < values.length; from += perCell) {

@@ -4,7 +4,7 @@ import type { QueryPace } from "../backend/query-pace.ts";
 import type { TraceReader } from "../backend/trace-reader.ts";
 import type { FinalVerdicts } from "./final-verdicts.ts";
 
-export interface BackendMemoryOptions {
+interface BackendMemoryOptions {
   readonly reader: TraceReader;
   readonly ids: RunIds;
   readonly pace: QueryPace;

@@ -6,7 +6,7 @@ import { readCopies } from "./ledger-comparison.ts";
 import type { RunLedger } from "./run-ledger.ts";
 import { findUnrecordedTraces } from "./unrecorded-traces.ts";
 
-export interface ExtraSpansOptions {
+interface ExtraSpansOptions {
   readonly ledger: RunLedger;
   readonly reader: TraceReader;
   readonly pace: QueryPace;

@@ -10,7 +10,7 @@ const AT_ONCE = 20_000;
 /** Number of requests per query for copies, which reads no spans. */
 const COPIES_AT_ONCE = 1_000_000;
 
-export interface ComparedRequest {
+interface ComparedRequest {
   /** Index in the ledger. */
   readonly index: number;
   readonly record: LedgerRecord;

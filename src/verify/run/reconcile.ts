@@ -28,7 +28,7 @@ import { compareLedgers } from "./ledger-comparison.ts";
 import type { RunLedger } from "./run-ledger.ts";
 import { readSingly, type SeenTrace } from "./single-reading.ts";
 
-export interface ReconcileOptions {
+interface ReconcileOptions {
   readonly ledger: RunLedger;
   readonly reader: TraceReader;
   /** `null`: learned from the traces that are proved complete. */
@@ -63,7 +63,7 @@ export interface ReconcileOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
-export interface Progress {
+interface Progress {
   readonly requests: number;
   readonly settled: number;
   /** Milliseconds until what is not there counts as missing; `null` while requests are sent. */

@@ -20,7 +20,7 @@ export interface SeenTrace {
   readonly isUnreached: boolean;
 }
 
-export interface SingleReadingOptions {
+interface SingleReadingOptions {
   readonly reader: TraceReader;
   readonly ids: RunIds;
   readonly pace: QueryPace;

@@ -2,7 +2,7 @@ import type { StageReason } from "../../contract/verify-result.ts";
 import { formatCount } from "../../lib/count.ts";
 import type { ExporterCounters, StageCounters } from "../backend/stage-counters.ts";
 
-export interface StageLoss {
+interface StageLoss {
   readonly reason: StageReason;
   /** For people: which collector, and which of its exporters. */
   readonly stage: string;

@@ -9,7 +9,7 @@ import { type Ownership, sortSpans } from "../judge/sorted-spans.ts";
 import { findOwnTraces, type OwnTracesOptions } from "./own-traces.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
-export interface SurveyOptions {
+interface SurveyOptions {
   readonly ledger: RunLedger;
   readonly reader: TraceReader;
   /** Names of our links; `null` if unknown. */

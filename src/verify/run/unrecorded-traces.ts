@@ -5,7 +5,7 @@ import type { SeenSpan } from "../judge/seen-span.ts";
 import type { RunLedger } from "./run-ledger.ts";
 
 /** A trace of the run that no record of its ledger covers. */
-export interface UnrecordedTrace {
+interface UnrecordedTrace {
   readonly traceId: string;
   readonly spans: readonly SeenSpan[];
 }
