@@ -212,7 +212,8 @@ class RunningLink implements Link {
   }
 
   #renderMetrics(): string {
-    const described = { service: this.name, version: this.#options.version, startedAt: this.#startedAt };
+    const { version, isTracing = true } = this.#options;
+    const described = { service: this.name, version, isTracing, startedAt: this.#startedAt };
     return renderMetrics(described, this.stats, this.reporter) + this.#server.rejections.renderMetric();
   }
 

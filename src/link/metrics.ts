@@ -5,18 +5,21 @@ import type { LinkStats } from "./stats.ts";
 interface DescribedLink {
   readonly service: string;
   readonly version: string;
+  /** Whether it records spans at all. */
+  readonly isTracing: boolean;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
 }
 
 /** A link's counters in Prometheus' text format. */
 export function renderMetrics(
-  { service, version, startedAt }: DescribedLink,
+  { service, version, isTracing, startedAt }: DescribedLink,
   stats: LinkStats,
   reporter: Reporter,
 ): string {
+  const labels = { service, version, ...(isTracing ? {} : { tracing: "off" }) };
   const text = new PrometheusText()
-    .gauge("chain_link_info", "The service of this process; always 1.", [[{ service, version }, 1]])
+    .gauge("chain_link_info", "The service of this process; always 1.", [[labels, 1]])
     .gauge("process_start_time_seconds", "Start of the link, in seconds since 1970.", startedAt / 1000);
   writeRequests(text, stats);
   writeCalls(text, stats);

@@ -6,6 +6,7 @@ import { BackendWatch } from "../../src/verify/backend/backend-watch.ts";
 import {
   type Counters,
   countRecorded,
+  findUntraced,
   instancesOf,
   readCounters,
 } from "../../src/verify/backend/counters.ts";
@@ -113,6 +114,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     startedMs: ledger.header.startMs,
     backend: reader.name,
     hasCutIds: reader.hasCutIds,
+    untraced: findUntraced(last.counters ?? before),
     allowed: { loss: 0, unknown: 0 },
     losses:
       last.counters === null

@@ -103,7 +103,7 @@ async function proveSpans(proof: Proof): Promise<number> {
   const { surveyPlatform } = await import("../../verify/run/survey.ts");
   const [
     { attributeLosses },
-    { countRecorded, readCounters },
+    { countRecorded, findUntraced, readCounters },
     { BackendWatch },
     { endVerify },
     { linkPages },
@@ -187,6 +187,7 @@ async function proveSpans(proof: Proof): Promise<number> {
       startedMs: header.startMs,
       backend: reader.name,
       hasCutIds: reader.hasCutIds,
+      untraced: findUntraced(last.counters ?? before),
       allowed: allowanceOf(flags),
       losses:
         last.counters === null

@@ -12,6 +12,8 @@ export interface LinkCounters {
   readonly dropped: ReadonlyMap<string, number>;
   /** When it was started, in seconds since 1970; absent where the link does not tell. */
   readonly startedAt?: number | null;
+  /** Whether it records spans at all. @default true */
+  readonly isTracing?: boolean;
 }
 
 /** A backend's own counters at one moment; `null` where it does not tell. */
@@ -77,6 +79,12 @@ export async function readCounters(
   return { links: new Map(links.flat()), backend: backendCounters };
 }
 
+/** Names of the links that record no spans, because a variable of theirs says so. */
+export function findUntraced(counters: Counters | null): string[] {
+  const links = [...(counters?.links.values() ?? [])].filter((it) => it.counters?.isTracing === false);
+  return [...new Set(links.map(({ link }) => link))];
+}
+
 /** Spans that all links recorded between the two moments; `null` where one of them cannot be compared. */
 export function countRecorded(before: Counters, now: Counters): number | null {
   let spans = 0;
@@ -114,7 +122,8 @@ function parseLink(text: string | null): LinkCounters | null {
   // Somebody else's metrics say nothing about our spans.
   if (sent === null) return null;
   const queued = value("chain_link_spans_queued") ?? 0;
-  return { sent, queued, dropped, startedAt: value("process_start_time_seconds") };
+  const isTracing = !/^chain_link_info\{[^}]*\btracing="off"/m.test(text);
+  return { sent, queued, dropped, startedAt: value("process_start_time_seconds"), isTracing };
 }
 
 /** `null` when it does not answer in time, or tells nothing. */

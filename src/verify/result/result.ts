@@ -27,6 +27,8 @@ export interface Allowance {
 
 const CUT_IDS =
   "trace IDs were cut to 64 bits on their way to the backend: it has the traces under the last 16 digits of their IDs";
+const UNTRACED =
+  "records no spans, because its OTEL_SDK_DISABLED is true or its OTEL_TRACES_EXPORTER is none";
 const NOTHING_ALLOWED: Allowance = { loss: 0, unknown: 0 };
 
 interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> {
@@ -37,6 +39,8 @@ interface ResultOptions extends Omit<ResultHead, "endedMs" | "judgedMs"> {
   readonly losses: readonly Loss[];
   /** Traces were found by the low half of their ids only. @default false */
   readonly hasCutIds?: boolean | undefined;
+  /** Links that record no spans, because a variable of theirs says so. @default none */
+  readonly untraced?: readonly string[];
   readonly pageOf: (traceId: string) => string | null;
   /** Why the ledger may lack requests of the run. @default null: it is complete */
   readonly cut?: string | null;
@@ -59,6 +63,8 @@ export function resultOf(
   { tally, exportLatency, graph, keptShares }: Reconciled,
   options: ResultOptions,
 ): VerifyResult {
+  const { untraced = [], hasCutIds = false } = options;
+  const notes = [...untraced.map((name) => `${name} ${UNTRACED}`), ...(hasCutIds ? [CUT_IDS] : [])];
   const lostSpans = countLostOfAbsent(tally, options.losses);
   const missing = tally.missing + lostSpans;
   const sampling =
@@ -78,7 +84,7 @@ export function resultOf(
     url: options.url,
     backend: options.backend,
     run: options.run,
-    ...(options.hasCutIds ? { notes: [CUT_IDS] } : {}),
+    ...(notes.length > 0 ? { notes } : {}),
     startedMs: options.startedMs,
     endedMs: Math.max(options.startedMs, tally.lastEndMs),
     judgedMs: options.judgedMs ?? Date.now(),
@@ -101,7 +107,9 @@ export function resultOf(
     brokenContexts: Object.fromEntries(tally.brokenEdges),
     platform: options.platform ?? null,
     failedCalls: tally.failedCalls.list(),
-    samplingIgnoredBy: Object.fromEntries(tally.samplingIgnoredBy),
+    samplingIgnoredBy: Object.fromEntries(
+      [...tally.samplingIgnoredBy].filter(([name]) => !untraced.includes(name)),
+    ),
     sampling,
     losses: options.losses,
     exportLatencyMs: latencyOf(exportLatency),

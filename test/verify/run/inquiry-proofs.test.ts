@@ -258,3 +258,26 @@ test("the traces of calls that timed out are unknown if no link can be asked for
   expect(result.traces.unknown).toBeGreaterThan(5);
   expect(result.spans.missing).toBe(0);
 });
+
+test("a link whose tracing is off is said to record nothing, and does not ignore the sampling decision", async () => {
+  await using untraced = startChain(graphOf({ b: {} }), { link: { isTracing: false } });
+  await using traced = startChain(graphOf({ a: { calls: ["b"] }, b: {} }), {
+    absent: ["b"],
+    urls: { b: untraced.url },
+    link: { target: { kind: "zipkin", url: collector.url } },
+  });
+  const result = await verifyRun({
+    url: traced.url,
+    backend: { kind: "collector", url: collector.url },
+    topology: graphOf({ a: { calls: ["b"] }, b: {} }),
+    requests: 10,
+    links: new Map([
+      ["a", traced.url],
+      ["b", untraced.url],
+    ]),
+  });
+  expect(result).toMatchObject({ outcome: "complete", samplingIgnoredBy: {} });
+  expect(result.notes).toEqual([
+    expect.stringContaining("b records no spans, because its OTEL_SDK_DISABLED"),
+  ]);
+});
