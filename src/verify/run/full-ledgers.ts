@@ -1,12 +1,13 @@
-import { addLedger, EMPTY_LEDGER, formatLedger, type Ledger } from "../../trace/ledger.ts";
+import { formatLedger, type Ledger } from "../../trace/ledger.ts";
 import type { LedgerRecord } from "../../trace/ledger-record.ts";
 import type { RunIds } from "../../trace/run.ts";
-import type { Inquiry, LinkVisit, Question, Remembered } from "../backend/inquiry.ts";
-import { ledgerOf, xor } from "../judge/digest.ts";
+import type { Inquiry, Question, Remembered } from "../backend/inquiry.ts";
+import { ledgerOf } from "../judge/digest.ts";
 import type { RecordedSpans } from "../judge/recorded-spans.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import { isCut, TraceView } from "../judge/trace-view.ts";
-import { type Edge, edgeText } from "../judge/verdict.ts";
+import { type Callers, type Elsewhere, edgeOf, findElsewhere } from "./elsewhere.ts";
+import { countByLink, sumOfVisits } from "./visits.ts";
 
 /** A request whose answer brought no whole ledger, and what is there of its trace. */
 export interface OpenRequest {
@@ -32,20 +33,6 @@ export interface FullLedger {
   readonly elsewhere: Elsewhere | null;
 }
 
-/**
- * Answers whose ledgers claim spans of visits that were not part of the trace: a cache gave them out again, or something put
- * another trace id on the calls.
- */
-export interface Elsewhere {
-  /** The calls that were answered so. */
-  readonly calls: ReadonlySet<string>;
-  readonly edges: readonly Edge[];
-  /** The claimed spans, as a ledger. Different visits never have the same one. */
-  readonly claim: string;
-  /** Links were visited in another trace by these calls, so that no cache has answered. */
-  readonly isProved: boolean;
-}
-
 /** Why it is not known. `later`: it may be known later. `never`: nobody can tell any more. */
 export type NoLedger = "later" | "never";
 
@@ -55,17 +42,8 @@ interface Found {
   readonly spans: number;
 }
 
-/** What is known of the links besides their visits. */
-export interface Callers {
-  readonly entry: string | null;
-  /** All services; `null` where nobody gave a graph. */
-  readonly services: readonly string[] | null;
-}
-
 /** Requests of which answers are kept at a time; further ones are asked for anew. */
 const MAX_KEPT = 50_000;
-/** The spans of the call were lost. */
-const UNKNOWN_EDGE: Edge = { from: null, to: "?" };
 /** More traces say nothing new of who calls whom. */
 const ENOUGH_TRACES = 2000;
 
@@ -240,87 +218,6 @@ export class FullLedgers {
   }
 }
 
-/**
- * The calls whose answers claim spans that no visit of this trace recorded; `null` where no answer does. `other links`: links
- * that cannot be asked may have recorded them.
- */
-function findElsewhere(
-  { ledger: answered }: LedgerRecord,
-  ledger: Ledger,
-  { visits: all, memoryOf, isShared }: Remembered,
-  spans: readonly SeenSpan[],
-  unreached: readonly SeenSpan[],
-  { entry, services }: Callers,
-): Elsewhere | "other links" | null {
-  const proved = findProved(all, spans);
-  if (proved !== null) return proved;
-  if (answered === null) return null;
-  const visits = all.filter(({ isElsewhere }) => !isElsewhere);
-  const isAnyLoose = visits.some(({ parent }) => parent === null);
-  const candidates = isAnyLoose
-    ? findShort(visits, spans)
-    : unreached.filter(({ status }) => status !== null);
-  // Calls without an answer, and answers without a ledger.
-  const open = Math.max(0, answered.unknown - spans.filter(isCut).length);
-  // Where more was recorded than the answer says, calls were repeated: their spans hide what else it claims.
-  if (ledger.count >= answered.count) return null;
-  const canTell = (service: string) => memoryOf(service) === "whole" && !isShared(service);
-  const isAll = services?.every(canTell) ?? false;
-  const isNamed = candidates.length > open && candidates.every(({ remote }) => canTell(remote ?? ""));
-  const isAtEntry = visits.length === 0 && spans.length === 0 && entry !== null && isAll;
-  if (!isAll && !isNamed) return "other links";
-  const edges = new Map(
-    candidates.map((call) => [edgeOf(call), { from: call.serviceName, to: call.remote ?? "?" }]),
-  );
-  return {
-    calls: new Set(candidates.map(({ id }) => id)),
-    edges: isAtEntry ? [{ from: null, to: entry }] : edges.size > 0 ? [...edges.values()] : [UNKNOWN_EDGE],
-    claim: formatLedger({ count: answered.count - ledger.count, ...xor(answered, ledger), unknown: 0 }),
-    isProved: false,
-  };
-}
-
-/** The calls whose callees say that they were visited in another trace. */
-function findProved(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): Elsewhere | null {
-  const strayed = visits.filter(({ isElsewhere }) => isElsewhere);
-  if (strayed.length === 0) return null;
-  const edges = strayed.map(({ parent, service }): Edge => {
-    const call = spans.find(({ id }) => id === parent);
-    return { from: call?.serviceName ?? null, to: call?.remote ?? service ?? "?" };
-  });
-  return {
-    calls: new Set(strayed.flatMap(({ parent }) => parent ?? [])),
-    edges: [...new Map(edges.map((edge) => [edgeText(edge), edge])).values()],
-    claim: "",
-    isProved: true,
-  };
-}
-
-/** The answered calls of services that had fewer visits than that. Which of its calls were visits, nobody can tell. */
-function findShort(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): readonly SeenSpan[] {
-  const answered = spans.filter(({ kind, status }) => kind === "CLIENT" && status !== null);
-  return [...Map.groupBy(answered, ({ remote }) => remote)].flatMap(([service, calls]) =>
-    visits.some((visit) => visit.service === service || visit.service === null) ? [] : calls,
-  );
-}
-
-/** The ledger of all spans that the visits recorded. */
-export function sumOfVisits(visits: readonly LinkVisit[]): Ledger {
-  return visits.reduce((sum, { ledger }) => addLedger(sum, ledger), EMPTY_LEDGER);
-}
-
-/** Each visit that recorded anything recorded one SERVER span; the others are of its calls. */
-function countByLink(visits: readonly LinkVisit[]): ReadonlyMap<string, RecordedSpans> | null {
-  const counts = new Map<string, RecordedSpans>();
-  for (const { service, ledger } of visits) {
-    if (service === null) return null;
-    if (ledger.count === 0) continue;
-    const { server, client } = counts.get(service) ?? { server: 0, client: 0 };
-    counts.set(service, { server: server + 1, client: client + ledger.count - 1 });
-  }
-  return counts;
-}
-
 /** The ids, and those of all spans above them. */
 function withAncestors(ids: Iterable<string>, spans: readonly SeenSpan[]): Set<string> {
   const parents = new Map(spans.map(({ id, parentId }) => [id, parentId]));
@@ -333,8 +230,4 @@ function withAncestors(ids: Iterable<string>, spans: readonly SeenSpan[]): Set<s
 
 function isCall(caller: SeenSpan, callee: SeenSpan): boolean {
   return caller.kind === "CLIENT" && caller.remote === callee.serviceName;
-}
-
-function edgeOf({ serviceName, remote }: SeenSpan): string {
-  return `${serviceName} ${remote}`;
 }

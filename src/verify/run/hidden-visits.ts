@@ -1,7 +1,7 @@
 import type { RunIds } from "../../trace/run.ts";
 import type { Inquiry, Question } from "../backend/inquiry.ts";
-import { sumOfVisits } from "./full-ledgers.ts";
 import type { RunLedger } from "./run-ledger.ts";
+import { sumOfVisits } from "./visits.ts";
 
 /** Requests that links are asked about in one query. */
 const BATCH = 200;

@@ -13,15 +13,10 @@ import type { SeenSpan } from "../judge/seen-span.ts";
 import type { Tally } from "../judge/tally.ts";
 import { isFinal, onTheWay, sampledOut, type Verdict, verdictOf } from "../judge/verdict.ts";
 import { BackendMemory } from "./backend-memory.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import { addExtraSpans } from "./extra-spans.ts";
 import { FinalVerdicts } from "./final-verdicts.ts";
-import {
-  type Elsewhere,
-  type FullLedger,
-  FullLedgers,
-  type NoLedger,
-  type OpenRequest,
-} from "./full-ledgers.ts";
+import { type FullLedger, FullLedgers, type NoLedger, type OpenRequest } from "./full-ledgers.ts";
 import { findHiddenVisits } from "./hidden-visits.ts";
 import { LateTraces } from "./late-traces.ts";
 import { compareLedgers } from "./ledger-comparison.ts";

@@ -4,7 +4,7 @@ import type { QueryPace } from "../backend/query-pace.ts";
 import type { TraceReader } from "../backend/trace-reader.ts";
 import type { RecordedSpans } from "../judge/recorded-spans.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
-import type { Elsewhere } from "./full-ledgers.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 
 /** A request and what is there of its trace. */
 export interface SeenTrace {
