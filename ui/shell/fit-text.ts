@@ -1,13 +1,13 @@
 import { type Namer, shorten } from "./short-name.ts";
 
-/** A shorter part of a name says nothing. */
+/** A shorter part of a name would tell the reader nothing. */
 const MIN_CHARACTERS = 3;
-/** A line never shows more, and measuring takes longer the longer a text is. */
+/** Longest text that is measured. A line never shows more, and measuring time grows with the length. */
 const MAX_CHARACTERS = 400;
 
 /**
- * The text if it is at most `px` wide. Otherwise its beginning and end, with the middle left out; or nothing, if there is no
- * room for {@link MIN_CHARACTERS}.
+ * Returns the text if it is at most `px` wide. Otherwise it returns the beginning and the end without the
+ * middle, or nothing if there is no room for {@link MIN_CHARACTERS}.
  */
 export function fitText(text: string, px: number, font: string): string {
   if (widthLimit(text, sizeOf(font)) <= px) return text;
@@ -22,10 +22,10 @@ export function fitText(text: string, px: number, font: string): string {
 }
 
 let context: CanvasRenderingContext2D | null = null;
-/** The context has it in another spelling, and setting it costs more than measuring does. */
+/** The font that was set last. The context spells it differently, and setting it costs more than measuring. */
 let contextFont = "";
 
-/** Pixels, without asking the browser for a layout. */
+/** The width in pixels, measured without a browser layout. */
 export function textWidth(text: string, font: string): number {
   context ??= document.createElement("canvas").getContext("2d");
   if (context === null) return text.length * 8;
@@ -37,9 +37,9 @@ export function textWidth(text: string, font: string): number {
 }
 
 /**
- * A width, in pixels, that a text in the page's fonts does not exceed: the widest characters of DejaVu Sans Bold and Verdana
- * Bold, the widest fonts that systems use. Most names fit by this alone, and measuring them took a tenth of the time that it
- * takes to open a trace. Infinity for anything but ASCII.
+ * An upper bound, in pixels, for the width of a text in the page's fonts. It uses the widest characters of
+ * DejaVu Sans Bold and Verdana Bold, the widest fonts that systems use. Most names fit by this bound alone;
+ * measuring them took a tenth of the time to open a trace. Infinity for text that is not ASCII.
  */
 function widthLimit(text: string, fontPx: number): number {
   if (text.length > MAX_CHARACTERS) return Number.POSITIVE_INFINITY;
@@ -50,7 +50,7 @@ function widthLimit(text: string, fontPx: number): number {
   return ems * fontPx;
 }
 
-/** By character code. */
+/** The widths by character code. */
 const CHARACTER_EMS = Array.from({ length: 127 }, (_, code) => {
   const character = String.fromCharCode(code);
   if (code < 32) return Number.POSITIVE_INFINITY;
@@ -61,18 +61,18 @@ const CHARACTER_EMS = Array.from({ length: 127 }, (_, code) => {
 
 let family = "";
 
-/** The page's font, as a canvas has it. */
+/** The page's font in the syntax of a canvas. */
 export function fontOf(px: number, weight: 400 | 500 | 600 = 400): string {
   family ||= getComputedStyle(document.body).fontFamily;
   return `${weight} ${px}px ${family}`;
 }
 
-/** Pixels, of a font of {@link fontOf}. */
+/** The size in pixels of a font from {@link fontOf}. */
 function sizeOf(font: string): number {
   return Number.parseFloat(font.slice("400 ".length));
 }
 
-/** What a line shows of a service and a name. */
+/** The parts of a service and a name that a line shows. */
 interface ShownNames {
   readonly service: string;
   readonly name: string;
@@ -80,7 +80,7 @@ interface ShownNames {
 
 const [GAP_PX, MIN_NAME_PX, NARROW_PX] = [6, 30, 150];
 
-/** Fits a service and a name beside each other into `px`. Where there is little room, the service is shown first. */
+/** Fits a service and a name side by side into `px`. If room is short, the service takes precedence. */
 export function fitNames(service: string, name: string, px: number, namer: Namer, fontPx = 13): ShownNames {
   if (widthLimit(service, fontPx) + GAP_PX + widthLimit(name, fontPx) <= px) return { service, name };
   const [strong, plain] = [fontOf(fontPx, 500), fontOf(fontPx)];

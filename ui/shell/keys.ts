@@ -2,7 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 type Keys = Readonly<Record<string, () => unknown>>;
 
-/** Keys that work wherever the focus is, but while one types. */
+/** Keys that work wherever the focus is, except while the reader types into a field. */
 export function useKeys(keys: Keys): void {
   const latest = useRef(keys);
   latest.current = keys;

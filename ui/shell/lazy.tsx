@@ -3,15 +3,16 @@ import { useEffect, useState } from "preact/hooks";
 import { Notice } from "./notice.tsx";
 
 interface LazyOptions {
-  /** What is loaded, as the subject of a sentence. */
+  /** Name of the loaded part, used as the subject of a sentence. */
   readonly title: string;
   /** @default a line of text */
   readonly whileLoading?: ComponentChildren;
 }
 
 /**
- * A component whose code is loaded when it is first drawn. `load` is an `import()`, so that the bundler gives the component
- * a file of its own. After a failure only a new page helps: some browsers remember that a module failed.
+ * A component whose code is loaded when it is first rendered. `load` is an `import()`, so that the bundler
+ * puts the component into its own file. After a failure, the page must be reloaded: some browsers remember
+ * that a module failed.
  */
 export function lazy<P extends object>(
   load: () => Promise<FunctionComponent<P>>,

@@ -2,18 +2,18 @@ import { signal } from "@preact/signals";
 import type { LiveNumbers, LiveSecond } from "../../src/contract/live.ts";
 import { edgeKey } from "./edge-key.ts";
 
-/** Seconds that charts show. */
+/** Number of seconds that charts show. */
 export const KEPT_SECONDS = 300;
-/** Over how many seconds the numbers on the graph are taken, so that they can be read. */
+/** Number of seconds that the numbers on the graph cover. With fewer they would change too fast to read. */
 const RECENT_SECONDS = 2;
 
 type LiveState = "connecting" | "open" | "lost";
 
-/** Oldest first. */
+/** The last seconds, oldest first. */
 export const seconds = signal<readonly LiveSecond[]>([]);
 export const liveState = signal<LiveState>("connecting");
 
-/** Follows the collector's numbers for as long as the page is open; the browser connects again by itself. */
+/** Follows the collector's numbers while the page is open. The browser reconnects on its own. */
 export function followLive(): void {
   const source = new EventSource("api/live");
   source.addEventListener("open", () => {
@@ -32,16 +32,16 @@ export function followLive(): void {
   addEventListener("pagehide", () => source.close());
 }
 
-/** Numbers over some seconds: rates a second, latencies of the slowest of them. */
+/** Numbers over some seconds, merged by {@link mergeNumbers}. Latencies are in microseconds. */
 export interface Recent {
   readonly perSecond: number;
-  /** 0 to 1. */
+  /** From 0 to 1. */
   readonly errorShare: number;
   readonly p50: number;
   readonly p99: number;
 }
 
-/** The last few seconds, by service and by {@link edgeKey}. */
+/** The numbers of the last few seconds, by service and by {@link edgeKey}. */
 export function recentNumbers(all: readonly LiveSecond[]): {
   readonly services: ReadonlyMap<string, Recent>;
   readonly edges: ReadonlyMap<string, Recent>;
@@ -63,7 +63,10 @@ export function recentNumbers(all: readonly LiveSecond[]): {
   return { services: merge(services), edges: merge(edges) };
 }
 
-/** Quantiles cannot be added: the mean of the medians, weighted by requests, and the highest 99th percentile. */
+/**
+ * Merges numbers. Quantiles cannot be added, so it takes the mean of the medians, weighted by requests, and
+ * the highest 99th percentile.
+ */
 export function mergeNumbers(list: readonly LiveNumbers[], overSeconds: number): Recent {
   const requests = list.reduce((sum, one) => sum + one.requests, 0);
   const errors = list.reduce((sum, one) => sum + one.errors, 0);

@@ -1,6 +1,9 @@
 import { Component, type ComponentChildren } from "preact";
 
-/** A component that is drawn anew only when one of its properties is another: rows of a list that scrolls stay as they are. */
+/**
+ * A component that is rendered again only when one of its properties changes. Rows of a list keep their
+ * elements while it scrolls.
+ */
 export function memo<P extends object>(draw: (props: P) => ComponentChildren) {
   return class extends Component<P> {
     override shouldComponentUpdate(next: P): boolean {

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 
-/** A box that says what is the case and what to do. */
+/** A box that explains a situation and what to do about it. */
 export function Notice({
   title,
   children,

@@ -13,38 +13,38 @@ const LOOKBACKS: readonly (readonly [ms: number, title: string])[] = [
 ];
 const BETWEEN = "between";
 
-/** A part of time as Zipkin's API has it: so many milliseconds that end at one, or now. */
+/** A period as in Zipkin's API: `lookback` milliseconds that end at `endTs`, or now. */
 export interface Period {
   readonly lookback: number;
   readonly endTs: number | undefined;
 }
 
-/** What an address says; `undefined` when it says nothing. */
+/** The period in an address; `undefined` if it has none. */
 export function periodOf(query: URLSearchParams): Period | undefined {
   const lookback = Number(query.get("lookback"));
   if (!(lookback > 0)) return undefined;
   return { lookback, endTs: Number(query.get("endTs")) || undefined };
 }
 
-/** What was chosen in {@link PeriodFields}; `undefined` for what is there when nothing is chosen. */
+/** The period chosen in {@link PeriodFields}; `undefined` for the default. */
 export function readPeriod(form: FormData): Period | undefined {
   const chosen = String(form.get("lookback"));
   if (chosen !== BETWEEN) return chosen === "" ? undefined : { lookback: Number(chosen), endTs: undefined };
   const times = [form.get("after"), form.get("before")].map((text) => Date.parse(String(text)));
   if (times.some(Number.isNaN)) return undefined;
-  // Whoever mixes them up means the time between them all the same.
+  // The order of the two times does not matter: the period lies between them.
   return { lookback: Math.max(1, Math.max(...times) - Math.min(...times)), endTs: Math.max(...times) };
 }
 
 interface PeriodFieldsProps {
   readonly period: Period | undefined;
-  /** What is shown when nothing is chosen: one of the spans of time, or another word. */
+  /** The default choice: a number of milliseconds from the list, or another word. */
   readonly standard: number | string;
-  /** What the button that applies two times says, where the form has none. */
+  /** Text of the button that applies two times, if the form has no button. */
   readonly submit?: string;
 }
 
-/** Some times until now, or any two times: fields of a form whose changes {@link readPeriod} reads. */
+/** Form fields for a period that ends now, or for one between any two times. {@link readPeriod} reads them. */
 export function PeriodFields({ period, standard, submit }: PeriodFieldsProps) {
   const isListed = period?.endTs === undefined && LOOKBACKS.some(([ms]) => ms === period?.lookback);
   const [isBetween, setBetween] = useState(period !== undefined && !isListed);
@@ -59,7 +59,7 @@ export function PeriodFields({ period, standard, submit }: PeriodFieldsProps) {
           name="lookback"
           onChange={(event) => {
             setBetween(event.currentTarget.value === BETWEEN);
-            // The times have to be given first.
+            // The two times are still missing.
             if (event.currentTarget.value === BETWEEN) event.stopPropagation();
           }}
         >
@@ -106,7 +106,7 @@ function TimeField({
   );
 }
 
-/** `2026-11-28T14:05:10`, in the time zone of the browser, as such fields have it. */
+/** `2026-11-28T14:05:10` in the browser's time zone, as these fields expect it. */
 function localText(ms: number): string {
   const local = new Date(ms - new Date(ms).getTimezoneOffset() * MINUTE_MS);
   return local.toISOString().replace(/(\.000)?Z$/, "");

@@ -1,6 +1,6 @@
 import { noteServerDate } from "./clock.ts";
 
-/** What a server said, or why it said nothing, in words for a person. */
+/** The answer of a server, or an explanation for the reader if there is none. */
 export type Answer<T> =
   | { readonly kind: "ok"; readonly value: T; readonly bytes: number }
   | { readonly kind: "problem"; readonly status: number; readonly text: string };

@@ -1,9 +1,9 @@
-/** The text with its middle left out, so that it has at most so many characters. */
+/** Leaves out the middle of a text, so that it has at most `most` characters. */
 export function shorten(text: string, most: number): string {
   if (text.length <= most) return text;
   let head = Math.ceil((most - 1) / 2);
   let tail = text.length - (most - 1 - head);
-  // Not between the halves of a surrogate pair.
+  // A cut must not split a surrogate pair.
   if (isLowSurrogate(text, head)) head--;
   if (isLowSurrogate(text, tail)) tail++;
   return `${text.slice(0, head)}…${text.slice(tail)}`;
@@ -14,12 +14,12 @@ function isLowSurrogate(text: string, at: number): boolean {
   return code >= 0xdc00 && code <= 0xdfff;
 }
 
-/** Says a name without what all names of a view begin with. */
+/** Returns a name without the prefix that all names of a view share. */
 export type Namer = (name: string) => string;
 
 /**
- * Leaves out the common beginning of names, which ends at `-`, `.`, `_`, `/` or `:`. What is left of each begins with a letter: a
- * number alone says nothing.
+ * Leaves out the common prefix of names, which ends at `-`, `.`, `_`, `/` or `:`. The rest of each name
+ * begins with a letter, because a number alone would mean nothing.
  */
 export function namerOf(names: readonly string[]): Namer {
   const prefix = commonPrefix(names);

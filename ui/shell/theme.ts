@@ -6,7 +6,7 @@ const KEY = "chain-link-theme";
 
 export const theme = signal<Theme>(readTheme());
 
-/** Changes when colors do: what is drawn on a canvas has to be drawn again. */
+/** Changes whenever colors change, because canvases must then be painted again. */
 export const paintVersion = signal(0);
 
 export function watchTheme(): void {
@@ -22,7 +22,7 @@ export function nextTheme(): void {
   try {
     localStorage.setItem(KEY, theme.value);
   } catch {
-    // Without storage the choice lasts as long as the page.
+    // Without storage the choice lasts until the page is closed.
   }
 }
 
@@ -35,9 +35,9 @@ function readTheme(): Theme {
   }
 }
 
-/** The value of a color of `page.css`, for a canvas. */
+/** Resolves a CSS color variable for a canvas. */
 export function cssColor(name: string): string {
-  // `light-dark()` is resolved only where it is used.
+  // `light-dark()` is resolved only in a property of an element.
   probe ??= document.body.appendChild(Object.assign(document.createElement("i"), { hidden: true }));
   probe.style.color = `var(${name})`;
   return getComputedStyle(probe).color;

@@ -6,7 +6,7 @@ import { cssColor, paintVersion } from "./theme.ts";
 
 export interface Line {
   readonly title: string;
-  /** Name of a color of `page.css`. */
+  /** Name of a CSS color variable. */
   readonly color: string;
   readonly values: readonly (number | null)[];
   readonly dash?: readonly number[];
@@ -21,7 +21,7 @@ interface TimeChartProps {
   readonly heightPx?: number;
 }
 
-/** Numbers over time, with a mark at each change that was made to the chain. */
+/** A chart of numbers over time, with a mark at each change of load or faults. */
 export function TimeChart({ title, times, lines, format, heightPx = 110 }: TimeChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
@@ -79,7 +79,7 @@ export function TimeChart({ title, times, lines, format, heightPx = 110 }: TimeC
       <div
         ref={box}
         class="plot"
-        // From the first frame on, so that what is below does not jump.
+        // From the first frame on, so that the content below does not jump.
         style={{ minHeight: `${heightPx}px` }}
         role="img"
         aria-label={`${title}: ${lines.map((line) => `${line.title} ${now(line)}`).join(", ")}`}
@@ -108,7 +108,7 @@ function optionsOf({ widthPx, heightPx, lines, format }: ChartOptions): uPlot.Op
     height: heightPx,
     legend: { show: false },
     cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
-    // The last time stands half beside the chart.
+    // Half of the last time label lies outside the chart.
     padding: [8, 28, 0, 0],
     scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.15, 1e-6)] } },
     axes: [

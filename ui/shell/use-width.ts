@@ -2,8 +2,8 @@ import type { RefObject } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
 
 /**
- * Width of the first element below `box` that matches, without its padding, pixels; 0 until it is known. Measured when the
- * box changes its size, and when `key` changes.
+ * Width in pixels, without padding, of the first element in `box` that matches; 0 until it is known. It is
+ * measured when the box is resized and when `key` changes.
  */
 export function useWidth(box: RefObject<HTMLElement | null>, selector: string, key: unknown = null): number {
   const [width, setWidth] = useState(0);

@@ -8,8 +8,8 @@ export interface ComparedRow {
 }
 
 /**
- * Two traces as one tree: spans of the same service, name and kind below the same parent, and calls of the same callee, are
- * taken for the same, the first for the first, the second for the second.
+ * Merges two traces into one tree. Spans match if they have the same parent, service, name and kind; calls
+ * must also have the same callee. Of several such spans, the first matches the first, the second the second.
  */
 export function compareTraces(a: Trace, b: Trace): ComparedRow[] {
   const interned = new Map<string, string>();
@@ -33,7 +33,7 @@ export function compareTraces(a: Trace, b: Trace): ComparedRow[] {
 
 interface KeyedTrace {
   readonly rows: ReadonlyMap<string, TraceRow>;
-  /** Keys of children by the key of their parent, in the order of the trace; roots under "". */
+  /** Keys of children by the key of their parent, in the order of the trace. Roots are under "". */
   readonly children: ReadonlyMap<string, string[]>;
 }
 
@@ -49,7 +49,7 @@ function keyRows(trace: Trace, interned: Map<string, string>): KeyedTrace {
     const kind = JSON.stringify([parent, row.service, name, spanKind, callees.get(row.index)]);
     const ordinal = seen.get(kind) ?? 0;
     seen.set(kind, ordinal + 1);
-    // Numbered, as the path of a span 2,000 levels deep would be a text of 100 kB.
+    // Keys are numbers, because the path of a span 2,000 levels deep would be a text of 100 kB.
     const full = `${kind}#${ordinal}`;
     const key = interned.get(full) ?? `k${interned.size}`;
     interned.set(full, key);
@@ -62,7 +62,7 @@ function keyRows(trace: Trace, interned: Map<string, string>): KeyedTrace {
   return { rows, children };
 }
 
-/** Whom each CLIENT span calls: calls at the same time come in any order. */
+/** The callee of each CLIENT span. Concurrent calls come in any order, so their position cannot match them. */
 function calleesOf({ rows }: Trace): Map<number, string> {
   const callees = new Map<number, string>();
   for (const { index, parent, service, span } of rows) {

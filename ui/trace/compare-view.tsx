@@ -12,7 +12,7 @@ import type { Trace } from "./trace-model.ts";
 import { useTrace } from "./trace-source.ts";
 import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
 
-/** `ids`: two trace ids with a comma between; one may be empty and is then asked for. */
+/** `ids` are two trace ids separated by a comma. The page asks for an id that is empty. */
 export function CompareView({ ids }: { readonly ids: string }) {
   const [a = "", b = ""] = ids.split(",").map((id) => id.trim());
   const onSubmit = (event: SubmitEvent) => {
@@ -56,7 +56,7 @@ function LoadedComparison({ a, b }: { readonly a: string; readonly b: string }) 
   );
 }
 
-/** With the gap after it, and what stands where a span is in one trace only. */
+/** Width of a swatch with the gap after it, and of the mark of a span that only one trace has. */
 const [SWATCH_PX, ONLY_PX] = [20, 64];
 
 function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {

@@ -1,13 +1,13 @@
-/** What the path is found by. Times in microseconds. */
+/** The input for the critical path. Times are in microseconds. */
 interface PathRow {
   readonly index: number;
   /** Index of the parent's row, which comes before this one; -1 for a root. */
   readonly parent: number;
-  /** It names a parent that the trace does not have. */
+  /** The span names a parent that is missing from the trace. */
   readonly isOrphan: boolean;
-  /** `null`: unknown. */
+  /** `null` if unknown. */
   readonly start: number | null;
-  /** 0: unknown. */
+  /** 0 if unknown. */
   readonly duration: number;
   isCritical: boolean;
 }
@@ -50,7 +50,7 @@ export function markCriticalPath(rows: readonly PathRow[]): PathSegment[] {
     const [{ row, start, children }, until] = next;
     row.isCritical = true;
     let moment = until;
-    // Of those that end together, the one that took longer.
+    // Of spans that end together, the longest counts.
     children.sort((a, b) => b.end - a.end || a.start - b.start);
     for (const child of children) {
       const end = Math.min(child.end, moment);
@@ -64,10 +64,10 @@ export function markCriticalPath(rows: readonly PathRow[]): PathSegment[] {
   return segments.sort((a, b) => b.from - a.from);
 }
 
-/** The parts of the roots, with all below them. */
+/** The parts of the roots and of all their descendants. */
 function clipRows(rows: readonly PathRow[]): Part[] {
   const roots: Part[] = [];
-  // Of a span whose times are unknown, its parent's.
+  // A span whose times are unknown stands for its parent.
   const parts: (Part | undefined)[] = [];
   for (const row of rows) {
     const parent = parts[row.parent];
@@ -75,7 +75,7 @@ function clipRows(rows: readonly PathRow[]): Part[] {
     if (row.start === null || row.duration <= 0) continue;
     const start = Math.max(row.start, parent?.start ?? row.start);
     const end = Math.min(row.start + row.duration, parent?.end ?? Number.POSITIVE_INFINITY);
-    // Outside of its parent, neither the span nor what is below it is on the path.
+    // Outside its parent, neither the span nor its descendants are on the path.
     const part: Part = { row, start, end: Math.max(start, end), children: [] };
     parts[parts.length - 1] = part;
     if (parent === undefined) roots.push(part);

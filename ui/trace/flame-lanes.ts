@@ -1,8 +1,8 @@
 import type { TraceRow } from "./trace-model.ts";
 
 /**
- * The line of each row in a flame graph, by its place in `rows`: below its parent, and below whatever of its siblings runs at the
- * same time. Without lanes concurrent calls would lie over each other.
+ * Assigns each row a line in the flame graph: below its parent and below siblings that run concurrently.
+ * Without lanes, concurrent calls would cover each other.
  * @param rows a trace or the part of one below a root, parents before their children, siblings by their start
  * @returns lines from 0; -1 for a row that has no time
  */
@@ -27,15 +27,15 @@ export function layOutLanes(rows: readonly TraceRow[]): {
   return { lines, count: busy.length };
 }
 
-/** What is taken of a line: times in order, none over another. */
+/** The occupied parts of a line, in order and without overlap. */
 interface Line {
   readonly starts: number[];
   readonly ends: number[];
 }
 
-/** False when something is in the way. */
+/** Occupies a part of a line; false if it overlaps an occupied part. */
 function take({ starts, ends }: Line, from: number, to: number): boolean {
-  // The first that begins at or after our end: only the one before it can be in the way.
+  // Finds the first part that begins at or after our end. Only the part before it can overlap.
   let [low, high] = [0, starts.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

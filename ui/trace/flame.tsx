@@ -14,10 +14,13 @@ interface FlameProps {
   readonly onSelect: (row: TraceRow) => void;
 }
 
-/** Browsers refuse canvases of more pixels on a side than this. */
+/** Maximum number of lines: browsers refuse larger canvases. */
 const MAX_LINES = 1500;
 
-/** Callees below callers, time to the right, what runs at the same time in lanes. Drawn, as 20,000 elements would be slow; the keys walk along the tree. */
+/**
+ * A flame graph: callees below callers, time to the right, concurrent spans in lanes of their own. It is
+ * painted on a canvas, because 20,000 elements would be slow. The keys walk along the tree.
+ */
 export function Flame({ rows, range, selected, onSelect }: FlameProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const lanes = useMemo(() => layOutLanes(rows), [rows]);

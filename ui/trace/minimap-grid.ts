@@ -1,31 +1,31 @@
 import type { Range, TraceRow } from "./trace-model.ts";
 
 /**
- * How many spans there are in each cell of a picture of a trace whose rows share some lines and whose time is cut into
- * columns. A cell is `line * columns + column`.
+ * Counts of spans in each cell of the minimap, in which rows share lines and time is cut into columns. The
+ * index of a cell is `line * columns + column`.
  *
  *            time →
- *     line 0 ██░░░░░░██    █ works itself
+ *     line 0 ██░░░░░░██    █ is busy itself
  *     line 1   ███░░█      ░ waits for its children
  */
 export interface MinimapGrid {
   readonly lines: readonly MinimapLine[];
   readonly columns: number;
   readonly running: Int32Array;
-  /** Of those that run: none of their children does. */
+  /** Running spans none of whose children runs. */
   readonly working: Int32Array;
-  /** Of those that work: they have an error. */
+  /** Working spans that have an error. */
   readonly failing: Int32Array;
 }
 
 interface MinimapLine {
-  /** Whose spans have more than half of the line's time; `null`: nobody's. */
+  /** The service with more than half of the line's time; `null` if there is none. */
   readonly service: string | null;
   /** All spans of the line have an error. */
   readonly isError: boolean;
 }
 
-/** A span is in each column that it touches, so that the shortest is in one. */
+/** Counts spans. A span is in every column that it touches, so that even the shortest one is visible. */
 export function layOutMinimap(
   rows: readonly TraceRow[],
   whole: Range,
@@ -40,7 +40,7 @@ export function layOutMinimap(
   const failing = new Int32Array(lines * columns);
   const offset = rows[0]?.index ?? 0;
   const ends = new Int32Array(rows.length);
-  /** Children come by start, so what those before cover reaches from the start of their parent to one column. */
+  /** Children are sorted by start, so earlier children cover their parent up to a single column. */
   const coveredTo = new Int32Array(rows.length);
   rows.forEach((row, place) => {
     if (row.start === null) return;
@@ -67,10 +67,13 @@ export function layOutMinimap(
   return { lines: describeLines(rows, lines, lineOf), columns, running, working, failing };
 }
 
-/** Notes where a number of spans begins and where it ends, whatever lies between; `sumUp` makes counts of that. */
+/**
+ * Adds `by` spans to the cells from `from` to `to`, by noting only the two ends; `sumUp` turns the notes
+ * into counts.
+ */
 function change(grid: Int32Array, from: number, to: number, by: number): void {
   grid[from] = (grid[from] as number) + by;
-  // The first cell of the next line, where one ends with this: nothing runs from a line into the next.
+  // At the end of a line this is the first cell of the next line, so no count runs into it.
   if (to < grid.length) grid[to] = (grid[to] as number) - by;
 }
 

@@ -5,15 +5,18 @@ import type { Range, TraceRow } from "./trace-model.ts";
 
 export const HEIGHT_PX = 56;
 const MARGIN_PX = 3;
-/** Least and most height of a line, with the gap below it. */
+/** Minimum and maximum height of a line, with the gap below it. */
 const [LINE_PX, MAX_LINE_PX] = [3, 4];
 const GAP_PX = 1;
-/** Of spans that wait for their children, and of the first that works itself: more make it darker. */
+/**
+ * Opacity of spans that wait for their children, and of a single working span; more working spans are
+ * darker.
+ */
 const [WAITING_ALPHA, WORKING_ALPHA] = [0.2, 0.4];
-/** Least width of what failed, so that one of 20,000 is seen. */
+/** Minimum width of a failed span, so that one of 20,000 is visible. */
 const ERROR_PX = 3;
 
-/** A line for each span as long as there are enough, then one for as many as have to share it. */
+/** Paints a line for each span; if there are too many spans, several share a line. */
 export function paintRows(canvas: HTMLCanvasElement, rows: readonly TraceRow[], whole: Range): void {
   const context = canvas.getContext("2d");
   const [width, height] = [canvas.clientWidth, HEIGHT_PX - 2 * MARGIN_PX];

@@ -14,7 +14,7 @@ interface MinimapProps {
 /** A drag narrower than this is a click, and a click shows the whole trace again. */
 const MIN_DRAG_PX = 4;
 
-/** The whole trace in small; dragging over it chooses the part that the views show. */
+/** A miniature of the whole trace. Dragging over it selects the part that the views show. */
 export function Minimap({ rows, whole, range, onRange }: MinimapProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const version = paintVersion.value;
@@ -22,7 +22,7 @@ export function Minimap({ rows, whole, range, onRange }: MinimapProps) {
     const element = canvas.current;
     if (element === null) return;
     const paint = () => paintRows(element, rows, whole);
-    // After the frame with the rows, which do not wait for it.
+    // Paints after the frame that shows the rows, so that they do not wait for it.
     const observer = new ResizeObserver(() => setTimeout(paint));
     observer.observe(element);
     return () => observer.disconnect();

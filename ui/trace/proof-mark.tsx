@@ -2,7 +2,7 @@ import type { TraceProof } from "../../src/contract/proof.ts";
 import { formatCount } from "../format.ts";
 import { Icon } from "../shell/icon.tsx";
 
-/** Whether a trace is whole, by the ledger of its request. */
+/** Shows whether a trace is complete, by the ledger of its request. */
 export function ProofMark({ proof, isShort }: { readonly proof: TraceProof; readonly isShort?: boolean }) {
   const { state, seen, expected, findings } = proof;
   const of =

@@ -1,4 +1,4 @@
-/** Scrolls a box as little as shows a line of it, below a head that stays. All in px. */
+/** Scrolls a box just far enough to show a line below a sticky head. All sizes are in pixels. */
 export function reveal(
   box: HTMLElement,
   line: { readonly top: number; readonly height: number },

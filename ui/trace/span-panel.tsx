@@ -8,17 +8,17 @@ import { keyOf, type TraceRow } from "./trace-model.ts";
 
 interface SpanPanelProps {
   readonly row: TraceRow;
-  /** Microseconds since 1970 that times are counted from. */
+  /** Start of the trace, from which times are counted, in microseconds since 1970. */
   readonly traceStart: number;
   readonly traceDuration: number;
   readonly isRoot: boolean;
   readonly onClose: () => void;
 }
 
-/** A longer name is among the fields. */
+/** A longer name is shown in full among the fields. */
 const TITLE_CHARACTERS = 200;
 
-/** Everything that a span says of itself. */
+/** Everything recorded in a span. */
 export function SpanPanel({ row, traceStart, traceDuration, isRoot, onClose }: SpanPanelProps) {
   const { span, service } = row;
   const { name = "" } = span;

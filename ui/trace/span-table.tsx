@@ -35,14 +35,14 @@ interface Sort {
   readonly isDown: boolean;
 }
 
-/** Of the column, without its padding. */
+/** Width of the status column without its padding. */
 const STATUS_PX = 84;
-/** With the gap after it. */
+/** Width of a swatch with the gap after it. */
 const SWATCH_PX = 16;
-/** As in `span-table.css`, with its border. */
+/** Height of the head with its border, as in `span-table.css`. */
 const HEAD_PX = 31;
 
-/** The spans as a table that sorts by any column. */
+/** A table of spans that can be sorted by any column. */
 export function SpanTable({ rows, selected, onSelect }: SpanTableProps) {
   const [sort, setSort] = useState<Sort>({ key: "start", isDown: false });
   const sorted = useMemo(() => sortRows(rows, sort), [rows, sort]);

@@ -1,6 +1,9 @@
 import { unitOf } from "../../src/lib/duration.ts";
 
-/** Round times between `from` and `to`, microseconds: steps of 1, 2 or 5 times a power of ten, of the unit that they are told in. */
+/**
+ * Round times between `from` and `to`, in microseconds. Steps are 1, 2 or 5 times a power of ten in the unit
+ * of the labels.
+ */
 export function roundTicks(from: number, to: number, most: number): number[] {
   const span = to - from;
   if (!(span > 0)) return [from];

@@ -4,7 +4,10 @@ import { arrangeSpans, type SpanRow } from "../../src/trace/span-tree.ts";
 import { measureExtent } from "../../src/trace/trace-extent.ts";
 import { markCriticalPath } from "./critical-path.ts";
 
-/** One span, ready to be drawn. Times in microseconds from the start of the trace, with clocks corrected. */
+/**
+ * One span, ready to be drawn. Times are in microseconds from the start of the trace, after clock
+ * correction.
+ */
 export interface TraceRow {
   readonly span: Span;
   readonly index: number;
@@ -12,16 +15,16 @@ export interface TraceRow {
   readonly depth: number;
   /** Index of the parent's row; -1 for a root. */
   readonly parent: number;
-  /** Rows below it that belong to it. */
+  /** Number of descendants; they are the rows right after this one. */
   readonly descendants: number;
   readonly isOrphan: boolean;
   readonly isError: boolean;
-  /** `null`: the span has no timestamp. */
+  /** `null` if the span has no timestamp. */
   readonly start: number | null;
   readonly duration: number;
-  /** Time in which none of its children runs. */
+  /** Time during which none of its children runs. */
   readonly selfTime: number;
-  /** What was added to its start because its clock was off. */
+  /** Clock correction that was added to the start. */
   readonly shift: number;
   isCritical: boolean;
 }
@@ -29,17 +32,17 @@ export interface TraceRow {
 export interface Trace {
   readonly traceId: string;
   readonly rows: readonly TraceRow[];
-  /** Microseconds since 1970; 0 when no span has a timestamp. */
+  /** In microseconds since 1970; 0 if no span has a timestamp. */
   readonly start: number;
   readonly duration: number;
   readonly services: readonly string[];
   readonly errors: number;
   readonly orphans: number;
-  /** What was added to clocks that were off, microseconds, by service or instance. */
+  /** Clock corrections in microseconds, by service or instance. */
   readonly skews: ReadonlyMap<string, number>;
 }
 
-/** A part of a trace, microseconds from its start. */
+/** A part of a trace, in microseconds from its start. */
 export interface Range {
   readonly from: number;
   readonly to: number;
@@ -49,7 +52,7 @@ export function hasError(span: Span): boolean {
   return span.tags !== undefined && Object.hasOwn(span.tags, "error");
 }
 
-/** Everything that the views of a trace are drawn from; 20,000 spans take some tens of milliseconds. */
+/** Builds the model for all views of a trace. 20,000 spans take some tens of milliseconds. */
 export function modelTrace(spans: readonly Span[]): Trace {
   const { rows: arranged, shifts, skews } = arrangeCorrected(spans);
   const { start, duration } = measureExtent(
@@ -96,7 +99,7 @@ function arrangeCorrected(spans: readonly Span[]) {
   const rows = arrangeSpans(spans);
   const { shifts, services: skews } = correctSkew(rows);
   if (skews.size === 0) return { rows, shifts, skews };
-  // Siblings that were moved may have changed places.
+  // The correction may have changed the order of siblings.
   const shiftOf = new Map(rows.map(({ span }, index) => [span, shifts[index] as number]));
   const startOf = (span: Span) => (span.timestamp ?? Infinity) + (shiftOf.get(span) ?? 0);
   const moved = arrangeSpans(spans, startOf);
@@ -112,7 +115,7 @@ function countDescendants(rows: readonly SpanRow[]): Int32Array {
   return counts;
 }
 
-/** Children come by start, so one pass over each family finds the time that they cover together. */
+/** Children are sorted by start, so one pass finds the time that they cover together. */
 function computeSelfTimes(rows: readonly TraceRow[]): void {
   const coveredTo = new Float64Array(rows.length).fill(Number.NEGATIVE_INFINITY);
   for (const row of rows) {
@@ -126,12 +129,12 @@ function computeSelfTimes(rows: readonly TraceRow[]): void {
   }
 }
 
-/** What an address calls a span: its id, and where client and server share that, the server's half is marked. */
+/** The key of a span in addresses: its id, with a suffix for the server's half of a shared span. */
 export function keyOf({ span }: TraceRow): string {
   return span.shared ? `${span.id}.shared` : span.id;
 }
 
-/** The rows of the part of a trace that begins at `root`, its depths counted from there. */
+/** The rows from `root` to its last descendant. */
 export function subtreeOf(trace: Trace, root: TraceRow): readonly TraceRow[] {
   return trace.rows.slice(root.index, root.index + root.descendants + 1);
 }

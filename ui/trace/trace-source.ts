@@ -5,10 +5,10 @@ import { type Answer, readJson } from "../shell/request.ts";
 import { isFromFile, traceFile } from "../traces/trace-file.ts";
 import { modelTrace, type Trace } from "./trace-model.ts";
 
-/** Reads a trace; `null` while it is on its way. Again when `attempt` changes. */
+/** Reads a trace, again whenever `attempt` changes; `null` until it has arrived. */
 export function useTrace(traceId: string, attempt = 0): Answer<Trace> | null {
   const [answer, setAnswer] = useState<Answer<Trace> | null>(null);
-  // An effect would wait for the first frame.
+  // A normal effect would wait for the first frame.
   useLayoutEffect(() => {
     const controller = new AbortController();
     setAnswer(null);
@@ -22,7 +22,7 @@ export function useTrace(traceId: string, attempt = 0): Answer<Trace> | null {
 
 const ASK_AGAIN_MS = 2000;
 
-/** What the ledger of its request says of a trace, until that is final; `null` where no ledger is known. */
+/** The verdict on a trace by the ledger of its request, polled until it is final; `null` without a ledger. */
 export function useProof(traceId: string): TraceProof | null {
   const [proof, setProof] = useState<TraceProof | null>(null);
   useEffect(() => {

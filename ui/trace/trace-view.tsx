@@ -45,7 +45,7 @@ export function TraceView({ traceId }: { readonly traceId: string }) {
   return <LoadedTrace key={traceId} trace={answer.value} />;
 }
 
-/** The form, the span, the root and the range are in the address, so that a link shows what one sees. */
+/** The form, the span, the root and the range are in the address, so that a copied link shows the same view. */
 function LoadedTrace({ trace }: { readonly trace: Trace }) {
   const query = address.value;
   const form = FORMS.find(([key]) => key === query.get("view"))?.[0] ?? "waterfall";

@@ -1,23 +1,27 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { reveal } from "./reveal.ts";
 
-/** Height of every row of a trace, as in `page.css`. Because all are equal, which rows show is a division. */
+/**
+ * Height of every row of a trace, as in the style sheets. All are equal, so a division finds the visible
+ * rows.
+ */
 export const ROW_PX = 26;
 /**
- * Rows come and go this many at once, and as many are drawn beyond the edges. Each change paints anew the tiles on which rows
- * came or went, which costs more than the rows do: row by row, scrolling takes up to twice the script and layout.
+ * Rows are added and removed in chunks of this many, and one chunk is rendered beyond each edge. Each change
+ * repaints the affected tiles, which costs more than the rows: with single rows, scrolling takes up to twice
+ * the script and layout time.
  */
 const CHUNK = 8;
 const CHUNK_PX = CHUNK * ROW_PX;
 
 interface VirtualRowsOptions {
-  /** Number of the row that is scrolled to when it becomes another; -1: none. */
+  /** Position of the row to scroll to when it changes; -1 for none. */
   readonly place?: number;
-  /** Height of a head that stays above the rows. */
+  /** Height of a sticky head above the rows. */
   readonly headPx?: number;
 }
 
-/** Which of `count` rows a scrolled box shows. */
+/** Decides which of `count` rows a scrolling box renders. */
 export function useVirtualRows(count: number, { place = -1, headPx = 0 }: VirtualRowsOptions = {}) {
   const box = useRef<HTMLDivElement>(null);
   const [shown, setShown] = useState({ chunk: 0, height: 800 });
@@ -39,7 +43,7 @@ export function useVirtualRows(count: number, { place = -1, headPx = 0 }: Virtua
     };
   }, []);
   const chunks = Math.ceil(shown.height / CHUNK_PX) + 1;
-  // No further than the last, where there are fewer rows than a moment ago: the box is then scrolled back.
+  // Clamped to `count`: there may be fewer rows than a moment ago, before the browser scrolls back.
   const from = Math.max(0, Math.min(count, (shown.chunk - 1) * CHUNK));
   const to = Math.min(count, (shown.chunk + chunks + 1) * CHUNK);
   useEffect(() => {

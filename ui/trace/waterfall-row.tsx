@@ -14,10 +14,10 @@ interface RowProps {
   readonly row: TraceRow;
   readonly top: number;
   readonly indent: number;
-  /** Percent of the lane; beyond 0 to 100 where the span goes on outside of the range. */
+  /** Percent of the lane; outside 0 to 100 if the span extends beyond the range. */
   readonly left: number;
   readonly right: number;
-  /** Percent of the lane up to which a bar may end and have its time behind it. */
+  /** Percent of the lane up to which a bar may end and still have its time after it. */
   readonly roomTo: number;
   /** Width of the first column. */
   readonly labelPx: number;
@@ -161,7 +161,7 @@ function Lane({ row, left, right, roomTo, time }: LaneProps) {
   );
 }
 
-/** What stands beside the names in the first column, with its gaps. */
+/** Width of everything beside the names in the first column, with gaps. */
 function marksWidth({ descendants, isError, isOrphan }: TraceRow, isCollapsed: boolean): number {
   const isNarrow = innerWidth <= SIGNS_PX;
   const badge = isCollapsed ? 18 + 7 * (String(descendants).length + 1) : 0;
@@ -169,7 +169,10 @@ function marksWidth({ descendants, isError, isOrphan }: TraceRow, isCollapsed: b
   return 38 + badge + error + (isOrphan ? 102 : 0);
 }
 
-/** As it is to be read: what is seen, in the same order, and what only a line says. */
+/**
+ * The accessible name: the visible text in the same order, and the critical path, which is only a line on
+ * the screen.
+ */
 function nameOf(row: TraceRow, time: string, isCollapsed: boolean): string {
   const parts = [row.service, row.span.name ?? ""];
   if (isCollapsed) parts.push(`+${row.descendants}`);

@@ -9,7 +9,7 @@ import { ROW_PX, useVirtualRows } from "./virtual-rows.ts";
 import { Row } from "./waterfall-row.tsx";
 
 interface WaterfallProps {
-  /** Those that no collapsed row hides. */
+  /** The rows that no collapsed row hides. */
   readonly rows: readonly TraceRow[];
   readonly range: Range;
   /** Depth of the row that counts as the root. */
@@ -20,15 +20,15 @@ interface WaterfallProps {
   readonly onToggle: (row: TraceRow) => void;
 }
 
-/** Indentation of one level, and of all levels together: a chain of 1,000 links has 2,000 levels. */
+/** Indentation of one level, and its maximum for all levels: a chain of 1,000 links has 2,000 levels. */
 const INDENT_PX = 14;
 const MAX_INDENT_PX = 150;
-/** Percent of the lane from which on the label of a tick ends at it; on a phone there is no room for that. */
+/** From this percentage of the lane on, the label of a tick ends at the tick instead of beginning there. */
 const END_FROM = 92;
-/** A phone. */
+/** Below this width the screen is a phone. */
 const NARROW_PX = 600;
 
-/** One row a span, only those in sight in the document. */
+/** One row per span. Only visible rows are in the document. */
 export function Waterfall({
   rows,
   range,
@@ -69,7 +69,7 @@ export function Waterfall({
       >
         <div class="canvas" role="presentation" style={{ height: `${heightPx}px` }}>
           <Grid ticks={ticks} at={at} />
-          {/* Not before the width is known: they would be drawn twice. */}
+          {/* Rows wait until the width is known, because they would be rendered twice. */}
           {(labelPx > 0 ? rows.slice(from, to) : []).map((row, offset) => (
             <Row
               key={row.index}

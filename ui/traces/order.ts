@@ -1,6 +1,6 @@
 import type { TraceSummary } from "../../src/contract/trace-summary.ts";
 
-/** What a list of traces can be ordered by, the largest first; by their start where nothing is asked for. */
+/** The orders of a list of traces, largest first. The default is by start. */
 const ORDERS = {
   started: (trace: TraceSummary) => trace.timestamp,
   duration: (trace: TraceSummary) => trace.duration,
@@ -10,13 +10,13 @@ const ORDERS = {
 
 export type Order = keyof typeof ORDERS;
 
-/** The order that an address asks for. */
+/** The order requested by an address. */
 export function orderOf(query: URLSearchParams): Order {
   const wanted = query.get("order");
   return wanted !== null && Object.hasOwn(ORDERS, wanted) ? (wanted as Order) : "started";
 }
 
-/** Of equal ones the newest stays first. */
+/** Sorts traces; the sort is stable, so that the newest of equal traces stays first. */
 export function inOrder(traces: readonly TraceSummary[], order: Order): readonly TraceSummary[] {
   const of = ORDERS[order];
   return traces.toSorted((a, b) => of(b) - of(a));

@@ -23,7 +23,10 @@ interface Part {
 const HEIGHT_PX = 150;
 const REACH_PX = 14;
 
-/** Duration over time, a dot for each trace: a click opens one, dragging narrows the search. The list says the same. */
+/**
+ * A chart of duration over time with a dot for each trace. A click opens a trace, and dragging narrows the
+ * search. The list shows the same data.
+ */
 export function Scatter({ traces, onChoose }: ScatterProps) {
   const box = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
@@ -105,7 +108,7 @@ function createChart(element: HTMLElement, { canChoose, tracesNow, onNear, onCho
       width: Math.max(element.clientWidth, 100),
       height: HEIGHT_PX,
       legend: { show: false },
-      // The last time stands half beside the chart.
+      // Half of the last time label lies outside the chart.
       padding: [10, 40, 0, 0],
       cursor: {
         x: false,
@@ -195,7 +198,10 @@ function dataOf(sorted: readonly TraceSummary[]): uPlot.AlignedData {
 
 const DAY_SECONDS = 24 * 60 * 60;
 
-/** Of a time in seconds since 1970, what changes from one tick to the next, which is `step` seconds later. */
+/**
+ * Shows only the part of a time that changes between ticks. Both `time`, since 1970, and `step` are in
+ * seconds.
+ */
 function formatTick(time: number, step: number): string {
   if (step >= DAY_SECONDS) return formatDay(new Date(time * 1000));
   const ms = Math.round(time * 1000);

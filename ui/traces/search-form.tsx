@@ -4,17 +4,17 @@ import { PeriodFields, periodOf, readPeriod } from "../shell/period.tsx";
 import { readJson } from "../shell/request.ts";
 import { shorten } from "../shell/short-name.ts";
 
-/** The collector's own, where nothing is asked for. */
+/** The collector's default. */
 const DEFAULT_LOOKBACK_MS = 24 * 60 * 60 * 1000;
 export const DEFAULT_LIMIT = 50;
 
 interface SearchFormProps {
   readonly services: readonly string[];
-  /** Also called when the criteria are the same as before. */
+  /** Called also if the criteria are unchanged. */
   readonly onSearch: () => void;
 }
 
-/** Zipkin's criteria, by the names that Zipkin's API has for them; the query is the address. */
+/** A form for Zipkin's criteria, named as in Zipkin's API. They are kept in the address. */
 export function SearchForm({ services, onSearch }: SearchFormProps) {
   const query = address.value;
   const service = query.get("serviceName") ?? "";
@@ -117,7 +117,7 @@ function LimitField({ limit: chosen }: { readonly limit: number }) {
   );
 }
 
-/** A list of options is as wide as the longest. */
+/** Maximum length of an option, because a select is as wide as its longest option. */
 const OPTION_CHARACTERS = 120;
 
 interface ChoiceProps {
@@ -145,7 +145,7 @@ function Choice({ title, name, value, all, options }: ChoiceProps) {
   );
 }
 
-/** Names of spans, and of services that are called. */
+/** The names of a service's spans and of the services it calls. */
 function useNamesOf(service: string): readonly [readonly string[], readonly string[]] {
   const [names, setNames] = useState<readonly [readonly string[], readonly string[]]>([[], []]);
   useEffect(() => {
@@ -163,7 +163,7 @@ function useNamesOf(service: string): readonly [readonly string[], readonly stri
   return names;
 }
 
-/** `1.5s`, `20 ms`, `300us`; a bare number is milliseconds. */
+/** Parses `1.5s`, `20 ms` or `300us` to microseconds; a bare number is in milliseconds. */
 function microsOf(text: string): number | string {
   const [, number, unit = "ms"] = /^([\d.]+)\s*(us|µs|ms|s|m)?$/.exec(text.trim().toLowerCase()) ?? [];
   if (number === undefined) return "";

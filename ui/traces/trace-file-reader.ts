@@ -4,16 +4,17 @@ import { readTraceFile } from "../../src/trace/file/read-trace-file.ts";
 import { describeRejected } from "../../src/trace/file/trace-file.ts";
 import type { Span } from "../../src/trace/span.ts";
 
-// Loaded when somebody opens a file: the readers of all formats are a third of the page's script.
+// This module is loaded when a file is opened, because the readers of all formats are a third of the page's
+// script.
 
 export interface FileTraces {
   readonly traces: ReadonlyMap<string, readonly Span[]>;
   readonly listing: Listing;
-  /** What was left out, and why. */
+  /** What was left out and why. */
   readonly problems: readonly string[];
 }
 
-/** @throws {Error} when the file holds no span that can be shown */
+/** @throws {Error} if the file holds no span that can be shown */
 export function readFileTraces(bytes: Uint8Array<ArrayBuffer>): FileTraces {
   const read = readTraceFile(bytes);
   const problems = describeRejected(read);

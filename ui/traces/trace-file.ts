@@ -1,19 +1,19 @@
 import { signal } from "@preact/signals";
 import type { FileTraces } from "./trace-file-reader.ts";
 
-/** Traces of a file that somebody opened in this page; they never leave it. */
+/** Traces of a file that was opened in this page. They are never sent anywhere. */
 export interface TraceFile extends FileTraces {
   readonly name: string;
 }
 
-/** For the file dialog of a browser. */
+/** Extensions and media types for the browser's file dialog. */
 export const TRACE_FILES = ".json,.jsonl,.ndjson,.gz,.txt,application/json,application/gzip";
 
 export const traceFile = signal<TraceFile | null>(null);
-/** Why the last file was not opened, or what of it was left out. */
+/** Why the last file was not opened, or which part of it was left out. */
 export const traceFileProblem = signal("");
 
-/** Whether the trace was opened from a file: the collector may not have it, or have other spans of it. */
+/** Whether the trace was opened from a file. The collector may not have it, or have other spans of it. */
 export function isFromFile(traceId: string): boolean {
   return traceFile.peek()?.traces.has(traceId) ?? false;
 }

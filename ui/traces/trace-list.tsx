@@ -12,17 +12,17 @@ import { ProofMark } from "../trace/proof-mark.tsx";
 import type { Order } from "./order.ts";
 
 interface TraceListProps {
-  /** In this order. */
+  /** Sorted in this order. */
   readonly traces: readonly TraceSummary[];
   readonly order: Order;
-  /** The collector does not answer any more. */
+  /** The collector no longer answers. */
   readonly isStale: boolean;
-  /** Ids of those that are to be compared. */
+  /** Ids of the traces to compare. */
   readonly chosen: readonly string[];
   readonly onChoose: (traceId: string) => void;
 }
 
-/** What was found, each a link, below a head that orders them. */
+/** The list of traces found, each a link, below a head that changes the order. */
 export function TraceList({ traces, order, isStale, chosen, onChoose }: TraceListProps) {
   const longest = traces.reduce((most, one) => Math.max(most, one.duration), 1);
   const box = useRef<HTMLDivElement>(null);
@@ -88,15 +88,15 @@ function OrderLink({ order, title, isIt }: OrderLinkProps) {
   );
 }
 
-/** As wide as the sign before a number of errors. */
+/** Text as wide as the icon before a number of errors. */
 const ICON_TEXT = "WW";
-/** With the gaps after it and between the names. */
+/** Width of a swatch with the gaps after it and between the names. */
 const SWATCH_PX = 18;
 
 interface TraceItemProps {
   readonly trace: TraceSummary;
   readonly longest: number;
-  /** Of the column with the names. */
+  /** Width of the column with the names. */
   readonly widthPx: number;
   readonly namer: Namer;
   readonly isChosen: boolean;

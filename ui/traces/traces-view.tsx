@@ -30,7 +30,10 @@ const CRITERIA = [
   "limit",
 ];
 
-/** With the charts' library, which the list does not wait for. The empty box is as high as the chart, so that nothing moves. */
+/**
+ * Loaded with the chart library, which the list does not wait for. The placeholder is as high as the chart,
+ * so that nothing moves.
+ */
 const Scatter = lazy<ScatterProps>(() => import("./scatter.tsx").then((it) => it.Scatter), {
   title: "The chart",
   whileLoading: <div class="scatter-box" />,
@@ -195,11 +198,11 @@ function narrow(part: { fromMs: number; toMs: number; min: number; max: number }
 }
 
 interface ListingOptions {
-  /** Only what is searched for is read, and not again. */
+  /** Reads each search once, without refreshing it. */
   readonly isPaused: boolean;
-  /** Changes with each search, also one with the same criteria. */
+  /** Changes with each search, also with unchanged criteria. */
   readonly searches: number;
-  /** Nothing is read. */
+  /** Reads nothing. */
   readonly isOff: boolean;
 }
 
@@ -249,7 +252,7 @@ function NoTraces({ isSearch }: { readonly isSearch: boolean }) {
   );
 }
 
-/** Only our own collector says it. */
+/** Describes the counts, which only chain-link's own collector reports. */
 function describeCounts(counts: CollectorCounts | null): string {
   if (counts === null) return "";
   const { traces, spans, evictedSpans, refusedSpans, sampledOutSpans = 0 } = counts;

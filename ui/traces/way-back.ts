@@ -1,2 +1,2 @@
-/** The search and the trace that were shown last, so that one comes back to where one was. */
+/** The search and the trace that were shown last, for the way back from a trace to its list. */
 export const wayBack = { search: "?view=traces", traceId: "" };

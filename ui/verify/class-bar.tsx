@@ -1,7 +1,7 @@
 import type { TraceClass } from "../../src/contract/trace-class.ts";
 import { formatCount, formatShare } from "../format.ts";
 
-/** In the order of the bar: what is well, what one cannot know, what is wrong. */
+/** In the order of the bar: good outcomes, unknown ones, then problems. */
 const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string])[] = [
   ["complete", "well", "every span arrived exactly once, as recorded"],
   ["not-sampled", "idle", "the request was not sampled"],
@@ -23,7 +23,7 @@ const CLASSES: readonly (readonly [name: TraceClass, tone: string, says: string]
   ["not-found", "gone", "all spans are missing"],
 ];
 
-/** All traces of a run as one bar, and what its parts are called. Parts that would be too thin to see are 4 px. */
+/** All traces of a run as one bar, with a legend. Parts too thin to see are widened to 4 px. */
 export function ClassBar({ traces }: { readonly traces: Readonly<Record<TraceClass, number>> }) {
   const total = Object.values(traces).reduce((sum, count) => sum + count, 0);
   const given = CLASSES.filter(([name]) => (traces[name] ?? 0) > 0);

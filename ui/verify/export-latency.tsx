@@ -1,7 +1,7 @@
 import type { VerifyResult } from "../../src/contract/verify-result.ts";
 import { formatDuration } from "../format.ts";
 
-/** From the end of a request until its trace was seen complete. */
+/** Times from the end of a request until its trace was seen to be complete. */
 export function ExportLatency({
   latency,
 }: {

@@ -7,12 +7,12 @@ import type { Graph, GraphEdge } from "../graph/graph-model.ts";
 import { NodeName } from "../graph/node-name.tsx";
 import { Icon } from "../shell/icon.tsx";
 
-/** Whether anything is known of links or calls. */
+/** Whether the result has anything about links or calls. */
 export function hasLossGraph({ links, calls, edges, brokenContexts }: VerifyResult): boolean {
   return [links, calls, edges, brokenContexts].some((known) => Object.keys(known).length > 0);
 }
 
-/** Where spans are missing: by the link that recorded them, and by the call that they are of. */
+/** A graph of where spans are missing: by the link that recorded them and by the call they belong to. */
 export function LossGraph({ result }: { readonly result: VerifyResult }) {
   const edges = [...result.calls, ...Object.keys(result.edges), ...Object.keys(result.brokenContexts)];
   const links = Object.keys(result.links);
@@ -84,7 +84,7 @@ function graphOf(texts: readonly string[], links: readonly string[]): Graph {
   for (const text of new Set(texts)) {
     const [from, to] = text.split(" > ");
     if (from === undefined || to === undefined || to === "") continue;
-    // `?` stands for a caller that is not known, which is nowhere in the picture.
+    // `?` is an unknown caller, which the graph does not show.
     names.add(to);
     if (from === "?") continue;
     names.add(from);

@@ -2,7 +2,7 @@ import type { Survey } from "../../src/contract/platform.ts";
 import { describeExpected, describeOwnTraces, spansPerCall } from "../../src/contract/platform.ts";
 import { formatCount, formatShare } from "../format.ts";
 
-/** What proxies, gateways and agents recorded on the calls between links. */
+/** The spans that proxies, gateways and agents recorded on calls between links. */
 export function PlatformFacts({ platform }: { readonly platform: Survey }) {
   const { rows, ownTraces, expected, tracesRead } = platform;
   const sentences = [...expected.map(describeExpected), ...ownTraces.map(describeOwnTraces)];

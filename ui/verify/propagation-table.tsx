@@ -1,6 +1,6 @@
 import type { EdgeFinding, PropagationResult } from "../../src/contract/propagation-result.ts";
 import { formatCount } from "../format.ts";
-import { OccasionFacts } from "./occasion-facts.tsx";
+import { HeadFacts } from "./head-facts.tsx";
 
 const UNUSED_SIGN = "–";
 const SIGNS: Readonly<Record<EdgeFinding["state"], readonly [sign: string, tone: string]>> = {
@@ -17,7 +17,7 @@ const TITLES: Readonly<Record<PropagationResult["outcome"], string>> = {
   "could-not-tell": "Could not tell which forms of context are kept",
 };
 
-/** Which form of trace context every edge keeps: what `verify --propagation` found. */
+/** The result of `verify --propagation`: the forms of trace context that every edge keeps. */
 export function PropagationTable({ result }: { readonly result: PropagationResult }) {
   const hasUnused = result.forms.some(({ edges }) =>
     result.edges.some((edge) => (edges[edge]?.state ?? "unused") === "unused"),
@@ -25,7 +25,7 @@ export function PropagationTable({ result }: { readonly result: PropagationResul
   return (
     <section class="propagation">
       <h1>{TITLES[result.outcome]}</h1>
-      <OccasionFacts occasion={result} />
+      <HeadFacts head={result} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls has to be reached by keyboard */}
       <section class="scroll-x" tabIndex={0} aria-label="Forms of trace context by edge">
         <table class="conformance">

@@ -3,12 +3,12 @@ import type { PropagationResult } from "../../src/contract/propagation-result.ts
 import type { ResultHead } from "../../src/contract/result-head.ts";
 import type { VerifyResult } from "../../src/contract/verify-result.ts";
 
-/** What `verify -o json` or `verify --propagation -o json` printed. */
+/** The output of `verify -o json` or `verify --propagation -o json`. */
 export type ResultFile =
   | { readonly kind: "result"; readonly value: VerifyResult }
   | { readonly kind: "propagation"; readonly value: PropagationResult };
 
-/** A file that somebody opened in this page; it never leaves it. */
+/** A file that was opened in this page. It is never sent anywhere. */
 export const openedFile = signal<(ResultFile & { readonly name: string }) | null>(null);
 export const fileProblem = signal("");
 
@@ -19,7 +19,7 @@ export async function openFile(file: File): Promise<void> {
   if (found !== null) openedFile.value = { ...found, name: file.name };
 }
 
-/** `null` for anything else. */
+/** Reads a result; `null` for any other text. */
 export function readResult(text: string): ResultFile | null {
   let value: Partial<VerifyResult & PropagationResult>;
   try {
@@ -47,5 +47,5 @@ export function readResult(text: string): ResultFile | null {
     : null;
 }
 
-/** Of what an earlier version wrote. */
+/** Defaults for fields that results of earlier versions lack. */
 const UNTOLD: Omit<ResultHead, "url" | "backend"> = { subject: null, startedMs: 0, endedMs: 0, judgedMs: 0 };

@@ -4,7 +4,7 @@ import { formatClock, formatCount } from "../format.ts";
 const MAX_BARS = 120;
 const HEIGHT = 72;
 
-/** When requests ended whose spans are missing: loss upwards, requests as a line of boxes below. */
+/** Loss over time, by the end of requests: missing spans as bars, and requests as a row of boxes below. */
 export function TimePicture({ seconds }: { readonly seconds: VerifyResult["seconds"] }) {
   const bars = groupSeconds(seconds);
   const [first, last] = [bars[0], bars.at(-1)];
@@ -65,7 +65,7 @@ export function TimePicture({ seconds }: { readonly seconds: VerifyResult["secon
   );
 }
 
-/** Seconds without requests are bars, too. */
+/** Groups seconds into bars. Seconds without requests are included. */
 function groupSeconds(seconds: VerifyResult["seconds"]) {
   const [first, last] = [seconds[0], seconds.at(-1)];
   if (first === undefined || last === undefined) return [];

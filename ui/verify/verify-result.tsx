@@ -5,27 +5,27 @@ import { formatCount } from "../format.ts";
 import { Icon, type IconName } from "../shell/icon.tsx";
 import { ClassBar, wordsOf } from "./class-bar.tsx";
 import { ExportLatency } from "./export-latency.tsx";
+import { HeadFacts } from "./head-facts.tsx";
 import { hasLossGraph, LossGraph } from "./loss-graph.tsx";
-import { OccasionFacts } from "./occasion-facts.tsx";
 import { PlatformFacts } from "./platform-facts.tsx";
 import { TimePicture } from "./time-picture.tsx";
 
 interface VerifyResultProps {
   readonly result: VerifyResult;
-  /** Requests of which something may still come; absent when the run is over. */
+  /** Number of requests whose spans may still arrive; absent once the run has ended. */
   readonly waiting?: number;
-  /** Where an example is to be seen. */
+  /** The address of an example's trace. */
   readonly hrefOf: (example: ExampleResult) => string | null;
 }
 
-/** The answer to "did every span arrive?", with all that is known of what did not. */
+/** The answer to "did every span arrive?", with everything known about missing spans. */
 export function VerifyResultView({ result, waiting, hrefOf }: VerifyResultProps) {
   const { spans } = result;
   const hasGraph = hasLossGraph(result);
   return (
     <article class="verify">
       <Answer result={result} waiting={waiting} />
-      <OccasionFacts occasion={result} run={result.run} isOver={waiting === undefined} />
+      <HeadFacts head={result} run={result.run} isOver={waiting === undefined} />
       <ClassBar traces={result.traces} />
       <div class={hasGraph ? "verify-columns" : undefined}>
         {hasGraph && (
@@ -83,7 +83,7 @@ const ANSWERS: Readonly<
   "could-not-tell": ["Could not tell", "note", "clock"],
 };
 
-/** Every span arrived, but the platform did not do what was expected of it. */
+/** Shown if every span arrived, but the platform did not meet its expectations. */
 const UNMET: readonly [title: string, tone: string, icon: IconName] = ["Expectation not met", "bad", "error"];
 
 function Answer({

@@ -10,7 +10,7 @@ import { VerifyResultView } from "./verify-result.tsx";
 
 const REFRESH_MS = 1000;
 
-/** Of the load that runs here, or of a file with a result. */
+/** The result of the load that runs in this process, or of a file. */
 export function VerifyView() {
   const live = useLive();
   const opened = openedFile.value;

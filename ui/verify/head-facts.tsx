@@ -2,16 +2,16 @@ import type { ComponentChildren } from "preact";
 import type { ResultHead } from "../../src/contract/result-head.ts";
 import { formatDuration, formatMoment } from "../format.ts";
 
-interface OccasionFactsProps {
-  readonly occasion: ResultHead;
+interface HeadFactsProps {
+  readonly head: ResultHead;
   readonly run?: string;
-  /** What still runs is judged now. @default true */
+  /** Whether the run has ended. A result of a run in progress is always judged now. @default true */
   readonly isOver?: boolean;
 }
 
-/** What was verified, and when. */
-export function OccasionFacts({ occasion, run, isOver = true }: OccasionFactsProps) {
-  const { subject, url, backend, startedMs, endedMs, judgedMs } = occasion;
+/** What was verified, where and when. */
+export function HeadFacts({ head, run, isOver = true }: HeadFactsProps) {
+  const { subject, url, backend, startedMs, endedMs, judgedMs } = head;
   return (
     <dl class="occasion">
       {subject !== null && <Fact name="Verified">{subject}</Fact>}
