@@ -24,10 +24,10 @@ test("neighbors in a chain, and services of one example, have different colors",
   expect(alike).toEqual([]);
 });
 
-describe.each(["light", "dark"] as const)("the colors of services, %s,", (theme) => {
+describe.each(["light", "dark"] as const)("the service colors of the %s theme", (theme) => {
   const colors = Array.from({ length: SERVICE_COLORS }, (_, index) => readColor(`service-${index}`, theme));
 
-  test("are told apart, those of neighbors in a chain with any color blindness", () => {
+  test("differ for every kind of color vision, and those of neighbors in a chain differ clearly", () => {
     const close: string[] = [];
     for (const [index, color] of colors.entries()) {
       for (const [other, second] of colors.entries()) {
@@ -43,7 +43,7 @@ describe.each(["light", "dark"] as const)("the colors of services, %s,", (theme)
     expect(close).toEqual([]);
   });
 
-  test("stand out of the paper, and text out of them", () => {
+  test("contrast with the background, and text contrasts with them", () => {
     const papers = ["paper", "paper-2"].map((name) => readColor(name, theme));
     const text = readColor("on-color", theme);
     expect(colors.filter((color) => papers.some((paper) => contrast(color, paper) < 3))).toEqual([]);
@@ -53,7 +53,7 @@ describe.each(["light", "dark"] as const)("the colors of services, %s,", (theme)
 
 type Triple = readonly [number, number, number];
 
-/** Distances in Oklab: two that lie beside each other are told apart at once, and when one looks. */
+/** Distances in Oklab: colors side by side are told apart at a glance, or only on a closer look. */
 const [CLEARLY, BARELY] = [0.095, 0.045];
 
 /** Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB. */
@@ -80,7 +80,7 @@ const SIGHTS: Readonly<Record<string, readonly [Triple, Triple, Triple]>> = {
   ],
 };
 
-/** Linear RGB, 0 to 1. */
+/** Linear RGB from 0 to 1. */
 function readColor(name: string, theme: "light" | "dark"): Triple {
   const css = readFileSync(join(ROOT, "ui/shell/colors.css"), "utf8");
   const found = new RegExp(`--${name}: light-dark\\(#(\\w{6}), #(\\w{6})\\)`).exec(css);
@@ -99,7 +99,7 @@ function see(color: Triple, matrix: readonly [Triple, Triple, Triple]): Triple {
   return matrix.map((row) => Math.max(0, dot(row, color))) as unknown as Triple;
 }
 
-/** Of two colors in Oklab: https://bottosson.github.io/posts/oklab/ */
+/** Distance of two colors in Oklab: https://bottosson.github.io/posts/oklab/ */
 function distance(a: Triple, b: Triple): number {
   const [x, y] = [toOklab(a), toOklab(b)];
   return Math.hypot(x[0] - y[0], x[1] - y[1], x[2] - y[2]);
@@ -118,7 +118,7 @@ function toOklab(color: Triple): Triple {
   ];
 }
 
-/** As WCAG has it: 1 to 21. */
+/** The contrast ratio of WCAG, from 1 to 21. */
 function contrast(a: Triple, b: Triple): number {
   const [x, y] = [a, b].map((color) => dot([0.2126, 0.7152, 0.0722], color) + 0.05) as [number, number];
   return Math.max(x, y) / Math.min(x, y);

@@ -3,7 +3,10 @@ import type { Span } from "../../src/trace/span.ts";
 import { compareTraces } from "../../ui/trace/compare-model.ts";
 import { modelTrace } from "../../ui/trace/trace-model.ts";
 
-/** A front that calls services at the same time, in the order of their names; with the names of callees or without. */
+/**
+ * A front that calls services concurrently, starting in the given order, with or without the names of
+ * callees.
+ */
 function fanOut(traceId: string, callees: readonly string[], isNamed: boolean): Span[] {
   const start = 1_795_000_000_000_000;
   const root: Span = {
@@ -28,7 +31,7 @@ function fanOut(traceId: string, callees: readonly string[], isNamed: boolean): 
 }
 
 test.each([true, false])(
-  "calls at the same time are matched by whom they call, in whatever order they began (named: %p)",
+  "concurrent calls are matched by their callee, whatever order they began in (named: %p)",
   (isNamed) => {
     const a = modelTrace(fanOut("aa", ["reviews", "ads"], isNamed));
     const b = modelTrace(fanOut("bb", ["ads", "reviews", "checkout"], isNamed));

@@ -12,11 +12,14 @@ import { hexId, makeChain } from "../collector/spans.ts";
 import { startChain } from "../helpers/chain.ts";
 
 const EXAMPLES = join(import.meta.dir, "../../examples");
-/** Of each example: `TRACES=1000 npx bun test test/ui/critical-path.test.ts` takes about half a minute. */
+/**
+ * Number of traces of each example: `TRACES=1000 npx bun test test/ui/critical-path.test.ts` takes about
+ * half a minute.
+ */
 const TRACES = Number(process.env.TRACES ?? 25);
 const START = 1_795_000_000_000_000;
 
-/** Times in microseconds after START; a span that ends when it starts has no duration. */
+/** Times are in microseconds after START. A span that ends when it starts has no duration. */
 function span(id: number, parent: number | null, from: number, to: number, more: Partial<Span> = {}): Span {
   return {
     traceId: hexId(1),
@@ -35,11 +38,11 @@ const criticalOf = (...spans: Span[]) => idsOf(modelTrace(spans).rows).sort((a, 
 const ROOT = span(1, null, 0, 100);
 
 describe("the critical path", () => {
-  test("of a chain is all of it", () => {
+  test("contains every span of a chain", () => {
     expect(modelTrace(makeChain(hexId(9), 5, 1000)).rows.every((row) => row.isCritical)).toBe(true);
   });
 
-  test("takes calls one after the other, and of calls in parallel the one that ends last", () => {
+  test("contains all sequential calls, and of parallel calls the one that ends last", () => {
     expect(criticalOf(ROOT, span(2, 1, 5, 40), span(3, 1, 45, 90))).toEqual([1, 2, 3]);
     expect(criticalOf(ROOT, span(2, 1, 5, 40), span(3, 1, 6, 90))).toEqual([1, 3]);
   });
@@ -49,7 +52,7 @@ describe("the critical path", () => {
     expect(criticalOf(ROOT, span(2, 1, 5, 48), span(3, 1, 45, 90))).toEqual([1, 3]);
   });
 
-  test("clips children to their parents: nobody waits longer than the root takes", () => {
+  test("clips children to their parents, because no call outlasts the root", () => {
     expect(criticalOf(ROOT, span(2, 1, 20, 101), span(3, 2, 30, 101))).toEqual([1, 2, 3]);
     expect(criticalOf(ROOT, span(2, 1, 20, 90), span(3, 1, 95, 500), span(4, 3, 200, 400))).toEqual([
       1, 2, 3,
@@ -58,12 +61,12 @@ describe("the critical path", () => {
     expect(criticalOf(ROOT, span(2, 1, 100, 300), span(3, 1, -90, 0), span(4, 2, 50, 60))).toEqual([1]);
   });
 
-  test("of children that end together takes the one that began first", () => {
+  test("contains the one that began first of children that end together", () => {
     expect(criticalOf(ROOT, span(2, 1, 50, 90), span(3, 1, 20, 90), span(4, 1, 10, 19))).toEqual([1, 3, 4]);
     expect(criticalOf(ROOT, span(2, 1, 50, 300), span(3, 1, 20, 200))).toEqual([1, 3]);
   });
 
-  test("passes over spans without a time, to what is below them", () => {
+  test("skips spans without a time and continues with their children", () => {
     const { timestamp: _, ...timeless } = span(2, 1, 0, 0);
     expect(criticalOf(ROOT, timeless, span(3, 2, 10, 90))).toEqual([1, 3]);
     expect(criticalOf(ROOT, span(2, 1, 50, 50), span(3, 1, 10, 90))).toEqual([1, 3]);
@@ -71,18 +74,18 @@ describe("the critical path", () => {
     expect(criticalOf({ traceId: hexId(1), id: hexId(1) })).toEqual([]);
   });
 
-  test("begins at the root, not at a span whose parent is missing; of several roots at the one that ends last", () => {
+  test("begins at the root that ends last, not at a span whose parent is missing", () => {
     expect(criticalOf(ROOT, span(2, 1, 10, 90), span(3, 77, 50, 400))).toEqual([1, 2]);
     expect(criticalOf(ROOT, span(2, null, 10, 120), span(3, 2, 20, 110))).toEqual([2, 3]);
     expect(criticalOf(span(1, 99, 0, 50), span(2, 98, 10, 120))).toEqual([2]);
   });
 
-  test("of a trace of any depth is found", () => {
+  test("is found in a trace of any depth", () => {
     const spans = Array.from({ length: 20_000 }, (_, id) => span(id + 1, id || null, id, 100_000 - id));
     expect(idsOf(modelTrace(spans).rows)).toHaveLength(20_000);
   });
 
-  test("of random trees is what a walk over every microsecond finds", () => {
+  test("of random trees equals the result of a walk over every microsecond", () => {
     const tree = fc.array(fc.tuple(fc.nat(), fc.integer({ min: -5, max: 70 }), fc.nat(50)), {
       maxLength: 20,
     });
@@ -99,7 +102,7 @@ describe("the critical path", () => {
 });
 
 for (const file of readdirSync(EXAMPLES).filter((name) => name.endsWith(".yaml"))) {
-  test(`${TRACES} traces of examples/${file}: the critical path is what a walk over every microsecond finds`, async () => {
+  test(`${TRACES} traces of examples/${file}: the critical path equals the result of a walk over every microsecond`, async () => {
     const topology = parseTopology(readFileSync(join(EXAMPLES, file), "utf8"), file, { slow: false });
     const collector = startCollector({ host: "127.0.0.1", port: 0 });
     const chain = startChain(topology, {
@@ -136,7 +139,7 @@ function expectSame(spans: readonly Span[]): void {
   );
 }
 
-/** Each moment of the root's duration belongs to exactly one span. */
+/** Checks that each moment of the root's duration belongs to exactly one span. */
 function expectGapless(segments: readonly PathSegment[], root: TraceRow): void {
   let moment = (root.start ?? 0) + root.duration;
   for (const { from, to } of segments) {
@@ -147,7 +150,10 @@ function expectGapless(segments: readonly PathSegment[], root: TraceRow): void {
   expect(moment).toBe(root.start ?? Number.NaN);
 }
 
-/** The slow, obvious way: microsecond by microsecond from the end, entering and leaving spans. */
+/**
+ * Finds the path in the slow, obvious way: microsecond by microsecond from the end, entering and leaving
+ * spans.
+ */
 function walkBackwards(rows: readonly TraceRow[]) {
   const parentOf = ({ parent }: TraceRow): number =>
     rows[parent]?.duration === 0 ? parentOf(rows[parent] as TraceRow) : parent;
@@ -165,7 +171,10 @@ function walkBackwards(rows: readonly TraceRow[]) {
   const owners = new Map<number, number>();
   const path = new Set([top.row.index]);
   const entered = [top];
-  /** That time came back to the span at the end of the stack just now: a child may have ended up to 2 µs later. */
+  /**
+   * True if the walk has just come back to the last entered span: a child of it may have ended up to 2 µs
+   * later.
+   */
   let isBack = true;
   for (let at = top.end; at > top.start; at--) {
     for (;;) {

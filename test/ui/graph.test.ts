@@ -21,7 +21,7 @@ function chain(count: number): Graph {
   );
 }
 
-/** Each calls three; eight groups. */
+/** Every service calls three others, in eight groups. */
 function tree(count: number): Graph {
   const names = Array.from({ length: count }, (_, index) => `team${index % 8}-service${index}-v1`);
   return graphOf(
@@ -34,7 +34,7 @@ function numbersOf(path: string): number[] {
   return Array.from(path.matchAll(/-?[\d.]+/g), ([number]) => Number(number));
 }
 
-/** Of pairs of x and y, the largest y. */
+/** The largest y of pairs of x and y. */
 function highest(numbers: readonly number[] = []): number {
   return Math.max(...numbers.filter((_, index) => index % 2 === 1));
 }
@@ -59,7 +59,7 @@ describe("the layout of a graph", () => {
     "a chain of 1,000": chain(1000),
     "a tree of 50": tree(50),
     "a tree of 1,000": tree(1000),
-    "a circle": graphOf(
+    "a cycle": graphOf(
       ["a", "b", "c"],
       [
         ["a", "b"],
@@ -85,20 +85,20 @@ describe("the layout of a graph", () => {
     });
   }
 
-  test("on a phone a short chain stands upright, as its names could not be read side by side", () => {
+  test("a short chain runs from top to bottom on a phone, where names side by side would be unreadable", () => {
     const upright = layOut(chain(3), 0.55);
     expectApart(upright);
     expect(upright.width).toBe(NODE_WIDTH);
     expect(layOut(chain(3), ASPECT).height).toBe(NODE_HEIGHT);
   });
 
-  test("a thousand links fill the picture instead of a line through it", () => {
+  test("a thousand links fill the drawing instead of forming one line", () => {
     const { width, height } = layOut(tree(1000), ASPECT);
     expect(width / height).toBeGreaterThan(ASPECT / 1.5);
     expect(width / height).toBeLessThan(ASPECT * 1.5);
   });
 
-  test("calls to a caller and to itself run below both, within the picture", () => {
+  test("calls back to a caller and calls to the same service run below the nodes, within the drawing", () => {
     const layout = layOut(
       graphOf(
         ["a", "b"],
@@ -119,7 +119,7 @@ describe("the layout of a graph", () => {
     }
   });
 
-  test("callers are left of whom they call, and a circle among many does not hang", () => {
+  test("callers are placed left of their callees, and a cycle among many nodes does not hang", () => {
     const graph = tree(200);
     const ranks = rankNodes({
       ...graph,
@@ -132,7 +132,7 @@ describe("the layout of a graph", () => {
   });
 });
 
-describe("what is known of a graph", () => {
+describe("the collected graph", () => {
   const calls = (...services: string[]) => services.map((service) => ({ service, probability: 1 }));
   const document = {
     name: "zoo",
@@ -150,11 +150,11 @@ describe("what is known of a graph", () => {
   ];
   const graph = sortGraph(collectGraph(document, dependencies, []), document);
 
-  test("is in the order of the document, then by name", () => {
+  test("is sorted in the order of the document, then by name", () => {
     expect(graph.nodes.map(({ id }) => id)).toEqual(["front", "zebra", "ant", "service-9", "service-10"]);
   });
 
-  test("leaves out a call between links of the document that is not in it: spans in between have not arrived", () => {
+  test("leaves out a call between two links that the document does not contain: spans in between have not arrived", () => {
     expect(graph.edges.map(({ from, to }) => `${from} > ${to}`)).toEqual([
       "front > zebra",
       "front > ant",
@@ -166,21 +166,21 @@ describe("what is known of a graph", () => {
 });
 
 describe("grouping by prefix", () => {
-  test("takes the longest beginnings that make few enough groups, and adds their calls up", () => {
+  test("uses the longest prefixes that make few enough groups, and merges their calls", () => {
     const { nodes, edges } = collapseByPrefix(tree(1000), new Set());
     expect(nodes.map(({ id }) => id).sort()).toEqual(Array.from({ length: 8 }, (_, team) => `team${team}-*`));
     expect(nodes.reduce((sum, { members }) => sum + members.length, 0)).toBe(1000);
     expect(edges.every(({ from, to }) => from !== to)).toBe(true);
   });
 
-  test("numbered links go by the hundred", () => {
+  test("groups numbered links by hundreds", () => {
     const { nodes } = collapseByPrefix(chain(1000), new Set());
     expect(nodes).toHaveLength(10);
     expect(nodes[0]).toMatchObject({ id: "chain-link-service-0…99" });
     expect(nodes[0]?.members).toHaveLength(100);
   });
 
-  test("numbers with gaps make groups as large: a hundred that count by tens are ten of each hundred", () => {
+  test("groups numbers with gaps by hundreds too, so that a group may have only ten members", () => {
     const names = Array.from({ length: 100 }, (_, index) => `cart-${10 * index}`);
     const { nodes } = collapseByPrefix(graphOf(names, []), new Set());
     expect(nodes).toHaveLength(10);
@@ -188,7 +188,7 @@ describe("grouping by prefix", () => {
     expect(nodes[1]?.members).toHaveLength(10);
   });
 
-  test("an open group is shown by its members, and a group of one by its name", () => {
+  test("shows the members of an open group, and the name of a group of one", () => {
     const graph = graphOf(["shop-a", "shop-b", "pay-a"], [["shop-a", "pay-a"]]);
     expect(collapseByPrefix(graph, new Set()).nodes.map(({ id }) => id)).toEqual(["shop-*", "pay-a"]);
     const opened = collapseByPrefix(graph, new Set(["shop-*"]));

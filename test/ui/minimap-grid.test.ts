@@ -9,7 +9,7 @@ const START = 1_795_000_000_000_000;
 
 type Counts = Pick<MinimapGrid, "running" | "working" | "failing">;
 
-test("each cell counts the spans that run in it, work themselves in it, and fail in it", () => {
+test("each cell counts the spans that run in it, are busy themselves in it, and fail in it", () => {
   const random = randomSource("minimap")("spans");
   for (let round = 0; round < 200; round++) {
     const trace = modelTrace(makeSpans(random, 1 + Math.floor(random() * 40)));
@@ -21,7 +21,7 @@ test("each cell counts the spans that run in it, work themselves in it, and fail
   }
 });
 
-test("a line has the color of the service that most of its time belongs to, or nobody's", () => {
+test("a line belongs to the service that has most of its time, or to none", () => {
   const rows = modelTrace([
     ...["a", "a", "a", "b"].map((service, index) => makeSpan(index, service, index * 10, 10)),
     ...["a", "b", "c", "d"].map((service, index) => makeSpan(4 + index, service, 40 + index * 10, 10)),
@@ -39,7 +39,7 @@ function expectCounts(
   expect<Counts>({ running, working, failing }).toEqual(countSlowly(rows, whole, size));
 }
 
-/** Looks at each cell of each span for itself. */
+/** Counts cell by cell and span by span. */
 function countSlowly(
   rows: readonly TraceRow[],
   whole: Range,

@@ -8,7 +8,7 @@ describe("a text that is too long", () => {
     expect(shorten("x".repeat(5000), 100)).toHaveLength(100);
   });
 
-  test("is not cut within a character of two code units", () => {
+  test("is never cut within a surrogate pair", () => {
     for (let most = 3; most < 12; most++) {
       const text = shorten("🐘".repeat(20), most);
       expect(text.isWellFormed()).toBe(true);
@@ -20,12 +20,12 @@ describe("a text that is too long", () => {
 describe("names of services", () => {
   const shortOf = (...names: string[]) => names.map(namerOf(names));
 
-  test("are shown without their common beginning, which ends at a separator", () => {
+  test("are shown without their common prefix, which ends at a separator", () => {
     expect(shortOf("acme-eu-cart", "acme-eu-catalog")).toEqual(["cart", "catalog"]);
     expect(shortOf("com.acme.cart", "com.acme/shop")).toEqual(["acme.cart", "acme/shop"]);
   });
 
-  test("keep the word before a number, and what makes them a name at all", () => {
+  test("keep the word before a number, and are never empty", () => {
     expect(shortOf("chain-link-service-0", "chain-link-service-1")).toEqual(["service-0", "service-1"]);
     expect(shortOf("acme", "acme-cart")).toEqual(["acme", "acme-cart"]);
     expect(shortOf("acme-cart")).toEqual(["acme-cart"]);

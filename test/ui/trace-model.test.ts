@@ -6,7 +6,7 @@ import { hexId } from "../collector/spans.ts";
 
 const START = 1_795_000_000_000_000;
 
-/** A span of service `name`; times in microseconds after START. */
+/** A span of service `name`. Times are in microseconds after START. */
 function span(
   id: number,
   parent: number | null,
@@ -28,7 +28,7 @@ function span(
 }
 
 describe("lanes of a flame graph", () => {
-  test("what runs at the same time never shares a line, and callees are below callers", () => {
+  test("concurrent spans never share a line, and callees are below callers", () => {
     const spans = [
       span(1, null, "root", 0, 100),
       span(2, 1, "a", 10, 60),
@@ -45,7 +45,7 @@ describe("lanes of a flame graph", () => {
     expect(count).toBe(4);
   });
 
-  test("20,000 spans of any shape overlap nowhere", () => {
+  test("20,000 spans of any shape never overlap", () => {
     const spans = [span(1, null, "root", 0, 1_000_000)];
     for (let id = 2; id <= 20_000; id++) {
       const parent = Math.floor(id / 3) || 1;
