@@ -34,7 +34,7 @@ export function repeat(claim: string, count: number): string[] {
 function toClaim(finding: string): string | null {
   if (finding.includes("cannot be identified") || finding.includes("arrived more than once")) return null;
   const [claim = finding] =
-    /^misses (SERVER|CLIENT) of \S+/.exec(finding) ??
+    /^misses (SERVER|CLIENT) of [^\s,]+/.exec(finding) ??
     /^(parent|kind|service) of span \w+/.exec(finding) ??
     [];
   return claim;
