@@ -25,7 +25,7 @@ export function widthOf(live: Recent | undefined): number {
   return Math.min(4, 1.25 + Math.log10(1 + live.perSecond) * 0.8);
 }
 
-/** The median latency on a logarithmic scale, as a share from 0.1 ms to 10 s. */
+/** The median latency as a position from 0 to 1 on a logarithmic scale from 0.1 ms to 10 s. */
 export function latencyShare(live: Recent | undefined): number {
   if (live === undefined || live.p50 <= 0) return 0;
   return Math.max(0.02, Math.min(1, (Math.log10(live.p50) - 2) / 5));

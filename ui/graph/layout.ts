@@ -12,7 +12,7 @@ const ARC_HEIGHT = 60;
  * second.
  */
 const MAP_FROM = 80;
-/** From this many nodes on, and always on a phone, a map is used if layers would be drawn this much smaller. */
+/** From this many nodes on, or on a phone, a map replaces layers that would be drawn this much smaller. */
 const [MAYBE_MAP_FROM, MAX_SHRINK] = [25, 1.4];
 /** With more edges per node, dagre places links far apart to lead all edges around them. */
 const MAX_EDGES_PER_NODE = 3;
@@ -130,8 +130,8 @@ function layOutLayers(graph: Graph): Layout {
  */
 function backBelow(from: Point, to: Point): { path: string; label: Point } {
   const foot = NODE_HEIGHT / 2;
-  // The ends of an arc to the same node lie side by side. Otherwise, incoming arcs end apart from outgoing
-  // ones.
+  // The ends of an arc to the same node lie side by side. Otherwise, incoming and outgoing arcs of a node
+  // have separate ends.
   const [startX, endX] = [from.x + NODE_WIDTH / 4, to.x - (from === to ? 0 : NODE_WIDTH / 4)];
   const [startY, endY] = [from.y + foot, to.y + foot];
   const lowest = Math.max(startY, endY) + ARC_HEIGHT;

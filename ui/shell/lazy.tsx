@@ -5,7 +5,7 @@ import { Notice } from "./notice.tsx";
 interface LazyOptions {
   /** Name of the loaded part, used as the subject of a sentence. */
   readonly title: string;
-  /** @default a line of text */
+  /** Shown until the code has arrived. @default a line of text */
   readonly whileLoading?: ComponentChildren;
 }
 

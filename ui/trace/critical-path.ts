@@ -12,14 +12,17 @@ interface PathRow {
   isCritical: boolean;
 }
 
-/** A part of the root's time and the span that it belongs to. */
+/** A part of the root's time and the span to which it belongs. */
 export interface PathSegment {
   readonly index: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** A start and a duration are rounded separately, so two spans that met may seem to overlap by this many microseconds. */
+/**
+ * Starts and durations are rounded separately, so adjacent spans may seem to overlap by this many
+ * microseconds.
+ */
 const ROUNDING = 2;
 
 /** The part of a span that lies within its parent, and its children's parts. */
@@ -31,15 +34,13 @@ interface Part {
 }
 
 /**
- * The critical path: the spans that decided how long the trace took. Each moment of the root's duration belongs to exactly
- * one of them.
- *
- * Seen from the end of the root backwards, it is at each moment the child that ends last. From the start of that child on,
- * it is the child that ends last before this start, within {@link ROUNDING}; a child that ends later ran in parallel with
- * one on the path. Time in which there is no such child is the span's own. Within each child on the path the same holds,
- * from its end, or from where its time on the path ends. Children are clipped to their parents. The root is the one
- * without a parent; of several, the one that ends last. A span whose times are unknown is passed over: its children count
- * as its parent's.
+ * The critical path: the spans that decided how long the trace took. Each moment of the root's duration
+ * belongs to exactly one of them. The search walks backwards from the end of the root and takes the child
+ * that ends last. From the start of that child, it takes the child that ends last before this start, within
+ * {@link ROUNDING}: a child that ends later ran in parallel with one on the path. Time without such a child
+ * belongs to the span itself. Each child on the path is searched in the same way, from its end or from the
+ * end of its time on the path. Children are clipped to their parents. Of several roots, the search takes the
+ * one that ends last. A span whose times are unknown is skipped: its children count as its parent's.
  * @returns the segments, latest first; also sets `isCritical` of each span on the path
  */
 export function markCriticalPath(rows: readonly PathRow[]): PathSegment[] {
@@ -67,7 +68,7 @@ export function markCriticalPath(rows: readonly PathRow[]): PathSegment[] {
 /** The parts of the roots and of all their descendants. */
 function clipRows(rows: readonly PathRow[]): Part[] {
   const roots: Part[] = [];
-  // A span whose times are unknown stands for its parent.
+  // Entry of each row; for a span whose times are unknown, the entry of its parent.
   const parts: (Part | undefined)[] = [];
   for (const row of rows) {
     const parent = parts[row.parent];

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "preact/hooks";
 import type { TraceRow } from "./trace-model.ts";
 
-/** Rows that hide their descendants. The root, at `baseDepth`, is not collapsed with all the others. */
+/** Tracks the collapsed rows. Collapsing all rows spares the root, which is at `baseDepth`. */
 export function useFolding(rows: readonly TraceRow[], baseDepth: number) {
   const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set());
   const visible = useMemo(() => hideCollapsed(rows, collapsed), [rows, collapsed]);

@@ -55,7 +55,7 @@ export function Minimap({ rows, whole, range, onRange }: MinimapProps) {
   );
 }
 
-/** Microseconds of the whole trace; at least 1, as it divides. */
+/** Duration of the whole trace in microseconds; at least 1, so that it can be a divisor. */
 function widthOf(whole: Range): number {
   return Math.max(whole.to - whole.from, 1);
 }
@@ -80,7 +80,7 @@ function startDrag(event: PointerEvent, { whole, onRange }: Pick<MinimapProps, "
   event.preventDefault();
 }
 
-/** The range, scaled about its middle and shifted by a share of its width; it stays within the whole. */
+/** Scales a range about its middle and shifts it by a share of its width, within the whole trace. */
 function zoomed(whole: Range, range: Range, factor: number, shift: number): Range {
   const middle = (range.from + range.to) / 2 + shift * (range.to - range.from);
   const half = Math.min(widthOf(whole) / 2, Math.max(0.5, ((range.to - range.from) * factor) / 2));

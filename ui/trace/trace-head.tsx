@@ -7,7 +7,7 @@ import { ProofMark } from "./proof-mark.tsx";
 import type { Trace } from "./trace-model.ts";
 import { useProof } from "./trace-source.ts";
 
-/** Two or three lines, also on a phone. The span panel shows the whole name. */
+/** Maximum length of the title: two or three lines on a phone. The span panel shows the whole name. */
 const TITLE_CHARACTERS = 100;
 
 /** The title of a trace and its facts. */

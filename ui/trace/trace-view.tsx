@@ -177,7 +177,7 @@ function extentOf(rows: readonly TraceRow[], trace: Trace): Range {
   return to > 0 ? { from, to } : { from: 0, to: trace.duration };
 }
 
-/** The range as the address has it; the whole trace needs no text. */
+/** Formats a range for the address; `undefined` for the whole trace. */
 function textOf(range: Range, whole: Range): string | undefined {
   const isWhole = range.from <= whole.from && range.to >= whole.to;
   return isWhole ? undefined : `${Math.round(range.from)}-${Math.round(range.to)}`;

@@ -67,7 +67,10 @@ export function SearchForm({ services, onSearch }: SearchFormProps) {
   );
 }
 
-/** The span and the called service are dropped when another service is chosen than `service`. */
+/**
+ * The address of a search. If the service is no longer `service`, the span and the called service are
+ * dropped.
+ */
 function addressOf(form: HTMLFormElement, service: string): string {
   const data = new FormData(form);
   const given = Object.fromEntries([...data].map(([name, text]) => [name, String(text).trim()]));

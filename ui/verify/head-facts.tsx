@@ -5,7 +5,7 @@ import { formatDuration, formatMoment } from "../format.ts";
 interface HeadFactsProps {
   readonly head: ResultHead;
   readonly run?: string;
-  /** Whether the run has ended. A result of a run in progress is always judged now. @default true */
+  /** Whether the run has ended. A run in progress is judged continuously, so its time is not shown. @default true */
   readonly isOver?: boolean;
 }
 
