@@ -1,12 +1,12 @@
 /**
- * How exactly a link takes the time that its topology says.
+ * How exactly a link keeps the times that its topology asks for.
  *
  *     bun bench/behavior.ts
  *
- * - Waiting: how much later than asked a latency ends, alone and with 100 others under way, and what a wait alone costs in
- *   processor time. Asserted first: never early.
- * - Work: what `cpu` takes, by the clock, for each millisecond asked for. Asserted first: twice the work takes longer.
- *   On a machine that is busy it takes longer than it says, as work does.
+ * - Waiting: how late a latency ends, alone and with 100 others in flight, and the CPU time of one wait.
+ *   Asserted first: no latency ends early.
+ * - Work: the wall time of `cpu` for each millisecond asked for. Asserted first: twice the work takes longer. On
+ *   a busy machine it takes longer than asked, like any work.
  */
 import assert from "node:assert/strict";
 import { waitFor } from "../src/lib/wait.ts";

@@ -1,18 +1,23 @@
 /**
- * The collector beside a real Zipkin in memory, and alone in a file, at 1,000,000 spans, and with batches of 10 MiB.
+ * Compares the collector with a real Zipkin in memory, and measures a collector alone: one with a file and
+ * 1,000,000 spans, and one that receives batches of 10 MiB.
  *
  *     npm run bench:collector -- [--only zipkin,search,pause] [--rounds 3] [--spans 500000] [--write]
  *
- * - Scenario `zipkin`: batches of 180 spans as links of a chain of 5 send them, the same to all, as JSON and as protobuf, on 4
- *   connections. All run at the same time and are fed in turns, the first turn not counted. Then 400 look-ups of a trace
- *   while spans come in at half the best rate of whoever is asked.
- * - Metrics: start until /health is UP; spans a second until they can be queried; CPU seconds for a million; resident
- *   memory with all held; p99 of the look-ups. Medians of the rounds.
- * - Scenario `search`: the last 10 of 1,000,000 spans by service, tag and duration, the rarest oldest.
- * - Scenario `pause`: batches of 10 MiB in all formats, with and without gzip; the longest that a look-up takes meanwhile.
- * - Asserted first: all samples of traces come back with all their spans; a search finds ten traces.
- * - Compare within one run only. The sender has a share of the processors, too, so that ratios of rates come out too small.
- * - `--write` updates docs/performance.md and bench/README.md. Ends with 1 when a goal is missed. Linux only.
+ * - Scenario `zipkin`: each server receives the same batches of 180 spans, as links of a chain of 5 send them,
+ *   as JSON and as protobuf, on 4 connections. All servers run at the same time and receive batches in turns;
+ *   the first turn does not count. Then a trace is looked up 400 times while spans arrive at half the server's
+ *   best rate.
+ * - Metrics: time from start until /health is UP; spans per second until they can be queried; CPU seconds per
+ *   million spans; resident memory with all spans stored; p99 of the lookups. Each is the median of the rounds.
+ * - Scenario `search`: finds the last 10 of 1,000,000 spans by service, tag and duration; the rarest spans are
+ *   the oldest.
+ * - Scenario `pause`: sends batches of 10 MiB in all formats, with and without gzip, and reports the longest
+ *   lookup meanwhile.
+ * - Asserted first: all sampled traces come back with all their spans; a search finds ten traces.
+ * - Compare figures of one run only. The sender uses the same processors, so ratios of rates come out too small.
+ * - `--write` updates docs/performance.md and bench/README.md. The exit code is 1 if a goal is missed. Linux
+ *   only.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,15 +1,17 @@
 /**
- * A release of many links without pods: deploy against kubectl and helm, which apply the same objects.
+ * Deploys a release of many links without pods, and compares deploy with kubectl and helm, which apply the same
+ * objects.
  *
  *     CHAIN_LINK_LAB=… HELM=… bun bench/deploy.ts [--links 1000] [--only loopback,far,change] [--write]
  *
- * - Metric: wall time, the client's processor time (user and system), peak memory, requests. API server on loopback, and
- *   20 ms away behind a proxy that delays bytes both ways.
- * - Variants: `deploy --wait=false`; `kubectl apply --server-side --validate=false` of the lab's own kubectl (the fast way;
- *   with validation it takes about 6 times as long); `helm install` and `helm upgrade` where there is a helm. First into
- *   an empty namespace, then again without a change; the variants take turns, each in a namespace of its own.
- * - Asserted first: each variant's namespace holds the same Deployments and Services. Of one link that changed,
- *   exactly one object is sent.
+ * - Metrics: wall time, the client's CPU time (user and system), peak memory and requests. The API server is on
+ *   loopback, and then 20 ms away, behind a proxy that delays bytes both ways.
+ * - Variants: `deploy --wait=false`; `kubectl apply --server-side --validate=false` with the lab's kubectl
+ *   (validation takes about 6 times as long); `helm install` and `helm upgrade` if helm is installed. Each
+ *   variant first deploys into an empty namespace, then again without a change. Variants take turns, each in its
+ *   own namespace.
+ * - Asserted first: all namespaces contain the same Deployments and Services. If one link changes, deploy sends
+ *   exactly one object.
  * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";

@@ -1,6 +1,7 @@
 /**
- * The floor under a hop: sockets on which fixed bytes go out for whatever comes in, without reading it. Run as a program it
- * is one process of a chain: `bun bench/fixed-bytes.ts PORT NEXT REQUEST ANSWER`; without a next port (0) it only answers.
+ * The floor of a hop: sockets that send fixed bytes for every chunk that arrives, without reading it. As a
+ * program it is one process of a chain: `bun bench/fixed-bytes.ts PORT NEXT REQUEST ANSWER`. With NEXT 0 it only
+ * answers.
  */
 
 const HOST = "127.0.0.1";

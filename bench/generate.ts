@@ -1,17 +1,17 @@
 /**
- * How long `generate` takes, and how much memory, for 1,000 and 10,000 links; and against `helm template` of a chart
- * that renders the same objects.
+ * Measures the time and the memory of `generate` for 1,000 and 10,000 links, and compares it with `helm
+ * template` of a chart that renders the same objects.
  *
  *     bun bench/generate.ts [FOLDER]
  *
- * - Scenario: the spawned executable, start included, once writing files into FOLDER (default: the folder for
- *   temporary files), once as one stream of YAML into a file, which is what `helm template` does too.
- * - Metric: wall time and processor time, the median of several runs, and peak resident memory (Linux only).
- * - Asserted first: the number and kinds of objects, and that Helm's output holds the very same objects as ours.
- * - Making 20,000 files is the kernel's work. ext4 gets several times slower at it for minutes after as many were
- *   deleted, so each run writes into a folder of its own and all are deleted at the end; for the program's own
- *   part name a folder in memory, such as /dev/shm.
- * - Helm: `helm` on the PATH or the program that the variable HELM names. It is not needed.
+ * - Scenario: the spawned executable, including its start. It writes files into FOLDER (default: the temporary
+ *   folder), and then one YAML stream into a file, as `helm template` does.
+ * - Metrics: wall time and CPU time, as medians of several runs, and peak resident memory (Linux only).
+ * - Asserted first: the number and kinds of objects. Helm's output contains the same objects as ours.
+ * - Creating 20,000 files is work of the kernel. ext4 is several times slower at it for minutes after as many
+ *   files were deleted, so each run writes into its own folder and all folders are deleted at the end. To
+ *   measure the program alone, use a folder in memory, such as /dev/shm.
+ * - Helm is optional: `helm` on the PATH, or the program that the variable HELM names.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,8 +1,8 @@
 /**
- * How long `chain-link --help` takes through its launcher, beside an empty Bun script.
+ * Measures `chain-link --help` through its launcher, compared with an empty Bun script.
  *
- * - Metric: wall time, the two in turn; the medians and their difference.
- * - Asserted first: the help is there and exit code is 0.
+ * - Metric: wall time. The two take turns; the benchmark prints both medians and their difference.
+ * - Asserted first: the help is printed and the exit code is 0.
  * - Goal: at most 15 ms more than the empty script.
  */
 import assert from "node:assert/strict";

@@ -1,21 +1,27 @@
 /**
- * What a hop costs: a chain of 5, each link a process of its own, under closed load by wrk (which it needs; Linux only).
+ * Measures the cost of a hop: a chain of 5, each link in its own process, under closed-loop load from wrk, which
+ * has to be installed. Linux only.
  *
- *     bun bench/hop.ts [--seconds 3] [--rounds 5] [--connections 1,16,64] [--only WORD,WORD] [--memory] [--ledger 20] [--write]
+ *     bun bench/hop.ts [--seconds 3] [--rounds 5] [--connections 1,16,64] [--only WORD,WORD]
+ *         [--memory] [--ledger 20] [--write]
  *
- * - Metric: processor time (user and system, from /proc) of all links for each hop, requests a second, latency at the
- *   entry, resident memory of a link.
- * - Ours: traced at 100 %, also with minimal tags, at 1 %, and untraced. The entry decides, as nothing comes in.
- *   Spans go to a process that only counts them.
- * - Beside it: the floor (`fixed-bytes.ts`: the same bytes forwarded unread) and the programs of `peers.ts` that are there.
- * - All live at the same time and are loaded in turns, forwards and backwards; ratios are those within a round, and their
- *   median counts. `--only` takes those whose name holds one of the words; the floor needs one of ours for its bytes.
- * - Then latency at half of what each peer can do at its best, ours and the peer's in turns, sent at an even rate and counted
- *   from when a request was due (`half-rate.ts`).
- * - `--memory` adds what a link has after 10,000 and after 1,000,000 requests (`growth.ts`); it takes two minutes or more.
- * - `--ledger` adds what ledgers cost, from so many pairs of new chains (`ledger-share.ts`); a pair takes a minute.
- * - Asserted first: each chain answers rightly through all its processes. Afterwards: no request failed, the sink has 9
- *   spans for each sampled request of ours, and none was dropped.
+ * - Metrics: CPU time (user and system, from /proc) of all links per hop, requests per second, latency at the
+ *   entry, and resident memory per link.
+ * - Our chains: traced at 100 %, traced with minimal tags, traced at 1 %, and untraced. Requests bring no trace
+ *   context, so the entry decides. Spans go to a process that only counts them.
+ * - Compared with: the floor (`fixed-bytes.ts` forwards the same bytes unread) and the installed programs
+ *   of `peers.ts`.
+ * - All chains run at the same time and are loaded in turns, forward and backward. Ratios are taken within a
+ *   round, and their median counts. `--only` measures chains whose name contains one of the words;
+ *   `fixed-bytes.ts` needs one of our chains for its bytes.
+ * - Then latency at half of each peer's maximum rate, for our chain and the peer in turns, sent at an even rate
+ *   and counted from the moment when a request was due (`half-rate.ts`).
+ * - `--memory` adds the memory of a link after 10,000 and after 1,000,000 requests (`growth.ts`); it takes at
+ *   least two minutes.
+ * - `--ledger N` adds the cost of ledgers, from N pairs of new chains (`ledger-share.ts`); a pair takes a
+ *   minute.
+ * - Asserted first: each chain answers correctly through all its processes. Afterwards: no request failed, the
+ *   sink has 9 spans for each of our sampled requests, and no span was dropped.
  * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";

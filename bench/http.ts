@@ -1,14 +1,15 @@
 /**
- * What our HTTP costs: CPU time of one server process for each request (Linux only).
+ * Measures our HTTP implementation: CPU time of one server process per request (Linux only).
  *
- * - Scenario: a caller on raw sockets sends the request of a link on 1, 16 and 64 connections, the next on each when the
- *   answer is there. `answer`: the server answers itself. `forward`: it calls another server for each request, with one
- *   header handed on, and answers with what came back.
- * - Compared: ours; ours with texts and objects (`answerWith`, `Client.request`); `Bun.serve` (and `fetch`); and the
- *   floor: sockets on which fixed bytes are answered to whatever comes, without reading it.
- * - Metric: user and system time of the server process, as the kernel counts it, in µs a request. All take turns, for
- *   several rounds; medians of the costs and of the ratios to the floor in the same round count.
- * - Asserted first: status, body and what was handed on.
+ * - Scenario: a client on raw sockets sends a link's request on 1, 16 and 64 connections, and the next one on
+ *   each connection after the answer. `answer`: the server answers itself. `forward`: for each request the
+ *   server calls another server, forwards one header, and returns that answer.
+ * - Compared: our server; our server with strings and objects (`answerWith`, `Client.request`); `Bun.serve` (and
+ *   `fetch`); and the floor: sockets that answer fixed bytes to any input without reading it.
+ * - Metric: user and system time of the server process, as the kernel counts it, in µs per request. All servers
+ *   take turns for several rounds. The medians of the costs count, and of the ratios to the floor in the
+ *   same round.
+ * - Asserted first: status, body and the forwarded header.
  *
  * `bun bench/http.ts [ROUNDS] [SECONDS]`
  */

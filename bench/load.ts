@@ -1,17 +1,18 @@
 /**
- * What the load generator costs, and what it says of a server that stands still.
+ * Measures the cost of the load generator, and what it reports about a server that stalls.
  *
  *     bun bench/load.ts [--seconds 3] [--rounds 5] [--write]
  *
- * - Scenario: a server of ours, in a process of its own, that answers at once. A closed loop on 16 and 64 connections, by
- *   `chain-link load` with and without its ledger, by wrk with one thread (which it needs), and by oha and fortio where they
- *   are on the PATH.
- * - Metric: requests for each second of processor time of the generator (user and system, all of the process, its start
- *   included), and requests a second; the ratio to wrk in the same round, in turns: A B C A B C. Linux only.
- * - Then the highest honest rate: the open loop, at shares of what the closed loop reached, until it says that it could not.
- * - Then its own error under a stall: a server that stands still for a second in five, at 200 requests a second on one
- *   connection; what quantiles it has to find is known.
- * - Asserted first: requests that the server has counted are those that were reported; none failed.
+ * - Scenario: one of our servers, in its own process, answers at once. A closed loop on 16 and 64 connections is
+ *   run by `chain-link load` with and without its ledger, by wrk with one thread (required), and by oha and
+ *   fortio if they are on the PATH.
+ * - Metrics: requests per second of the generator's CPU time (user and system, including its start), and
+ *   requests per second. The ratio to wrk is taken within a round, in turns: A B C A B C. Linux only.
+ * - Then the maximum honest rate: the open loop runs at shares of the closed loop's rate until it reports that
+ *   it could not keep up.
+ * - Then its error under a stall: the server stalls for one second in five, at 200 requests per second on one
+ *   connection, so the correct quantiles are known.
+ * - Asserted first: the server counted as many requests as the generator reported, and none failed.
  * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";

@@ -1,8 +1,8 @@
 /**
- * How long a topology document of 10,000 services takes to become a model.
+ * Measures how long a topology document of 10,000 services takes to parse into a model.
  *
- * - Metric: wall time in a warm process, the median of several runs, and of the first one.
- * - Asserted first: every service is there, and the deadline of the first call covers all links below.
+ * - Metrics: wall time of the first run, and the median of several runs in a warm process.
+ * - Asserted first: every service exists, and the deadline of the first call covers all links below it.
  * - Goal: under a second.
  */
 import assert from "node:assert/strict";

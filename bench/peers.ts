@@ -1,12 +1,15 @@
 /**
- * Other programs that can be put into a chain. One that is not there is left out:
+ * Other programs that can form a chain. A program that is not installed is left out:
  *
  * | program | looked for | how to get it |
  * |---|---|---|
  * | fortio | `FORTIO`, or on the PATH | `go install fortio.org/fortio@v1.66.5` |
  * | podinfo | `PODINFO`, or on the PATH | `go install github.com/stefanprodan/podinfo/cmd/podinfo@latest` |
  * | fake-service | `FAKE_SERVICE` | a release of github.com/nicholasjackson/fake-service |
- * | isotope | `ISOTOPE` | istio/tools, `isotope/service`, which has to listen on the address in `LISTEN_ADDR` and read its graph in the folder `CONFIG_PATH`, both fixed in its source |
+ * | isotope | `ISOTOPE` | istio/tools, `isotope/service`, changed as described below |
+ *
+ * The source of isotope fixes its listening address and the path of its graph. Change it to listen on
+ * `LISTEN_ADDR` and to read the graph in the folder `CONFIG_PATH`.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,9 +1,9 @@
 /**
- * What links at rest cost: memory for each link, in one process and with `--processes` (Linux only).
+ * Measures the memory of idle links, in one process and with `--processes` (Linux only).
  *
- * - Scenario: `up --no-load`; one request goes through the chain, then two seconds of rest.
- * - Metric: resident memory of the whole, against the same with one link; with `--processes` also what is not shared
- *   between them (anonymous memory).
+ * - Scenario: `up --no-load`; one request goes through the chain, then nothing happens for two seconds.
+ * - Metrics: resident memory of all processes, compared with one link; with `--processes` also the memory that
+ *   they do not share (anonymous memory).
  * - Asserted first: the request reached the last link.
  */
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * Runs the benchmarks, or those that are named: `npm run bench`, `npm run bench -- help up`.
- * Each is a program of its own whose first lines say what it does; run them while the machine does nothing else.
+ * Runs all benchmarks, or the named ones: `npm run bench`, `npm run bench -- help up`. Each benchmark is a
+ * program whose first lines describe it. Run benchmarks while the machine does nothing else.
  */
 const BENCHES = [
   "help",

@@ -1,7 +1,7 @@
 /**
- * Takes spans and only counts them, so that what a backend costs does not hide what a link costs: Zipkin's JSON and OTLP over
- * HTTP on one port, OTLP over gRPC on another. `GET /counts` tells; a path's first part names who sends. A program of its own:
- * its time is not counted.
+ * Receives spans and only counts them, so that the cost of a backend does not hide the cost of a link. It
+ * accepts Zipkin JSON and OTLP over HTTP on one port, and OTLP over gRPC on another. `GET /counts` returns the
+ * counts; the first part of a path names the sender. It runs as its own process, whose CPU time is not counted.
  */
 import { createServer, type ServerHttp2Stream } from "node:http2";
 

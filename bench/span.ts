@@ -1,15 +1,17 @@
 /**
- * What a span costs from its start until its bytes are in the batch, against OpenTelemetry's JavaScript SDK.
+ * Measures the cost of a span from its start until its bytes are in the batch, compared with OpenTelemetry's
+ * JavaScript SDK.
  *
  *     bun bench/span.ts [--rounds 15] [--write]
  *
- * - Scenario: the two spans of a hop, a SERVER span below a remote parent and a CLIENT span below it, with a link's default
- *   tags: new ids, readings of the clock, the span's bytes, and each 512 spans the end of a batch. No sockets.
- * - Compared: our formats; the SDK with the encoders of its exporters (`toZipkinSpan` and `JSON.stringify`, the OTLP
- *   serializers), and a processor that only collects.
- * - Metric: ns a span. All take turns; the median counts, and the median of the ratios within a round.
- * - Besides: what the ledger costs a hop: two spans hashed, a callee's ledger taken in, ours written.
- * - Asserted first: both say the same of the same spans; a ledger that is read back is the one that was written.
+ * - Scenario: the two spans of a hop, a SERVER span with a remote parent and its CLIENT span, with a link's
+ *   default tags: new ids, clock readings, the span's bytes, and the end of a batch after every 512 spans. No
+ *   sockets.
+ * - Compared: our formats; the SDK with the encoders of its exporters (`toZipkinSpan` and `JSON.stringify`, the
+ *   OTLP serializers) and a processor that only collects.
+ * - Metric: ns per span. All take turns; the median counts, and the median of the ratios within a round.
+ * - In addition: the cost of the ledger per hop: hash two spans, add a callee's ledger, write ours.
+ * - Asserted first: both encode the same spans identically; reading a written ledger returns the same ledger.
  * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";

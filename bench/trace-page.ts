@@ -1,16 +1,18 @@
 /**
- * Time to open a trace in a browser, in our page and in Zipkin Lens, and the first paint and the size of ours.
+ * Measures how long a trace takes to open in a browser, in our page and in Zipkin Lens, and the first paint and
+ * the size of our page.
  *
  *     npm run bench:page -- [--rounds 3] [--sizes 100,1000,20000] [--write]
  *
- * - Scenario: the same trace of 100, 1,000 and 20,000 spans is in our collector and in a real Zipkin (in memory). One Chromium
- *   opens its address in each, in turns, in a fresh page; Lens the trace of 20,000 once, as that takes it a minute.
- * - Metric: from the navigation until a frame with a span's row was drawn, by the page's own clock, ms, median (Playwright looks
- *   every half second after the first, which was most of what it measured). Then, a second later, frames
- *   a second while the rows are scrolled for two seconds, and the share of frames that came late (over 1.5 times the usual), beside
- *   that of a box with nothing in it: what this browser on this machine drops in any case. First paint: as the browser tells it, of
- *   the list of traces.
- * - Asserted first: both answer the API with as many spans.
+ * - Scenario: the same trace of 100, 1,000 and 20,000 spans is in our collector and in a real Zipkin (in
+ *   memory). One Chromium opens its address in each, in turns, in a fresh page. Lens opens the trace of 20,000
+ *   spans only once, because that takes it a minute.
+ * - Metric: ms from the navigation until a frame with a span's row was drawn, by the page's own clock; the
+ *   median counts. (Playwright polls every half second after its first look, which would dominate the result.)
+ * - A second later the rows are scrolled for two seconds: frames per second, and the share of late frames (over
+ *   1.5 times the usual interval). An empty box shows what this browser drops on this machine in any case.
+ * - First paint is the browser's own figure for the list of traces.
+ * - Asserted first: both APIs return the same number of spans.
  * - Needs Chromium as /usr/bin/chromium and the Zipkin that `test/helpers/get-zipkin` fetches.
  */
 import assert from "node:assert/strict";

@@ -1,9 +1,9 @@
 /**
- * `up` with 1,000 links in one process.
+ * Measures `up` with 1,000 links in one process.
  *
- * - Metric: time until the line of `-o json`, of the first and the median request through all of them, peak memory
- *   (Linux only), after the traces have arrived.
- * - Asserted: each request is answered by the last link, and each trace has all its 1,999 spans.
+ * - Metrics: time until the line of `-o json`, time of the first and the median request through all links, and
+ *   peak memory after the traces have arrived (Linux only).
+ * - Asserted: the last link answers each request, and each trace has all its 1,999 spans.
  * - Goals: ready in under 3 s, under 300 MB.
  */
 import assert from "node:assert/strict";

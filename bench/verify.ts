@@ -3,11 +3,13 @@
  *
  *     bun bench/verify.ts [--requests 1000000] [--write]
  *
- * - Scenario: `chain-link collector --data FILE`, a process of its own, is given the 9 spans of each request of a chain of 5, but for 100 spans
- *   that are left out. Then `chain-link verify --run LEDGER --backend collector=URL`, another process, judges the run.
- * - Metric: wall time of verify from its start to its end, and the most memory that it had. Sending the spans is not timed. About 120 bytes of
- *   disk for each span, in the temporary folder.
- * - Asserted first: exactly the spans that were left out are missing, by link and kind; all other traces are complete.
+ * - Scenario: `chain-link collector --data FILE`, in its own process, receives the 9 spans of each request of a
+ *   chain of 5, except for 100 spans that are left out. Then `chain-link verify --run LEDGER --backend
+ *   collector=URL`, in another process, judges the run.
+ * - Metrics: wall time of verify from start to end, and its peak memory. Sending the spans is not timed. Needs
+ *   about 120 bytes of disk per span in the temporary folder.
+ * - Asserted first: exactly the spans that were left out are missing, by link and kind; all other traces are
+ *   complete.
  * - `--write` updates docs/performance.md and bench/README.md.
  */
 import assert from "node:assert/strict";

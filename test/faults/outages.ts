@@ -1,10 +1,10 @@
 /**
- * A release in a cluster that is itself in trouble: the API server restarts during a deploy, clocks differ by an hour, the
- * node stops. Disturbs the whole lab, so it is a command and no test:
+ * Tests a release in a cluster that is itself in trouble: the API server restarts during a deploy, clocks differ
+ * by an hour, the node stops. It disturbs the whole lab, so it is a command and not a test:
  *
  *     bun test/faults/outages.ts
  *
- * It ends with exit code 1 if a case of docs/release-faults.md does not behave as the page says.
+ * The exit code is 1 if a case of docs/release-faults.md does not behave as the page says.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,11 +1,13 @@
 /**
- * Injects one kind of fault after the other into running chains, and compares what was injected with what verify reports.
- * The injectors keep the ground truth. Writes the table between the markers of docs/verify.md.
+ * Injects one kind of fault after the other into running chains, and compares the injected faults with those
+ * that verify reports. The injectors record the ground truth. Writes the table between the markers of
+ * docs/verify.md.
  *
  *     bun test/faults/precision.ts [--requests N] [FILTER]
  *
- * N requests are sent for each fault, 300 by default. FILTER is a part of the name of a fault; then the table is printed only.
- * Takes about 3 minutes and ends with 1 when precision or recall is below 1. Needs nginx.
+ * It sends N requests for each fault, 300 by default. FILTER is a part of the name of a fault; with it, the
+ * table is only printed. Takes about 3 minutes. The exit code is 1 if precision or recall is below 1. Needs
+ * nginx.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";

@@ -1,11 +1,12 @@
 /**
- * Runs every kill point and fault of an install, an upgrade, a rollback and a delete, for a chain, a topology and a change of one
- * into the other, on the lab. Writes the first table of docs/release-faults.md.
+ * Runs every kill point and fault of an install, an upgrade, a rollback and a delete on the lab, for a chain,
+ * for a topology, and for a change from one to the other. Writes the first table of docs/release-faults.md.
  *
  *     bun test/faults/release.ts [RESULTS]
  *
- * All 4,700 runs take about two hours on 2 cores; kills come first. Results that the file RESULTS already has are not run again.
- * Ctrl-C finishes the runs in flight and writes the table of what was run; the same command resumes from there.
+ * All 4,700 runs take about two hours on 2 cores; kills come first. Results that the file RESULTS already
+ * contains are not run again. Ctrl-C finishes the runs in flight and writes the table so far; the same command
+ * resumes from there.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

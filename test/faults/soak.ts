@@ -3,10 +3,11 @@
  *
  *     bun test/faults/soak.ts [--requests 200000] [--rate 100] [--busy 6]
  *
- * - Scenario: five topologies, one after the other, with retries, deadlines that calls miss, resets and calls without an answer.
- *   Every span is delivered, so anything but `complete` is a false alarm. `--busy` processes compete for the processors.
- * - Result: a table with the classes, the failed calls and the load average of each run. The exit code is 1 unless each verify ends with
- *   exit code 0 and no trace is `unknown`.
+ * - Scenario: five topologies, one after the other, with retries, deadlines that calls miss, resets, and calls
+ *   without an answer. Every span is delivered, so anything but `complete` is a false alarm. `--busy` processes
+ *   compete for the processors.
+ * - Result: a table with the classes, the failed calls and the load average of each run. The exit code is 0 only
+ *   if every verify ends with exit code 0 and no trace is `unknown`.
  */
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";

@@ -1,11 +1,11 @@
 /**
- * Every kind of change of a release, as install, upgrade and rollback, on the lab, under a load of 50 requests a second.
- * Writes the table of docs/upgrades.md.
+ * Runs every kind of change of a release on the lab, as install, upgrade and rollback, under a load of 50
+ * requests per second. Writes the table of docs/upgrades.md.
  *
  *     bun test/faults/upgrades.ts [FILTER]
  *
- * FILTER is a part of the name of a change, such as "entry" or "topology, renamed"; then the table is printed only.
- * Takes about 15 minutes on 2 cores.
+ * FILTER is a part of the name of a change, such as "entry" or "topology, renamed"; with it, the table is only
+ * printed. Takes about 15 minutes on 2 cores.
  */
 import { writeFileSync } from "node:fs";
 import { buildLabImage } from "../helpers/image.ts";

@@ -1,6 +1,7 @@
 /**
- * Feeds damaged batches to every decoder of the collector and to its store: `bun test/fuzz/collector.ts [COUNT] [FIRST_SEED]`.
- * A batch is decoded or refused with an error that is meant for clients; what is decoded can be stored and read back.
+ * Feeds damaged batches to every decoder of the collector and to its store: `bun test/fuzz/collector.ts [COUNT]
+ * [FIRST_SEED]`. A batch is either decoded, stored and read back, or rejected with an error that is meant for
+ * clients.
  */
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";

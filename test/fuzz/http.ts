@@ -1,6 +1,7 @@
 /**
- * Feeds random messages to the readers of responses, requests and trace context and compares them with slow plain ones:
- * `bun test/fuzz/http.ts [COUNT] [FIRST_SEED]`. A seed that fails is printed; the same seed makes the same input again.
+ * Feeds random messages to the readers of responses, requests and trace context, and compares them with slow,
+ * plain implementations: `bun test/fuzz/http.ts [COUNT] [FIRST_SEED]`. It prints a seed that fails; the same
+ * seed produces the same input again.
  */
 import { checkContext } from "./context-check.ts";
 import { checkRequests, checkResponse } from "./http-check.ts";
