@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 
 const PATIENCE_MS = 30_000;
 
-/** A connection that has one request in flight, on a bare socket: the sender shares the processors with what it measures. */
+/**
+ * A connection with one request in flight, on a raw socket, because the sender shares the processors with the server
+ * that it measures.
+ */
 export class BatchSender {
   #socket: Bun.Socket<undefined> | undefined;
   #rest: Uint8Array = Buffer.alloc(0);
@@ -23,7 +26,7 @@ export class BatchSender {
     return sender;
   }
 
-  /** Sends a whole request whose answer has no body, and waits for the answer. */
+  /** Sends a complete request and waits for its answer, which must have no body. */
   async send(request: Buffer): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let text = "";

@@ -13,7 +13,7 @@ import { waitFor } from "../src/lib/wait.ts";
 import { doWork } from "../src/link/busy-work.ts";
 import { median } from "./process.ts";
 
-// A link has a socket that listens; without one the runtime's loop does not sleep.
+// A link has a listening socket; without one the runtime's event loop does not sleep.
 using _listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
 
 const ROUNDS = 200;

@@ -8,20 +8,20 @@ import { BUN, EXECUTABLE, findPorts, waitForPort } from "./process.ts";
 export const LINKS = 5;
 const HOST = "127.0.0.1";
 
-/** A chain of {@link LINKS} processes that is running. */
+/** A running chain of {@link LINKS} processes. */
 export interface Chain {
   readonly name: string;
-  /** Of the entry. */
+  /** URL of the entry. */
   readonly url: string;
   readonly pids: readonly number[];
-  /** What wrk has to be told besides. */
+  /** Additional arguments for wrk. */
   readonly wrk: readonly string[];
-  /** And `chain-link load`. */
+  /** Additional arguments for `chain-link load`. */
   readonly load: readonly string[];
   stop(): Promise<void>;
 }
 
-/** How one process is started. `next` is 0 for the last. */
+/** Returns the command that starts one process. `next` is 0 for the last one. */
 export type LinkCommand = (at: { readonly index: number; readonly port: number; readonly next: number }) => {
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export interface ChainOptions {
   readonly path?: string;
   readonly wrk?: readonly string[];
   readonly load?: readonly string[];
-  /** For programs that cannot be told. @default a free port of the loopback */
+  /** For programs with a fixed address. @default a free port on loopback */
   readonly addressOf?: (index: number) => readonly [host: string, port: number];
 }
 
@@ -70,7 +70,7 @@ export async function startChain(options: ChainOptions, commandOf: LinkCommand):
 
 /** A chain of our links. */
 export interface OwnChain extends Chain {
-  /** Requests that the entry has answered. */
+  /** Number of requests that the entry has answered. */
   requests(): Promise<number>;
   /** Sums over all links. */
   spans(): Promise<{ readonly sent: number; readonly dropped: number; readonly queued: number }>;
@@ -79,7 +79,7 @@ export interface OwnChain extends Chain {
 export interface OwnOptions {
   readonly name: string;
   readonly tags: TagSet;
-  /** Share of traces that are sampled, decided at the entry. */
+  /** Share of sampled traces. The entry decides. */
   readonly sampled: number;
   readonly hasLedger: boolean;
   /** Base URL of the sink; the chain's name is the first part of its path. */
@@ -130,7 +130,7 @@ async function readMetrics(url: string): Promise<string> {
   return (await fetch(`${url}/metrics`)).text();
 }
 
-/** Of all series whose name begins so. */
+/** Sums all series whose name starts with `start`. */
 function sumMetric(text: string, start: string): number {
   return text
     .split("\n")
@@ -138,7 +138,7 @@ function sumMetric(text: string, start: string): number {
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
 }
 
-/** Bytes of a link in the middle: what it is sent by a link, and what it answers. */
+/** The bytes that a link in the middle of a chain receives and answers. */
 export interface LinkBytes {
   readonly request: string;
   readonly answer: string;
@@ -146,7 +146,7 @@ export interface LinkBytes {
 
 const CONTEXT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/** Asks a link as another link would, and notes the bytes. */
+/** Sends a request as another link would and returns the bytes of both directions. */
 export async function readLinkBytes(url: string): Promise<LinkBytes> {
   const { hostname, port, host } = new URL(url);
   const request = `GET /forward HTTP/1.1\r\nHost: ${host}\r\nX-Current-Service: chain-link-service-0\r\ntraceparent: ${CONTEXT}\r\n\r\n`;
@@ -163,12 +163,12 @@ export async function readLinkBytes(url: string): Promise<LinkBytes> {
   return { request, answer };
 }
 
-/** The floor: as many processes, and bytes of the same length. */
+/** Starts the floor: as many processes, which send bytes of the same length. */
 export function startFloorChain({ request, answer }: LinkBytes): Promise<Chain> {
   const program = join(import.meta.dir, "fixed-bytes.ts");
   return startChain({ name: "raw sockets" }, ({ port, next }) => ({
     command: [BUN, program, String(port), String(next), request, answer],
-    // As the executable of the links has it.
+    // The links' executable sets the same.
     env: { BUN_JSC_forceRAMSize: "268435456" },
   }));
 }

@@ -7,10 +7,10 @@ import { FORMATS, type FormatName, frame, makeBatches, makeTrace } from "./span-
 const MAX_BYTES = 10 * 1024 * 1024;
 const TIMES = 5;
 
-/** Room for all batches, so that the trace that is asked for is not let go. */
+/** Enough for all batches, so that the collector does not evict the trace that is looked up. */
 const MAX_SPANS = "4000000";
 
-/** The longest that a look-up of a trace takes while a batch of nearly 10 MiB is taken, milliseconds. */
+/** Returns the longest lookup of a trace while the collector decodes a batch of nearly 10 MiB, in milliseconds. */
 export async function measurePauses(): Promise<[what: string, ms: number][]> {
   const collector = await CollectorProcess.ours("in memory", "--max-spans", MAX_SPANS);
   try {
@@ -20,7 +20,7 @@ export async function measurePauses(): Promise<[what: string, ms: number][]> {
     for (const format of Object.keys(FORMATS) as FormatName[]) {
       for (const isGzip of [false, true]) {
         const worst: number[] = [];
-        // Once more than is counted: the first compiles the code.
+        // The first round compiles the code and does not count.
         for (let time = 0; time <= TIMES; time++)
           worst.push(await longestLookUp(collector, makeBigRequest(format, isGzip), asked.samples[0] ?? ""));
         const what = `${format}${isGzip ? ", gzip" : ""}`;

@@ -7,12 +7,12 @@ import { type Batches, SPANS_A_TRACE } from "./span-batches.ts";
 
 const JAR = process.env.ZIPKIN_JAR ?? join(import.meta.dir, "../.cache/zipkin/zipkin-server-3.6.1-exec.jar");
 const CONNECTIONS = 4;
-/** Whatever takes longer than this ends the benchmark. */
+/** Timeout of every wait; exceeding it ends the benchmark. */
 const PATIENCE_MS = 120_000;
 
 export const hasZipkin = existsSync(JAR) && Bun.which("java") !== null;
 
-/** What it takes to have spans stored. */
+/** The cost of storing spans. */
 export interface Taken {
   readonly spansPerSecond: number;
   readonly cpuSecondsPerMillion: number;
@@ -70,7 +70,7 @@ export class CollectorProcess {
     return readMemory(this.#child.pid, "VmRSS");
   }
 
-  /** Sends all as fast as they are taken; ends when the traces of the samples are whole. */
+  /** Sends all batches as fast as the server accepts them. Resolves when all sampled traces are complete. */
   async take({ requests, spans, samples }: Batches): Promise<Taken> {
     const cpuBefore = readCpuMicros([this.#child.pid]);
     const startMs = performance.now();
@@ -86,7 +86,7 @@ export class CollectorProcess {
     };
   }
 
-  /** Sends at a rate, whether or not there are answers, until the returned function is called. */
+  /** Sends at a fixed rate until the returned function is called. */
   feed({ requests, spans }: Batches, spansPerSecond: number): () => Promise<void> {
     const startMs = performance.now();
     const requestsPerMs = ((requests.length / spans) * spansPerSecond) / 1000;
@@ -112,7 +112,7 @@ export class CollectorProcess {
     sender.close();
   }
 
-  /** Milliseconds until the whole answer is here. */
+  /** Returns the time until the whole answer has arrived, in milliseconds. */
   async time(path: string): Promise<number> {
     const startMs = performance.now();
     const response = await ask(`${this.url}${path}`);
@@ -126,7 +126,7 @@ export class CollectorProcess {
     await this.#child.exited;
   }
 
-  /** On connections of their own for each piece of work: what is idle while others have their turn is closed. */
+  /** Opens connections for each piece of work, because servers close connections that idle during the others' turns. */
   async #connected(work: (sender: BatchSender) => Promise<void>): Promise<void> {
     const connect = async () => {
       const sender = await BatchSender.connect(this.#port);

@@ -8,11 +8,11 @@ const LIMIT = 10;
 const TIMES = 15;
 const SLOW_MICROS = 60_000_000;
 
-/** Milliseconds that the last ten traces take to be found, by what they are searched by. */
+/** Returns how long it takes to find the last ten traces, in milliseconds, by search criterion. */
 export async function measureSearch(spans: number): Promise<[what: string, ms: number][]> {
   const collector = await CollectorProcess.ours("in memory", "--max-spans", String(spans * 2));
   try {
-    // The oldest of all: a search that reads the newest first finds them last.
+    // The oldest traces: a search that starts with the newest finds them last.
     const rare = Array.from({ length: LIMIT }, makeTrace).map((trace) => trace.map(makeRare));
     await collector.send(
       frame("/api/v2/spans", "Content-Type: application/json\r\n", JSON.stringify(rare.flat())),

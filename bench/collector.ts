@@ -39,7 +39,7 @@ const { values: options } = parseArgs({
   },
 });
 const ROUNDS = Number(options.rounds);
-/** Held when memory is read. */
+/** Number of spans stored when memory is read. */
 const SPANS = Number(options.spans);
 const FORMATS: readonly FormatName[] = ["JSON", "protobuf"];
 const LOOK_UPS = 400;
@@ -64,7 +64,7 @@ console.log(`\n${[...results, "", ...judged].join("\n")}`);
 if (options.write) writePages("bench:collector", results, judged);
 process.exitCode = goals.some((goal) => goal[3] === "MISSED") ? 1 : 0;
 
-/** Both in memory, and ours in a file. */
+/** Starts both servers in memory, and our collector with a file. */
 async function compare(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "chain-link-bench-"));
   const running: CollectorProcess[] = [];
@@ -112,7 +112,7 @@ async function compare(): Promise<void> {
   }
 }
 
-/** What each takes of each format in each round, by name and format. */
+/** Returns the cost of each round by name and format. */
 async function takeTurns(running: readonly CollectorProcess[]): Promise<Map<string, Taken[]>> {
   const taken = new Map<string, Taken[]>();
   const spans = SPANS / FORMATS.length / (ROUNDS + 1);
@@ -137,7 +137,7 @@ function ratesOf(taken: ReadonlyMap<string, readonly Taken[]>, { name }: Collect
   return (taken.get(`${name} JSON`) ?? []).map(({ spansPerSecond }) => spansPerSecond);
 }
 
-/** The 99th percentile, milliseconds. */
+/** Returns the 99th percentile of the lookups in milliseconds. */
 async function lookUp(target: CollectorProcess, spansPerSecond: number): Promise<number> {
   const batches = makeBatches("JSON", SPANS / 5);
   await target.take(makeBatches("JSON", 1));

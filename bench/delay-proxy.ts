@@ -2,12 +2,12 @@ import type { Socket } from "bun";
 
 interface Pipe {
   other: Socket<Pipe> | null;
-  /** What came before the other side was there. */
+  /** Chunks that arrived before the other side was connected. */
   readonly early: Uint8Array[];
   rest: Uint8Array[];
 }
 
-/** Carries bytes to a port of this machine and back, each way so much later: a server that is far away. */
+/** Simulates a distant server: forwards bytes to a port of this machine and back, with a delay each way. */
 export function startDelayProxy(port: number, roundTripMs: number): { readonly port: number; stop(): void } {
   const delayMs = roundTripMs / 2;
   const send = (socket: Socket<Pipe>, bytes: Uint8Array) => {

@@ -7,10 +7,10 @@ export interface Measurement {
   readonly phase: "first" | "again";
   readonly name: VariantName;
   readonly wallMs: number;
-  /** Of the client alone. */
+  /** CPU time of the client alone. */
   readonly cpuMs: number;
   readonly peakBytes: number;
-  /** Where the program says it. */
+  /** `null` if the program does not report it. */
   readonly requests: number | null;
 }
 
@@ -18,7 +18,7 @@ const MAX_BYTES = 120e6;
 const MAX_REQUESTS = 20;
 const AGAIN = 0.1;
 
-/** What a first deploy may take of another program's, wall or processor time. */
+/** Maximum ratio of a first deploy to another program, in wall time or CPU time. */
 const FIRST: readonly (readonly [site: RegExp, of: VariantName, what: "wallMs" | "cpuMs", goal: number])[] = [
   [/away/, "kubectl", "wallMs", 0.6],
   [/away/, "helm", "wallMs", 0.5],
@@ -43,8 +43,8 @@ export function renderDeploys(measured: readonly Measurement[]): string[] {
 }
 
 /**
- * Each goal beside what was found; those that were not measured are left out.
- * @param changed Objects that were sent when one link of all had changed
+ * Compares each measured goal with its result.
+ * @param changed number of objects that were sent after one link changed
  */
 export function judgeDeploys(measured: readonly Measurement[], changed: number | null): string[] {
   const rows: string[][] = [];

@@ -61,7 +61,7 @@ try {
   const variants: Variant[] = [deployVariant(document), kubectlVariant(document)];
   if (HELM !== null) variants.push(helmVariant(HELM, document));
   else console.log("helm: not on the PATH and not named by HELM, so there is no comparison");
-  // A copy, as whoever starts the lab again writes the file anew.
+  // A copy, because starting the lab again rewrites the file.
   const near = join(top, "near.kubeconfig");
   writeFileSync(near, readFileSync(lab.kubeconfig, "utf8"));
   if (parts.includes("loopback")) await measureSite("loopback", near, variants);
@@ -137,7 +137,7 @@ function kubectlVariant(document: string): Variant {
   };
 }
 
-/** A chart without logic: helm's own templates would only cost it more. */
+/** Writes a chart without logic; templates would only slow Helm down. */
 function helmVariant(helm: string, document: string): Variant {
   return {
     name: "helm",
@@ -168,7 +168,7 @@ async function measureSite(site: string, kubeconfig: string, variants: readonly 
       console.error(`${site}, ${phase}, ${name}: ${(found.wallMs / 1000).toFixed(2)} s`);
       if (phase === "first") await check(namespace);
     }
-    // A namespace that is being deleted would keep the server busy while the next one is measured.
+    // Deleting a namespace would keep the server busy during the next measurement.
     await lab.kubectl(["delete", "namespace", namespace, "--timeout=10m"], { mayFail: true });
   }
 }
@@ -176,12 +176,12 @@ async function measureSite(site: string, kubeconfig: string, variants: readonly 
 async function check(namespace: string): Promise<void> {
   for (const kind of ["deployments", "services"]) {
     const { stdout } = await lab.kubectl(["get", kind, "-n", namespace, "-o", "name"]);
-    // Zipkin's is the one more.
+    // The additional one is Zipkin's.
     assert.equal(stdout.trim().split("\n").length, LINKS + 1, `${kind} in ${namespace}`);
   }
 }
 
-/** One link of all changes: what is sent that changes something, seen by a proxy. */
+/** Changes one link and counts, in a proxy, the sent objects that change something. */
 async function measureChange(document: string, near: string): Promise<number> {
   const namespace = `bench-${process.pid}-change`;
   namespaces.push(namespace);

@@ -12,13 +12,13 @@ if (import.meta.main) {
   else forwardFixed(Number(port), Number(next), Buffer.from(request), Buffer.from(answer));
 }
 
-/** @returns The port, which 0 leaves to the system. */
+/** @returns the port; with 0 the system picks one */
 export function answerFixed(port: number, answer: Uint8Array): number {
   const socket: Bun.SocketHandler = { data: (caller) => void caller.write(answer) };
   return Bun.listen({ hostname: HOST, port, socket }).port;
 }
 
-/** For each chunk a fixed request to the next, for each chunk from there the fixed answer. */
+/** Sends a fixed request to the next process for each chunk, and the fixed answer for each chunk from there. */
 export function forwardFixed(port: number, next: number, request: Uint8Array, answer: Uint8Array): number {
   type Pair = { caller: Bun.Socket<unknown> | null };
   const idle: Bun.Socket<Pair>[] = [];

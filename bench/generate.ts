@@ -26,7 +26,7 @@ import { EXECUTABLE, median, readMemory } from "./process.ts";
 const HELM = process.env.HELM ?? Bun.which("helm");
 const SIZES = [1000, 10_000];
 const ROUNDS = 5;
-/** What the program promises for 10,000 links. */
+/** The documented limits for 10,000 links. */
 const LIMIT = { instances: 10_000, wallMs: 2000, peakBytes: 500e6 };
 
 interface Measurement {
@@ -84,7 +84,7 @@ function helmScenario(helm: string, chart: string): Scenario {
   };
 }
 
-/** The files of a small and the number of files of a large chain. */
+/** Checks the files of a small chain, and the number of files of a large one. */
 async function checkFiles(config: string): Promise<void> {
   for (const instances of [3, 1000]) {
     const folder = join(top, `check-${instances}`);
@@ -119,14 +119,14 @@ async function readObjects(command: string[]): Promise<Map<string, unknown>> {
   );
 }
 
-/** A chart with our own objects, those of a link in a loop as a person would write it. */
+/** Writes a chart with our objects. The objects of a link are in a loop, as a person would write them. */
 function writeChart(instances: number): string {
   const chart = join(top, `chart-${instances}`);
   const templates = join(chart, "templates");
   mkdirSync(templates, { recursive: true });
   writeFileSync(join(chart, "Chart.yaml"), "apiVersion: v2\nname: chain-link\nversion: 0.1.0\n");
   writeFileSync(join(chart, "values.yaml"), `instances: ${instances}\n`);
-  // The link number 7 of a chain becomes the template: nothing else in its objects holds a 7.
+  // Link 7 of a chain becomes the template, because nothing else in its objects contains a 7.
   const objects = buildObjects(buildChain(8, { name: "chart" }), { namespace: "chain-link" });
   for (const [index, object] of objects.entries()) {
     const { name } = object.metadata;
@@ -149,11 +149,11 @@ function writeChart(instances: number): string {
   return chart;
 }
 
-/** Runs a command; its standard output goes to a file, its messages nowhere. */
+/** Runs a command and measures it. Standard output goes to a file. */
 async function measure(command: string[], outputPath = "/dev/null"): Promise<Measurement> {
   const startMs = performance.now();
   const child = Bun.spawn(command, { stdout: Bun.file(outputPath), stderr: "pipe" });
-  // What the kernel reports at the end is this process's own peak, if that is higher: a child begins as its copy.
+  // Polled, because the kernel's final figure includes the peak of this process: a child starts as its copy.
   let peakBytes = 0;
   const watch = setInterval(() => {
     peakBytes = Math.max(peakBytes, readMemory(child.pid, "VmHWM"));
@@ -165,7 +165,7 @@ async function measure(command: string[], outputPath = "/dev/null"): Promise<Mea
   return { wallMs, cpuMs: Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1000, peakBytes };
 }
 
-/** The scenarios take turns, so that whatever else the machine does meets them all. */
+/** The scenarios take turns, so that other load on the machine affects all of them. */
 async function report(instances: number, scenarios: readonly Scenario[]): Promise<void> {
   const measured = new Map<Scenario, Measurement[]>(scenarios.map((scenario) => [scenario, []]));
   for (let round = 0; round < ROUNDS; round++)

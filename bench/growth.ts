@@ -5,7 +5,7 @@ import { median, readMemory } from "./process.ts";
 import type { SpanSink } from "./span-sink.ts";
 import { runWrk } from "./wrk.ts";
 
-/** Memory is read after so many requests, which come in turns of so many seconds. */
+/** Memory is read after this many requests, which are sent in turns of this many seconds. */
 const STAGES = [
   [10_000, 2],
   [1_000_000, 10],
@@ -13,7 +13,7 @@ const STAGES = [
 const CONNECTIONS = 16;
 const MOST = 1.1;
 
-/** Resident memory of links that begin anew, traced at 100 %: after 1,000,000 requests against after 10,000. */
+/** Compares the resident memory of new links, traced at 100 %, after 1,000,000 requests and after 10,000. */
 export async function measureGrowth(sink: SpanSink): Promise<{ goal: GoalRow; note: string }> {
   const chain = await startOwnChain({
     name: "memory",

@@ -4,8 +4,8 @@ import { type GoalRow, judgeAtMost } from "./hop-goals.ts";
 import { EXECUTABLE, median } from "./process.ts";
 
 /**
- * Latency of two chains at half of the rate that the second can do at its best, in turns. Requests are sent at an even rate by
- * `chain-link load`, and their latency is counted from when each was due. Our p99 is to be below the peer's.
+ * Compares the latency of two chains, in turns, at half of the second chain's maximum rate. `chain-link load` sends at
+ * an even rate, and latency counts from the moment when a request was due. The goal is a p99 below the peer's.
  */
 export async function compareAtHalfRate(
   ours: Chain,

@@ -2,7 +2,7 @@ import { renderTable } from "./page.ts";
 import { median } from "./process.ts";
 import type { Turn, Turns } from "./turns.ts";
 
-/** A ratio of two chains at so many connections, and what it is to be. */
+/** A ratio of two chains at a number of connections, and its goal. */
 interface Goal {
   readonly what: keyof Turn;
   readonly of: string;
@@ -36,7 +36,7 @@ const GOALS: readonly Goal[] = [
 ];
 const MEMORY_BYTES = 45e6;
 
-/** A line of the table of goals. */
+/** A row of the table of goals. */
 export type GoalRow = readonly [
   what: string,
   connections: string,
@@ -46,8 +46,8 @@ export type GoalRow = readonly [
 ];
 
 /**
- * Each goal beside what was found, as a table; those whose chains were not measured are left out.
- * @param others What was measured in other ways.
+ * Renders a table of the goals whose chains were measured.
+ * @param others rows of other measurements
  */
 export function judgeGoals(turns: ReadonlyMap<string, Turns>, others: readonly GoalRow[]): string[] {
   const rows: GoalRow[] = GOALS.flatMap((goal) => {
@@ -84,7 +84,7 @@ function renderGoal({ what, of, to, connections, bound: [side, bound] }: Goal, r
   return [`${LABELS[what]}, ${of} / ${to}`, String(connections), found, `${side} ${goal}`, verdict(isMet)];
 }
 
-/** Of something that is to be at most so large, at so many connections where it depends on them. */
+/** Returns the row of a value with an upper bound, at a number of connections if the value depends on it. */
 export function judgeAtMost(what: string, found: number, bound: number, connections?: number): GoalRow {
   return [what, String(connections ?? ""), found.toFixed(2), `at most ${bound}`, verdict(found <= bound)];
 }

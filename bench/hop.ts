@@ -44,9 +44,9 @@ const VARIANTS = [
   { name: "traced 1 %", tags: "default", sampled: 0.01 },
   { name: "untraced", tags: "default", sampled: 0 },
 ] as const;
-/** A chain that is new costs several times as much, until all its code is compiled. */
+/** A new chain costs several times as much until all its code is compiled. */
 const WARM_UP = { requests: 50_000, turns: 20 };
-/** A peer has no compiler to wait for. */
+/** Peers have no just-in-time compiler to wait for. */
 const PEER_TURNS = 2;
 const SPANS_A_REQUEST = 2 * LINKS - 1;
 
@@ -140,12 +140,12 @@ function isPeer({ name }: Chain): boolean {
   return (PEERS as readonly string[]).includes(name);
 }
 
-/** Requests a second. */
+/** Requests per second. */
 function bestRate(turns: Turns | undefined): number {
   return Math.max(...[...(turns?.values() ?? [])].flat().map(({ requestsPerSecond }) => requestsPerSecond));
 }
 
-/** Resident memory counts pages that all links share in each of them; other figures do not. */
+/** Resident memory counts shared pages in every link; the other figures do not. */
 function describeMemory({ name, pids }: Chain): string {
   const megabytes = (field: "Pss" | "RssAnon") =>
     (median(pids.map((pid) => readMemory(pid, field))) / 1e6).toFixed(0);
@@ -161,7 +161,7 @@ async function measureAll(): Promise<ReadonlyMap<string, Turns>> {
   const all = new Map<string, Map<number, Turn[]>>();
   for (const count of connections) {
     for (let round = 0; round < rounds; round++) {
-      // Each comes first as often as last: what else the machine does favors nobody.
+      // Each comes first as often as last, so that other load on the machine favors none.
       for (const chain of round % 2 === 0 ? chains : chains.toReversed()) {
         const turn = await measure(chain, count);
         const ofChain = all.get(chain.name) ?? new Map<number, Turn[]>();
@@ -211,7 +211,7 @@ function renderResults(turns: ReadonlyMap<string, Turns>): string[] {
   );
 }
 
-/** Every request that an entry answered has all its spans in the sink. */
+/** Asserts that the sink has all spans of every request that an entry answered. */
 async function checkSpans(): Promise<string[]> {
   const lines: string[] = [];
   for (const chain of own) {
@@ -230,7 +230,7 @@ async function checkSpans(): Promise<string[]> {
   return lines;
 }
 
-/** Waits until nothing is in flight or queued any more. */
+/** Waits until nothing is in flight or queued. */
 async function settle(chain: OwnChain, { counts }: SpanSink) {
   for (let attempt = 0; attempt < 100; attempt++) {
     const { queued, sent } = await chain.spans();

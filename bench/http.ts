@@ -55,7 +55,7 @@ async function main(rounds: number, seconds: number): Promise<void> {
     for (const connections of [1, 16, 64]) {
       const found = new Map<Kind, number[]>(KINDS.map((kind) => [kind, []]));
       for (let round = 0; round < rounds; round++) {
-        // Each comes first as often as last: what else the machine does favors nobody.
+        // Each comes first as often as last, so that other load on the machine favors none.
         for (const kind of round % 2 === 0 ? KINDS : KINDS.toReversed()) {
           const cost = await measure(servers.get(`${task} ${kind}`) as Started, connections, seconds);
           found.get(kind)?.push(cost);
@@ -94,14 +94,14 @@ async function assertAnswers(name: string, port: number): Promise<void> {
   }
 }
 
-/** CPU µs a request. */
+/** Returns CPU µs per request. */
 async function measure({ pid, port }: Started, connections: number, seconds: number): Promise<number> {
   const before = readCpuMicros([pid]);
   const requests = await drive(port, connections, seconds * 1000);
   return (readCpuMicros([pid]) - before) / requests;
 }
 
-/** Sends requests for so long, and gives their number. */
+/** Sends requests for the given time and returns their number. */
 async function drive(port: number, connections: number, durationMs: number): Promise<number> {
   const request = Buffer.from(REQUEST);
   const expected = await lengthOfAnswer(port);
@@ -224,7 +224,7 @@ function copyContext({ head: { fields } }: Exchange, name: Uint8Array, out: Byte
   out.copy(LINE_END);
 }
 
-/** One call for one request: the object that a link would keep for it. */
+/** One call for one request: the object that a link would reuse for it. */
 class Forward implements CallListener {
   static readonly head = prepareHead(200, [JSON_TYPE]);
   readonly #exchange: Exchange;

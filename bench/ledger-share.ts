@@ -7,13 +7,13 @@ import { runWrk } from "./wrk.ts";
 
 const MOST = 1.03;
 const WARM_UP = { requests: 50_000, connections: 16 };
-/** Two standard errors hold the mean in 95 of 100 such runs. */
+/** The mean is within two standard errors in 95 of 100 runs. */
 const ERRORS = 2;
 
 /**
- * What ledgers add to the processor time of a hop, traced at 100 %. Two chains of the same program differ by up to 5 % from their
- * start on, by where their code and their heaps came to lie: so the ratio is taken of many pairs, each of new processes, and the
- * mean is given with its error.
+ * Measures how much ledgers add to the CPU time of a hop, traced at 100 %. Two chains of the same program differ by up
+ * to 5 %, depending on where their code and heaps are placed. So the result is the mean ratio of many pairs of new
+ * processes, with its error.
  */
 export async function measureLedgerShare(
   sink: SpanSink,
@@ -48,7 +48,7 @@ async function measurePair(sink: SpanSink, pair: number, connections: readonly n
       hasLedger,
       sink: sink.url,
     });
-  // Which starts first changes from pair to pair.
+  // The order of the two starts alternates.
   const order = pair % 2 === 0 ? [true, false] : [false, true];
   const chains: OwnChain[] = [];
   try {

@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { EXECUTABLE } from "./process.ts";
 
-/** What a load generator did, by its own account and by the system's. */
+/** The result of a load generator, as it reports it and as the system measures it. */
 export interface Finished {
   readonly requests: number;
-  /** User and system time of all of the process, its start included. */
+  /** User and system time of the whole process, including its start. */
   readonly cpuSeconds: number;
   readonly perSecond: number;
 }
 
-/** Closed load on so many connections for so many seconds. Any failed request is an error. */
+/** Runs a closed loop on a number of connections for a number of seconds. Any failed request is an error. */
 export type Generator = (url: string, connections: number, seconds: number) => Promise<Finished>;
 
-/** Those that are there. `oha` and `fortio` are looked for on the PATH, and fortio in `FORTIO`. */
+/**
+ * Returns the installed generators. `oha` and `fortio` are looked up on the PATH; the variable `FORTIO` also names
+ * fortio.
+ */
 export function findGenerators(): ReadonlyMap<string, Generator> {
   const found = new Map<string, Generator>([
     ["wrk", runWrk],
@@ -30,7 +33,7 @@ export function findGenerators(): ReadonlyMap<string, Generator> {
   return found;
 }
 
-/** What `chain-link load -o json` says. */
+/** Output of `chain-link load -o json`. */
 export interface Summary {
   readonly requests: number;
   readonly failed: number;

@@ -25,7 +25,7 @@ import { BUN, median } from "./process.ts";
 
 const HOST = "127.0.0.1";
 const CONNECTIONS = [16, 64];
-/** Of wrk's requests a core. */
+/** Minimum share of wrk's requests per core second. */
 const GOAL = 0.5;
 
 if (process.argv[2] === "serve") serve();
@@ -78,7 +78,7 @@ async function assertCounts(url: string): Promise<void> {
   assert.equal((await count()) - before, requests);
 }
 
-/** `best`: the requests a second of ours. */
+/** `best` is our maximum number of requests per second. */
 async function compareClosed(
   url: string,
   seconds: number,
@@ -128,7 +128,7 @@ async function findHonestRate(url: string, best: number, seconds: number): Promi
   return "- Open loop: no rate was reached.";
 }
 
-/** Of requests due evenly in 5 s, those in the stall wait for the rest of it: a fifth, up to a second. */
+/** Requests are due evenly over 5 s. The fifth that is due during the stall waits until it ends, up to a second. */
 async function measureStall(): Promise<string> {
   const startMs = performance.now();
   using server = Bun.serve({

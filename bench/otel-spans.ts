@@ -14,7 +14,7 @@ import { type ReadableSpan, type SpanProcessor, TracerProvider } from "@opentele
 
 export type { ReadableSpan } from "@opentelemetry/sdk-trace";
 
-/** What `server` and `client` spans are made with. */
+/** Attributes of the `server` and `client` spans. */
 export interface OtelShape {
   readonly name: string;
   readonly attributes: Attributes;
@@ -22,7 +22,7 @@ export interface OtelShape {
 
 export type HrTime = [seconds: number, nanoseconds: number];
 
-/** OpenTelemetry's SDK, with a processor that only collects what ended. */
+/** OpenTelemetry's SDK with a processor that only collects ended spans. */
 export class OtelSpans {
   ended: ReadableSpan[] = [];
   readonly #tracer;
@@ -39,7 +39,7 @@ export class OtelSpans {
     this.#tracer = provider.getTracer(scope.name, scope.version);
   }
 
-  /** The two spans of one hop, below a remote parent; the times are those of now unless given. */
+  /** Records the two spans of one hop, with a remote parent. The times default to now. */
   recordHop(
     remote: SpanContext,
     server: OtelShape,
@@ -64,7 +64,7 @@ export function remoteContext(traceId: string, spanId: string): SpanContext {
   return { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
 }
 
-/** What their exporters send for a batch. */
+/** The bytes that the SDK's exporters send for a batch. */
 export const OTEL_ENCODERS = {
   zipkin: (spans: ReadableSpan[], service: string) =>
     Buffer.from(

@@ -7,8 +7,8 @@ const USERS_PAGE = join(import.meta.dir, "../docs/performance.md");
 const DEVELOPERS_PAGE = join(import.meta.dir, "README.md");
 
 /**
- * Replaces the text between `<!-- NAME -->` and `<!-- /NAME -->` on two pages: users read what was measured in
- * `docs/performance.md`, developers read goals and notes in `bench/README.md`.
+ * Replaces the text between `<!-- NAME -->` and `<!-- /NAME -->` on two pages: `docs/performance.md` shows users the
+ * results, `bench/README.md` shows developers goals and notes.
  */
 export function writePages(name: string, measured: readonly string[], goals: readonly string[]): void {
   replaceBlock(USERS_PAGE, name, measured);
@@ -23,7 +23,7 @@ function replaceBlock(page: string, name: string, lines: readonly string[]): voi
   writeFileSync(page, `${text.slice(0, from)}${start}${lines.join("\n")}\n${text.slice(to)}`);
 }
 
-/** A Markdown table with aligned columns; numbers are right-aligned. */
+/** Renders a Markdown table with aligned columns; numbers are right-aligned. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((cell, column) =>
     Math.max(cell.length, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -41,7 +41,7 @@ function pad(cell: string, width: number, isNumber: boolean): string {
   return isNumber ? cell.padStart(width) : cell.padEnd(width);
 }
 
-/** The machine and the runtime, to print below measured figures. */
+/** Describes the machine and the runtime, to print below measured figures. */
 export function describeMachine(): string {
   const processors = cpus();
   const { platform, arch } = process;

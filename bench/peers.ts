@@ -34,7 +34,10 @@ export interface Peer {
 
 const HOST = "127.0.0.1";
 
-/** `null` when the program is not there. It has answered rightly through all processes when this resolves. */
+/**
+ * Starts a chain of the program and checks that it answers correctly through all processes. Resolves to `null` if the
+ * program is not installed.
+ */
 export async function startPeer(name: PeerName, sink: SpanSink): Promise<Peer | null> {
   const { FORTIO, PODINFO, FAKE_SERVICE, ISOTOPE } = process.env;
   if (name.startsWith("fortio")) return startFortio(name, FORTIO ?? Bun.which("fortio"));
@@ -47,12 +50,12 @@ export async function startPeer(name: PeerName, sink: SpanSink): Promise<Peer | 
 
 async function startFortio(name: string, program: string | null): Promise<Peer | null> {
   if (program === null) return null;
-  // As many bytes as ours answer.
+  // As many bytes as our links answer.
   const chain = await startChain({ name, path: "/echo?size=74" }, ({ port, next }) => ({
     command: next === 0 ? httpEcho(program, port) : proxy(program, port, next),
   }));
   return checked(chain, readVersion([program, "version"]), async () => {
-    // Its proxies hand on a compressed body, but not that it is one.
+    // Its proxies forward a compressed body without its Content-Encoding.
     const headers = { "Accept-Encoding": "identity" };
     const answer = await fetch(new URL("/debug", chain.url), { headers });
     assert.equal(answer.status, 200);
@@ -85,7 +88,7 @@ async function startPodinfo(
   const folder = mkdtempSync(join(tmpdir(), "bench-podinfo-"));
   const script = join(folder, "post.lua");
   const message = "You have reached the final chain link";
-  // It forwards only what is posted.
+  // It forwards only POST requests.
   writeFileSync(script, `wrk.method = "POST"\nwrk.body = "${message}"\n`);
   const chain = await startChain(
     { name, path: "/api/echo", wrk: ["-s", script], load: ["--method", "POST", "--body", message] },
@@ -105,7 +108,7 @@ async function startPodinfo(
   };
   return checked({ ...chain, stop }, readVersion([program, "--version"]), async () => {
     let text = await (await fetch(chain.url, { method: "POST", body: message })).text();
-    // Each link but the last makes a list of what it was answered.
+    // Each link but the last wraps the answer that it received in a list.
     for (let index = 0; index < LINKS - 1; index++) text = (JSON.parse(text) as string[])[0] ?? "";
     assert.equal(text, message);
   });
@@ -137,7 +140,7 @@ async function startFakeService(name: string, program: string | null, sink: Span
 
 async function startIsotope(name: string, program: string | null): Promise<Peer | null> {
   if (program === null) return null;
-  // Names are addresses of the loopback, as it asks `http://NAME:8080`.
+  // Names are loopback addresses, because it calls `http://NAME:8080`.
   const nameOf = (index: number) => `127.0.1.${index + 1}`;
   const folder = mkdtempSync(join(tmpdir(), "bench-isotope-"));
   const services = Array.from({ length: LINKS }, (_, index) => ({
@@ -146,7 +149,7 @@ async function startIsotope(name: string, program: string | null): Promise<Peer 
     responseSize: 74,
     ...(index === LINKS - 1 ? {} : { script: [{ call: nameOf(index + 1) }] }),
   }));
-  // YAML takes JSON.
+  // YAML is a superset of JSON.
   writeFileSync(join(folder, "service-graph.yaml"), JSON.stringify({ services }));
   const chain = await startChain({ name, addressOf: (index) => [nameOf(index), 8080] }, ({ index }) => ({
     command: [program, "-max-idle-connections-per-host", "128", "-log-level", "error"],
@@ -163,7 +166,7 @@ async function startIsotope(name: string, program: string | null): Promise<Peer 
   });
 }
 
-/** A chain that does not answer rightly is ended, and no peer. */
+/** Stops a chain that answers wrongly and leaves that peer out. */
 async function checked(chain: Chain, version: string, check: () => Promise<void>): Promise<Peer> {
   try {
     await check();

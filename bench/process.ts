@@ -13,8 +13,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Bytes of a running process by the name in `/proc/PID/status`, or its share of pages that it has with others (`Pss`).
- * Linux only; 0 elsewhere.
+ * Returns a memory figure of a running process in bytes, by its name in `/proc/PID/status`; `Pss` divides shared pages
+ * among the processes that share them. Linux only; 0 elsewhere.
  */
 export function readMemory(pid: number, field: "VmRSS" | "VmHWM" | "RssAnon" | "Pss"): number {
   try {
@@ -25,7 +25,7 @@ export function readMemory(pid: number, field: "VmRSS" | "VmHWM" | "RssAnon" | "
   }
 }
 
-/** Processes below one, itself included. */
+/** Returns a process and all its descendants. */
 export function processTree(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   return [
@@ -46,7 +46,7 @@ export interface Up {
   stop(): Promise<number>;
 }
 
-/** Starts `up -o json` and waits for its line. */
+/** Starts `up -o json` and waits until it prints its line. */
 export async function startUp(args: readonly string[]): Promise<Up> {
   const startMs = performance.now();
   const child = Bun.spawn([EXECUTABLE, "up", "-o", "json", "--port", "0", ...args], {
@@ -71,20 +71,20 @@ export async function startUp(args: readonly string[]): Promise<Up> {
   };
 }
 
-/** Clock ticks a second of /proc: fixed at 100 for user programs on Linux. */
+/** Clock ticks per second in /proc; always 100 for user programs on Linux. */
 const TICK_MICROS = 10_000;
 
-/** User and system time that processes have used (Linux only). */
+/** Returns the user and system time that processes have used (Linux only). */
 export function readCpuMicros(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // Fields 14 and 15 of proc(5), counted from the third.
+    // Fields 14 and 15 of proc(5); the split text starts with the third.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return sum + (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
   }, 0);
 }
 
-/** Ports of the loopback that are free now. */
+/** Returns loopback ports that are free now. */
 export function findPorts(count: number): number[] {
   const listeners = Array.from({ length: count }, () =>
     Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }),
@@ -93,7 +93,7 @@ export function findPorts(count: number): number[] {
   return listeners.map(({ port }) => port);
 }
 
-/** Waits until a program is listening. */
+/** Waits until a program listens. */
 export async function waitForPort(hostname: string, port: number, program: string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt++) {
     try {

@@ -6,7 +6,7 @@ import { encodeZipkinProtobuf } from "../test/helpers/zipkin-protobuf.ts";
 
 export const LINKS = 5;
 export const SPANS_A_TRACE = 2 * LINKS - 1;
-/** Traces whose spans travel together: each link reports its own spans of them in one batch. */
+/** Traces per batch: each link reports its own spans of these traces in one batch. */
 const TRACES_A_ROUND = 100;
 
 export const FORMATS = {
@@ -23,14 +23,14 @@ export const FORMATS = {
 export type FormatName = keyof typeof FORMATS;
 
 export interface Batches {
-  /** Whole HTTP requests. */
+  /** Complete HTTP requests. */
   readonly requests: readonly Buffer[];
   readonly spans: number;
-  /** Some of the traces, the last ones among them. */
+  /** IDs of some traces, including the last ones. */
   readonly samples: readonly string[];
 }
 
-/** What links of a chain report, at least so many spans. */
+/** Makes the batches that the links of a chain report, with at least `wanted` spans. */
 export function makeBatches(format: FormatName, wanted: number): Batches {
   const requests: Buffer[] = [];
   const samples: string[] = [];
@@ -58,7 +58,7 @@ export function frame(path: string, headers: string, body: string | Uint8Array):
   return Buffer.concat([Buffer.from(head), bytes]);
 }
 
-/** With ids as they are: random, so that no two traces share one. */
+/** Makes a trace with random ids, so that no two traces share one. */
 export function makeTrace(): Span[] {
   const chain = makeChain(newTraceId(), LINKS, Date.now() - 1000);
   const ids = new Map(chain.map(({ id }) => [id, newSpanId()]));

@@ -8,7 +8,7 @@ import { createServer, type ServerHttp2Stream } from "node:http2";
 export interface SinkCounts {
   readonly requests: number;
   readonly bytes: number;
-  /** Only those of Zipkin's JSON are counted. */
+  /** Bytes of Zipkin JSON only. */
   readonly spans: number;
 }
 
@@ -53,7 +53,7 @@ if (import.meta.main) {
       note("grpc", bytes, 0);
       stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
       stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-      // An empty ExportTraceServiceResponse in gRPC's frame.
+      // An empty ExportTraceServiceResponse in a gRPC frame.
       stream.end(Buffer.alloc(5));
     });
   });

@@ -47,7 +47,7 @@ const SCOPE = { name: SCOPE_NAME, version: manifest.version };
 const URL = "http://chain-link-service-2:3000/forward";
 const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const PARENT_ID = "b7ad6b7169203331";
-/** As {@link TRACE_ID}, {@link PARENT_ID}, and the ids of both spans. */
+/** Hex text of {@link TRACE_ID}, {@link PARENT_ID} and the ids of both spans. */
 const ids = Buffer.from(TRACE_ID + PARENT_ID + "0".repeat(32));
 const [TRACE_END, PARENT, SERVER, CLIENT] = [32, 32, 48, 64];
 const id = new SpanId();
@@ -73,7 +73,7 @@ const CLIENT_SPAN = {
 } as const;
 const INTEGERS = ["http.status_code", "http.response.status_code", "server.port"];
 
-/** Our formats, with what a link prepares. */
+/** Our formats with the span templates that a link prepares. */
 class OwnSpans {
   readonly out = new ByteWriter(512 * 1024);
   readonly #format: SpanFormat;
@@ -101,7 +101,7 @@ class OwnSpans {
     this.#noPeer = this.#format.renderPeer(null);
   }
 
-  /** As `src/link/visit.ts` does it. */
+  /** Records like `src/link/visit.ts`. */
   recordHop(): void {
     id.renew(ids, SERVER as number);
     const serverStartMs = performance.now();
@@ -139,7 +139,7 @@ class OwnSpans {
     this.#spans++;
   }
 
-  /** The spans that the SDK made, with their ids and times. */
+  /** Encodes the SDK's spans with the same ids and times. */
   copy(spans: readonly ReadableSpan[]): Uint8Array {
     for (const span of spans) {
       const isServer = span.name === SERVER_SPAN.name;
@@ -161,7 +161,7 @@ class OwnSpans {
   }
 }
 
-/** Seconds and nanoseconds. */
+/** Converts seconds and nanoseconds. */
 function toMicros([seconds, nanos]: readonly [number, number]): number {
   return seconds * 1e6 + Math.round(nanos / 1000);
 }
@@ -195,7 +195,7 @@ function measureFormat(name: FormatName): string[] {
     () => measured.ours.push(time(() => own.recordHop())),
     () => measured.theirs.push(time(() => recordOtelHop(name))),
   ];
-  // The first two rounds are for the compiler.
+  // The first two rounds compile the code.
   for (let round = 0; round < ROUNDS + 2; round++)
     for (const run of round % 2 === 0 ? runs : runs.toReversed()) run();
   const [ours, theirs] = [measured.ours.slice(2), measured.theirs.slice(2)];
@@ -210,14 +210,14 @@ function recordOtelHop(name: FormatName): void {
   otel.ended = [];
 }
 
-/** ns a span. */
+/** Returns ns per span. */
 function time(recordHop: () => void): number {
   const startNanos = Bun.nanoseconds();
   for (let i = 0; i < HOPS; i++) recordHop();
   return (Bun.nanoseconds() - startNanos) / HOPS / 2;
 }
 
-/** ns a hop; asserts that what was taken in and added is what is written. */
+/** Returns ns per hop. Asserts that the written ledger contains the callee's ledger and both spans. */
 function measureLedger(): number {
   const below = Buffer.from("7-0123456789abcdef");
   const hash = hashService(SERVICE);
@@ -244,7 +244,7 @@ function measureLedger(): number {
   return median(found.slice(2));
 }
 
-/** One batch of both, said by each in every format. */
+/** Asserts that both encode one batch identically in every format. */
 function checkSameSpans(): void {
   const times: [[number, number], [number, number]] = [
     [1_795_000_000, 123_456_000],
@@ -266,7 +266,7 @@ function checkSameSpans(): void {
   assert.deepEqual(json?.[0], json?.[1]);
 }
 
-/** Without what only one of them says: our port, their resource and scope among the tags. */
+/** Drops the fields that only one of them writes: our port, and their resource and scope tags. */
 function readZipkin(body: Buffer): unknown {
   type ZipkinSpan = {
     readonly localEndpoint: { readonly serviceName: string };
@@ -297,7 +297,7 @@ function readOtlpProtobuf(body: Buffer): unknown {
   });
 }
 
-/** JSON may spell a 64-bit number as text or not. */
+/** JSON may write a 64-bit number as a string or as a number. */
 function readOtlpJson(body: Buffer): unknown {
   type Attribute = { readonly key: string; readonly value: Readonly<Record<string, unknown>> };
   type OtlpSpan = Record<string, unknown> & { readonly attributes: Attribute[] };

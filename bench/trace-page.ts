@@ -38,10 +38,10 @@ const SIZES = values.sizes.split(",").map(Number);
 const [OPEN_GOAL_MS, PAINT_GOAL_MS, SIZE_GOAL_BYTES] = [1000, 200, 150_000];
 const LIMIT_MS = 120_000;
 const PART = 5000;
-/** From when a trace is there until somebody scrolls it. */
+/** Time between the display of a trace and the start of scrolling. */
 const LOOK_MS = 1000;
 
-/** Looks before each frame; what it finds is on the screen when the frame after it begins. */
+/** Looks before each frame. A row that it finds is on the screen when the next frame begins. */
 const NOTE_WHEN_SEEN = `(() => {
   const path = "//text()[contains(., 'operation-11')]";
   const look = () => {
@@ -143,7 +143,7 @@ interface Opened extends Scrolled {
   readonly openMs: number;
 }
 
-/** @param box what scrolls; `null`: whatever is highest of what can. */
+/** @param box selector of the scrolled element; `null` scrolls the tallest scrollable element */
 async function open(url: string, box: string | null): Promise<Opened> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   page.setDefaultTimeout(LIMIT_MS);
@@ -156,7 +156,7 @@ async function open(url: string, box: string | null): Promise<Opened> {
   return { openMs, ...scrolled };
 }
 
-/** A box as high as a long trace, with nothing to draw. */
+/** Scrolls a box as tall as a long trace, with nothing to draw. */
 async function scrollEmpty(): Promise<Scrolled> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
   await page.setContent(
@@ -217,7 +217,7 @@ async function scroll(page: Page, box: string | null): Promise<Scrolled> {
   })`)) as Scrolled;
 }
 
-/** Zipkin says 202 before it has stored. */
+/** Zipkin answers 202 before it has stored the spans. */
 async function untilStored(base: string, traceId: string, size: number): Promise<void> {
   const deadline = performance.now() + LIMIT_MS;
   for (;;) {
@@ -229,7 +229,7 @@ async function untilStored(base: string, traceId: string, size: number): Promise
   }
 }
 
-/** Each span has up to ten children, all within their parent. */
+/** Each span has up to ten children, all within their parent's time. */
 function makeTrace(traceId: string, count: number): Span[] {
   const start = Date.now() * 1000 - 10_000_000;
   return Array.from({ length: count }, (_, index) => ({

@@ -7,5 +7,5 @@ export interface Turn extends WrkResult {
   readonly memoryBytes: number;
 }
 
-/** Turns by connections, in the order of the rounds. */
+/** Turns by number of connections, in the order of the rounds. */
 export type Turns = ReadonlyMap<number, readonly Turn[]>;

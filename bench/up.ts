@@ -36,7 +36,7 @@ console.log(
 console.log(`peak memory               ${(peakBytes / 1e6).toFixed(0)} MB`);
 console.log(`goal of ${GOAL.readyMs} ms, ${GOAL.peakBytes / 1e6} MB    ${isMet ? "met" : "MISSED"}`);
 
-/** Spans of a trace, asked for until all are there. */
+/** Polls for the spans of a trace until all have arrived. */
 async function countSpans(id: string): Promise<number> {
   let count = 0;
   for (let attempt = 0; attempt < 100 && count < 2 * LINKS - 1; attempt++) {

@@ -34,7 +34,7 @@ const REQUESTS = Number(options.requests);
 const LINKS = 5;
 const SPANS = 2 * LINKS - 1;
 const LEFT_OUT = Math.min(100, REQUESTS);
-/** Traces in a POST; so many POSTs at once. */
+/** Traces in one POST. */
 const BATCH = 200;
 const CONNECTIONS = 3;
 const GOAL_SECONDS = 60;
@@ -98,7 +98,7 @@ function nameOf(link: number): string {
   return `chain-link-service-${link}`;
 }
 
-/** Sends all spans but some, writes the run's ledger, and says how many were left out. */
+/** Sends all spans except some and writes the run's ledger. Returns how many spans it left out. */
 async function feed(url: string, ledgerFile: string): Promise<number> {
   const ids = new RunIds(newRunId());
   const header = { run: ids.runId, startMs: Date.now(), url: "http://localhost" };
@@ -113,7 +113,7 @@ async function feed(url: string, ledgerFile: string): Promise<number> {
       for (let sequence = from; sequence < next; sequence++) {
         const { spans, ledger } = makeTrace(ids.traceId(sequence));
         writer.add({ sequence, endMs: sequence, status: 200, ledger, isSampled: true, isBroken: false });
-        // The last link's.
+        // The last link's span.
         if (sequence % Math.floor(REQUESTS / LEFT_OUT) === 0 && left < LEFT_OUT) {
           spans.pop();
           left++;
@@ -130,7 +130,7 @@ async function feed(url: string, ledgerFile: string): Promise<number> {
   return left;
 }
 
-/** The spans of a request as JSON, and its ledger. */
+/** Makes the spans of a request as JSON, and its ledger. */
 function makeTrace(traceId: string) {
   const spans: string[] = [];
   const accounted: Parameters<typeof ledgerOf>[0] extends Iterable<infer T> ? T[] : never = [];

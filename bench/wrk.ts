@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-/** What wrk saw. */
+/** Result of wrk. */
 export interface WrkResult {
   readonly requests: number;
   readonly requestsPerSecond: number;
@@ -8,7 +8,7 @@ export interface WrkResult {
   readonly p99Ms: number;
 }
 
-/** Closed load on one thread. Any failed request is an error. */
+/** Runs a closed loop on one thread. Any failed request is an error. */
 export async function runWrk(
   url: string,
   connections: number,

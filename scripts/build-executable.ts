@@ -1,8 +1,8 @@
-// npm run build [-- --arch amd64|arm64] [--outfile FILE]: the program with its runtime as one Linux executable.
+// npm run build [-- --arch amd64|arm64] [--outfile FILE]: builds the program and its runtime as one Linux executable.
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-// Its page is part of the executable.
+// The page is part of the executable.
 import "./build-page.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -21,15 +21,15 @@ const isOwn = process.platform === "linux" && process.arch === ARCHITECTURES[arc
 const build = Bun.spawnSync(
   [
     ...[process.execPath, "build", "--compile", `--outfile=${outfile}`],
-    // For another platform Bun fetches its runtime of the same version from npm.
+    // For another platform, Bun fetches the runtime of its own version from npm.
     ...(isOwn ? [] : [`--target=${target}`]),
     // Chunks keep commands lazy and bytecode saves parsing: `version` starts in 10 ms instead of 35.
     ...["--splitting", "--bytecode", "--format=esm"],
-    // The folder one stands in must not change the program.
+    // Configuration in the current folder must not change the program.
     ...["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
     join(ROOT, "src/cli/executable.ts"),
   ],
-  // Not the root of the project: the build leaves temporary files where it runs.
+  // Not the root of the project, because the build leaves temporary files where it runs.
   { cwd: dirname(outfile), stdout: "ignore", stderr: "pipe" },
 );
 if (build.exitCode !== 0) {

@@ -38,21 +38,21 @@ texts.set("index.html", await renderIndex());
 texts.set("files.js", renderFiles([...page.outputs.map(({ path }) => nameOf(path)), "index.html"]));
 
 await mkdir(dist, { recursive: true });
-// The list last: what it names is there.
+// The list is written last, so that every file that it names exists.
 for (const [name, text] of texts) await replace(name, text);
 for (const name of await readdir(dist)) {
-  // Files of this or another build that is still writing have a process id for an extension.
+  // Files that this or another build is still writing have a process ID as their extension.
   if (!texts.has(name) && !/\.\d+$/.test(name)) await rm(join(dist, name), { force: true });
 }
 
-/** Renamed into place, as another process may be serving the old one now. */
+/** Renames the file into place, because another process may be serving the old one. */
 async function replace(name: string, text: Blob | string): Promise<void> {
   const temporary = join(dist, `${name}.${process.pid}`);
   await Bun.write(temporary, text);
   await rename(temporary, join(dist, name));
 }
 
-/** The browser fetches what the page needs from the start beside it, not when it has come. */
+/** Preloads the page's initial imports, so that the browser fetches them together with the page. */
 async function renderIndex(): Promise<string> {
   const html = await Bun.file(join(ui, "index.html")).text();
   const links = importedBy("page.js").map((name) => `<link rel="modulepreload" href="${name}">`);
@@ -78,7 +78,7 @@ export const preloads = ${JSON.stringify(Object.fromEntries(preloads), null, 2)}
 `;
 }
 
-/** All that a file imports at its start, and what that imports. */
+/** Returns all static imports of a file, direct and indirect. */
 function importedBy(name: string, found = new Set<string>()): string[] {
   for (const { path, kind } of imports.get(name) ?? []) {
     const imported = nameOf(path);

@@ -7,10 +7,10 @@ import { environmentOf, formatFallback } from "../src/cli/shell/settings.ts";
 import { FAILURES } from "../src/http/failure.ts";
 import { ERROR_CODES } from "../src/lib/errors.ts";
 
-/** Tables and flags decide the length of lines in generated pages. */
+/** Turns off the line-length lint in generated pages: tables and flags need long lines. */
 const GENERATED = "<!-- lint disable maximum-line-length -->";
 
-/** `docs/cli.md`, from the tables that the program itself uses. */
+/** Renders `docs/cli.md` from the tables that the program itself uses. */
 export async function renderCliReference(): Promise<string> {
   const commands = await loadCommands(COMMANDS.filter(({ isHidden }) => !isHidden));
   return `${[
@@ -42,7 +42,7 @@ export async function renderCliReference(): Promise<string> {
   ].join("\n")}\n`;
 }
 
-/** `docs/errors.md`, from the table of codes. */
+/** Renders `docs/errors.md` from the table of error codes. */
 export function renderErrorReference(): string {
   const rows = Object.entries(ERROR_CODES).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
   return `${[

@@ -1,5 +1,5 @@
-// Takes the pictures of the page that README and docs show, light and dark, from a chain that runs: `npm run screenshots`.
-// Chromium has to be installed as /usr/bin/chromium. `npm run screenshots -- FOLDER` writes them elsewhere.
+// Takes the screenshots of the page for README and docs, light and dark, from a running chain: `npm run screenshots`.
+// Needs Chromium as /usr/bin/chromium. `npm run screenshots -- FOLDER` writes to another folder.
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { startCollector } from "../src/collector/server.ts";
@@ -66,7 +66,7 @@ try {
   await up.exited;
 }
 
-/** What the page makes of the result of a run whose spans did not all arrive. */
+/** Takes the verify report of a run with missing spans. */
 async function takeLoss(base: string): Promise<void> {
   const file = {
     name: "result.json",
@@ -84,7 +84,7 @@ async function takeLoss(base: string): Promise<void> {
   }
 }
 
-/** The shop under load: for two seconds every eighth batch is answered 202 and forgotten. */
+/** Runs the shop under load. For two seconds every eighth batch is answered with 202 and dropped. */
 async function loseSpans(): Promise<VerifyResult> {
   const topology = parseTopology(await Bun.file(SHOP).text(), SHOP);
   const collector = startCollector({ host: "127.0.0.1", port: 0 });
@@ -116,7 +116,7 @@ async function loseSpans(): Promise<VerifyResult> {
   return result;
 }
 
-/** Three hundred links in ten layers, of which one is told to fail. */
+/** Three hundred links in ten layers, one of which is configured to fail. */
 async function takeMap(): Promise<void> {
   const services = Array.from({ length: 300 }, (_, index) => {
     const calls = index < 30 ? [2 * index + 1, 2 * index + 2] : index < 270 ? [index + 30] : [];

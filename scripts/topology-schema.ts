@@ -1,9 +1,9 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { sharedSchemas, topologySchema } from "../src/topology/document.ts";
 
-/** The JSON Schema of topology documents, made from the checks that the parser uses. */
+/** Builds the JSON Schema of topology documents from the checks that the parser uses. */
 export function renderTopologySchema(): string {
-  // Checks across values (quantiles in order) have no counterpart; the parser makes them.
+  // Only the parser checks relations between values, such as the order of quantiles.
   const schema = toJsonSchema(topologySchema, {
     typeMode: "input",
     errorMode: "ignore",
@@ -19,7 +19,7 @@ export function renderTopologySchema(): string {
   return `${JSON.stringify(described, closeMappings, 2)}\n`;
 }
 
-/** Editors know `false`, and few know `{ not: {} }`. */
+/** Editors understand `false`; few understand `{ not: {} }`. */
 function closeMappings(key: string, value: unknown): unknown {
   return key === "additionalProperties" && JSON.stringify(value) === '{"not":{}}' ? false : value;
 }
