@@ -8,7 +8,7 @@ import { createServer, type ServerHttp2Stream } from "node:http2";
 export interface SinkCounts {
   readonly requests: number;
   readonly bytes: number;
-  /** Bytes of Zipkin JSON only. */
+  /** Spans of Zipkin JSON; other formats count only bytes. */
   readonly spans: number;
 }
 

@@ -139,7 +139,7 @@ class OwnSpans {
     this.#spans++;
   }
 
-  /** Encodes the SDK's spans with the same ids and times. */
+  /** Encodes spans of the SDK in our format, with their ids and times. */
   copy(spans: readonly ReadableSpan[]): Uint8Array {
     for (const span of spans) {
       const isServer = span.name === SERVER_SPAN.name;

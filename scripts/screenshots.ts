@@ -66,7 +66,7 @@ try {
   await up.exited;
 }
 
-/** Takes the verify report of a run with missing spans. */
+/** Takes the page's view of a run with missing spans. */
 async function takeLoss(base: string): Promise<void> {
   const file = {
     name: "result.json",

@@ -4,15 +4,12 @@ import type { Lab } from "../helpers/lab.ts";
 import { FaultBench } from "./scenario.ts";
 import { TestNamespace } from "./test-namespace.ts";
 
-/** Of this process: a namespace takes its time to go, so its name is not used again. */
+/** Counts the namespaces of this process. Deleting a namespace takes time, so its name is not reused. */
 let made = 0;
 
 export type BenchTask = (bench: FaultBench) => Promise<void>;
 
-/**
- * Does tasks in so many namespaces at the same time, each in one that it has for itself meanwhile. `tasks` may be
- * emptied to end early.
- */
+/** Runs tasks concurrently in a number of namespaces, each task alone in its namespace. Empty `tasks` to stop early. */
 export async function runInBenches(
   lab: Lab,
   prefix: string,

@@ -1,7 +1,7 @@
 import type { VerifyResult } from "../../src/contract/verify-result.ts";
 import type { Span } from "../../src/trace/span.ts";
 
-/** One statement for each fault that a result reports, so that it can be compared with what was injected. */
+/** Returns one statement for each fault that a result reports, to compare with the injected faults. */
 export function claimsOf(result: VerifyResult): string[] {
   const claims = result.examples.flatMap(({ traceId, findings }) =>
     findings.flatMap((finding) => {
@@ -15,7 +15,7 @@ export function claimsOf(result: VerifyResult): string[] {
   return claims;
 }
 
-/** The collector stores a copied span once and counts its copies by trace, so no claim names the span. */
+/** The collector stores a duplicated span once and counts duplicates per trace, so no claim names the span. */
 export const COPY = "copy";
 
 export function missing({ traceId, kind, localEndpoint }: Span): string {
@@ -30,7 +30,7 @@ export function repeat(claim: string, count: number): string[] {
   return Array.from({ length: count }, () => claim);
 }
 
-/** Removes what a finding says beyond the fault itself. Spans that cannot be identified are no claim. */
+/** Reduces a finding to the fault itself. Spans that cannot be identified make no claim. */
 function toClaim(finding: string): string | null {
   if (finding.includes("cannot be identified") || finding.includes("arrived more than once")) return null;
   const [claim = finding] =

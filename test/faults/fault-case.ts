@@ -7,7 +7,7 @@ import { type FaultProxy, startFaultProxy } from "../helpers/fault-proxy.ts";
 import { type VerifyRunOptions, verifyRun } from "../helpers/verify-run.ts";
 import { claimsOf } from "./claims.ts";
 
-/** What was injected and what was reported, each a list of statements in the same words. */
+/** Injected and reported faults, each as a list of statements in the same words. */
 export interface Comparison {
   readonly injected: readonly string[];
   readonly reported: readonly string[];
@@ -20,7 +20,7 @@ export interface FaultCase {
   run(requests: number): Promise<Comparison>;
 }
 
-/** Links, and the proxies between them and before their backend. */
+/** Links, and the proxies between them and in front of their backend. */
 export interface Disturbed {
   readonly chain: TestChain;
   readonly proxy: FaultProxy;

@@ -9,8 +9,9 @@ const PAIR = graphOf({ a: { calls: ["b"] }, b: {} });
 const TIMEOUT_MS = 1500;
 
 /**
- * A real nginx on an edge. A proxy behind it counts the requests that it passes on: the others it answered itself.
- * @param reason what verify must say of each request that it answered itself
+ * A real nginx on an edge. A proxy after nginx counts the requests that nginx forwards; nginx answered the others
+ * itself.
+ * @param reason how verify must explain each request that nginx answered itself
  */
 function nginxCase(fault: string, reason: string, directives: string, options: NginxOptions = {}): FaultCase {
   return {
@@ -29,7 +30,7 @@ function nginxCase(fault: string, reason: string, directives: string, options: N
   };
 }
 
-/** A real nginx that sends each request a second time; spans of the second one are dropped at random. */
+/** A real nginx that sends each request twice. Spans of the second one are dropped at random. */
 async function mirror(requests: number, share: number): Promise<Comparison> {
   const injected: string[] = [];
   await using place = startDisturbed(PAIR, (service) => (service === "b" ? nginx.url : null));
@@ -46,7 +47,7 @@ async function mirror(requests: number, share: number): Promise<Comparison> {
   return { reported: await place.verify({ requests }), injected };
 }
 
-/** A gateway that holds back each fifth request for longer than its caller waits. */
+/** A gateway that delays every fifth request for longer than its caller waits. */
 async function timeOut(requests: number): Promise<Comparison> {
   let calls = 0;
   let delayed = 0;

@@ -5,7 +5,7 @@ import { parseLedger } from "../../src/verify/run/ledger-file.ts";
 import { ledgerBytes } from "../helpers/ledger.ts";
 import type { Comparison, FaultCase } from "./fault-case.ts";
 
-/** Damages a copy of a ledger in each of `requests` ways, with as many intact ones between. */
+/** Damages copies of a ledger in `requests` different ways, with as many intact copies in between. */
 function ledgerCase(fault: string, damage: (bytes: Buffer) => Buffer): FaultCase {
   return {
     fault,

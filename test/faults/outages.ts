@@ -22,7 +22,7 @@ const SHAPES = [
 
 const lab = await startLab();
 let failures = 0;
-/** Another number for each deploy, so that each has something to change. */
+/** Differs for each deploy, so that each has something to change. */
 let sleeps = 1;
 for (const [shape, text] of SHAPES) {
   await run(`${shape}: the API server restarts during a deploy`, (bench) => restart(bench, text));
@@ -66,7 +66,7 @@ async function restart(bench: ReleaseBench, text: string): Promise<void> {
   await expectSettled(bench, text);
 }
 
-/** The process's own clock: it is the difference between both that counts. */
+/** Shifts the clock of this process; only the difference to the cluster's clock matters. */
 async function shiftClock(bench: ReleaseBench, text: string, hours: number): Promise<void> {
   using folder = temporaryFolder();
   const preload = join(folder.path, "clock.ts");
@@ -98,7 +98,7 @@ async function stopNode(bench: ReleaseBench): Promise<void> {
   try {
     const condition = ["wait", "node", "--all", "--for=condition=Ready=Unknown", "--timeout=120s"];
     await lab.kubectl(condition);
-    // Its Pod is replaced, which takes a kubelet.
+    // Its Pod is replaced, which needs a kubelet.
     const held = await bench.run("deploy", file, ...FLAGS, "--sleep-time", "9", "--timeout", "20s");
     console.log(`  deploy: ${lines(held.stderr)}`);
     expectThat(held.exitCode === 1, held.stderr);
@@ -130,7 +130,7 @@ function kill(component: string): void {
   process.kill(Number(readFileSync(join(PIDS, component), "utf8")), "SIGKILL");
 }
 
-/** Starts what is not running. */
+/** Starts the parts of the lab that do not run. */
 async function up(): Promise<void> {
   const child = Bun.spawn([LAB, "up"], { stdout: "ignore", stderr: "pipe" });
   if ((await child.exited) !== 0) throw new Error(await child.stderr.text());

@@ -4,7 +4,7 @@ import { LEDGER_FILE_CASES } from "./ledger-file-cases.ts";
 import { PROCESS_CASES } from "./process-cases.ts";
 import { SPAN_CASES } from "./span-cases.ts";
 
-/** The rows of the table of docs/verify.md. */
+/** The rows of the table in docs/verify.md. */
 export const PRECISION_CASES: readonly FaultCase[] = [
   ...SPAN_CASES,
   ...PROCESS_CASES,

@@ -27,7 +27,7 @@ async function killBackend(requests: number) {
   const restarted = (async () => {
     await eventually(() => outer.passed.length > requests || undefined, 60_000);
     outer.isDown = true;
-    // A batch that the backend is taking ends before it is killed.
+    // The backend finishes the batch in progress before it is killed.
     await Bun.sleep(50);
     passedBefore = [...outer.passed];
     await collector.restart();
@@ -59,7 +59,7 @@ async function startRestartable() {
   };
 }
 
-/** From the middle of the run on, no span of the link leaves, and at the end its counters cannot be read. */
+/** From the middle of the run on, the link delivers no spans, and at the end its counters are unreadable. */
 async function killLink(requests: number) {
   await using place = startDisturbed(CHAIN);
   const injected: string[] = [];

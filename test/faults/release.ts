@@ -29,7 +29,7 @@ const RESULTS = process.argv[2] ?? join(tmpdir(), "chain-link-release-faults.jso
 
 interface Count {
   readonly scenario: string;
-  /** Of the undisturbed command. */
+  /** Number of API calls of the undisturbed command. */
   readonly calls: number;
 }
 

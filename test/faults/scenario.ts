@@ -16,7 +16,7 @@ import type { Lab } from "../helpers/lab.ts";
 import { emptyTopology, PAUSE_IMAGE, ReleaseBench } from "../helpers/release.ts";
 import type { TestNamespace } from "./test-namespace.ts";
 
-/** What a release may be. No pod has to start but the load generator's, which a different `sleepSeconds` replaces. */
+/** State of a release. Only the load generator's pod has to start, which a different `sleepSeconds` replaces. */
 interface ReleaseState {
   readonly shape: "chain" | "topology";
   readonly services: number;
@@ -27,7 +27,10 @@ interface ReleaseState {
 const LARGE = { services: 4, sleepSeconds: DEFAULT_SLEEP_SECONDS, networkPolicy: "none" } as const;
 const SMALL = { services: 2, sleepSeconds: 7, networkPolicy: "none" } as const;
 
-/** The two states of each release. The third changes the set of kinds: a ConfigMap against NetworkPolicies. */
+/**
+ * The two states of each release. The third release also changes the kinds of its objects: from a ConfigMap to
+ * NetworkPolicies.
+ */
 const RELEASES = {
   chain: { before: { ...LARGE, shape: "chain" }, after: { ...SMALL, shape: "chain" } },
   topology: { before: { ...LARGE, shape: "topology" }, after: { ...SMALL, shape: "topology" } },
@@ -63,29 +66,29 @@ export const SCENARIOS: readonly Scenario[] = (
   ] as const
 ).map(([release, command]) => ({ name: `${release} | ${command}`, command, ...RELEASES[release] }));
 
-/** What disturbs a command: a kill after a call, or faults from one call on. */
+/** A disturbance of a command: a kill after a call, or faults from one call on. */
 export type Disturbance =
   | { readonly kind: "kill"; readonly call: number }
   | { readonly kind: Fault; readonly call: number; readonly forMs: number };
 
 export interface Outcome {
-  /** The disturbed command itself: `killed`, `done`, or `failed` with its message. */
+  /** How the disturbed command ended. If it failed, `message` has its error. */
   readonly end: "killed" | "done" | "failed";
   readonly message: string;
-  /** Whether the command made so many calls: their number varies by one or two. */
+  /** Whether the command reached the disturbed call; the number of calls varies by one or two. */
   readonly isReached: boolean;
-  /** What is not as it should be after the next plain command; empty when all is. */
+  /** Problems that remain after the next undisturbed command. */
   readonly problems: readonly string[];
-  /** How long the plain command took. */
+  /** Duration of the undisturbed command. */
   readonly recoverySeconds: number;
 }
 
-/** No collector is deployed, so that no pod of it has to start. */
+/** An external collector, so that no collector pod has to start. */
 const ELSEWHERE = "http://zipkin.elsewhere";
 const PLAN_OPTIONS = { forceConflicts: false, takeOwnership: false };
-/** A busy machine may need long for a few objects. */
+/** A busy machine may need minutes for a few objects. */
 const PREPARE_MS = 300_000;
-/** Shorter than the faults that last, longer than any answer on a busy machine. */
+/** Shorter than the lasting faults, longer than any answer on a busy machine. */
 export const REQUEST_SECONDS = 5;
 
 /** One namespace in which commands are disturbed, one after the other. */
@@ -96,14 +99,14 @@ export class FaultBench implements Disposable {
   constructor(
     readonly lab: Lab,
     readonly namespace: TestNamespace,
-    /** Past the proxy. */
+    /** Client that bypasses the proxy. */
     client: ApiClient,
   ) {
     this.#bench = new ReleaseBench(lab, namespace.name);
     this.#store = new ReleaseStore(client, namespace.name, DEFAULT_RELEASE);
   }
 
-  /** How many calls the undisturbed command makes. */
+  /** Returns the number of API calls of the undisturbed command. */
   async countCalls(scenario: Scenario): Promise<number> {
     await this.#prepare(scenario);
     const { calls, end, message } = await this.#runThroughProxy(scenario, {});
@@ -140,7 +143,7 @@ export class FaultBench implements Disposable {
     if (command === "rollback") await this.#deploy(after);
   }
 
-  /** In this process: what is not tested need not start one. */
+  /** Runs in this process: preparation is not under test and needs no process of its own. */
   async #deploy(state: ReleaseState): Promise<void> {
     const target = await this.#target(state);
     const plan = await makePlan(this.#store, target.objects, PLAN_OPTIONS);
@@ -153,7 +156,7 @@ export class FaultBench implements Disposable {
     });
   }
 
-  /** As the command line asks for it. */
+  /** Flags of the state, as on the command line. */
   async #target(state: ReleaseState): Promise<Target> {
     const { services, sleepSeconds, networkPolicy } = state;
     const flags = {
@@ -182,7 +185,7 @@ export class FaultBench implements Disposable {
     return ["deploy", file, ...what, "--network-policy", networkPolicy, "--collector", ELSEWHERE, "--yes"];
   }
 
-  /** The command that is disturbed. */
+  /** Returns the command to disturb. */
   #command({ command, before, after }: Scenario): string[] {
     const commands: Readonly<Record<Command, string[]>> = {
       install: this.#deployCommand(before),
@@ -193,11 +196,11 @@ export class FaultBench implements Disposable {
     return commands[command];
   }
 
-  /** One plain command removes what a disturbed `delete` left. */
+  /** Checks that one undisturbed command removes everything that a disturbed `delete` left. */
   async #deleteRest(end: Outcome["end"]): Promise<string[]> {
     const problems: string[] = [];
     const { exitCode, stderr } = await this.#bench.run("delete", "--yes");
-    // It may have been done before it was killed.
+    // The disturbed command may have finished before it was killed.
     const isGone = stderr.includes("there is no release");
     if (exitCode !== 0 && !isGone) problems.push(`delete ended with ${exitCode}: ${lastLine(stderr)}`);
     if (end === "done" && !isGone) problems.push("delete said that it was done, but something was left");
@@ -206,7 +209,7 @@ export class FaultBench implements Disposable {
     return problems;
   }
 
-  /** One plain command brings everything to what was wanted. */
+  /** Checks that one undisturbed command reaches the desired state. */
   async #deployRest(scenario: Scenario, end: Outcome["end"]): Promise<string[]> {
     const problems: string[] = [];
     const wanted = scenario.command === "upgrade" ? scenario.after : scenario.before;
@@ -236,8 +239,8 @@ export class FaultBench implements Disposable {
   ): Promise<{ end: Outcome["end"]; message: string; calls: number }> {
     const { killAfter, faults } = options;
     let kill = () => {};
-    // Not the calls' numbers: a watch that is given up before it is answered would never be the one to kill behind, and
-    // every answer behind it would be kept back.
+    // Counts answers instead of calls: a watch that is canceled before its answer would never trigger the kill, and
+    // every later answer would be withheld.
     let answers = 0;
     const proxy = await ApiProxy.start(this.lab.kubeconfig, {
       ...(faults === undefined ? {} : { faults }),
@@ -279,7 +282,7 @@ const SILENT: DeployReporter = {
   onWaitEnd() {},
 };
 
-/** Every disturbance of a command with so many calls; those that last come last. */
+/** Lists every disturbance of a command with this many calls, lasting ones last. */
 export function listDisturbances(calls: number): Disturbance[] {
   const numbers = Array.from({ length: calls }, (_, index) => index + 1);
   return [
@@ -295,7 +298,7 @@ export function describeDisturbance(disturbance: Disturbance): string {
   return `${disturbance.kind}, ${disturbance.forMs === 0 ? "once" : `for ${disturbance.forMs / 1000} s`}`;
 }
 
-/** A message that a person can do something with, not a stack trace. */
+/** Whether a person can act on the message; a stack trace does not count. */
 export function isClear(message: string): boolean {
   return message !== "" && !/^\s+at |TypeError|\[object/.test(message);
 }
@@ -329,7 +332,7 @@ function expectedNames({ shape, services, networkPolicy }: ReleaseState): string
   ].sort();
 }
 
-/** The error, without the level and the hint below it. */
+/** Returns the error without its level and without the hint below it. */
 function lastLine(stderr: string): string {
   const lines = stderr.split("\n").filter((line) => line.startsWith("ERROR"));
   return (lines.at(-1) ?? stderr.trimEnd().split("\n").at(-1) ?? "").replace(/^ERROR\s+/, "");

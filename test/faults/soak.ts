@@ -60,7 +60,7 @@ try {
 }
 process.exit(isPassed ? 0 : 1);
 
-/** With the mean of the load averages of the run. */
+/** Adds the mean load average of the run. */
 async function verify(topology: string, requests: number) {
   const startMs = performance.now();
   const child = Bun.spawn(

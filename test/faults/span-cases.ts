@@ -4,7 +4,7 @@ import type { VerifyRunOptions } from "../helpers/verify-run.ts";
 import { altered, COPY, missing } from "./claims.ts";
 import { type Comparison, type FaultCase, startDisturbed } from "./fault-case.ts";
 
-/** Fan-out, retries, and links that answer some requests with an error. */
+/** Fan-out, retries, and links that answer some requests with errors. */
 const TREE = graphOf({
   front: { calls: ["catalog", ["reviews", "ads"], { service: "checkout", retries: 2 }] },
   catalog: { calls: ["store"] },
@@ -58,7 +58,7 @@ function copy(span: Span, injected: string[]): readonly Span[] {
 }
 
 const isChosen = (share: number) => Math.random() < share;
-/** A third of the traces, the same ones for all spans. */
+/** Selects a third of the traces, the same ones for all spans. */
 const isOfThird = ({ traceId }: Span) => Number.parseInt(traceId.slice(-4), 16) % 3 === 0;
 
 export const SPAN_CASES: readonly FaultCase[] = [
@@ -103,7 +103,7 @@ export const SPAN_CASES: readonly FaultCase[] = [
   spanCase("as many spans dropped as copied", balanced()),
 ];
 
-/** Copies a span after each one that it drops. */
+/** Duplicates one span for each span that it drops. */
 function balanced(): Edit {
   let owed = 0;
   return (span, injected) => {

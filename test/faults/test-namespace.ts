@@ -11,7 +11,7 @@ import { followCollection } from "../../src/kubernetes/api/watch.ts";
 
 const RELEASE_RESOURCES: readonly Resource[] = [...MEMBER_RESOURCES, RESOURCES.secret, RESOURCES.lease];
 const LIMIT_RANGES: Resource = { apiVersion: "v1", kind: "LimitRange", plural: "limitranges" };
-/** No node has so much: pods stay with us, and no kubelet spends seconds on each. */
+/** More than any node has, so that no node takes the pods and no kubelet spends seconds on each. */
 const NO_NODE = {
   apiVersion: "v1",
   kind: "LimitRange",
@@ -26,17 +26,17 @@ const NO_NODE = {
     ],
   },
 };
-/** Reserved for documentation: nobody is there. */
+/** Reserved for documentation, so it never answers. */
 const NO_ADDRESS = "192.0.2.1";
 const FINALIZER = "chain-link.dev/test";
 const WIPE_MS = 30_000;
 
-/** How long a pod needs to get ready, and to end: longer than an answer, so that commands have to wait for it. */
+/** Time that a pod takes to become ready and to end: longer than an answer, so that commands have to wait for it. */
 const POD_STEP_MS = 300;
 
 /**
- * A namespace that is used again and again: making and removing one costs the cluster more than a whole deploy does.
- * It says of its pods what a kubelet would.
+ * A reusable namespace, because creating and deleting one costs the cluster more than a whole deploy. It reports the
+ * status of its pods in place of a kubelet.
  */
 export class TestNamespace {
   readonly #client: ApiClient;
@@ -61,7 +61,10 @@ export class TestNamespace {
     return namespace;
   }
 
-  /** The release's objects, its record and its lock, as `Kind/name`; not what the cluster made of them. */
+  /**
+   * Returns the release's objects, its record and its lock as `Kind/name`, without objects that the cluster created
+   * from them.
+   */
   async list(): Promise<string[]> {
     const lists = await Promise.all(
       RELEASE_RESOURCES.map((resource) => this.#client.listAll(resource, this.name, { metadataOnly: true })),
@@ -75,7 +78,7 @@ export class TestNamespace {
       .sort();
   }
 
-  /** Gives Services a ready address: pods that are on no node never become endpoints. */
+  /** Gives Services a ready address, because pods without a node never become endpoints. */
   async addEndpoints(services: readonly string[]): Promise<void> {
     for (const service of services) {
       const slice = {
@@ -89,7 +92,7 @@ export class TestNamespace {
     }
   }
 
-  /** Removes everything without any help of what is tested. */
+  /** Removes everything without the code under test. */
   async wipe(): Promise<void> {
     const giveUpAtMs = performance.now() + WIPE_MS;
     for (;;) {
@@ -125,7 +128,7 @@ export class TestNamespace {
     void followCollection(this.#client, RESOURCES.pod, this.name, {}, follower, this.#end.signal);
   }
 
-  /** A new pod gets ready; one that is deleted ends. */
+  /** Makes a new pod ready and ends a deleted one. */
   async #advance({ metadata, status }: LiveObject): Promise<void> {
     const isEnding = metadata.deletionTimestamp !== undefined;
     if (!isEnding && status?.phase === "Running") return;
@@ -144,11 +147,11 @@ export class TestNamespace {
         await patch("", { metadata: { uid, finalizers: null } });
         return;
       }
-      // Without a finalizer a pod that was never on a node is gone at once.
+      // Without a finalizer, a pod that never had a node disappears at once.
       await patch("", { metadata: { uid, finalizers: [FINALIZER] } });
       await patch("/status", { metadata: { uid }, status: { phase: "Running", conditions: [ready] } });
     } catch (error) {
-      // It is gone, or another of its name is there.
+      // The pod is gone, or another one has its name.
       if (!(error instanceof ApiError) || ![404, 409, 422].includes(error.status)) throw error;
     }
   }

@@ -1,13 +1,13 @@
 import type { Finished } from "../helpers/cli.ts";
 import type { ReleaseBench } from "../helpers/release.ts";
 
-/** A change of a release: what is installed, what it is upgraded to, and back again. */
+/** A change of a release: install `before`, upgrade to `after`, roll back. */
 export interface UpgradeCase {
   readonly shape: "chain" | "topology" | "both";
   readonly change: string;
   readonly before: Wanted;
   readonly after: Wanted;
-  /** Service that requests are sent to during the change; `null` where none are sent. */
+  /** Service that receives requests during the change; `null` to send none. */
   readonly entry: string | null;
 }
 
@@ -17,7 +17,7 @@ export type Wanted = readonly string[] | { readonly services: string } | { reado
 export const STEPS = ["install", "upgrade", "rollback"] as const;
 export type Step = (typeof STEPS)[number];
 
-/** What one step came to. */
+/** Result of one step. */
 export interface StepResult {
   readonly shape: string;
   readonly change: string;
@@ -25,22 +25,22 @@ export interface StepResult {
   /** `2 created, 3 updated, 4 unchanged, 0 deleted`. */
   readonly sent: string;
   readonly seconds: number;
-  /** What is not as it should be; empty when all is. */
+  /** Description of a wrong result; empty if there is none. */
   readonly problem: string;
-  /** Requests that were sent meanwhile, and those that failed; `null` where none were sent. */
+  /** Number of requests sent during the step; `null` if none were sent. */
   readonly requests: number | null;
   readonly lost: number | null;
-  /** What became of those that failed, by their number. */
+  /** Number of failed requests by outcome. */
   readonly failures: Readonly<Record<string, number>>;
 }
 
-/** Without load: a request through 60 links costs a small machine more than the change itself. */
+/** These run without load: a request through 60 links costs a small machine more than the change itself. */
 const WIDE = "58 to 60 services";
 const chain = (links: number) => ["--instances", String(links), "--slow", "off"];
 const BASE = "front: { entry: true, calls: [a, b] }, a: { calls: [c] }";
 const graph = (more: string, base = BASE) => ({ services: `{ ${base}, ${more} }` });
 const CHAIN_ENTRY = "chain-link-service-0";
-/** A topology whose entry is called like that of a chain, so that requests can go on during the change. */
+/** A topology whose entry has the name of a chain's entry, so that requests continue during the change. */
 const LIKE_CHAIN = graph("b: {}, c: {}", BASE.replace("front:", `${CHAIN_ENTRY}:`));
 const OLD = graph("b: {}, c: {}");
 const wide = (services: number) => {
@@ -93,10 +93,10 @@ export const CASES: readonly UpgradeCase[] = [
   { shape: "both", change: "topology to chain", before: LIKE_CHAIN, after: chain(3), entry: CHAIN_ENTRY },
 ];
 
-/** Requests a second that are sent while a release is changed. */
+/** Requests per second during a change. */
 const RATE = 50;
 
-/** Runs the steps of one case in a namespace of its own, and looks at what each came to. */
+/** Runs the steps of one case in its own namespace and checks each result. */
 export async function runCase(
   bench: ReleaseBench,
   image: string,
@@ -168,12 +168,12 @@ interface Counted {
   readonly failures: Readonly<Record<string, number>>;
 }
 
-/** A Pod that sends requests until it is told to end. */
+/** A Pod that sends requests until it is stopped. */
 class Load {
   private constructor(
     readonly bench: ReleaseBench,
     readonly name: string,
-    /** Followed from the start: the log of a Pod that is deleted is gone with it. */
+    /** Follows the log from the start, because the log of a deleted Pod is gone. */
     readonly log: Promise<{ readonly stdout: string }>,
   ) {}
 

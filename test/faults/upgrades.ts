@@ -13,7 +13,7 @@ import { startLab, stopLab } from "../helpers/lab.ts";
 import { ReleaseBench } from "../helpers/release.ts";
 import { CASES, runCase, type StepResult } from "./upgrade-case.ts";
 
-/** Pods take their time to start, the machine has time for other cases meanwhile. */
+/** Pods take time to start, so the machine can run other cases meanwhile. */
 const PARALLEL = 3;
 const PAGE = new URL("../../docs/upgrades.md", import.meta.url);
 const filter = process.argv[2] ?? "";

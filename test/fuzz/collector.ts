@@ -31,9 +31,9 @@ const whole = Array.from({ length: 8 }, () => chain).flat();
 const WHOLE_JSON = Buffer.from(JSON.stringify(whole));
 const WHOLE_PROTOBUF = encodeZipkinProtobuf(whole);
 
-/** Patterns of spans change nothing: not what is read, and not what is refused. */
+/** Checks that span patterns change neither the decoded spans nor the rejected batches. */
 function readTwice(read: () => Iterable<Span[]>, plainly: () => Iterable<Span[]>): Span[] {
-  // Whole spans pay for a look at damaged ones, which would soon be read without patterns.
+  // Intact spans come between damaged ones, because the decoder stops using patterns after many damaged spans.
   for (const _ of decodeZipkinSlices(WHOLE_JSON));
   for (const _ of decodeZipkinProtobuf(WHOLE_PROTOBUF));
   let spans: Span[];
@@ -90,7 +90,7 @@ const WORDS = [
   ":",
 ];
 
-/** Damaged batches of one trace grow it: more of them in one store would measure how long it takes to read. */
+/** Damaged batches grow one trace; with more of them in one store, reading it would dominate the run time. */
 const BATCHES_A_STORE = 40;
 
 let store = new SpanStore();
@@ -122,7 +122,7 @@ process.stdout.write(
   `${count} batches, seeds ${first} to ${first + count - 1}: ${taken} spans stored, the rest refused\n`,
 );
 
-/** One to four places cut out, overwritten, doubled or filled with what decoders trip over. */
+/** Damages one to four places: cuts, overwrites, doubles them or inserts values that decoders get wrong. */
 function damage(body: Buffer, random: () => number): Uint8Array {
   let bytes = Buffer.from(body);
   const below = (limit: number) => Math.floor(random() * limit);

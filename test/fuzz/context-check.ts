@@ -6,7 +6,7 @@ import { extractContext, type IncomingContext } from "../../src/trace/context.ts
 import { isRunId, RunIds } from "../../src/trace/run.ts";
 import { seededRandom } from "./http-inputs.ts";
 
-/** A request of a load generator, which names the low half of its trace id as parent. */
+/** A request of the load generator, which uses the low half of its trace ID as the parent ID. */
 const OF_RUN = new RunIds("0af7651916cd43dd").traceId(41);
 const HEX = "0123456789abcdef";
 const FORMS = [
@@ -40,9 +40,9 @@ const NAMES = [
 ];
 
 /**
- * One request, the same for the same seed, with broken context headers: what a link reads in place must be what the plain extraction says, and what
- * it sends on must be a context again, the same trace and no other.
- * @throws {Error} when the two differ
+ * Checks one request with broken context headers, which depends only on the seed. The link's in-place reader must agree
+ * with the plain extraction, and the forwarded headers must be a valid context of the same trace.
+ * @throws {Error} if they differ
  */
 export function checkContext(seed: number): void {
   const random = seededRandom(seed);
@@ -106,7 +106,7 @@ function checkSentOn(
     throw new Error(`not a head: ${JSON.stringify(lines)}`);
   const passed = extractContext((name) => next.fields.get(name));
   const isSame = passed.traceId?.padStart(32, "0") === context.traceId.padStart(32, "0");
-  // Where no form with ids was asked for, none leaves.
+  // Without a format that carries ids, no ids are sent.
   const isWhole =
     isSame &&
     passed.sampled === context.isSampled &&

@@ -11,10 +11,10 @@ import { Sweeper } from "../../src/http/sweeper.ts";
 import { readRequests, readResponse } from "../http/oracle.ts";
 import { cut, randomRequests, randomResponse, seededRandom } from "./http-inputs.ts";
 
-/** Small, so that inputs reach them. */
+/** Small limits, so that inputs reach them. */
 const LIMITS = { headBytes: 2048, bodyBytes: 4096 };
 
-/** A socket without a network: it takes what is written. */
+/** A socket without a network, which accepts every write. */
 class Sink {
   text = "";
   isClosed = false;
@@ -39,7 +39,7 @@ class Sink {
 const REQUEST = Buffer.from("GET / HTTP/1.1\r\n\r\n");
 const HEAD_REQUEST = Buffer.from("HEAD / HTTP/1.1\r\n\r\n");
 
-/** Reads one random response in random pieces, and throws when it is read otherwise than the oracle reads it. */
+/** Reads one random response in random chunks and throws if the result differs from the oracle's. */
 export function checkResponse(seed: number): void {
   const random = seededRandom(seed);
   const text = randomResponse(random);
@@ -92,7 +92,7 @@ export function checkResponse(seed: number): void {
   }
 }
 
-/** Reads random requests of one connection in random pieces, and throws when they are not those of the oracle. */
+/** Reads random requests of one connection in random chunks and throws if they differ from the oracle's. */
 export function checkRequests(seed: number): void {
   const random = seededRandom(seed);
   const text = randomRequests(random);

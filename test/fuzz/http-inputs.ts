@@ -1,4 +1,4 @@
-/** Inputs for the readers of HTTP: messages as peers send them, broken at random, and cut into random pieces. */
+/** Inputs for the HTTP readers: messages as peers send them, damaged at random and cut into random chunks. */
 import type { Random } from "../../src/lib/random.ts";
 
 const RESPONSES = [
@@ -31,7 +31,7 @@ const REQUESTS = [
   "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
 ];
 
-/** What breaks readers. */
+/** Fragments that often break readers. */
 const PIECES = [
   ..."\r\n\r\n|\r|\n|\r\n |\r\n\t|:| :|: |\0|\x7f|\x80|\xff| |\t|,|;|0|f|-1|+5|0x5|99999999999999999|4096|4097".split(
     "|",
@@ -70,7 +70,7 @@ export function randomResponse(random: Random): string {
   return mutate(RESPONSES[below(random, RESPONSES.length)] ?? "", random);
 }
 
-/** One to three requests on one connection. */
+/** Makes one to three requests of one connection. */
 export function randomRequests(random: Random): string {
   let text = "";
   for (let i = below(random, 3); i >= 0; i--) text += REQUESTS[below(random, REQUESTS.length)] ?? "";
@@ -97,7 +97,7 @@ function mutate(text: string, random: Random): string {
         break;
       default: {
         const piece = PIECES[below(random, PIECES.length)] ?? "";
-        // Mostly where a line begins, as a peer would.
+        // Mostly at the start of a line, as a peer would.
         const line = mutated.indexOf("\r\n", at);
         const place = line === -1 || random() < 0.3 ? at : line + 2;
         mutated = mutated.slice(0, place) + piece + mutated.slice(place);
@@ -107,7 +107,7 @@ function mutate(text: string, random: Random): string {
   return mutated;
 }
 
-/** The whole at once, byte by byte, or something between. */
+/** Cuts the input into one chunk, single bytes, or something in between. */
 export function cut(text: string, random: Random): Buffer[] {
   const longest = [text.length, 1, 3, 40][below(random, 4)] ?? 1;
   const pieces: Buffer[] = [];
@@ -123,7 +123,7 @@ export function below(random: Random, limit: number): number {
   return Math.floor(random() * limit);
 }
 
-/** Mulberry32: the same numbers for the same seed. */
+/** Mulberry32: returns the same numbers for the same seed. */
 export function seededRandom(seed: number): Random {
   let state = seed | 0;
   return () => {

@@ -4,14 +4,17 @@ import { Agent, request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { load } from "js-yaml";
 
-/** What happens to a call. `lost` and `timeout` reach the API server, only their answers are not given. */
+/**
+ * What the proxy does to a call. With `lost` and `timeout` the call reaches the API server, but its answer does not
+ * return.
+ */
 export const FAULTS = ["500", "429", "reset", "lost", "timeout"] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** Which calls are faulted: from the one with this number on, for so long; for 0 ms just this one. */
+/** The calls that fail: all calls for `forMs` from call number `from` on; with 0 ms only that call. */
 export interface FaultPlan {
   readonly fault: Fault;
-  /** From 1. */
+  /** Number of the first call that fails, from 1. */
   readonly from: number;
   readonly forMs: number;
 }
@@ -23,13 +26,16 @@ export interface RecordedCall {
 
 export interface ApiProxyOptions {
   readonly faults?: FaultPlan;
-  /** Told when the API server has answered a call, before the client is. `false` keeps the answer back for ever. */
+  /**
+   * Called when the API server has answered a call, before the client gets the answer. `false` withholds the answer
+   * forever.
+   */
   readonly onAnswered?: (call: number) => boolean;
-  /** Added to each call, half before and half behind it. */
+  /** Delay added to each call, half before and half after it. */
   readonly delayMs?: number;
 }
 
-/** Stands in front of a real API server: counts calls, and spoils some. */
+/** A proxy in front of a real API server that counts calls and makes some of them fail. */
 export class ApiProxy {
   readonly calls: RecordedCall[] = [];
   readonly url: string;
@@ -73,7 +79,7 @@ export class ApiProxy {
     return new ApiProxy(server, new URL(cluster.server ?? ""), agent, options);
   }
 
-  /** Writes a kubeconfig of this proxy. */
+  /** Writes a kubeconfig that points to this proxy. */
   writeKubeconfig(path: string): string {
     const config = {
       apiVersion: "v1",
@@ -148,7 +154,7 @@ export class ApiProxy {
       return;
     }
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-    // A watch has nothing to say at first, but the client wants to know that it began.
+    // A watch may send nothing at first, but the client waits for its head.
     outgoing.flushHeaders();
     answer.on("error", () => outgoing.destroy());
     answer.pipe(outgoing);

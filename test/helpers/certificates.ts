@@ -7,18 +7,18 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** Certificates of a server on `localhost` and 127.0.0.1, and what may be wrong with one. */
+/** Certificates of a server on `localhost` and 127.0.0.1: a valid one, and invalid ones of several kinds. */
 export interface Certificates {
-  /** Signs all but `selfSigned`. */
+  /** The authority that signs all certificates except `selfSigned`. */
   readonly authority: string;
   readonly good: Certificate;
   readonly selfSigned: Certificate;
   readonly expired: Certificate;
-  /** For `other.example`. */
+  /** A certificate for `other.example`. */
   readonly otherName: Certificate;
 }
 
-/** A self-signed certificate that names `localhost` in its common name only. */
+/** Makes a self-signed certificate that names `localhost` only in its common name. */
 export function makeCommonNameOnly(): Certificate {
   const folder = mkdtempSync(join(tmpdir(), "chain-link-certificates-"));
   try {
@@ -52,7 +52,7 @@ export function makeCommonNameOnly(): Certificate {
 const KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 const LOCAL = "subjectAltName=DNS:localhost,IP:127.0.0.1";
 
-/** Needs `openssl`. */
+/** Makes the certificates with `openssl`, which has to be installed. */
 export function makeCertificates(): Certificates {
   const folder = mkdtempSync(join(tmpdir(), "chain-link-certificates-"));
   const path = (name: string) => join(folder, name);

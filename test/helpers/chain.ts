@@ -23,21 +23,21 @@ export interface TestChain {
   readonly logLines: string[];
   readonly accessLines: string[];
   link(name: string): Link;
-  /** Ends the links, so that all spans are delivered, and gives those. */
+  /** Stops the links, which delivers all spans, and returns these. */
   stop(): Promise<readonly Span[]>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface TestChainOptions {
-  /** Instead of the defaults of a test: silent, batches at once, random 0.5. */
+  /** Overrides the defaults of a test: no log, batches sent at once, random numbers 0.5. */
   readonly link?: Partial<LinkOptions>;
-  /** Base URLs that no link serves. */
+  /** Base URLs of services that are not links. */
   readonly urls?: Readonly<Record<string, string>>;
-  /** Services that are not started; calls to them go to `urls` or are refused. */
+  /** Services that are not started. Calls to them go to `urls` or are refused. */
   readonly absent?: readonly string[];
 }
 
-/** All links of a topology in this process, and a backend for their spans. */
+/** Starts all links of a topology in this process, and a backend for their spans. */
 export function startChain(topology: Topology, options: TestChainOptions = {}): TestChain {
   const backend = startBackend();
   const links = new Map<string, Link>();
@@ -99,24 +99,24 @@ export function startChain(topology: Topology, options: TestChainOptions = {}): 
   };
 }
 
-/** Nobody listens there. */
+/** A URL on which nothing listens. */
 export const CLOSED_PORT = "http://127.0.0.1:1";
 
-/** A plain chain without slow requests. */
+/** Builds a plain chain without slow requests. */
 export function quickChain(...names: readonly string[]): Topology {
   return chainOf(names, { slow: false });
 }
 
 export interface ServiceFields extends Partial<Omit<Service, "name" | "steps" | "behavior">> {
-  /** What is not said is plain. */
+  /** Overrides the default behavior. */
   readonly behavior?: Partial<Behavior>;
-  /** In order; a nested list at the same time. */
+  /** Calls in order; those of a nested list run in parallel. */
   readonly calls?: readonly (CallFields | readonly CallFields[])[];
 }
 
 type CallFields = string | ({ readonly service: string } & Partial<Call>) | Sleep;
 
-/** A call graph; the first service is the entry. */
+/** Builds a call graph; the first service is the entry. */
 export function graphOf(services: Readonly<Record<string, ServiceFields>>): Topology {
   const action = (fields: CallFields): Call | Sleep => {
     if (typeof fields === "object" && "sleep" in fields) return fields;

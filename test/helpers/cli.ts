@@ -12,13 +12,13 @@ export interface Finished {
 }
 
 export interface RunOptions {
-  /** Added to an environment without variables of ours. */
+  /** Variables that are added to an environment without chain-link's own. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly stdin?: string;
 }
 
-/** Runs the executable to its end. */
+/** Runs the executable until it exits. */
 export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
   const child = Bun.spawn([EXECUTABLE, ...args], {
     stdin: new TextEncoder().encode(options.stdin ?? ""),
@@ -35,7 +35,7 @@ export async function runCli(args: readonly string[], options: RunOptions = {}):
   return { exitCode, stdout, stderr };
 }
 
-/** What `up -o json` prints. */
+/** Output of `up -o json`. */
 export interface UpFacts {
   readonly name: string;
   readonly page: string | null;
@@ -47,13 +47,13 @@ export interface UpFacts {
 export interface RunningUp {
   readonly facts: UpFacts;
   readonly pid: number;
-  /** Everything on standard output so far. */
+  /** Returns standard output so far. */
   readonly stdout: () => string;
   readonly signal: (name: "SIGINT" | "SIGTERM" | "SIGKILL") => void;
   readonly exited: Promise<number>;
 }
 
-/** Starts `up -o json` and waits until it says that all links are ready. */
+/** Starts `up -o json` and waits until it reports that all links are ready. */
 export async function startUp(args: readonly string[], options: RunOptions = {}): Promise<RunningUp> {
   const child = Bun.spawn([EXECUTABLE, "up", "-o", "json", ...args], {
     stdin: "ignore",
@@ -81,13 +81,13 @@ export async function startUp(args: readonly string[], options: RunOptions = {})
   };
 }
 
-/** A folder that is removed when the test ends. */
+/** Creates a folder that is removed at the end of the test. */
 export function temporaryFolder(): { readonly path: string; [Symbol.dispose](): void } {
   const path = mkdtempSync(join(tmpdir(), "chain-link-test-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Polls until `probe` gives something; the bound is only for a test that fails. */
+/** Polls until `probe` returns a value. The timeout only ends a failing test. */
 export async function eventually<T>(
   probe: () => Promise<T | undefined> | T | undefined,
   withinMs = 15_000,

@@ -3,7 +3,7 @@ import { EXECUTABLE } from "./cli.ts";
 export interface CollectorProcess {
   readonly url: string;
   readonly pid: number;
-  /** Everything on standard error so far. */
+  /** Returns standard error so far. */
   readonly stderr: () => string;
   readonly signal: (name: "SIGINT" | "SIGTERM" | "SIGKILL") => void;
   readonly exited: Promise<number>;

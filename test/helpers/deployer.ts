@@ -2,21 +2,21 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Lab } from "./lab.ts";
 
-/** One rule of a Role, as YAML has it. */
+/** One rule of a Role, as written in YAML. */
 export interface RoleRule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly verbs: readonly string[];
 }
 
-/** The rules of the Role that docs/kubernetes.md shows. */
+/** Returns the rules of the Role that docs/kubernetes.md documents. */
 export function documentedRules(): RoleRule[] {
   const docs = readFileSync(join(import.meta.dir, "../../docs/kubernetes.md"), "utf8");
   const [, text = ""] = /```yaml\n([^`]*kind: Role\n[^`]*)```/.exec(docs) ?? [];
   return (Bun.YAML.parse(text) as { rules: RoleRule[] }).rules;
 }
 
-/** A service account with a Role, and no more; gives its kubeconfig, which is written into `folder`. */
+/** Creates a service account that has only the given Role. Writes its kubeconfig into `folder` and returns the path. */
 export async function createDeployer(
   lab: Lab,
   namespace: string,

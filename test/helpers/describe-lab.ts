@@ -1,4 +1,4 @@
-// Apart from lab.ts and release.ts, which programs outside the test runner import too.
+// Not in lab.ts or release.ts, because programs outside the test runner import those and cannot import bun:test.
 import { afterAll, beforeAll, describe } from "bun:test";
 import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "./lab.ts";
 import { ReleaseBenches } from "./release.ts";

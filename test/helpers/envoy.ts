@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { eventually, temporaryFolder } from "./cli.ts";
 import { freePort } from "./free-port.ts";
 
-/** `test/helpers/get-envoy` fetches it. */
+/** Envoy, if `test/helpers/get-envoy` has fetched it. */
 export const ENVOY = Bun.which("envoy") ?? join(import.meta.dir, "../../.cache/envoy/envoy");
 
 export const hasEnvoy = existsSync(ENVOY);
@@ -11,17 +11,17 @@ export const hasEnvoy = existsSync(ENVOY);
 export interface EnvoyOptions {
   /** @default none */
   readonly tracer?: "opentelemetry" | "zipkin" | "none";
-  /** What takes its spans: the embedded collector, or a Zipkin for the tracer of that name. */
+  /** Receiver of its spans: the embedded collector, or a Zipkin for Envoy's Zipkin tracer. */
   readonly collectorUrl?: string;
-  /** In whose name it reports. @default envoy */
+  /** Service name of its spans. @default envoy */
   readonly serviceName?: string;
-  /** A span for the request that came in, and one for the request upstream. @default false: one for both */
+  /** Whether it records one span for the incoming and one for the upstream request. @default false: one for both */
   readonly hasUpstreamSpan?: boolean;
 }
 
 const TYPE = "type.googleapis.com/envoy.";
 
-/** A real Envoy before `target`. */
+/** Starts a real Envoy in front of `target`. */
 export async function startEnvoy(
   target: string,
   options: EnvoyOptions = {},
@@ -45,7 +45,7 @@ export async function startEnvoy(
         "@type": `${TYPE}config.trace.v3.ZipkinConfig`,
         collector_cluster: "collector",
         collector_endpoint: "/api/v2/spans",
-        // The cluster is no name that the embedded collector answers to.
+        // The embedded collector does not answer to the name of the cluster.
         collector_hostname: "localhost",
         collector_endpoint_version: "HTTP_JSON",
         shared_span_context: false,
@@ -99,7 +99,7 @@ export async function startEnvoy(
   const quiet = ["--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error"];
   const child = Bun.spawn([ENVOY, "-c", config, ...quiet], { stdout: "ignore", stderr: "inherit" });
   const url = `http://127.0.0.1:${port}`;
-  // A connection is no request, which would be traced.
+  // A TCP connection, because a request would be traced.
   await eventually(async () => (await isListening(port)) || undefined);
   return {
     url,

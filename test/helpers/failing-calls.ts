@@ -5,7 +5,7 @@ import type { Span } from "../../src/trace/span.ts";
 import { startChain } from "./chain.ts";
 import { readPrometheusText } from "./prometheus-text.ts";
 
-/** A kind of failure, and what a link must say of it. */
+/** A kind of failure, and how a link must report it. */
 export interface FailureKind {
   readonly reason: string;
   readonly message: string;
@@ -13,7 +13,7 @@ export interface FailureKind {
   readonly status?: number;
 }
 
-/** How a service calls `BAD` and `BAD2`, which fail, and `ok`, which does not; and the attempts that fail then. */
+/** How a service calls `BAD` and `BAD2`, which fail, and `ok`, which does not; and how many attempts fail. */
 export const SHAPES = {
   single: { calls: "[BAD]", failed: 1 },
   "first in order": { calls: "[BAD, ok]", failed: 1 },
@@ -42,7 +42,9 @@ type Shape = (typeof SHAPES)[keyof typeof SHAPES];
 
 const ALL_SHAPES: readonly (readonly [what: string, shape: Shape])[] = Object.entries(SHAPES);
 
-/** A service for each shape; the link that is asked plays all of them. `timeout` is that of the calls that fail. */
+/**
+ * Renders a service for each shape; the link under test serves all of them. `timeout` applies to the calls that fail.
+ */
 export function renderFailingTopology(timeout = "3s"): string {
   const services = ALL_SHAPES.map(([, shape], index) => {
     const calls = shape.calls.replace(
@@ -70,13 +72,13 @@ export function failingTopology(timeout?: string) {
 }
 
 export interface CheckOptions {
-  /** Of the calls that fail. */
+  /** Timeout of the calls that fail. */
   readonly timeout?: string;
-  /** Takes away what a call needs, when all other connections are there. */
+  /** Removes what a call needs, after all other connections are open. */
   readonly prepare?: () => void | Promise<void>;
 }
 
-/** Runs every shape with `bad` at this URL. */
+/** Runs every shape with `BAD` at this URL. */
 export async function checkFailingCalls(
   kind: FailureKind,
   url: string,
@@ -104,7 +106,7 @@ interface Answer {
   readonly ledger: string | null;
 }
 
-/** Asks a link that plays each shape, twice, and checks its answers and counters. */
+/** Sends each shape's request twice to a link, and checks its answers and counters. */
 export async function askEachShape(url: string, kind: FailureKind): Promise<readonly Answer[]> {
   const answers: Answer[] = [];
   const { status = 502, reason, message } = kind;
@@ -122,7 +124,7 @@ export async function askEachShape(url: string, kind: FailureKind): Promise<read
       expect(JSON.parse(text).message).toEndWith(` failed: ${message}`);
       const after = await readCounters(url);
       const moved = (key: string) => (after.get(key) ?? 0) - (before.get(key) ?? 0);
-      // The middle link counts for itself.
+      // The link in the middle counts this failure itself.
       const isOwn = what !== "below another link";
       expect([what, "failed", moved(`failed ${reason}`)]).toEqual([what, "failed", isOwn ? failed : 0]);
       expect([what, "answered", moved(`answered ${status}`)]).toEqual([what, "answered", 1]);
@@ -156,7 +158,7 @@ async function readCounters(url: string): Promise<ReadonlyMap<string, number>> {
   return counters;
 }
 
-/** Checks that the ledgers account for exactly the spans that arrived, and that those name the failure. */
+/** Checks that the ledgers account for exactly the spans that arrived, and that these spans name the failure. */
 export function expectWholeLedgers(
   answers: readonly Answer[],
   spans: readonly Span[],

@@ -1,20 +1,20 @@
 import type { Span } from "../../src/trace/span.ts";
 import { decodeZipkinJson } from "../../src/trace/zipkin-json.ts";
 
-/** Stands between exporters and a backend, and does to their spans what a test wants. */
+/** A proxy between exporters and a backend that changes, drops or delays spans for a test. */
 export interface FaultProxy {
   readonly url: string;
-  /** What is sent on instead of a batch; `null`: answered 202 and forgotten. */
+  /** Returns the spans to forward instead of a batch; `null` drops the batch after answering 202. */
   edit: (spans: readonly Span[]) => readonly Span[] | null;
-  /** Answers 503 and takes nothing. */
+  /** Whether it answers 503 and accepts nothing. */
   isDown: boolean;
-  /** How late batches are sent on; they are answered at once. */
+  /** Delay before a batch is forwarded. The exporter gets its answer at once. */
   delayMs: number;
-  /** Spans that came in while it was not down. */
+  /** Number of spans that it accepted. */
   readonly received: number;
-  /** Spans that it did not send on. */
+  /** Number of spans that it dropped. */
   readonly forgotten: number;
-  /** Those that the backend took. */
+  /** Spans that the backend accepted. */
   readonly passed: readonly Span[];
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -73,7 +73,7 @@ export function startFaultProxy(backendUrl: string): FaultProxy {
   return proxy;
 }
 
-/** Stands between two links, and changes the headers of requests; `toAnswer` changes those of answers. */
+/** Starts a proxy between two links that changes the headers of requests; `toAnswer` changes those of answers. */
 export function startHeaderProxy(
   targetUrl: () => string,
   toRequest: (headers: Headers) => void,

@@ -1,6 +1,6 @@
 /**
- * A port of 127.0.0.1 that was free a moment ago, for a program that cannot report which port it got for 0, or that
- * must find nobody listening. With `count`, the first of so many consecutive free ports.
+ * Returns a port of 127.0.0.1 that was free a moment ago, for a program that cannot report which port it got for 0, or
+ * that must find nothing listening. With `count`, returns the first of that many consecutive free ports.
  */
 export function freePort(count = 1): number {
   for (let attempt = 0; attempt < 50; attempt++) {

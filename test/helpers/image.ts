@@ -6,10 +6,10 @@ import { LAB } from "./lab.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** The architecture of this machine as images name it. */
+/** Architecture of this machine, as images name it. */
 export const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
 
-/** Makes the executable of this machine's architecture; gives its path. Takes about a second. */
+/** Builds the executable for this machine's architecture and returns its path. Takes about a second. */
 export async function buildExecutable(): Promise<string> {
   await run(["npm", "run", "-s", "build"]);
   const path = join(ROOT, "dist", `chain-link-${ARCHITECTURE}`);
@@ -18,9 +18,9 @@ export async function buildExecutable(): Promise<string> {
 }
 
 /**
- * Puts the executable into our image, and that into the lab's registry. Its tag says which executable it is: a node keeps
- * what it once pulled.
- * @returns The image's name
+ * Builds our image with the executable and pushes it to the lab's registry. Its tag identifies the executable, because
+ * a node keeps the images that it has pulled.
+ * @returns the name of the image
  */
 export async function buildLabImage(): Promise<string> {
   const executable = await Bun.file(await buildExecutable()).bytes();
@@ -34,8 +34,8 @@ export async function buildLabImage(): Promise<string> {
 }
 
 /**
- * The Dockerfile as `--build-arg EXECUTABLE=prebuilt` makes it. The lab's builder takes no arguments, knows no
- * `TARGETARCH`, and does not find a stage that an argument names.
+ * Returns the Dockerfile as `--build-arg EXECUTABLE=prebuilt` resolves it. The lab's builder supports neither arguments
+ * nor `TARGETARCH`, nor a stage that an argument names.
  */
 function renderPrebuilt(text: string): string {
   return text

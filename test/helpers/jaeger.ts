@@ -2,21 +2,21 @@ import { join } from "node:path";
 import { eventually } from "./cli.ts";
 import { hasLab, LAB } from "./lab.ts";
 
-/** For the title of a group of tests: says why they were skipped. */
+/** Suffix for the title of a group of tests that says why they were skipped. */
 export const JAEGER_NOTE = hasLab ? "" : ` (skipped: there is no lab at ${LAB}, which compiles Jaeger)`;
 
-/** How long compiling takes where it was not done before. */
+/** Time limit for compiling Jaeger where it has not been compiled before. */
 export const JAEGER_BUILD_MS = 1_800_000;
 
 export interface JaegerServer {
-  /** Of its query API. */
+  /** URL of its query API. */
   readonly query: string;
-  /** Takes OTLP over HTTP. */
+  /** URL that receives OTLP over HTTP. */
   readonly otlp: string;
   kill(): Promise<void>;
 }
 
-/** A real Jaeger v2 with traces in memory. */
+/** Starts a real Jaeger v2 with traces in memory. */
 export async function startJaeger(
   ports: { query: number; otlp: number } | null = null,
 ): Promise<JaegerServer> {
@@ -36,7 +36,7 @@ export interface SamplerServer {
   kill(): Promise<void>;
 }
 
-/** The same program as a collector that samples whole traces: all errors, and 10 % of the rest. */
+/** Starts the same program as a collector with tail sampling: it keeps all traces with errors and 10 % of the rest. */
 export async function startSampler(next: string, traces: number): Promise<SamplerServer> {
   const [metrics, otlp] = [freePort(), freePort()];
   const kill = await start("tail-sampling.yaml", `http://127.0.0.1:${metrics}/metrics`, {
@@ -65,7 +65,7 @@ async function start(config: string, url: string, env: Record<string, string>): 
   };
 }
 
-/** The configuration cannot tell which port it took for 0, so it is given one that was free a moment ago. */
+/** Jaeger does not report which port it took for 0, so it gets one that was free a moment ago. */
 function freePort(): number {
   const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = probe;

@@ -3,18 +3,18 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 /**
- * The lab: a script that starts a real one-node Kubernetes on this machine (`lab up`, whose last line is the path
- * of a kubeconfig) and removes it (`lab down`). It lies beside the repository; `CHAIN_LINK_LAB` names another one.
+ * The lab: a script that starts a real one-node Kubernetes on this machine (`lab up`, whose last line is the path of a
+ * kubeconfig) and removes it (`lab down`). By default it is next to the repository; `CHAIN_LINK_LAB` names another one.
  */
 export const LAB = process.env.CHAIN_LINK_LAB ?? new URL("../../../shared/lab/lab", import.meta.url).pathname;
 
-/** Whether tests can use the lab. One that was asked for by name and is not there makes them fail, not skip. */
+/** Whether tests can use the lab. If `CHAIN_LINK_LAB` names a missing lab, tests fail instead of skipping. */
 export const hasLab = process.env.CHAIN_LINK_LAB === undefined ? existsSync(LAB) : LAB !== "";
 
-/** For the title of a group of tests: says why they were skipped. */
+/** Suffix for the title of a group of tests that says why they were skipped. */
 export const LAB_NOTE = hasLab ? "" : ` (skipped: there is no lab at ${LAB}, see test/helpers/lab.ts)`;
 
-/** How long `lab up` may take; it takes about 10 s when all is built. */
+/** Time limit for `lab up`, which takes about 10 s when everything is built. */
 export const LAB_START_MS = 180_000;
 
 export interface CommandResult {
@@ -28,7 +28,7 @@ export interface Lab {
   readonly kubectlPath: string;
   /** Runs kubectl against the lab. Throws when it fails, unless `mayFail`. */
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<CommandResult>;
-  /** The parsed answer of `kubectl … -o json`. */
+  /** Returns the parsed output of `kubectl … -o json`. */
   // biome-ignore lint/suspicious/noExplicitAny: the objects of any API
   query(...args: string[]): Promise<any>;
 }
@@ -36,20 +36,20 @@ export interface Lab {
 export interface KubectlOptions {
   readonly input?: string;
   readonly mayFail?: boolean;
-  /** Added to the environment. */
+  /** Variables added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 let running: Promise<Lab> | undefined;
 let isOurs = false;
 
-/** Starts the lab if it does not run; later calls give the same one. Fails if it does not start. */
+/** Starts the lab if it does not run; later calls return the same one. Throws if it does not start. */
 export function startLab(): Promise<Lab> {
   running ??= start();
   return running;
 }
 
-/** Ends the lab if {@link startLab} had to start it. `CHAIN_LINK_LAB_KEEP=1` leaves it running. */
+/** Stops the lab if {@link startLab} had to start it. `CHAIN_LINK_LAB_KEEP=1` leaves it running. */
 export async function stopLab(): Promise<void> {
   if (running === undefined) return;
   running = undefined;
@@ -75,7 +75,7 @@ async function start(): Promise<Lab> {
   };
 }
 
-/** The lab's own has the version of its cluster. */
+/** Prefers the lab's own kubectl, which has the version of its cluster. */
 function findKubectl(): string {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
   const own = join(process.env.LAB_CACHE ?? join(cache, "chain-link-lab"), "bin", "kubectl");

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { EXECUTABLE, eventually, temporaryFolder } from "./cli.ts";
 
-/** `chain-link link` as a process of its own. */
+/** A `chain-link link` process. */
 export interface LinkProcess {
   readonly url: string;
   readonly pid: number;
-  /** Everything on standard error so far. */
+  /** Returns standard error so far. */
   readonly stderr: () => string;
   readonly stdout: () => string;
   readonly kill: (signal: "SIGINT" | "SIGTERM" | "SIGKILL") => void;
@@ -14,8 +14,8 @@ export interface LinkProcess {
 }
 
 /**
- * Starts it, on a free port unless one is given; resolves when it listens.
- * @param openFiles The limit of `ulimit -n`; 0 leaves it.
+ * Starts a link, on a free port unless one is given. Resolves when it listens.
+ * @param openFiles limit for `ulimit -n`; 0 keeps the current one
  */
 export async function startLinkProcess(
   args: readonly string[],
@@ -48,7 +48,7 @@ export async function startLinkProcess(
     for await (const chunk of child.stdout) stdout += decoder.decode(chunk, { stream: true });
   };
   const read = Promise.all([readStderr(), readStdout()]);
-  // A port that was asked for is not told.
+  // A link does not print a port that was requested.
   if (port !== 0) resolve(await untilReady(`http://127.0.0.1:${port}`));
   const url = await listening;
   return {
@@ -68,7 +68,7 @@ export async function startLinkProcess(
   };
 }
 
-/** The topology of {@link answerOnce}. */
+/** Topology of {@link answerOnce}. */
 const TWO = `apiVersion: chain-link.dev/v1
 kind: Topology
 metadata: { name: two }
@@ -76,14 +76,14 @@ services: { a: { entry: true, calls: [b] }, b: {} }
 `;
 
 export interface AnsweredOnce {
-  /** With what `/metrics` said. */
+  /** Includes the output of `/metrics`. */
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number;
   readonly headers: Headers;
 }
 
-/** A link from its start to its end, which answers one request. It is `b`, or `a`, which calls `b`, with `--resolve`. */
+/** Runs a link that answers one request. It is `b`, or with `--resolve` `a`, which calls `b`. */
 export async function answerOnce(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},

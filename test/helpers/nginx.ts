@@ -10,9 +10,9 @@ export interface Nginx {
 }
 
 export interface NginxOptions {
-  /** Of the `http` block, such as zones. `{folder}` is a folder that nginx may write to. */
+  /** Directives of the `http` block, such as zones. `{folder}` is a folder that nginx may write to. */
   readonly http?: string;
-  /** Of the `server` block, beside `location /`. */
+  /** Directives of the `server` block, next to `location /`. */
   readonly server?: string;
 }
 
@@ -30,7 +30,7 @@ export async function startNginx(
   const config = of("nginx.conf");
   await Bun.write(
     config,
-    // Root's workers are nobody, who may not write to the folder.
+    // As root, nginx runs its workers as nobody, who may not write to the folder.
     `${process.getuid?.() === 0 ? "user root; " : ""}daemon off; worker_processes 1; pid ${of("nginx.pid")}; error_log ${of("nginx.log")}; events {}
     http {
       access_log off;
@@ -45,7 +45,7 @@ export async function startNginx(
     stderr: "ignore",
   });
   const url = `http://127.0.0.1:${port}`;
-  // A request would reach the target, and count there.
+  // A request would reach the target and be counted there.
   await eventually(async () => (await isListening(port)) || undefined);
   return {
     url,

@@ -1,7 +1,7 @@
 /**
- * Paths of the page and of every file that it names, directly or through another one. A script names other scripts as
- * `"./name.js"`.
- * @param url of a collector, without a path
+ * Returns the paths of the page and of every file that it loads, directly or through another file. A script names other
+ * scripts as `"./name.js"`.
+ * @param url base URL of a collector
  */
 export async function findPageFiles(url: string): Promise<string[]> {
   const found = new Set(["/"]);

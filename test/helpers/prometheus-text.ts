@@ -17,8 +17,8 @@ const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)/y;
 const VALUE = /^(?:[+-]?Inf|NaN|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)$/;
 
 /**
- * Reads the text format strictly: each metric has HELP and TYPE once, before its samples, which follow one another;
- * no series comes twice; a histogram is cumulative and ends with `+Inf`, which is its count.
+ * Reads the text format strictly: each metric has HELP and TYPE once, before its samples, which are consecutive; no
+ * series appears twice; a histogram is cumulative and ends with `+Inf`, which equals its count.
  * https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
  */
 export function readPrometheusText(text: string): ReadonlyMap<string, Metric> {

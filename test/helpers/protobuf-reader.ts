@@ -1,4 +1,4 @@
-/** A protobuf message by field number, each field a list in the order of the bytes. Written apart from the encoder. */
+/** The fields of a protobuf message by number, each a list in the order of the bytes. Independent of the encoder. */
 export type Fields = ReadonlyMap<number, readonly (bigint | Uint8Array)[]>;
 
 /** https://protobuf.dev/programming-guides/encoding/ */

@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** A server without any HTTP of its own: `onData` gets each piece of bytes that a connection brings. */
+/** Starts a server without any HTTP: `onData` gets each chunk of bytes of a connection. */
 export interface RawServer {
   readonly url: string;
   readonly connections: number;
@@ -32,20 +32,20 @@ export async function startRawServer(onData: (socket: Socket, text: string) => v
   };
 }
 
-/** A whole answer with this body. */
+/** Returns a complete answer with this body. */
 export function rawAnswer(status: number, body: string, headers: readonly string[] = []): string {
   const head = [`HTTP/1.1 ${status} X`, `Content-Length: ${body.length}`, ...headers];
   return `${head.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** A connection on which a test writes what it likes. */
+/** A connection on which a test writes arbitrary bytes. */
 export interface RawConnection {
   readonly socket: Socket;
-  /** Everything that came so far. */
+  /** Everything received so far. */
   readonly text: () => string;
-  /** Resolves when the text that came matches. Rejects when the connection ends before. */
+  /** Resolves when the received text matches. Rejects if the connection ends first. */
   waitFor(pattern: RegExp): Promise<string>;
-  /** Resolves with all that came when the other side has closed. */
+  /** Resolves to everything received once the other side has closed. */
   readonly closed: Promise<string>;
 }
 
@@ -89,12 +89,12 @@ export async function openRaw(url: string): Promise<RawConnection> {
   };
 }
 
-/** The head of a GET. */
+/** Returns the head of a GET request. */
 export function rawGet(path: string, headers: readonly string[] = []): string {
   return `${[`GET ${path} HTTP/1.1`, "Host: test", ...headers].join("\r\n")}\r\n\r\n`;
 }
 
-/** Sends bytes and waits for the answer's status line; `null` when the connection is closed without one. */
+/** Sends bytes and returns the status line of the answer; `null` if the connection closes without one. */
 export async function statusOf(url: string, bytes: string | Uint8Array): Promise<number | null> {
   const connection = await openRaw(url);
   connection.socket.write(bytes);

@@ -4,10 +4,12 @@ import type { Finished } from "./cli.ts";
 import { EXECUTABLE, runCli, temporaryFolder } from "./cli.ts";
 import type { Lab } from "./lab.ts";
 
-/** An image of the lab that runs without arguments, rights or a file system. As a link it never becomes ready. */
+/**
+ * An image of the lab that runs without arguments, rights or a writable file system. As a link it never becomes ready.
+ */
 export const PAUSE_IMAGE = "registry.k8s.io/pause:3.10";
 
-/** A topology of which nothing has to start. */
+/** Returns a topology whose services have no pods. */
 export function emptyTopology(services: number): string {
   const entries = Array.from({ length: services }, (_, index) => {
     const calls = index + 1 < services ? `, calls: [s${index + 1}]` : "";
@@ -16,14 +18,14 @@ export function emptyTopology(services: number): string {
   return `apiVersion: chain-link.dev/v1\nkind: Topology\nmetadata: { name: empty }\nservices:\n${entries.join("\n")}\n`;
 }
 
-/** Commands against the lab, in one namespace, without a file of settings that would outlive a test. */
+/** Runs commands against the lab in one namespace. Its settings file does not outlive a test. */
 export class ReleaseBench {
   readonly #folder = temporaryFolder();
 
   constructor(
     readonly lab: Lab,
     readonly namespace: string,
-    /** Another than the lab's own: another user, or a proxy. */
+    /** A kubeconfig of another user or of a proxy may replace the lab's own. */
     readonly kubeconfig = lab.kubeconfig,
   ) {}
 
@@ -35,12 +37,12 @@ export class ReleaseBench {
     return runCli(this.arguments(args), { env });
   }
 
-  /** Runs a command that reads no file of settings. */
+  /** Runs a command that reads no settings file. */
   runPlain(...args: readonly string[]): Promise<Finished> {
     return runCli([...args, ...this.#place]);
   }
 
-  /** Starts such a command. */
+  /** Starts a command that reads no settings file. */
   spawnPlain(...args: readonly string[]): Bun.Subprocess {
     return Bun.spawn([EXECUTABLE, ...args, ...this.#place], { stdio: ["ignore", "ignore", "ignore"] });
   }
@@ -49,20 +51,20 @@ export class ReleaseBench {
     return ["--namespace", this.namespace, "--kubeconfig", this.kubeconfig];
   }
 
-  /** The words of a command line. */
+  /** Returns the arguments of a command line. */
   arguments([command = "", ...rest]: readonly string[]): string[] {
     const settings = join(this.#folder.path, "settings.conf");
     return [command, ...rest, ...this.#place, "--config-file", settings];
   }
 
-  /** Writes a topology document; gives its path. */
+  /** Writes a topology document and returns its path. */
   topology(text: string): string {
     const path = join(this.#folder.path, `${Bun.hash(text)}.yaml`);
     writeFileSync(path, text);
     return path;
   }
 
-  /** Names of the release's objects, as `Kind/name`; those of its record too. */
+  /** Returns the names of the release's objects as `Kind/name`, including those of its record. */
   async list(): Promise<string[]> {
     const kinds = "configmaps,deployments,services,pods,networkpolicies,secrets,leases";
     const { items } = await this.lab.query("get", kinds, "-n", this.namespace);
@@ -84,18 +86,18 @@ export class ReleaseBench {
   }
 }
 
-/** The namespaces of one group of tests; they go together. */
+/** The namespaces of one group of tests, which are removed together. */
 export class ReleaseBenches {
   readonly #made: ReleaseBench[] = [];
 
   constructor(readonly lab: Lab) {}
 
-  /** A namespace that nobody has made yet: its name is another in each process. */
+  /** Opens a new namespace; its name contains the process ID. */
   open(title: string): ReleaseBench {
     return this.#keep(new ReleaseBench(this.lab, `${title}-${process.pid}`));
   }
 
-  /** The same namespace for another user, or through a proxy. */
+  /** Opens the same namespace for another user or through a proxy. */
   reopen({ namespace }: ReleaseBench, kubeconfig: string): ReleaseBench {
     return this.#keep(new ReleaseBench(this.lab, namespace, kubeconfig));
   }

@@ -1,7 +1,10 @@
 import { type SpanFormat, SpanRecord } from "../../src/link/span-format.ts";
 import type { Span } from "../../src/trace/span.ts";
 
-/** A span as a link hands it to its reporter. The local endpoint is the format's own; the remote one is the caller's address. */
+/**
+ * A span as a link passes it to its reporter. The format adds the local endpoint; the remote one is the caller's
+ * address.
+ */
 export function recordOf(span: Span, format: SpanFormat): SpanRecord {
   const record = new SpanRecord();
   const traceId = span.traceId;

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 import type { Span } from "../../src/trace/span.ts";
 import { eventually } from "./cli.ts";
 
-/** The spans of a trace, once the backend (any Zipkin v2 API) has at least `count` of them. */
+/** Resolves to the spans of a trace once the backend (any Zipkin v2 API) has at least `count` of them. */
 export async function fetchTrace(backend: string, traceId: string, count: number): Promise<Span[]> {
   return eventually(async () => {
     const response = await fetch(`${backend}/api/v2/trace/${traceId}`);
@@ -12,14 +12,14 @@ export async function fetchTrace(backend: string, traceId: string, count: number
   }, 30_000);
 }
 
-/** The trace id that an entry made, from its answer. */
+/** Returns the trace ID that an entry created, from its answer. */
 export function traceIdOf(response: Response): string {
   return response.headers.get("traceresponse")?.split("-")[1] ?? "";
 }
 
 /**
- * Checks that spans are those of one request through a plain chain, as the original's: 2N-1 spans in one unbroken line
- * of parents, SERVER and CLIENT in turn.
+ * Checks that the spans belong to one request through a plain chain, like the original's: 2N-1 spans in one unbroken
+ * line of parents, alternating between SERVER and CLIENT.
  */
 export function expectChainTrace(spans: readonly Span[], links: number): void {
   expect(spans).toHaveLength(2 * links - 1);
@@ -37,7 +37,7 @@ export function expectChainTrace(spans: readonly Span[], links: number): void {
   for (const [depth, span] of line.entries()) {
     const parent = line[depth - 1];
     if (parent === undefined) continue;
-    // All on one clock: a child lies within its parent, but for the rounding to microseconds.
+    // All links use one clock: a child lies within its parent, except for rounding to microseconds.
     expect(span.timestamp ?? 0).toBeGreaterThanOrEqual((parent.timestamp ?? 0) - 1000);
     expect(span.duration ?? 0).toBeLessThanOrEqual((parent.duration ?? 0) + 1000);
   }

@@ -23,29 +23,29 @@ import { surveyPlatform } from "../../src/verify/run/survey.ts";
 export interface VerifyRunOptions {
   readonly url: string;
   readonly backend: { readonly kind: "zipkin" | "collector"; readonly url: string };
-  /** `null`: verify has to learn it. */
+  /** `null` if verify has to learn it. */
   readonly topology: Topology | null;
   readonly requests: number;
   /** @default 300 */
   readonly perSecond?: number;
   /** @default 1 */
   readonly sampleShare?: number;
-  /** Limit of a request. @default 30,000 */
+  /** Timeout of a request. @default 30,000 */
   readonly timeoutMs?: number;
   /** @default 2000 */
   readonly maxWaitMs?: number;
-  /** What the platform is expected to record. @default nothing */
+  /** Spans that the platform is expected to record. @default none */
   readonly expect?: readonly string[];
   readonly links?: ReadonlyMap<string, string>;
-  /** Bad traces to list. @default 10 */
+  /** Maximum number of bad traces to list. @default 10 */
   readonly maxExamples?: number;
-  /** Looks for nothing before all was sent. @default false */
+  /** Whether verify starts reading only after all requests were sent. @default false */
   readonly isSentFirst?: boolean;
-  /** Called when the last request was answered. The time that is waited begins when it resolves. */
+  /** Called after the last answer. The wait begins when it resolves. */
   readonly onSent?: () => Promise<void>;
 }
 
-/** Sends, waits, reconciles, as `chain-link verify` does. */
+/** Sends requests, waits and reconciles, like `chain-link verify`. */
 export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult> {
   const { url, backend, links = new Map(), perSecond = 300 } = options;
   const ids = new RunIds(newRunId());
@@ -101,7 +101,7 @@ export async function verifyRun(options: VerifyRunOptions): Promise<VerifyResult
     endMs: reconciliation.tally.lastEndMs,
     expectations: (options.expect ?? []).map(parseExpectation),
     maxWaitMs: options.maxWaitMs ?? 2000,
-    // Envoys of tests send every 100 ms.
+    // The tests' Envoys send every 100 ms.
     quietMs: 1000,
     queriesPerSecond: 200,
     signal: new AbortController().signal,

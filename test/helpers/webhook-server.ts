@@ -1,15 +1,13 @@
 /**
- * Admission webhooks for tests; runs inside the lab's network, where the API server can reach it.
- *
- *     bun webhook-server.ts CERTIFICATE KEY
- *
- * Prints its port, and ends with its standard input. `/deny` refuses everything, `/deny/NAME` objects with this in their name, `/rewrite` puts a mirror
- * before each Pod's image, `/hang` never answers.
+ * Admission webhooks for tests. Runs inside the lab's network, where the API server can reach it: `bun
+ * webhook-server.ts CERTIFICATE KEY`.
+ * Prints its port, and exits when its standard input closes. `/deny` rejects everything, `/deny/NAME` rejects objects
+ * whose names contain NAME, `/rewrite` puts a mirror before each Pod's image, and `/hang` never answers.
  */
 
 export {};
 
-/** Given by the webhook only. */
+/** Only a webhook sends this. */
 const MIRRORED = "mirror.example/pause:1";
 
 const [cert = "", key = ""] = process.argv.slice(2);
@@ -49,6 +47,6 @@ const server = Bun.serve({
 });
 
 process.stdout.write(`${server.port}\n`);
-// A shell is between us and the test, which a signal to it would leave behind.
+// The test starts us through a shell; a signal to the shell would leave us running.
 await Bun.stdin.text();
 process.exit();

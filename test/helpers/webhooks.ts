@@ -3,7 +3,7 @@ import { temporaryFolder } from "./cli.ts";
 import { LAB, type Lab } from "./lab.ts";
 
 export interface Webhook {
-  /** Of `webhook-server.ts`. */
+  /** Paths of `webhook-server.ts`. */
   readonly path: string;
   readonly kind: "Mutating" | "Validating";
   readonly resources: readonly string[];
@@ -11,7 +11,7 @@ export interface Webhook {
   readonly timeoutSeconds?: number;
 }
 
-/** Admission webhooks of the lab's API server, for single namespaces. */
+/** Admission webhooks of the lab's API server, each for one namespace. */
 export class Webhooks {
   readonly #lab: Lab;
   readonly #server: Bun.Subprocess<"pipe", "pipe", "ignore">;
@@ -62,7 +62,7 @@ export class Webhooks {
     return new Webhooks(lab, server, url, (await Bun.file(cert).bytes()).toBase64(), folder);
   }
 
-  /** Gives the name of the webhook, which the API server says when it refuses something. */
+  /** Returns the name of the webhook, which the API server includes in its error messages. */
   async add(
     namespace: string,
     { path, kind, resources, operations, timeoutSeconds = 10 }: Webhook,

@@ -1,6 +1,6 @@
 import type { Span } from "../../src/trace/span.ts";
 
-/** One POST that came in. */
+/** One received POST. */
 export interface Delivery {
   readonly path: string;
   readonly headers: Headers;
@@ -8,18 +8,18 @@ export interface Delivery {
   readonly atMs: number;
 }
 
-/** What the backend does with a delivery: its answer, which takes the spans when it is a 2xx. */
+/** Returns the backend's answer to a delivery; the backend accepts the spans if it is a 2xx. */
 export type Reaction = (delivery: Delivery, index: number) => Response | Promise<Response>;
 
 export interface Backend {
   readonly url: string;
   readonly deliveries: readonly Delivery[];
-  /** Of the deliveries that were accepted, as Zipkin JSON. */
+  /** Spans of the accepted deliveries in Zipkin JSON. */
   readonly spans: readonly Span[];
   react: Reaction;
-  /** Resolves when so many spans are accepted, with all of them. */
+  /** Resolves to all accepted spans once there are at least `count`. */
   waitForSpans(count: number): Promise<readonly Span[]>;
-  /** Resolves when so many deliveries came in. */
+  /** Resolves to all deliveries once there are at least `count`. */
   waitForDeliveries(count: number): Promise<readonly Delivery[]>;
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -29,7 +29,7 @@ export function accept(): Response {
   return new Response(null, { status: 202 });
 }
 
-/** A receiver of Zipkin JSON on a free port, which does what a test wants. */
+/** Starts a receiver of Zipkin JSON, on a free port unless one is given, whose answers a test decides. */
 export function startBackend(options: { readonly react?: Reaction; readonly port?: number } = {}): Backend {
   const deliveries: Delivery[] = [];
   const spans: Span[] = [];

@@ -3,7 +3,7 @@ import type { Endpoint, Span } from "../../src/trace/span.ts";
 
 const KINDS = { CLIENT: 1, SERVER: 2, PRODUCER: 3, CONSUMER: 4 } as const;
 
-/** https://github.com/openzipkin/zipkin-api/blob/master/zipkin.proto, as a client writes it. */
+/** Encodes spans like a client: https://github.com/openzipkin/zipkin-api/blob/master/zipkin.proto */
 export function encodeZipkinProtobuf(spans: readonly Span[]): Uint8Array<ArrayBuffer> {
   const list = new ProtobufWriter();
   for (const span of spans) list.nested(1, (message) => writeSpan(message, span));

@@ -3,28 +3,28 @@ import { join } from "node:path";
 import { eventually } from "./cli.ts";
 import { freePort } from "./free-port.ts";
 
-/** The real Zipkin, where `test/helpers/get-zipkin` put it or `ZIPKIN_JAR` says. */
+/** Path of a real Zipkin: `ZIPKIN_JAR`, or the one that `test/helpers/get-zipkin` fetched. */
 export const ZIPKIN_JAR =
   process.env.ZIPKIN_JAR ?? join(import.meta.dir, "../../.cache/zipkin/zipkin-server-3.6.1-exec.jar");
 
 export const hasZipkin = existsSync(ZIPKIN_JAR) && Bun.which("java") !== null;
 
-/** For the title of a group of tests: says why they were skipped. */
+/** Suffix for the title of a group of tests that says why they were skipped. */
 export const ZIPKIN_NOTE = hasZipkin ? "" : " (skipped: run test/helpers/get-zipkin, which needs Java)";
 
 export interface ZipkinServer {
   readonly url: string;
   stop(): Promise<void>;
-  /** Without a chance to do anything. */
+  /** Kills the process without a shutdown. */
   kill(): Promise<void>;
 }
 
 export interface ZipkinOptions {
-  /** @default a free one */
+  /** @default a free port */
   readonly port?: number;
-  /** Spans kept in memory at most. @default Zipkin's, 500,000 */
+  /** Maximum number of spans kept in memory. @default Zipkin's, 500,000 */
   readonly maxSpans?: number;
-  /** Share of the traces that it stores. @default 1 */
+  /** Share of traces that it stores. @default 1 */
   readonly sampleRate?: number;
   /** @default 256 */
   readonly heapMegabytes?: number;

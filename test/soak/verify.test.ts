@@ -3,14 +3,17 @@ import { join } from "node:path";
 import { EXECUTABLE, runCli, temporaryFolder } from "../helpers/cli.ts";
 import { hasZipkin, startZipkin } from "../helpers/zipkin-server.ts";
 
-/** Some two and a half minutes in all, at a rate that two busy processors bear; `VERIFY_LONG_REQUESTS=100000` sends as many to Zipkin. */
+/**
+ * Takes about two and a half minutes, at a rate that two busy processors can sustain. `VERIFY_LONG_REQUESTS=100000`
+ * sends that many requests with Zipkin.
+ */
 const REQUESTS = Number(process.env.VERIFY_LONG_REQUESTS ?? 100_000);
 const ZIPKIN_REQUESTS = Number(process.env.VERIFY_LONG_REQUESTS ?? 20_000);
-/** Raise it for a soak: `VERIFY_SOAK_SECONDS=3600`. */
+/** Raise this for a longer soak: `VERIFY_SOAK_SECONDS=3600`. */
 const SOAK_SECONDS = Number(process.env.VERIFY_SOAK_SECONDS ?? 60);
 const TIMEOUT_MS = 900_000;
 
-/** Fan-out, retries, 1 % error answers: some 7 spans a request. */
+/** Fan-out, retries and 1 % error answers: about 7 spans per request. */
 const TREE = `apiVersion: chain-link.dev/v1
 kind: Topology
 metadata: { name: tree }
@@ -80,7 +83,7 @@ test(
     child.kill("SIGTERM");
     const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
     const result = JSON.parse(stdout);
-    // Told by the links as they end, where it is any; of the last requests nobody judges.
+    // Links report lost spans when they stop. Nobody judges the last requests.
     const [, dropped = "0"] = /(\d+) dropped/.exec(stderr) ?? [];
     const { missing } = result.spans;
     expect(missing).toBeLessThanOrEqual(Number(dropped));
