@@ -122,7 +122,7 @@ describe("bodies", () => {
         socket.write(character);
         await Bun.sleep(1);
       }
-      // A byte a second.
+      // One byte per second.
       for (const character of text.slice(40, 42)) {
         await Bun.sleep(1000);
         socket.write(character);
@@ -185,7 +185,7 @@ describe("page", () => {
     expect(scripts.length).toBeGreaterThan(1);
     expect(script).toContain("Critical path");
     expect(script).not.toMatch(/u-legend|network-simplex|resourceSpans/);
-    // Whatever they import at their start is named in the page, too, so that no file waits for another.
+    // The page also names all static imports, so that no file waits for another.
     const imported = [...script.matchAll(/from"\.\/([\w-]+\.js)"/g)].map(([, name]) => name);
     expect(scripts).toEqual(expect.arrayContaining(imported));
   });

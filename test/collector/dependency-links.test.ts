@@ -56,7 +56,7 @@ test("a chain of 10,000 links does not overflow", () => {
   expect(linksOf(makeChain(hexId(1), 10_000, 1))).toHaveLength(9999);
 });
 
-/** Few ids, so that spans share them, lack parents, and form circles. */
+/** Few ids, so that spans share ids, lack parents and form cycles. */
 export function anyTrace(): fc.Arbitrary<Span[]> {
   const id = fc.integer({ min: 1, max: 5 }).map(hexId);
   const endpoint = fc.record(
@@ -80,7 +80,7 @@ export function anyTrace(): fc.Arbitrary<Span[]> {
     },
     { requiredKeys: ["traceId", "id"] },
   );
-  // What decoding would not let through.
+  // Fields that the decoder would reject.
   return fc.array(span, { minLength: 1, maxLength: 9 }).map((spans) =>
     spans.map(({ parentId, shared, ...rest }) => ({
       ...rest,

@@ -88,13 +88,13 @@ test("after kill -9 no acknowledged span is missing, and the file opens without 
   const file = newFile();
   const stored: { readonly first: number; readonly last: number }[] = [];
   for (let round = 0; round < 4; round++) {
-    // Numbers of its own: the trace that was stored when the kill came may not have been acknowledged.
+    // New numbers, because the trace that was being stored when the kill came may not have been acknowledged.
     const first = round * 1_000_000 + 1;
     const child = Bun.spawn([process.execPath, writer, file, String(first)], { stdout: "pipe" });
     let text = "";
     for await (const chunk of child.stdout) {
       text += new TextDecoder().decode(chunk);
-      // At a moment that the writer knows nothing of.
+      // At a moment that the writer cannot know.
       if (text.length > 500 * (round + 1)) child.kill("SIGKILL");
     }
     await child.exited;

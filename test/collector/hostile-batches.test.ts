@@ -7,8 +7,8 @@ import { decodeZipkinSlices, decodeZipkinV1Slices } from "../../src/trace/zipkin
 import { decodeZipkinProtobuf } from "../../src/trace/zipkin-protobuf.ts";
 import { hexId } from "./spans.ts";
 
-// A batch may be 10 MiB, and other requests are served between the pieces that it is decoded in: what matters is that none of
-// the pieces is large, whatever the batch holds. Time is not measured here, as it depends on the machine; the pieces are counted.
+// A batch may have 10 MiB. The collector decodes it in pieces and serves other requests in between, so no piece may be
+// large, whatever the batch contains. These tests count pieces instead of measuring time, which depends on the machine.
 
 const SIZE = 1024 * 1024;
 const fill = (open: string, item: string, close: string) =>
@@ -18,7 +18,7 @@ const fill = (open: string, item: string, close: string) =>
       .join(",")}${close}`,
   );
 
-/** How many pieces a batch is decoded in. */
+/** Returns the number of pieces in which a batch is decoded. */
 function countPieces(pieces: Iterable<unknown>): number {
   let count = 0;
   for (const _ of pieces) count++;
@@ -168,7 +168,7 @@ test("large legitimate spans are stored: 10,000 tags, or one of 9 MB", async () 
   await collector.stop();
 });
 
-/** A message in a field. */
+/** Encodes a message in a field. */
 function nest(field: number, ...parts: readonly Uint8Array[]): Buffer {
   const content = Buffer.concat(parts);
   const head = [field * 8 + 2];

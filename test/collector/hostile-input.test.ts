@@ -10,7 +10,7 @@ import { encodeOtlpJson, encodeOtlpProtobuf } from "../../src/trace/otlp.ts";
 import { ProtobufWriter } from "../../src/trace/protobuf.ts";
 import { hexId, makeChain, newTraceId } from "./spans.ts";
 
-/** Of no hostile span, nor of one with a damaged byte. */
+/** A trace ID that no hostile or damaged span has. */
 const WITNESS = "77777777777777777777777777777777";
 
 let collector: Collector;
@@ -31,7 +31,7 @@ async function readTrace(traceId: string): Promise<string> {
   return (await fetch(`${collector.url}/api/v2/trace/${traceId}`)).text();
 }
 
-/** Whatever came in, the rest is as it was, and every query has an answer. */
+/** Checks that all other data is unchanged and every query is answered. */
 async function expectUnharmed(): Promise<void> {
   expect(await readTrace(WITNESS)).toBe(witness);
   const now = `endTs=${Date.now() + 60_000}`;
@@ -53,7 +53,7 @@ async function expectUnharmed(): Promise<void> {
   expect((await post(JSON.stringify(makeChain(newTraceId(), 2, Date.now())))).status).toBe(202);
 }
 
-/** Posts all, some at a time, and counts the answers by their status. */
+/** Posts all bodies, some in parallel, and counts the answers by status. */
 async function postEach(
   bodies: readonly Uint8Array<ArrayBuffer>[],
   send: (body: Uint8Array<ArrayBuffer>) => Promise<Response> = post,
@@ -88,7 +88,7 @@ describe("a damaged batch", () => {
     const whole = batch("cut");
     const { spans } = collector.store.counts();
     const cuts = Array.from(whole.keys(), (length) => new Uint8Array(whole.subarray(0, length)));
-    // The first is empty: a batch without spans.
+    // The first one is empty: a batch without spans.
     expect(await postEach(cuts)).toEqual({ 202: 1, 400: whole.length - 1 });
     expect(collector.store.counts().spans).toBe(spans);
     await expectUnharmed();
@@ -141,7 +141,7 @@ describe("a damaged batch of another kind", () => {
     const { 200: otlp = 0, 202: taken = 0, 400: refused = 0, ...others } = await postEach(bodies, send);
     expect(others).toEqual({});
     expect(otlp + taken).toBeGreaterThan(0);
-    // Each that is cut, but for the empty one.
+    // Every truncated batch except the empty one.
     expect(refused).toBeGreaterThanOrEqual(whole.length - 1);
     await expectUnharmed();
   });
@@ -268,7 +268,7 @@ describe("a query", () => {
     async (path, names) => {
       for (const name of names) {
         for (const value of HOSTILE) {
-          // Those with % are sent as they are, whether or not they are good escapes.
+          // Values with % are sent unchanged, whether or not they are valid escapes.
           const text = value.includes("%") ? value : encodeURIComponent(value);
           const response = await fetch(`${collector.url}${path}?${name}=${text}`);
           await response.bytes();
@@ -315,14 +315,14 @@ test("10,000 idle or half-sent connections do not keep others from being served"
       socket.write("POST /api/v2/spans HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n[{");
     sockets.push(socket);
   };
-  // Some at a time: the line of those who wait to be accepted is short.
+  // Some in parallel, because the kernel's accept queue is short.
   for (let first = 0; first < 10_000; first += 250)
     await Promise.all(Array.from({ length: 250 }, (_, index) => connect(first + index)));
   const { spans } = collector.store.counts();
   await expectUnharmed();
   for (const socket of sockets) socket.end();
   await expectUnharmed();
-  // The two chains of `expectUnharmed`, and nothing of what was cut.
+  // The two chains of `expectUnharmed`, and nothing from truncated batches.
   expect(collector.store.counts().spans).toBe(spans + 6);
 }, 120_000);
 

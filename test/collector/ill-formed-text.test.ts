@@ -7,7 +7,10 @@ import { temporaryFolder } from "../helpers/cli.ts";
 import { hexId, newTraceId } from "./spans.ts";
 
 const HALF = "\ud83d";
-/** As `JSON.stringify` writes it, in capitals as Java does, the other half, and a pair in the wrong order. */
+/**
+ * Lone surrogates as `JSON.stringify` writes them, in capitals as Java does, the other half, and a pair in the wrong
+ * order.
+ */
 const ESCAPES = ["\\ud83d", "\\uD83D", "\\ude00", "\\ude00\\ud83d"];
 const REPLACED = "\ufffd";
 
@@ -26,7 +29,7 @@ async function post(path: string, type: string, body: Bun.BodyInit): Promise<voi
   expect(response.status).toBeLessThan(300);
 }
 
-/** A lone half, unescaped in UTF-8, is three bytes that are no UTF-8. */
+/** An unescaped lone surrogate is three bytes that are not valid UTF-8. */
 function rawHalf(json: string): Buffer {
   const [before = "", after = ""] = json.split("HALF");
   return Buffer.concat([Buffer.from(before), Buffer.from([0xed, 0xa0, 0xbd]), Buffer.from(after)]);
@@ -98,7 +101,7 @@ test("ill-formed text is also replaced in spans whose template is cached", async
 
 test("invalid UTF-8 in protobuf is stored as U+FFFD", async () => {
   const [short, long] = [newTraceId(), `00000000000000aa${newTraceId()}`];
-  // Written as "?" here, and broken afterwards.
+  // Written as "?" here and damaged afterwards.
   const spoil = (bytes: Uint8Array) => new Uint8Array(bytes).map((byte) => (byte === 0x3f ? 0xed : byte));
   const span = new ProtobufWriter().nested(1, (it) => it.hex(1, short).hex(3, hexId(1)).text(5, "n?"));
   await post("/api/v2/spans", PROTOBUF, spoil(span.finish()));
@@ -130,7 +133,7 @@ test("a file store keeps NUL and replaced text when it is opened again", async (
   const file = `${folder.path}/spans.db`;
   const open = () => startCollector({ host: "127.0.0.1", port: 0, file });
   const first = open();
-  // As earlier versions stored it: twice, so that the text gets a number and a row of its own.
+  // Stored twice, like earlier versions did, so that the text gets its own number and row.
   const spans = [1, 2, 3].map((id) => ({
     traceId: hexId(7),
     id: hexId(id),

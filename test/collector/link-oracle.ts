@@ -1,6 +1,6 @@
 import type { Endpoint, Span } from "../../src/trace/span.ts";
 
-// The rules of dependency linking one after the other, on plain lists: slow, and obvious.
+// The rules of dependency linking one after the other, on plain lists: slow and obvious.
 
 type Piece = { -readonly [K in keyof Span]: Span[K] };
 interface Place {
@@ -8,7 +8,7 @@ interface Place {
   above: Place | null;
 }
 
-/** Links of a trace as `parent>child calls errors`, sorted. */
+/** Returns the links of a trace as `parent>child calls errors`, sorted. */
 export function findLinks(spans: readonly Span[]): string[] {
   const { root, places } = placeSpans(cleanSpans(spans));
   const found: { from: string; to: string; isError: boolean }[] = [];
@@ -111,7 +111,7 @@ function cleanSpans(spans: readonly Span[]): Piece[] {
   return pieces;
 }
 
-/** Each key stands for one place: the later span has it, the key's first mention its turn. */
+/** Each key has one place: the value is the later span, the order is that of the key's first appearance. */
 function placeSpans(spans: readonly Piece[]): { root: Place; places: Place[] } {
   const name = (id: string, endpoint?: Endpoint) =>
     `${id}/${FIELDS.map((field) => endpoint?.[field] ?? "").join("/")}/${endpoint?.port ?? ""}/${endpoint ? 1 : 0}`;

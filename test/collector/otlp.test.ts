@@ -148,7 +148,7 @@ test("truncated protobuf is answered with 400 and a Status, other content types 
   expect((await post("x", "text/plain")).status).toBe(415);
 });
 
-/** What each error is answered with: the code of `google.rpc.Status`, in the encoding of the request. */
+/** Errors and the code of `google.rpc.Status` that answers them, in the encoding of the request. */
 describe("errors are a Status in the encoding of the request", () => {
   const send = (type: string, body: Bun.BodyInit, headers: Record<string, string> = {}) =>
     fetch(`${collector.url}/v1/traces`, {
@@ -282,7 +282,7 @@ describe("what Zipkin has no field for becomes tags", () => {
               .nested(13, (link) => link.hex(1, `${"00".repeat(15)}01`).hex(2, hexId(1)))
               .varint(14, 3),
           )
-          // Behind its spans, which is allowed.
+          // After its spans, which is allowed.
           .nested(1, (scope) =>
             scope.text(1, "scope").nested(
               3,

@@ -19,8 +19,8 @@ test("works that start in one turn of the event loop share one slice of time", a
   const all = Promise.all(Array.from({ length: WORKS }, work));
   const { promise: nextTurn, resolve } = Promise.withResolvers<number>();
   setImmediate(() => resolve(pieces));
-  // Three pieces fill the slice, and every other work does one piece before it waits. The first work may have been
-  // woken for a slice of its own by now. Without sharing, each work would do three pieces.
+  // Three pieces fill the slice, and every other job does one piece before it waits. The first job may already have got
+  // a slice of its own. Without sharing, each job would do three pieces.
   expect(await nextTurn).toBeLessThanOrEqual(3 + (WORKS - 1) + 3);
   await all;
   expect(pieces).toBe(WORKS * PIECES);

@@ -29,7 +29,7 @@ async function getJson(path: string): Promise<unknown> {
   return response.json();
 }
 
-/** One span of each kind below a SERVER span, made by OpenTelemetry's SDK. */
+/** Makes one span of each kind below a SERVER span with OpenTelemetry's SDK. */
 async function recordSpans(service: string, processor: SpanProcessor): Promise<OtelSpan[]> {
   const resource = resourceFromAttributes({ "service.name": service });
   const provider = new TracerProvider({ resource, spanProcessors: [processor] });
@@ -51,7 +51,7 @@ async function recordSpans(service: string, processor: SpanProcessor): Promise<O
   return spans;
 }
 
-/** That the spans are found by id and by search, as they were made. */
+/** Checks that the spans are found by ID and by search, unchanged. */
 async function expectStored(
   service: string,
   made: readonly OtelSpan[],
@@ -100,7 +100,7 @@ describe("OpenTelemetry's SDK", () => {
     const service = `zipkin-${newTraceId()}`;
     const exporter = new ZipkinExporter({ url: `${collector.url}/api/v2/spans` });
     const processor = new Processor({ exporter });
-    // Of the other side it has a tag only.
+    // It has only a tag for the remote side.
     await expectStored(service, await recordSpans(service, processor), undefined);
     await processor.shutdown();
   });
@@ -145,7 +145,7 @@ describe.skipIf(curl === null)("curl", () => {
     ["in chunks", ["-H", "Transfer-Encoding: chunked"]],
     ["after asking for leave", ["-H", "Expect: 100-continue"]],
   ])("posts spans %s, and reads them back", async (_, headers) => {
-    // More than one write of a socket.
+    // More than a socket takes in one write.
     const chain = makeChain(newTraceId(), 200, Date.now() - 1000);
     const status = ["-o", "/dev/null", "-w", "%{http_code}"];
     const types = ["-H", "Content-Type: application/json"];
@@ -159,7 +159,7 @@ describe.skipIf(curl === null)("curl", () => {
   });
 });
 
-/** A server that was called with B3 headers and calls another, as the instrumentations of zipkin-js do it. */
+/** Records a server that was called with B3 headers and calls another one, like the instrumentations of zipkin-js. */
 test.each([
   ["JSON v2", jsonEncoder.JSON_V2, undefined],
   ["JSON v2, long trace ids", jsonEncoder.JSON_V2, true],

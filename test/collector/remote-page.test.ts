@@ -29,7 +29,7 @@ afterAll(async () => {
   await Promise.all([...pages.map((page) => page.stop()), backend.stop(true), other.stop(true)]);
 });
 
-/** As `page` asks through an API server: with a token, which nobody else may see. */
+/** Like `page` through an API server: with a token that nobody else may see. */
 function start(kind: "zipkin" | "collector"): string {
   const page = startRemotePage({
     host: "127.0.0.1",
@@ -56,7 +56,7 @@ async function get(path: string, url = zipkin) {
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-/** Sends a path as it is: `fetch` would normalize it. */
+/** Sends a path unchanged; `fetch` would normalize it. */
 async function getRaw(path: string): Promise<string> {
   asked.length = 0;
   const { promise, resolve } = Promise.withResolvers<string>();

@@ -38,7 +38,7 @@ test("a missing, malformed or repeated Host is answered with 400 by a collector 
 test("a collector answers HTTP/1.0 without a Host, and any Host that RFC 3986 allows", async () => {
   for (const line of ["", "Host:\r\n"])
     expect(await exchange(collector.url, get(line, "1.0"))).toStartWith("HTTP/1.1 200 ");
-  // One that listens for other machines: on loopback only the names of this one are answered.
+  // A collector that listens for other machines; on loopback it answers only to the names of this machine.
   const open = startCollector({ host: "0.0.0.0", port: 0 });
   for (const host of ["", "a", "a:80", "a:", "[::1]:1", "[v1.x]", "a..b", "a%20b", "!$&'()*+,;="])
     expect([host, (await exchange(open.url, get(`Host: ${host}\r\n`))).slice(9, 12)]).toEqual([host, "200"]);
@@ -52,7 +52,7 @@ test("CONNECT is answered with 400", async () => {
   expect(await exchange(collector.url, request)).toStartWith("HTTP/1.1 400 ");
 });
 
-// Zipkin itself answers HEAD with 404 on its API, so the contract that both fulfil says nothing about it.
+// Zipkin itself answers HEAD with 404 on its API, so the shared contract does not cover it.
 test("HEAD is GET without a body on every path of a collector and a page", async () => {
   const own = [
     "/health",
@@ -87,7 +87,7 @@ test("HEAD is GET without a body on every path of a collector and a page", async
       const of = ({ headers: all }: Response) =>
         Object.fromEntries([...all].filter(([name]) => name !== "date" && name !== "transfer-encoding"));
       const length = { "content-length": String(body.length) };
-      // What passes through from a backend has no length of its own.
+      // An answer that is streamed from a backend has no Content-Length.
       expect([url, of(head)]).toEqual([
         url,
         whole.headers.has("content-length") ? { ...of(whole), ...length } : of(whole),

@@ -76,7 +76,7 @@ test("stopping answers the request in flight, closes idle connections and frees 
   socket.write(`POST /api/v2/spans HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n[`);
   await Bun.sleep(50);
   const stopped = collector.stop();
-  // The idle connection does not have to wait for the request in flight.
+  // An idle connection closes without waiting for the request in flight.
   await idleClosed;
   socket.write(body.slice(1));
   expect(await answer).toStartWith("HTTP/1.1 202 Accepted");

@@ -1,23 +1,26 @@
 import type { Span } from "../../src/trace/span.ts";
 
-/** `number` as an id of 16 hex digits. */
+/** Returns `number` as an ID of 16 hex digits. */
 export function hexId(number: number): string {
   return number.toString(16).padStart(16, "0");
 }
 
 let lastTrace = 0;
 
-/** A trace id that no other test of this process uses. */
+/** Returns a trace ID that no other test of this process uses. */
 export function newTraceId(): string {
   return hexId(Date.now() * 1000 + (lastTrace++ % 1000));
 }
 
-/** A span in the shape that a store keeps, with whatever a test wants different. */
+/** Makes a span in the shape that a store keeps, with the given fields. */
 export function makeSpan(fields: Partial<Span> = {}): Span {
   return { traceId: hexId(1), id: hexId(1), ...fields };
 }
 
-/** The spans of one request through a chain: 2 × `links` - 1, as a real link records them. `startMs` since 1970. */
+/**
+ * Makes the 2 × `links` - 1 spans of one request through a chain, as real links record them. `startMs` is milliseconds
+ * since 1970.
+ */
 export function makeChain(traceId: string, links: number, startMs: number): Span[] {
   const spans: Span[] = [];
   for (let link = 0; link < links; link++) {

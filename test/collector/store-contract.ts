@@ -9,8 +9,9 @@ const NOW_MS = 1_700_000_000_000;
 const EVERYTHING: TraceQuery = { endTs: 2 * NOW_MS, lookback: 2 * NOW_MS, limit: 1000 };
 
 /**
- * What every `TraceStore` promises. `create` makes an empty one that keeps at most so many spans; `runs` of the property,
- * fewer where each store is a file.
+ * Declares the tests that every `TraceStore` must pass.
+ * @param create creates an empty store with a maximum number of spans
+ * @param runs runs of the property; use fewer for stores in files
  */
 export function describeTraceStore(name: string, create: (maxSpans: number) => TraceStore, runs = 500): void {
   describe(name, () => {
@@ -198,7 +199,7 @@ const QUERIES: readonly TraceQuery[] = [
   { ...EVERYTHING, spanName: "put" },
 ];
 
-/** Few values, so that ids, names and times meet often. */
+/** Few values, so that ids, names and times often collide. */
 function anySpan(): fc.Arbitrary<Span> {
   const fields = fc.record(
     {
@@ -212,7 +213,7 @@ function anySpan(): fc.Arbitrary<Span> {
   return fc.tuple(fc.nat(5).map(hexId), fields).map(([traceId, span]) => ({ traceId, ...span }));
 }
 
-/** The store as one would explain it: slow, and obvious. */
+/** A slow and obvious implementation of the store. */
 class ListOfSpans {
   #spans: Span[] = [];
   #evicted = 0;

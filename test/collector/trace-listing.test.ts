@@ -10,7 +10,7 @@ const LATE_US = 3_000_000;
 
 describe("the list of traces", () => {
   let collector: Collector;
-  /** The page over a backend that answers Zipkin's queries only. */
+  /** The page over a backend that answers only Zipkin's queries. */
   let page: RemotePage;
   beforeAll(() => {
     collector = startCollector({ host: "127.0.0.1", port: 0 });
@@ -30,7 +30,7 @@ describe("the list of traces", () => {
     });
     expect(response.status).toBe(202);
   };
-  /** From the collector itself, and from the page over it. */
+  /** Asks the collector itself, and the page over it. */
   const eachList = async (query: string, expectList: (listing: Listing) => void) => {
     for (const { url } of [collector, page]) {
       const response = await fetch(`${url}/page/traces?${query}`);
@@ -58,10 +58,10 @@ describe("the list of traces", () => {
     await isThere("maxDuration=20500", true);
     await isThere("maxDuration=20499", false);
     await isThere("minDuration=9000&maxDuration=20499", false);
-    // No single span takes longer than 9 ms: Zipkin, asked for spans of 15 ms, does not find the trace.
+    // No single span takes longer than 9 ms, so a query to Zipkin for spans of 15 ms does not find the trace.
     const { traces } = await listOf(collector.url, "serviceName=mail&minDuration=15000&maxDuration=21000");
     expect(traces.map((trace) => trace.duration)).toEqual([20_500]);
-    // The late clock makes it 3.02 s.
+    // The clock that is late makes it 3.02 s.
     await isThere(`minDuration=20501&maxDuration=${2 * LATE_US}`, false);
   });
 
@@ -69,7 +69,7 @@ describe("the list of traces", () => {
     const start = (Date.now() - 5000) * 1000;
     const traceId = newTraceId();
     const own = (serviceName: string) => ({ traceId, localEndpoint: { serviceName } });
-    // `late` sends a message 1.5 ms after it answered, which seems to be while its client still waits.
+    // `late` sends a message 1.5 ms after it answered, apparently while its client still waits.
     await report([
       { ...own("front"), id: "1", kind: "SERVER", timestamp: start, duration: 2000 },
       { ...own("front"), id: "2", parentId: "1", kind: "CLIENT", timestamp: start + 1000, duration: 900 },
@@ -86,7 +86,7 @@ describe("the list of traces", () => {
     await report(rest);
     const find = ({ traces }: Listing) => traces.find((trace) => trace.traceId === traceId);
     await eachList("limit=1000", (listing) => expect(find(listing)).toBeUndefined());
-    // Zipkin's own query is Zipkin's.
+    // Zipkin's own query behaves like Zipkin's.
     const found = (await (await fetch(`${collector.url}/api/v2/traces?limit=1000`)).json()) as Span[][];
     expect(found.some(([span]) => span?.traceId === traceId)).toBe(true);
     await report([root]);

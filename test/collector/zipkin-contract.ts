@@ -5,8 +5,8 @@ import type { Span } from "../../src/trace/span.ts";
 import { makeChain, newTraceId } from "./spans.ts";
 
 /**
- * What clients rely on in a server of Zipkin's v2 API. Run over the collector and over a real Zipkin, so that what
- * these tests say stays true of both. Zipkin stores after its 202: whatever is read back is polled for.
+ * Declares the tests of the behavior that clients of Zipkin's v2 API rely on. They run against the collector and a real
+ * Zipkin, so that they stay true of both. Zipkin stores spans after its 202, so the tests poll.
  */
 export function describeZipkinContract(name: string, urlOf: () => string): void {
   const get = (path: string, init?: RequestInit) => fetch(`${urlOf()}${path}`, init);
@@ -19,7 +19,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
   const getJson = async (path: string): Promise<unknown> => (await get(path)).json();
   const idsOf = (traces: unknown) => (traces as Span[][]).map((spans) => spans[0]?.traceId);
 
-  /** Posts one span of a service that nothing else has, and waits until it is found. */
+  /** Posts one span of a unique service and waits until it is found. */
   const report = async (fields: Record<string, unknown> = {}) => {
     const traceId = newTraceId();
     const serviceName = `service-${traceId}`;
@@ -193,7 +193,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
   });
 
   describe(`${name}, searches`, () => {
-    /** Two traces of one service, the second slower and with an error. */
+    /** Posts two traces of one service; the second one is slower and has an error. */
     const reportPair = async () => {
       const [fast, slow] = [newTraceId(), newTraceId()];
       const serviceName = `service-${fast}`;

@@ -6,7 +6,7 @@ import { newTraceId } from "./spans.ts";
 
 type Fields = Record<string, unknown>;
 
-/** What clients meet rarely, and both our collector and a real Zipkin do. */
+/** Declares the tests of rarely used behavior that our collector and a real Zipkin share. */
 export function describeZipkinDetails(name: string, urlOf: () => string): void {
   const post = (body: Bun.BodyInit, path = "/api/v2/spans", type = "application/json") =>
     fetch(`${urlOf()}${path}`, { method: "POST", body, headers: { "Content-Type": type } });
@@ -18,7 +18,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
     });
   const read = async (traceId: string) => JSON.parse(await readText(traceId)) as Span[];
 
-  /** What becomes of one span that is posted as this text, in which `ID` is its trace id. */
+  /** Posts a span as this text, in which `ID` stands for its trace ID, and returns the stored span. */
   const store = async (text: string): Promise<Span | undefined> => {
     const traceId = newTraceId();
     const response = await post(text.replaceAll("ID", traceId));
@@ -171,7 +171,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
   });
 
   describe(`${name}, searches in detail`, () => {
-    /** Long ago, and far from what other tests sent. */
+    /** Long ago, and far from the spans of other tests. */
     const newTime = () => 1_100_000_000_000 + Math.floor(Math.random() * 1e8) * 1000;
     const send = async (...spans: Fields[]) => {
       expect((await post(JSON.stringify(spans))).status).toBe(202);

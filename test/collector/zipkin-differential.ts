@@ -6,13 +6,13 @@ import { eventually } from "../helpers/cli.ts";
 import { hexId, newTraceId } from "./spans.ts";
 
 const TRACES = 150;
-/** Traces start so far apart that one window cuts through one of them at most: those of several would come in another order. */
+/** Traces start so far apart that a window cuts through at most one of them; several would come in another order. */
 const SPACING_MS = 60_000;
-/** Long ago, where nothing else that this Zipkin holds is found, nor what an earlier run left there. */
+/** Long ago, far from all other spans in this Zipkin, including those of earlier runs. */
 const START_MS = 1_000_000_000_000 + (Math.floor(Date.now() / 1000) % 50_000) * 10_000_000;
 const SEED = Number(process.env.DIFFERENTIAL_SEED ?? 20261128);
 
-/** A URL has its limits. */
+/** URLs have a maximum length. */
 const IDS_AT_ONCE = 50;
 
 const SERVICES = ["differs-a", "differs-B", "differs-c", "differs-d"];
@@ -21,10 +21,11 @@ const KEYS = ["http.method", "error", "color"];
 const VALUES = ["GET", "", "red", "a=b"];
 
 /**
- * Sends the same random batches to our collector and to a real Zipkin, and asks both the same.
- * Left out are the differences that are known and meant: what we refuse and Zipkin takes (a span id of zeros, text behind the
- * list), traces of several roots (Zipkin takes the time of the one that it happens to store first), and dependencies where three
- * spans or more with one id contradict each other (1 trace in 150 of these: which of them is whose parent is an accident there).
+ * Sends the same random batches and queries to our collector and to a real Zipkin.
+ * It leaves out known and intended differences: input that we reject and Zipkin accepts (a span ID of zeros, text after
+ * the list); traces with several roots (Zipkin takes the time of the root that it happens to store first); and
+ * dependencies where three or more spans with one ID contradict each other (1 in 150 of these traces, where Zipkin's
+ * choice of parents is accidental).
  */
 export function describeDifferences(urlOf: () => string): void {
   describe("random spans, here and in a real Zipkin", () => {
@@ -47,7 +48,7 @@ export function describeDifferences(urlOf: () => string): void {
           expect([response.status, await response.text()]).toEqual([202, ""]);
         }
       }
-      // Zipkin stores after its answer.
+      // Zipkin stores spans after its answer.
       for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
         const query = `traceMany?traceIds=${ids.slice(start, start + IDS_AT_ONCE).join(",")}`;
         const wanted = countSpans(await ask(ours.url, query));
@@ -92,7 +93,7 @@ export function describeDifferences(urlOf: () => string): void {
   });
 }
 
-/** In the middle of a trace, so that some of its spans are in a window and others are not. */
+/** In the middle of a trace, so that a window contains only some of its spans. */
 function endOf(trace: number): number {
   return START_MS + trace * SPACING_MS + 2500;
 }
@@ -107,7 +108,7 @@ function countSpans(traces: unknown): number {
   return (traces as unknown[][]).reduce((sum, trace) => sum + trace.length, 0);
 }
 
-/** Spans of a trace and links come in no particular order, traces do. */
+/** Sorts spans of a trace and links, which come in no particular order. Traces keep theirs. */
 function canonical(answer: unknown): unknown {
   if (!Array.isArray(answer)) return answer;
   if (answer.every(Array.isArray)) return answer.map(canonical);
@@ -124,7 +125,7 @@ function sortKeys(value: unknown): unknown {
   );
 }
 
-/** Few ids, so that parents, halves of shared spans and copies meet. */
+/** Few ids, so that parents, halves of shared spans and duplicates occur. */
 function anySpan(): fc.Arbitrary<Omit<Span, "traceId">> {
   const endpoint = fc.record(
     {
@@ -160,7 +161,7 @@ function placeTrace(trace: readonly Omit<Span, "traceId">[], index: number): Spa
   const traceId = index % 3 === 0 ? newTraceId() : `${hexId(index + 1)}${newTraceId()}`;
   const startMicros = (START_MS + index * SPACING_MS) * 1000;
   const spans = halvesOf(trace);
-  // Who is its own parent has none.
+  // A span that is its own parent has no parent.
   const isRoot = ({ id, parentId }: Omit<Span, "traceId">) => parentId === undefined || parentId === id;
   const root = spans.find(isRoot);
   return spans.map((span) => ({
@@ -171,7 +172,7 @@ function placeTrace(trace: readonly Omit<Span, "traceId">[], index: number): Spa
   }));
 }
 
-/** At most two spans with one id: what a client and a server say, or one in two pieces. */
+/** At most two spans with one ID: a client and a server half, or one span in two pieces. */
 function halvesOf(trace: readonly Omit<Span, "traceId">[]): Omit<Span, "traceId">[] {
   return [...Map.groupBy(trace, ({ id }) => id).values()].flatMap((spans) => spans.slice(0, 2));
 }

@@ -8,7 +8,7 @@ const CHROMIUM = "/usr/bin/chromium";
 // A browser takes seconds to start on a small machine.
 const TIMEOUT_MS = 120_000;
 
-/** Zipkin's own page, as a real Zipkin serves it, with our collector behind it: all that it asks for is ours to answer. */
+/** Tests Zipkin's own page, served by a real Zipkin, on top of our collector, which answers all of its queries. */
 export function describeLens(zipkinUrl: () => string): void {
   describe.skipIf(!existsSync(CHROMIUM))(`Zipkin Lens in front of our collector (needs ${CHROMIUM})`, () => {
     const chain = makeChain(newTraceId(), 3, Date.now() - 1000);

@@ -191,7 +191,7 @@ describeLab("who we are to a real API server", (lab) => {
     return (await lab.kubectl(["create", "token", "robot", "-n", NAME])).stdout.trim();
   }
 
-  /** A program that says so, as the user's entry names it. */
+  /** Writes a credential plugin that prints this status, and returns the entry that names it. */
   function writePlugin(status: Entry): Entry {
     const apiVersion = "client.authentication.k8s.io/v1";
     const path = join(folder.path, "plugin");
@@ -201,7 +201,7 @@ describeLab("who we are to a real API server", (lab) => {
     return { apiVersion, command: path, interactiveMode: "Never" };
   }
 
-  /** As https://kubernetes.io/docs/tasks/tls/certificate-issue-client-csr/ */
+  /** Follows https://kubernetes.io/docs/tasks/tls/certificate-issue-client-csr/. */
   async function signCertificate(): Promise<{ readonly key: string; readonly cert: string }> {
     const path = join(folder.path, "signed.key");
     const made = Bun.spawnSync([

@@ -11,7 +11,7 @@ const LIMIT_MS = 120_000;
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** Copies what `.dockerignore` lets through: it names everything that is not ignored. */
+/** Copies the files that `.dockerignore` re-includes; it ignores everything else. */
 async function copyContext(to: string): Promise<void> {
   const lines = readFileSync(join(ROOT, ".dockerignore"), "utf8").split("\n");
   const names = lines.filter((line) => line.startsWith("!")).map((line) => line.slice(1));
@@ -21,7 +21,7 @@ async function copyContext(to: string): Promise<void> {
   rmSync(join(to, "ui/dist"), { recursive: true, force: true });
 }
 
-/** The commands of the Dockerfile's first stage. */
+/** Returns the commands of the Dockerfile's first stage. */
 function readBuildStage(): string {
   const [, stage = ""] =
     /AS build\n([\s\S]*?)\nFROM/.exec(readFileSync(join(ROOT, "Dockerfile"), "utf8")) ?? [];
@@ -61,7 +61,7 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
       try {
         const reader = child.stdout.getReader();
         const { page: url } = JSON.parse(new TextDecoder().decode((await reader.read()).value));
-        // The rest is the token of the page.
+        // The rest is the page's token.
         const page = new URL(url).origin;
         for (const [file, content] of [
           ["/", "<!doctype html>"],

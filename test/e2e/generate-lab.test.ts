@@ -109,7 +109,7 @@ describeLab("generated manifests on a real API server", (lab) => {
     expect(stderr).toContain('would violate PodSecurity "restricted:latest": allowPrivilegeEscalation');
   }, 30_000);
 
-  /** kubectl reads YAML with go-yaml, which sees numbers and dates where other readers do not. */
+  /** kubectl reads YAML with go-yaml, which takes some texts for numbers or dates that other readers keep as text. */
   test("kubectl reads every text as text", async () => {
     const texts = [
       "1_000",
@@ -154,7 +154,7 @@ describeLab("generated manifests on a real API server", (lab) => {
     expect(JSON.parse(stdout).data).toEqual(data);
   });
 
-  /** Pods that the newest ReplicaSet of each Deployment has made, once there are as many as wanted or time is up. */
+  /** Returns the pods of the newest ReplicaSet of each Deployment, once all exist or the time is up. */
   async function waitForPods(
     namespace: string,
     wanted: Readonly<Record<string, number>>,

@@ -15,7 +15,10 @@ import { eventually, type RunningUp, runCli, startUp, temporaryFolder } from "..
 import { type CollectorProcess, startCollectorProcess } from "../helpers/collector-process.ts";
 import { encodeZipkinProtobuf } from "../helpers/zipkin-protobuf.ts";
 
-/** Labels that Kubernetes takes as the name of a Service, and that break programs which keep names as keys of objects, or in YAML. */
+/**
+ * Labels that are valid names of Services in Kubernetes but break programs that use names as keys of objects, or in
+ * YAML.
+ */
 const LABELS = [
   "constructor",
   "prototype",
@@ -29,7 +32,7 @@ const LABELS = [
   "a".repeat(63),
 ];
 
-/** Spans of other programs may have any name. Zipkin's are lower case. */
+/** Spans of other programs may have any name. Zipkin lower-cases names. */
 const SERVICES = [
   "__proto__",
   "hasownproperty",
@@ -47,7 +50,7 @@ const CHROMIUM = "/usr/bin/chromium";
 // A browser takes seconds to start on a small machine.
 const TIMEOUT_MS = 60_000;
 
-/** Each calls two others: the page lays out a mere chain by itself, without its library. */
+/** Each service calls two others, because the page lays out a plain chain without its layout library. */
 function callsOf(names: readonly string[]): (readonly [from: string, to: string])[] {
   return names.slice(1).map((to, index) => [names[index >> 1] as string, to] as const);
 }

@@ -9,7 +9,7 @@ import { LAB_START_MS } from "../helpers/lab.ts";
 import { ReleaseBench } from "../helpers/release.ts";
 import { expectChainTrace } from "../helpers/trace.ts";
 
-/** Pods start and end in seconds each; a machine may be busy. */
+/** Pods take seconds to start and end, and the machine may be busy. */
 const STEP_MS = 300_000;
 const WAIT = ["--timeout", "4m"];
 
@@ -139,7 +139,7 @@ describeLab("our image in pods", (lab) => {
       STEP_MS,
     );
 
-    /** A trace that began after this call, once the deployed Zipkin has it as a whole. */
+    /** Resolves to a trace that began after this call, once the deployed Zipkin has all of it. */
     function findTrace(links: number): Promise<Span[]> {
       const fromUs = Date.now() * 1000;
       return eventually(async () => {
@@ -181,7 +181,7 @@ describeLab("our image in pods", (lab) => {
     test(
       "what a topology says about a service holds in its pod",
       async () => {
-        // kube-proxy hears of endpoints a little after they are ready; until then the next link is refused.
+        // kube-proxy learns of ready endpoints with a delay; until then connections to the next link are refused.
         const answer = await eventually(
           () => readService(bench.namespace, "front", "").catch(() => undefined),
           STEP_MS / 2,
@@ -221,7 +221,7 @@ describeLab("our image in pods", (lab) => {
         const place = ["-n", bench.namespace];
         await lab.kubectl(["set", "env", ...place, ...DEPLOYMENTS, "CHAIN_LINK_DRAIN=0s"]);
         await waitForRollout();
-        // Else it is a matter of who is faster, kube-proxy or the next request: so pods that end stay behind their Services.
+        // kube-proxy and the next request would race, so pods that end stay endpoints of their Services.
         const patch = JSON.stringify({ spec: { publishNotReadyAddresses: true } });
         for (const name of ["front", "middle", "back"]) {
           await lab.kubectl(["patch", "service", name, ...place, "--type=merge", "-p", patch]);
@@ -234,7 +234,7 @@ describeLab("our image in pods", (lab) => {
       STEP_MS,
     );
 
-    /** Replaces every pod while requests come; gives what the load generator counted, or nothing where its log was cut. */
+    /** Replaces every pod under load. Returns the load generator's counts, or nothing if its log was cut. */
     async function restartUnderLoad(
       perSecond: number,
     ): Promise<{ requests: number; failed: number } | undefined> {
@@ -246,7 +246,7 @@ describeLab("our image in pods", (lab) => {
       const before = await podNames();
       await lab.kubectl(["rollout", "restart", ...place, ...DEPLOYMENTS]);
       await waitForRollout();
-      // Until the last of the old pods has ended, too.
+      // Wait until the last of the old pods has ended, too.
       await eventually(async () => {
         const names = await podNames();
         return names.length === 3 && names.every((name) => !before.includes(name)) ? true : undefined;
@@ -312,7 +312,7 @@ describeLab("our image in pods", (lab) => {
       STEP_MS,
     );
 
-    /** What a pod writes until it has succeeded. */
+    /** Returns the output of a pod that has succeeded. */
     async function runToEnd(title: string, pod: ReturnType<typeof loadPod>): Promise<string> {
       const name = `run-${title}`;
       const input = JSON.stringify({ ...pod, metadata: { ...pod.metadata, name } });
@@ -323,7 +323,7 @@ describeLab("our image in pods", (lab) => {
     }
   });
 
-  /** A namespace that refuses every pod that is not restricted. */
+  /** Creates a namespace that rejects every pod that is not restricted. */
   async function createNamespace(part: string): Promise<string> {
     const name = `image-${part}-${process.pid}`;
     const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
@@ -344,7 +344,7 @@ describeLab("our image in pods", (lab) => {
   }
 });
 
-/** A restricted Pod of our image that is not started again. */
+/** Returns a restricted Pod of our image that is never restarted. */
 function loadPod(image: string, args: readonly string[]) {
   return {
     apiVersion: "v1",

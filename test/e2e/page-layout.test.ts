@@ -8,10 +8,10 @@ const CHROMIUM = "/usr/bin/chromium";
 // A browser takes seconds to start on a small machine.
 const TIMEOUT_MS = 120_000;
 
-/** What web.dev calls good. The presets, which come once the token is known to be right, make 0.03 to 0.08 of it. */
+/** The limit that web.dev calls good. The presets appear once the token is verified, and cause 0.03 to 0.08. */
 const MAX_SHIFT = 0.1;
 
-/** Sums up what moved without anybody having done something. */
+/** Sums up the layout shifts without user input. */
 const WATCH_SHIFTS = `
   window.shifts = [];
   new PerformanceObserver((list) => {
@@ -103,9 +103,9 @@ describe.skipIf(!existsSync(CHROMIUM))("how the page of a chain that runs is lai
     async () => {
       const jumping: string[] = [];
       await eachView(1280, async (page, name) => {
-        // New traces come in above the others, which is what a list that goes on is for.
+        // New traces arrive above the others, which is the purpose of a live list.
         if (name === "traces") await page.getByRole("button", { name: "Pause" }).click();
-        // Two seconds of numbers.
+        // Two seconds of live numbers.
         await page.waitForTimeout(2500);
         const shifts = (await page.evaluate("window.shifts")) as [number, unknown][];
         const sum = shifts.reduce((total, [value]) => total + value, 0);

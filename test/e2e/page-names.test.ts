@@ -9,10 +9,10 @@ const CHROMIUM = "/usr/bin/chromium";
 const TIMEOUT_MS = 120_000;
 const YEARS_US = 2000 * 365.25 * 24 * 3600 * 1e6;
 const [NAMES, YEARS] = [hexId(1), hexId(2)];
-/** 5,000 characters, of which the end tells one from another. */
+/** A name of 5,000 characters that differs from others only at its end. */
 const STATEMENT = `select ${"column_name, ".repeat(382)}from orders`;
 
-/** Texts that are wider than their boxes, that stick out of the page, or of which nothing but dots is left. */
+/** Returns texts that overflow their boxes or the page, or that are truncated to dots. */
 const MEASURE = `(() => {
   const problems = [];
   if (document.documentElement.scrollWidth > innerWidth) problems.push("the page scrolls sideways");
@@ -33,7 +33,7 @@ const MEASURE = `(() => {
   return problems;
 })()`;
 
-/** What each node shows of its name, and how high on the screen. */
+/** Returns the visible name of each node and its height on the screen. */
 const NODE_NAMES = `[...document.querySelectorAll(".node-name")].map((name) => ({
   text: (name.querySelector("[aria-hidden=true]") ?? name).textContent,
   height: name.getBoundingClientRect().height,
@@ -44,7 +44,7 @@ if (!existsSync(CHROMIUM)) test.skip(`long names stay readable (install ${CHROMI
 
 describe.skipIf(!existsSync(CHROMIUM))("long names and durations in a browser", () => {
   let browser: Browser;
-  /** One with two strange traces, one with 60 services, one with 200. */
+  /** Three collectors: one with two strange traces, one with 60 services, one with 200. */
   let collectors: readonly [Collector, Collector, Collector];
   beforeAll(async () => {
     collectors = [0, 60, 200].map(() => startCollector({ host: "127.0.0.1", port: 0 })) as never;
@@ -75,7 +75,7 @@ describe.skipIf(!existsSync(CHROMIUM))("long names and durations in a browser", 
   const open = async (page: Page, collector: Collector, view: string) => {
     await page.goto(`${collector.url}/${view}`);
     await page.locator(".node, .row, a.trace, tbody td, .flame canvas").first().waitFor();
-    // Two frames: sizes are observed, and what fits is drawn.
+    // Wait two frames: one observes sizes, the next draws the names that fit.
     await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
   };
 
@@ -151,7 +151,7 @@ describe.skipIf(!existsSync(CHROMIUM))("long names and durations in a browser", 
   );
 });
 
-/** 54 characters. */
+/** A name of 54 characters. */
 function serviceName(end: string): string {
   return `${"acme-europe-west-1-payments-platform-ledger-and-accounting-".slice(0, 53 - end.length)}-${end}`;
 }
@@ -205,7 +205,7 @@ function longTimes(): Span[] {
   ];
 }
 
-/** A tree in which each calls three. */
+/** Returns a tree in which each service calls three others. */
 function callsOf(services: number): Span[] {
   const teams = ["billing", "catalog", "search", "orders", "users"];
   const name = (index: number) => ({

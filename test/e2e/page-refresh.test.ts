@@ -64,7 +64,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what the page shows while things change"
         await page.getByRole("button", { name: "Search" }).click();
         await traces.nth(1).waitFor();
         expect(asked).toHaveLength(1);
-        // What is ordered anew is not searched for.
+        // Sorting does not search again.
         await page.getByRole("link", { name: "Duration", exact: true }).click();
         await page.goBack();
         expect(asked).toHaveLength(1);

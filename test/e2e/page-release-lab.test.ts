@@ -77,7 +77,7 @@ async function readAddress(stderr: ReadableStream<Uint8Array>): Promise<string> 
   throw new Error(`the page did not start: ${text}`);
 }
 
-/** The first event of the stream. */
+/** Returns the first event of the stream. */
 async function readHistory(url: string): Promise<readonly LiveSecond[]> {
   const response = await fetch(url);
   let text = "";

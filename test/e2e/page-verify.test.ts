@@ -16,7 +16,7 @@ import { renderReportPage } from "../../src/verify/result/report-page.ts";
 import { makeChain } from "../collector/spans.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
-/** Pairs of texts about the export latency that lie over one another. */
+/** Returns pairs of overlapping texts about the export latency. */
 const OVERLAPS = `(() => {
   const texts = [];
   const walker = document.createTreeWalker(document.querySelector(".export-latency"), NodeFilter.SHOW_TEXT);
@@ -49,7 +49,9 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** A collector that knows the ledgers of five requests: four are whole, of one a span is missing for long. */
+  /**
+   * Starts a collector with the ledgers of five requests: four are complete, and one has missed a span for a long time.
+   */
   const onPage = async (use: (page: Page, collector: Collector, proof: LiveProof) => Promise<void>) => {
     let nowMs = Date.now();
     let proof: LiveProof | null = null;
@@ -232,7 +234,7 @@ async function report(url: string, spans: readonly Span[]): Promise<void> {
 }
 
 async function expectAccessible(page: Page): Promise<void> {
-  // Not by a script of the page, which its policy would refuse.
+  // Not with a script in the page, which its Content-Security-Policy would reject.
   const found = (await page.evaluate(`${AXE}; axe.run()`)) as {
     readonly violations: readonly {
       readonly id: string;

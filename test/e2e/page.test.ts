@@ -39,7 +39,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   }, TIMEOUT_MS);
   afterAll(() => browser?.close());
 
-  /** Runs against a collector of its own, and fails when the page logged an error or broke its policy. */
+  /** Runs against its own collector, and fails if the page logs an error or violates its Content-Security-Policy. */
   const onPage = async (use: (page: Page) => Promise<void>, expectedErrors: readonly RegExp[] = []) => {
     collector = startCollector({ host: "127.0.0.1", port: 0 });
     const page = await browser.newPage();
@@ -47,7 +47,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
     page.setDefaultTimeout(10_000);
     page.on("pageerror", (error) => errors.push(error.message));
     page.on("console", (message) => {
-      // Not every collector has control, a topology or all queries; the page asks and does without.
+      // Not every collector has control, a topology or all queries. The page asks for them and works without them.
       const isMissing =
         /status of 404/.test(message.text()) &&
         /api\/(control|topology|verify|v2\/(dependencies|remoteServices))/.test(message.location().url);
@@ -167,7 +167,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.locator("a.trace").first().click();
         await page.getByRole("treeitem").first().waitFor();
         expect(await page.getByRole("treeitem").count()).toBe(9);
-        // The collector does not have it.
+        // The collector does not have this trace.
         expect(await page.getByRole("link", { name: "JSON" }).count()).toBe(0);
         await page.goBack();
         for (const box of await page.getByRole("checkbox").all()) await box.check();
@@ -509,7 +509,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.keyboard.press("Escape");
         await panel.waitFor({ state: "detached" });
 
-        // The fields have what the address says, and one more second brings in the third trace.
+        // The fields show the values of the address, and one more second adds the third trace.
         const before = page.getByLabel("Before");
         const until = new Date(then + 2500 - new Date(then).getTimezoneOffset() * 60_000);
         await before.fill(until.toISOString().slice(0, -1));
@@ -540,7 +540,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.getByLabel("When").selectOption("Between …");
         const local = (ms: number) =>
           new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
-        // Mixed up: the time between them is meant all the same.
+        // Swapped: the time between them counts in either order.
         await page.getByLabel("After").fill(local(then + 5000));
         await page.getByLabel("Before").fill(local(then - 5000));
         await page.getByRole("button", { name: "Search" }).click();
@@ -622,7 +622,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await report(makeChain(traceId, 3, Date.now() - 1000));
         const seen = new Set<string>();
         const look = async (view: string, swatch: string) => {
-          // As a new tab does, with nothing known of what other views showed.
+          // Like a new tab, without the state of other views.
           await page.goto(`${collector.url}/${view}`);
           const color = "getComputedStyle(document.querySelector('SWATCH')).backgroundColor";
           await page.locator(swatch).first().waitFor();
@@ -664,7 +664,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
         await page.getByText("20,000 spans").first().waitFor();
         await page.getByRole("treeitem").first().waitFor();
         for (const top of [0, 25, 181, 5555, 77_777, 1e6]) {
-          // Rows are there at both edges of what is seen.
+          // Rows exist at both edges of the visible part.
           const edges = (await page.evaluate(`new Promise((resolve) => {
             const box = document.querySelector(".rows");
             box.scrollTop = ${top};
@@ -726,7 +726,7 @@ interface AxeResults {
   }[];
 }
 
-/** Each span has up to ten children; all lie within their parent. */
+/** Makes a tree of spans: each has up to ten children within its parent's time. */
 function makeTree(traceId: string, count: number): Span[] {
   const now = Date.now() * 1000 - 10_000_000;
   return Array.from({ length: count }, (_, index) => ({

@@ -53,7 +53,7 @@ describeLab("NetworkPolicies of an upgrade", (lab) => {
       const shutOut: string[] = [];
       let samples = 0;
       while (!isOver) {
-        // The policy first: pods that are still there afterwards were there when it was read.
+        // Read the policy first: pods that exist afterwards also existed when it was read.
         const isAdmitted = await admitsFront();
         const isAlive = (await listCallers()).some(({ metadata }) => old.has(metadata.uid));
         if (isAlive) samples += 1;
@@ -78,7 +78,7 @@ describeLab("NetworkPolicies of an upgrade", (lab) => {
     return client.listAll(RESOURCES.pod, namespace.name, { labelSelector: "service-name=front" });
   }
 
-  /** Whether a pod of `front` may call `back`. */
+  /** Returns whether a pod of `front` may call `back`. */
   async function admitsFront(): Promise<boolean> {
     const policy = await client.find(RESOURCES.networkPolicy, namespace.name, "back");
     if (policy === null) return true;

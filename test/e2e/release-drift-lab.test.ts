@@ -3,7 +3,7 @@ import { eventually, runCli } from "../helpers/cli.ts";
 import { describeReleases } from "../helpers/describe-lab.ts";
 import { emptyTopology, PAUSE_IMAGE, type ReleaseBench } from "../helpers/release.ts";
 
-/** Both shapes of a release: what is deployed, and the Deployment of one of its links. */
+/** Both shapes of a release, with the arguments of deploy and the Deployment of one link. */
 const SHAPES = [
   ["a chain", () => ["--instances", "2"], "chain-link-deployment-1"],
   ["a topology", (bench: ReleaseBench) => [bench.topology(emptyTopology(2))], "s1"],
@@ -111,7 +111,7 @@ describeReleases("a release that others have changed", (benches) => {
           ? [bench.topology(emptyTopology(2).replace("s1: { replicas: 0", `s1: { replicas: ${links}`))]
           : [bench.topology(`{${HEAD}, chain: 2, defaults: { replicas: ${links} } }`)];
       await bench.run("deploy", ...deploy(1), ...DEPLOY);
-      // As its controller does, which needs metrics that the lab does not have.
+      // Does what the autoscaler's controller would do, which needs metrics that the lab does not have.
       const scale = `/apis/apps/v1/namespaces/${bench.namespace}/deployments/${deployment}/scale`;
       const patch = JSON.stringify({ spec: { replicas: 4 } });
       await lab.kubectl([

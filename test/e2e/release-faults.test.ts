@@ -12,7 +12,10 @@ import {
 } from "../faults/scenario.ts";
 import { hasLab, LAB_NOTE, LAB_START_MS, type Lab, startLab, stopLab } from "../helpers/lab.ts";
 
-/** Another sample each day; a failed one is run again with its seed. `test/faults/release.ts` runs them all. */
+/**
+ * The seed changes the sample every day; run a failed sample again with its seed. `test/faults/release.ts` runs all
+ * cases.
+ */
 const SEED = process.env.CHAIN_LINK_FAULT_SEED ?? String(Math.floor(Date.now() / 86_400_000));
 const SAMPLES_OF_EACH = 6;
 const PARALLEL = 4;
@@ -46,7 +49,7 @@ describe.skipIf(!hasLab)(`a disturbed command, sample of CHAIN_LINK_FAULT_SEED=$
   );
 });
 
-/** Half of them kills; faults that last would take too long. */
+/** Half of the sample are kills. Lasting faults would take too long. */
 function drawSample(scenario: Scenario, calls: number): Disturbance[] {
   const random = randomSource(SEED)(scenario.name);
   const all = listDisturbances(calls).filter((it) => it.kind === "kill" || it.forMs === 0);

@@ -13,7 +13,9 @@ function document(bench: ReleaseBench, content: string): string {
   return bench.topology(`{ apiVersion: chain-link.dev/v1, kind: Topology, ${content} }`);
 }
 
-/** The table "Interference" of docs/release-faults.md; what it takes a whole cluster for is in release-outage-lab.test.ts. */
+/**
+ * The table "Interference" of docs/release-faults.md. `test/faults/outages.ts` has the cases that need a whole cluster.
+ */
 describeReleases("a release and what else is in its cluster", (benches) => {
   const { lab } = benches;
 

@@ -9,7 +9,7 @@ import { type Webhook, Webhooks } from "../helpers/webhooks.ts";
 const IMAGE = ["--chain-link-image", PAUSE_IMAGE];
 const ELSEWHERE = ["--collector", "http://zipkin.elsewhere"];
 
-/** Both shapes, each without pods but the load generator's: flags, and the name of the second Service. */
+/** Both shapes, each with the load generator's pod only: arguments, and the name of the second Service. */
 const SHAPES = [
   ["a chain", (bench: ReleaseBench) => [bench.topology(emptyChain(3))], "chain-link-service-1"],
   ["a topology", (bench: ReleaseBench) => [bench.topology(emptyTopology(3))], "s1"],
@@ -41,7 +41,7 @@ describeReleases("a release that the cluster's policies meet", (benches) => {
       return bench;
     }
 
-    /** A webhook takes effect a moment after it was configured. */
+    /** A webhook takes effect shortly after it was configured. */
     async function guard(bench: ReleaseBench, webhook: Webhook, probe: object): Promise<string> {
       const name = await webhooks.add(bench.namespace, webhook);
       const input = JSON.stringify(probe);

@@ -47,7 +47,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
       120_000,
     );
 
-    /** A service account with our rules; of some resources it may not create and delete. */
+    /** Creates a service account with our rules, except for creating and deleting some resources. */
     async function createUser(
       namespace: string,
       folder: string,
@@ -86,7 +86,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
   test("of two deploys at the same moment one wins, the other says who holds the lock", async () => {
     const bench = benches.open("release-race");
     await lab.kubectl(["create", "namespace", bench.namespace]);
-    // A wait that does not end keeps the lock.
+    // A wait that does not end holds the lock.
     const slow = bench.run("deploy", "--chain-link-image", PAUSE_IMAGE, "--timeout", "20s");
     await waitFor(async () => (await bench.list()).includes("Lease/chain-link.chain-link"));
     const other = await bench.run("deploy", "--instances", "4", ...CHAIN);
@@ -124,7 +124,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
 
   test("a second Ctrl-C ends at once, whatever is under way", async () => {
     const bench = benches.open("release-second");
-    // Answers no more from here on: what is under way does not end by itself.
+    // The proxy stops answering, so that calls in flight do not end by themselves.
     const proxy = await ApiProxy.start(lab.kubeconfig, { onAnswered: (call) => call < 12 });
     try {
       const viaProxy = new ReleaseBench(

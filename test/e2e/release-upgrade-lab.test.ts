@@ -4,12 +4,12 @@ import { describeReleases } from "../helpers/describe-lab.ts";
 import { buildLabImage } from "../helpers/image.ts";
 import type { ReleaseBench } from "../helpers/release.ts";
 
-/** Pods start and end in seconds each; a machine may be busy. */
+/** Pods take seconds to start and end, and the machine may be busy. */
 const STEP_MS = 300_000;
-/** Another sample with another seed; the day's, so that in time all are run. */
+/** The seed selects the sample. It defaults to the date, so that all cases run in time. */
 const SEED = process.env.CHAIN_LINK_TEST_SEED ?? new Date().toISOString().slice(0, 10);
 
-/** The change of each shape that the seed chooses; the wide ones are for `bun test/faults/upgrades.ts`. */
+/** One change of each shape, selected by the seed. Only `bun test/faults/upgrades.ts` runs the wide ones. */
 const SAMPLE = ["chain", "topology"].map((shape) => {
   const cases = CASES.filter((it) => it.shape === shape && it.entry !== null);
   return cases[Number(Bun.hash(`${SEED} ${shape}`) % BigInt(cases.length))];

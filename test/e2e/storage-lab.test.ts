@@ -5,12 +5,12 @@ import { buildLabImage } from "../helpers/image.ts";
 import { LAB_START_MS } from "../helpers/lab.ts";
 import { ReleaseBench } from "../helpers/release.ts";
 
-/** Pods start and end in seconds each; a machine may be busy. */
+/** Pods take seconds to start and end, and the machine may be busy. */
 const STEP_MS = 300_000;
 
 describeLab("the collector's volume", (lab) => {
   const namespace = `storage-${process.pid}`;
-  /** The cluster makes no volumes: the one there is has a class of its own. */
+  /** The cluster provisions no volumes, so the test's volume has its own class. */
   const storageClass = `storage-${process.pid}`;
   const storage = ["--collector-storage", "64Mi", "--collector-storage-class", storageClass];
   const folder = temporaryFolder();
@@ -141,7 +141,7 @@ describeLab("the collector's volume", (lab) => {
   }
 });
 
-/** A folder of the node as a volume: https://kubernetes.io/docs/concepts/storage/volumes/#local */
+/** Returns a volume on a folder of the node: https://kubernetes.io/docs/concepts/storage/volumes/#local */
 function localVolume(name: string, path: string): object {
   const values = ["linux"];
   return {

@@ -7,7 +7,7 @@ import { LAB_START_MS } from "../helpers/lab.ts";
 import { readPrometheusText, type Sample } from "../helpers/prometheus-text.ts";
 import { ReleaseBench } from "../helpers/release.ts";
 
-/** Pods start and end in seconds each; a machine may be busy. */
+/** Pods take seconds to start and end, and the machine may be busy. */
 const STEP_MS = 300_000;
 const NAMESPACE = "verify-lab";
 
@@ -79,7 +79,7 @@ describeLab("a release is verified in its cluster", (lab) => {
   test(
     "the load generator's own run is judged by its Pod's name and by its id; no other is known",
     async () => {
-      // Requests that were sent before all links were up got no answer: soon they are longer ago.
+      // Requests that were sent before all links were up got no answer. Wait until they are outside the window.
       const judged = await eventually(async () => {
         const result = await verify("--run", "loadgenerator", "--since", "5s", "-o", "json");
         return result.exitCode === 0 ? result : undefined;
@@ -116,7 +116,7 @@ describeLab("a release is verified in its cluster", (lab) => {
       const deployment = "deployment/chain-link-deployment-1";
       await lab.kubectl(["set", "env", deployment, wrong, "-n", NAMESPACE]);
       await lab.kubectl(["rollout", "status", deployment, "-n", NAMESPACE, "--timeout=120s"]);
-      // The pod of before goes on serving for a while.
+      // The old pod keeps serving for a while.
       await eventually(async () => {
         const { items } = await lab.query("get", "pods", "-n", NAMESPACE);
         const names = items.map(({ metadata }: { metadata: { name: string } }) => metadata.name);

@@ -11,13 +11,13 @@ import { expectChainTrace, fetchTrace, traceIdOf } from "../helpers/trace.ts";
 import { hasZipkin, startZipkin, type ZipkinServer } from "../helpers/zipkin-server.ts";
 import { describeTraceReader, zipkinBackend } from "../verify/backend/reader-contract.ts";
 
-// A machine may be busy, and when one of its tests takes too long the runner ends this Zipkin, too.
+// The machine may be busy, and if a test times out, the runner also kills this Zipkin.
 setDefaultTimeout(120_000);
 
-/** One that runs already. */
+/** URL of a running Zipkin. */
 const ZIPKIN_URL = process.env.ZIPKIN_URL;
 
-// Skipped where there is no Zipkin: `test/helpers/get-zipkin` fetches it.
+// Skipped without a Zipkin, which `test/helpers/get-zipkin` fetches.
 describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
   "with a real Zipkin (skipped where test/helpers/get-zipkin was not run)",
   () => {
@@ -60,7 +60,7 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
         const traceId = randomBytes(8).toString("hex");
         return { traceId, id: traceId, timestamp: startMs * 1000, duration: 5, localEndpoint };
       });
-      // Zipkin prefers the traces with the latest spans, and these are spread.
+      // Zipkin prefers the traces with the latest spans, so these are spread.
       for (let index = 0; index < 700; index++) {
         const traceId = randomBytes(8).toString("hex");
         const timestamp = (startMs + index * 500) * 1000;
@@ -114,7 +114,7 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
       await Promise.all([original.stop(), collector.stop()]);
     });
 
-    // What the embedded collector is held to, held against the original.
+    // The contracts of the embedded collector, checked against the original.
     describeTraceReader(
       "ZipkinReader with a real Zipkin",
       () => zipkinBackend({ url: zipkin.url, stop: async () => {} }),

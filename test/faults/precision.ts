@@ -38,7 +38,10 @@ for (const { fault, limit, run } of PRECISION_CASES.filter((one) => one.fault.in
 if (filter === "") writeTable(rows);
 process.exitCode = areAllRight ? 0 : 1;
 
-/** Counts the statements that both lists contain. A repeated statement counts as often as both lists repeat it. */
+/**
+ * Counts the statements that both lists contain. A repeated statement counts as often as in the list that has fewer of
+ * it.
+ */
 function countCorrect({ injected, reported }: Comparison): number {
   const counts = Map.groupBy(injected, (statement) => statement);
   return Map.groupBy(reported, (statement) => statement)

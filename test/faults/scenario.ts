@@ -156,7 +156,7 @@ export class FaultBench implements Disposable {
     });
   }
 
-  /** Flags of the state, as on the command line. */
+  /** Resolves the state to a target, as the command line would. */
   async #target(state: ReleaseState): Promise<Target> {
     const { services, sleepSeconds, networkPolicy } = state;
     const flags = {

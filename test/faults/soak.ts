@@ -60,7 +60,7 @@ try {
 }
 process.exit(isPassed ? 0 : 1);
 
-/** Adds the mean load average of the run. */
+/** Runs one verify. The result includes the mean load average. */
 async function verify(topology: string, requests: number) {
   const startMs = performance.now();
   const child = Bun.spawn(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { eventually, temporaryFolder } from "./cli.ts";
 import { freePort } from "./free-port.ts";
 
-/** Envoy, if `test/helpers/get-envoy` has fetched it. */
+/** Path of Envoy: from the PATH, or where `test/helpers/get-envoy` puts it. */
 export const ENVOY = Bun.which("envoy") ?? join(import.meta.dir, "../../.cache/envoy/envoy");
 
 export const hasEnvoy = existsSync(ENVOY);
@@ -45,7 +45,7 @@ export async function startEnvoy(
         "@type": `${TYPE}config.trace.v3.ZipkinConfig`,
         collector_cluster: "collector",
         collector_endpoint: "/api/v2/spans",
-        // The embedded collector does not answer to the name of the cluster.
+        // The default is the name of the cluster, and the embedded collector rejects that Host.
         collector_hostname: "localhost",
         collector_endpoint_version: "HTTP_JSON",
         shared_span_context: false,

@@ -10,7 +10,7 @@ export interface FaultProxy {
   isDown: boolean;
   /** Delay before a batch is forwarded. The exporter gets its answer at once. */
   delayMs: number;
-  /** Number of spans that it accepted. */
+  /** Number of spans received while it was not down. */
   readonly received: number;
   /** Number of spans that it dropped. */
   readonly forgotten: number;

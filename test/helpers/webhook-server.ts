@@ -7,7 +7,7 @@
 
 export {};
 
-/** Only a webhook sends this. */
+/** An image that only the webhook sets. */
 const MIRRORED = "mirror.example/pause:1";
 
 const [cert = "", key = ""] = process.argv.slice(2);

@@ -3,7 +3,7 @@ import { temporaryFolder } from "./cli.ts";
 import { LAB, type Lab } from "./lab.ts";
 
 export interface Webhook {
-  /** Paths of `webhook-server.ts`. */
+  /** One of the paths of `webhook-server.ts`. */
   readonly path: string;
   readonly kind: "Mutating" | "Validating";
   readonly resources: readonly string[];
