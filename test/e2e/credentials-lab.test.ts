@@ -16,7 +16,7 @@ const EXPIRED = join(import.meta.dir, "../fixtures/kubernetes/expired-server.pem
 
 type Entry = Record<string, unknown>;
 
-describeLab("who we are to a real API server", (lab) => {
+describeLab("credentials against a real API server", (lab) => {
   const folder = temporaryFolder();
   let cluster: Entry;
   let admin: Entry;
@@ -36,7 +36,7 @@ describeLab("who we are to a real API server", (lab) => {
   }, LAB_START_MS);
 
   test(
-    "a certificate that the cluster signed is taken, from files, as data and from a program",
+    "the API server accepts a certificate that it signed, from files, as data and from a credential plugin",
     async () => {
       const { key, cert } = await signCertificate();
       writeFileSync(join(folder.path, "u.key"), key);
@@ -52,7 +52,7 @@ describeLab("who we are to a real API server", (lab) => {
   );
 
   test(
-    "a program's token is taken; one that the server does not know is asked for again, and told",
+    "a plugin's token is accepted; an unknown token is requested once more and then reported",
     async () => {
       const token = await createToken();
       expect(await whoAmI({ exec: writePlugin({ token }) })).toBe(`system:serviceaccount:${NAME}:robot`);
@@ -64,7 +64,7 @@ describeLab("who we are to a real API server", (lab) => {
   );
 
   test(
-    "a token in a file that was replaced while we run is read again",
+    "a token file that is replaced during a run is read again",
     async () => {
       const path = join(folder.path, "token");
       writeFileSync(path, "old");
@@ -77,7 +77,7 @@ describeLab("who we are to a real API server", (lab) => {
   );
 
   test(
-    "a certificate that has expired is told with its date",
+    "an expired certificate is reported with its date",
     async () => {
       const pem = readFileSync(EXPIRED, "utf8");
       const user = { "client-certificate-data": b64(pem), "client-key-data": b64(pem) };
@@ -91,7 +91,7 @@ describeLab("who we are to a real API server", (lab) => {
   );
 
   test(
-    "we can ask to be somebody else",
+    "a user can impersonate another user",
     async () => {
       const name = `system:serviceaccount:${NAME}:robot`;
       expect(await whoAmI({ ...admin, as: name })).toBe(name);
@@ -103,7 +103,7 @@ describeLab("who we are to a real API server", (lab) => {
   );
 
   test(
-    "the server's certificate is checked against the name that the kubeconfig says, or not at all",
+    "the server's certificate is verified against the kubeconfig's server name, or not at all if the kubeconfig says so",
     async () => {
       expect(await whoAmI(admin, { "tls-server-name": "kubernetes.default.svc" })).toBeString();
       await expect(whoAmI(admin, { "tls-server-name": "other.example" })).rejects.toThrow("cannot reach");
@@ -143,7 +143,7 @@ describeLab("who we are to a real API server", (lab) => {
   );
 
   test(
-    "in a pod, without a kubeconfig, its service account is who we are",
+    "a pod without a kubeconfig uses its service account",
     async () => {
       const image = await buildLabImage();
       const pod = {

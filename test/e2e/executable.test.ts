@@ -39,13 +39,13 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
     return Bun.spawn([path, ...args], { cwd, env, stdout: "pipe", stderr: "pipe" });
   }
 
-  test("runs without Node.js, Bun and an environment", async () => {
+  test("the executable runs without Node.js, without Bun and with an empty environment", async () => {
     const child = start(["version"]);
     expect(await child.stdout.text()).toBe(`chain-link ${VERSION}\n`);
     expect(await child.exited).toBe(0);
   });
 
-  test("is not changed by the folder that it is started in", async () => {
+  test("the executable behaves the same in every folder", async () => {
     using folder = temporaryFolder();
     writeFileSync(join(folder.path, ".env"), "CHAIN_LINK_OUTPUT=json\n");
     writeFileSync(join(folder.path, "bunfig.toml"), 'preload = ["./missing.ts"]\n');
@@ -54,7 +54,7 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
   });
 
   test.each([[[]], [["--processes"]]])(
-    "has its page, and reaches its own links past a proxy (%p)",
+    "the executable serves its page and bypasses a proxy for its own links (%p)",
     async (flags) => {
       const args = ["up", "-o", "json", "--slow", "off", "--port", "0", "--rate", "5/s", ...flags];
       const child = start(args, { HTTP_PROXY: CLOSED_PORT, http_proxy: CLOSED_PORT });
@@ -89,7 +89,7 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
   );
 
   test(
-    "is made by the build stage of the image from what the image's context holds",
+    "the image's build stage builds the executable from the files of the image's context",
     async () => {
       using context = temporaryFolder();
       await copyContext(context.path);
@@ -110,7 +110,7 @@ describe.skipIf(process.platform !== "linux")("the executable that npm run build
   );
 
   test(
-    "can be made for the other architecture",
+    "the executable can be built for the other architecture",
     async () => {
       using folder = temporaryFolder();
       const outfile = join(folder.path, "other");

@@ -60,7 +60,7 @@ describeLab("generated manifests on a real API server", (lab) => {
     const objects = buildObjects(topology, { namespace });
     const deployments = objects.filter(({ kind }) => kind === "Deployment");
 
-    test("is accepted in a dry run, without a warning", async () => {
+    test("a dry run accepts the manifests without a warning", async () => {
       writeManifests(folder(), objects.map(renderManifest));
       const { stdout, stderr } = await apply(folder(), "--dry-run=server");
       expect(stderr).toBe("");
@@ -68,7 +68,7 @@ describeLab("generated manifests on a real API server", (lab) => {
     }, 30_000);
 
     test.each(["yaml", "json"] as const)(
-      "is accepted as one stream of %s",
+      "the manifests are accepted as one stream of %s",
       async (format) => {
         const input = [...renderStream(objects, format)].join("");
         const { stdout } = await lab.kubectl(["apply", "--server-side", "--dry-run=server", "-f", "-"], {
@@ -79,7 +79,7 @@ describeLab("generated manifests on a real API server", (lab) => {
       30_000,
     );
 
-    test("runs under the profile restricted: every pod that is wanted is made", async () => {
+    test("every desired pod is created under the profile restricted", async () => {
       const { stderr } = await apply(folder());
       expect(stderr).toBe("");
       const wanted = Object.fromEntries(
@@ -90,7 +90,7 @@ describeLab("generated manifests on a real API server", (lab) => {
       expect(pod.spec.containers[0].args[1]).toBe(`http://${topology.entry}`);
     }, 60_000);
 
-    test("has a Zipkin that starts with these rights and limits", async () => {
+    test("its Zipkin starts with these rights and limits", async () => {
       const name = "deployment/zipkin-deployment";
       await lab.kubectl(["rollout", "status", name, "-n", namespace, "--timeout=150s"]);
       const url = `/api/v1/namespaces/${namespace}/services/zipkin-service:80/proxy/api/v2/services`;
@@ -98,7 +98,7 @@ describeLab("generated manifests on a real API server", (lab) => {
     }, 160_000);
   });
 
-  test("would be warned of if one of the rights were left open", async () => {
+  test("a restricted right that is left open causes a warning", async () => {
     const [{ namespace = "", topology = buildChain(1) } = {}] = CASES;
     const object = buildObjects(topology, { namespace }).find(({ kind }) => kind === "Deployment");
     const open = JSON.parse(
@@ -110,7 +110,7 @@ describeLab("generated manifests on a real API server", (lab) => {
   }, 30_000);
 
   /** kubectl reads YAML with go-yaml, which takes some texts for numbers or dates that other readers keep as text. */
-  test("kubectl reads every text as text", async () => {
+  test("kubectl reads every string as a string", async () => {
     const texts = [
       "1_000",
       "0b11",

@@ -113,20 +113,20 @@ describe("hostile labels pass every entry point of a topology", () => {
     home[Symbol.dispose]();
   });
 
-  test("the topology document: as many services come out as went in", () => {
+  test("a topology document keeps every service", () => {
     const topology = parseTopology(DOCUMENT, "names.json");
     expect([...topology.services.keys()]).toEqual(LABELS);
     for (const { name, steps } of topology.services.values())
       expect(steps.flat()).toMatchObject(calleesOf(name, LABELS).map((service) => ({ service })));
   });
 
-  test("the topology document as YAML with plain keys", () => {
+  test("a YAML document with plain keys keeps every service", () => {
     const plain = LABELS.map((name, index) => `  ${name}: ${index === 0 ? "{ entry: true }" : ""}`);
     const text = `apiVersion: chain-link.dev/v1\nkind: Topology\nservices:\n${plain.join("\n")}\n`;
     expect([...parseTopology(text, "names.yaml").services.keys()]).toEqual(LABELS);
   });
 
-  test("import isotope", async () => {
+  test("'import isotope' keeps every service", async () => {
     const services = LABELS.map((name, index) => ({
       name,
       ...(index === 0 && { isEntrypoint: true }),
@@ -143,7 +143,7 @@ describe("hostile labels pass every entry point of a topology", () => {
     ]);
   });
 
-  test("generate, into a folder and as a stream", async () => {
+  test("generate writes the objects of every service, into a folder and as a stream", async () => {
     const folder = join(home.path, "manifests");
     const written = await runCli(["generate", file, "--output-directory", folder], { env });
     expect(written.exitCode).toBe(0);
@@ -160,7 +160,7 @@ describe("hostile labels pass every entry point of a topology", () => {
     expect(again.exitCode).toBe(0);
   });
 
-  test("deploy: its objects, and the graph that the canary is given", () => {
+  test("deploy builds the objects of every service, and the canary gets the whole graph", () => {
     const topology = parseTopology(DOCUMENT, "names.json");
     const objects = buildObjects(topology, {
       namespace: "demo",
@@ -186,7 +186,7 @@ describe("hostile labels pass every entry point of a topology", () => {
       ).toBe(true);
   });
 
-  test("up with load: each service serves, and has spans", async () => {
+  test("every service of up answers and has spans", async () => {
     expect(up.facts.name).toBe("__proto__");
     expect(up.facts.links.map(({ name }) => name)).toEqual(LABELS);
     const services = await eventually(async () => {
@@ -198,12 +198,12 @@ describe("hostile labels pass every entry point of a topology", () => {
     expect(topology.services.map(({ name }) => name)).toEqual(LABELS);
   });
 
-  test("metrics of a link name it", async () => {
+  test("a link's metrics have its name", async () => {
     for (const { name, url } of up.facts.links)
       expect(await (await fetch(`${url}/metrics`)).text()).toContain(`service="${name}"`);
   });
 
-  test("link: with a topology, a list of services and a service's entry", async () => {
+  test("a link runs with a topology, with a list of services and as an entry", async () => {
     const list = join(home.path, "services.json");
     writeFileSync(list, JSON.stringify(LABELS));
     const urlOf = (wanted: string) => up.facts.links.find(({ name }) => name === wanted)?.url;
@@ -239,7 +239,7 @@ describe("hostile labels pass every entry point of a topology", () => {
     }
   });
 
-  test("load on a topology", async () => {
+  test("load sends requests to a topology", async () => {
     const { exitCode, stdout } = await runCli(
       ["load", file, "--rate", "50/s", "--requests", "5", "-o", "json"],
       {
@@ -251,7 +251,7 @@ describe("hostile labels pass every entry point of a topology", () => {
   });
 
   test(
-    "verify: JSON, JUnit and the report name every call",
+    "verify names every call in JSON, JUnit and the report",
     async () => {
       const [junit, report] = [join(home.path, "verify.xml"), join(home.path, "verify.html")];
       const more = ["--junit", junit, "--report", report, "-o", "json"];
@@ -270,7 +270,7 @@ describe("hostile labels pass every entry point of a topology", () => {
   );
 
   test(
-    "verify --propagation has every edge",
+    "verify --propagation lists every edge",
     async () => {
       const { stdout } = await runCli(["verify", "--propagation", file, "-o", "json"], { env });
       const result = JSON.parse(stdout) as PropagationResult;
@@ -283,7 +283,7 @@ describe("hostile labels pass every entry point of a topology", () => {
     TIMEOUT_MS,
   );
 
-  test("fault: set, listed and cleared for each of them, and for no other", async () => {
+  test("a fault is set, listed and cleared for exactly the named service", async () => {
     const page = { ...env, CHAIN_LINK_PAGE: up.facts.page ?? "" };
     await Promise.all(
       LABELS.slice(0, 3).map((name) => runCli(["fault", name, "--latency", "1ms"], { env: page })),
@@ -295,7 +295,7 @@ describe("hostile labels pass every entry point of a topology", () => {
     expect((await runCli(["fault", "--clear"], { env: page })).stdout).toBe("no link has a fault\n");
   });
 
-  test("the configuration file and the command line know no such key or flag", async () => {
+  test("the configuration file and the command line reject such a key or flag", async () => {
     const config = join(home.path, "chain-link.conf");
     writeFileSync(config, "[DEFAULT]\nconstructor = 3\n__proto__ = 4\n");
     const { exitCode, stderr } = await runCli(["generate", "-o", "json", "--config-file", config], { env });
@@ -309,14 +309,14 @@ describe("hostile labels pass every entry point of a topology", () => {
       });
   });
 
-  test("keys that every object has are unknown keys of a document", () => {
+  test("keys that every object inherits are unknown keys of a document", () => {
     const keys = ["constructor", "prototype", "__proto__", "toString", "hasOwnProperty"];
     const text = `apiVersion: chain-link.dev/v1\nkind: Topology\nservices:\n  a:\n    entry: true\n${keys.map((key) => `    ${key}: 1\n`).join("")}`;
     for (const key of keys) expect(() => parseTopology(text, "x")).toThrow(`found "${key}"`);
   });
 
   test.skipIf(!existsSync(CHROMIUM))(
-    "the page of up: a node for each, a fault on none, and clearing one is not offered",
+    "the page of up shows a node without a fault for each service, and does not offer to clear one",
     () =>
       withPage(async (page) => {
         await page.goto(up.facts.page ?? "");
@@ -356,11 +356,11 @@ describe("spans with hostile service names pass every entry point of a collector
     home[Symbol.dispose]();
   });
 
-  test("taken as Zipkin JSON, Zipkin protobuf and OTLP, each is a service", async () => {
+  test("every name in Zipkin JSON, Zipkin protobuf and OTLP becomes a service", async () => {
     expect(sorted(await getJson<string[]>(`${collector.url}/api/v2/services`))).toEqual(sorted(SERVICES));
   });
 
-  test("each finds its trace, its callee, and its tag called __proto__", async () => {
+  test("a search by each name finds its trace, its callee and its tag named __proto__", async () => {
     for (const name of SERVICES) {
       const query = `serviceName=${encodeURIComponent(name)}`;
       const [trace = []] = await getJson<Span[][]>(`${collector.url}/api/v2/traces?${query}`);
@@ -375,30 +375,33 @@ describe("spans with hostile service names pass every entry point of a collector
     expect(tagged).toHaveLength(SERVICES.length);
   });
 
-  test("the dependencies are those of the trace", async () => {
+  test("the dependencies match the trace", async () => {
     const links = await getJson<DependencyLink[]>(`${collector.url}/api/v2/dependencies?endTs=${Date.now()}`);
     expect(sorted(links.map(({ parent, child }) => JSON.stringify([parent, child])))).toEqual(
       sorted(callsOf(SERVICES).map((call) => JSON.stringify(call))),
     );
   });
 
-  test.each(["zipkin", "otlp"])("traces export and import in the format %s keep them", async (format) => {
-    const file = join(home.path, `traces.${format}`);
-    const exported = await runCli(["traces", "export", file, "--format", format, "--from", collector.url]);
-    expect(exported.exitCode).toBe(0);
-    const other = await startCollectorProcess();
-    try {
-      expect((await runCli(["traces", "import", file, "--to", other.url])).exitCode).toBe(0);
-      const names = await getJson<string[]>(`${other.url}/api/v2/services`);
-      expect(sorted(names)).toEqual(sorted(SERVICES));
-    } finally {
-      other.signal("SIGINT");
-      await other.exited;
-    }
-  });
+  test.each(["zipkin", "otlp"])(
+    "traces export and import keep the names in the format %s",
+    async (format) => {
+      const file = join(home.path, `traces.${format}`);
+      const exported = await runCli(["traces", "export", file, "--format", format, "--from", collector.url]);
+      expect(exported.exitCode).toBe(0);
+      const other = await startCollectorProcess();
+      try {
+        expect((await runCli(["traces", "import", file, "--to", other.url])).exitCode).toBe(0);
+        const names = await getJson<string[]>(`${other.url}/api/v2/services`);
+        expect(sorted(names)).toEqual(sorted(SERVICES));
+      } finally {
+        other.signal("SIGINT");
+        await other.exited;
+      }
+    },
+  );
 
   test.skipIf(!existsSync(CHROMIUM))(
-    "the page: traces, trace, comparison, graph of the past and an opened file",
+    "the page shows the names in its list, trace, comparison, past graph and an opened file",
     () =>
       withPage(async (page) => {
         const traceId = spans[0]?.traceId;

@@ -24,7 +24,7 @@ describe("the packed tarball", () => {
     ["with install scripts", []],
     ["without install scripts", ["--ignore-scripts"]],
   ])(
-    "installed by npm i -g %s runs without Bun on the PATH, under both names",
+    "the program installed by npm i -g %s runs without Bun on the PATH, under both names",
     async (_title, flags) => {
       using folder = temporaryFolder();
       const packed = await run(["npm", "pack", "--silent", "--pack-destination", folder.path]);
@@ -70,7 +70,7 @@ describe("the packed tarball", () => {
     180_000,
   );
 
-  test("holds what the program needs and nothing of the tests", async () => {
+  test("the tarball contains what the program needs and no tests", async () => {
     using folder = temporaryFolder();
     await run(["npm", "pack", "--silent", "--pack-destination", folder.path]);
     const [tarball = ""] = readdirSync(folder.path);

@@ -42,7 +42,7 @@ describeLab("our image in pods", (lab) => {
     }, STEP_MS);
 
     test(
-      "deploy puts 6 links there, and all become ready",
+      "deploy creates 6 links, and all become ready",
       async () => {
         const { exitCode, stderr } = await deploy(6);
         expect(stderr).toContain("is deployed and ready");
@@ -71,7 +71,7 @@ describeLab("our image in pods", (lab) => {
     );
 
     test(
-      "9 links: 3 are added, and the others are rolled out with the new list",
+      "a deploy of 9 links adds 3 and rolls out the others with the new list",
       async () => {
         const { stdout, stderr } = await deploy(9, "-o", "json");
         expect(stderr).toContain("is deployed and ready");
@@ -88,7 +88,7 @@ describeLab("our image in pods", (lab) => {
     );
 
     test(
-      "4 links: 5 are removed",
+      "a deploy of 4 links removes 5",
       async () => {
         const { stdout } = await deploy(4, "-o", "json");
         expect(JSON.parse(stdout)).toMatchObject({ revision: 3, created: 0, updated: 5, deleted: 10 });
@@ -100,7 +100,7 @@ describeLab("our image in pods", (lab) => {
     );
 
     test(
-      "an image that is not there fails with the reason, and the links that ran go on",
+      "a deploy with a missing image fails with the reason, and the running links continue",
       async () => {
         const bad = await bench.run(
           ...["deploy", ...chain(4), "--chain-link-image", `${image}-absent`],
@@ -152,7 +152,7 @@ describeLab("our image in pods", (lab) => {
     }
   });
 
-  describe("pods that are replaced while requests come", () => {
+  describe("pods that are replaced under load", () => {
     const TOPOLOGY = [
       "apiVersion: chain-link.dev/v1",
       "kind: Topology",
@@ -179,7 +179,7 @@ describeLab("our image in pods", (lab) => {
     }, STEP_MS);
 
     test(
-      "what a topology says about a service holds in its pod",
+      "a service's pod behaves as its topology says",
       async () => {
         // kube-proxy learns of ready endpoints with a delay; until then connections to the next link are refused.
         const answer = await eventually(
@@ -192,7 +192,7 @@ describeLab("our image in pods", (lab) => {
     );
 
     test(
-      "our own collector, in Zipkin's place, has the traces",
+      "our collector receives the traces in place of Zipkin",
       async () => {
         const spans = await eventually(async () => {
           const query = "api/v2/traces?serviceName=front&limit=10";
@@ -206,7 +206,7 @@ describeLab("our image in pods", (lab) => {
     );
 
     test(
-      "no request of a steady load is lost when all links are restarted",
+      "a steady load loses no request when all links restart",
       async () => {
         const summary = await eventually(() => restartUnderLoad(30), STEP_MS / 2);
         expect(summary).toMatchObject({ failed: 0, failures: {} });
@@ -216,7 +216,7 @@ describeLab("our image in pods", (lab) => {
     );
 
     test(
-      "requests are lost when links end while they are still called: the test above can fail",
+      "requests are lost when links stop while they are still called, so the test above can fail",
       async () => {
         const place = ["-n", bench.namespace];
         await lab.kubectl(["set", "env", ...place, ...DEPLOYMENTS, "CHAIN_LINK_DRAIN=0s"]);
@@ -277,7 +277,7 @@ describeLab("our image in pods", (lab) => {
     }, STEP_MS);
 
     test(
-      "says its version, without rights and on a read-only root",
+      "the image prints its version without rights and on a read-only root",
       async () => {
         expect(await runToEnd("version", loadPod(image, ["version"]))).toBe(`chain-link ${VERSION}\n`);
       },
@@ -285,7 +285,7 @@ describeLab("our image in pods", (lab) => {
     );
 
     test(
-      "runs links in processes of their own and knows its page",
+      "the image runs links as processes and serves its page",
       async () => {
         const args = ["up", "--processes", "--slow", "off", "--duration", "2s", "--port", "0"];
         expect(await runToEnd("up", loadPod(image, args))).toContain("none dropped");
@@ -294,7 +294,7 @@ describeLab("our image in pods", (lab) => {
     );
 
     test(
-      "has no shell",
+      "the image has no shell",
       async () => {
         const pod = loadPod(image, ["-c", "true"]);
         const [container] = pod.spec.containers;

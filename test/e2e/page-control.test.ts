@@ -38,7 +38,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
     page.getByRole("button", { name: new RegExp(`^chain-link-service-${link}`) });
 
   test(
-    "the token leaves the address, and the graph is there with its numbers",
+    "the page removes the token from its address and shows the graph with its numbers",
     async () => {
       await node(4).getByText(/\/s$/).waitFor();
       expect(page.url()).not.toContain("token");
@@ -47,7 +47,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "one slow link: its latency is seen on the graph, and cleared",
+    "one slow link shows its latency on the graph until it is cleared",
     async () => {
       await press("One slow link");
       await node(2).getByText("fault").waitFor();
@@ -61,7 +61,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "errors in the middle are seen on the link and on its callers",
+    "errors of a link in the middle show on it and on its callers",
     async () => {
       await press("10 % errors in the middle");
       await node(2).getByText("errors").waitFor();
@@ -73,7 +73,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "a preset leaves what another has set",
+    "a preset keeps the faults of other presets",
     async () => {
       await press("One slow link");
       await untilState(({ faults }) => faults["chain-link-service-2"]?.latencyMs === 200);
@@ -87,7 +87,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "a killed link is seen, and serves again when the fault is cleared",
+    "a killed link shows on the graph, and serves again when the fault is cleared",
     async () => {
       await press("Kill a link");
       await page.locator(".node.stopped").waitFor();
@@ -110,7 +110,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "latency, errors and stop of one link are set in its panel; the rate in its view, and every change is listed",
+    "a link's panel sets latency, errors and stop, the load view sets the rate, and every change is listed",
     async () => {
       await node(1).click();
       const panel = page.getByRole("complementary", { name: "About chain-link-service-1" });
@@ -130,7 +130,7 @@ describe.skipIf(!existsSync(CHROMIUM))("load and faults in a browser", () => {
   );
 
   test(
-    "without the token, or with an old one, there are no controls",
+    "the page has no controls without the token or with an old one",
     async () => {
       const stranger = await browser.newPage();
       await stranger.goto(`${up.facts.collector}/?view=control`);

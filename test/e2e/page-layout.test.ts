@@ -20,7 +20,7 @@ const WATCH_SHIFTS = `
   }).observe({ type: "layout-shift", buffered: true });
 `;
 
-describe.skipIf(!existsSync(CHROMIUM))("how the page of a chain that runs is laid out", () => {
+describe.skipIf(!existsSync(CHROMIUM))("the layout of the page of a running chain", () => {
   let up: RunningUp;
   let browser: Browser;
   let views: Record<string, string>;
@@ -79,7 +79,7 @@ describe.skipIf(!existsSync(CHROMIUM))("how the page of a chain that runs is lai
   );
 
   test(
-    "on a phone, tools stand above the graph and not on each other",
+    "tools on a phone are above the graph and do not overlap",
     async () => {
       const page = await browser.newPage({ viewport: { width: 390, height: 844 } });
       await page.goto(up.facts.page ?? "");
@@ -99,7 +99,7 @@ describe.skipIf(!existsSync(CHROMIUM))("how the page of a chain that runs is lai
   );
 
   test(
-    "nothing jumps while a view fills, nor when numbers come in",
+    "nothing shifts while a view fills or numbers arrive",
     async () => {
       const jumping: string[] = [];
       await eachView(1280, async (page, name) => {
@@ -117,7 +117,7 @@ describe.skipIf(!existsSync(CHROMIUM))("how the page of a chain that runs is lai
   );
 
   test(
-    "a trace is asked for once, by the head of the page's own answer",
+    "the page requests a trace once, with the preload in its own HTML",
     async () => {
       const page = await browser.newPage();
       const asked: string[] = [];

@@ -80,7 +80,7 @@ describe.skipIf(!existsSync(CHROMIUM))("long names and durations in a browser", 
   };
 
   test.each(sizes)(
-    "on $width px nothing is cut or sticks out, however long names and times are",
+    "at $width px no text is cut off or overflows, however long names and times are",
     (size) =>
       onPage(size, async (page) => {
         const views = ["", "?view=traces", "?link=acme-europe-west-1-payments-platform-ledger-checkout"];
@@ -100,7 +100,7 @@ describe.skipIf(!existsSync(CHROMIUM))("long names and durations in a browser", 
   );
 
   test(
-    "a row shows beginning and end of a long name, a service without what all begin with, and has all of both",
+    "a row shows the start and end of a long name and omits the services' common prefix, but contains the full names",
     () =>
       onPage(sizes[0], async (page) => {
         await open(page, collectors[0], `?trace=${NAMES}`);
@@ -129,7 +129,7 @@ describe.skipIf(!existsSync(CHROMIUM))("long names and durations in a browser", 
     [2, sizes[0], ""],
     [2, sizes[1], ""],
   ] as const)(
-    "every link of graph %d has a name of its own that can be read: %o %s",
+    "every link of graph %d has a distinct and readable name: %o %s",
     (which, size, view) =>
       onPage(size, async (page) => {
         await open(page, collectors[which], view);

@@ -12,7 +12,7 @@ const HOUR_MS = 3_600_000;
 if (!existsSync(CHROMIUM))
   test.skip(`the page shows what is so now (install ${CHROMIUM} to run it)`, () => {});
 
-describe.skipIf(!existsSync(CHROMIUM))("what the page shows while things change", () => {
+describe.skipIf(!existsSync(CHROMIUM))("the page while data changes", () => {
   let browser: Browser;
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
@@ -32,7 +32,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what the page shows while things change"
   };
 
   test(
-    "Pause stops the refresh, but a search is answered, also one with the same criteria",
+    "Pause stops the refresh, but every search is answered, even with the same criteria",
     () =>
       onPage(async (page, { url }) => {
         const send = (serviceName: string) =>
@@ -75,7 +75,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what the page shows while things change"
   );
 
   test.each([-HOUR_MS, HOUR_MS])(
-    "the graph of the last minute is by the collector's clock when the browser's is %d ms off",
+    "the graph of the last minute uses the collector's clock when the browser's is %d ms off",
     (offMs) =>
       onPage(async (page, { url }) => {
         await report(url, makeChain(newTraceId(), 3, Date.now() - 1000));
@@ -92,7 +92,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what the page shows while things change"
   );
 
   test(
-    "nodes are in the order of the document on every load, whatever becomes known first",
+    "nodes have the order of the document on every load, whichever data arrives first",
     () =>
       onPage(async (page, { url }) => {
         const names = ["front", "zebra", "ant", "mouse"];

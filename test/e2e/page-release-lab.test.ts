@@ -29,7 +29,7 @@ describeLab("the page of a release", (lab) => {
   }, LAB_START_MS);
 
   test.each(["embedded", "zipkin"])(
-    "shows its graph, traces and numbers (%s) through the API server with the deployer's rights, and changes nothing",
+    "the page shows the graph, traces and numbers (%s) through the API server with the deployer's rights, and changes nothing",
     async (collector) => {
       const { exitCode } = await bench.run(
         ...["deploy", "--instances", "3", "--slow", "off", "--sleep-time", "1", "--yes", "--timeout", "4m"],

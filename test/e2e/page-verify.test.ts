@@ -37,7 +37,7 @@ const ids = new RunIds(newRunId());
 
 if (!existsSync(CHROMIUM)) test.skip(`what verify finds is seen (install ${CHROMIUM} to run it)`, () => {});
 
-describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => {
+describe.skipIf(!existsSync(CHROMIUM))("findings of verify in a browser", () => {
   let browser: Browser;
   let folder: string;
   beforeAll(async () => {
@@ -93,7 +93,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
   };
 
   test(
-    "list and trace say whether a trace is whole by its ledger, and which span is missing",
+    "the list and the trace show whether a trace is complete by its ledger, and which span is missing",
     () =>
       onPage(async (page, { url }) => {
         await page.goto(`${url}/?view=traces`);
@@ -131,7 +131,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
   );
 
   test(
-    "the report is the same view in one file with the result in it; its policy holds and it asks nobody",
+    "the report shows the same view as one file, obeys its Content-Security-Policy and makes no request",
     () =>
       onPage(async (page, _collector, live) => {
         const result = { ...live.result().result, subject: "topology <i>shop</i>" };
@@ -160,7 +160,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
   );
 
   test(
-    "export latencies of any number and size are told without two texts in one place, at any width",
+    "export latencies of any number and size never overlap at any width",
     () =>
       onPage(async (page, _collector, live) => {
         const latency = { p50: 87.1, p90: 45_000, p99: 120_000 };
@@ -181,7 +181,7 @@ describe.skipIf(!existsSync(CHROMIUM))("what verify finds, in a browser", () => 
   );
 
   test(
-    "a result of elsewhere is opened as a file, also one of --propagation; anything else is refused in words",
+    "a result file opens, including one of --propagation; any other file is rejected with a message",
     () =>
       onPage(async (page, { url }, live) => {
         await page.goto(`${url}/?view=verify`);

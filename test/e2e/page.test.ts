@@ -73,7 +73,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   };
 
   test(
-    "an empty collector says what to do, and shows a trace as soon as there is one",
+    "the page of an empty collector says what to do, and shows a trace as soon as one arrives",
     () =>
       onPage(async (page) => {
         await page.goto(`${collector.url}/?view=traces`);
@@ -86,7 +86,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "a view or a trace file that needs a part of the page after the collector has gone says so",
+    "a view or a trace file that cannot load a part of the page because the collector is gone says so",
     () =>
       onPage(
         async (page) => {
@@ -112,7 +112,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "the list is ordered by what its head says, and the address keeps it",
+    "the list is sorted by the chosen column, and the address keeps the order",
     () =>
       onPage(async (page) => {
         const lengths = [2, 7, 4];
@@ -140,7 +140,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "traces of a file are listed, opened and compared without leaving the page; any other file is refused in words",
+    "traces of a file are listed, opened and compared in the page; any other file is rejected with a message",
     () =>
       onPage(async (page) => {
         await page.goto(`${collector.url}/?view=traces`);
@@ -220,7 +220,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "the list leads to a waterfall in which every span stands below its parent",
+    "the list opens a waterfall in which every span is below its parent",
     () =>
       onPage(async (page) => {
         const traceId = newTraceId();
@@ -265,7 +265,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "a trace is walked, folded, re-rooted and its spans read with the keyboard alone; the address keeps what is seen",
+    "the keyboard alone navigates, collapses and re-roots a trace and reads its spans; the address keeps the state",
     () =>
       onPage(async (page) => {
         const traceId = newTraceId();
@@ -306,7 +306,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "from a trace Esc leads back to its search, and j goes on behind it, whatever came above",
+    "Esc returns from a trace to its search, and j continues after it, whatever arrived above",
     () =>
       onPage(async (page) => {
         const name = `back-${newTraceId().slice(0, 8)}`;
@@ -339,7 +339,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "whatever a span contains is shown as text and does not run",
+    "the content of a span is shown as text and never runs",
     () =>
       onPage(async (page) => {
         const hostile = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'>`;
@@ -384,7 +384,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "the policy stops a script that got into the page",
+    "the Content-Security-Policy blocks an injected script",
     () =>
       onPage(
         async (page) => {
@@ -402,7 +402,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "the service filter does what it says",
+    "the service filter shows only matching services",
     () =>
       onPage(async (page) => {
         const at = { timestamp: Date.now() * 1000 - 1000, duration: 5, id: hexId(1) };
@@ -422,7 +422,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "a trace that is not there, or a collector that is gone, is explained",
+    "the page explains a missing trace and an unreachable collector",
     () =>
       onPage(
         async (page) => {
@@ -441,7 +441,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "1,999 spans on a phone: no wider than the screen, and only rows in sight are in the document",
+    "a trace of 1,999 spans fits a phone's screen, and only visible rows are in the document",
     () =>
       onPage(async (page) => {
         const traceId = newTraceId();
@@ -484,7 +484,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "the graph of a time that is past has its calls and errors, however long ago it was",
+    "the graph of a past time shows its calls and errors, however long ago it was",
     () =>
       onPage(async (page) => {
         const day = 24 * 3600 * 1000;
@@ -530,7 +530,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "traces of a time that is past are found between two times",
+    "traces of a past time are found between two times",
     () =>
       onPage(async (page) => {
         const then = Math.floor(Date.now() / 1000) * 1000 - 40 * 24 * 3600 * 1000;
@@ -569,7 +569,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "no view breaks a rule of accessibility, in light and in dark",
+    "no view violates an accessibility rule, in light and in dark",
     async () => {
       for (const colorScheme of ["light", "dark"] as const) {
         await onPage(async (page) => {
@@ -596,7 +596,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "the server's half of a span that a client shares is shown by itself",
+    "the server half of a shared span is shown on its own",
     () =>
       onPage(async (page) => {
         const half = { traceId: newTraceId(), id: hexId(1), timestamp: Date.now() * 1000, duration: 90 };
@@ -615,7 +615,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "a service has one color in all views, whatever came before it",
+    "a service has one color in all views, whatever was shown before",
     () =>
       onPage(async (page) => {
         const traceId = newTraceId();
@@ -653,7 +653,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the page in a browser", () => {
   );
 
   test(
-    "a trace of 20,000 spans opens and scrolls with few rows in the document; its minimap shows the one that failed",
+    "a trace of 20,000 spans opens and scrolls with few rows in the document; its minimap shows the failed one",
     () =>
       onPage(async (page) => {
         const traceId = newTraceId();

@@ -51,7 +51,7 @@ describe.skipIf(!hasLab)(`verify with a real Jaeger${JAEGER_NOTE}`, () => {
     expect(result.platform?.rows).toEqual([]);
   }, 120_000);
 
-  test("a tail sampler that keeps traces whole passes, and keeps what its policy says", async () => {
+  test("a tail sampler that keeps whole traces passes, and keeps the traces of its policy", async () => {
     const sampler = await startSampler(jaeger.otlp, 50_000);
     try {
       const { exitCode, result } = await verify(sampler.otlp, [
@@ -68,7 +68,7 @@ describe.skipIf(!hasLab)(`verify with a real Jaeger${JAEGER_NOTE}`, () => {
     }
   }, 120_000);
 
-  test("a tail sampler whose buffer is too small is found out", async () => {
+  test("verify detects a tail sampler whose buffer is too small", async () => {
     const sampler = await startSampler(jaeger.otlp, 60);
     try {
       const { exitCode, result } = await verify(sampler.otlp, [
@@ -82,7 +82,7 @@ describe.skipIf(!hasLab)(`verify with a real Jaeger${JAEGER_NOTE}`, () => {
     }
   }, 120_000);
 
-  test("metrics that are no collector's end verify before anything is sent", async () => {
+  test("metrics that are not a collector's stop verify before anything is sent", async () => {
     const { exitCode, stderr } = await runCli([
       "verify",
       topology,

@@ -26,7 +26,7 @@ describeReleases("a release that others have changed", (benches) => {
       ["kubectl apply --server-side", ["apply", "--server-side"]],
       ["the original, a Python client", ["create", "--field-manager=OpenAPI-Generator"]],
     ])(
-      "is adopted from %s, with what the release does not want removed",
+      "a release adopts objects from %s, and removes fields that it does not want",
       async (_title, command) => {
         const bench = open(`adopt${command.join("").length}`);
         const place = ["-n", bench.namespace];
@@ -61,7 +61,7 @@ describeReleases("a release that others have changed", (benches) => {
       60_000,
     );
 
-    test("is deleted beside objects that only carry its labels, which stay", async () => {
+    test("deleting a release keeps objects that only have its labels", async () => {
       const bench = open("leftover");
       const place = ["-n", bench.namespace];
       await bench.run("deploy", ...shape(bench), ...DEPLOY);
@@ -85,7 +85,7 @@ describeReleases("a release that others have changed", (benches) => {
       expect(await bench.list()).toEqual(["Deployment/leftover"]);
     }, 120_000);
 
-    test("keeps a scaled number until its own number changes, and then takes it", async () => {
+    test("a release keeps a scaled replica count until its own count changes", async () => {
       const bench = open("scale");
       const scaled = (replicas: number) =>
         deployment === "s1"
@@ -104,7 +104,7 @@ describeReleases("a release that others have changed", (benches) => {
       expect(await replicasOf(bench, deployment)).toBe(0);
     }, 60_000);
 
-    test("keeps an autoscaler's number though its own number changes", async () => {
+    test("a release keeps an autoscaler's replica count when its own count changes", async () => {
       const bench = open("hpa");
       const deploy = (links: number) =>
         deployment === "s1"
@@ -123,7 +123,7 @@ describeReleases("a release that others have changed", (benches) => {
       expect(await replicasOf(bench, deployment)).toBe(4);
     }, 60_000);
 
-    test("has its load generator made again when that has ended", async () => {
+    test("a deploy recreates a load generator that has ended", async () => {
       const bench = open("ended");
       const deploy = ["deploy", ...shape(bench), ...DEPLOY];
       await bench.run(...deploy);
@@ -142,7 +142,7 @@ describeReleases("a release that others have changed", (benches) => {
       expect(after.metadata.uid).not.toBe(before.metadata.uid);
     }, 60_000);
 
-    test("is not ready when a link is scaled to 0, or paused, or its image was changed", async () => {
+    test("a release is not ready when a link is scaled to 0, paused, or has another image", async () => {
       const bench = open("valid");
       const one = shape(bench).map((file) =>
         file.endsWith(".yaml")

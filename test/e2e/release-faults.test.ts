@@ -30,7 +30,7 @@ describe.skipIf(!hasLab)(`a disturbed command, sample of CHAIN_LINK_FAULT_SEED=$
   afterAll(stopLab, LAB_START_MS);
 
   test.each(SCENARIOS)(
-    "$name: one plain command afterwards brings everything to what was wanted",
+    "$name: one undisturbed command afterwards reaches the desired state",
     async (scenario) => {
       let calls = 0;
       const count = async (bench: FaultBench) => {

@@ -151,7 +151,7 @@ describeReleases("a release and what else is in its cluster", (benches) => {
     );
   });
 
-  test("services named like objects of ours are refused before anything is sent", async () => {
+  test("services with the names of our objects are refused before anything is sent", async () => {
     const bench = await open("names");
     const file = graph(
       bench,

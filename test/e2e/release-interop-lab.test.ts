@@ -4,10 +4,10 @@ import { PAUSE_IMAGE } from "../helpers/release.ts";
 
 const CHAIN = ["--chain-link-image", PAUSE_IMAGE, "--wait=false"];
 
-describeReleases("releases and what others do to their objects", (benches) => {
+describeReleases("releases whose objects others change", (benches) => {
   const { lab } = benches;
 
-  test("what kubectl changed is named with its manager; a scaled Deployment is left alone", async () => {
+  test("a change by kubectl is reported with its field manager; a scaled Deployment is kept", async () => {
     const bench = benches.open("release-conflicts");
     await bench.run("deploy", "--instances", "3", ...CHAIN);
     const place = ["-n", bench.namespace];
@@ -48,7 +48,7 @@ describeReleases("releases and what others do to their objects", (benches) => {
     expect(spec.template.spec.containers[0].image).toBe(PAUSE_IMAGE);
   }, 120_000);
 
-  test("what kubectl edit changed is a conflict where we own it, and left alone where we do not", async () => {
+  test("a change by kubectl edit is a conflict in fields that we own, and is kept in others", async () => {
     const bench = benches.open("release-edit");
     const place = ["-n", bench.namespace];
     expect((await bench.run("deploy", "--instances", "2", ...CHAIN)).exitCode).toBe(0);
@@ -71,7 +71,7 @@ describeReleases("releases and what others do to their objects", (benches) => {
     );
   }, 120_000);
 
-  test("objects of others, and of another release, are refused, all at once; --take-ownership takes the first", async () => {
+  test("existing objects that no release owns, or that another release owns, are refused together; --take-ownership adopts the former", async () => {
     const bench = benches.open("release-foreign");
     const place = ["-n", bench.namespace];
     await lab.kubectl(["create", "namespace", bench.namespace]);
@@ -94,7 +94,7 @@ describeReleases("releases and what others do to their objects", (benches) => {
     expect(deleted.stderr).toContain("this release did not make it");
   }, 120_000);
 
-  test("kubectl's own apply --prune refuses the set, because it is ours", async () => {
+  test("kubectl apply --prune refuses the set, because it is ours", async () => {
     const bench = benches.open("release-applyset");
     await bench.run("deploy", "--instances", "1", ...CHAIN);
     const set = ["--applyset=configmap/chain-link.chain-link", "-n", bench.namespace];

@@ -7,7 +7,7 @@ const CHAIN = ["--chain-link-image", PAUSE_IMAGE, "--wait=false"];
 describeReleases("releases on a real API server", (benches) => {
   const { lab } = benches;
 
-  test("a chain is installed, made longer and shorter, rolled back and deleted", async () => {
+  test("a chain is installed, lengthened, shortened, rolled back and deleted", async () => {
     const bench = benches.open("release-journey");
     const preview = await bench.run("dry-run", "--instances", "3");
     expect(preview.exitCode).toBe(1);
@@ -64,7 +64,7 @@ describeReleases("releases on a real API server", (benches) => {
     expect(twice.stderr).toContain("there is no release");
   }, 120_000);
 
-  test("deploy waits until all is ready; validate says so and fails when something is not", async () => {
+  test("deploy waits until all objects are ready; validate reports it, and fails if one is not ready", async () => {
     const bench = benches.open("release-ready");
     const file = bench.topology(emptyTopology(2));
     const deployed = await bench.run("deploy", file, "--chain-link-image", PAUSE_IMAGE);
@@ -89,7 +89,7 @@ describeReleases("releases on a real API server", (benches) => {
     expect(invalid.stderr).not.toContain("All objects ready");
   }, 120_000);
 
-  test("a release that does not become ready says why on one screen, and goes back", async () => {
+  test("a release that does not become ready reports why on one screen and is rolled back", async () => {
     const bench = benches.open("release-failing");
     const file = bench.topology(emptyTopology(1));
     const good = await bench.run("deploy", file, "--chain-link-image", PAUSE_IMAGE);
@@ -113,7 +113,7 @@ describeReleases("releases on a real API server", (benches) => {
     expect(history[1].reason).toContain("loadgenerator");
   }, 120_000);
 
-  test("a first release that fails goes back to nothing", async () => {
+  test("a first release that fails is removed", async () => {
     const bench = benches.open("release-nothing");
     const file = bench.topology(emptyTopology(1));
     const image = ["--chain-link-image", "nowhere.example/nothing:1"];
@@ -123,7 +123,7 @@ describeReleases("releases on a real API server", (benches) => {
     expect(await bench.list()).toEqual([]);
   }, 120_000);
 
-  test("where nothing was to change, nothing is gone back from", async () => {
+  test("a failed deploy without a change is not rolled back", async () => {
     const bench = benches.open("release-unchanged");
     const deploy = ["deploy", bench.topology(emptyTopology(1)), "--chain-link-image", PAUSE_IMAGE];
     await bench.run(...deploy, "--wait=false");

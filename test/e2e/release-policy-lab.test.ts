@@ -19,7 +19,7 @@ function emptyChain(links: number): string {
   return `{ apiVersion: chain-link.dev/v1, kind: Topology, chain: ${links}, defaults: { replicas: 0 } }`;
 }
 
-describeReleases("a release that the cluster's policies meet", (benches) => {
+describeReleases("a release under the cluster's policies", (benches) => {
   const { lab } = benches;
   let webhooks: Webhooks;
 
@@ -53,7 +53,7 @@ describeReleases("a release that the cluster's policies meet", (benches) => {
       return name;
     }
 
-    test("lists every object that a webhook or a LimitRange refuses, by name, before anything is changed", async () => {
+    test("deploy lists every object that a webhook or a LimitRange refuses, by name, before anything is changed", async () => {
       const bench = await open("refused");
       const limit = {
         apiVersion: "v1",
@@ -76,7 +76,7 @@ describeReleases("a release that the cluster's policies meet", (benches) => {
       expect(await bench.list()).toEqual([]);
     }, 60_000);
 
-    test("lists those that the dry run of one like them did not show, and upgrades and rolls back afterwards", async () => {
+    test("deploy lists refused objects that the dry run of a similar one did not show; upgrade and rollback work afterwards", async () => {
       const bench = await open("late");
       expect((await deploy(bench)).exitCode).toBe(0);
       const [before] = await bench.list();
@@ -96,7 +96,7 @@ describeReleases("a release that the cluster's policies meet", (benches) => {
       expect((await bench.run("dry-run", ...shape(bench), ...IMAGE, ...ELSEWHERE)).exitCode).toBe(0);
     }, 60_000);
 
-    test("leaves its load generator alone whose image a webhook rewrote when it was made", async () => {
+    test("deploy keeps a load generator whose image a webhook rewrote at creation", async () => {
       const bench = await open("rewritten");
       await guard(
         bench,
@@ -123,7 +123,7 @@ describeReleases("a release that the cluster's policies meet", (benches) => {
       expect(await uidOf()).not.toBe(uid);
     }, 60_000);
 
-    test("names a webhook that does not answer, and the object", async () => {
+    test("deploy names a webhook that does not answer, and the object", async () => {
       const bench = await open("hanging");
       const name = await webhooks.add(bench.namespace, {
         ...{ path: "/hang", kind: "Mutating", resources: ["services"], operations: ["CREATE"] },
@@ -137,7 +137,7 @@ describeReleases("a release that the cluster's policies meet", (benches) => {
       expect(refused.stderr).toContain(name);
     }, 60_000);
 
-    test("lists as many objects as it says are not ready", async () => {
+    test("deploy lists as many objects as it reports as not ready", async () => {
       const bench = await open("unready");
       const text = shape(bench).map((file) =>
         bench.topology(readText(file).replaceAll("replicas: 0", "replicas: 1")),

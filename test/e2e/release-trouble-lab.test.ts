@@ -9,12 +9,12 @@ import { emptyTopology, PAUSE_IMAGE, ReleaseBench } from "../helpers/release.ts"
 
 const CHAIN = ["--chain-link-image", PAUSE_IMAGE, "--wait=false"];
 
-describeReleases("releases that something stands in the way of", (benches) => {
+describeReleases("releases with obstacles", (benches) => {
   const { lab } = benches;
 
-  describe("with the rights of the documented Role and no more", () => {
+  describe("with only the rights of the documented Role", () => {
     test.each([true, false])(
-      "a namespace that exists is enough (all rights: %p)",
+      "a deploy into an existing namespace works (all rights: %p)",
       async (isComplete) => {
         const admin = benches.open(`release-role-${isComplete ? "full" : "less"}`);
         const { namespace } = admin;
@@ -83,7 +83,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
     }
   });
 
-  test("of two deploys at the same moment one wins, the other says who holds the lock", async () => {
+  test("one of two concurrent deploys wins, and the other one reports who holds the lock", async () => {
     const bench = benches.open("release-race");
     await lab.kubectl(["create", "namespace", bench.namespace]);
     // A wait that does not end holds the lock.
@@ -96,7 +96,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
     expect(await bench.list()).not.toContain("Deployment/chain-link-deployment-3");
   }, 120_000);
 
-  test("Ctrl-C ends a deploy cleanly; the next one goes on, though the first was killed", async () => {
+  test("Ctrl-C stops a deploy cleanly, and the next deploy resumes, even after a kill", async () => {
     const bench = benches.open("release-interrupted");
     const args = bench.arguments(["deploy", "--chain-link-image", PAUSE_IMAGE]);
     for (const signal of ["SIGINT", "SIGKILL"] as const) {
@@ -122,7 +122,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
     ]);
   }, 120_000);
 
-  test("a second Ctrl-C ends at once, whatever is under way", async () => {
+  test("a second Ctrl-C stops at once, whatever is in flight", async () => {
     const bench = benches.open("release-second");
     // The proxy stops answering, so that calls in flight do not end by themselves.
     const proxy = await ApiProxy.start(lab.kubeconfig, { onAnswered: (call) => call < 12 });
@@ -151,7 +151,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
     expect((await bench.run("deploy", ...CHAIN)).exitCode).toBe(0);
   }, 120_000);
 
-  test("Ctrl-C ends the wait for another's lock", async () => {
+  test("Ctrl-C stops the wait for another command's lock", async () => {
     const bench = benches.open("release-waiting");
     await lab.kubectl(["create", "namespace", bench.namespace]);
     const lease = {
@@ -171,7 +171,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
     expect(await bench.list()).toEqual(["Lease/chain-link.chain-link"]);
   }, 60_000);
 
-  test("a quota that is used up, a namespace that is being deleted and a revision that is gone are told", async () => {
+  test("an exceeded quota, a terminating namespace and a missing revision are reported", async () => {
     const bench = benches.open("release-trouble");
     const place = ["-n", bench.namespace];
     await lab.kubectl(["create", "namespace", bench.namespace]);
@@ -208,7 +208,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
     }
   }, 120_000);
 
-  test("a revision that somebody replaced is told, and the next deploy needs none", async () => {
+  test("a replaced revision is reported, and the next deploy does not need it", async () => {
     const bench = benches.open("release-replaced");
     const place = ["-n", bench.namespace];
     for (const links of ["1", "2"]) await bench.run("deploy", "--instances", links, ...CHAIN);
@@ -233,7 +233,7 @@ describeReleases("releases that something stands in the way of", (benches) => {
     expect((await bench.run("deploy", "--instances", "3", ...CHAIN)).exitCode).toBe(0);
   }, 120_000);
 
-  test("a delete names what does not end, and who holds it", async () => {
+  test("delete names the object that does not end, and what holds it", async () => {
     const bench = benches.open("release-held");
     const place = ["-n", bench.namespace];
     await bench.run("deploy", "--instances", "1", ...CHAIN);

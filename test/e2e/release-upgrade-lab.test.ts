@@ -41,7 +41,7 @@ describeReleases(`a release that is upgraded under load, sample of ${SEED}`, (be
     ["chain", () => ["--instances", "3", "--slow", "off"]],
     ["topology", (bench: ReleaseBench) => [bench.topology(TOPOLOGY)]],
   ] as const)(
-    "a %s can be verified the moment that it is deployed",
+    "a %s can be verified as soon as it is deployed",
     async (shape, wanted) => {
       const bench = benches.open(`verify-now-${shape}`);
       const deployed = await bench.run(

@@ -34,7 +34,7 @@ describeLab("the collector's volume", (lab) => {
   }, LAB_START_MS);
 
   test(
-    "comes to a release that kept its spans in memory",
+    "an upgrade adds the volume to a release that kept its spans in memory",
     async () => {
       expect((await deploy()).stderr).toContain("is deployed and ready");
       const { stderr, exitCode } = await deploy(...storage);
@@ -46,7 +46,7 @@ describeLab("the collector's volume", (lab) => {
   );
 
   test(
-    "needs nothing when nothing is changed",
+    "a deploy without a change sends nothing",
     async () => {
       expect((await deploy(...storage)).stderr).toContain("Nothing to change");
       const { stderr, exitCode } = await bench.run("validate");
@@ -57,7 +57,7 @@ describeLab("the collector's volume", (lab) => {
   );
 
   test(
-    "keeps its spans when the pod is another",
+    "the volume keeps its spans when the pod is replaced",
     async () => {
       traceId = await eventually(async () => {
         const traces: { traceId: string }[][] = JSON.parse(await readCollector("traces?limit=10"));
@@ -80,7 +80,7 @@ describeLab("the collector's volume", (lab) => {
   );
 
   test(
-    "stays when the release is deleted, and serves the next one of its name",
+    "the volume survives a delete and serves the next release of the same name",
     async () => {
       const { stderr, exitCode } = await bench.run("delete", "--yes", "--timeout", "4m");
       expect(stderr).toContain("PersistentVolumeClaim 'collector-storage' stays");
@@ -94,7 +94,7 @@ describeLab("the collector's volume", (lab) => {
   );
 
   test(
-    "stays when the next deploy does not ask for it, and goes when that is said",
+    "the volume survives a deploy that does not ask for it, and is removed on request",
     async () => {
       expect((await deploy()).stderr).toContain("is deployed and ready");
       expect(await listClaims()).toEqual(["collector-storage Bound"]);

@@ -41,7 +41,7 @@ describeLab("a release is verified in its cluster", (lab) => {
     new ReleaseBench(lab, NAMESPACE, kubeconfig).runPlain("verify", "--release", "chain-link", ...args);
 
   test(
-    "the canary is ready when it has seen complete traces, and tells Prometheus",
+    "the canary is ready after complete traces, and has metrics for Prometheus",
     async () => {
       const { exitCode, stderr } = await deploy("--canary");
       expect(stderr).toContain("is deployed and ready");
@@ -56,7 +56,7 @@ describeLab("a release is verified in its cluster", (lab) => {
   );
 
   test(
-    "requests that a Pod sends are complete, and nothing is left of it",
+    "requests that a Pod sends are complete, and the Pod is removed",
     async () => {
       const { exitCode, stdout, stderr } = await verify("--rate", "50/s", "--requests", "100", "-o", "json");
       expect(stderr).toBe("");
@@ -77,7 +77,7 @@ describeLab("a release is verified in its cluster", (lab) => {
   );
 
   test(
-    "the load generator's own run is judged by its Pod's name and by its id; no other is known",
+    "the load generator's run is judged by its Pod's name or by its ID; any other run is unknown",
     async () => {
       // Requests that were sent before all links were up got no answer. Wait until they are outside the window.
       const judged = await eventually(async () => {
@@ -95,7 +95,7 @@ describeLab("a release is verified in its cluster", (lab) => {
   );
 
   test(
-    "who may not do it is told what is missing; what is not there is told, too: exit 3",
+    "missing rights and missing objects are reported with exit code 3",
     async () => {
       const rules = documentedRules().filter(({ resources }) => !resources.includes("services/proxy"));
       const poor = await createDeployer(lab, NAMESPACE, folder.path, { name: "poor", rules });
@@ -110,7 +110,7 @@ describeLab("a release is verified in its cluster", (lab) => {
   );
 
   test(
-    "a link whose spans a wrong backend rejects is found by both, with that reason",
+    "both name a link whose spans a wrong backend rejects, with that reason",
     async () => {
       const wrong = "CHAIN_LINK_ZIPKIN=http://chain-link-service-0";
       const deployment = "deployment/chain-link-deployment-1";
@@ -146,7 +146,7 @@ describeLab("a release is verified in its cluster", (lab) => {
   );
 
   test(
-    "without a backend nothing can be told: exit 3",
+    "a missing backend ends with exit code 3",
     async () => {
       await lab.kubectl(["scale", "deployment/zipkin-deployment", "--replicas=0", "-n", NAMESPACE]);
       const { exitCode, stderr } = await verify("--requests", "1", "--max-wait", "1s");
@@ -157,7 +157,7 @@ describeLab("a release is verified in its cluster", (lab) => {
   );
 
   test(
-    "the canary goes when nobody asks for it any more, and a Pod that a killed process left goes with the release",
+    "the next deploy without it removes the canary, and delete removes the Pod of a killed process",
     async () => {
       const { exitCode } = await deploy("--wait=false");
       expect(exitCode).toBe(0);

@@ -31,7 +31,7 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
       ["Zipkin v2 JSON", ["--tags", "full"]],
       ["Zipkin v2 JSON from processes", ["--processes"]],
     ])(
-      "a chain of 5 leaves the same trace there as in the embedded collector: %s",
+      "a chain of 5 records the same trace in Zipkin as in the embedded collector: %s",
       async (_title, flags) => {
         const up = await startUp([
           "--instances",
@@ -82,7 +82,7 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
       expect(ids(JSON.parse(exported.stdout))).toEqual(ids(spans));
     });
 
-    test.skipIf(!hasZipkin)("of a share of the traces, both keep the same ones", async () => {
+    test.skipIf(!hasZipkin)("Zipkin and our collector sample the same share of the traces", async () => {
       const sampleRate = 0.3;
       const original = await startZipkin({ sampleRate });
       const collector = startCollector({ host: "127.0.0.1", port: 0, sampleRate });
@@ -127,7 +127,7 @@ describe.skipIf(!hasZipkin && ZIPKIN_URL === undefined)(
 
     describeLens(() => zipkin.url);
 
-    test("the dependencies are a line of links", async () => {
+    test("the dependencies of a chain form one line", async () => {
       const up = await startUp(["--instances", "3", "--slow", "off", "--zipkin", zipkin.url, "--no-load"]);
       await fetch(up.facts.entry);
       up.signal("SIGTERM");

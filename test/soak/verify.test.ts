@@ -51,13 +51,13 @@ async function prove(requests: number, args: readonly string[]): Promise<void> {
 }
 
 test(
-  "a long run over a tree with fan-out, retries and errors is all complete on the collector",
+  "every trace of a long run over a tree with fan-out, retries and errors is complete in the collector",
   () => prove(REQUESTS, []),
   TIMEOUT_MS,
 );
 
 test.skipIf(!hasZipkin)(
-  "and on a real Zipkin",
+  "every trace of such a run is complete in a real Zipkin",
   async () => {
     const zipkin = await startZipkin({ maxSpans: 10 * ZIPKIN_REQUESTS, heapMegabytes: 3000 });
     try {
@@ -70,7 +70,7 @@ test.skipIf(!hasZipkin)(
 );
 
 test(
-  "a soak of the canary raises no alarm that the links' own counters do not bear out",
+  "a soak of the canary raises no alarm that the links' counters do not confirm",
   async () => {
     using folder = temporaryFolder();
     const file = join(folder.path, "tree.yaml");
