@@ -31,7 +31,7 @@ describe("a collector on loopback", () => {
     "127.0.0.1",
     "127.1.2.3:80",
     "[::1]:9411",
-  ])("answers to the host %s", async (host) => {
+  ])("the collector answers requests with the Host %s", async (host) => {
     expect((await ask(collector, { Host: host })).status).toBe(200);
   });
 
@@ -43,14 +43,14 @@ describe("a collector on loopback", () => {
     "10.0.0.1:9411",
     "0.0.0.0:9411",
     "[2001:db8::1]",
-  ])("refuses the host %s with 403, whatever is asked", async (host) => {
+  ])("the collector rejects every request with the Host %s with 403", async (host) => {
     const response = await ask(collector, { Host: host });
     expect(response.status).toBe(403);
     expect(await response.text()).toContain("is not this machine");
     expect((await ask(collector, { Host: host }, "POST", "[]")).status).toBe(403);
   });
 
-  test("refuses pages of other origins, so that they neither read nor write", async () => {
+  test("pages of other origins can neither read nor write", async () => {
     const origin = { Origin: "http://evil.example" };
     const traceId = newTraceId();
     for (const response of [
@@ -65,16 +65,16 @@ describe("a collector on loopback", () => {
     expect(collector.store.trace(traceId)).toBeUndefined();
   });
 
-  test("refuses a page with an opaque origin, such as a file or a sandbox", async () => {
+  test("a page with an opaque origin, such as a file or a sandbox, is rejected", async () => {
     expect((await ask(collector, { Origin: "null" })).status).toBe(403);
   });
 
-  test("accepts requests of its own page", async () => {
+  test("the collector's own page can read and write", async () => {
     const host = `127.0.0.1:${collector.port}`;
     expect((await ask(collector, { Host: host, Origin: `http://${host}` }, "POST", "[]")).status).toBe(202);
   });
 
-  test("rejects an OTLP request with an OTLP status", async () => {
+  test("a rejected OTLP request gets an OTLP status", async () => {
     const headers = { "Content-Type": "application/json", Origin: "http://evil.example" };
     const response = await fetch(`${collector.url}/v1/traces`, { method: "POST", headers, body: "{}" });
     expect(response.status).toBe(403);

@@ -52,7 +52,7 @@ test("messages link through their broker", () => {
   expect(linksOf([makeSpan({ kind: "PRODUCER", ...at("a") })])).toEqual([]);
 });
 
-test("a chain of 10,000 links does not overflow", () => {
+test("a chain of 10,000 links does not overflow the stack", () => {
   expect(linksOf(makeChain(hexId(1), 10_000, 1))).toHaveLength(9999);
 });
 

@@ -35,24 +35,24 @@ describe("a large batch is decoded in many pieces", () => {
     ["scopes", '{"resourceSpans":[{"scopeSpans":[', "{}", "]}]}", 300],
     ["spans", '{"resourceSpans":[{"scopeSpans":[{"spans":[', "{}", "]}]}]}", 300],
     ["resources with a span each", '{"resourceSpans":[', '{"scopeSpans":[{"spans":[{}]}]}', "]}", 50],
-  ])("of empty OTLP JSON %s", (_, open, item, close, least) => {
+  ])("a batch of empty OTLP JSON %s is decoded in many pieces", (_, open, item, close, least) => {
     expect(countPieces(decodeOtlpJson(fill(open, item, close)))).toBeGreaterThan(least);
   });
 
   test.each([
     ["resources", [0x0a, 0]],
     ["fields that are unknown", [0x10, 0]],
-  ])("of OTLP protobuf with empty %s", (_, bytes) => {
+  ])("a batch of OTLP protobuf with empty %s is decoded in many pieces", (_, bytes) => {
     const body = Buffer.alloc(SIZE, Buffer.from(bytes));
     expect(countPieces(decodeOtlpProtobuf(body))).toBeGreaterThan(300);
   });
 
-  test("OTLP protobuf with empty spans", () => {
+  test("a batch of OTLP protobuf with empty spans is decoded in many pieces", () => {
     const spans = Buffer.alloc(SIZE, Buffer.from([0x12, 0]));
     expect(countPieces(decodeOtlpProtobuf(nest(1, nest(2, spans))))).toBeGreaterThan(300);
   });
 
-  test("Zipkin JSON with tiny spans", () => {
+  test("a batch of Zipkin JSON with tiny spans is decoded in many pieces", () => {
     const span = `{"traceId":"${TRACE_ID}","id":"1"}`;
     expect(countPieces(decodeZipkinSlices(fill("[", span, "]")))).toBeGreaterThan(4);
     expect(countPieces(decodeZipkinV1Slices(fill("[", span, "]")))).toBeGreaterThan(4);

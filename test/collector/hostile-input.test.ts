@@ -84,7 +84,7 @@ describe("a damaged batch", () => {
       ]),
     );
 
-  test("truncated at any byte is answered with 400, and none of it is stored", async () => {
+  test("a batch that is truncated at any byte is answered with 400, and none of it is stored", async () => {
     const whole = batch("cut");
     const { spans } = collector.store.counts();
     const cuts = Array.from(whole.keys(), (length) => new Uint8Array(whole.subarray(0, length)));
@@ -100,7 +100,7 @@ describe("a damaged batch", () => {
     ["a digit", 0x39],
     ["NUL", 0],
     ["what is not UTF-8", 0xff],
-  ])("with %s in place of any byte is taken or refused, and harms nothing", async (_, byte) => {
+  ])("a batch with %s in place of any byte is accepted or rejected, and harms nothing", async (_, byte) => {
     const whole = batch("damaged");
     const damaged = Array.from(whole.keys(), (place) => new Uint8Array(whole).fill(byte, place, place + 1));
     const { 202: taken = 0, 400: refused = 0, ...others } = await postEach(damaged);
@@ -132,19 +132,22 @@ describe("a damaged batch of another kind", () => {
     ["Zipkin protobuf", "/api/v2/spans", "application/x-protobuf", zipkin],
     ["OTLP protobuf", "/v1/traces", "application/x-protobuf", encodeOtlpProtobuf(chain, resource)],
     ["OTLP JSON", "/v1/traces", "application/json", Buffer.from(encodeOtlpJson(chain, resource))],
-  ])("%s, cut or changed at any byte, is taken or refused", async (_, path, type, whole) => {
-    const bodies = Array.from(whole.keys(), (length) => new Uint8Array(whole.subarray(0, length)));
-    for (const byte of [0, 0x22, 0x7f, 0xff])
-      for (const place of whole.keys()) bodies.push(new Uint8Array(whole).fill(byte, place, place + 1));
-    const headers = { "Content-Type": type };
-    const send = (body: Bun.BodyInit) => fetch(collector.url + path, { method: "POST", body, headers });
-    const { 200: otlp = 0, 202: taken = 0, 400: refused = 0, ...others } = await postEach(bodies, send);
-    expect(others).toEqual({});
-    expect(otlp + taken).toBeGreaterThan(0);
-    // Every truncated batch except the empty one.
-    expect(refused).toBeGreaterThanOrEqual(whole.length - 1);
-    await expectUnharmed();
-  });
+  ])(
+    "a batch of %s, truncated or changed at any byte, is accepted or rejected",
+    async (_, path, type, whole) => {
+      const bodies = Array.from(whole.keys(), (length) => new Uint8Array(whole.subarray(0, length)));
+      for (const byte of [0, 0x22, 0x7f, 0xff])
+        for (const place of whole.keys()) bodies.push(new Uint8Array(whole).fill(byte, place, place + 1));
+      const headers = { "Content-Type": type };
+      const send = (body: Bun.BodyInit) => fetch(collector.url + path, { method: "POST", body, headers });
+      const { 200: otlp = 0, 202: taken = 0, 400: refused = 0, ...others } = await postEach(bodies, send);
+      expect(others).toEqual({});
+      expect(otlp + taken).toBeGreaterThan(0);
+      // Every truncated batch except the empty one.
+      expect(refused).toBeGreaterThanOrEqual(whole.length - 1);
+      await expectUnharmed();
+    },
+  );
 });
 
 describe("a strange batch", () => {
@@ -175,7 +178,7 @@ describe("a strange batch", () => {
   ];
   const FIELDS = ["timestamp", "duration", "parentId", "name", "kind"];
 
-  test.each(NUMBERS)("with the number %s in any field", async (number) => {
+  test.each(NUMBERS)("a batch with the number %s in any field is accepted or rejected", async (number) => {
     const now = `"timestamp":${Date.now() * 1000}`;
     const spans = FIELDS.map((field) => spanWith(`"${field}":${number}`));
     spans.push(
@@ -190,7 +193,7 @@ describe("a strange batch", () => {
     await expectUnharmed();
   });
 
-  test("with eight tags of 1 MB comes back whole", async () => {
+  test("a span with eight tags of 1 MB comes back complete", async () => {
     const traceId = newTraceId();
     const value = "é".repeat(500_000);
     const tags = Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`tag-${index}`, value + index]));
@@ -199,7 +202,7 @@ describe("a strange batch", () => {
     await expectUnharmed();
   });
 
-  test("with HTML in it is returned as JSON that no browser renders as a page", async () => {
+  test("a span that contains HTML is returned as JSON that no browser renders as a page", async () => {
     const html = "<script>alert(1)</script><!--";
     const [traceId, serviceName] = [newTraceId(), `${html}${newTraceId()}`];
     const span = {
@@ -264,7 +267,7 @@ describe("a query", () => {
   });
 
   test.each(Object.entries(PARAMETERS))(
-    "%s takes or refuses what is hostile, and changes nothing",
+    "the query %s accepts or rejects hostile values, and changes nothing",
     async (path, names) => {
       for (const name of names) {
         for (const value of HOSTILE) {
@@ -280,7 +283,7 @@ describe("a query", () => {
     },
   );
 
-  test("for the trace of a hostile id is refused", async () => {
+  test("a request for the trace of a hostile ID is rejected", async () => {
     for (const value of HOSTILE.filter((it) => it !== "" && !it.startsWith("9"))) {
       const text = value.includes("%") ? value : encodeURIComponent(value);
       expect((await fetch(`${collector.url}/api/v2/trace/${text}`)).status).toBe(400);
@@ -289,7 +292,7 @@ describe("a query", () => {
 });
 
 describe("a body", () => {
-  test("that inflates to a gigabyte in small pieces is answered with 413, as Zipkin and as OTLP", async () => {
+  test("a body that inflates to a gigabyte in small pieces is answered with 413, as Zipkin and as OTLP", async () => {
     const piece = gzipSync(Buffer.alloc(MAX_BODY_BYTES / 2, " "));
     const bomb = Buffer.concat([gzipSync("["), ...Array.from({ length: 200 }, () => piece)]);
     expect(bomb.length).toBeLessThan(MAX_BODY_BYTES);
@@ -300,7 +303,7 @@ describe("a body", () => {
     await expectUnharmed();
   });
 
-  test("of 100 MB is answered with 413, and the collector keeps serving", async () => {
+  test("a body of 100 MB is answered with 413, and the collector keeps serving", async () => {
     expect((await post("[".padEnd(100_000_000))).status).toBe(413);
     await expectUnharmed();
   });

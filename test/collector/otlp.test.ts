@@ -67,7 +67,7 @@ test.each([
   }
 });
 
-test("JSON: ids in any case, integers as text or numbers, everything mapped", async () => {
+test("OTLP JSON may have ids in any case and integers as strings or numbers, and every field is mapped", async () => {
   const span = spanOf({
     parentSpanId: "0000000000000001",
     unknown: [1],
@@ -130,7 +130,7 @@ test.each([
   ["[]", JSON_TYPE],
   ['{"resourceSpans":5}', JSON_TYPE],
   ['{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":5}]}]}]}', JSON_TYPE],
-])("%s is 400 with a Status", async (body, type) => {
+])("%s is answered with 400 and a Status", async (body, type) => {
   const response = await post(body, type);
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ code: 3, message: expect.any(String) });
@@ -210,7 +210,7 @@ test.each([
   expect(collector.store.trace(traceId)).toHaveLength(2);
 });
 
-describe("what Zipkin has no field for becomes tags", () => {
+describe("values without a field in Zipkin become tags", () => {
   const expected = {
     "w3c.tracestate": "a=1,b=2",
     "otel.dropped_attributes_count": "1",

@@ -5,7 +5,7 @@ const WORKS = 8;
 const PIECE_MS = 4;
 const PIECES = 5;
 
-test("works that start in one turn of the event loop share one slice of time", async () => {
+test("jobs that start in one turn of the event loop share one time slice", async () => {
   let pieces = 0;
   const work = async () => {
     const pause = new Pause();

@@ -96,7 +96,7 @@ describe("OpenTelemetry's SDK", () => {
   test.each([
     ["span by span", SimpleSpanProcessor],
     ["in batches", BatchSpanProcessor],
-  ])("with its Zipkin exporter, %s", async (_, Processor) => {
+  ])("OpenTelemetry's SDK delivers its spans with its Zipkin exporter, %s", async (_, Processor) => {
     const service = `zipkin-${newTraceId()}`;
     const exporter = new ZipkinExporter({ url: `${collector.url}/api/v2/spans` });
     const processor = new Processor({ exporter });
@@ -108,7 +108,7 @@ describe("OpenTelemetry's SDK", () => {
   test.each([
     ["application/json", JsonTraceSerializer],
     ["application/x-protobuf", ProtobufTraceSerializer],
-  ])("as OTLP %s, on both ports", async (type, serializer) => {
+  ])("OpenTelemetry's SDK delivers its spans as OTLP %s, on both ports", async (type, serializer) => {
     for (const url of [collector.url, collector.otlpUrl]) {
       const service = `otlp-${newTraceId()}`;
       const exporter = new InMemorySpanExporter();
@@ -141,10 +141,10 @@ describe.skipIf(curl === null)("curl", () => {
   };
 
   test.each([
-    ["as they are", []],
+    ["in one body", []],
     ["in chunks", ["-H", "Transfer-Encoding: chunked"]],
-    ["after asking for leave", ["-H", "Expect: 100-continue"]],
-  ])("posts spans %s, and reads them back", async (_, headers) => {
+    ["after Expect: 100-continue", ["-H", "Expect: 100-continue"]],
+  ])("curl posts spans %s and reads them back", async (_, headers) => {
     // More than a socket takes in one write.
     const chain = makeChain(newTraceId(), 200, Date.now() - 1000);
     const status = ["-o", "/dev/null", "-w", "%{http_code}"];

@@ -76,7 +76,7 @@ async function getRaw(path: string): Promise<string> {
 }
 
 describe("a page over another backend", () => {
-  test("passes on the JSON of its queries, with nosniff and the page's policy", async () => {
+  test("the page forwards the JSON of its queries, with nosniff and its own policy", async () => {
     for (const path of ["services", "traces?limit=1", `trace/${hexId(1)}`, "dependencies?endTs=1"]) {
       const { status, headers, text } = await get(`/api/v2/${path}`);
       expect([path, status, text]).toEqual([path, 200, "[]"]);
@@ -95,7 +95,7 @@ describe("a page over another backend", () => {
     "/api/v1/namespaces/shop/secrets",
     "/health",
     "/info",
-  ])("never asks a Zipkin for %s", async (path) => {
+  ])("the page never requests %s from a Zipkin", async (path) => {
     const { status, headers } = await get(path);
     expect(status).toBe(404);
     expect(asked).toEqual([]);
@@ -114,12 +114,12 @@ describe("a page over another backend", () => {
     "/api/v2/../../secrets",
     "/api/v2/trace/..;/secrets",
     "//api/v2/../secrets",
-  ])("never asks for a path that climbs: %s", async (path) => {
+  ])("the page never requests a path with dot segments: %s", async (path) => {
     expect((await getRaw(path)).slice(0, 12)).toBe("HTTP/1.1 404");
     expect(asked).toEqual([]);
   });
 
-  test("follows no redirect, so that only the backend gets its token", async () => {
+  test("the page follows no redirect, so that only the backend gets its token", async () => {
     for (const status of [301, 302, 307, 308]) {
       answer = () => new Response(null, { status, headers: { Location: `${other.url}api/v2/services` } });
       const response = await get("/api/v2/services");
@@ -135,7 +135,7 @@ describe("a page over another backend", () => {
   });
 
   test.each(["text/html", "text/plain", "image/svg+xml", ""])(
-    "passes on no answer of type %j",
+    "the page forwards no answer of type %j",
     async (type) => {
       const headers = { "Content-Type": type };
       answer = () => new Response("<script>alert(1)</script>", { headers });
@@ -150,7 +150,7 @@ describe("a page over another backend", () => {
     },
   );
 
-  test("passes on the status and text of an error", async () => {
+  test("the page forwards the status and text of an error", async () => {
     answer = () =>
       new Response("0000000000000001 not found", { status: 404, headers: { "Content-Type": "text/plain" } });
     expect(await get(`/api/v2/trace/${hexId(1)}`)).toMatchObject({
@@ -159,7 +159,7 @@ describe("a page over another backend", () => {
     });
   });
 
-  test("reads no answer above its limit, whether or not the length is declared", async () => {
+  test("the page reads no answer above its limit, whether or not the length is declared", async () => {
     let sent = 0;
     const piece = new Uint8Array(1024 * 1024).fill(0x20);
     answer = () => {
@@ -183,7 +183,7 @@ describe("a page over another backend", () => {
     expect((await get("/api/v2/traces?limit=1")).status).toBe(502);
   });
 
-  test("passes on a collector's live stream, and rejects an HTML page in its place", async () => {
+  test("the page forwards a collector's live stream, and rejects HTML in its place", async () => {
     answer = () =>
       new Response("event: history\ndata: []\n\n", { headers: { "Content-Type": "text/event-stream" } });
     const live = await get("/api/live", collector);
@@ -193,7 +193,7 @@ describe("a page over another backend", () => {
     expect(await get("/api/live", collector)).toMatchObject({ status: 502 });
   });
 
-  test("has the given description of its backend in its head", async () => {
+  test("the page's head contains the given description of its backend", async () => {
     expect((await get("/")).text).toContain(
       'content="All of &quot;it&quot; &amp; &lt;more>, $& included"'.replace("$&", "$&amp;"),
     );

@@ -50,14 +50,14 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.counts()).toMatchObject({ spans: 2, duplicateSpans: 1 });
     });
 
-    test("spans that differ in their trace ids only are different, however the ids are made", () => {
+    test("spans that differ only in their trace ids are different, whatever the ids", () => {
       const store = create(100);
       const ids = [hexId(7) + hexId(0xbe), hexId(0xb0) + hexId(9), hexId(9) + hexId(0xb0), hexId(0xb9)];
       store.add(ids.map((traceId) => makeSpan({ traceId })));
       for (const id of ids) expect(store.trace(id)).toHaveLength(1);
     });
 
-    test("the newest trace comes first, by its root, or by its earliest span as long as that is missing", () => {
+    test("the newest trace comes first, by its root, or by its earliest span while the root is missing", () => {
       const store = create(100);
       store.add([2, 3, 1].flatMap((trace) => makeChain(hexId(trace), 2, NOW_MS + trace)));
       store.add([makeSpan({ traceId: hexId(1), id: hexId(99), timestamp: (NOW_MS + 50) * 1000 })]);
@@ -108,7 +108,7 @@ export function describeTraceStore(name: string, create: (maxSpans: number) => T
       expect(store.counts()).toMatchObject({ traces: 3, spans: 17, evictedSpans: 10 });
     });
 
-    test("evicted traces leave no service and no span name behind", () => {
+    test("evicted traces leave no service and no span name", () => {
       const store = create(2);
       const names = ["a", "b", "c"];
       for (const [index, name] of names.entries()) {

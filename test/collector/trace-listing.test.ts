@@ -39,7 +39,7 @@ describe("the list of traces", () => {
     }
   };
 
-  test("shows, and searches by, the duration that the trace view shows", async () => {
+  test("the list shows and searches by the duration that the trace view shows", async () => {
     const shiftUs = (Date.now() - 5000) * 1000 - 1_796_067_699_733_000;
     const traceId = newTraceId();
     const spans = (messaging as Span[]).map((span) => ({
@@ -65,7 +65,7 @@ describe("the list of traces", () => {
     await isThere(`minDuration=20501&maxDuration=${2 * LATE_US}`, false);
   });
 
-  test("finds a trace whose corrected clocks make it longer", async () => {
+  test("a search finds a trace that is longer after its clocks are corrected", async () => {
     const start = (Date.now() - 5000) * 1000;
     const traceId = newTraceId();
     const own = (serviceName: string) => ({ traceId, localEndpoint: { serviceName } });
@@ -80,7 +80,7 @@ describe("the list of traces", () => {
     expect(traces.map((trace) => trace.duration)).toEqual([3140]);
   });
 
-  test("leaves out a trace until its root has arrived", async () => {
+  test("the list omits a trace until its root has arrived", async () => {
     const traceId = newTraceId();
     const [root, ...rest] = makeChain(traceId, 3, Date.now() - 1000) as [Span, ...Span[]];
     await report(rest);
@@ -96,7 +96,7 @@ describe("the list of traces", () => {
     });
   });
 
-  test("shows a trace without its root after ten seconds, marked so, and does not count hidden traces towards the limit", async () => {
+  test("the list shows and marks a trace without a root after ten seconds, and hidden traces do not count toward the limit", async () => {
     const ages = [11_000, 1000, 0];
     const ids = ages.map(newTraceId);
     for (const [index, age] of ages.entries())

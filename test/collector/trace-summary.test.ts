@@ -18,7 +18,7 @@ test("a chain is summarized by its root, whatever the order of its spans", () =>
   expect(summarizeTrace(chain.reverse())).toEqual(summary);
 });
 
-test("without a root the earliest span stands for the trace", () => {
+test("the earliest span summarizes a trace without a root", () => {
   const chain = makeChain(hexId(1), 3, 1_700_000_000_000).slice(2);
   expect(summarizeTrace(chain.reverse())).toMatchObject({
     serviceName: "chain-link-service-1",
@@ -35,7 +35,7 @@ test("the tag `error` marks a failed span, whatever its value", () => {
   expect(summarizeTrace(spans).errorCount).toBe(2);
 });
 
-test("a trace with nothing but an id has a summary", () => {
+test("a trace that has only an ID has a summary", () => {
   expect(summarizeTrace([makeSpan()])).toEqual({
     traceId: hexId(1),
     timestamp: 0,

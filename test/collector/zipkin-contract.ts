@@ -45,13 +45,13 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       ['[{"traceId":"1","id":"1","tags":{"a":null}}]', / reading List<Span> from json$/],
       ['[{"traceId":"1","id":"1","kind":"FOO"}]', /FOO.* reading List<Span> from json$/],
       ['[{"traceId":"1","id":"1","binaryAnnotations":[]}]', /received: JSON_V1/],
-    ])("%s is refused with 400", async (body, message) => {
+    ])("%s is rejected with 400", async (body, message) => {
       const response = await post(body);
       expect(response.status).toBe(400);
       expect((await response.text()).trim()).toMatch(message);
     });
 
-    test("one bad span refuses the batch", async () => {
+    test("one invalid span rejects the batch", async () => {
       const traceId = newTraceId();
       expect((await post(JSON.stringify([{ traceId, id: "1" }, { traceId }]))).status).toBe(400);
       expect((await get(`/api/v2/trace/${traceId}`)).status).toBe(404);
@@ -123,7 +123,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       expect((await get(`/api/v2/trace/${id}`)).status).toBe(400);
     });
 
-    test("services and span names are sorted, and asked for in any case", async () => {
+    test("services and span names are sorted, and queries ignore case", async () => {
       const { serviceName } = await report();
       await post(
         JSON.stringify(
@@ -157,7 +157,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       expect(await getJson(`/api/v2/traces?serviceName=${serviceName}&spanName=put`)).toEqual([]);
     });
 
-    test("traces are newest first, at most 10 unless asked for", async () => {
+    test("traces are newest first, at most 10 by default", async () => {
       const base = Date.now() - 60_000;
       const localEndpoint = { serviceName: `service-${newTraceId()}` };
       const spans = Array.from({ length: 12 }, (_, index) => {
@@ -172,14 +172,14 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       expect(await find(`&endTs=${base + 8}&lookback=3`)).toEqual(newestFirst.slice(3, 7));
     });
 
-    test("a trace without timestamps is found by id only, its service nevertheless", async () => {
+    test("a trace without timestamps is found only by ID, but its service is listed", async () => {
       const { traceId, serviceName } = await report({ timestamp: null });
       expect(await getJson(`/api/v2/traces?serviceName=${serviceName}`)).toEqual([]);
       expect(await getJson(`/api/v2/trace/${traceId}`)).toHaveLength(1);
       expect(await getJson("/api/v2/services")).toContain(serviceName);
     });
 
-    test.each(["limit", "lookback", "endTs"])("%s has to be a positive whole number", async (name) => {
+    test.each(["limit", "lookback", "endTs"])("%s must be a positive integer", async (name) => {
       for (const value of ["0", "-1", "x", "1.5"]) {
         expect((await get(`/api/v2/traces?${name}=${value}`)).status).toBe(400);
       }
@@ -225,7 +225,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       return { fast, slow, serviceName };
     };
 
-    test("traces are found by remote service, tags, annotations and duration, all of spans of the service", async () => {
+    test("traces are found by remote service, tags, annotations and duration of the service's spans", async () => {
       const { fast, slow, serviceName } = await reportPair();
       const find = async (query: string) =>
         idsOf(await getJson(`/api/v2/traces?serviceName=${serviceName}&${query}`));
@@ -260,7 +260,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       expect((await get(`/api/v2/traces?${query}`)).status).toBe(400);
     });
 
-    test("many traces are found by their ids", async () => {
+    test("several traces are found by their ids", async () => {
       const { fast, slow } = await reportPair();
       const found = (await getJson(`/api/v2/traceMany?traceIds=${fast},${slow},fffe`)) as Span[][];
       expect(new Set(idsOf(found))).toEqual(new Set([fast, slow]));
@@ -270,7 +270,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       expect((await get("/api/v2/traceMany")).status).toBe(400);
     });
 
-    test("dependencies are links between services, with errors where there are some", async () => {
+    test("dependencies are links between services, with their errors", async () => {
       const traceId = newTraceId();
       const name = (link: number) => `link-${link}-${traceId}`;
       const chain = makeChain(traceId, 3, Date.now() - 1000).map((span) => ({
@@ -294,7 +294,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       expect((await get("/api/v2/dependencies?endTs=0")).status).toBe(400);
     });
 
-    test("protobuf is as good as JSON", async () => {
+    test("protobuf stores the same spans as JSON", async () => {
       const traceId = newTraceId();
       const endpoint = (serviceName: string) => (message: ProtobufWriter) =>
         message
@@ -345,14 +345,14 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       expect((await post("\x0a\xff", { "Content-Type": "application/x-protobuf" })).status).toBe(400);
     });
 
-    test("autocomplete knows no keys unless told, and wants one", async () => {
+    test("autocomplete has no keys by default, and requires one", async () => {
       expect(await getJson("/api/v2/autocompleteKeys")).toEqual([]);
       expect(await getJson("/api/v2/autocompleteValues?key=a")).toEqual([]);
       expect((await get("/api/v2/autocompleteValues?key=")).status).toBe(400);
       expect((await get("/api/v2/autocompleteValues")).status).toBe(400);
     });
 
-    test("probes and Lens find what they ask for", async () => {
+    test("probes and Lens find their paths", async () => {
       expect(await getJson("/zipkin/config.json")).toMatchObject({ queryLimit: 10, searchEnabled: true });
       expect(await (await get("/prometheus")).text()).toMatch(
         /zipkin_collector_spans_total\{.*transport="http"/,
@@ -374,7 +374,7 @@ export function describeZipkinContract(name: string, urlOf: () => string): void 
       expect((await get(path, { method })).status).toBe(404);
     });
 
-    test("any origin may read and send", async () => {
+    test("every origin may read and send", async () => {
       const headers = { Origin: "http://example.com" };
       const response = await get("/api/v2/services", { headers });
       expect(response.headers.get("access-control-allow-origin")).toBe("*");

@@ -60,7 +60,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
       "fe80::1%eth0",
       "1::1.2.3.4",
       "1.2.3.4:80",
-    ])("%s is no address and is dropped", async (address) => {
+    ])("%s is not an address and is dropped", async (address) => {
       expect(await addressOf(address)).toEqual({});
     });
   });
@@ -89,7 +89,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
       },
     );
 
-    test("a duration below every number is none", async () => {
+    test("the lowest negative duration is dropped", async () => {
       expect(await storeWith('"duration":-9223372036854775808')).not.toHaveProperty("duration");
     });
   });
@@ -110,7 +110,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
   describe(`${name}, JSON v1`, () => {
     const endpoint = (serviceName: string) => ({ serviceName, ipv4: "10.0.0.1" });
 
-    test("a shared span becomes a client's and a server's", async () => {
+    test("a shared span becomes a client span and a server span", async () => {
       const traceId = newTraceId();
       const now = Date.now() * 1000;
       const span = {
@@ -163,7 +163,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
       ["{}", /^Expected a JSON_V1 encoded list/],
       ['[{"traceId":"1","id":"1","tags":{}}]', /^Expected a JSON_V1 encoded list, but received: JSON_V2/],
       ['[{"traceId":"1","id":"1","annotations":[{"value":"a"}]}]', / reading List<Span> from json$/],
-    ])("%s is refused with 400", async (body, message) => {
+    ])("%s is rejected with 400", async (body, message) => {
       const response = await post(body, "/api/v1/spans");
       expect(response.status).toBe(400);
       expect((await response.text()).trim()).toMatch(message);
@@ -181,7 +181,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
     const idsIn = async (query: string) =>
       ((await get(`/api/v2/traces?${query}`)) as Span[][]).map(([span]) => span?.traceId);
 
-    test("blanks around the = and the and of an annotationQuery do not matter", async () => {
+    test("an annotationQuery ignores spaces around its = and 'and'", async () => {
       const [traceId, time] = [newTraceId(), newTime()];
       await send({ traceId, id: "1", timestamp: time * 1000, tags: { color: "red", "http.path": "a=b" } });
       for (const query of ["color = red", " color= red and  http.path =a=b ", "color=red and color"]) {
@@ -191,7 +191,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
       expect(await idsIn(`${window(time, 1)}&annotationQuery=color%20=%20blue`)).toEqual([]);
     });
 
-    test("an annotationQuery with an empty key finds traces with such a tag only", async () => {
+    test("an annotationQuery with an empty key finds only traces with such a tag", async () => {
       const [plain, empty, time] = [newTraceId(), newTraceId(), newTime()];
       await send({ traceId: plain, id: "1", timestamp: time * 1000, tags: { color: "red" } });
       await send({ traceId: empty, id: "1", timestamp: time * 1000, tags: { color: "red", "": "x" } });
@@ -201,7 +201,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
       }
     });
 
-    test("the root's timestamp is that of its trace, also when another span is earlier", async () => {
+    test("a trace has its root's timestamp, even if another span is earlier", async () => {
       const [traceId, time] = [newTraceId(), newTime()];
       await send(
         { traceId, id: "2", parentId: "1", timestamp: (time - 5000) * 1000 },
@@ -213,7 +213,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
       expect(await idsIn(window(time + 5000, 1))).toEqual([]);
     });
 
-    test("links are of every trace with a span in the window, whenever its root started", async () => {
+    test("dependencies include every trace with a span in the window, whenever its root started", async () => {
       const [traceId, time] = [newTraceId(), newTime()];
       const service = `windowed-${traceId}`;
       await send(
@@ -234,7 +234,7 @@ export function describeZipkinDetails(name: string, urlOf: () => string): void {
       expect(await get(`/api/v2/dependencies?${window(time + 30_000, 1)}`)).toEqual([]);
     });
 
-    test("ids of 64 and of 128 bits that end alike are linked as one trace, also when one half is outside the window", async () => {
+    test("64-bit and 128-bit ids with the same end are linked as one trace, even if one half is outside the window", async () => {
       const [low, time] = [newTraceId(), newTime()];
       const service = `mixed-${low}`;
       await send(

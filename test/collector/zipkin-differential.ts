@@ -28,7 +28,7 @@ const VALUES = ["GET", "", "red", "a=b"];
  * choice of parents is accidental).
  */
 export function describeDifferences(urlOf: () => string): void {
-  describe("random spans, here and in a real Zipkin", () => {
+  describe("random spans in our collector and in a real Zipkin", () => {
     const traces = fc.sample(fc.array(anySpan(), { minLength: 1, maxLength: 12 }), {
       numRuns: TRACES,
       seed: SEED,
@@ -63,18 +63,18 @@ export function describeDifferences(urlOf: () => string): void {
       return found;
     };
 
-    test("traces by id are the same, span by span", async () => {
+    test("both return the same traces by ID, span by span", async () => {
       for (const id of ids) await same(`trace/${id}`);
     });
 
-    test("names are the same", async () => {
+    test("both return the same names", async () => {
       for (const service of [...SERVICES, "no-such-service"]) {
         await same(`spans?serviceName=${service}`);
         await same(`remoteServices?serviceName=${service}`);
       }
     });
 
-    test("dependencies are the same, in any window", async () => {
+    test("both return the same dependencies, in any window", async () => {
       for (const share of [1, 0.5, 0.1]) {
         const lookback = Math.ceil(TRACES * share) * SPACING_MS - SPACING_MS / 2;
         const links = await same(`dependencies?endTs=${endOf(TRACES)}&lookback=${lookback}`);
@@ -82,7 +82,7 @@ export function describeDifferences(urlOf: () => string): void {
       }
     });
 
-    test("searches find the same traces in the same order", async () => {
+    test("both find the same traces in the same order", async () => {
       let found = 0;
       for (const query of fc.sample(anyQuery(), { numRuns: 300, seed: SEED })) {
         const traces = await same(`traces?${new URLSearchParams(query)}`);

@@ -64,7 +64,7 @@ export function describeLens(zipkinUrl: () => string): void {
     );
 
     test(
-      "the page of dependencies shows them",
+      "the dependencies page shows the dependencies",
       async () => {
         const answered = page.waitForResponse((response) => response.url().includes("/dependencies"));
         await page.goto(`${front.url}zipkin/dependency`);
