@@ -106,14 +106,14 @@ describeReleases("releases with obstacles", (benches) => {
       const exitCode = await child.exited;
       if (signal === "SIGINT") {
         expect(exitCode).toBe(130);
-        expect(await child.stderr.text()).toContain("The same command goes on from here");
+        expect(await child.stderr.text()).toContain("Run the same command again to resume");
         expect(await bench.list()).not.toContain("Lease/chain-link.chain-link");
         await lab.kubectl(["delete", "pod", "loadgenerator", "-n", bench.namespace]);
       }
     }
     const next = await bench.run("deploy", ...CHAIN);
     expect(next.exitCode).toBe(0);
-    expect(next.stderr).toContain("was interrupted; going on");
+    expect(next.stderr).toContain("was interrupted; resuming it");
     const history = JSON.parse((await bench.run("history", "-o", "json")).stdout);
     expect(history.map(({ status }: { status: string }) => status)).toEqual([
       "interrupted",
@@ -140,11 +140,11 @@ describeReleases("releases with obstacles", (benches) => {
       })();
       await waitFor(async () => proxy.calls.length >= 12);
       child.kill("SIGINT");
-      await waitFor(async () => text.includes("Stopping when the requests under way are done"));
+      await waitFor(async () => text.includes("Stopping after the requests in flight"));
       child.kill("SIGINT");
       expect(await child.exited).toBe(130);
       await reading;
-      expect(text).not.toContain("The same command goes on from here");
+      expect(text).not.toContain("Run the same command again to resume");
     } finally {
       proxy.stop();
     }

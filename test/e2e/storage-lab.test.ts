@@ -83,7 +83,7 @@ describeLab("the collector's volume", (lab) => {
     "the volume survives a delete and serves the next release of the same name",
     async () => {
       const { stderr, exitCode } = await bench.run("delete", "--yes", "--timeout", "4m");
-      expect(stderr).toContain("PersistentVolumeClaim 'collector-storage' stays");
+      expect(stderr).toContain("PersistentVolumeClaim 'collector-storage' was kept");
       expect(exitCode).toBe(0);
       expect(await bench.list()).toEqual([]);
       expect(await listClaims()).toEqual(["collector-storage Bound"]);
