@@ -65,8 +65,8 @@ function renderPage(rows: readonly StepResult[]): string {
   return `# Upgrades
 
 \`bun test/faults/upgrades.ts\` writes this page. It installs a release on a real cluster, changes it and rolls the change
-back. Our image runs in every pod, and a Pod sends 50 requests a second to the entry meanwhile, where the entry exists
-before and after.
+back. Our image runs in every pod. If the entry exists before and after the change, a Pod sends it 50 requests a second
+meanwhile.
 
 *Ready*: the command ended with 0, a dry run then finds nothing to change, and \`validate\` finds everything ready.
 *Lost*: requests that were not answered with 200. Three cases ran in parallel on a machine with 2 cores, so the seconds
