@@ -1,3 +1,4 @@
+import { formatCount } from "../../lib/count.ts";
 import type { Load } from "../../load/generator.ts";
 import type { RunLedgerWriter } from "../../load/run-ledger-writer.ts";
 import { ARRIVALS } from "../../load/schedule.ts";
@@ -206,7 +207,7 @@ export const load = defineCommand({
       const reason = await Promise.race(ends).finally(() => line.end());
       if (reason !== undefined && running.results.inFlight > 0)
         output.note(
-          `waiting for ${running.results.inFlight} requests in flight; press Ctrl-C to stop immediately`,
+          `waiting for ${formatCount(running.results.inFlight, "request")} in flight; press Ctrl-C to stop immediately`,
         );
       await running.stop(reason === "SIGTERM" ? LAST_ANSWERS_MS : undefined);
       ledger?.end();

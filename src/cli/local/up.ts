@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { AllowedOrigins } from "../../collector/access.ts";
 import type { ControlDesk } from "../../collector/control-desk.ts";
 import type { Collector } from "../../collector/server.ts";
+import { formatCount } from "../../lib/count.ts";
 import { ZIPKIN_PORT } from "../../lib/default-address.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Load } from "../../load/generator.ts";
@@ -296,7 +297,9 @@ function renderFacts(topology: Topology, chain: LocalChain, page: string | null,
 async function finish(parts: Parts, output: Output): Promise<boolean> {
   const inFlight = parts.load?.results.inFlight ?? 0;
   if (inFlight > 0)
-    output.note(`waiting for ${inFlight} requests in flight; press Ctrl-C to stop immediately`);
+    output.note(
+      `waiting for ${formatCount(inFlight, "request")} in flight; press Ctrl-C to stop immediately`,
+    );
   await stopAll(parts);
   return describeEnd(parts, output);
 }

@@ -30,7 +30,7 @@ export const deploy = defineCommand({
     wait: switchFlag({ summary: "Wait until every object is ready.", fallback: true }),
     ...WAIT_FLAGS,
     "rollback-on-failure": switchFlag({
-      summary: "If it fails, roll back to the last deployed revision, or remove a first one.",
+      summary: "If it fails, roll back to the last deployed revision; delete a failed first deploy.",
     }),
     "dry-run": switchFlag({ summary: "Show what would change and exit, like 'chain-link dry-run'." }),
     ...YES_FLAG,

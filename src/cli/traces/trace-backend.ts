@@ -65,7 +65,7 @@ export class TraceBackend {
       throw new UserError(
         "collector-unreachable",
         `${this.origin} does not answer: ${errorText(error)}`,
-        "Start one with 'chain-link collector' or 'chain-link up', or give its address.",
+        "Start a collector with 'chain-link collector' or 'chain-link up', or pass its address with --from or --to.",
         { cause: error },
       );
     }

@@ -96,7 +96,7 @@ export const VERIFY_FLAGS = {
   requests: integerFlag(
     null,
     { min: 1, max: 1e9 },
-    { summary: "Number of requests to send; with --propagation, of each format (default 1)." },
+    { summary: "Number of requests to send; with --propagation, in each form (default 1)." },
   ),
   timeout: durationFlag(60_000, { summary: "Timeout of a request.", fallbackText: "1m" }),
   sample: percentageFlag(1, { summary: "Share of requests to sample." }),

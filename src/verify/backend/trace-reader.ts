@@ -91,7 +91,7 @@ export async function getBytes(
       `${name} cannot be read: ${problem}`,
       cause instanceof AnswerTooLargeError
         ? "A trace of this size cannot be compared with its ledger; send requests through fewer services."
-        : "Check --backend, and that the backend's query API is reached from here.",
+        : "Check --backend, and that its query API can be reached from here.",
       { cause },
     );
   let response: Response;
