@@ -1,28 +1,28 @@
 import { pause } from "./query-pace.ts";
 import { isAway, type TraceReader } from "./trace-reader.ts";
 
-const TRIALS = 3;
+const ATTEMPTS = 3;
 const PAUSE_MS = 2000;
 
 /**
- * Reads again where a backend that answered before does not answer now, so that a busy backend does not cost the result of a whole run.
- * @throws the error of the last trial
+ * Retries a read from a backend that has answered before, so that a busy backend does not cost the result of a whole run.
+ * @throws the error of the last attempt
  */
 export async function readPatiently<T>(
   read: () => Promise<T>,
   { hasAnswered, signal }: { readonly hasAnswered: boolean; readonly signal: AbortSignal },
 ): Promise<T> {
-  for (let trial = 1; ; trial++) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return await read();
     } catch (error) {
-      if (!isAway(error) || !hasAnswered || trial === TRIALS) throw error;
+      if (!isAway(error) || !hasAnswered || attempt === ATTEMPTS) throw error;
       await pause(PAUSE_MS, signal);
     }
   }
 }
 
-/** The part of a reader that judging traces takes, which reads patiently. For a last look, after which nothing is asked again. */
+/** Returns the part of a reader that judging needs, with retries. For a last look, after which nothing is read again. */
 export function makePatient(
   reader: TraceReader,
 ): Pick<TraceReader, "batchSize" | "read" | "readLedgers" | "name" | "pageOf"> {
