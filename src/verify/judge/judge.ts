@@ -193,6 +193,7 @@ function judgeDiffering(
       view.ours,
       knowledge.recorded ?? null,
       count,
+      knowledge.graph,
     );
   if (view.ours.length + foreign.length === 0) {
     const completion = nameAll(complete(ledger, view, knowledge), lost);

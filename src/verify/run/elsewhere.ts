@@ -7,32 +7,32 @@ import { isCut } from "../judge/trace-view.ts";
 import { type Edge, edgeText } from "../judge/verdict.ts";
 
 /**
- * Answers whose ledgers claim spans of visits that were not part of the trace: a cache gave them out again, or something put
+ * Answers whose ledgers claim spans of visits outside the trace: they came from a cache, or something put
  * another trace id on the calls.
  */
 export interface Elsewhere {
-  /** The calls that were answered so. */
+  /** Ids of the calls with such an answer. */
   readonly calls: ReadonlySet<string>;
   readonly edges: readonly Edge[];
-  /** The claimed spans, as a ledger. Different visits never have the same one. */
+  /** The claimed spans, as a ledger. Different visits never have equal ledgers. */
   readonly claim: string;
-  /** Links were visited in another trace by these calls, so that no cache has answered. */
+  /** Whether these calls reached links in another trace, so that no cache has answered. */
   readonly isProved: boolean;
 }
 
-/** What is known of the links besides their visits. */
+/** What is known about the links besides their visits. */
 export interface Callers {
   readonly entry: string | null;
-  /** All services; `null` where nobody gave a graph. */
+  /** All services; `null` without a graph. */
   readonly services: readonly string[] | null;
 }
 
-/** The spans of the call were lost. */
+/** The edge of a call whose spans were lost. */
 const UNKNOWN_EDGE: Edge = { from: null, to: "?" };
 
 /**
- * The calls whose answers claim spans that no visit of this trace recorded; `null` where no answer does. `other links`: links
- * that cannot be asked may have recorded them.
+ * Finds calls whose answers claim spans that no visit of this trace recorded. Returns `null` if there are
+ * none, and `other links` if links that cannot be asked may have recorded the spans.
  */
 export function findElsewhere(
   { ledger: answered }: LedgerRecord,
@@ -52,7 +52,7 @@ export function findElsewhere(
     : unreached.filter(({ status }) => status !== null);
   // Calls without an answer, and answers without a ledger.
   const open = Math.max(0, answered.unknown - spans.filter(isCut).length);
-  // Where more was recorded than the answer says, calls were repeated: their spans hide what else it claims.
+  // If more was recorded than the answer says, calls were repeated, and their spans hide what else it claims.
   if (ledger.count >= answered.count) return null;
   const canTell = (service: string) => memoryOf(service) === "whole" && !isShared(service);
   const isAll = services?.every(canTell) ?? false;
@@ -70,7 +70,7 @@ export function findElsewhere(
   };
 }
 
-/** The calls whose callees say that they were visited in another trace. */
+/** Finds calls whose callees say that they were visited in another trace. */
 function findProved(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): Elsewhere | null {
   const strayed = visits.filter(({ isElsewhere }) => isElsewhere);
   if (strayed.length === 0) return null;
@@ -86,7 +86,10 @@ function findProved(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): E
   };
 }
 
-/** The answered calls of services that had fewer visits than that. Which of its calls were visits, nobody can tell. */
+/**
+ * Finds answered calls to services without a visit. For other services, nobody can tell which calls were
+ * visits.
+ */
 function findShort(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): readonly SeenSpan[] {
   const answered = spans.filter(({ kind, status }) => kind === "CLIENT" && status !== null);
   return [...Map.groupBy(answered, ({ remote }) => remote)].flatMap(([service, calls]) =>
@@ -94,7 +97,7 @@ function findShort(visits: readonly LinkVisit[], spans: readonly SeenSpan[]): re
   );
 }
 
-/** The edge of a call, as text. */
+/** Returns the edge of a call as text. */
 export function edgeOf({ serviceName, remote }: SeenSpan): string {
   return `${serviceName} ${remote}`;
 }

@@ -9,63 +9,67 @@ import { isCut, TraceView } from "../judge/trace-view.ts";
 import { type Callers, type Elsewhere, edgeOf, findElsewhere } from "./elsewhere.ts";
 import { countByLink, sumOfVisits } from "./visits.ts";
 
-/** A request whose answer brought no whole ledger, and what is there of its trace. */
+/** A request whose answer brought no complete ledger, with the spans that have arrived. */
 export interface OpenRequest {
-  /** Its place in the run's ledger. */
+  /** Index in the run's ledger. */
   readonly index: number;
   readonly record: LedgerRecord;
-  /** Nothing more that comes could show who calls whom. */
+  /** Whether later spans can no longer show who calls whom. */
   readonly isLate: boolean;
   readonly spans: readonly SeenSpan[];
 }
 
-/** What links remember of a request. */
+/** What links remember about a request. */
 export interface FullLedger {
-  /** With a whole ledger. */
+  /** The record with a complete ledger. */
   readonly record: LedgerRecord;
-  /** Calls, and foreign spans, below which a link was visited. */
+  /** Ids of calls and foreign spans below which a link was visited. */
   readonly reached: ReadonlySet<string>;
   /** What each link says it recorded; `null` if a link did not give its name. */
   readonly recorded: ReadonlyMap<string, RecordedSpans> | null;
-  /** No link was visited. */
+  /** Whether no link was visited. */
   readonly isUnreached: boolean;
   /** What the answer claims beyond the visits of the trace; `null`: nothing. */
   readonly elsewhere: Elsewhere | null;
 }
 
-/** Why it is not known. `later`: it may be known later. `never`: nobody can tell any more. */
+/** Why a ledger is unknown. `later`: it may be known later. `never`: the links have forgotten it. */
 export type NoLedger = "later" | "never";
 
 interface Found {
   readonly ledger: FullLedger | "never";
-  /** Number of spans that were there at that time. */
+  /** Number of spans that had arrived at that time. */
   readonly spans: number;
 }
 
-/** Requests of which answers are kept at a time; further ones are asked for anew. */
+/** Maximum number of remembered ledgers. Others are asked for again. */
 const MAX_KEPT = 50_000;
-/** More traces say nothing new of who calls whom. */
+/** Traces beyond this number teach nothing new about who calls whom. */
 const ENOUGH_TRACES = 2000;
 
 /**
- * Ledgers that answers did not bring, put together from what each link remembers of its own spans. A visit is found by the trace
- * that it belongs to, so that no span has to have arrived for it; it is also found by the span that it named as parent, as something
- * before it may have put another trace id. Where that may have been another parent as well, the visit would be missed: so an edge counts as
- * not called only where other traces have shown that its callee's spans join their caller's.
+ * Ledgers that answers did not bring, added up from what each link remembers about its own spans. A visit is
+ * found by its trace id, so no span of it has to arrive. It is also found by its parent's span id, because
+ * something before the link may have replaced the trace id. If the parent id was replaced as well, the visit
+ * would be missed. So an edge counts as not called only if other traces have shown that its callee's spans
+ * join their caller's.
  */
 export class FullLedgers {
   readonly #inquiry: Inquiry;
   readonly #ids: RunIds;
   readonly #startMs: number;
-  /** By place in the run's ledger; `never` if links have forgotten the request. */
+  /** By index in the run's ledger; `never` if links have forgotten the request. */
   readonly #found = new Map<number, Found>();
   readonly #seenEdges = new Set<string>();
   #hasSeenEntry = false;
   #learned = 0;
-  /** Claims and ledgers below calls, with the request that has them; `null` where several have. */
+  /**
+   * Claims and ledgers below calls, with the index of their request; `null` if several requests have the
+   * same.
+   */
   readonly #claims = new Map<string, number | null>();
 
-  /** @param startMs When the run began, in milliseconds since 1970 */
+  /** @param startMs start of the run, in milliseconds since 1970 */
   constructor(inquiry: Inquiry, ids: RunIds, startMs: number) {
     this.#inquiry = inquiry;
     this.#ids = ids;
@@ -74,8 +78,9 @@ export class FullLedgers {
   }
 
   /**
-   * By place in the run's ledger: the ledgers known in full, those that may be known `later`, and those that links have forgotten.
-   * @param isLast Whether nobody asks again
+   * Returns, by index in the run's ledger, the complete ledgers, `later` for those that may become known, and
+   * `never` for those that links have forgotten.
+   * @param isLast whether this is the last query
    */
   async find(
     requests: readonly OpenRequest[],
@@ -86,7 +91,8 @@ export class FullLedgers {
     const open: { readonly request: OpenRequest; readonly question: Question }[] = [];
     for (const request of requests) {
       const found = this.#recall(request);
-      // More may have been visited since, as something may hold back requests that their callers have given up.
+      // More links may have been visited since: something may hold back requests that their callers have
+      // given up.
       if (found === "never" || (found !== null && !isLast)) known.set(request.index, found);
       else open.push({ request, question: this.#questionOf(request, callers.entry) });
     }
@@ -94,7 +100,7 @@ export class FullLedgers {
     const remembered = await this.#inquiry.ask(open.map(({ question }) => question));
     for (const [at, { request, question }] of open.entries()) {
       const found = this.#sum(request, question, remembered[at] as Remembered, callers, isLast);
-      // What is forgotten by now may have been known before.
+      // A ledger that links have forgotten may have been known before.
       const kept = found === "never" ? (this.#recall(request) ?? found) : found;
       if (kept !== "later" && this.#found.size < MAX_KEPT)
         this.#found.set(request.index, { ledger: kept, spans: request.spans.length });

@@ -3,13 +3,13 @@ import type { Inquiry, Question } from "../backend/inquiry.ts";
 import type { RunLedger } from "./run-ledger.ts";
 import { sumOfVisits } from "./visits.ts";
 
-/** Requests that links are asked about in one query. */
+/** Number of requests per query. */
 const BATCH = 200;
 
 /**
- * The requests, by their place in the run's ledger, for which links recorded more spans than the answers say: something before a
- * link sent a call twice. No answer and no span tells of it where all spans of the second visit are lost. The newest requests are
- * asked about first, because links forget the oldest.
+ * Finds requests for which links recorded more spans than the answers say, by their index in the run's
+ * ledger: something before a link sent a call twice. If all spans of the second visit are lost, no answer and
+ * no span shows it. The newest requests come first, because links forget the oldest.
  */
 export async function findHiddenVisits(ledger: RunLedger, ids: RunIds, inquiry: Inquiry): Promise<number[]> {
   const found: number[] = [];

@@ -6,17 +6,17 @@ import type { RecordedSpans } from "../judge/recorded-spans.ts";
 import type { SeenSpan } from "../judge/seen-span.ts";
 import type { Elsewhere } from "./elsewhere.ts";
 
-/** A request and what is there of its trace. */
+/** A request and the spans of its trace that have arrived. */
 export interface SeenTrace {
   readonly record: LedgerRecord;
   spans: readonly SeenSpan[];
-  /** Of these, the ones below which some link was visited; `null` where that is not known. */
+  /** The spans below which a link was visited; `null` if unknown. */
   reached: ReadonlySet<string> | null;
   /** What each link says it recorded; `null` if that is not known. */
   readonly recorded: ReadonlyMap<string, RecordedSpans> | null;
-  /** What the answer claims beyond the visits of the trace. */
+  /** What the answer claims beyond the visits of the trace; `null`: nothing. */
   readonly elsewhere: Elsewhere | null;
-  /** No link was visited in the trace. */
+  /** Whether no link was visited in the trace. */
   readonly isUnreached: boolean;
 }
 
@@ -24,17 +24,18 @@ interface SingleReadingOptions {
   readonly reader: TraceReader;
   readonly ids: RunIds;
   readonly pace: QueryPace;
-  /** Whether nobody waits any more. */
+  /** Whether nobody waits any longer. */
   readonly isOver: () => boolean;
   readonly signal: AbortSignal;
 }
 
-/** Traces that are asked for one by one before they are called lost: so many, and more while that finds anything. */
+/** Number of traces read one by one before they are called lost. It continues while that finds spans. */
 const SINGLE_TRIALS = 10;
 const MOST_SINGLE = 1000;
 
 /**
- * A backend may cut an answer that is long: what is not whole is asked for by itself, and takes the spans that are there more.
+ * Reads incomplete traces one by one, because a backend may cut a long answer, and replaces their spans if
+ * there are more.
  * @throws {UserError} `backend-unreadable`
  */
 export async function readSingly(
@@ -42,7 +43,7 @@ export async function readSingly(
   { reader, ids, pace, isOver, signal }: SingleReadingOptions,
 ): Promise<void> {
   let found = 0;
-  // Those first of which the least is there: where an answer was cut, they fell off.
+  // Start with the fewest spans: those were cut from the answer.
   const emptiest = left.toSorted((a, b) => a.spans.length - b.spans.length);
   for (const [asked, trace] of emptiest.slice(0, MOST_SINGLE).entries()) {
     if (isOver() || (asked >= SINGLE_TRIALS && found === 0)) return;
